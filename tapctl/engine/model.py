@@ -1,0 +1,213 @@
+"""The values the engine works on, and what a reconciler has to offer.
+
+A Spec is closed: it lists every field tapctl owns on a resource, in our words. What is wanted and what is seen are
+the same frozen type, so a difference is an inequality and nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Impact(IntEnum):
+    """What changing a field costs, by severity."""
+
+    NONE = 0
+    RESTART = 1
+    FAILOVER = 2
+    REPLACE = 3
+
+
+class Spec(BaseModel):
+    """Everything tapctl owns on one resource. Sets are owned whole; nothing is ever "left to AWS"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outputs(BaseModel):
+    """Identity that only AWS can tell. Every field is a ``str``; nothing that moves belongs here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoOutputs(Outputs):
+    """For what AWS tells nothing of that anybody needs."""
+
+
+@dataclass(frozen=True)
+class AtLeastMinor:
+    """A field's policy: a higher minor of the same major is no difference (``16.8`` wanted, ``16.13`` seen).
+
+    A bare major (``16``) is satisfied by every minor of it.
+    """
+
+
+AT_LEAST_MINOR = AtLeastMinor()
+
+OWNER_TAG = "ManagedBy"
+SUFFIX_TAG = "EnvironmentSuffix"
+MANAGED_BY = "tapctl"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who made a thing, as its tags tell."""
+
+    managed_by: str
+    suffix: str
+
+    @classmethod
+    def of(cls, tags: Mapping[str, str]) -> Owner | None:
+        """The owner that these tags name; None when they name nobody."""
+        if OWNER_TAG not in tags and SUFFIX_TAG not in tags:
+            return None
+        return cls(tags.get(OWNER_TAG, ""), tags.get(SUFFIX_TAG, ""))
+
+    @classmethod
+    def ours(cls, suffix: str) -> Owner:
+        """tapctl's own tags for this suffix."""
+        return cls(MANAGED_BY, suffix)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The two tags that say so."""
+        return {OWNER_TAG: self.managed_by, SUFFIX_TAG: self.suffix}
+
+    def excludes(self, other: Owner) -> bool:
+        """Whether these tags name somebody who is not ``other``; a missing half names nobody."""
+        return self.managed_by not in ("", other.managed_by) or self.suffix not in ("", other.suffix)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A value that AWS has accepted and that is not in force yet."""
+
+    until: str
+    """What it waits for, in AWS's words or as a time: ``reboot``, ``sun:05:00-sun:06:00``."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a removal left on purpose: how long, and why."""
+
+    until: str
+    why: str
+
+
+S = TypeVar("S", bound=Spec)
+O = TypeVar("O", bound=Outputs)  # noqa: E741 -- the letter the design uses
+
+
+@dataclass(frozen=True)
+class Observed(Generic[S, O]):
+    """One look at one resource."""
+
+    spec: S
+    outputs: O | None
+    """None until AWS has told all of them."""
+    settled: bool = True
+    """False while AWS is still working on it; never depends on a dependant."""
+    going: bool = False
+    """Being deleted, or a key pending deletion: a plan treats it as absent."""
+    failed: str | None = None
+    """AWS's own reason, when it gave up on it."""
+    status: str = "active"
+    """AWS's own word, shown to the user."""
+    owner: Owner | None = None
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    """Field to what was accepted for it and is not in force."""
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
+    residents: frozenset[str] = frozenset()
+    """Addresses of what lives inside it; those not ours are reported and never touched."""
+
+
+SpecType = type[Spec]
+OutputsType = type[Outputs]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How long AWS usually takes, in seconds, and how long it may."""
+
+    creating: float = 5
+    deleting: float = 5
+    longest: float = 600
+
+
+class Reconciler(ABC, Generic[S, O]):
+    """How one AWS type is seen and changed. Stateless; never sleeps, never loops, never waits.
+
+    ``aws`` is the door (`tapctl.aws.Aws`); the engine only hands it through.
+    """
+
+    type: ClassVar[str]
+    """The type's name: a contract, it keys the manifest and every report."""
+    spec: ClassVar[SpecType]
+    outputs: ClassVar[OutputsType]
+    holds_data: ClassVar[bool] = False
+    """Never replaced; removed by an apply only when its address is named."""
+    replaceable: ClassVar[bool] = False
+    """May be deleted and made anew where a field cannot change in place."""
+    early: ClassVar[bool] = False
+    """Its outputs are known once its create is accepted; its going frees what it needs."""
+    made_by_aws: ClassVar[bool] = False
+    """AWS makes it by itself under our name: without anybody's tags it is still ours."""
+    repeatable: ClassVar[bool] = True
+    """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
+    dies_with_parent: ClassVar[bool] = False
+    """A facet that goes when its parent goes; it is not removed by itself."""
+    facet: ClassVar[bool] = False
+    """Lives on another resource, whose id and owner are its own; its create is an update."""
+    impacts: ClassVar[Mapping[str, Impact]] = {}
+    """Field to what changing it costs; absent means in place, at no cost."""
+    usual: ClassVar[Usual] = Usual()
+
+    @abstractmethod
+    def observe(self, aws: Any, id: str, like: S | None) -> Observed[S, O] | None:
+        """Look at it; None when it is not there.
+
+        ``like`` (the wanted or recorded spec) says which parameters to read by name and where to look, and stands in
+        for a field that is named in ``unread``. It may still hold unresolved tokens.
+        """
+
+    @abstractmethod
+    def create(self, aws: Any, id: str, want: S, owner: Owner) -> None:
+        """Make it: exactly one changing call, with the owner's tags in it.
+
+        Raises:
+            NotYet: nothing was changed, ask again.
+            AwsRefused: AWS said no. "Already exists" included: the engine then looks again.
+        """
+
+    @abstractmethod
+    def update(self, aws: Any, id: str, have: S, want: S) -> frozenset[str]:
+        """Change it by exactly one changing call; returns the fields that call asked for."""
+
+    @abstractmethod
+    def delete(self, aws: Any, id: str, seen: Observed[S, O]) -> Kept | None:
+        """Remove it by exactly one changing call, or say what is kept."""
+
+    @abstractmethod
+    def find(self, aws: Any, owner: Owner) -> Iterable[str]:
+        """Every id of this type that carries these owner tags. A facet has none of its own."""
+
+    def refuses(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default answer needs no look
+        """Why it must not be removed now (deletion protection); pure."""
+        return None
+
+    def lingers(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
+        """What AWS still holds once it is gone (network interfaces)."""
+        return None
+
+
+def address(type_: str, id_: str) -> str:
+    """The one name of a resource in manifest, plan and reports."""
+    return f"{type_}/{id_}"

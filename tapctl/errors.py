@@ -1,0 +1,239 @@
+"""Every way tapctl can fail, as a tree.
+
+::
+
+    TapctlError                 exit 1   base: code, cause, evidence, hint
+    ├── UsageError              exit 64  a wrong call, or a prompt where nobody can answer
+    ├── ConfigError             exit 3   environment files, name or suffix; carries every Problem found
+    ├── NetworkingError         exit 3   the networking contract is broken; names each clause
+    ├── ManifestError           exit 3   the record is unreadable, empty, or of a newer format
+    ├── WrongTarget             exit 9   wrong account, region or identity
+    ├── LockHeld                exit 5   somebody else is changing this environment
+    ├── Refused                 exit 6   protection, policy, or not ours
+    ├── NotConverged            exit 4   AWS did not get there; run it again
+    ├── StoreFailed             exit 4   the manifest could not be written; a rescue copy was
+    ├── AwsError                exit 1   one call to AWS went wrong
+    │   ├── AwsRefused                   AWS answered no (``denied``: exit 6 before anything was made)
+    │   └── AwsLost                      no answer, throttled or a server error: it may have taken effect
+    └── SandboxError            exit 1   the embedded AWS is missing or did not start
+
+``NotYet`` and ``AlreadyExists`` are no errors: a reconciler raises them to say "nothing was changed, ask again" and
+"somebody has made it, look again".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class TapctlError(Exception):
+    """An error a user meets: a stable code, one sentence of cause, evidence, and what to run next."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, cause: str, *, evidence: str | None = None, hint: str | None = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.evidence = evidence
+        self.hint = hint
+
+
+class UsageError(TapctlError):
+    """The command line itself is wrong, or a question has nobody to answer it."""
+
+    code = "usage"
+    exit_code = 64
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in one place of one file."""
+
+    file: str
+    key: str
+    value: str
+    rule: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.key}" if self.key else self.file
+        shown = f" = {self.value}" if self.value else ""
+        return f"{place}{shown}: {self.rule}"
+
+
+class ConfigError(TapctlError):
+    """The environment files, the environment's name or the suffix are not usable."""
+
+    code = "config-invalid"
+    exit_code = 3
+
+    def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        found = len(self.problems)
+        super().__init__(
+            "the configuration is not valid" if found == 1 else f"the configuration has {found} errors",
+            evidence="\n".join(map(str, self.problems)),
+            hint=hint or "correct what is named, then run tapctl validate",
+        )
+
+
+class NetworkingError(TapctlError):
+    """The networking stack does not hold its side of the contract; the evidence names each broken clause."""
+
+    code = "networking-contract"
+    exit_code = 3
+
+
+class ManifestError(TapctlError):
+    """The record cannot be used: unreadable, empty, of a newer format, or not a manifest at all."""
+
+    code = "manifest-invalid"
+    exit_code = 3
+
+
+class WrongTarget(TapctlError):
+    """The credentials, the account or the region are not those of this environment."""
+
+    code = "wrong-target"
+    exit_code = 9
+
+
+class LockHeld(TapctlError):
+    """Somebody else is changing this environment right now."""
+
+    code = "lock-held"
+    exit_code = 5
+
+
+class Refused(TapctlError):
+    """tapctl will not do this: protection, policy, or the thing is not ours. Nothing was changed."""
+
+    code = "refused"
+    exit_code = 6
+
+
+class Unread(Refused):
+    """A field that would have to change could not be read."""
+
+    code = "unread"
+    exit_code = 7
+
+
+class NotConverged(TapctlError):
+    """AWS did not get there; the manifest is right, and running the same command again continues."""
+
+    code = "not-converged"
+    exit_code = 4
+
+
+class StoreFailed(TapctlError):
+    """The manifest could not be written where it belongs."""
+
+    code = "manifest-unwritten"
+    exit_code = 4
+
+
+class SandboxError(TapctlError):
+    """The embedded AWS is not installed, or did not start."""
+
+    code = "sandbox"
+    exit_code = 1
+
+
+class AwsError(TapctlError):
+    """One call to AWS went wrong."""
+
+    code = "aws"
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        aws_code: str,
+        message: str,
+        *,
+        request_id: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.service = service
+        self.operation = operation
+        self.aws_code = aws_code
+        self.message = message
+        self.request_id = request_id
+        where = f" (request {request_id})" if request_id else ""
+        super().__init__(f"{aws_code} on {service}:{operation}: {message}{where}", hint=hint)
+
+    @property
+    def action(self) -> str:
+        """The call as ``service:Operation``."""
+        return f"{self.service}:{self.operation}"
+
+
+_DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
+)
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "AuthFailure",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+    }
+)
+
+
+class AwsRefused(AwsError):
+    """AWS answered, and the answer is no. Nothing was changed by this call."""
+
+    code = "aws-refused"
+
+    def says(self, *codes: str, text: str = "") -> bool:
+        """Whether AWS's code is one of these and its message holds ``text`` (any case).
+
+        The code alone often says too little: InvalidParameterValueException and its kind are catch-alls.
+        """
+        return self.aws_code in codes and text.lower() in self.message.lower()
+
+    @property
+    def denied(self) -> bool:
+        """A permission is missing."""
+        return self.aws_code in _DENIED
+
+    @property
+    def credentials(self) -> bool:
+        """The credentials are expired or not valid."""
+        return self.aws_code in _CREDENTIALS
+
+
+class AwsLost(AwsError):
+    """No usable answer: throttled, a server error, or the network. The call may have taken effect."""
+
+    code = "aws-lost"
+
+
+class Patience(Enum):
+    """How long a "not yet" is believed. The value is in seconds; LONG is the resource type's own."""
+
+    PROPAGATION = 120
+    BUSY = 300
+    LONG = None
+
+
+class NotYet(Exception):  # not an error: "nothing was changed, ask again"
+    """What was asked cannot be done yet, and nothing was changed. The engine asks again."""
+
+    def __init__(self, reason: str, patience: Patience) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.patience = patience
+
+
+class AlreadyExists(Exception):  # not an error: a reason to look again
+    """A create found the name taken: perhaps by our own create whose answer was lost. The engine looks again."""

@@ -1,0 +1,153 @@
+"""IAM policy documents as values: equal when they mean the same, JSON only at AWS's door.
+
+AWS gives a policy back in another order and form than it was sent (one string or a list, an account id or its root
+ARN); `parse` reads every form into one. Elements that tapctl never writes (NotAction and its kind) are read all the
+same, so that a policy somebody widened never looks like ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+VERSION = "2012-10-17"
+_ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Condition(_Value):
+    """One condition: operator, key, and the values of which any one may match."""
+
+    operator: str
+    key: str
+    values: frozenset[str]
+
+
+class Principal(_Value):
+    """Who: the kind (``Service``, ``AWS``, ``Federated``) and its name. An account stands for its root."""
+
+    kind: str
+    name: str
+
+
+class Statement(_Value):
+    """One statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
+
+    sid: str = ""
+    effect: Literal["Allow", "Deny"] = "Allow"
+    principals: frozenset[Principal] = frozenset()
+    actions: frozenset[str] = frozenset()
+    resources: frozenset[str] = frozenset()
+    conditions: frozenset[Condition] = frozenset()
+    other: str = ""
+
+
+class PolicyDocument(_Value):
+    """A policy: a set of statements, since their order means nothing."""
+
+    statements: frozenset[Statement]
+
+
+def policy(*statements: Statement) -> PolicyDocument:
+    """A policy of these statements."""
+    return PolicyDocument(statements=frozenset(statements))
+
+
+def allow(
+    sid: str,
+    actions: Iterable[str],
+    resources: Iterable[str] = (),
+    *,
+    to: Mapping[str, str] | None = None,
+    when: Iterable[Condition] = (),
+) -> Statement:
+    """A statement that allows ``actions`` on ``resources``, ``to`` a principal by kind, ``when`` all conditions hold."""
+    return Statement(
+        sid=sid,
+        actions=frozenset(actions),
+        resources=frozenset(resources),
+        principals=frozenset(Principal(kind=kind, name=name) for kind, name in (to or {}).items()),
+        conditions=frozenset(when),
+    )
+
+
+def when(operator: str, key: str, *values: str) -> Condition:
+    """One condition."""
+    return Condition(operator=operator, key=key, values=frozenset(values))
+
+
+def _listed(value: Any) -> list[str]:
+    """A JSON element that may be one value or a list, as strings (``true`` and ``5`` are written as AWS writes them)."""
+    many = value if isinstance(value, list) else [value]
+    return [one if isinstance(one, str) else json.dumps(one) for one in many]
+
+
+def _principals(value: Any) -> frozenset[Principal]:
+    if isinstance(value, str):
+        return frozenset({Principal(kind="*", name=value)})
+    found = set()
+    for kind, names in value.items():
+        for name in _listed(names):
+            root = _ACCOUNT_ROOT.fullmatch(name)
+            found.add(Principal(kind=kind, name=root.group(1) if root and kind == "AWS" else name))
+    return frozenset(found)
+
+
+def _statement(raw: Mapping[str, Any]) -> Statement:
+    known = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
+    other = {key: raw[key] for key in sorted(set(raw) - known)}
+    conditions = frozenset(
+        Condition(operator=operator, key=key, values=frozenset(_listed(values)))
+        for operator, keys in raw.get("Condition", {}).items()
+        for key, values in keys.items()
+    )
+    return Statement(
+        sid=raw.get("Sid", ""),
+        effect=raw["Effect"],
+        principals=_principals(raw.get("Principal", {})),
+        actions=frozenset(_listed(raw.get("Action", []))),
+        resources=frozenset(_listed(raw.get("Resource", []))),
+        conditions=conditions,
+        other=json.dumps(other, sort_keys=True) if other else "",
+    )
+
+
+def parse(document: str | Mapping[str, Any]) -> PolicyDocument:
+    """The policy that AWS answered, as JSON text or already decoded."""
+    raw = json.loads(document) if isinstance(document, str) else document
+    statements = raw.get("Statement", [])
+    many = statements if isinstance(statements, list) else [statements]
+    return PolicyDocument(statements=frozenset(_statement(one) for one in many))
+
+
+def as_json(document: PolicyDocument) -> str:
+    """The policy as the JSON text that AWS takes: sorted, so that the same policy is the same text."""
+    statements = [_element(one) for one in document.statements]
+    statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
+    return json.dumps({"Version": VERSION, "Statement": statements})
+
+
+def _element(statement: Statement) -> dict[str, Any]:
+    element: dict[str, Any] = {"Effect": statement.effect, "Action": sorted(statement.actions)}
+    if statement.sid:
+        element["Sid"] = statement.sid
+    if statement.resources:
+        element["Resource"] = sorted(statement.resources)
+    if statement.principals:
+        kinds: dict[str, list[str]] = {}
+        for one in sorted(statement.principals, key=lambda one: (one.kind, one.name)):
+            kinds.setdefault(one.kind, []).append(one.name)
+        element["Principal"] = "*" if "*" in kinds else kinds
+    if statement.conditions:
+        tests: dict[str, dict[str, list[str]]] = {}
+        for test in sorted(statement.conditions, key=lambda one: (one.operator, one.key)):
+            tests.setdefault(test.operator, {})[test.key] = sorted(test.values)
+        element["Condition"] = tests
+    return element
