@@ -71,7 +71,7 @@ class Owner:
 
     @classmethod
     def ours(cls, suffix: str) -> Owner:
-        """tapctl's own tags for this suffix."""
+        """The tags tapctl sets for this suffix."""
         return cls(MANAGED_BY, suffix)
 
     @property
@@ -125,6 +125,8 @@ class Observed(Generic[S, O]):
     """Field to what was accepted for it and is not in force."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
+    kept: Kept | None = None
+    """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
     residents: frozenset[str] = frozenset()
     """Addresses of what lives inside it; those not ours are reported and never touched."""
 
@@ -192,8 +194,12 @@ class Reconciler(ABC, Generic[S, O]):
         """Change it by exactly one changing call; returns the fields that call asked for."""
 
     @abstractmethod
-    def delete(self, aws: Any, id: str, seen: Observed[S, O]) -> Kept | None:
-        """Remove it by exactly one changing call, or say what is kept."""
+    def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Kept | None:
+        """Go one step towards its removal by exactly one changing call, or make none and say why it is kept.
+
+        The engine looks again after each step and asks for the next one, until it is gone. ``last`` is the recorded
+        spec, where there is a record.
+        """
 
     @abstractmethod
     def find(self, aws: Any, owner: Owner) -> Iterable[str]:
