@@ -1,0 +1,1 @@
+"""The embedded AWS: moto, the layer that corrects it, and a networking stack in it."""

@@ -1,0 +1,116 @@
+"""What every test stands on: no real AWS can be reached, and a fresh embedded AWS is a fixture away."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from werkzeug.serving import make_server
+
+from tapctl.aws import Aws, Target
+from tapctl.sandbox.app import Sandbox
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+CREDENTIALS = ("testing", "testing")
+
+# At import: before any test module could make a client with what this machine holds.
+for _name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
+    del os.environ[_name]
+os.environ.update(
+    AWS_ACCESS_KEY_ID=CREDENTIALS[0],
+    AWS_SECRET_ACCESS_KEY=CREDENTIALS[1],
+    AWS_CONFIG_FILE="/nonexistent/config",
+    AWS_SHARED_CREDENTIALS_FILE="/nonexistent/credentials",
+    AWS_EC2_METADATA_DISABLED="true",
+)
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class OutsideWorld(RuntimeError):
+    """A test tried to reach something that is not this machine."""
+
+
+class _LoopbackSocket(socket.socket):
+    def connect(self, address: Any) -> None:
+        _refuse_outside(self.family, address)
+        super().connect(address)
+
+    def connect_ex(self, address: Any) -> int:
+        _refuse_outside(self.family, address)
+        return super().connect_ex(address)
+
+
+def _refuse_outside(family: int, address: Any) -> None:
+    if family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _LOOPBACK:
+        raise OutsideWorld(f"tests may only reach loopback, not {address[0]}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loopback_only() -> Iterator[None]:
+    real = socket.socket
+    socket.socket = _LoopbackSocket  # type: ignore[misc]  # the one place where a class of the library is replaced
+    yield
+    socket.socket = real  # type: ignore[misc]  # as above
+
+
+@pytest.fixture(scope="session")
+def sandbox_app() -> Sandbox:
+    return Sandbox()
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
+    """One server a process (so one an xdist worker), on a port the system chooses."""
+    server = make_server("127.0.0.1", 0, sandbox_app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def sandbox_url(_sandbox_server: str, sandbox_app: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an embedded AWS that nobody has used, which boto3 takes for AWS."""
+    sandbox_app.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _sandbox_server)
+    return _sandbox_server
+
+
+@pytest.fixture
+def aws(sandbox_url: str) -> Aws:
+    """The door to a fresh embedded AWS, identified."""
+    door = Aws(Target(region=REGION, endpoint_url=sandbox_url, credentials=CREDENTIALS))
+    door.identify(ACCOUNT)
+    return door
+
+
+@dataclass(frozen=True)
+class Network:
+    """A VPC with one private subnet in each of three zones."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, str, str]
+
+
+@pytest.fixture
+def network(sandbox_url: str) -> Network:
+    ec2 = boto3.client("ec2", region_name=REGION)
+    vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+    first, second, third = (
+        ec2.create_subnet(VpcId=vpc_id, CidrBlock=f"10.0.{at}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for at, zone in enumerate("abc")
+    )
+    return Network(vpc_id, (first, second, third))
