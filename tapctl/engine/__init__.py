@@ -1,0 +1,1 @@
+"""Observe, compare, converge, remove: the loops that know nothing of AWS."""

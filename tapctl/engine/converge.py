@@ -1,0 +1,286 @@
+"""Bringing one resource to what is wanted: one loop in place of waiters, retries, multi-step updates and read-back.
+
+Each turn looks, compares, and takes at most one step, which is one changing call. What exists is learnt by looking
+alone; a call's answer says only that it was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tapctl.engine import refs
+from tapctl.engine.diff import compare
+from tapctl.engine.events import Known, Result
+from tapctl.engine.graph import AnyResource
+from tapctl.engine.model import Impact, Observed, Spec
+from tapctl.engine.observe import is_ours
+from tapctl.engine.plan import Action, Change, entry_for, not_ours
+from tapctl.engine.remove import Leaving, remove
+from tapctl.engine.tools import Tell, Tools, Wait
+from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused, Unread
+from tapctl.manifest.entry import Entry, Phase
+
+REBOOT: Final = "reboot"
+_PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One resource, what the plan permits to be done with it, and its record."""
+
+    resource: AnyResource
+    change: Change
+    entry: Entry | None
+
+
+def converge(job: Job, tools: Tools, tell: Tell) -> tuple[Result, str]:
+    """Make it so, and read it back. Returns what was done.
+
+    Raises:
+        Stopped: we were asked to stop.
+        Refused: it is not ours, or more would have to be done than was planned.
+        Unread: a field that would have to change could not be read.
+        NotConverged: AWS did not get there.
+        AwsError: AWS said no, or no answer came for the propagation time.
+    """
+    return _Converging(job, tools, tell).run()
+
+
+class _Converging:
+    def __init__(self, job: Job, tools: Tools, tell: Tell) -> None:
+        self.one, self.change, self.entry = job.resource, job.change, job.entry
+        self.rec = self.one.reconciler
+        self.tools, self.tell = tools, tell
+        self.want: Spec = refs.resolve(self.one.spec, tools.known)
+        left = refs.needs(self.want)
+        if left:
+            raise AssertionError(f"a promise reached AWS's door: {sorted(left)}")
+        self.wait = Wait(self.one.address, tools, tell, self.rec.usual, self.rec.usual.creating)
+        self.intended = False
+        self.published = False
+        self.result = Result.UNCHANGED
+        self.created_at: float | None = None
+        self.accepted = False
+        self.was_seen = False
+        self.absent_since: float | None = None
+        self.asked: dict[str, Any] = {}
+        self.in_force: set[str] = set()
+        # A thing that a second create would double is not believed absent at once where a create may have been lost.
+        self.doubtful = not self.rec.repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
+
+    def run(self) -> tuple[Result, str]:
+        while True:
+            self.wait.check()
+            try:
+                seen = self.rec.observe(self.tools.aws, self.one.id, self.want)
+            except AwsLost as error:
+                self.wait.lost(error)
+                continue
+            self.wait.looked(seen.status if seen else "absent")
+            try:
+                if self.turn(seen):
+                    break
+            except NotYet as answer:
+                self.wait.refused(answer)
+            except AlreadyExists as answer:
+                self.created_at = self.wait.now if self.created_at is None else self.created_at
+                self.wait.pause(str(answer))
+            except AwsLost as error:
+                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
+                self.doubtful = self.doubtful or not self.rec.repeatable
+                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+        return self.result, ""
+
+    def turn(self, seen: Observed[Any, Any] | None) -> bool:
+        """One turn; True when it is there as wanted."""
+        if seen is None:
+            self.absent()
+            return False
+        if not is_ours(
+            seen,
+            self.tools.owner,
+            recorded=self.entry.outputs if self.entry else None,
+            # What this very loop has made shows its tags later than itself.
+            made_by_aws=self.rec.made_by_aws or (self.accepted and seen.owner is None),
+        ):
+            raise not_ours(self.one.address, seen)
+        if seen.going:
+            self.going(seen)
+            return False
+        self.was_seen, self.absent_since = True, None
+        if seen.failed is not None and not self.heal(seen):
+            return False
+        differs = compare(self.want, seen.spec, unread=seen.unread)
+        self.publish(seen)
+        self.in_force |= {name for name in self.asked if name not in differs}
+        waits = [name for name, pending in seen.pending.items() if name in self.asked and pending.until != REBOOT]
+        if not differs and not waits and seen.settled and seen.outputs is not None and seen.failed is None:
+            self.done(seen)
+            return True
+        missing = [name for name in differs if name not in self.asked]
+        if seen.failed is not None and not missing:
+            raise self.failed(seen)
+        if missing:
+            self.change_fields(seen, missing)
+        else:
+            self.patiently(seen, differs, waits)
+        return False
+
+    # -- absent ------------------------------------------------------------------------------------------------------
+
+    def absent(self) -> None:
+        now = self.wait.now
+        if self.absent_since is None:
+            self.absent_since = now
+        if self.created_at is not None or self.was_seen:
+            since = max(self.absent_since, self.created_at or 0)
+            if now - since > _PROPAGATION_S:
+                cause = (
+                    "was there and has vanished"
+                    if self.was_seen
+                    else "does not show: its name may be held by something these credentials cannot see"
+                )
+                raise NotConverged(f"{self.one.address} {cause}", hint="run the same command again")
+            self.wait.pause("waiting for AWS to show it")
+            return
+        if self.doubtful and now - self.absent_since <= _PROPAGATION_S:
+            self.wait.pause("an earlier create may have been accepted: looking before making another")
+            return
+        self.permit(Action.CREATE)
+        self.create()
+
+    def going(self, seen: Observed[Any, Any]) -> None:
+        if seen.kept is None:
+            self.wait.pause("waiting for it to be gone before it is made again")
+        elif self.created_at is not None:
+            self.patiently(seen, (), ())
+        else:
+            self.permit(Action.CREATE)
+            self.create()
+
+    def create(self) -> None:
+        self.before_step()
+        try:
+            self.rec.create(self.tools.aws, self.one.id, self.want, self.tools.owner)
+        except AwsLost:
+            # What an unrepeatable create did is looked for during the propagation time, counted from now.
+            self.absent_since = None
+            raise
+        self.created_at, self.accepted = self.wait.now, True
+        self.result = Result.REPLACED if self.result is Result.REPLACED else Result.CREATED
+        self.wait.stepped()
+
+    # -- there -------------------------------------------------------------------------------------------------------
+
+    def heal(self, seen: Observed[Any, Any]) -> bool:
+        """What AWS gave up on: True when the turn may go on and ask it again, False when it was taken away."""
+        if self.asked or self.created_at is not None:
+            raise self.failed(seen)
+        if self.rec.holds_data:
+            raise Refused(
+                f"{self.one.address} has failed and holds data: it is neither changed nor replaced",
+                evidence=f"AWS says: {seen.failed}",
+            )
+        if self.rec.replaceable:
+            self.replace(seen)
+            return False
+        return True
+
+    def failed(self, seen: Observed[Any, Any]) -> NotConverged:
+        return NotConverged(
+            f"{self.one.address} failed in AWS",
+            evidence=f"AWS says: {seen.failed}",
+            hint="remove the cause, then run the same command again",
+        )
+
+    def replace(self, seen: Observed[Any, Any]) -> None:
+        self.permit(Action.REPLACE)
+        self.intend()
+        last = Leaving(self.one.address, self.rec, self.one.id, seen.spec, self.entry)
+        remove(last, self.tools, self.tell, forget=False)
+        self.result = Result.REPLACED
+        self.was_seen, self.asked, self.in_force = False, {}, set()
+        self.wait.stepped()
+
+    def change_fields(self, seen: Observed[Any, Any], missing: list[str]) -> None:
+        unread = sorted(seen.unread)
+        costs = max(self.rec.impacts.get(name, Impact.NONE) for name in missing)
+        if costs is Impact.REPLACE:
+            if self.rec.replaceable:
+                self.replace(seen)
+                return
+            raise Refused(
+                f"{self.one.address}: {', '.join(missing)} cannot be changed in place, and it is never replaced"
+            )
+        self.permit(Action.UPDATE, costs)
+        if unread:
+            raise Unread(
+                f"{self.one.address} has to change, and {', '.join(unread)} could not be read",
+                evidence=f"denied: {', '.join(sorted(set(seen.unread.values())))}",
+                hint="allow these reads, then run the same command again",
+            )
+        have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.asked})
+        self.before_step()
+        asked = self.rec.update(self.tools.aws, self.one.id, have, self.want)
+        self.asked.update({name: getattr(self.want, name) for name in asked})
+        if self.result is Result.UNCHANGED:
+            self.result = Result.UPDATED
+        self.wait.stepped()
+
+    def patiently(self, seen: Observed[Any, Any], differs: tuple[str, ...], waits: Any) -> None:
+        """Nothing left to ask for: look again, unless a settled thing has ignored us for the propagation time."""
+        if seen.settled and not waits and self.wait.now - self.wait.since_step > _PROPAGATION_S:
+            undone = sorted(set(differs) & self.in_force)
+            if undone:
+                cause = f"somebody else keeps changing {', '.join(undone)}"
+            elif differs:
+                cause = f"AWS did not take {', '.join(differs)}"
+            else:
+                cause = "AWS does not tell its identity"
+            raise NotConverged(
+                f"{self.one.address}: {cause}",
+                evidence=f"asked for, settled again ({seen.status}), and still different",
+                hint="see who changes it (tapctl drift), then run the same command again",
+            )
+        self.wait.pause("" if seen.settled else f"AWS is at work: {seen.status}")
+
+    # -- the guards --------------------------------------------------------------------------------------------------
+
+    def permit(self, action: Action, impact: Impact = Impact.NONE) -> None:
+        """An apply may do less than its plan, never more."""
+        planned = self.change
+        if action <= planned.action and (impact <= planned.impact or planned.action > Action.UPDATE):
+            return
+        raise NotConverged(
+            f"{self.one.address} has changed since it was planned: it would now have to be "
+            f"{action.name.lower()}d{f' with {impact.name.lower()}' if impact else ''}",
+            evidence=f"planned: {planned.action.name.lower()}",
+            hint="nothing was done with it; run the same command again to see and confirm the new plan",
+        )
+
+    def intend(self) -> None:
+        """The intent is on disk before the first changing call."""
+        if not self.intended:
+            outputs: Mapping[str, str] | None = self.entry.outputs if self.entry else None
+            self.tools.journal.put(entry_for(self.one, self.want, Phase.MAKING, outputs))
+            self.intended = True
+
+    def before_step(self) -> None:
+        self.intend()
+        self.tools.lease()
+        self.wait.check()
+
+    def publish(self, seen: Observed[Any, Any]) -> None:
+        if self.rec.early and not self.published and seen.outputs is not None:
+            self.published = True
+            self.tools.known[self.one.address] = seen.outputs.model_dump()
+            self.tell(Known(self.one.address))
+
+    def done(self, seen: Observed[Any, Any]) -> None:
+        outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
+        # What this loop has sent is known without reading it; what it found there is not.
+        unread = () if self.accepted else tuple(seen.unread)
+        self.tools.journal.put(entry_for(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))
+        self.tools.known[self.one.address] = outputs

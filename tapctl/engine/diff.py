@@ -1,0 +1,66 @@
+"""What differs, field by field, over objects and never over dumps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from tapctl.engine.model import AtLeastMinor, Spec
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference, as deep as it can be told. ``None`` on one side: it is not there."""
+
+    path: str
+    have: Any
+    want: Any
+
+
+def compare(want: Spec, have: Spec, *, unread: Iterable[str] = ()) -> tuple[str, ...]:
+    """The fields in which ``have`` is not what is wanted. A field that could not be read is no difference."""
+    skipped = frozenset(unread)
+    return tuple(
+        name
+        for name in type(want).model_fields
+        if name not in skipped and not same(type(want), name, getattr(want, name), getattr(have, name))
+    )
+
+
+def same(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
+    """Whether this field's value is what is wanted, by the field's own policy."""
+    for policy in spec.model_fields[name].metadata:
+        if isinstance(policy, AtLeastMinor):
+            return _at_least_minor(str(want), str(have))
+    return bool(want == have)
+
+
+def _at_least_minor(want: str, have: str) -> bool:
+    if want == have:
+        return True
+    wanted, seen = want.split("."), have.split(".")
+    if not all(part.isdecimal() for part in (*wanted, *seen)) or wanted[0] != seen[0]:
+        return False
+    return [int(part) for part in seen] >= [int(part) for part in wanted]
+
+
+def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
+    """One field's difference told item by item: which tag, which rule, which statement."""
+    if have == want:
+        return
+    if isinstance(have, Mapping) and isinstance(want, Mapping):
+        for key in sorted({*have, *want}):
+            yield from details(f"{path}.{key}", have.get(key), want.get(key))
+    elif isinstance(have, frozenset) and isinstance(want, frozenset):
+        for gone in sorted(want - have, key=str):
+            yield Difference(path, None, gone)
+        for added in sorted(have - want, key=str):
+            yield Difference(path, added, None)
+    elif isinstance(have, BaseModel) and type(have) is type(want):
+        for name in type(have).model_fields:
+            yield from details(f"{path}.{name}", getattr(have, name), getattr(want, name))
+    else:
+        yield Difference(path, have, want)

@@ -1,0 +1,139 @@
+"""Did someone touch it? The record against what is seen: a pure function that never reads the wanted configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from tapctl.engine.diff import details, same
+from tapctl.engine.model import Observed, Spec
+from tapctl.engine.observe import Absent, Seen, Unreadable
+from tapctl.manifest.entry import Entry, Phase
+
+WHOLE = "*"
+"""The field of a finding that is about the whole resource."""
+
+
+class State(StrEnum):
+    """What a finding says. What has no finding is as it was."""
+
+    DRIFT = "DRIFT"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    MISSING = "MISSING"
+    UNEXPECTED = "UNEXPECTED"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as recorded, or cannot be told."""
+
+    address: str
+    type: str
+    field: str
+    state: State
+    recorded: Any = None
+    live: Any = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, and how much was compared."""
+
+    findings: tuple[Finding, ...]
+    fields: int
+    unknown: int
+    resources: int
+
+    def count(self, *states: State) -> int:
+        """How many resources have a finding in one of these states."""
+        return len({one.address for one in self.findings if one.state in states})
+
+    @property
+    def drifted(self) -> int:
+        """Resources that are not as recorded: changed, missing, or with something unexpected in them."""
+        return self.count(State.DRIFT, State.MISSING, State.UNEXPECTED)
+
+
+def compare_with_record(entries: Mapping[str, Entry], seen: Seen) -> Report:
+    """Compare each recorded thing, field by field, with what was seen."""
+    findings: list[Finding] = []
+    fields = unknown = 0
+    looked_at = [(here, entry) for here, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
+    for here, entry in looked_at:
+        found = list(_findings(entry, seen[here], entries))
+        findings += found
+        fields += len(entry.spec)
+        missed = {one.field for one in found if one.state is State.UNKNOWN and one.field in entry.spec}
+        unknown += len(entry.spec) if isinstance(seen[here], Unreadable) else len(missed)
+    return Report(tuple(findings), fields, unknown, len(looked_at))
+
+
+def _findings(
+    entry: Entry, sight: Observed[Any, Any] | Absent | Unreadable, entries: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    here, type_ = entry.address, entry.type
+    if isinstance(sight, Unreadable):
+        yield Finding(here, type_, WHOLE, State.UNKNOWN, note=f"{sight.action} denied")
+        return
+    if entry.phase is Phase.MAKING:
+        yield Finding(here, type_, WHOLE, State.PENDING, note="apply was interrupted; run it again")
+        return
+    if entry.phase is Phase.LEAVING:
+        yield Finding(here, type_, WHOLE, State.PENDING, note="its removal was interrupted; run the same command again")
+        return
+    if isinstance(sight, Absent) or sight.going:
+        status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
+        yield Finding(here, type_, WHOLE, State.MISSING, note=status)
+        return
+    live_outputs = sight.outputs.model_dump() if sight.outputs is not None else {}
+    for name, recorded in sorted((entry.outputs or {}).items()):
+        if live_outputs and live_outputs.get(name) != recorded:
+            yield Finding(here, type_, name, State.DRIFT, recorded, live_outputs.get(name), "replaced outside")
+    if sight.failed is not None:
+        yield Finding(here, type_, "status", State.DRIFT, "available", sight.status, f"AWS gave it up: {sight.failed}")
+    for name in type(sight.spec).model_fields:
+        yield from _field(entry, name, sight)
+    for there in sorted(sight.residents - entries.keys()):
+        yield Finding(here, type_, "members", State.UNEXPECTED, None, there, "not ours; it is never removed")
+
+
+def _field(entry: Entry, name: str, sight: Observed[Any, Any]) -> Iterator[Finding]:
+    here, type_, spec = entry.address, entry.type, type(sight.spec)
+    if name in sight.unread:
+        yield Finding(here, type_, name, State.UNKNOWN, note=f"{sight.unread[name]} denied")
+        return
+    if name in sight.pending:
+        waiting = sight.pending[name]
+        yield Finding(here, type_, name, State.PENDING, live=waiting.detail, note=f"until {waiting.until}")
+    if name not in entry.spec:
+        yield Finding(
+            here,
+            type_,
+            name,
+            State.UNKNOWN,
+            note="not recorded by the tapctl that wrote the manifest; apply records it",
+        )
+        return
+    try:
+        recorded = _adapter(spec, name).validate_python(entry.spec[name])
+    except ValidationError:
+        yield Finding(
+            here, type_, name, State.UNKNOWN, note="recorded in a form this tapctl does not know; apply records it"
+        )
+        return
+    live = getattr(sight.spec, name)
+    if same(spec, name, recorded, live):
+        return
+    for each in details(name, live, recorded):
+        yield Finding(here, type_, each.path, State.DRIFT, each.want, each.have)
+
+
+def _adapter(spec: type[Spec], name: str) -> TypeAdapter[Any]:
+    annotation: Any = spec.model_fields[name].annotation
+    return TypeAdapter(annotation)

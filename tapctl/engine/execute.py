@@ -1,0 +1,155 @@
+"""Walking many resources at once: a topological order, one thread per started resource, one inbox, no barrier."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
+from typing import Final, Literal
+
+from tapctl.engine.events import Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.graph import Step
+from tapctl.engine.tools import Stopped, Tell
+from tapctl.errors import TapctlError
+
+LEAVE_WITHIN_S: Final = 5.0
+_TICK_S: Final = 0.2
+
+Work = Callable[[str, Tell], tuple[Result, str]]
+"""Bring the resource at this address there, or take it away; tells progress, returns how it ended."""
+
+_Node = tuple[str, Literal["known", "settled"]]
+
+
+def execute(steps: Iterable[Step], work: Work, stop: threading.Event) -> Iterator[Event]:
+    """Do the work of all steps, each as soon as what it needs is known and settled.
+
+    A failed step is never marked done, so what needs it never starts. Once ``stop`` is set nothing new starts, and
+    what runs has `LEAVE_WITHIN_S` to leave.
+    """
+    return _Execution({step.address: step for step in steps}, work, stop).run()
+
+
+class _Execution:
+    def __init__(self, steps: Mapping[str, Step], work: Work, stop: threading.Event) -> None:
+        self.steps, self.work, self.stop = steps, work, stop
+        self.order: TopologicalSorter[_Node] = TopologicalSorter()
+        for here, step in steps.items():
+            needed: list[_Node] = [(need, "known") for need in step.known]
+            needed += [(need, "settled") for need in step.settled]
+            self.order.add((here, "known"), *needed)
+            self.order.add((here, "settled"), (here, "known"))
+        self.order.prepare()
+        self.inbox: queue.Queue[Event] = queue.Queue()
+        self.began: dict[str, float] = {}
+        self.running: set[str] = set()
+        self.told: set[_Node] = set()
+        self.ready: set[_Node] = set()
+        self.failed: list[str] = []
+        self.status: dict[str, str] = {}
+
+    def run(self) -> Iterator[Event]:
+        yield from self.start()
+        stopped_at: float | None = None
+        while self.running:
+            if self.stop.is_set() and stopped_at is None:
+                stopped_at = time.monotonic()
+            if stopped_at is not None and time.monotonic() - stopped_at > LEAVE_WITHIN_S:
+                break
+            try:
+                event = self.inbox.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            yield event
+            self.take(event)
+            yield from self.start()
+        for here in sorted(self.running):
+            yield Left(here, self.status.get(here, ""))
+        for here in self.steps:
+            if here not in self.began:
+                yield Skipped(here, self.causes(here))
+
+    def take(self, event: Event) -> None:
+        here = event.address
+        if isinstance(event, Progress):
+            self.status[here] = event.status
+        elif isinstance(event, Known):
+            self.tell(here, "known")
+        else:
+            self.running.discard(here)
+            if isinstance(event, Finished):
+                self.tell(here, "known")
+                self.tell(here, "settled")
+            elif isinstance(event, Failed):
+                self.failed.append(here)
+
+    def tell(self, here: str, stage: Literal["known", "settled"]) -> None:
+        node: _Node = (here, stage)
+        if node in self.told:
+            return
+        self.told.add(node)
+        self.advance()
+
+    def advance(self) -> None:
+        """Mark done what has been told and is ready; that makes more ready."""
+        while True:
+            self.ready.update(self.order.get_ready())
+            done = self.ready & self.told
+            if not done:
+                return
+            self.ready -= done
+            self.order.done(*done)
+
+    def start(self) -> Iterator[Event]:
+        self.advance()
+        if self.stop.is_set():
+            return
+        for here, stage in sorted(self.ready):
+            if stage == "known" and here not in self.began:
+                self.began[here] = time.monotonic()
+                self.running.add(here)
+                yield Started(here)
+                threading.Thread(target=self.one, args=(here,), name=here, daemon=True).start()
+
+    def one(self, here: str) -> None:
+        """The thread of one resource: every way it can end is one event in the inbox."""
+        try:
+            result, note = self.work(here, self.inbox.put)
+            self.inbox.put(Finished(here, result, self.elapsed(here), note))
+        except Stopped:
+            self.inbox.put(Left(here, self.status.get(here, "")))
+        except TapctlError as error:
+            self.inbox.put(Failed(here, error, self.elapsed(here), self.status.get(here, "")))
+        except Exception as error:  # noqa: BLE001 -- a bug must end its own resource only, and is shown as one
+            bug = TapctlError(
+                f"unexpected {type(error).__name__} while working on {here}: this is a bug of tapctl",
+                evidence=_where(error),
+                hint="the manifest is right; report this, then run the same command again",
+            )
+            self.inbox.put(Failed(here, bug, self.elapsed(here), self.status.get(here, "")))
+
+    def elapsed(self, here: str) -> float:
+        return time.monotonic() - self.began[here]
+
+    def causes(self, here: str) -> tuple[str, ...]:
+        """The failed steps that this one waited for, near or far."""
+        waits, seen = [here], {here}
+        while waits:
+            step = self.steps[waits.pop()]
+            new = (step.known | step.settled) - seen
+            seen |= new
+            waits += new
+        return tuple(one for one in self.failed if one in seen)
+
+
+def _where(error: Exception) -> str:
+    """Where it happened, by file and line; never the message, which may hold what must not be shown."""
+    trace = error.__traceback__
+    places = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return " > ".join(places[-4:])

@@ -1,0 +1,107 @@
+"""Looking at many resources at once: flat, parallel, by id."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tapctl.engine.model import Observed, Owner, Reconciler, Spec, address
+from tapctl.errors import AwsRefused
+
+WORKERS: Final = 10
+
+
+@dataclass(frozen=True)
+class Absent:
+    """It is not there."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """It could not be looked at: the denied action. Never taken for absent."""
+
+    action: str
+    error: AwsRefused
+
+
+Sight = Observed[Any, Any] | Absent | Unreadable
+Seen = Mapping[str, Sight]
+"""Address to what was seen there."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One thing to look at; ``like`` is the wanted or recorded spec."""
+
+    reconciler: Reconciler[Any, Any]
+    id: str
+    like: Spec | None
+
+    @property
+    def address(self) -> str:
+        """``type/id``."""
+        return address(self.reconciler.type, self.id)
+
+
+def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
+    """Look at all of them, at most `WORKERS` at a time, in one round.
+
+    Raises:
+        AwsError: a look got no answer, or a refusal that is no missing permission.
+    """
+    todo = list(looks)
+    ids: dict[str, list[str]] = {}
+    for one in todo:
+        ids.setdefault(one.reconciler.type, []).append(one.id)
+    view = aws.round({type_: tuple(many) for type_, many in ids.items()})
+    work: queue.SimpleQueue[Look] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, Sight | Exception]] = queue.SimpleQueue()
+    for one in todo:
+        work.put(one)
+
+    def worker() -> None:
+        while True:
+            try:
+                one = work.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((one.address, _sight(view, one)))
+            except Exception as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
+                done.put((one.address, error))
+
+    # Daemon threads: a Ctrl-C must not wait for a slow read.
+    for _ in range(min(WORKERS, len(todo))):
+        threading.Thread(target=worker, daemon=True).start()
+    seen: dict[str, Sight] = {}
+    for _ in todo:
+        here, sight = done.get()
+        if isinstance(sight, Exception):
+            raise sight
+        seen[here] = sight
+    return seen
+
+
+def _sight(aws: Any, one: Look) -> Sight:
+    try:
+        return one.reconciler.observe(aws, one.id, one.like) or Absent()
+    except AwsRefused as error:
+        if error.denied:
+            return Unreadable(error.action, error)
+        raise
+
+
+def is_ours(seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, str] | None, made_by_aws: bool) -> bool:
+    """Whether this thing is ours to change.
+
+    The owner tags say so; or the record holds this very thing (the same identity), so that a removed tag is drift and
+    not a stranger; or AWS makes it by itself under our name. Another owner's tag always refuses.
+    """
+    if seen.owner is not None and seen.owner.excludes(owner):
+        return False
+    if seen.owner == owner or made_by_aws:
+        return True
+    return recorded is not None and seen.outputs is not None and dict(recorded) == seen.outputs.model_dump()

@@ -1,0 +1,281 @@
+"""What an apply would do: a pure function of what is wanted, recorded and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any
+
+from tapctl.engine import refs
+from tapctl.engine.diff import compare, details, same
+from tapctl.engine.graph import AnyResource, Stack
+from tapctl.engine.model import Impact, Observed, Owner, Pending, Reconciler, Spec
+from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours
+from tapctl.errors import Refused, TapctlError, Unread
+from tapctl.manifest.entry import Entry, Phase
+
+AFTER_APPLY = "(known after apply)"
+
+
+class Action(IntEnum):
+    """What is to be done, by severity: an apply may do less than its plan, never more."""
+
+    NOTHING = 0
+    SETTLE = 1
+    UPDATE = 2
+    CREATE = 3
+    REPLACE = 4
+    DELETE = 5
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field's change. ``outside``: the live value was changed outside tapctl, and apply will undo that."""
+
+    path: str
+    have: Any
+    want: Any
+    impact: Impact = Impact.NONE
+    outside: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done with one resource, and why it must not be where it must not."""
+
+    address: str
+    type: str
+    id: str
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    impact: Impact = Impact.NONE
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    unexpected: tuple[str, ...] = ()
+    """Residents that are not ours: reported, never touched."""
+    note: str = ""
+    blocked: TapctlError | None = None
+
+    @property
+    def outside(self) -> bool:
+        """Whether apply would undo a change made outside tapctl."""
+        return any(one.outside for one in self.fields)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All changes in the stack's order, removals last; and what the look already proved."""
+
+    changes: tuple[Change, ...]
+    outputs: refs.KnownOutputs
+    confirmed: tuple[Entry, ...]
+    """Entries for what needs nothing and is missing or differs in the record: written at once, without a call."""
+    forgotten: tuple[str, ...]
+    """Recorded addresses of what is wanted no longer and is gone already."""
+
+    def to(self, *actions: Action) -> tuple[Change, ...]:
+        """The changes with one of these actions."""
+        return tuple(one for one in self.changes if one.action in actions)
+
+    @property
+    def blocked(self) -> tuple[Change, ...]:
+        """What must not be done."""
+        return tuple(one for one in self.changes if one.blocked is not None)
+
+    @property
+    def work(self) -> tuple[Change, ...]:
+        """What an apply executes: everything but NOTHING."""
+        return tuple(one for one in self.changes if one.action is not Action.NOTHING)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to create, change or remove."""
+        return not self.to(Action.UPDATE, Action.CREATE, Action.REPLACE, Action.DELETE)
+
+
+def make_plan(
+    stack: Stack,
+    entries: Mapping[str, Entry],
+    seen: Seen,
+    owner: Owner,
+    reconcilers: Mapping[str, Reconciler[Any, Any]],
+    *,
+    allowed: Collection[str] = (),
+) -> Plan:
+    """Compare what is wanted with what is seen. ``allowed``: addresses that hold data and may be removed."""
+    known: dict[str, dict[str, str]] = {}
+    changes: list[Change] = []
+    confirmed: list[Entry] = []
+    for one in stack:
+        want = refs.resolve(one.spec, known)
+        sight = seen[one.address]
+        change = _change(one, want, sight, entries.get(one.address), owner)
+        unexpected = tuple(sorted(there for there in _residents(sight) if there not in stack and there not in entries))
+        change = replace(change, unexpected=unexpected)
+        changes.append(change)
+        if (
+            isinstance(sight, Observed)
+            and sight.outputs is not None
+            and change.action < Action.CREATE
+            and not sight.going
+        ):
+            known[one.address] = sight.outputs.model_dump()
+        if change.action is Action.NOTHING and change.blocked is None and isinstance(sight, Observed):
+            before = entries.get(one.address)
+            made = entry_for(one, want, Phase.MADE, known[one.address], unread=change.unread, before=before)
+            if before != made:
+                confirmed.append(made)
+    forgotten: list[str] = []
+    for here, entry in entries.items():
+        if here in stack or entry.phase is Phase.KEPT:
+            continue
+        removal = _removal(entry, seen[here], owner, reconcilers[entry.type], allowed=here in allowed)
+        if removal is None:
+            forgotten.append(here)
+        else:
+            changes.append(removal)
+    return Plan(tuple(changes), known, tuple(confirmed), tuple(forgotten))
+
+
+def entry_for(
+    one: AnyResource,
+    want: Spec,
+    phase: Phase,
+    outputs: Mapping[str, str] | None,
+    *,
+    unread: Iterable[str] = (),
+    before: Entry | None = None,
+) -> Entry:
+    """The record of one resource. A field that could not be read is recorded as before, or not at all."""
+    spec = refs.plain(want)
+    recorded = before.spec if before else {}
+    for name in unread:
+        spec.pop(name)
+        if name in recorded:
+            spec[name] = recorded[name]
+    return Entry(
+        type=one.type,
+        id=one.id,
+        needs=tuple(sorted(one.needs)),
+        phase=phase,
+        spec=spec,
+        outputs=None if outputs is None else dict(outputs),
+    )
+
+
+def not_ours(here: str, seen: Observed[Any, Any]) -> Refused:
+    """The refusal of a thing that bears our name and is somebody else's."""
+    who = (
+        f"ManagedBy={seen.owner.managed_by or '-'}, EnvironmentSuffix={seen.owner.suffix or '-'}"
+        if seen.owner
+        else "no owner tags"
+    )
+    return Refused(
+        f"{here} exists and is not ours; it was left untouched",
+        evidence=f"its tags say: {who}",
+        hint="remove or rename that resource, or use another --suffix",
+    )
+
+
+def _residents(sight: Sight) -> frozenset[str]:
+    return sight.residents if isinstance(sight, Observed) else frozenset()
+
+
+def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, owner: Owner) -> Change:
+    base = Change(one.address, one.type, one.id, Action.NOTHING)
+    if isinstance(sight, Unreadable):
+        blocked = Unread(
+            f"{one.address} could not be read",
+            evidence=str(sight.error),
+            hint=f"allow {sight.action}, then run the same command again",
+        )
+        return replace(base, unread={"*": sight.action}, blocked=blocked)
+    if isinstance(sight, Absent):
+        return replace(base, action=Action.CREATE, fields=_wanted(want))
+    if not is_ours(sight, owner, recorded=entry.outputs if entry else None, made_by_aws=one.reconciler.made_by_aws):
+        return replace(base, blocked=not_ours(one.address, sight))
+    if sight.going:
+        note = f"it is {sight.status}" + ("; it is brought back" if sight.kept else "; its end is awaited")
+        return replace(base, action=Action.CREATE, fields=_wanted(want), note=note)
+    fields = _fields(one.reconciler, want, sight, entry)
+    impact = max((each.impact for each in fields), default=Impact.NONE)
+    base = replace(base, fields=fields, impact=impact, pending=sight.pending, unread=sight.unread)
+    if sight.failed is not None:
+        return _failed(base, one, sight)
+    if impact is Impact.REPLACE:
+        return _replaced(base, one)
+    if fields:
+        return replace(base, action=Action.UPDATE)
+    settled = sight.settled and sight.outputs is not None
+    return base if settled else replace(base, action=Action.SETTLE, note=f"it is {sight.status}")
+
+
+def _wanted(want: Spec) -> tuple[FieldChange, ...]:
+    shown = refs.substitute(want, lambda text: AFTER_APPLY if refs.needs(text) else text)
+    return tuple(FieldChange(name, None, getattr(shown, name)) for name in type(want).model_fields)
+
+
+def _fields(
+    rec: Reconciler[Any, Any], want: Spec, sight: Observed[Any, Any], entry: Entry | None
+) -> tuple[FieldChange, ...]:
+    changes: list[FieldChange] = []
+    for name in compare(want, sight.spec, unread=sight.unread):
+        have, wanted = getattr(sight.spec, name), getattr(want, name)
+        impact = rec.impacts.get(name, Impact.NONE)
+        if refs.needs(wanted):
+            # Its value is known only after something else was made: it may change, in place.
+            changes.append(FieldChange(name, have, AFTER_APPLY))
+            continue
+        recorded = None if entry is None else entry.spec.get(name)
+        outside = recorded is not None and same(type(want), name, refs.plain(wanted), recorded)
+        changes += [
+            FieldChange(each.path, each.have, each.want, impact, outside) for each in details(name, have, wanted)
+        ]
+    return tuple(changes)
+
+
+def _failed(base: Change, one: AnyResource, sight: Observed[Any, Any]) -> Change:
+    if one.reconciler.replaceable:
+        return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=f"AWS gave it up: {sight.failed}")
+    if one.reconciler.holds_data:
+        blocked = Refused(
+            f"{one.address} has failed and holds data: tapctl neither changes nor replaces it",
+            evidence=f"AWS says: {sight.failed}",
+            hint="bring it back to available as AWS's documentation of that state says, then run this again",
+        )
+        return replace(base, blocked=blocked)
+    return replace(base, action=max(base.action, Action.UPDATE), note=f"AWS gave it up: {sight.failed}")
+
+
+def _replaced(base: Change, one: AnyResource) -> Change:
+    if one.reconciler.replaceable:
+        return replace(base, action=Action.REPLACE)
+    which = ", ".join(sorted({each.path for each in base.fields if each.impact is Impact.REPLACE}))
+    why = "it holds data" if one.reconciler.holds_data else "its name is fixed"
+    blocked = Refused(
+        f"{one.address}: {which} cannot be changed in place, and it is never replaced because {why}",
+        hint="put the old value back into the configuration, or use another --suffix for a new stack",
+    )
+    return replace(base, blocked=blocked)
+
+
+def _removal(entry: Entry, sight: Sight, owner: Owner, rec: Reconciler[Any, Any], *, allowed: bool) -> Change | None:
+    base = Change(entry.address, entry.type, entry.id, Action.DELETE)
+    if isinstance(sight, Absent):
+        return None
+    if isinstance(sight, Unreadable):
+        blocked: TapctlError = Unread(
+            f"{entry.address} could not be read", evidence=str(sight.error), hint=f"allow {sight.action}"
+        )
+        return replace(base, unread={"*": sight.action}, blocked=blocked)
+    if not is_ours(sight, owner, recorded=entry.outputs, made_by_aws=rec.made_by_aws):
+        return replace(base, blocked=not_ours(entry.address, sight))
+    if rec.holds_data and not allowed:
+        blocked = Refused(
+            f"{entry.address} is no longer wanted, and it holds data",
+            hint=f"if its data may go: --allow {entry.address}; otherwise put it back into the configuration",
+        )
+        return replace(base, blocked=blocked)
+    why = rec.refuses(sight)
+    return replace(base, blocked=Refused(f"{entry.address} must not be removed: {why}") if why else None)

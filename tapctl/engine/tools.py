@@ -1,0 +1,130 @@
+"""What a resource's loop works with, and the guards every changing call passes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tapctl.engine.clock import Clock, limit, pause_before_look, pause_before_step
+from tapctl.engine.events import Known, Progress
+from tapctl.engine.model import Owner, Usual
+from tapctl.errors import AwsLost, NotConverged, NotYet, Patience
+from tapctl.manifest.entry import Entry
+
+
+class Recorder(Protocol):
+    """The journal as the engine needs it: each call returns when the record is durable."""
+
+    def put(self, *entries: Entry) -> None:
+        """Record these."""
+
+    def drop(self, *addresses: str) -> None:
+        """Forget these."""
+
+
+class Stopped(Exception):  # a way out of the loops, no error
+    """We were asked to stop: leave, AWS goes on with what it has accepted."""
+
+
+@dataclass
+class Tools:
+    """Shared by all loops of one run."""
+
+    aws: Any
+    owner: Owner
+    journal: Recorder
+    clock: Clock
+    stop: threading.Event = field(default_factory=threading.Event)
+    lease: Callable[[], None] = lambda: None
+    """Raises when somebody else has taken the lock over; asked right before every changing call."""
+    known: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Outputs by address, as they become known."""
+
+
+Tell = Callable[[Known | Progress], None]
+
+
+@dataclass
+class Wait:
+    """One resource's clocks: how long each kind of waiting has gone on."""
+
+    address: str
+    tools: Tools
+    tell: Tell
+    usual: Usual
+    usual_s: float
+    began: float = 0
+    since_step: float = 0
+    refused_since: float | None = None
+    lost_since: float | None = None
+    status: str = ""
+
+    def __post_init__(self) -> None:
+        self.began = self.since_step = self.tools.clock.now()
+
+    @property
+    def now(self) -> float:
+        """Seconds on the run's clock."""
+        return self.tools.clock.now()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this resource was begun."""
+        return self.now - self.began
+
+    def check(self) -> None:
+        """Leave when asked to; end when AWS has had all the time it may take.
+
+        Raises:
+            Stopped: we were asked to stop.
+            NotConverged: the time is over.
+        """
+        if self.tools.stop.is_set():
+            raise Stopped
+        if self.now - self.since_step > self.usual.longest:
+            raise self.too_long(f"AWS has not finished after {self.now - self.since_step:.0f} s")
+
+    def stepped(self) -> None:
+        """A step was accepted: its waiting begins."""
+        self.since_step = self.now
+        self.refused_since = None
+
+    def looked(self, status: str) -> None:
+        """A look was answered."""
+        self.lost_since = None
+        self.status = status
+
+    def pause(self, awaiting: str) -> None:
+        """Wait for the next look."""
+        self._wait(pause_before_look(self.now - self.since_step), awaiting)
+
+    def lost(self, error: AwsLost) -> None:
+        """A look got no answer: it was no look. That may go on for the propagation time."""
+        if self.lost_since is None:
+            self.lost_since = self.now
+        if self.now - self.lost_since > float(Patience.PROPAGATION.value or 0):
+            raise error
+        self._wait(pause_before_look(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
+
+    def refused(self, answer: NotYet) -> None:
+        """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed."""
+        if self.refused_since is None:
+            self.refused_since = self.now
+        waited = self.now - self.refused_since
+        if waited > limit(answer.patience, self.usual.longest):
+            raise self.too_long(f"{answer.reason}; this was so for {waited:.0f} s")
+        self._wait(pause_before_step(waited), answer.reason)
+
+    def too_long(self, evidence: str) -> NotConverged:
+        """The error of patience that ended."""
+        return NotConverged(
+            f"{self.address} did not get there in time",
+            evidence=f"{evidence}; AWS's last word: {self.status or 'none'}",
+            hint="run the same command again: it continues from here",
+        )
+
+    def _wait(self, seconds: float, awaiting: str) -> None:
+        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s))
+        self.tools.clock.wait(seconds, self.tools.stop)
