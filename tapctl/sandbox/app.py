@@ -1,26 +1,36 @@
-"""The embedded AWS as one WSGI application: moto behind one lock, latency outside it."""
+"""The embedded AWS as one WSGI application: moto behind one lock, the rules around it, latency outside."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+import traceback
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from tapctl.sandbox import rules, wire
+from tapctl.sandbox.rule import Call, Fault, Reply, RuleBook
+from tapctl.sandbox.wire import Answer, Asked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+ACCOUNT = "123456789012"
 
 
 class Sandbox:
     """AWS for one process. ``latency_s`` is slept before every answer, side by side for calls side by side.
 
-    moto keeps its state in the process and is not thread-safe: every request goes through one lock.
+    ``disabled`` names rules that are left out. moto keeps its state in the process and is not thread-safe: every
+    request goes through one lock.
     """
 
-    def __init__(self, *, latency_s: float = 0.0) -> None:
+    def __init__(self, *, latency_s: float = 0.0, disabled: Collection[str] = ()) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self.latency_s = latency_s
+        self._rules = RuleBook(rules.ALL, disabled)
+        self._services = frozenset(one.service for one in rules.ALL)
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
 
@@ -28,7 +38,9 @@ class Sandbox:
         """Answer one request."""
         time.sleep(self.latency_s)
         with self._lock:
-            return list(self._moto(environ, start_response))
+            answer = self._answer(environ)
+        start_response(f"{answer.status} -", answer.headers)
+        return [answer.body]
 
     def reset(self) -> None:
         """Forget everything: an AWS account nobody has used."""
@@ -36,3 +48,32 @@ class Sandbox:
 
         with self._lock:
             moto_api_backend.reset()
+
+    def _answer(self, environ: WSGIEnvironment) -> Answer:
+        service, region = wire.service_of(environ) or ("", "")
+        asked = wire.asked(environ, service, region) if service in self._services else None
+        if asked is None:
+            return self._ask_moto(environ)
+        try:
+            if self._rules.concerns(service, asked.operation.name):
+                return wire.written(asked, self._rules.answer(self._call(environ, asked)))
+            return self._ask_moto(environ)
+        except Fault as fault:
+            return wire.written(asked, fault)
+        except NotImplementedError as missing:
+            return wire.written(asked, Fault("NotImplemented", f"the embedded AWS cannot do this: {missing}"))
+        except Exception as bug:  # noqa: BLE001  # a server answers whatever happens inside it
+            traceback.print_exc()
+            return wire.written(asked, Fault("InternalFailure", f"the embedded AWS failed: {bug!r}"))
+
+    def _call(self, environ: WSGIEnvironment, asked: Asked) -> Call:
+        def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:
+            return wire.read(service, operation, self._ask_moto(wire.request_of(environ, service, operation, params)))
+
+        return Call(asked.service, asked.operation.name, asked.params(), asked.region, ACCOUNT, send)
+
+    def _ask_moto(self, environ: WSGIEnvironment) -> Answer:
+        from werkzeug.test import run_wsgi_app
+
+        body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        return Answer(int(status.split()[0]), headers.to_wsgi_list(), b"".join(body))
