@@ -68,7 +68,7 @@ def allow(
     to: Mapping[str, str] | None = None,
     when: Iterable[Condition] = (),
 ) -> Statement:
-    """A statement that allows ``actions`` on ``resources``, ``to`` a principal by kind, ``when`` all conditions hold."""
+    """A statement that allows ``actions`` on ``resources`` ``to`` a principal, ``when`` all conditions hold."""
     return Statement(
         sid=sid,
         actions=frozenset(actions),
@@ -84,7 +84,7 @@ def when(operator: str, key: str, *values: str) -> Condition:
 
 
 def _listed(value: Any) -> list[str]:
-    """A JSON element that may be one value or a list, as strings (``true`` and ``5`` are written as AWS writes them)."""
+    """A JSON element that may be one value or a list, as strings: ``true`` as AWS writes it."""
     many = value if isinstance(value, list) else [value]
     return [one if isinstance(one, str) else json.dumps(one) for one in many]
 

@@ -19,7 +19,7 @@ from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import Action, Change, entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools, Wait
-from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused, Unread
+from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
 REBOOT: Final = "reboot"
@@ -41,7 +41,6 @@ def converge(job: Job, tools: Tools, tell: Tell) -> tuple[Result, str]:
     Raises:
         Stopped: we were asked to stop.
         Refused: it is not ours, or more would have to be done than was planned.
-        Unread: a field that would have to change could not be read.
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
@@ -205,7 +204,6 @@ class _Converging:
         self.wait.stepped()
 
     def change_fields(self, seen: Observed[Any, Any], missing: list[str]) -> None:
-        unread = sorted(seen.unread)
         costs = max(self.rec.impacts.get(name, Impact.NONE) for name in missing)
         if costs is Impact.REPLACE:
             if self.rec.replaceable:
@@ -215,12 +213,6 @@ class _Converging:
                 f"{self.one.address}: {', '.join(missing)} cannot be changed in place, and it is never replaced"
             )
         self.permit(Action.UPDATE, costs)
-        if unread:
-            raise Unread(
-                f"{self.one.address} has to change, and {', '.join(unread)} could not be read",
-                evidence=f"denied: {', '.join(sorted(set(seen.unread.values())))}",
-                hint="allow these reads, then run the same command again",
-            )
         have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.asked})
         self.before_step()
         asked = self.rec.update(self.tools.aws, self.one.id, have, self.want)

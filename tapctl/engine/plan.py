@@ -178,6 +178,14 @@ def not_ours(here: str, seen: Observed[Any, Any]) -> Refused:
     )
 
 
+def _unreadable(here: str, sight: Unreadable) -> Refused:
+    return Refused(
+        f"{here} could not be read, and is never taken for absent",
+        evidence=str(sight.error),
+        hint=f"allow {sight.action}, then run the same command again",
+    )
+
+
 def _residents(sight: Sight) -> frozenset[str]:
     return sight.residents if isinstance(sight, Observed) else frozenset()
 
@@ -185,12 +193,7 @@ def _residents(sight: Sight) -> frozenset[str]:
 def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, owner: Owner) -> Change:
     base = Change(one.address, one.type, one.id, Action.NOTHING)
     if isinstance(sight, Unreadable):
-        blocked = Unread(
-            f"{one.address} could not be read",
-            evidence=str(sight.error),
-            hint=f"allow {sight.action}, then run the same command again",
-        )
-        return replace(base, unread={"*": sight.action}, blocked=blocked)
+        return replace(base, unread={"*": sight.action}, blocked=_unreadable(one.address, sight))
     if isinstance(sight, Absent):
         return replace(base, action=Action.CREATE, fields=_wanted(want))
     if not is_ours(sight, owner, recorded=entry.outputs if entry else None, made_by_aws=one.reconciler.made_by_aws):
@@ -201,6 +204,15 @@ def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, own
     fields = _fields(one.reconciler, want, sight, entry)
     impact = max((each.impact for each in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=sight.pending, unread=sight.unread)
+    stale = [name for name in sight.unread if entry and entry.spec.get(name) != refs.plain(getattr(want, name))]
+    if stale:
+        actions = ", ".join(sorted({sight.unread[name] for name in stale}))
+        blocked = Unread(
+            f"{one.address}: {', '.join(stale)} would have to change and could not be read",
+            evidence=f"denied: {actions}",
+            hint=f"allow {actions}, then run the same command again",
+        )
+        return replace(base, blocked=blocked)
     if sight.failed is not None:
         return _failed(base, one, sight)
     if impact is Impact.REPLACE:
@@ -265,10 +277,7 @@ def _removal(entry: Entry, sight: Sight, owner: Owner, rec: Reconciler[Any, Any]
     if isinstance(sight, Absent):
         return None
     if isinstance(sight, Unreadable):
-        blocked: TapctlError = Unread(
-            f"{entry.address} could not be read", evidence=str(sight.error), hint=f"allow {sight.action}"
-        )
-        return replace(base, unread={"*": sight.action}, blocked=blocked)
+        return replace(base, unread={"*": sight.action}, blocked=_unreadable(entry.address, sight))
     if not is_ours(sight, owner, recorded=entry.outputs, made_by_aws=rec.made_by_aws):
         return replace(base, blocked=not_ours(entry.address, sight))
     if rec.holds_data and not allowed:

@@ -1,0 +1,121 @@
+"""What passes the door to AWS: bounded, counted, and told in our own error language.
+
+Every call of every client passes `door`'s ``_make_api_call``, which turns what botocore raises into `AwsRefused` (AWS
+answered no) or `AwsLost` (no usable answer).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from tapctl.errors import AwsError, AwsLost, AwsRefused, WrongTarget
+
+IN_FLIGHT = 10
+_READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
+# The state store is not the stack: writing the record is no change to what it records.
+_NOT_THE_STACK = frozenset({"s3", "sts"})
+_SERVER_ERROR = 500
+_LOST_CODES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "Throttled",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "TransactionInProgressException",
+        "SlowDown",
+        "EC2ThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+    }
+)
+
+
+@dataclass
+class Traffic:
+    """What has passed the door so far."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
+    """Changing calls that AWS has answered with yes."""
+    in_flight: set[str] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
+
+
+def is_change(service: str, operation: str) -> bool:
+    """Whether this call may change the stack in AWS."""
+    return service not in _NOT_THE_STACK and not operation.startswith(_READS)
+
+
+def translate(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | None:
+    """What this botocore exception means to us; None for what is no answer of AWS (a bug of ours)."""
+    from botocore import exceptions as bc
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, bc.ClientError):
+        body = error.response.get("Error", {})
+        meta = error.response.get("ResponseMetadata", {})
+        code = str(body.get("Code") or "Unknown")
+        status = int(meta.get("HTTPStatusCode") or 0)
+        kind = AwsLost if code in _LOST_CODES or status >= _SERVER_ERROR else AwsRefused
+        return kind(
+            service, operation, code, str(body.get("Message") or "no message"), request_id=meta.get("RequestId") or None
+        )
+    if isinstance(
+        error,
+        bc.NoCredentialsError
+        | bc.PartialCredentialsError
+        | bc.CredentialRetrievalError
+        | bc.TokenRetrievalError
+        | bc.SSOError
+        | bc.ProfileNotFound,
+    ):
+        return WrongTarget(
+            "there are no usable AWS credentials",
+            evidence=f"{type(error).__name__} on {service}:{operation}: {error}",
+            hint="log in (aws sso login, or set AWS_PROFILE), check with: aws sts get-caller-identity",
+        )
+    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | ResponseParserError):
+        return AwsLost(service, operation, type(error).__name__, str(error))
+    return None
+
+
+def door(traffic: Traffic) -> type:
+    """A base class for every client that takes each of its calls through ``traffic``."""
+
+    class _Door:
+        def _make_api_call(self, operation_name: str, api_params: dict[str, Any]) -> Any:
+            service = cast("Any", self).meta.service_model.service_name
+            action = f"{service}:{operation_name}"
+            changing = is_change(service, operation_name)
+            with traffic.places:
+                with traffic.lock:
+                    traffic.calls[action] += 1
+                    if changing:
+                        traffic.changes[action] += 1
+                        traffic.in_flight.add(action)
+                try:
+                    answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
+                except Exception as error:
+                    ours = translate(service, operation_name, error)
+                    if ours is None:
+                        raise
+                    # Without "from": botocore's own text may hold what the request held.
+                    raise ours from None
+                finally:
+                    with traffic.lock:
+                        traffic.in_flight.discard(action)
+                with traffic.lock:
+                    traffic.accepted += changing
+                return answer
+
+    return _Door
