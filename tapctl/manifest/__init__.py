@@ -1,0 +1,1 @@
+"""The record of what we made: its schema, its two stores, and the journal that writes it."""

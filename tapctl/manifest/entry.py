@@ -6,6 +6,7 @@ AWS is the truth and this is a diary: it says what we made and how we left it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NoReturn
@@ -28,7 +29,7 @@ class Phase(StrEnum):
     KEPT = "kept"
 
 
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
+def plain(value: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of its own, as JSON gives it back: a tuple stored would come back a list, and look like a change."""
     plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
     return plain
@@ -38,7 +39,7 @@ def _ordered(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(value)))
 
 
-PlainJson = Annotated[dict[str, Any], AfterValidator(_plain)]
+PlainJson = Annotated[dict[str, Any], AfterValidator(plain)]
 
 
 class Entry(BaseModel):
@@ -113,14 +114,9 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def canonical(value: BaseModel) -> str:
-    """The same value gives the same text: keys sorted, readable, with a newline at its end."""
-    return json.dumps(value.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 def dump(manifest: Manifest) -> str:
-    """The manifest as it is stored."""
-    return canonical(manifest)
+    """The manifest as it is stored: the same one gives the same text, with keys sorted and a newline at its end."""
+    return json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def parse(text: str | bytes, where: str) -> Manifest:

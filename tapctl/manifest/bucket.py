@@ -1,0 +1,117 @@
+"""Objects of one S3 bucket, each written and removed on a condition. Encryption is the bucket's own default.
+
+What S3 answers to a condition: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tapctl.errors import AwsError, AwsLost, AwsRefused, ManifestError, Refused, TapctlError
+
+if TYPE_CHECKING:
+    from tapctl.aws import Aws
+
+ATTEMPTS = 4
+"""As many as the SDK makes; each one of ours after a look that gives a reason to."""
+CONFLICT = "ConditionalRequestConflict"
+"""Two requests met and this one was not done: S3 wants it to look, and to ask again."""
+_UNMET = ("PreconditionFailed", "NoSuchKey", CONFLICT)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One object, as it is now."""
+
+    content: bytes
+    etag: str
+
+
+class Bucket:
+    """A bucket, or what is under ``prefix`` in it (empty, or with a slash at its end)."""
+
+    def __init__(self, aws: Aws, name: str, prefix: str) -> None:
+        self._aws = aws
+        self.name = name
+        self.prefix = prefix
+
+    def url(self, key: str) -> str:
+        """What a user calls this object."""
+        return f"s3://{self.name}/{self.prefix}{key}"
+
+    def listed(self) -> list[str]:
+        """The objects right under the prefix, without it.
+
+        Raises:
+            TapctlError: as `unusable` says.
+        """
+        listing = self._aws.s3.get_paginator("list_objects_v2")
+        try:
+            pages = self._aws.pages(listing, Bucket=self.name, Prefix=self.prefix, Delimiter="/")
+        except AwsError as error:
+            raise self.unusable(error) from error
+        return [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
+
+    def get(self, key: str) -> Found | None:
+        """What is there now; None when there is nothing.
+
+        Raises:
+            TapctlError: as `unusable` says.
+        """
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            answer = self._aws.s3.get_object(Bucket=self.name, Key=self.prefix + key)
+            return Found(answer["Body"].read(), answer["ETag"])
+        except AwsError as error:
+            if error.aws_code == "NoSuchKey":
+                return None
+            raise self.unusable(error) from error
+        except BotoCoreError as error:  # the body comes after the door has seen the answer
+            raise AwsLost("s3", "GetObject", type(error).__name__, str(error)) from None
+
+    def put(self, key: str, content: bytes, expected: str | None) -> str:
+        """Write it if what is there still has this ETag (None: if nothing is there); returns the new one.
+
+        Raises:
+            AwsError: see `must_look`.
+        """
+        s3, path, kind = self._aws.s3, self.prefix + key, "application/json"
+        if expected is None:
+            made = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfNoneMatch="*")
+        else:
+            made = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfMatch=expected)
+        return made["ETag"]
+
+    def remove(self, key: str, expected: str) -> None:
+        """Remove it if it still has this ETag; nothing is done, and nothing said, when it is gone or another.
+
+        Raises:
+            AwsError: it may still be there.
+        """
+        try:
+            self._aws.s3.delete_object(Bucket=self.name, Key=self.prefix + key, IfMatch=expected)
+        except AwsRefused as error:
+            if not error.says("PreconditionFailed", "NoSuchKey"):
+                raise
+
+    def unusable(self, error: AwsError) -> TapctlError:
+        """What this answer means before anything was changed: no such bucket, not allowed, or the error itself."""
+        if isinstance(error, AwsRefused) and error.says("NoSuchBucket"):
+            return ManifestError(
+                f"the bucket {self.name} does not exist", evidence=str(error), hint="make it, or correct --state"
+            )
+        if isinstance(error, AwsRefused) and error.denied:
+            return Refused(
+                f"these credentials may not use {self.url('')}",
+                evidence=str(error),
+                # Without the right to list, S3 answers "denied" for what is not there.
+                hint="allow s3:GetObject, s3:PutObject and s3:DeleteObject under it, and s3:ListBucket on the bucket",
+            )
+        return error
+
+
+def must_look(answer: AwsError) -> bool:
+    """Whether after this answer to a write only a look tells what is there: perhaps what we have written."""
+    return isinstance(answer, AwsLost) or answer.aws_code in _UNMET

@@ -1,0 +1,195 @@
+"""Manifests in a folder: each one rewritten whole, and a lock of the operating system that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tapctl.errors import ManifestError, StoreFailed
+from tapctl.manifest.entry import Manifest, dump, parse
+from tapctl.manifest.store import SUFFIX, Holder, Lease, Lock, Stored, lost, overtaken, taken, unwritten
+
+# A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
+_CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PRIVATE = 0o600
+
+
+class LocalStore:
+    """``<folder>/<suffix>.json``; the folder is made with the first write. Raises as `Store` says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def location(self, suffix: str) -> str:
+        """Where this suffix's manifest is."""
+        return str(self._path(suffix))
+
+    def read(self, suffix: str) -> Stored | None:
+        """The manifest of this suffix; None when there is none."""
+        path = self._path(suffix)
+        content = _content(path)
+        return None if content is None else Stored(parse(content, str(path)), _version(content))
+
+    def suffixes(self) -> list[str]:
+        """Every suffix that has a manifest here, sorted."""
+        try:
+            found = [path.stem for path in self._folder.iterdir() if path.suffix == ".json"]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ManifestError(
+                f"the folder {self._folder} cannot be read", evidence=str(error), hint="check --state"
+            ) from None
+        return sorted(name for name in found if SUFFIX.fullmatch(name))
+
+    def write(self, manifest: Manifest, expected: str | None) -> str:
+        """Put it there, durably, if what is there is still ``expected``; returns its version."""
+        path = self._path(manifest.suffix)
+        content = dump(manifest).encode()
+        try:
+            self._make_folder()
+            if path.is_symlink():
+                raise unwritten(str(path), "it is a symbolic link")
+            path_of_draft = path.with_name(f".{path.name}.tmp")
+            with _held(path_of_draft) as draft:
+                have = _content(path)
+                if have != content:
+                    if (None if have is None else _version(have)) != expected:
+                        raise overtaken(str(path), None if have is None else parse(have, str(path)))
+                    _fill(draft, content)
+                    path_of_draft.replace(path)
+                _sync_folder(self._folder)
+        except OSError as error:
+            raise unwritten(str(path), error) from error
+        return _version(content)
+
+    @contextmanager
+    def lock(self, suffix: str, holder: Holder) -> Iterator[Lease]:
+        """The one right to change this suffix, for as long as this process lives. The lock's file stays."""
+        path = self._path(suffix).with_suffix(".lock")
+        try:
+            self._make_folder()
+            held = _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise taken(str(path), Lock.told(_content(path) or b""), "wait until it has ended") from None
+        except OSError as error:
+            raise _unlockable(path, error) from error
+        try:
+            lock = Lock(id=uuid.uuid4().hex, holder=holder)
+            try:
+                _fill(held, lock.model_dump_json().encode())
+            except OSError as error:
+                raise _unlockable(path, error) from error
+            yield _LocalLease(lock.id, path, held)
+        finally:
+            with suppress(OSError):  # it tells who holds the lock; the lock itself goes with the next line
+                os.ftruncate(held, 0)
+            os.close(held)
+
+    def _path(self, suffix: str) -> Path:
+        return self._folder / f"{suffix}.json"
+
+    def _make_folder(self) -> None:
+        missing = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:
+            _sync_folder(folder.parent)
+
+
+class _LocalLease:
+    """A lock on an open file: it is ours until we close it, unless somebody puts another file in its place."""
+
+    def __init__(self, id: str, path: Path, held: int) -> None:
+        self.id = id
+        self._path = path
+        self._held = held
+
+    def check(self) -> None:
+        """Make sure that the file we have locked is the one that others would lock."""
+        if not _is_at(self._held, self._path):
+            raise lost(str(self._path), Lock.told(_content(self._path) or b""))
+
+
+def _unlockable(path: Path, error: OSError) -> StoreFailed:
+    return StoreFailed(
+        f"the lock {path} could not be taken",
+        evidence=str(error),
+        hint="make that place writable, then run the same command again",
+    )
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _CAREFULLY)) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ManifestError(
+            f"the manifest {path} cannot be read", evidence=str(error), hint="make it a readable, plain file"
+        ) from None
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_at(open_file: int, path: Path) -> bool:
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(open_file), there)
+
+
+def _hold(path: Path, how: int) -> int:
+    """This file, open and locked. Whoever waited may have locked one that was renamed or removed meanwhile."""
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, _PRIVATE)
+        try:
+            fcntl.flock(held, how)
+        except OSError:
+            os.close(held)
+            raise
+        if _is_at(held, path):
+            return held
+        os.close(held)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[int]:
+    """A draft to be filled and renamed; held, so that of two writers one sees what the other has written.
+
+    Its name is fixed: what a killed writer has left is used again by the next one.
+    """
+    held = _hold(path, fcntl.LOCK_EX)
+    try:
+        yield held
+    finally:
+        if _is_at(held, path):
+            path.unlink()
+        os.close(held)
+
+
+def _fill(opened: int, content: bytes) -> None:
+    """Make this all that the file holds, whatever an earlier process left in it."""
+    os.fchmod(opened, _PRIVATE)
+    os.ftruncate(opened, 0)
+    with os.fdopen(opened, "wb", closefd=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(opened)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A name in a folder is durable only once the folder is."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

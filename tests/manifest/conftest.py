@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.manifest.store import Store, open_store
+from tests.manifest.s3_script import S3Script
+
+
+@pytest.fixture
+def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> S3Script:
+    """A bucket, and what S3 answers next. The SDK does not wait between its attempts."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    aws.s3.create_bucket(Bucket="records")
+    return S3Script(aws)
+
+
+@pytest.fixture
+def store(aws: Aws, script: S3Script) -> Store:
+    return open_store("s3://records/team", aws)

@@ -1,0 +1,45 @@
+"""Values that the tests of the manifest share."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tapctl.manifest.entry import Entry, Manifest, Phase
+from tapctl.manifest.store import Holder
+
+DANA = Holder(who="dana", host="laptop", pid=42, command="tapctl apply --env dev", since="2031-05-06T07:08:09Z")
+SAM = Holder(who="sam", host="runner", pid=43, command="tapctl destroy --env dev", since="2031-05-06T07:09:00Z")
+
+
+def entry(id: str = "alias/db-key-dev", phase: Phase = Phase.MADE, **spec: Any) -> Entry:
+    return Entry(type="kms-key", id=id, phase=phase, spec=spec, outputs={"arn": f"arn:{id}"})
+
+
+def manifest(*entries: Entry, serial: int = 3, run: str = "run-1", suffix: str = "dev") -> Manifest:
+    return Manifest(
+        environment="dev",
+        suffix=suffix,
+        account="123456789012",
+        region="us-east-2",
+        serial=serial,
+        config_hash="9f3c",
+        run=run,
+        written_by="dana",
+        written_at="2031-05-06T07:08:09Z",
+        networking={"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+        entries={one.address: one for one in entries},
+    )
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """No file may grow beyond 100 bytes: a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.errors import LockHeld, ManifestError, StoreFailed
+from tapctl.manifest.entry import dump
+from tapctl.manifest.local import LocalStore
+from tests.manifest.examples import entry, manifest, no_room
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "manifests"
+
+
+@pytest.fixture
+def store(folder: Path) -> LocalStore:
+    return LocalStore(folder)
+
+
+def test_reading_makes_nothing(store: LocalStore, tmp_path: Path) -> None:
+    assert store.read("dev") is None
+    assert store.suffixes() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_written_is_read(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(entry()), None)
+    found = store.read("dev")
+    assert found is not None
+    assert (found.manifest, found.version) == (manifest(entry()), version)
+    assert (folder / "dev.json").read_text() == dump(manifest(entry()))
+
+
+def test_only_the_user_may_read_it_and_nothing_else_is_left_there(store: LocalStore, folder: Path) -> None:
+    first = store.write(manifest(), None)
+    store.write(manifest(entry(), serial=4), first)
+    assert [path.name for path in folder.iterdir()] == ["dev.json"]
+    assert stat.S_IMODE((folder / "dev.json").stat().st_mode) == 0o600
+
+
+def test_a_draft_that_a_killed_writer_left_is_no_obstacle_and_keeps_no_rights(store: LocalStore, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    left = folder / ".dev.json.tmp"
+    left.write_text("x" * 100_000)
+    left.chmod(0o644)
+    store.write(manifest(), None)
+    assert (folder / "dev.json").read_text() == dump(manifest())
+    assert stat.S_IMODE((folder / "dev.json").stat().st_mode) == 0o600
+    assert not left.exists()
+
+
+def test_every_suffix_is_found_and_nothing_else(store: LocalStore, folder: Path) -> None:
+    store.write(manifest(suffix="pr-42"), None)
+    store.write(manifest(), None)
+    for other in ("dev.rescue-4.json", ".dev.json.tmp", "dev.lock", "notes.txt", "Upper.json"):
+        (folder / other).touch()
+    assert store.suffixes() == ["dev", "pr-42"]
+
+
+def test_a_write_over_what_was_not_read_is_refused(store: LocalStore) -> None:
+    first = store.write(manifest(), None)
+    second = store.write(manifest(serial=4, run="run-2"), first)
+    for expected in (first, None):
+        with pytest.raises(LockHeld, match="somebody else has written") as refused:
+            store.write(manifest(serial=4, run="run-3"), expected)
+        assert "serial 4, run run-2, by dana" in str(refused.value.evidence)
+    found = store.read("dev")
+    assert found is not None
+    assert found.version == second
+
+
+def test_the_same_write_again_is_no_conflict(store: LocalStore) -> None:
+    first = store.write(manifest(), None)
+    second = store.write(manifest(serial=4), first)
+    assert store.write(manifest(serial=4), first) == second
+
+
+def test_a_manifest_removed_meanwhile_is_not_made_again(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    (folder / "dev.json").unlink()
+    with pytest.raises(StoreFailed, match="was removed"):
+        store.write(manifest(serial=4), version)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_manifest_broken_meanwhile_is_left_as_it_is(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    (folder / "dev.json").write_text("{")
+    with pytest.raises(ManifestError, match=r"dev\.json"):
+        store.write(manifest(serial=4), version)
+    assert (folder / "dev.json").read_text() == "{"
+
+
+def _empty(path: Path) -> None:
+    path.touch()
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _link(path: Path) -> None:
+    (path.parent / "elsewhere").write_text(dump(manifest()))
+    path.symlink_to(path.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("make", [_empty, _folder, _link, os.mkfifo])
+def test_what_is_no_plain_file_with_a_manifest_is_refused_by_name(
+    store: LocalStore, folder: Path, make: Callable[[Path], None]
+) -> None:
+    folder.mkdir(parents=True)
+    make(folder / "dev.json")
+    with pytest.raises(ManifestError, match=r"manifests/dev\.json"):
+        store.read("dev")
+
+
+def test_a_link_is_not_written_through(store: LocalStore, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    _link(folder / "dev.json")
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(serial=4), None)
+    assert refused.value.evidence == "it is a symbolic link"
+    assert (folder / "elsewhere").read_text() == dump(manifest())
+
+
+def test_a_link_in_place_of_the_draft_is_not_written_through(store: LocalStore, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / ".dev.json.tmp").symlink_to(folder / "elsewhere")
+    with pytest.raises(StoreFailed):
+        store.write(manifest(), None)
+    assert not (folder / "elsewhere").exists()
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = LocalStore(tmp_path / "file")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        store.read("dev")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        store.suffixes()
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(), None)
+    assert "file" in str(refused.value.evidence)
+
+
+def test_on_a_full_disk_the_old_manifest_stays_whole(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(entry()), None)
+    with no_room(), pytest.raises(StoreFailed) as refused:
+        store.write(manifest(entry("other"), serial=4), version)
+    assert "Errno" in str(refused.value.evidence)
+    found = store.read("dev")
+    assert found is not None
+    assert (found.manifest, found.version) == (manifest(entry()), version)
+    assert [path.name for path in folder.iterdir()] == ["dev.json"]
+    store.write(manifest(entry("other"), serial=4), version)
+
+
+_at_flock: list[Callable[[], None]] = []
+
+
+def _before_flock(event: str, _: Any) -> None:
+    if event == "fcntl.flock" and _at_flock:
+        _at_flock.pop()()
+
+
+sys.addaudithook(_before_flock)  # it cannot be taken off again; it does nothing while the list is empty
+
+
+def test_a_writer_that_waited_for_a_draft_already_renamed_takes_a_new_one(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    _at_flock.append((folder / ".dev.json.tmp").unlink)
+    store.write(manifest(serial=4), version)
+    found = store.read("dev")
+    assert found is not None
+    assert found.manifest.serial == 4
+
+
+def test_of_many_writers_at_once_no_one_undoes_what_another_wrote(store: LocalStore) -> None:
+    store.write(manifest(serial=0), None)
+    writers, each = 6, 5
+
+    def add(name: str) -> None:
+        done = 0
+        while done < each:
+            found = store.read("dev")
+            assert found is not None
+            entries = [*found.manifest.entries.values(), entry(f"{name}-{done}")]
+            try:
+                store.write(manifest(*entries, serial=found.manifest.serial + 1, run=name), found.version)
+            except LockHeld:
+                continue
+            done += 1
+
+    threads = [threading.Thread(target=add, args=(f"writer-{at}",)) for at in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = store.read("dev")
+    assert found is not None
+    assert len(found.manifest.entries) == found.manifest.serial == writers * each

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tapctl.errors import LockHeld, StoreFailed
+from tapctl.manifest.local import LocalStore
+from tests.manifest.examples import DANA, SAM, no_room
+
+_HOLDER = """
+import subprocess, sys, time
+from pathlib import Path
+from tapctl.manifest.local import LocalStore
+from tests.manifest.examples import DANA
+with LocalStore(Path(sys.argv[1])).lock("dev", DANA):
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "manifests")
+
+
+def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Path) -> None:
+    with store.lock("dev", DANA) as lease:
+        lease.check()
+        with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
+            pytest.fail("two hold the lock")
+        lease.check()
+    assert refused.value.evidence == f"{tmp_path}/manifests/dev.lock: {DANA}"
+    assert refused.value.exit_code == 5
+
+
+def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
+    with store.lock("dev", DANA) as first:
+        pass
+    assert (tmp_path / "manifests" / "dev.lock").read_text() == ""
+    with store.lock("dev", SAM) as second:
+        assert json.loads((tmp_path / "manifests" / "dev.lock").read_text())["holder"]["who"] == "sam"
+    assert first.id != second.id
+
+
+def test_it_is_given_back_after_an_error_too(store: LocalStore) -> None:
+    with pytest.raises(ZeroDivisionError), store.lock("dev", DANA):
+        _ = 1 / 0
+    with store.lock("dev", SAM):
+        pass
+
+
+def test_each_suffix_has_its_own(store: LocalStore) -> None:
+    with store.lock("dev", DANA), store.lock("staging", SAM):
+        assert store.suffixes() == []
+
+
+def test_only_the_user_may_read_it(store: LocalStore, tmp_path: Path) -> None:
+    with store.lock("dev", DANA):
+        mode = (tmp_path / "manifests" / "dev.lock").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_a_holder_that_has_not_said_its_name_yet_still_holds_it(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    with (tmp_path / "manifests" / "dev.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
+            pytest.fail("two hold the lock")
+    assert "has left no name" in str(refused.value.evidence)
+
+
+def test_a_holder_whose_file_was_removed_is_told_so(store: LocalStore, tmp_path: Path) -> None:
+    with store.lock("dev", DANA) as lease:
+        (tmp_path / "manifests" / "dev.lock").unlink()
+        with pytest.raises(LockHeld, match="was taken away"):
+            lease.check()
+
+
+def test_a_holder_whose_file_was_replaced_is_told_by_whom(store: LocalStore, tmp_path: Path) -> None:
+    with store.lock("dev", DANA) as first:
+        (tmp_path / "manifests" / "dev.lock").unlink()
+        with store.lock("dev", SAM) as second:
+            second.check()
+            with pytest.raises(LockHeld) as refused:
+                first.check()
+    assert refused.value.evidence == str(SAM)
+
+
+def test_a_killed_holder_frees_it_at_once_even_while_its_children_live(store: LocalStore, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path / "manifests")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:  # noqa: S603 -- our own interpreter
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(LockHeld), store.lock("dev", SAM):
+            pytest.fail("two hold the lock")
+        # Stopped, so that it cannot end before it was looked at.
+        os.kill(child, signal.SIGSTOP)
+        holder.kill()
+        holder.wait()
+        try:
+            with store.lock("dev", SAM) as lease:
+                lease.check()
+            os.kill(child, 0)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_that_cannot_be_made_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreFailed, match="could not be taken"), LocalStore(tmp_path / "file").lock("dev", DANA):
+        pytest.fail("nothing is locked")
+
+
+def test_a_link_in_its_place_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "manifests" / "dev.lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(StoreFailed), store.lock("dev", DANA):
+        pytest.fail("nothing is locked")
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_on_a_full_disk_nothing_is_locked(store: LocalStore) -> None:
+    with no_room(), pytest.raises(StoreFailed, match="could not be taken"), store.lock("dev", DANA):
+        pytest.fail("nothing is locked")
+    with store.lock("dev", DANA):
+        pass

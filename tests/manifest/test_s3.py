@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.errors import AwsLost, LockHeld, ManifestError, Refused, StoreFailed, TapctlError
+from tapctl.manifest.entry import dump
+from tapctl.manifest.store import Store, open_store
+from tests.manifest.examples import entry, manifest
+from tests.manifest.s3_script import (
+    SDK_ATTEMPTS,
+    S3Script,
+    answer,
+    lose,
+    lose_answer,
+    meanwhile,
+    refuse,
+    through,
+)
+
+
+def test_where_nothing_is_nothing_is_read(store: Store) -> None:
+    assert store.read("dev") is None
+    assert store.suffixes() == []
+
+
+def test_what_was_written_is_read(store: Store, aws: Aws) -> None:
+    version = store.write(manifest(entry()), None)
+    found = store.read("dev")
+    assert found is not None
+    assert (found.manifest, found.version) == (manifest(entry()), version)
+    there = aws.s3.get_object(Bucket="records", Key="team/dev.json")
+    assert there["Body"].read().decode() == dump(manifest(entry()))
+
+
+def test_every_write_has_its_condition_and_leaves_encryption_to_the_bucket(store: Store, script: S3Script) -> None:
+    version = store.write(manifest(), None)
+    store.write(manifest(serial=4), version)
+    first, second = script.headers
+    assert (first.get("If-None-Match"), first.get("If-Match")) == ("*", None)
+    assert (second.get("If-None-Match"), second.get("If-Match")) == (None, version)
+    assert not any("encryption" in name.lower() for name in (*first, *second))
+
+
+def test_every_suffix_is_found_and_nothing_else(store: Store, aws: Aws) -> None:
+    store.write(manifest(suffix="pr-42"), None)
+    store.write(manifest(), None)
+    for other in ("dev.rescue-4.json", "dev.lock", "deeper/prod.json", "Upper.json"):
+        aws.s3.put_object(Bucket="records", Key=f"team/{other}")
+    aws.s3.put_object(Bucket="records", Key="prod.json")
+    assert store.suffixes() == ["dev", "pr-42"]
+    assert open_store("s3://records", aws).suffixes() == ["prod"]
+
+
+def test_a_long_listing_is_read_to_its_end(store: Store, script: S3Script) -> None:
+    def page(key: str, more: str) -> str:
+        return f"<ListBucketResult><Contents><Key>team/{key}.json</Key></Contents>{more}</ListBucketResult>"
+
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>"
+    script.then("ListObjectsV2", answer(200, page("staging", more)), answer(200, page("dev", "")))
+    assert store.suffixes() == ["dev", "staging"]
+
+
+def test_what_is_no_manifest_is_refused_by_name(store: Store, aws: Aws) -> None:
+    aws.s3.put_object(Bucket="records", Key="team/dev.json", Body=b"")
+    with pytest.raises(ManifestError, match=r"s3://records/team/dev\.json is empty"):
+        store.read("dev")
+
+
+def test_a_write_over_what_was_not_read_is_refused(store: Store) -> None:
+    first = store.write(manifest(), None)
+    second = store.write(manifest(serial=4, run="run-2"), first)
+    for expected in (first, None):
+        with pytest.raises(LockHeld, match="somebody else has written") as refused:
+            store.write(manifest(serial=4, run="run-3"), expected)
+        assert "serial 4, run run-2, by dana" in str(refused.value.evidence)
+    found = store.read("dev")
+    assert found is not None
+    assert found.version == second
+
+
+def test_a_manifest_removed_meanwhile_is_not_made_again(store: Store, aws: Aws) -> None:
+    version = store.write(manifest(), None)
+    aws.s3.delete_object(Bucket="records", Key="team/dev.json")
+    with pytest.raises(StoreFailed, match="was removed"):
+        store.write(manifest(serial=4), version)
+    assert store.read("dev") is None
+
+
+def test_a_lost_answer_that_the_sdk_asks_for_again_is_success(store: Store, script: S3Script) -> None:
+    script.then("PutObject", lose_answer)
+    version = store.write(manifest(), None)
+    assert script.asked == ["PutObject", "PutObject", "GetObject"]
+    script.then("PutObject", lose_answer)
+    assert store.write(manifest(serial=4), version) != version
+
+
+def test_a_write_without_any_answer_counts_if_it_is_there(store: Store, script: S3Script) -> None:
+    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
+    version = store.write(manifest(), None)
+    found = store.read("dev")
+    assert found is not None
+    assert found.version == version
+
+
+def test_a_write_without_any_answer_that_is_not_there_has_failed(store: Store, script: S3Script) -> None:
+    script.then("PutObject", *[lose] * SDK_ATTEMPTS)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(), None)
+    assert "ConnectionClosedError on s3:PutObject" in str(refused.value.evidence)
+    assert store.read("dev") is None
+
+
+def test_a_write_and_a_look_without_any_answer_have_failed(store: Store, script: S3Script) -> None:
+    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
+    script.then("GetObject", *[lose] * SDK_ATTEMPTS)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(), None)
+    assert "s3:PutObject" in str(refused.value.evidence)
+    assert "s3:GetObject" in str(refused.value.evidence)
+
+
+def test_two_requests_that_met_are_asked_again(store: Store, script: S3Script) -> None:
+    script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
+    version = store.write(manifest(), None)
+    script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
+    store.write(manifest(serial=4), version)
+    found = store.read("dev")
+    assert found is not None
+    assert found.manifest.serial == 4
+
+
+def test_two_requests_that_met_are_not_asked_again_when_the_other_won(store: Store, aws: Aws, script: S3Script) -> None:
+    other = open_store("s3://records/team", Aws(aws.target))
+    conflict = refuse(409, "ConditionalRequestConflict")
+    script.then("PutObject", meanwhile(lambda: other.write(manifest(run="run-2"), None), conflict))
+    with pytest.raises(LockHeld) as refused:
+        store.write(manifest(), None)
+    assert "run-2" in str(refused.value.evidence)
+
+
+def test_requests_that_always_meet_end(store: Store, script: S3Script) -> None:
+    script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 4)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(), None)
+    assert "ConditionalRequestConflict" in str(refused.value.evidence)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "ExpiredToken")])
+def test_a_refused_write_says_why(store: Store, script: S3Script, status: int, code: str) -> None:
+    script.then("PutObject", refuse(status, code))
+    with pytest.raises(StoreFailed, match=r"s3://records/team/dev\.json") as refused:
+        store.write(manifest(), None)
+    assert f"{code} on s3:PutObject: because" in str(refused.value.evidence)
+    assert script.asked == ["PutObject"]
+
+
+def test_a_bucket_that_is_not_there_is_named(aws: Aws) -> None:
+    store = open_store("s3://vanished/team", aws)
+    for look in (lambda: store.read("dev"), store.suffixes):
+        with pytest.raises(ManifestError, match="the bucket vanished does not exist"):
+            look()
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "ListObjectsV2"])
+def test_a_denied_read_says_what_to_allow(store: Store, script: S3Script, operation: str) -> None:
+    script.then(operation, refuse(403, "AccessDenied"))
+    with pytest.raises(Refused, match="may not use s3://records/team/") as refused:
+        _ = store.read("dev") if operation == "GetObject" else store.suffixes()
+    assert f"AccessDenied on s3:{operation}" in str(refused.value.evidence)
+    assert "s3:ListBucket" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("step", [lose, refuse(503, "SlowDown")])
+def test_a_read_without_an_answer_is_no_empty_state(store: Store, script: S3Script, step: object) -> None:
+    assert callable(step)
+    script.then("GetObject", *[step] * SDK_ATTEMPTS)
+    with pytest.raises(AwsLost):
+        store.read("dev")
+
+
+def test_an_answer_cut_off_half_way_is_no_manifest(store: Store, script: S3Script) -> None:
+    script.then("GetObject", answer(200, dump(manifest())[:40], length=1000))
+    with pytest.raises(TapctlError) as refused:
+        store.read("dev")
+    assert isinstance(refused.value, AwsLost)
+
+
+def test_steps_not_taken_go_to_the_embedded_aws(store: Store, script: S3Script) -> None:
+    script.then("PutObject", through)
+    store.write(manifest(), None)
+    assert store.suffixes() == ["dev"]
