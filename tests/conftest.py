@@ -40,17 +40,17 @@ class OutsideWorld(RuntimeError):
 
 class _LoopbackSocket(socket.socket):
     def connect(self, address: Any) -> None:
-        _refuse_outside(self.family, address)
+        self._refuse_outside(address)
         super().connect(address)
 
     def connect_ex(self, address: Any) -> int:
-        _refuse_outside(self.family, address)
+        self._refuse_outside(address)
         return super().connect_ex(address)
 
-
-def _refuse_outside(family: int, address: Any) -> None:
-    if family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _LOOPBACK:
-        raise OutsideWorld(f"tests may only reach loopback, not {address[0]}")
+    def _refuse_outside(self, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _LOOPBACK:
+            self.close()
+            raise OutsideWorld(f"tests may only reach loopback, not {address[0]}")
 
 
 @pytest.fixture(scope="session", autouse=True)

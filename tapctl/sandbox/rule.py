@@ -72,7 +72,7 @@ class Rules:
         """Register a rule for these operations."""
 
         def register(rule: Rule) -> Rule:
-            name = f"{self.service}.{rule.__name__}"  # type: ignore[attr-defined]  # every rule is a function
+            name = f"{self.service}.{rule.__name__}"
             for operation in operations:
                 self.by_operation.setdefault(operation, []).append((name, rule))
             return rule
@@ -85,7 +85,7 @@ class RuleBook:
 
     def __init__(self, rules: Iterable[Rules], disabled: Collection[str] = ()) -> None:
         self._by_call: dict[tuple[str, str], list[Rule]] = {}
-        names = set()
+        names: set[str] = set()
         for one in rules:
             for operation, named in one.by_operation.items():
                 names.update(name for name, _ in named)

@@ -96,7 +96,7 @@ def written(asked: Asked, result: Reply | Fault) -> Answer:
     from moto.core.serialize import SerializationContext, get_serializer_class
 
     request_id = str(uuid.uuid4())
-    writer = get_serializer_class(asked.service, asked.protocol)(
+    writer: Any = get_serializer_class(asked.service, asked.protocol)(
         operation_model=asked.operation, context=SerializationContext(request_id)
     )
     reply = writer.serialize(result)
@@ -133,18 +133,19 @@ def request_of(environ: WSGIEnvironment, service: str, operation: str, params: M
         lambda found: found[0].replace(f"/{found['service']}/", f"/{model.signing_name}/"),
         environ["HTTP_AUTHORIZATION"],
     )
+    headers = [*raw["headers"].items(), ("Authorization", signature)]
     return EnvironBuilder(
         path=raw["url_path"],
         query_string=raw["query_string"] or None,
         method=raw["method"],
-        headers={**raw["headers"], "Authorization": signature},
+        headers=headers,
         data=body,
         base_url=f"http://{environ['HTTP_HOST']}",
     ).get_environ()
 
 
 def read(service: str, operation: str, answer: Answer) -> Reply:
-    """moto's answer as a value.
+    """Read what moto answered.
 
     Raises:
         Fault: it is a refusal.

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from tapctl.sandbox.rules import kms
+from tapctl.sandbox.rules import (
+    kms,
+    rds_catalog,
+    rds_cluster_changes,
+    rds_clusters,
+    rds_instances,
+    rds_parameters,
+    rds_subnet_groups,
+    secretsmanager,
+)
 
-ALL = (kms.rules,)
+# Of rules for the same operation the first is outermost.
+ALL = (
+    kms.rules,
+    rds_catalog.rules,
+    rds_clusters.rules,
+    rds_cluster_changes.rules,
+    rds_instances.rules,
+    rds_parameters.rules,
+    rds_subnet_groups.rules,
+    secretsmanager.rds_rules,
+    secretsmanager.rules,
+)
