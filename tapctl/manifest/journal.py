@@ -12,9 +12,7 @@ import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -225,13 +223,13 @@ def _as_ours(error: BaseException, where: str) -> TapctlError:
     return unwritten(where, f"{type(error).__name__}: {error}")
 
 
-def _write_new(directory: Path, name: str, content: str) -> Path:
+def _write_new(directory: Path, name: str, content: str, taken: int = 0) -> Path:
     """A new file, never one that is there: that may be the rescue copy of an earlier run."""
-    for attempt in count():
-        path = directory / (f"{name}-{attempt}.json" if attempt else f"{name}.json")
-        with suppress(FileExistsError):
-            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            break
+    path = directory / (f"{name}-{taken}.json" if taken else f"{name}.json")
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return _write_new(directory, name, content, taken + 1)
     try:
         with os.fdopen(made, "w", encoding="utf-8") as file:
             file.write(content)

@@ -1,0 +1,66 @@
+"""A real store whose writes go wrong, or wait, as a test has written it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tapctl.errors import StoreFailed
+from tapctl.manifest.entry import Manifest
+from tapctl.manifest.local import LocalStore
+
+Write = Callable[[], str]
+Step = Callable[[Write], str]
+
+
+class ScriptedStore(LocalStore):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.steps: list[Step] = []
+        self.tried: list[Manifest] = []
+
+    def write(self, manifest: Manifest, expected: str | None) -> str:
+        self.tried.append(manifest)
+        step = self.steps.pop(0) if self.steps else work
+        return step(lambda: LocalStore.write(self, manifest, expected))
+
+    def stored(self) -> Manifest:
+        found = self.read("dev")
+        assert found is not None
+        return found.manifest
+
+
+def work(write: Write) -> str:
+    return write()
+
+
+def fail(_: Write) -> str:
+    raise StoreFailed("the disk is full", evidence="ENOSPC", hint="make room")
+
+
+def fail_after(write: Write) -> str:
+    """It is written, and nobody is told."""
+    write()
+    raise StoreFailed("no answer")
+
+
+def break_with(error: BaseException) -> Step:
+    def step(_: Write) -> str:
+        raise error
+
+    return step
+
+
+class Held:
+    """A write that has begun and does not end before it is told to; then it goes on as ``step``."""
+
+    def __init__(self, step: Step = work) -> None:
+        self._step = step
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, write: Write) -> str:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return self._step(write)

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tapctl.errors import StoreFailed
+from tapctl.manifest.entry import Entry, Manifest, Phase, empty
+from tapctl.manifest.journal import Journal
+from tests.manifest.examples import entry
+from tests.manifest.scripted_store import Held, ScriptedStore, Step, fail, fail_after, work
+
+AT = "2031-05-06T07:08:09Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ScriptedStore:
+    return ScriptedStore(tmp_path / "manifests")
+
+
+@pytest.fixture
+def journal(store: ScriptedStore) -> Journal:
+    base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
+    journal = Journal(store, base, None, clock=lambda: AT)
+    journal.update(config_hash="9f3c", networking={"subnet_ids": ("a", "b")}, run="run-1", written_by="dana")
+    return journal
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.001)
+
+
+def test_a_change_is_stored_when_it_returns(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one"), entry("two"))
+    assert store.stored() == Manifest(
+        environment="dev",
+        suffix="dev",
+        account="123456789012",
+        region="us-east-2",
+        serial=1,
+        config_hash="9f3c",
+        run="run-1",
+        written_by="dana",
+        written_at=AT,
+        networking={"subnet_ids": ["a", "b"]},
+        entries={"kms-key/one": entry("one"), "kms-key/two": entry("two")},
+    )
+    assert journal.manifest == store.stored()
+    journal.drop("kms-key/one")
+    assert list(store.stored().entries) == ["kms-key/two"]
+    assert store.stored().serial == 2
+
+
+def test_it_goes_on_from_what_was_read(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one"))
+    found = store.read("dev")
+    assert found is not None
+    Journal(store, found.manifest, found.version).put(entry("two"))
+    assert set(store.stored().entries) == {"kms-key/one", "kms-key/two"}
+    assert store.stored().serial == 2
+    assert store.stored().written_at.endswith("Z")
+
+
+def test_what_changes_nothing_writes_nothing(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one", size=1))
+    journal.update(run="run-2", config_hash="other")
+    journal.put(entry("one", size=1))
+    journal.put()
+    journal.drop("kms-key/never-there")
+    assert len(store.tried) == 1
+
+
+def test_one_and_true_are_not_the_same(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one", size=1))
+    journal.put(entry("one", size=True))
+    assert store.stored().entries["kms-key/one"].spec["size"] is True
+
+
+def test_a_changed_header_goes_with_the_next_write(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one"))
+    journal.update(config_hash="other", run="run-2")
+    assert journal.manifest.config_hash == "other"
+    assert store.stored().config_hash == "9f3c"
+    journal.put(entry("two"))
+    assert (store.stored().config_hash, store.stored().run, store.stored().written_by) == ("other", "run-2", "dana")
+
+
+def test_a_flush_writes_a_changed_configuration_and_is_silent_otherwise(journal: Journal, store: ScriptedStore) -> None:
+    journal.flush()
+    assert store.stored().networking == {"subnet_ids": ["a", "b"]}
+    journal.update(run="run-2", written_by="sam", config_hash="9f3c", networking={"subnet_ids": ("a", "b")})
+    journal.flush()
+    assert len(store.tried) == 1
+    journal.update(networking={"subnet_ids": ("a",)})
+    journal.flush()
+    assert store.stored().networking == {"subnet_ids": ["a"]}
+
+
+def test_what_is_queued_during_a_write_goes_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:
+    slow = Held()
+    store.steps = [slow]
+    with ThreadPoolExecutor(21) as pool:
+        first = pool.submit(journal.put, entry("first"))
+        assert slow.begun.wait(10)
+        others = [pool.submit(journal.put, entry(f"other-{at}")) for at in range(20)]
+        until(lambda: len(journal.manifest.entries) == 21)
+        assert not any(one.done() for one in (first, *others))
+        slow.go_on.set()
+        for one in (first, *others):
+            one.result(10)
+    assert [len(tried.entries) for tried in store.tried] == [1, 21]
+    assert store.stored().serial == 2
+
+
+def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal, store: ScriptedStore) -> None:
+    slow, failing = Held(), Held(fail)
+    store.steps = [slow, failing]
+    with ThreadPoolExecutor(9) as pool:
+
+        def queue(*names: str) -> list[Future[None]]:
+            expected = len(journal.manifest.entries) + len(names)
+            started = [pool.submit(journal.put, entry(name, Phase.MAKING)) for name in names]
+            until(lambda: len(journal.manifest.entries) == expected)
+            return started
+
+        before = queue("first")
+        assert slow.begun.wait(10)
+        held = queue("a", "b", "c")
+        slow.go_on.set()
+        assert failing.begun.wait(10)
+        after = queue("d", "e")
+        failing.go_on.set()
+        assert [one.exception(10) for one in (*before, *after)] == [None] * 3
+        errors = [one.exception(10) for one in held]
+    assert [type(error) for error in errors] == [StoreFailed] * 3
+    assert len({id(error) for error in errors}) == 3, "each has an error of its own"
+    assert {(str(e), e.evidence, e.hint) for e in errors if isinstance(e, StoreFailed)} == {
+        ("the disk is full", "ENOSPC", "make room")
+    }
+    assert set(store.stored().entries) == {"kms-key/first", "kms-key/d", "kms-key/e"}
+    assert journal.manifest == store.stored()
+
+
+MAKING, MADE, LEAVING, KEPT = (entry("one", phase) for phase in Phase)
+
+
+@pytest.mark.parametrize("step", [fail, fail_after])
+@pytest.mark.parametrize(
+    ("before", "intent"),
+    [(None, MAKING), (MADE, MAKING), (LEAVING, MAKING), (MADE, LEAVING), (MAKING, LEAVING), (KEPT, MAKING)],
+)
+def test_an_intent_that_was_not_stored_is_forgotten(
+    journal: Journal, store: ScriptedStore, before: Entry | None, intent: Entry, step: Step
+) -> None:
+    if before is not None:
+        journal.put(before)
+    store.steps = [step]
+    with pytest.raises(StoreFailed):
+        journal.put(intent)
+    assert journal.manifest.entries.get("kms-key/one") == before
+    journal.put(entry("two"))
+    assert store.stored().entries.get("kms-key/one") == before
+
+
+@pytest.mark.parametrize("step", [fail, fail_after])
+@pytest.mark.parametrize(
+    ("before", "fact"),
+    [
+        (None, MADE),
+        (MAKING, MADE),
+        (MADE, entry("one", size=2)),
+        (LEAVING, KEPT),
+        (LEAVING, None),
+        (MAKING, entry("one", Phase.MAKING, size=2)),
+    ],
+)
+def test_a_fact_that_was_not_stored_is_in_every_later_write(
+    journal: Journal, store: ScriptedStore, before: Entry | None, fact: Entry | None, step: Step
+) -> None:
+    if before is not None:
+        journal.put(before)
+    store.steps = [step, fail]
+    with pytest.raises(StoreFailed):
+        journal.drop("kms-key/one") if fact is None else journal.put(fact)
+    assert journal.manifest.entries.get("kms-key/one") == fact
+    with pytest.raises(StoreFailed):
+        journal.put(entry("two", Phase.MAKING))
+    journal.flush()
+    assert store.stored().entries == ({} if fact is None else {"kms-key/one": fact})
+    tried = len(store.tried)
+    journal.flush()
+    assert len(store.tried) == tried
+
+
+def test_no_two_writes_share_a_serial_even_where_one_failed(journal: Journal, store: ScriptedStore) -> None:
+    store.steps = [work, fail, fail_after, fail, work]
+    for at in range(5):
+        try:
+            journal.put(entry(f"key-{at}"))
+        except StoreFailed:
+            continue
+    serials = [tried.serial for tried in store.tried]
+    assert serials == [1, 2, 3, 4, 5]
+    assert store.stored().serial == 5
+    assert len(store.stored().entries) == 5
+
+
+def test_many_threads_on_a_bad_store_lose_nothing_and_claim_nothing(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("first"))
+    dice = random.Random(20310506)  # noqa: S311 -- chance for a test, the same each time
+    store.steps = [dice.choice([work, work, fail, fail_after]) for _ in range(400)]
+    wrong: list[str] = []
+    truth: dict[str, Entry | None] = {}
+    start = threading.Barrier(12)
+
+    def live(name: str) -> None:
+        start.wait()
+        mine: Entry | None = None
+        for size in range(12):
+            following = (
+                [None, MADE, LEAVING] if mine is None or mine.phase is Phase.LEAVING else [MAKING, MADE, LEAVING]
+            )
+            kind = following[size % 3]
+            after = None if kind is None else entry(name, kind.phase, size=size)
+            address = f"kms-key/{name}"
+            try:
+                journal.drop(address) if after is None else journal.put(after)
+            except StoreFailed:
+                forgotten = after is not None and after.phase in (Phase.MAKING, Phase.LEAVING)
+                if not forgotten or (mine is not None and after is not None and mine.phase is after.phase):
+                    mine = after
+            else:
+                mine = after
+                if store.stored().entries.get(address) != mine:
+                    wrong.append(f"{address} was not stored when it returned")
+            if journal.manifest.entries.get(address) != mine:
+                wrong.append(f"{address} is not what is known")
+        truth[address] = mine
+
+    threads = [threading.Thread(target=live, args=(f"key-{at}",)) for at in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    store.steps = []
+    journal.flush()
+    journal.drop("kms-key/first")
+    assert store.stored().entries == {address: one for address, one in truth.items() if one is not None}
+    serials = [tried.serial for tried in store.tried]
+    assert serials == sorted(set(serials))
+    assert len(store.tried) < 12 * 12, "writes were not shared"
