@@ -7,10 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from werkzeug.serving import make_server
 
 from tapctl.aws import Aws, Target
@@ -30,6 +32,21 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE="/nonexistent/credentials",
     AWS_EC2_METADATA_DISABLED="true",
 )
+
+# Each test has a session of its own; reading the models of AWS anew for each would be most of a run's time.
+_load_model = JSONFileLoader.load_file
+
+
+@cache
+def _model(path: str) -> Any:
+    return _load_model(JSONFileLoader(), path)
+
+
+def _load_once(self: JSONFileLoader, file_path: str) -> Any:
+    return _model(file_path)
+
+
+JSONFileLoader.load_file = _load_once  # type: ignore[method-assign]  # see above
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -70,7 +87,7 @@ def sandbox_app() -> Sandbox:
 def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
     """One server a process (so one an xdist worker), on a port the system chooses."""
     server = make_server("127.0.0.1", 0, sandbox_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
