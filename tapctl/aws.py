@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tapctl.clients import Clients
@@ -16,6 +17,7 @@ from tapctl.traffic import IN_FLIGHT, Traffic, door, translate
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.config import Config
     from botocore.paginate import Paginator
 
 P = ParamSpec("P")
@@ -149,19 +151,11 @@ class Aws(Clients):
             return made
 
     def _make(self, service: str, *, retries: bool) -> Any:
-        from botocore.config import Config
-
         if self._session is None:
             self._session = self._open()
-        # 4 attempts bridge a hiccup; whatever lasts longer is the engine's to wait for, where it can be seen.
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
-            connect_timeout=5,
-            read_timeout=20,
-            max_pool_connections=IN_FLIGHT,
-            user_agent_extra="tapctl",
+        return cast("Any", self._session).client(
+            service, config=_config(retries=retries), endpoint_url=self.target.endpoint_url
         )
-        return cast("Any", self._session).client(service, config=config, endpoint_url=self.target.endpoint_url)
 
     def _open(self) -> boto3.session.Session:
         import boto3.session
@@ -183,16 +177,34 @@ class Aws(Clients):
         return session
 
 
+def _config(*, retries: bool = True) -> Config:
+    from botocore.config import Config
+
+    # 4 attempts bridge a hiccup; whatever lasts longer is the engine's to wait for, where it can be seen.
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
+        connect_timeout=5,
+        read_timeout=20,
+        max_pool_connections=IN_FLIGHT,
+        user_agent_extra="tapctl",
+    )
+
+
 def _assumed(session: boto3.session.Session, target: Target) -> boto3.session.Session:
     """A session that has assumed the target's role, and assumes it again when its credentials run out."""
     import boto3.session
     import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.exceptions import NoCredentialsError
 
     core = vars(session)["_session"]
+    source = core.get_credentials()
+    if source is None:
+        raise NoCredentialsError
     fetcher = AssumeRoleCredentialFetcher(
-        client_creator=core.create_client,
-        source_credentials=core.get_credentials(),
+        # As patient as every other call, and to the same place.
+        client_creator=partial(core.create_client, config=_config(), endpoint_url=target.endpoint_url),
+        source_credentials=source,
         role_arn=cast("str", target.role_arn),
         extra_args={"RoleSessionName": "tapctl"},
     )

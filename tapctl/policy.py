@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 VERSION = "2012-10-17"
+# What a policy without a version is (IAM user guide, "Version").
+_UNSAID_VERSION = "2008-10-17"
 _ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 
 
@@ -31,10 +33,20 @@ class Condition(_Value):
 
 
 class Principal(_Value):
-    """Who: the kind (``Service``, ``AWS``, ``Federated``) and its name. An account stands for its root."""
+    """Who: the kind (``Service``, ``AWS``, ``Federated``) and its name.
+
+    An account's id and the ARN of its root mean the same, and are the same value here. A role that was deleted is told
+    by its unique id (``AROA...``): that is somebody else, even where a role of its name exists again.
+    """
 
     kind: str
     name: str
+
+    @field_validator("name")
+    @classmethod
+    def _account_for_its_root(cls, name: str, info: ValidationInfo) -> str:
+        root = _ACCOUNT_ROOT.fullmatch(name) if info.data.get("kind") == "AWS" else None
+        return root.group(1) if root else name
 
 
 class Statement(_Value):
@@ -48,11 +60,22 @@ class Statement(_Value):
     conditions: frozenset[Condition] = frozenset()
     other: str = ""
 
+    @model_validator(mode="after")
+    def _each_test_once(self) -> Statement:
+        # JSON has one place for an operator and a key: of two, one would be lost on the way to AWS.
+        if len({(one.operator, one.key) for one in self.conditions}) < len(self.conditions):
+            raise ValueError("an operator tests a key once: give all its values in one condition")
+        return self
+
 
 class PolicyDocument(_Value):
-    """A policy: a set of statements, since their order means nothing."""
+    """A policy: a set of statements, since their order means nothing.
+
+    The version is kept, since in the older one ``${...}`` is plain text.
+    """
 
     statements: frozenset[Statement]
+    version: str = VERSION
 
 
 def policy(*statements: Statement) -> PolicyDocument:
@@ -91,12 +114,11 @@ def _listed(value: Any) -> list[str]:
 
 def _principals(value: Any) -> frozenset[Principal]:
     if isinstance(value, str):
-        return frozenset({Principal(kind="*", name=value)})
-    found = set()
+        # "Everybody", which IAM also writes as {"AWS": "*"}.
+        return frozenset({Principal(kind="AWS", name=value)})
+    found: set[Principal] = set()
     for kind, names in value.items():
-        for name in _listed(names):
-            root = _ACCOUNT_ROOT.fullmatch(name)
-            found.add(Principal(kind=kind, name=root.group(1) if root and kind == "AWS" else name))
+        found.update(Principal(kind=kind, name=name) for name in _listed(names))
     return frozenset(found)
 
 
@@ -124,14 +146,16 @@ def parse(document: str | Mapping[str, Any]) -> PolicyDocument:
     raw = json.loads(document) if isinstance(document, str) else document
     statements = raw.get("Statement", [])
     many = statements if isinstance(statements, list) else [statements]
-    return PolicyDocument(statements=frozenset(_statement(one) for one in many))
+    return PolicyDocument(
+        statements=frozenset(_statement(one) for one in many), version=raw.get("Version", _UNSAID_VERSION)
+    )
 
 
 def as_json(document: PolicyDocument) -> str:
     """The policy as the JSON text that AWS takes: sorted, so that the same policy is the same text."""
     statements = [_element(one) for one in document.statements]
     statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
-    return json.dumps({"Version": VERSION, "Statement": statements})
+    return json.dumps({"Version": document.version, "Statement": statements})
 
 
 def _element(statement: Statement) -> dict[str, Any]:
@@ -144,7 +168,7 @@ def _element(statement: Statement) -> dict[str, Any]:
         kinds: dict[str, list[str]] = {}
         for one in sorted(statement.principals, key=lambda one: (one.kind, one.name)):
             kinds.setdefault(one.kind, []).append(one.name)
-        element["Principal"] = "*" if "*" in kinds else kinds
+        element["Principal"] = kinds
     if statement.conditions:
         tests: dict[str, dict[str, list[str]]] = {}
         for test in sorted(statement.conditions, key=lambda one: (one.operator, one.key)):

@@ -76,15 +76,20 @@ def translate(service: str, operation: str, error: Exception) -> AwsError | Wron
         | bc.PartialCredentialsError
         | bc.CredentialRetrievalError
         | bc.TokenRetrievalError
+        | bc.MetadataRetrievalError
         | bc.SSOError
-        | bc.ProfileNotFound,
+        | bc.LoginError
+        | bc.ProfileNotFound
+        | bc.ConfigParseError
+        | bc.InvalidConfigError
+        | bc.UnknownCredentialError,
     ):
         return WrongTarget(
             "there are no usable AWS credentials",
             evidence=f"{type(error).__name__} on {service}:{operation}: {error}",
             hint="log in (aws sso login, or set AWS_PROFILE), check with: aws sts get-caller-identity",
         )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | ResponseParserError):
+    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | ResponseParserError):
         return AwsLost(service, operation, type(error).__name__, str(error))
     return None
 

@@ -1,0 +1,298 @@
+"""The customer-managed KMS key and its alias, which is its id here (`kms_key_lookup` tells which key that is).
+
+CreateKey has no idempotency token, so a create whose answer was lost can leave a second key: it shows as a duplicate,
+and is retired. A key pending deletion is brought back rather than replaced: what it encrypted needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from pydantic import model_validator
+
+from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
+from tapctl.policy import PolicyDocument, as_json, parse
+from tapctl.reconcilers.kms_key_lookup import PENDING, Key, Lookup, ids_of, snapshots_of, users_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms.type_defs import TagTypeDef
+
+    from tapctl.aws import Aws
+
+T = TypeVar("T")
+
+WINDOW_TAG: Final = "tapctl:deletion-window-days"
+"""The tag that tells, without the environment's files, how many days KMS waits before it deletes the key."""
+
+# ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
+_WINDOW_DAYS: Final = range(7, 31)
+# EnableKeyRotation's default, which GetKeyRotationStatus may leave out.
+_DEFAULT_PERIOD_DAYS: Final = 365
+_WORKING: Final = frozenset({"Creating", "Updating"})
+
+
+class KmsKeySpec(Spec):
+    """What tapctl owns on a key."""
+
+    alias: str
+    """The alias that points at it; empty while none does. Wanted: the id."""
+    description: str
+    policy: PolicyDocument
+    rotation: bool
+    rotation_period_days: int = _DEFAULT_PERIOD_DAYS
+    """0 exactly where rotation is off."""
+    enabled: bool
+    """Wanted: yes."""
+    duplicates: frozenset[str] = frozenset()
+    """Ids of other usable keys of ours with the same Name tag. Wanted: none."""
+    multi_region: bool = False
+    key_spec: str = "SYMMETRIC_DEFAULT"
+    usage: str = "ENCRYPT_DECRYPT"
+    tags: dict[str, str]
+
+    @model_validator(mode="after")
+    def _a_period_only_where_it_rotates(self) -> KmsKeySpec:
+        if self.rotation != (self.rotation_period_days > 0):
+            raise ValueError("rotation_period_days is 0 exactly where rotation is off")
+        return self
+
+
+class KmsKeyOutputs(Outputs):
+    """Every service answers with the ARN, in whatever form it was given the key: compare ARNs."""
+
+    key_id: str
+    arn: str
+
+
+class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
+    """Sees and changes one key."""
+
+    type = "kms-key"
+    spec = KmsKeySpec
+    outputs = KmsKeyOutputs
+    holds_data = True
+    repeatable = False
+    impacts: ClassVar[Mapping[str, Impact]] = {
+        "multi_region": Impact.REPLACE,
+        "key_spec": Impact.REPLACE,
+        "usage": Impact.REPLACE,
+    }
+    usual = Usual(creating=10, deleting=5, longest=600)
+
+    def observe(self, aws: Aws, id: str, like: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs] | None:
+        """Five reads where all is well: the key, its tags, policy and rotation, and the search for duplicates."""
+        try:
+            key = _lookup(aws, id, like).locate()
+            return None if key is None else _observed(aws, id, key, like)
+        except AwsRefused as error:
+            # It went between two reads, or is so new that not all of KMS has heard of it.
+            if error.says("NotFoundException"):
+                return None
+            raise
+
+    def create(self, aws: Aws, id: str, want: KmsKeySpec, owner: Owner) -> None:
+        """Bring back our key that is pending deletion, or make one."""
+        key = _lookup(aws, id, want).locate()
+        if key is not None and (key.state not in PENDING or Owner.of(key.tags) != owner):
+            raise AlreadyExists(f"{id}: there is key {key.id}")
+        try:
+            if key is not None:
+                aws.kms.cancel_key_deletion(KeyId=key.id)
+                return
+            made: Any = aws.kms_once  # untyped: the stubs know KeySpec and KeyUsage only as literals
+            made.create_key(
+                Policy=as_json(want.policy),
+                Description=want.description,
+                KeyUsage=want.usage,
+                KeySpec=want.key_spec,
+                MultiRegion=want.multi_region,
+                Tags=_tag_list({**want.tags, **owner.tags}),
+            )
+        except AwsRefused as error:
+            raise _meaning(error) from error
+
+    def update(self, aws: Aws, id: str, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:
+        """Enable first, since a disabled key takes no rotation."""
+        key = _lookup(aws, id, want).locate()
+        if key is None:
+            raise NotYet("KMS does not show the key yet", Patience.PROPAGATION)
+        try:
+            return _step(aws, key, have, want)
+        except AwsRefused as error:
+            raise _meaning(error) from error
+
+    def delete(
+        self, aws: Aws, id: str, seen: Observed[KmsKeySpec, KmsKeyOutputs], last: KmsKeySpec | None
+    ) -> Kept | None:
+        """First the alias, which would outlive the key's use; then the key, unless snapshots need it."""
+        arn = seen.outputs.arn if seen.outputs else ""
+        needing = snapshots_of(aws, arn)
+        if needing:
+            return Kept(until="its snapshots are deleted", why=f"{id} decrypts {', '.join(needing)}")
+        try:
+            if seen.spec.alias:
+                aws.kms.delete_alias(AliasName=seen.spec.alias)
+            else:
+                days = _window((last.tags if last else {}) | seen.spec.tags)
+                aws.kms.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=days)
+        except AwsRefused as error:
+            # The latter: "... is pending deletion", perhaps by our own call whose answer was lost.
+            if not error.says("NotFoundException", "KMSInvalidStateException"):
+                raise
+        return None
+
+    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:
+        """By tags; and among the keys without an alias, which the tagging API may not tell yet."""
+        return ids_of(aws, owner)
+
+
+def _lookup(aws: Aws, id: str, like: KmsKeySpec | None) -> Lookup:
+    return Lookup(aws, id, like.tags if like else None)
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs]:
+    unread: dict[str, str] = {}
+    going = key.state in PENDING
+
+    def read(field: str, call: Callable[[], T], otherwise: T) -> T:
+        try:
+            return call()
+        except AwsRefused as error:
+            if not error.denied:
+                raise
+            unread[field] = error.action
+            return otherwise
+
+    policy = read(
+        "policy",
+        lambda: parse(aws.read(aws.kms.get_key_policy, KeyId=key.id, PolicyName="default")["Policy"]),
+        like.policy if like else PolicyDocument(statements=frozenset()),
+    )
+    period = 0
+    # While a key is pending deletion its rotation status is false; and only this kind of key can rotate at all.
+    if not going and key.about.get("KeySpec") == "SYMMETRIC_DEFAULT":
+        period = read("rotation_period_days", lambda: _period(aws, key), like.rotation_period_days if like else 0)
+        if "rotation_period_days" in unread:
+            unread["rotation"] = unread["rotation_period_days"]
+    duplicates: frozenset[str] = frozenset()
+    # Beside a key that goes a second one is no duplicate: it is the one that is found next.
+    if not going:
+        duplicates = read("duplicates", lambda: _lookup(aws, id, like).duplicates(key), duplicates)
+    if key.denied:
+        unread["tags"] = key.denied
+    return Observed(
+        spec=KmsKeySpec(
+            alias=key.alias,
+            description=key.about.get("Description", ""),
+            policy=policy,
+            rotation=period > 0,
+            rotation_period_days=period,
+            enabled=key.state == "Enabled" or key.state in _WORKING,
+            duplicates=duplicates,
+            multi_region=key.about.get("MultiRegion", False),
+            key_spec=key.about.get("KeySpec", ""),
+            usage=key.about.get("KeyUsage", ""),
+            tags=like.tags if key.denied and like else key.tags,
+        ),
+        outputs=KmsKeyOutputs(key_id=key.id, arn=key.about.get("Arn", "")),
+        settled=key.state not in _WORKING,
+        going=going,
+        kept=_kept(key) if going else None,
+        status=key.state,
+        owner=Owner.of(key.tags),
+        unread=unread,
+    )
+
+
+def _kept(key: Key) -> Kept:
+    date = key.about.get("DeletionDate")
+    until = date.date().isoformat() if date else "its replicas in other regions are deleted"
+    return Kept(until=until, why="KMS deletes a key only after its waiting period; until then it can be brought back")
+
+
+def _period(aws: Aws, key: Key) -> int:
+    """Days between rotations; 0 where it does not rotate."""
+    status = aws.read(aws.kms.get_key_rotation_status, KeyId=key.id)
+    return status.get("RotationPeriodInDays", _DEFAULT_PERIOD_DAYS) if status["KeyRotationEnabled"] else 0
+
+
+def _window(tags: Mapping[str, str]) -> int:
+    days = tags.get(WINDOW_TAG, "")
+    return int(days) if days.isdecimal() and int(days) in _WINDOW_DAYS else _WINDOW_DAYS[-1]
+
+
+def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:
+    """One call; the fields that are as wanted once it is in force."""
+    kms = aws.kms
+    if not have.enabled:
+        kms.enable_key(KeyId=key.id)
+        return frozenset({"enabled"})
+    if have.alias != want.alias:
+        kms.create_alias(AliasName=want.alias, TargetKeyId=key.id)
+        return frozenset({"alias"})
+    if have.rotation_period_days != want.rotation_period_days:
+        if want.rotation:
+            kms.enable_key_rotation(KeyId=key.id, RotationPeriodInDays=want.rotation_period_days)
+        else:
+            kms.disable_key_rotation(KeyId=key.id)
+        return frozenset(
+            {"rotation_period_days"} if have.rotation == want.rotation else {"rotation", "rotation_period_days"}
+        )
+    if have.policy != want.policy:
+        kms.put_key_policy(KeyId=key.id, PolicyName="default", Policy=as_json(want.policy))
+        return frozenset({"policy"})
+    if have.description != want.description:
+        kms.update_key_description(KeyId=key.id, Description=want.description)
+        return frozenset({"description"})
+    if have.duplicates != want.duplicates:
+        _retire(aws, have.duplicates, key)
+        return frozenset({"duplicates"} if len(have.duplicates) == 1 else ())
+    added = {name: value for name, value in want.tags.items() if have.tags.get(name) != value}
+    removed = sorted(have.tags.keys() - want.tags.keys())
+    if added:
+        kms.tag_resource(KeyId=key.id, Tags=_tag_list(added))
+        return frozenset(() if removed else {"tags"})
+    kms.untag_resource(KeyId=key.id, TagKeys=removed)
+    return frozenset({"tags"})
+
+
+def _retire(aws: Aws, duplicates: frozenset[str], in_use: Key) -> None:
+    """Schedule a duplicate's deletion, after the longest window, in which it can be brought back.
+
+    It bears all our tags (`Lookup.duplicates` has just read them from KMS) and is not the alias's key. What makes it
+    safe is that nobody was ever given it: a grant or an alias means that somebody took it for the real one, and then a
+    person has to decide.
+    """
+    if in_use.id in duplicates:
+        raise NotYet("the alias has moved since the last look", Patience.PROPAGATION)
+    duplicate = min(duplicates)
+    users = users_of(aws, duplicate)
+    if users:
+        raise Refused(
+            f"key {duplicate} bears the same tags as {in_use.id}, and is in use too",
+            evidence="; ".join(users),
+            hint=f"move what uses it, or take its tags away: aws kms list-grants --key-id {duplicate}",
+        )
+    aws.kms.schedule_key_deletion(KeyId=duplicate, PendingWindowInDays=_WINDOW_DAYS[-1])
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
+    return [{"TagKey": key, "TagValue": tags[key]} for key in sorted(tags)]
+
+
+def _meaning(error: AwsRefused) -> Exception:
+    """What KMS's refusal of a change means: "not yet" where that is known, itself otherwise."""
+    if error.says("MalformedPolicyDocumentException", text="invalid principals"):
+        return NotYet("a principal of the key's policy is not known to KMS yet", Patience.PROPAGATION)
+    if error.says("NotFoundException", "DisabledException"):
+        return NotYet(f"KMS has not taken in the last change yet: {error.message}", Patience.PROPAGATION)
+    if error.says("AlreadyExistsException"):
+        return NotYet(f"the alias is there and does not show yet: {error.message}", Patience.PROPAGATION)
+    if error.says("KMSInvalidStateException"):
+        return NotYet(f"the key is busy: {error.message}", Patience.BUSY)
+    return error

@@ -1,0 +1,64 @@
+"""A reconciler driven as the engine drives it, without its waiting: look, compare, one step, look again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tapctl.aws import Aws
+from tapctl.engine.diff import compare
+from tapctl.engine.model import Kept, Observed, Owner, Reconciler, Spec
+
+OURS = Owner.ours("test")
+TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_STEPS = 40
+
+
+def bring(rec: Reconciler[Any, Any], aws: Aws, id: str, want: Spec) -> Observed[Any, Any]:
+    """Bring it there; every step is one changing call, and asks for nothing that was as wanted."""
+    for _ in range(_STEPS):
+        seen = rec.observe(aws, id, want)
+        before = changes(aws)
+        if seen is None or seen.going:
+            rec.create(aws, id, want, OURS)
+        else:
+            differs = compare(want, seen.spec, unread=seen.unread)
+            if not differs:
+                return seen
+            asked = rec.update(aws, id, seen.spec, want)
+            assert asked <= set(differs)
+        assert changes(aws) == before + 1
+    raise AssertionError(f"still different: {differs}")
+
+
+def take_away(rec: Reconciler[Any, Any], aws: Aws, id: str, last: Spec | None = None) -> Kept | None:
+    """Remove it, one changing call a step; why it was kept, where it was."""
+    for _ in range(_STEPS):
+        seen = rec.observe(aws, id, last)
+        if seen is None:
+            return None
+        if seen.kept is not None:
+            return seen.kept
+        before = changes(aws)
+        kept = rec.delete(aws, id, seen, last)
+        if kept is not None:
+            assert changes(aws) == before
+            return kept
+        assert changes(aws) == before + 1
+    raise AssertionError("still there")
+
+
+def changes(aws: Aws) -> int:
+    """Changing calls so far."""
+    return aws.traffic.changes.total()
+
+
+def calls(aws: Aws) -> int:
+    """All calls so far."""
+    return aws.traffic.calls.total()
+
+
+def look(rec: Reconciler[Any, Any], aws: Aws, id: str, like: Spec | None = None) -> Observed[Any, Any]:
+    """What is seen of a thing that is there."""
+    seen = rec.observe(aws, id, like)
+    assert seen is not None
+    return seen
