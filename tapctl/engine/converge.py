@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Known, Result
+from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.graph import AnyResource
 from tapctl.engine.model import Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
@@ -35,7 +35,7 @@ class Job:
     entry: Entry | None
 
 
-def converge(job: Job, tools: Tools, tell: Tell) -> tuple[Result, str]:
+def converge(job: Job, tools: Tools, tell: Tell) -> Ending:
     """Make it so, and read it back. Returns what was done.
 
     Raises:
@@ -60,6 +60,7 @@ class _Converging:
         self.intended = False
         self.published = False
         self.result = Result.UNCHANGED
+        self.unread: tuple[str, ...] = ()
         self.created_at: float | None = None
         self.accepted = False
         self.was_seen = False
@@ -69,7 +70,7 @@ class _Converging:
         # A thing that a second create would double is not believed absent at once where a create may have been lost.
         self.doubtful = not self.rec.repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
 
-    def run(self) -> tuple[Result, str]:
+    def run(self) -> Ending:
         while True:
             self.wait.check()
             try:
@@ -90,7 +91,7 @@ class _Converging:
                 # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
                 self.doubtful = self.doubtful or not self.rec.repeatable
                 self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
-        return self.result, ""
+        return Ending(self.result, unread=self.unread)
 
     def turn(self, seen: Observed[Any, Any] | None) -> bool:
         """One turn; True when it is there as wanted."""
@@ -272,6 +273,7 @@ class _Converging:
 
     def done(self, seen: Observed[Any, Any]) -> None:
         outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
+        self.unread = tuple(sorted(seen.unread.values()))
         # What this loop has sent is known without reading it; what it found there is not.
         unread = () if self.accepted else tuple(seen.unread)
         self.tools.journal.put(entry_for(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))

@@ -47,6 +47,16 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How the work on one resource ended: what was done, why it was kept, and what could not be read back."""
+
+    result: Result
+    note: str = ""
+    unread: tuple[str, ...] = ()
+    """The denied actions of fields that could not be read back."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """It is there as wanted, or gone, or kept on purpose (``note`` says until when and why). Seconds."""
 
@@ -54,6 +64,7 @@ class Finished:
     result: Result
     elapsed_s: float
     note: str = ""
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Final, Literal
 
-from tapctl.engine.events import Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.events import Ending, Event, Failed, Finished, Known, Left, Progress, Skipped, Started
 from tapctl.engine.graph import Step
 from tapctl.engine.tools import Stopped, Tell
 from tapctl.errors import TapctlError
@@ -17,7 +17,7 @@ from tapctl.errors import TapctlError
 LEAVE_WITHIN_S: Final = 5.0
 _TICK_S: Final = 0.2
 
-Work = Callable[[str, Tell], tuple[Result, str]]
+Work = Callable[[str, Tell], Ending]
 """Bring the resource at this address there, or take it away; tells progress, returns how it ended."""
 
 _Node = tuple[str, Literal["known", "settled"]]
@@ -116,8 +116,8 @@ class _Execution:
     def one(self, here: str) -> None:
         """The thread of one resource: every way it can end is one event in the inbox."""
         try:
-            result, note = self.work(here, self.inbox.put)
-            self.inbox.put(Finished(here, result, self.elapsed(here), note))
+            end = self.work(here, self.inbox.put)
+            self.inbox.put(Finished(here, end.result, self.elapsed(here), end.note, end.unread))
         except Stopped:
             self.inbox.put(Left(here, self.status.get(here, "")))
         except TapctlError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapctl.engine import refs
-from tapctl.engine.events import Known, Result
+from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.model import Kept, Observed, Reconciler, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import not_ours
@@ -28,7 +28,7 @@ class Leaving:
     """Recorded facets that die with it: forgotten when it is gone."""
 
 
-def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> tuple[Result, str]:
+def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> Ending:
     """Remove it; ``forget`` its record then. Returns what was done, and why it was kept where it was.
 
     Raises:
@@ -50,7 +50,7 @@ class _Removing:
         self.leaving = False
         self.freed = False
 
-    def run(self) -> tuple[Result, str]:
+    def run(self) -> Ending:
         while True:
             self.wait.check()
             try:
@@ -66,7 +66,7 @@ class _Removing:
             if ended is not None:
                 return ended
 
-    def gone(self) -> tuple[Result, str] | None:
+    def gone(self) -> Ending | None:
         self.free()
         held = self.rec.lingers(self.tools.aws, self.one.id, self.last) if self.last is not None else None
         if held:
@@ -74,9 +74,9 @@ class _Removing:
             return None
         if self.forget:
             self.tools.journal.drop(self.one.address, *self.one.facets)
-        return Result.DELETED, ""
+        return Ending(Result.DELETED)
 
-    def turn(self, seen: Observed[Any, Any]) -> tuple[Result, str] | None:
+    def turn(self, seen: Observed[Any, Any]) -> Ending | None:
         recorded = self.one.entry.outputs if self.one.entry else None
         if not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=self.rec.made_by_aws):
             raise not_ours(self.one.address, seen)
@@ -119,11 +119,11 @@ class _Removing:
         self.tools.lease()
         self.wait.check()
 
-    def keep(self, kept: Kept, seen: Observed[Any, Any]) -> tuple[Result, str]:
+    def keep(self, kept: Kept, seen: Observed[Any, Any]) -> Ending:
         self.free()
         entry = self.record(Phase.KEPT, seen)
         self.tools.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
-        return Result.KEPT, f"until {kept.until}: {kept.why}"
+        return Ending(Result.KEPT, f"until {kept.until}: {kept.why}")
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
         if self.one.entry is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from tapctl.engine.drift import Report
@@ -68,8 +69,8 @@ class Screen(Protocol):
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """What would be done, field by field."""
 
-    def begin(self, addresses: Sequence[str]) -> None:
-        """Work on these resources begins; events follow."""
+    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+        """Work on these resources begins; events follow. ``needs``: what each waits for, as far as it is known."""
 
     def event(self, event: Event) -> None:
         """One event of the execution."""
@@ -99,3 +100,11 @@ class Screen(Protocol):
 
     def verdict(self, verdict: Verdict) -> None:
         """The last line."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``0.6 s``, ``45 s``, ``11 m 02 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} m {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,179 @@
+"""Running the engine for a verb: signals, screen, what failed and what that means, and a record that cannot be kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tapctl.engine.clock import WallClock
+from tapctl.engine.converge import Job, converge
+from tapctl.engine.events import Ending, Failed, Finished, Left, Result, Skipped
+from tapctl.engine.execute import Work, execute
+from tapctl.engine.graph import Step
+from tapctl.engine.remove import Leaving, remove
+from tapctl.engine.tools import Tell, Tools
+from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed, TapctlError
+from tapctl.failing import exit_of
+from tapctl.manifest.journal import Journal, restore_command
+from tapctl.manifest.store import Lease
+from tapctl.run import Run
+
+
+@dataclass
+class Outcome:
+    """How an execution ended, resource by resource."""
+
+    finished: dict[str, Finished] = field(default_factory=dict)
+    failed: list[Failed] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    signal: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Everything ended as it should."""
+        return not (self.failed or self.left or self.skipped)
+
+    def count(self, *results: Result) -> int:
+        """How many resources ended so."""
+        return sum(one.result in results for one in self.finished.values())
+
+
+class Runner:
+    """Executes steps for one run, and keeps what the steps of one run share."""
+
+    def __init__(self, run: Run, journal: Journal, lease: Lease) -> None:
+        self.run, self.journal = run, journal
+        self.outcome = Outcome()
+        self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
+
+    def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
+        """Make these resources, or change them."""
+
+        def work(here: str, tell: Tell) -> Ending:
+            return converge(jobs[here], self.tools, tell)
+
+        return self._execute(steps, work)
+
+    def remove(self, steps: Sequence[Step], leaving: dict[str, Leaving]) -> Outcome:
+        """Take these resources away."""
+
+        def work(here: str, tell: Tell) -> Ending:
+            return remove(leaving[here], self.tools, tell)
+
+        return self._execute(steps, work)
+
+    def _execute(self, steps: Sequence[Step], work: Work) -> Outcome:
+        screen, outcome, stop = self.run.screen, self.outcome, self.tools.stop
+        screen.begin([step.address for step in steps])
+        try:
+            with _stopped_by_signals(stop, outcome):
+                for event in execute(steps, work, stop):
+                    screen.event(event)
+                    if isinstance(event, Finished):
+                        outcome.finished[event.address] = event
+                    elif isinstance(event, Failed):
+                        outcome.failed.append(event)
+                        if isinstance(event.error, LockHeld | StoreFailed):
+                            # Nobody may go on without the lock or the record: finish what runs, start nothing.
+                            stop.set()
+                    elif isinstance(event, Left):
+                        outcome.left.append(event)
+                    elif isinstance(event, Skipped):
+                        outcome.skipped.append(event)
+        finally:
+            screen.end()
+        return outcome
+
+    # -- how it ended ------------------------------------------------------------------------------------------------
+
+    def report(self) -> int:
+        """Show each root cause, what state things are in and how to go on; returns the exit status."""
+        outcome, screen = self.outcome, self.run.screen
+        unsaved = any(isinstance(one.error, StoreFailed) for one in outcome.failed)
+        state = self._state(unsaved=unsaved)
+        for one in outcome.failed:
+            screen.error(_located(one), state)
+        if unsaved:
+            self._rescue()
+        if outcome.signal is not None:
+            doing = ", ".join(sorted(self.run.aws.traffic.in_flight)) or "nothing"
+            screen.warn(
+                f"stopped by {signal.Signals(outcome.signal).name}; calls still in flight: {doing}. "
+                f"AWS goes on with what it has accepted. To go on: {self.run.options.command}"
+            )
+            return 128 + outcome.signal
+        return self._exit()
+
+    def unsaved(self, error: StoreFailed) -> int:
+        """Everything is made and the last write of the record failed: show it, save a copy; returns the exit status."""
+        self.run.screen.error(error, "all changes are made; the manifest could not be written")
+        self._rescue()
+        return error.exit_code
+
+    def _exit(self) -> int:
+        if not self.outcome.failed:
+            return 4
+        errors = [one.error for one in self.outcome.failed]
+        if any(isinstance(error, LockHeld) for error in errors):
+            return LockHeld.exit_code
+        if self.run.aws.traffic.accepted:
+            return NotConverged.exit_code
+        return exit_of(errors[0])
+
+    def _state(self, *, unsaved: bool) -> str:
+        outcome = self.outcome
+        made = outcome.count(Result.CREATED, Result.UPDATED, Result.REPLACED)
+        gone = outcome.count(Result.DELETED)
+        counts = [f"{made} made or changed"] if made or not gone else []
+        counts += [f"{gone} removed"] if gone else []
+        counts += [f"{len(outcome.failed)} failed"]
+        counts += [f"{len(outcome.left)} left while AWS is at work"] if outcome.left else []
+        counts += [f"{len(outcome.skipped)} not tried"]
+        record = "the manifest could not be written" if unsaved else "the manifest is up to date"
+        return f"{', '.join(counts)}; {record}; it is safe to run the same command again"
+
+    def _rescue(self) -> None:
+        try:
+            copy = self.journal.rescue(Path.cwd())
+        except StoreFailed as error:
+            self.run.screen.error(error)
+            return
+        command = restore_command(copy, self.run.store, self.run.suffix)
+        self.run.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
+
+
+def _located(one: Failed) -> TapctlError:
+    """The error with the resource it is about, where it does not say so itself."""
+    error = one.error
+    if isinstance(error, AwsRefused) and error.hint is None and error.denied:
+        error.hint = f"allow {error.action}, then run the same command again: it continues from here"
+    if error.evidence is None and one.address not in error.cause:
+        error.evidence, error.cause = error.cause, f"working on {one.address}"
+    return error
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event, outcome: Outcome) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks to stop; a second one ends at once, and the record is still right."""
+
+    def asked(number: int, _frame: FrameType | None) -> None:
+        if outcome.signal is not None:
+            os._exit(128 + number)
+        outcome.signal = number
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before: list[Callable[[int, FrameType | None], Any] | int | None] = [signal.signal(one, asked) for one in numbers]
+    try:
+        yield
+    finally:
+        for one, handler in zip(numbers, before, strict=True):
+            signal.signal(one, handler)

@@ -1,0 +1,55 @@
+"""The record as the engine reads it: recorded specs as values again, and what to look at because it is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tapctl.engine.model import Reconciler, Spec
+from tapctl.engine.observe import Look
+from tapctl.errors import ManifestError
+from tapctl.manifest.entry import Entry, Manifest, Phase
+
+Registry = Mapping[str, Reconciler[Any, Any]]
+
+
+def reconciler_of(entry: Entry, reconcilers: Registry) -> Reconciler[Any, Any]:
+    """The reconciler of a recorded thing.
+
+    Raises:
+        ManifestError: a newer tapctl has recorded a type that this one does not know.
+    """
+    try:
+        return reconcilers[entry.type]
+    except KeyError:
+        raise ManifestError(
+            f"the manifest records {entry.address}, a type this tapctl does not know",
+            hint="upgrade tapctl: a newer one has written this manifest",
+        ) from None
+
+
+def likeness(entry: Entry, reconciler: Reconciler[Any, Any]) -> Spec | None:
+    """The recorded spec as a value; None where an older or newer tapctl recorded it in another form."""
+    try:
+        return reconciler.spec.model_validate(entry.spec)
+    except ValidationError:
+        return None
+
+
+def facets_of(entry: Entry, manifest: Manifest, reconcilers: Registry) -> tuple[str, ...]:
+    """The recorded facets that die with this thing: of its id, and of a type that goes with its parent."""
+    return tuple(
+        here
+        for here, other in manifest.entries.items()
+        if other.id == entry.id and other is not entry and reconcilers[other.type].dies_with_parent
+    )
+
+
+def looks_of(entries: Mapping[str, Entry], reconcilers: Registry) -> Iterator[Look]:
+    """What to look at because it is recorded; what is kept on purpose is not."""
+    for entry in entries.values():
+        if entry.phase is not Phase.KEPT:
+            reconciler = reconciler_of(entry, reconcilers)
+            yield Look(reconciler, entry.id, likeness(entry, reconciler))

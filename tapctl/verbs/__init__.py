@@ -1,0 +1,1 @@
+"""What each command does, as spines that can be read: one module a family of commands."""

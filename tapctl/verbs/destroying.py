@@ -1,0 +1,221 @@
+"""``tapctl destroy``: show what goes and what is kept, ask, remove it in reverse, prove that nothing is left."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tapctl.engine.events import Finished, Result
+from tapctl.engine.graph import Removal, removing
+from tapctl.engine.model import Observed, Spec, address
+from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look
+from tapctl.engine.plan import Action, Change, Plan
+from tapctl.engine.remove import Leaving
+from tapctl.errors import Refused, StoreFailed, UsageError
+from tapctl.execution import Runner
+from tapctl.manifest.entry import Manifest
+from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
+from tapctl.records import facets_of, likeness, reconciler_of
+from tapctl.run import Run
+from tapctl.stack import RANKS
+from tapctl.verbs.applying import consent
+from tapctl.verbs.planning import verdict
+
+
+@dataclass(frozen=True)
+class Remains:
+    """Everything of ours that there is, recorded or found by its tags."""
+
+    leaving: dict[str, Leaving]
+    seen: dict[str, Sight]
+    manifest: Manifest
+    version: str | None
+
+    @property
+    def present(self) -> dict[str, Observed[Any, Any]]:
+        """What is really there."""
+        return {here: sight for here, sight in self.seen.items() if isinstance(sight, Observed)}
+
+
+def destroy(run: Run, *, confirm: str | None = None) -> int:
+    """Remove one environment."""
+    if run.config.protected:
+        raise _protected(run, f"{run.config.environment}.toml: protected = true")
+    with run.locked() as lease:
+        remains = survey(run)
+        _refuse(run, remains)
+        due = _snapshot_due(remains)
+        run.screen.plan(_shown(remains, due=due), removing=True)
+        if remains.present and not _agreed(run, confirm, due=due):
+            return verdict(run, "CANCELLED", 6, {}, "nothing was changed")
+        runner = Runner(run, run.journal(remains.manifest, remains.version), lease)
+        _remove(runner, remains)
+        left: dict[str, Sight] = {}
+        if runner.outcome.complete and runner.outcome.signal is None:
+            left = _sweep(run, runner, remains)
+        return _ended(run, runner, left)
+
+
+def survey(run: Run) -> Remains:
+    """Find everything of ours: by the record, and by the tags of every type."""
+    manifest, version = run.recorded()
+    leaving = {}
+    reconcilers = registry()
+    for here, entry in manifest.entries.items():
+        reconciler = reconciler_of(entry, reconcilers)
+        facets = facets_of(entry, manifest, reconcilers)
+        leaving[here] = Leaving(here, reconciler, entry.id, likeness(entry, reconciler), entry, facets)
+    for here, one in found_by_tags(run).items():
+        leaving.setdefault(here, one)
+    dying = {facet for one in leaving.values() for facet in one.facets}
+    going = {here: one for here, one in leaving.items() if here not in dying}
+    return Remains(going, _look(run, going), manifest, version)
+
+
+def found_by_tags(run: Run) -> dict[str, Leaving]:
+    """Every thing that carries our tags, of every type tapctl has ever managed."""
+    reconcilers = [one for one in registry().values() if not one.facet]
+    with ThreadPoolExecutor(max_workers=len(reconcilers)) as pool:
+        found = pool.map(lambda one: [(one, id_) for id_ in one.find(run.aws, run.owner)], reconcilers)
+        return {
+            address(one.type, id_): Leaving(address(one.type, id_), one, id_, None, None)
+            for pairs in found
+            for one, id_ in pairs
+        }
+
+
+def _look(run: Run, going: dict[str, Leaving]) -> dict[str, Sight]:
+    return look(run.aws, [Look(one.reconciler, one.id, one.last) for one in going.values()])
+
+
+def _refuse(run: Run, remains: Remains) -> None:
+    """Whatever must not be removed stops all of it, before the first changing call."""
+    for here, sight in sorted(remains.seen.items()):
+        one = remains.leaving[here]
+        if isinstance(sight, Unreadable):
+            raise Refused(f"{here} could not be read", evidence=str(sight.error), hint=f"allow {sight.action}")
+        if isinstance(sight, Absent):
+            continue
+        recorded = one.entry.outputs if one.entry else None
+        if is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
+            why = one.reconciler.refuses(sight)
+            if why and not sight.going:
+                raise _protected(run, f"{here}: {why}")
+
+
+def _protected(run: Run, evidence: str) -> Refused:
+    env = run.config.environment
+    return Refused(
+        f"{run.suffix} is protected; it is not destroyed in one step",
+        evidence=evidence,
+        hint=f"set protected = false in {env}.toml, tapctl apply --env {env}, then run this again",
+    )
+
+
+def _snapshot_due(remains: Remains) -> bool:
+    for here, sight in remains.present.items():
+        one = remains.leaving[here]
+        if isinstance(one.reconciler, DbCluster) and not sight.going and final_snapshot_due(sight.spec, one.last):
+            return True
+    return False
+
+
+def _agreed(run: Run, confirm: str | None, *, due: bool) -> bool:
+    names = {run.suffix, run.config.environment}
+    if confirm is not None and confirm not in names:
+        raise UsageError(
+            f"--confirm {confirm} does not name this environment",
+            hint=f"to destroy it: {run.options.command.split(' --confirm')[0]} --confirm {run.suffix}",
+        )
+    if confirm is not None:
+        return True
+    if due:
+        raise UsageError(
+            f"a final snapshot of {run.suffix} is due: its destroy wants --confirm {run.suffix}",
+            hint=f"look at what goes and what is kept above, then run: {run.options.command} --confirm {run.suffix}",
+        )
+    if run.options.named:
+        return consent(run, f"Destroy {run.suffix}?")
+    if not run.options.can_ask:
+        raise UsageError(
+            "no environment was named, and there is no terminal to ask at",
+            hint=f"tapctl destroy --env {run.config.environment}, or --confirm {run.suffix}",
+        )
+    return run.screen.ask(f"Destroy {run.suffix}? Type its name:", run.suffix)
+
+
+def _shown(remains: Remains, *, due: bool) -> Plan:
+    changes = []
+    for here, sight in sorted(
+        remains.present.items(), key=lambda pair: RANKS[remains.leaving[pair[0]].reconciler.type]
+    ):
+        one = remains.leaving[here]
+        note = ""
+        if sight.kept is not None:
+            note = f"kept until {sight.kept.until}: {sight.kept.why}"
+        elif isinstance(one.reconciler, DbCluster) and due:
+            note = "a final snapshot is taken and kept, and the key with it"
+        changes.append(Change(here, one.reconciler.type, one.id, Action.DELETE, note=note))
+    return Plan(tuple(changes), {}, (), ())
+
+
+def _remove(runner: Runner, remains: Remains) -> None:
+    removals = [
+        Removal(here, one.reconciler.type, frozenset(one.entry.needs) if one.entry else None, one.reconciler.early)
+        for here, one in remains.leaving.items()
+    ]
+    runner.remove(removing(removals, RANKS), remains.leaving)
+
+
+def _sweep(run: Run, runner: Runner, remains: Remains) -> dict[str, Sight]:
+    """Look again, by tags and at every id just removed; what came back (a late writer's log group) goes once more."""
+    for _ in range(2):
+        again = {**remains.leaving, **found_by_tags(run)}
+        left = {here: sight for here, sight in _look(run, again).items() if _remains(run, runner, again[here], sight)}
+        if not left:
+            return {}
+        late = {here: replace(again[here], entry=None, last=_spec(left[here])) for here in left}
+        _remove(runner, Remains(late, left, remains.manifest, remains.version))
+    return left
+
+
+def _spec(sight: Sight) -> Spec | None:
+    return sight.spec if isinstance(sight, Observed) else None
+
+
+def _remains(run: Run, runner: Runner, one: Leaving, sight: Sight) -> bool:
+    """Whether this is ours and still there without a reason."""
+    if isinstance(sight, Absent):
+        return False
+    ended = runner.outcome.finished.get(one.address)
+    if isinstance(sight, Unreadable):
+        return True
+    if sight.kept is not None or (ended is not None and ended.result is Result.KEPT):
+        return False
+    return is_ours(sight, run.owner, recorded=None, made_by_aws=one.reconciler.made_by_aws)
+
+
+def _ended(run: Run, runner: Runner, left: dict[str, Sight]) -> int:
+    outcome = runner.outcome
+    kept = [one for one in outcome.finished.values() if one.result is Result.KEPT]
+    counts = {"deleted": outcome.count(Result.DELETED), "kept": len(kept), "left": len(left)}
+    summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
+    if not outcome.complete or outcome.signal is not None:
+        return verdict(run, "NOT DESTROYED", runner.report(), counts, summary)
+    _tell_kept(run, kept)
+    if left:
+        for here in sorted(left):
+            run.screen.warn(f"left: {here}")
+        return verdict(run, "NOT DESTROYED", 4, counts, summary)
+    try:
+        runner.journal.flush()
+    except StoreFailed as error:
+        return verdict(run, "NOT RECORDED", runner.unsaved(error), counts, summary)
+    return verdict(run, "DESTROYED", 0, counts, f"{summary} · nothing else of ours is left")
+
+
+def _tell_kept(run: Run, kept: list[Finished]) -> None:
+    for one in sorted(kept, key=lambda each: each.address):
+        run.screen.warn(f"kept: {one.address} {one.note}")

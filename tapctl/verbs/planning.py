@@ -1,0 +1,108 @@
+"""``tapctl plan``, and the survey that ``apply`` starts with: read everything, change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tapctl.engine.graph import Stack
+from tapctl.engine.observe import Look, look
+from tapctl.engine.plan import Action, Plan, make_plan
+from tapctl.image import resolve as resolve_image
+from tapctl.manifest.entry import Manifest, Phase
+from tapctl.networking import NetworkContract
+from tapctl.networking import resolve as resolve_network
+from tapctl.package import build as build_package
+from tapctl.reconcilers import registry
+from tapctl.records import looks_of
+from tapctl.render.screen import Verdict
+from tapctl.run import Run
+from tapctl.stack import Release, build
+
+HANDLER: Final = Path("handlers") / "payment_processor"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is wanted, recorded and seen, and the plan that follows."""
+
+    stack: Stack
+    network: NetworkContract
+    manifest: Manifest
+    version: str | None
+    plan: Plan
+
+
+def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
+    """Read everything, change nothing."""
+    manifest, version = run.recorded()
+    deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
+    network = resolve_network(run.aws, run.config.networking, deployed=deployed)
+    run.screen.header(run.header(describe(network)))
+    stack = build(run.config, run.names, network, release(run))
+    reconcilers = registry()
+    wanted = [Look(one.reconciler, one.id, one.spec) for one in stack]
+    leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
+    seen = look(run.aws, [*wanted, *looks_of(leftover, reconcilers)])
+    plan = make_plan(stack, manifest.entries, seen, run.owner, reconcilers, allowed=allowed)
+    return Survey(stack, network, manifest, version, plan)
+
+
+def release(run: Run) -> Release:
+    """What the function is to run: the image's digest now, or our handler as a zip."""
+    processor = run.config.processor
+    if processor.package == "zip":
+        return Release(package=build_package(HANDLER))
+    assert processor.image is not None, "the configuration's rules want an image for package = image"
+    return Release(image_uri=resolve_image(run.aws, processor.image, run.config.account_id, run.aws.region))
+
+
+def describe(network: NetworkContract) -> str:
+    """The networking stack in one line."""
+    zones = f"{len(network.subnet_ids)} subnets in {len(network.zones)} zones"
+    return f"{network.reference} · {network.vpc_id} · {zones}"
+
+
+def plan(run: Run, *, detailed_exitcode: bool = False) -> int:
+    """Show what an apply would do."""
+    found = survey(run).plan
+    run.screen.plan(found)
+    code = 2 if detailed_exitcode and not found.is_empty else 0
+    if found.blocked:
+        code = show_blocked(run, found)
+    elif code == 0 and any(one.unread for one in found.changes):
+        code = 7
+    counts = counted(found)
+    summary = (
+        f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
+        f" · {counts['unchanged']} unchanged"
+    )
+    return verdict(run, "BLOCKED" if found.blocked else "", code, counts, summary)
+
+
+def show_blocked(run: Run, found: Plan) -> int:
+    """Say what must not be done, each with its reason; returns the exit status."""
+    errors = [one.blocked for one in found.blocked if one.blocked is not None]
+    for error in errors:
+        run.screen.error(error, "nothing was changed")
+    return min(error.exit_code for error in errors)
+
+
+def counted(found: Plan) -> dict[str, int]:
+    """How many resources the plan creates, changes, removes and leaves."""
+    return {
+        "create": len(found.to(Action.CREATE)),
+        "change": len(found.to(Action.UPDATE, Action.REPLACE)),
+        "remove": len(found.to(Action.DELETE)),
+        "unchanged": len(found.to(Action.NOTHING, Action.SETTLE)),
+    }
+
+
+def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:
+    """Say the last line; returns the exit status."""
+    calls = sum(run.aws.traffic.calls.values())
+    run.screen.verdict(
+        Verdict(run.options.verb, run.suffix, status, code, counts, summary, run.elapsed(), calls, run.location)
+    )
+    return code

@@ -1,0 +1,161 @@
+"""Commands that tell what is deployed and change nothing: status, outputs, graph, manifest show."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+from tapctl.config import load
+from tapctl.engine.model import Observed, address
+from tapctl.engine.observe import look
+from tapctl.errors import ManifestError, TapctlError, UsageError
+from tapctl.graphing import draw
+from tapctl.manifest.entry import Entry, Manifest, Phase, dump
+from tapctl.names import Names
+from tapctl.reconcilers import registry
+from tapctl.records import looks_of
+from tapctl.render.screen import Header, Screen, Verdict
+from tapctl.run import Options, Run, bare_store, deployed, open_run, which
+
+_OUTPUTS: Final = {
+    "cluster_endpoint": ("db-cluster", "endpoint"),
+    "cluster_reader_endpoint": ("db-cluster", "reader_endpoint"),
+    "cluster_arn": ("db-cluster", "arn"),
+    "cluster_resource_id": ("db-cluster", "resource_id"),
+    "secret_arn": ("db-cluster", "secret_arn"),
+    "function_arn": ("lambda-function", "arn"),
+    "role_arn": ("iam-role", "arn"),
+    "key_arn": ("kms-key", "arn"),
+    "topic_arn": ("sns-topic", "arn"),
+}
+"""Name of an output to the type it comes from and the field there."""
+
+
+def outputs(options: Options, screen: Screen, name: str | None) -> int:
+    """Print what scripts need to know: endpoints, ARNs, names."""
+    manifest, _ = recorded(options)
+    found = values(manifest)
+    if name is not None and name not in found:
+        raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(found))}")
+    if name is not None:
+        screen.document(found[name], {"type": "output", "name": name, "value": found[name]})
+        return 0
+    for each, value in sorted(found.items()):
+        screen.output(each, value)
+    return 0
+
+
+def values(manifest: Manifest) -> dict[str, str]:
+    """All outputs that the record knows."""
+    names = Names(manifest.suffix, manifest.account, manifest.region)
+    by_type = {entry.type: entry for entry in manifest.entries.values() if entry.phase is Phase.MADE}
+    found = {
+        name: entry.outputs[field]
+        for name, (type_, field) in _OUTPUTS.items()
+        if (entry := by_type.get(type_)) is not None and entry.outputs
+    }
+    groups = {"lambda_security_group_id": names.lambda_security_group, "db_security_group_id": names.db_security_group}
+    for name, group in groups.items():
+        entry = manifest.entries.get(address("security-group", group))
+        if entry is not None and entry.outputs:
+            found[name] = entry.outputs["group_id"]
+    if found:
+        found |= {
+            "cluster_identifier": names.cluster,
+            "function_name": names.function,
+            "key_alias": names.key_alias,
+            "function_log_group": names.function_log_group,
+            "database_log_group": names.database_log_group,
+        }
+    return found
+
+
+def recorded(options: Options) -> tuple[Manifest, str]:
+    """The record that the command is about, and where it is; no call to AWS for a local one.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    _, suffix = which(options)
+    store = bare_store(options)
+    stored = store.read(suffix)
+    if stored is None:
+        raise ManifestError(
+            f"there is no record of {suffix}",
+            evidence=f"nothing at {store.location(suffix)}",
+            hint=f"tapctl apply --env {suffix} makes it",
+        )
+    return stored.manifest, store.location(suffix)
+
+
+def show_manifest(options: Options, screen: Screen) -> int:
+    """Print the record itself."""
+    manifest, _ = recorded(options)
+    screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
+    return 0
+
+
+def graph(options: Options, screen: Screen, *, kind: str) -> int:
+    """Print the stack as a picture's source; offline."""
+    env, suffix = which(options)
+    text = draw(load(options.config, env), suffix, kind)
+    screen.document(text, {"type": "graph", "format": kind, "text": text})
+    return 0
+
+
+def status(options: Options, screen: Screen) -> int:
+    """One row an environment: what is deployed, since when, by whom, healthy or not."""
+    began = time.monotonic()
+    known = deployed(bare_store(options))
+    if options.env is not None:
+        wanted = options.suffix or options.env
+        load(options.config, options.env)
+        known = {suffix: manifest for suffix, manifest in known.items() if suffix == wanted}
+    else:
+        screen.header(Header("status"))
+    records = [
+        _row(replace(options, env=manifest.environment, suffix=suffix), screen, manifest)
+        for suffix, manifest in sorted(known.items())
+    ]
+    columns = ("environment", "resources", "since", "by", "config", "health")
+    screen.table(columns, [[str(record[one]) for one in columns] for record in records], records)
+    sick = sum(record["health"] != "healthy" for record in records)
+    summary = f"{len(records)} deployed · {len(records) - sick} healthy"
+    name = options.suffix or options.env or "all"
+    screen.verdict(
+        Verdict("status", name, "", 0, {"deployed": len(records), "unhealthy": sick}, summary, time.monotonic() - began)
+    )
+    return 0
+
+
+def _row(options: Options, screen: Screen, manifest: Manifest) -> dict[str, Any]:
+    try:
+        run = open_run(options, screen)
+        health = _health(run, manifest)
+        config = "current" if run.hash == manifest.config_hash else "differs from the files"
+    except TapctlError as error:
+        health, config = f"unknown: {error.cause}", "unknown"
+    return {
+        "type": "status",
+        "environment": manifest.suffix,
+        "resources": sum(entry.phase is not Phase.KEPT for entry in manifest.entries.values()),
+        "since": manifest.written_at,
+        "by": manifest.written_by,
+        "config": config,
+        "health": health,
+    }
+
+
+def _health(run: Run, manifest: Manifest) -> str:
+    """``healthy``, or the first thing that is not and why."""
+    seen = look(run.aws, looks_of(manifest.entries, registry()))
+    for here, sight in sorted(seen.items()):
+        entry: Entry = manifest.entries[here]
+        if not isinstance(sight, Observed):
+            return f"{here} is missing or cannot be read"
+        if sight.failed is not None or not sight.settled or sight.going:
+            return f"{here} is {sight.status}"
+        if entry.phase is not Phase.MADE:
+            return f"{here} was left half done: run apply again"
+    return "healthy"

@@ -1,0 +1,30 @@
+"""``tapctl validate`` and ``tapctl schema``: the environment files alone, offline and quick."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from tapctl.config import config_hash, load, load_all, schema
+from tapctl.render.screen import Screen, Verdict
+from tapctl.run import Options
+
+
+def validate(options: Options, screen: Screen) -> int:
+    """Check the environment files: all of them, or the one that is named."""
+    began = time.monotonic()
+    env = options.env
+    configs = load_all(options.config) if env is None else {env: load(options.config, env)}
+    for each, config in sorted(configs.items()):
+        screen.output(each, config_hash(config))
+    summary = f"valid: {', '.join(sorted(configs))}"
+    counts = {"environments": len(configs)}
+    screen.verdict(Verdict("validate", env or "all", "OK", 0, counts, summary, time.monotonic() - began))
+    return 0
+
+
+def show_schema(screen: Screen) -> int:
+    """Print the JSON Schema of both kinds of environment file."""
+    made = schema()
+    screen.document(json.dumps(made, indent=2), made)
+    return 0
