@@ -1,0 +1,122 @@
+"""Driving one reconciler by the real engine, against the embedded AWS, in virtual time."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from tapctl.aws import Aws
+from tapctl.engine.converge import Job, converge
+from tapctl.engine.diff import compare
+from tapctl.engine.events import Ending
+from tapctl.engine.graph import Resource
+from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.remove import Leaving, remove
+from tapctl.engine.tools import Tools
+from tapctl.manifest.entry import Entry
+from tests.reconcilers import cases
+
+OWNER = Owner.ours("test")
+CASES: Mapping[str, ModuleType] = {
+    found.name: importlib.import_module(f"{cases.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(cases.__path__)
+    if not found.name.startswith("_")
+}
+
+
+class VirtualClock:
+    """Waiting takes no time, and the clock shows that it passed."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.lock = threading.Lock()
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        with self.lock:
+            self.seconds += seconds
+
+
+@dataclass
+class Diary:
+    """A record that is durable at once."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def put(self, *entries: Entry) -> None:
+        self.entries.update({entry.address: entry for entry in entries})
+
+    def drop(self, *addresses: str) -> None:
+        for one in addresses:
+            self.entries.pop(one, None)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@dataclass
+class Bench:
+    """One reconciler under test, with its record and its world."""
+
+    aws: Aws
+    case: ModuleType
+    diary: Diary = field(default_factory=Diary)
+    steps: int = 0
+    """Changing steps begun so far."""
+    die_at: int | None = None
+    """The process dies right before this step."""
+
+    @property
+    def reconciler(self) -> Reconciler[Any, Any]:
+        found: Reconciler[Any, Any] = self.case.RECONCILER
+        return found
+
+    @property
+    def id(self) -> str:
+        return str(self.case.ID)
+
+    @property
+    def address(self) -> str:
+        return address(self.reconciler.type, self.id)
+
+    @property
+    def entry(self) -> Entry | None:
+        return self.diary.entries.get(self.address)
+
+    def look(self, like: Spec | None) -> Observed[Any, Any] | None:
+        return self.reconciler.observe(self.aws, self.id, like)
+
+    def tools(self) -> Tools:
+        return Tools(self.aws, OWNER, self.diary, VirtualClock(), lease=self._lease)
+
+    def _lease(self) -> None:
+        if self.steps == self.die_at:
+            raise Killed
+        self.steps += 1
+
+    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
+        out = self.reconciler.outputs(**dict.fromkeys(self.reconciler.outputs.model_fields, ""))
+        resource: Resource[Any, Any] = Resource(self.reconciler, self.id, want, frozenset(), out)
+        change = Change(self.address, self.reconciler.type, self.id, action, impact=Impact.REPLACE)
+        return converge(Job(resource, change, self.entry), self.tools(), lambda _event: None)
+
+    def remove(self, last: Spec | None) -> Ending:
+        leaving = Leaving(self.address, self.reconciler, self.id, last, self.entry)
+        return remove(leaving, self.tools(), lambda _event: None)
+
+    def changing_calls(self) -> int:
+        return sum(self.aws.traffic.changes.values())
+
+    def replaces(self, have: Spec, want: Spec) -> bool:
+        """Whether getting from one to the other takes a replacement."""
+        impacts = self.reconciler.impacts
+        return any(impacts.get(name) is Impact.REPLACE for name in compare(want, have))
