@@ -8,7 +8,7 @@ from tapctl.aws import Aws
 from tests.sandbox.conftest import Refused
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import ParameterTypeDef
+    from mypy_boto3_rds.type_defs import ParameterOutputTypeDef, ParameterTypeDef
 
 Method = Literal["immediate", "pending-reboot"]
 STATIC = "shared_preload_libraries"
@@ -32,7 +32,7 @@ def change(aws: Aws, *parameters: ParameterTypeDef) -> None:
     aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="my-group", Parameters=parameters)
 
 
-def named(aws: Aws, name: str) -> ParameterTypeDef:
+def named(aws: Aws, name: str) -> ParameterOutputTypeDef:
     (one,) = aws.rds.describe_db_cluster_parameters(
         DBClusterParameterGroupName="my-group", Filters=[{"Name": "parameter-name", "Values": [name]}]
     )["Parameters"]
@@ -123,7 +123,7 @@ def test_parameters_are_reset_by_name_or_all(aws: Aws) -> None:
     ],
 )
 def test_bad_parameters_are_refused(
-    aws: Aws, refused: Refused, name: str, value: str, method: Method, code: str, text: str
+    *, aws: Aws, refused: Refused, name: str, value: str, method: Method, code: str, text: str
 ) -> None:
     with refused(code, text):
         change(aws, parameter(name, value, method))

@@ -25,7 +25,7 @@ def test_the_secret_is_as_rds_makes_it(aws: Aws, arn: str) -> None:
     assert arn.startswith(f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!cluster-")
     assert (secret["OwningService"], secret["RotationEnabled"]) == ("rds", True)
     assert secret["RotationRules"]["AutomaticallyAfterDays"] == 7
-    assert "RotationLambdaARN" not in secret
+    assert "RotationLambdaARN" not in set(secret)
     value = json.loads(aws.secretsmanager.get_secret_value(SecretId=arn)["SecretString"])
     assert value["username"] == "owner"
     assert {one["Key"] for one in secret["Tags"]} >= {"aws:secretsmanager:owningService"}
@@ -55,7 +55,7 @@ def test_the_schedule_is_changed_without_a_rotation(aws: Aws, arn: str, rules: d
     secret = aws.secretsmanager.describe_secret(SecretId=arn)
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 30, **rules}
     assert secret["RotationEnabled"] is True
-    assert "LastRotatedDate" not in secret
+    assert "LastRotatedDate" not in set(secret)
     assert aws.secretsmanager.get_secret_value(SecretId=arn)["VersionId"] == before
 
 

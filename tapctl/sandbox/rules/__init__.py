@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from tapctl.sandbox.rules import (
+    ec2,
+    ecr,
     kms,
+    lambda_,
+    lambda_shown,
     rds_catalog,
     rds_cluster_changes,
     rds_clusters,
@@ -15,7 +19,11 @@ from tapctl.sandbox.rules import (
 
 # Of rules for the same operation the first is outermost.
 ALL = (
+    ec2.rules,
+    ecr.rules,
     kms.rules,
+    lambda_shown.rules,
+    lambda_.rules,
     rds_catalog.rules,
     rds_clusters.rules,
     rds_cluster_changes.rules,
