@@ -25,7 +25,9 @@ def answer(client: Any, operation: str, parsed: dict[str, Any], *, times: int = 
     _before(client, operation, http=_Http(200), parsed=told, times=times, only={})
 
 
-def _before(client: Any, operation: str, http: _Http, parsed: dict[str, Any], times: int, only: dict[str, str]) -> None:
+def _before(
+    client: Any, operation: str, *, http: _Http, parsed: dict[str, Any], times: int, only: dict[str, str]
+) -> None:
     left = times
 
     def asked(context: dict[str, Any], params: dict[str, Any], **_: Any) -> tuple[_Http, dict[str, Any]] | None:

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Kept
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.policy import PolicyDocument
+from tapctl.reconcilers.kms_key import KmsKeySpec
+from tests.reconcilers.driving import OURS, bring, look, take_away
+from tests.reconcilers.keys import FIRST, ID, REC, SECOND, STILL, make, ready, state
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+
+def step(aws: Aws, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:
+    return REC.update(aws, ID, have, want)
+
+
+# -- what could not be read ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "fields", "action"),
+    [
+        ("kms", "GetKeyPolicy", {"policy"}, "kms:GetKeyPolicy"),
+        ("kms", "GetKeyRotationStatus", {"rotation", "rotation_period_days"}, "kms:GetKeyRotationStatus"),
+        ("kms", "ListResourceTags", {"tags"}, "kms:ListResourceTags"),
+        ("tagging", "GetResources", {"duplicates"}, "resourcegroupstaggingapi:GetResources"),
+    ],
+)
+def test_a_denied_read_leaves_its_fields_unknown(
+    aws: Aws, service: str, operation: str, fields: set[str], action: str
+) -> None:
+    ready(aws)
+    refuse(getattr(aws, service), operation, *DENIED)
+
+    seen = look(REC, aws, ID, FIRST)
+
+    assert dict(seen.unread) == dict.fromkeys(fields, action)
+    assert seen.spec == FIRST
+    assert dict(look(REC, aws, ID).unread) == dict(seen.unread)
+
+
+@pytest.mark.parametrize("operation", ["GetKeyPolicy", "ListResourceTags"])
+def test_a_read_that_is_refused_for_another_reason_is_an_error(aws: Aws, operation: str) -> None:
+    ready(aws)
+    refuse(aws.kms, operation, "InvalidArnException")
+
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, FIRST)
+
+
+def test_the_tags_of_aws_itself_are_left_out(aws: Aws) -> None:
+    ready(aws)
+    told = [{"TagKey": key, "TagValue": value} for key, value in {**FIRST.tags, "aws:backup": "1"}.items()]
+    answer(aws.kms, "ListResourceTags", {"Tags": told, "Truncated": False})
+
+    assert look(REC, aws, ID, FIRST).spec.tags == FIRST.tags
+
+
+def test_a_rotation_without_a_period_is_the_yearly_one(aws: Aws) -> None:
+    ready(aws)
+    answer(aws.kms, "GetKeyRotationStatus", {"KeyRotationEnabled": True})
+
+    assert look(REC, aws, ID, FIRST).spec.rotation_period_days == 365
+
+
+def test_a_period_without_rotation_cannot_be_wanted() -> None:
+    with pytest.raises(ValueError, match="exactly where rotation is off"):
+        KmsKeySpec(alias=ID, description="", policy=FIRST.policy, rotation=False, enabled=True, tags={})
+
+
+# -- making and changing ---------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_with_its_policy_and_tags_in_one_call_and_without_sdk_retries(aws: Aws) -> None:
+    refuse(aws.kms, "CreateKey", "ThisClientRetries")
+
+    REC.create(aws, ID, FIRST, OURS)
+
+    seen = look(REC, aws, ID, FIRST)
+    assert seen.spec.model_copy(update={"alias": ID, "rotation": True, "rotation_period_days": 365}) == FIRST
+
+
+def test_a_key_that_is_there_is_not_made_again(aws: Aws) -> None:
+    make(aws, **FIRST.tags)
+
+    with pytest.raises(AlreadyExists):
+        REC.create(aws, ID, FIRST, OURS)
+
+
+@pytest.mark.parametrize("field", ["description", "policy", "tags"])
+def test_what_somebody_changed_is_put_back_in_one_step(aws: Aws, field: str) -> None:
+    bring(REC, aws, ID, FIRST.model_copy(update={field: getattr(SECOND, field)}))
+
+    assert bring(REC, aws, ID, FIRST).spec == FIRST
+
+
+def test_rotation_is_switched_off_and_on_and_given_another_period(aws: Aws) -> None:
+    for want in (FIRST, STILL, SECOND, FIRST):
+        assert bring(REC, aws, ID, want).spec.rotation_period_days == want.rotation_period_days
+
+
+def test_a_step_names_exactly_the_fields_it_asked_for(aws: Aws) -> None:
+    ready(aws)
+
+    assert step(aws, FIRST, FIRST.model_copy(update={"rotation_period_days": 90})) == {"rotation_period_days"}
+    assert step(aws, FIRST, STILL) == {"rotation", "rotation_period_days"}
+    # Tags take two calls where some come and some go: only the last one asks for the whole field.
+    assert step(aws, FIRST, FIRST.model_copy(update={"tags": SECOND.tags})) == frozenset()
+    both = FIRST.model_copy(update={"tags": {**FIRST.tags, "CostCenter": "payments"}})
+    assert step(aws, both, FIRST) == {"tags"}
+    assert step(aws, FIRST, both) == {"tags"}
+
+
+def test_a_disabled_key_is_enabled_before_anything_else(aws: Aws) -> None:
+    key_id = make(aws, **{**FIRST.tags, "Extra": "1"})
+    aws.kms.disable_key(KeyId=key_id)
+    seen = look(REC, aws, ID, FIRST)
+
+    assert not seen.spec.enabled
+    assert REC.update(aws, ID, seen.spec, FIRST) == {"enabled"}
+    assert state(aws, key_id) == "Enabled"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "patience"),
+    [
+        ("NotFoundException", "not there", Patience.PROPAGATION),
+        ("DisabledException", "is disabled", Patience.PROPAGATION),
+        ("KMSInvalidStateException", "is creating", Patience.BUSY),
+        (
+            "MalformedPolicyDocumentException",
+            "Policy contains a statement with one or more invalid principals.",
+            Patience.PROPAGATION,
+        ),
+    ],
+)
+def test_what_kms_refuses_for_now_is_not_yet(aws: Aws, code: str, message: str, patience: Patience) -> None:
+    ready(aws)
+    refuse(aws.kms, "PutKeyPolicy", code, message)
+
+    with pytest.raises(NotYet) as raised:
+        REC.update(aws, ID, FIRST, FIRST.model_copy(update={"policy": SECOND.policy}))
+    assert raised.value.patience is patience
+
+
+def test_a_policy_that_is_wrong_is_an_error_at_once(aws: Aws) -> None:
+    locked_out = FIRST.model_copy(update={"policy": PolicyDocument(statements=frozenset())})
+
+    with pytest.raises(AwsRefused) as raised:
+        REC.create(aws, ID, locked_out, OURS)
+    assert raised.value.aws_code == "MalformedPolicyDocumentException"
+
+
+def test_a_new_principal_is_waited_for_when_the_key_is_made(aws: Aws) -> None:
+    refuse(aws.kms_once, "CreateKey", "MalformedPolicyDocumentException", "one or more invalid principals")
+
+    with pytest.raises(NotYet):
+        REC.create(aws, ID, FIRST, OURS)
+
+
+def test_an_alias_that_is_taken_and_does_not_show_is_not_yet(aws: Aws) -> None:
+    make(aws, **FIRST.tags)
+    refuse(aws.kms, "CreateAlias", "AlreadyExistsException")
+
+    with pytest.raises(NotYet):
+        REC.update(aws, ID, look(REC, aws, ID, FIRST).spec, FIRST)
+
+
+def test_a_change_waits_for_a_key_that_does_not_show(aws: Aws) -> None:
+    with pytest.raises(NotYet):
+        REC.update(aws, ID, FIRST, SECOND)
+
+
+def test_a_key_being_made_is_not_settled(aws: Aws) -> None:
+    ready(aws)
+    about: Any = dict(aws.kms.describe_key(KeyId=ID)["KeyMetadata"]) | {"KeyState": "Creating"}
+    answer(aws.kms, "DescribeKey", {"KeyMetadata": about})
+
+    seen = look(REC, aws, ID, FIRST)
+
+    assert not seen.settled
+    assert seen.spec.enabled
+
+
+# -- going and coming back -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("live", "recorded", "days"),
+    [("7", "", 7), ("", "12", 12), ("31", "", 30), ("soon", "", 30), ("", "", 30), ("14", "7", 14)],
+)
+def test_a_removed_key_loses_its_alias_and_waits_as_its_tag_says(aws: Aws, live: str, recorded: str, days: int) -> None:
+    def tagged(window: str) -> KmsKeySpec:
+        more = {"tapctl:deletion-window-days": window} if window else {}
+        return FIRST.model_copy(update={"tags": {**FIRST.tags, **more}})
+
+    make(aws, alias=ID, **tagged(live).tags)
+
+    kept = take_away(REC, aws, ID, tagged(recorded) if recorded else None)
+
+    until = (datetime.now(UTC) + timedelta(days=days)).date()
+    assert kept is not None
+    assert abs((datetime.fromisoformat(kept.until).date() - until).days) <= 1
+    with pytest.raises(AwsRefused, match="NotFoundException"):
+        aws.kms.describe_key(KeyId=ID)
+    assert list(REC.find(aws, OURS)) == [ID]
+
+
+def test_a_key_pending_deletion_is_brought_back_whole(aws: Aws) -> None:
+    before = ready(aws)
+    take_away(REC, aws, ID, FIRST)
+    assert look(REC, aws, ID, FIRST).going
+
+    after = bring(REC, aws, ID, FIRST)
+
+    assert after.outputs == before.outputs
+    assert after.spec == FIRST
+
+
+def test_a_strangers_key_pending_deletion_is_not_brought_back(aws: Aws) -> None:
+    theirs = make(aws, alias=ID, ManagedBy="terraform")
+    aws.kms.schedule_key_deletion(KeyId=theirs)
+
+    with pytest.raises(AlreadyExists):
+        REC.create(aws, ID, FIRST, OURS)
+    assert state(aws, theirs) == "PendingDeletion"
+
+
+def test_duplicates_go_with_the_key(aws: Aws) -> None:
+    keys = [make(aws, **FIRST.tags) for _ in range(2)]
+
+    take_away(REC, aws, ID)
+
+    assert [state(aws, key_id) for key_id in keys] == ["PendingDeletion"] * 2
+
+
+def test_a_key_whose_replicas_go_first_is_going_too(aws: Aws) -> None:
+    ready(aws)
+    about: Any = dict(aws.kms.describe_key(KeyId=ID)["KeyMetadata"]) | {"KeyState": "PendingReplicaDeletion"}
+    answer(aws.kms, "DescribeKey", {"KeyMetadata": about})
+
+    seen = look(REC, aws, ID, FIRST)
+
+    assert seen.going
+    assert seen.kept is not None
+    assert "replicas" in seen.kept.until
+
+
+def test_a_key_that_snapshots_need_is_kept_without_a_call(aws: Aws) -> None:
+    seen = ready(aws)
+    assert seen.outputs is not None
+    snapshots = [
+        {"DBClusterSnapshotIdentifier": name, "KmsKeyId": arn, "SnapshotType": kind}
+        for name, arn, kind in (
+            ("final", seen.outputs.arn, "manual"),
+            ("rds:daily", seen.outputs.arn, "automated"),
+            ("elsewhere", "arn:aws:kms:us-east-1:123456789012:key/other", "manual"),
+        )
+    ]
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": snapshots})
+
+    kept = take_away(REC, aws, ID, FIRST)
+
+    assert kept == Kept(until="its snapshots are deleted", why=f"{ID} decrypts final")
+    assert look(REC, aws, ID, FIRST).spec == FIRST
+
+
+def test_where_snapshots_cannot_be_read_the_key_stays(aws: Aws) -> None:
+    ready(aws)
+    refuse(aws.rds, "DescribeDBClusterSnapshots", "AccessDenied")
+
+    with pytest.raises(AwsRefused):
+        take_away(REC, aws, ID, FIRST)
+    assert look(REC, aws, ID, FIRST).spec == FIRST
+
+
+@pytest.mark.parametrize("code", ["NotFoundException", "KMSInvalidStateException"])
+def test_a_removal_that_has_happened_is_no_error(aws: Aws, code: str) -> None:
+    seen = ready(aws)
+    refuse(aws.kms, "DeleteAlias", code)
+
+    assert REC.delete(aws, ID, seen, FIRST) is None
+
+
+def test_a_removal_that_is_refused_is_an_error(aws: Aws) -> None:
+    seen = ready(aws)
+    refuse(aws.kms, "DeleteAlias", *DENIED)
+
+    with pytest.raises(AwsRefused):
+        REC.delete(aws, ID, seen, FIRST)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
+from tests.conftest import Network
+from tests.reconcilers.cases import security_group as case
+from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.scripted import answer, refuse
+
+REC, ID = SecurityGroup(), case.ID
+
+
+@pytest.fixture
+def world(aws: Aws) -> dict[str, str]:
+    return case.prepare(aws)
+
+
+def wanted(world: dict[str, str], **changes: Any) -> SecurityGroupSpec:
+    spec = SecurityGroupSpec(description="Payment processor of test", vpc_id=world["vpc"], tags=case.TAGS)
+    return spec.model_copy(update=changes)
+
+
+def make(aws: Aws, vpc: str, name: str = ID, **tags: str) -> str:
+    """A group made by hand; its id."""
+    group_id = aws.ec2.create_security_group(GroupName=name, Description="by hand", VpcId=vpc)["GroupId"]
+    if tags:
+        aws.ec2.create_tags(Resources=[group_id], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    return group_id
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_is_told_with_its_identity_and_owner(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world))
+
+    assert seen.spec == wanted(world)
+    assert seen.owner == OURS
+    assert seen.outputs is not None
+    assert aws.ec2.describe_security_groups(GroupIds=[seen.outputs.group_id])["SecurityGroups"]
+
+
+def test_all_groups_of_a_round_are_read_in_one_call(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"], **case.TAGS)
+    make(aws, world["vpc"], "db-sg-test", **case.TAGS)
+    view = aws.round({"security-group": (ID, "db-sg-test", "gone-sg-test"), "security-group-rules": (ID,)})
+    before = calls(aws)
+
+    seen = [REC.observe(view, name, wanted(world)) for name in (ID, "db-sg-test", "gone-sg-test")]
+
+    assert [one is not None for one in seen] == [True, True, False]
+    assert calls(aws) - before == 1
+
+
+def test_ours_is_meant_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"])
+    make(aws, world["other_vpc"], **case.TAGS)
+
+    assert look(REC, aws, ID, wanted(world)).spec.vpc_id == world["other_vpc"]
+    assert look(REC, aws, ID).spec.vpc_id == world["other_vpc"]
+
+
+def test_of_two_of_ours_the_one_in_the_wanted_vpc_is_meant(aws: Aws, world: dict[str, str]) -> None:
+    for vpc in (world["other_vpc"], world["vpc"]):
+        make(aws, vpc, **case.TAGS)
+
+    assert look(REC, aws, ID, wanted(world)).spec.vpc_id == world["vpc"]
+
+
+def test_a_strangers_group_in_our_vpc_is_seen_as_one(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"], ManagedBy="terraform")
+
+    assert look(REC, aws, ID, wanted(world)).owner == Owner("terraform", "")
+    assert look(REC, aws, ID).owner == Owner("terraform", "")
+
+
+def test_a_strangers_group_in_another_vpc_is_none_of_ours(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["other_vpc"], ManagedBy="terraform")
+
+    assert REC.observe(aws, ID, wanted(world)) is None
+
+
+def test_a_group_that_lost_its_tags_is_still_seen(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"])
+
+    seen = look(REC, aws, ID, wanted(world))
+
+    assert (seen.owner, seen.spec.tags) == (None, {})
+
+
+def test_names_are_compared_as_ec2_compares_them_and_aws_tags_left_out(aws: Aws, world: dict[str, str]) -> None:
+    tags = {**case.TAGS, "aws:cloudformation:stack-name": "x"}
+    group = {
+        "GroupId": "sg-1",
+        "GroupName": ID.upper(),
+        "Description": "d",
+        "VpcId": world["vpc"],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+    }
+    answer(aws.ec2, "DescribeSecurityGroups", {"SecurityGroups": [group]})
+
+    assert look(REC, aws, ID, wanted(world)).spec.tags == case.TAGS
+
+
+# -- making and changing ---------------------------------------------------------------------------------------------
+
+
+def test_a_group_bears_its_owner_from_its_first_moment(aws: Aws, world: dict[str, str]) -> None:
+    REC.create(aws, ID, wanted(world, tags={"Name": ID}), OURS)
+
+    assert look(REC, aws, ID, wanted(world)).spec == wanted(world)
+
+
+def test_a_name_that_is_taken_is_looked_at_again(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"])
+
+    with pytest.raises(AlreadyExists, match=ID):
+        REC.create(aws, ID, wanted(world), OURS)
+
+
+def test_a_create_that_is_refused_is_an_error(aws: Aws, world: dict[str, str]) -> None:
+    refuse(aws.ec2, "CreateSecurityGroup", "InvalidVpcID.NotFound")
+
+    with pytest.raises(AwsRefused):
+        REC.create(aws, ID, wanted(world), OURS)
+
+
+def test_tags_are_owned_whole(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"], **{**case.TAGS, "Name": "changed", "Extra": "1"})
+    have = look(REC, aws, ID, wanted(world)).spec
+    want = wanted(world, description=have.description)
+
+    # The field is asked for as a whole only by its last call.
+    assert REC.update(aws, ID, have, want) == frozenset()
+    assert look(REC, aws, ID, want).spec.tags == {**case.TAGS, "Extra": "1"}
+    assert REC.update(aws, ID, look(REC, aws, ID, want).spec, want) == {"tags"}
+    assert look(REC, aws, ID, want).spec == want
+    assert REC.update(aws, ID, want.model_copy(update={"tags": {}}), want) == {"tags"}
+
+
+def test_a_group_that_does_not_show_yet_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
+    with pytest.raises(NotYet) as raised:
+        REC.update(aws, ID, wanted(world, tags={}), wanted(world))
+    assert raised.value.patience is Patience.PROPAGATION
+
+
+@pytest.mark.parametrize(("code", "kind"), [("InvalidGroup.NotFound", NotYet), ("TagLimitExceeded", AwsRefused)])
+def test_tags_wait_for_a_group_that_not_all_of_ec2_knows(
+    aws: Aws, world: dict[str, str], code: str, kind: type[Exception]
+) -> None:
+    make(aws, world["vpc"])
+    refuse(aws.ec2, "CreateTags", code)
+
+    with pytest.raises(kind):
+        REC.update(aws, ID, wanted(world, tags={}), wanted(world))
+
+
+# -- removing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_is_removed_and_a_second_removal_is_no_error(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world))
+
+    take_away(REC, aws, ID)
+    REC.delete(aws, ID, seen, None)
+
+    assert REC.observe(aws, ID, wanted(world)) is None
+
+
+def test_what_holds_a_group_is_named(aws: Aws, network: Network) -> None:
+    world = {"vpc": network.vpc_id}
+    seen = bring(REC, aws, ID, wanted(world))
+    assert seen.outputs is not None
+    group_id = seen.outputs.group_id
+    for text in ("AWS Lambda VPC ENI-payment-processor-test-1", "", "RDSNetworkInterface", "one", "another"):
+        aws.ec2.create_network_interface(SubnetId=network.subnet_ids[0], Groups=[group_id], Description=text)
+    peer = make(aws, network.vpc_id, "db-sg-test")
+    postgres: Any = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": group_id}]}
+    for holder in (peer, group_id):
+        aws.ec2.authorize_security_group_ingress(GroupId=holder, IpPermissions=[postgres])
+        aws.ec2.authorize_security_group_egress(GroupId=holder, IpPermissions=[postgres])
+    refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object")
+
+    with pytest.raises(NotYet) as raised:
+        REC.delete(aws, ID, seen, None)
+
+    assert raised.value.patience is Patience.LONG
+    reason = raised.value.reason
+    assert reason.count("eni-") == 3
+    assert "2 more network interfaces" in reason
+    assert reason.count("a rule of db-sg-test") == 1
+    assert f"a rule of {ID}" not in reason
+
+
+def test_fewer_interfaces_are_all_named(aws: Aws, network: Network) -> None:
+    seen = bring(REC, aws, ID, wanted({"vpc": network.vpc_id}))
+    assert seen.outputs is not None
+    aws.ec2.create_network_interface(SubnetId=network.subnet_ids[0], Groups=[seen.outputs.group_id], Description="one")
+    refuse(aws.ec2, "DeleteSecurityGroup", "InvalidGroup.InUse")
+
+    with pytest.raises(NotYet, match=r"is held by eni-\w+ \(one\)$"):
+        REC.delete(aws, ID, seen, None)
+
+
+def test_where_the_holders_cannot_be_read_aws_itself_is_quoted(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world))
+    refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation", "resource sg-1 has a dependent object")
+    refuse(aws.ec2, "DescribeNetworkInterfaces", "UnauthorizedOperation")
+
+    with pytest.raises(NotYet, match="has a dependent object"):
+        REC.delete(aws, ID, seen, None)
+
+
+def test_a_removal_that_is_refused_is_an_error(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world))
+    refuse(aws.ec2, "DeleteSecurityGroup", "UnauthorizedOperation")
+
+    with pytest.raises(AwsRefused):
+        REC.delete(aws, ID, seen, None)
+
+
+def test_the_sweep_finds_ours_in_every_vpc_and_nobody_elses(aws: Aws, world: dict[str, str]) -> None:
+    make(aws, world["vpc"], **case.TAGS)
+    make(aws, world["other_vpc"], "db-sg-test", **case.TAGS)
+    make(aws, world["vpc"], "theirs", ManagedBy="tapctl", EnvironmentSuffix="other")
+
+    assert sorted(REC.find(aws, OURS)) == ["db-sg-test", ID]

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner
+from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.security_group import SecurityGroup
+from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tests.reconcilers.cases import security_group_rules as case
+from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.scripted import answer, refuse
+
+REC, ID = SecurityGroupRules(), case.ID
+HTTPS = Rule(direction="egress", protocol="tcp", from_port=443, to_port=443, peer="0.0.0.0/0", description="AWS")
+SSH = Rule(direction="ingress", protocol="tcp", from_port=22, to_port=22, peer="10.0.0.0/8")
+EVERYTHING_OUT = Rule(direction="egress", protocol="-1", from_port=-1, to_port=-1, peer="0.0.0.0/0")
+
+
+@pytest.fixture
+def world(aws: Aws) -> dict[str, str]:
+    return case.prepare(aws)
+
+
+def wanted(world: dict[str, str], *rules: Rule) -> SecurityGroupRulesSpec:
+    return SecurityGroupRulesSpec(vpc_id=world["vpc"], rules=frozenset(rules))
+
+
+def postgres(world: dict[str, str]) -> Rule:
+    return Rule(direction="egress", protocol="tcp", from_port=5432, to_port=5432, peer=world["peer"])
+
+
+def asked(aws: Aws, operation: str) -> list[str]:
+    """What these calls of EC2 were asked, from now on."""
+    bodies: list[str] = []
+    aws.ec2.meta.events.register(f"before-call.ec2.{operation}", lambda params, **_: bodies.append(str(params["body"])))
+    return bodies
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_rule_that_ec2_gives_every_group_is_told_like_any_other(aws: Aws, world: dict[str, str]) -> None:
+    aws.ec2.create_security_group(GroupName="fresh-sg-test", Description="d", VpcId=world["vpc"])
+
+    assert look(REC, aws, "fresh-sg-test", wanted(world, HTTPS)).spec.rules == {EVERYTHING_OUT}
+
+
+def test_the_owner_is_the_groups(aws: Aws, world: dict[str, str]) -> None:
+    assert bring(REC, aws, ID, wanted(world, HTTPS)).owner == OURS
+    aws.ec2.create_tags(Resources=[world["group"]], Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+
+    assert look(REC, aws, ID, wanted(world, HTTPS)).owner == Owner("terraform", "test")
+
+
+@pytest.mark.parametrize("like", [True, False])
+def test_a_group_without_rules_and_no_group_at_all_have_none(aws: Aws, world: dict[str, str], like: bool) -> None:
+    spec = wanted(world, HTTPS) if like else None
+
+    assert REC.observe(aws, ID, spec) is None
+    assert REC.observe(aws, "gone-sg-test", spec) is None
+
+
+def test_no_rules_cannot_be_wanted() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset())
+
+
+def test_all_rules_of_a_round_take_two_calls_one_of_them_shared_with_the_groups(
+    aws: Aws, world: dict[str, str]
+) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS))
+    names = (ID, "db-sg-test")
+    view = aws.round({"security-group": names, "security-group-rules": names})
+    before = calls(aws)
+
+    rules = [look(REC, view, name, wanted(world, HTTPS)).spec.rules for name in names]
+    groups = [SecurityGroup().observe(view, name, None) for name in names]
+
+    assert rules == [{HTTPS}, {EVERYTHING_OUT}]
+    assert None not in groups
+    assert calls(aws) - before == 2
+
+
+def test_each_kind_of_peer_is_told(aws: Aws, world: dict[str, str]) -> None:
+    row = {"GroupId": world["group"], "IsEgress": False, "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
+    peers: dict[str, dict[str, Any]] = {
+        world["peer"]: {"ReferencedGroupInfo": {"GroupId": world["peer"]}},
+        "10.0.0.0/8": {"CidrIpv4": "10.0.0.0/8"},
+        "fd00::/8": {"CidrIpv6": "fd00::/8"},
+        "pl-1": {"PrefixListId": "pl-1"},
+    }
+    answer(aws.ec2, "DescribeSecurityGroupRules", {"SecurityGroupRules": [row | peer for peer in peers.values()]})
+
+    rules = look(REC, aws, ID, wanted(world, HTTPS)).spec.rules
+
+    assert rules == {Rule(direction="ingress", protocol="udp", from_port=53, to_port=53, peer=peer) for peer in peers}
+
+
+# -- changing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "pl-12345678", "peer"])
+@pytest.mark.parametrize(("direction", "port"), [("ingress", 5432), ("egress", -1)])
+def test_every_kind_of_rule_is_added_and_revoked(
+    aws: Aws, world: dict[str, str], peer: str, direction: Literal["ingress", "egress"], port: int
+) -> None:
+    protocol = "-1" if port < 0 else "tcp"
+    rule = Rule(direction=direction, protocol=protocol, from_port=port, to_port=port, peer=world.get(peer, peer))
+
+    bring(REC, aws, ID, wanted(world, HTTPS, rule))
+
+    assert bring(REC, aws, ID, wanted(world, HTTPS)).spec.rules == {HTTPS}
+
+
+def test_what_is_missing_is_added_before_anything_is_revoked(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, SSH, HTTPS))
+    want = wanted(world, HTTPS.model_copy(update={"description": "AWS APIs"}), postgres(world))
+
+    # The field is asked for as a whole only by its last call.
+    for asks, there in (
+        (set[str](), {SSH, HTTPS, postgres(world)}),
+        (set[str](), {SSH, *want.rules}),
+        ({"rules"}, want.rules),
+    ):
+        assert REC.update(aws, ID, look(REC, aws, ID, want).spec, want) == asks
+        assert look(REC, aws, ID, want).spec.rules == there
+
+
+def test_another_description_is_no_other_rule(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS, SSH))
+    before = aws.ec2.describe_security_group_rules()["SecurityGroupRules"]
+    without = HTTPS.model_copy(update={"description": ""})
+
+    bring(REC, aws, ID, wanted(world, without, SSH.model_copy(update={"description": "Bastion"})))
+
+    after = aws.ec2.describe_security_group_rules()["SecurityGroupRules"]
+    assert {row["SecurityGroupRuleId"] for row in after} == {row["SecurityGroupRuleId"] for row in before}
+
+
+def test_a_rule_of_every_protocol_is_sent_without_ports(aws: Aws, world: dict[str, str]) -> None:
+    bodies = asked(aws, "AuthorizeSecurityGroupEgress")
+
+    bring(REC, aws, ID, wanted(world, EVERYTHING_OUT))
+
+    assert len(bodies) == 1
+    assert "Port" not in bodies[0]
+
+
+def test_a_rule_is_revoked_by_its_own_id(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS, SSH))
+    bodies = asked(aws, "RevokeSecurityGroupIngress")
+
+    bring(REC, aws, ID, wanted(world, HTTPS))
+
+    assert len(bodies) == 1
+    assert "sgr-" in bodies[0]
+
+
+def test_rules_wait_for_their_group(aws: Aws, world: dict[str, str]) -> None:
+    for change in (
+        lambda: REC.create(aws, "gone-sg-test", wanted(world, HTTPS), OURS),
+        lambda: REC.update(aws, "gone-sg-test", wanted(world, SSH), wanted(world, HTTPS)),
+    ):
+        with pytest.raises(NotYet, match="gone-sg-test") as raised:
+            change()
+        assert raised.value.patience is Patience.PROPAGATION
+
+
+def test_a_rule_that_is_there_already_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS))
+
+    with pytest.raises(NotYet, match="is there"):
+        REC.create(aws, ID, wanted(world, HTTPS), OURS)
+
+
+def test_a_rule_whose_peer_does_not_show_yet_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
+    refuse(aws.ec2, "AuthorizeSecurityGroupEgress", "InvalidGroup.NotFound", "The group sg-2 does not exist")
+
+    with pytest.raises(NotYet, match="sg-2"):
+        REC.create(aws, ID, wanted(world, HTTPS), OURS)
+
+
+@pytest.mark.parametrize(
+    ("operation", "want"),
+    [
+        ("AuthorizeSecurityGroupIngress", {SSH, HTTPS}),
+        ("UpdateSecurityGroupRuleDescriptionsEgress", {HTTPS.model_copy(update={"description": "other"})}),
+        ("RevokeSecurityGroupEgress", {SSH}),
+    ],
+)
+def test_a_change_that_is_refused_is_an_error(aws: Aws, world: dict[str, str], operation: str, want: set[Rule]) -> None:
+    start = {HTTPS, SSH} if SSH in want and HTTPS not in want else {HTTPS}
+    bring(REC, aws, ID, wanted(world, *start))
+    refuse(aws.ec2, operation, "UnauthorizedOperation")
+
+    with pytest.raises(AwsRefused) as raised:
+        REC.update(aws, ID, wanted(world, *start), wanted(world, *want))
+    assert raised.value.action == f"ec2:{operation}"
+
+
+def test_a_rule_that_is_gone_already_is_not_revoked_again(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS))
+
+    with pytest.raises(NotYet, match="gone already"):
+        REC.update(aws, ID, wanted(world, HTTPS, SSH), wanted(world, HTTPS))
+
+
+# -- removing --------------------------------------------------------------------------------------------------------
+
+
+def test_removing_revokes_rule_by_rule_and_leaves_the_group(aws: Aws, world: dict[str, str]) -> None:
+    bring(REC, aws, ID, wanted(world, HTTPS, SSH, postgres(world)))
+
+    take_away(REC, aws, ID)
+
+    assert aws.ec2.describe_security_groups(GroupIds=[world["group"]])["SecurityGroups"]
+
+
+def test_removing_what_went_with_its_group_is_no_error(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world, HTTPS))
+    aws.ec2.delete_security_group(GroupId=world["group"])
+
+    REC.delete(aws, ID, seen, None)
+
+    assert REC.observe(aws, ID, None) is None
+
+
+@pytest.mark.parametrize("code", ["InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound"])
+def test_a_rule_that_vanishes_while_it_is_revoked_is_looked_for_again(
+    aws: Aws, world: dict[str, str], code: str
+) -> None:
+    seen = bring(REC, aws, ID, wanted(world, HTTPS))
+    refuse(aws.ec2, "RevokeSecurityGroupEgress", code)
+
+    with pytest.raises(NotYet):
+        REC.delete(aws, ID, seen, None)
+
+
+def test_the_sweep_finds_rules_by_their_group_alone(aws: Aws) -> None:
+    assert list(REC.find(aws, OURS)) == []
