@@ -64,11 +64,12 @@ def _edit(one: Finding, config: Config) -> str:
     """The file and key that this field comes from; empty where no key can want another value."""
     if one.type == "cloudwatch-alarm" and one.field == "threshold":
         words = one.address.split("-")
-        key, own = next(found for word, found in _ALARMS.items() if word in words)
-        return f"{config.environment if own else 'common'}.toml: {key}"
+        threshold, own = next(found for word, found in _ALARMS.items() if word in words)
+        return f"{config.environment if own else 'common'}.toml: {threshold}"
     if one.field.startswith("tags."):
         return "common.toml: tags"
     for file, keys in ((f"{config.environment}.toml", _ENVIRONMENT), ("common.toml", _COMMON)):
-        if key := keys.get(one.type, {}).get(one.field):
+        key = keys.get(one.type, {}).get(one.field, "")
+        if key:
             return f"{file}: {key}"
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from tapctl.alarms import add_alarms
 from tapctl.config import Config
@@ -98,8 +98,10 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
             tags=tags(names.db_security_group),
         ),
     )
-    postgres = {"protocol": "tcp", "from_port": PORT, "to_port": PORT}
-    https = {"protocol": "tcp", "from_port": 443, "to_port": 443}
+
+    def rule(direction: Literal["ingress", "egress"], port: int, peer: str, why: str) -> Rule:
+        return Rule(direction=direction, protocol="tcp", from_port=port, to_port=port, peer=peer, description=why)
+
     lambda_rules = stack.add(
         SecurityGroupRules(),
         names.lambda_security_group,
@@ -107,8 +109,8 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
             vpc_id=network.vpc_id,
             rules=frozenset(
                 {
-                    Rule(direction="egress", peer=db_group.out.group_id, description="PostgreSQL", **postgres),
-                    Rule(direction="egress", peer="0.0.0.0/0", description="AWS APIs and payment networks", **https),
+                    rule("egress", PORT, db_group.out.group_id, "PostgreSQL"),
+                    rule("egress", 443, "0.0.0.0/0", "AWS APIs and payment networks"),
                 }
             ),
         ),
@@ -119,9 +121,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
         names.db_security_group,
         SecurityGroupRulesSpec(
             vpc_id=network.vpc_id,
-            rules=frozenset(
-                {Rule(direction="ingress", peer=lambda_group.out.group_id, description="PostgreSQL", **postgres)}
-            ),
+            rules=frozenset({rule("ingress", PORT, lambda_group.out.group_id, "PostgreSQL")}),
         ),
         after=[db_group],
     )
@@ -165,7 +165,13 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
         stack.add(
             LogGroup(),
             name,
-            LogGroupSpec(retention_days=config.logs.retention_days, kms_key_arn=key.out.arn, tags=tags(name)),
+            LogGroupSpec(
+                retention_days=config.logs.retention_days,
+                kms_key_arn=key.out.arn,
+                log_class="STANDARD",
+                deletion_protection=False,
+                tags=tags(name),
+            ),
         )
         for name in (names.function_log_group, names.database_log_group)
     )
@@ -258,6 +264,10 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
             subnet_ids=frozenset(network.subnet_ids),
             security_group_ids=frozenset({lambda_group.out.group_id}),
             tracing="Active",
+            architecture="x86_64",
+            ephemeral_storage_mb=512,
+            layers=(),
+            log_format="Text",
             log_group=names.function_log_group,
             tags=tags(names.function),
         ),
@@ -267,7 +277,13 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
     topic = stack.add(
         SnsTopic(),
         names.topic,
-        SnsTopicSpec(kms_key_arn=key.out.arn, policy=topic_policy(names), tags=tags(names.topic)),
+        SnsTopicSpec(
+            display_name="",
+            kms_key_arn=key.out.arn,
+            policy=topic_policy(names),
+            signature_version="1",
+            tags=tags(names.topic),
+        ),
     )
     add_alarms(stack, config, names, topic.out.arn, tags)
     return stack

@@ -100,11 +100,3 @@ class Screen(Protocol):
 
     def verdict(self, verdict: Verdict) -> None:
         """The last line."""
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: ``0.6 s``, ``45 s``, ``11 m 02 s``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} m {rest:02d} s" if minutes else f"{rest} s"

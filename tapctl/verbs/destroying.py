@@ -58,6 +58,16 @@ def destroy(run: Run, *, confirm: str | None = None) -> int:
         return _ended(run, runner, left)
 
 
+def preview(run: Run, *, detailed_exitcode: bool = False) -> int:
+    """``tapctl plan --destroy``: what a destroy would remove and keep."""
+    remains = survey(run)
+    run.screen.plan(_shown(remains, due=_snapshot_due(remains)), removing=True)
+    going = sum(sight.kept is None for sight in remains.present.values())
+    kept = len(remains.present) - going
+    code = 2 if detailed_exitcode and going else 0
+    return verdict(run, "", code, {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already")
+
+
 def survey(run: Run) -> Remains:
     """Find everything of ours: by the record, and by the tags of every type."""
     manifest, version = run.recorded()

@@ -20,6 +20,7 @@ from tapctl.engine.plan import Action, Change
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tools
 from tapctl.manifest.entry import Entry
+from tapctl.sandbox.app import Sandbox
 from tests.reconcilers import cases
 
 OWNER = Owner.ours("test")
@@ -69,6 +70,8 @@ class Bench:
 
     aws: Aws
     case: ModuleType
+    sandbox: Sandbox
+    world: dict[str, str] = field(default_factory=dict)
     diary: Diary = field(default_factory=Diary)
     steps: int = 0
     """Changing steps begun so far."""
@@ -91,6 +94,14 @@ class Bench:
     @property
     def entry(self) -> Entry | None:
         return self.diary.entries.get(self.address)
+
+    def fresh(self) -> list[Spec]:
+        """An AWS that nobody has used but for what the examples refer to, and the examples."""
+        self.sandbox.reset()
+        self.diary, self.steps, self.die_at = Diary(), 0, None
+        self.world = self.case.prepare(self.aws)
+        found: list[Spec] = self.case.examples(self.world)
+        return found
 
     def look(self, like: Spec | None) -> Observed[Any, Any] | None:
         return self.reconciler.observe(self.aws, self.id, like)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import permutations, product
 
 import pytest
@@ -10,22 +9,17 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Result
-from tapctl.engine.model import Spec
 from tapctl.errors import Refused
 from tapctl.reconcilers import registry
+from tapctl.sandbox.app import Sandbox
 from tests.reconcilers.conformance import CASES, OWNER, Bench, Killed
 
 TYPES = sorted(CASES)
 
 
 @pytest.fixture(params=TYPES)
-def bench(request: pytest.FixtureRequest, aws: Aws) -> Bench:
-    return Bench(aws, CASES[request.param])
-
-
-def examples(bench: Bench) -> list[Spec]:
-    found: list[Spec] = bench.case.examples(bench.case.prepare(bench.aws))
-    return found
+def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Bench:
+    return Bench(aws, CASES[request.param], sandbox_app)
 
 
 def test_every_type_has_examples() -> None:
@@ -33,7 +27,7 @@ def test_every_type_has_examples() -> None:
 
 
 def test_every_field_differs_in_some_pair(bench: Bench) -> None:
-    specs = examples(bench)
+    specs = bench.fresh()
     differing = {name for one, other in permutations(specs, 2) for name in compare(one, other)}
     # What is never wanted otherwise is shown to be readable and changeable by the type's own tests.
     fixed: frozenset[str] = getattr(bench.case, "FIXED", frozenset())
@@ -41,14 +35,15 @@ def test_every_field_differs_in_some_pair(bench: Bench) -> None:
 
 
 def test_what_is_absent_is_none(bench: Bench) -> None:
-    specs = examples(bench)
+    specs = bench.fresh()
     seen = bench.look(specs[0])
     # Some rules of a new group are made by AWS: there is no group without them.
     assert seen is None or (bench.reconciler.facet and compare(specs[0], seen.spec))
 
 
 def test_what_was_made_is_what_was_wanted_and_needs_nothing_more(bench: Bench) -> None:
-    for spec in examples(bench):
+    for number in range(len(bench.fresh())):
+        spec = bench.fresh()[number]
         bench.converge(spec)
         seen = bench.look(spec)
         assert seen is not None
@@ -57,16 +52,11 @@ def test_what_was_made_is_what_was_wanted_and_needs_nothing_more(bench: Bench) -
         calls = bench.changing_calls()
         assert bench.converge(spec).result is Result.UNCHANGED
         assert bench.changing_calls() == calls
-        if bench.reconciler.dies_with_parent:
-            return
-        bench.remove(spec)
 
 
-def pairs(specs: list[Spec]) -> Iterator[tuple[Spec, Spec]]:
-    yield from zip(specs, [*specs[1:], specs[0]], strict=True)
-
-
-def _change(bench: Bench, have: Spec, want: Spec) -> None:
+def _change(bench: Bench, first: int, then: int) -> None:
+    specs = bench.fresh()
+    have, want = specs[first], specs[then]
     bench.converge(have)
     if bench.replaces(have, want) and not bench.reconciler.replaceable:
         calls = bench.changing_calls()
@@ -81,26 +71,22 @@ def _change(bench: Bench, have: Spec, want: Spec) -> None:
 
 
 def test_each_example_becomes_the_next(bench: Bench) -> None:
-    for have, want in pairs(examples(bench)):
-        _change(bench, have, want)
-        if bench.reconciler.dies_with_parent:
-            continue
-        bench.remove(None)
+    count = len(bench.fresh())
+    for number in range(count):
+        _change(bench, number, (number + 1) % count)
 
 
 @pytest.mark.soak
 def test_each_example_becomes_each_other(bench: Bench) -> None:
-    specs = examples(bench)
-    for have, want in product(specs, specs):
-        _change(bench, have, want)
-        if not bench.reconciler.dies_with_parent:
-            bench.remove(None)
+    count = len(bench.fresh())
+    for first, then in product(range(count), range(count)):
+        _change(bench, first, then)
 
 
 def test_removed_is_gone_and_removing_it_twice_is_nothing(bench: Bench) -> None:
     if bench.reconciler.dies_with_parent:
         pytest.skip("it goes when its parent goes, and is never removed by itself")
-    spec = examples(bench)[0]
+    spec = bench.fresh()[0]
     bench.converge(spec)
     first = bench.remove(spec)
     assert first.result in (Result.DELETED, Result.KEPT)
@@ -114,7 +100,7 @@ def test_removed_is_gone_and_removing_it_twice_is_nothing(bench: Bench) -> None:
 def test_what_was_removed_can_be_made_again(bench: Bench) -> None:
     if bench.reconciler.dies_with_parent:
         pytest.skip("it goes when its parent goes, and is never removed by itself")
-    spec = examples(bench)[0]
+    spec = bench.fresh()[0]
     bench.converge(spec)
     bench.remove(spec)
     bench.converge(spec)
@@ -127,9 +113,8 @@ def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
     if not hasattr(bench.case, "foreign"):
         assert bench.reconciler.facet
         pytest.skip("a facet is its parent's")
-    world = bench.case.prepare(bench.aws)
-    bench.case.foreign(bench.aws, world)
-    spec = bench.case.examples(world)[0]
+    spec = bench.fresh()[0]
+    bench.case.foreign(bench.aws, bench.world)
     before = bench.look(spec)
     calls = bench.changing_calls()
     with pytest.raises(Refused):
@@ -141,12 +126,10 @@ def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
 
 
 def test_killed_before_each_step_and_run_again_it_gets_there(bench: Bench) -> None:
-    if bench.reconciler.dies_with_parent:
-        pytest.skip("it cannot be taken away to begin anew")
-    specs = examples(bench)
-    have, want = specs[0], specs[1]
-    wanted = have if bench.replaces(have, want) and not bench.reconciler.replaceable else want
     for die_at in range(100):
+        specs = bench.fresh()
+        have, want = specs[0], specs[1]
+        wanted = have if bench.replaces(have, want) and not bench.reconciler.replaceable else want
         bench.steps, bench.die_at = 0, die_at
         survived = True
         for spec in (have, wanted):
@@ -159,17 +142,13 @@ def test_killed_before_each_step_and_run_again_it_gets_there(bench: Bench) -> No
         seen = bench.look(wanted)
         assert seen is not None
         assert not compare(wanted, seen.spec)
-        bench.die_at = None
-        bench.remove(wanted)
         if survived:
             return
     pytest.fail("more than a hundred steps")
 
 
 def test_it_is_found_by_its_tags(bench: Bench) -> None:
-    spec = examples(bench)[0]
+    spec = bench.fresh()[0]
     bench.converge(spec)
     found = list(bench.reconciler.find(bench.aws, OWNER))
     assert found == ([] if bench.reconciler.facet else [bench.id])
-
-

@@ -1,0 +1,64 @@
+"""``tapctl parity``: the environments against each other, files and records: do they differ only in what may differ?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from tapctl.config import load_all
+from tapctl.errors import UsageError
+from tapctl.manifest.entry import Manifest, Phase
+from tapctl.parity import Parity, Recorded, compare, compare_manifests
+from tapctl.render.screen import Screen, Verdict
+from tapctl.run import Options, bare_store, deployed
+
+_ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
+
+
+def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> int:
+    """Compare all environments, or those named: their files, and the records there are of them."""
+    began = time.monotonic()
+    configs = load_all(options.config)
+    unknown = sorted(set(environments) - set(configs))
+    if unknown:
+        raise UsageError(
+            f"there is no environment {', '.join(unknown)}", hint=f"there are: {', '.join(sorted(configs))}"
+        )
+    chosen = {env: configs[env] for env in environments or sorted(configs)}
+    known = deployed(bare_store(options))
+    found = [
+        ("files", compare(chosen)),
+        ("manifests", compare_manifests({env: _recorded(known[env]) for env in chosen if env in known})),
+    ]
+    records = [row for where, one in found for row in _rows(where, one)]
+    columns = ("where", "what", *chosen, "verdict")
+    screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
+    allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
+    compared = f"{len(chosen)} files and {len(found[1][1].environments)} manifests compared"
+    summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
+    counts = {"allowed": allowed, "disallowed": refused}
+    code = 2 if refused else 0
+    status = "DIFFERENT" if refused else "OK"
+    screen.verdict(Verdict("parity", "all", status, code, counts, summary, time.monotonic() - began))
+    return code
+
+
+def _recorded(manifest: Manifest) -> Recorded:
+    specs = {here: entry.spec for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+    return Recorded(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
+
+
+def _rows(where: str, one: Parity) -> list[dict[str, object]]:
+    return [
+        {"type": "difference", "where": where, "what": what, "values": dict(values), "verdict": word}
+        for word, differences in ((_REFUSED, one.disallowed), (_ALLOWED, one.allowed))
+        for what, values in differences.items()
+    ]
+
+
+def _cell(record: Mapping[str, object], column: str) -> str:
+    values = record["values"]
+    if column in record:
+        return str(record[column])
+    value = values.get(column) if isinstance(values, Mapping) else None
+    return "-" if value is None else str(value)

@@ -1,0 +1,33 @@
+"""``tapctl sandbox``: the embedded AWS, by hand."""
+
+from __future__ import annotations
+
+from tapctl import sandbox
+from tapctl.config import load_all
+from tapctl.render.screen import Screen, Verdict
+from tapctl.run import SANDBOX_FOLDER, Options
+
+
+def start(options: Options, screen: Screen) -> int:
+    """Start it, with what every environment refers to; one that runs already is given what it lacks."""
+    configs = load_all(options.config)
+    endpoint = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, config.region) for config in configs.values()])
+    screen.output("endpoint", endpoint)
+    screen.verdict(Verdict("sandbox", "all", "RUNNING", 0, {}, f"{endpoint} · for {', '.join(sorted(configs))}"))
+    return 0
+
+
+def status(_options: Options, screen: Screen) -> int:
+    """Say whether it runs, and where."""
+    endpoint = sandbox.status(SANDBOX_FOLDER)
+    if endpoint is not None:
+        screen.output("endpoint", endpoint)
+    screen.verdict(Verdict("sandbox", "all", "RUNNING" if endpoint else "STOPPED", 0, {}, endpoint or ""))
+    return 0
+
+
+def stop(_options: Options, screen: Screen) -> int:
+    """Stop it; its state is forgotten."""
+    ended = sandbox.stop(SANDBOX_FOLDER)
+    screen.verdict(Verdict("sandbox", "all", "STOPPED", 0, {}, "" if ended else "it was not running"))
+    return 0
