@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
+from tests.reconcilers.scripted_aws import refused, scripted
+
+NAME = "payment-processor-errors-test"
+ARN = f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{NAME}"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms-test"
+OURS = Owner.ours("test")
+WANT = CloudwatchAlarmSpec(
+    namespace="AWS/Lambda",
+    metric_name="Errors",
+    dimensions={"FunctionName": "payment-processor-test"},
+    statistic="Sum",
+    comparison="GreaterThanOrEqualToThreshold",
+    threshold=3,
+    period_s=300,
+    evaluation_periods=2,
+    datapoints_to_alarm=2,
+    treat_missing_data="notBreaching",
+    description="the function fails",
+    alarm_actions=frozenset({TOPIC}),
+    ok_actions=frozenset({TOPIC}),
+    tags={"Name": NAME, **OURS.tags},
+)
+
+
+def with_(**changes: Any) -> CloudwatchAlarmSpec:
+    return WANT.model_copy(update=changes)
+
+
+def alarm(**changes: Any) -> dict[str, Any]:
+    """DescribeAlarms' answer: the alarm as wanted, but for the changes; None leaves a member out."""
+    members = {
+        "AlarmName": NAME,
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": "payment-processor-test"}],
+        "Statistic": "Sum",
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 3.0,
+        "Period": 300,
+        "EvaluationPeriods": 2,
+        "TreatMissingData": "notBreaching",
+        "AlarmDescription": "the function fails",
+        "AlarmActions": [TOPIC],
+        "OKActions": [TOPIC],
+        "InsufficientDataActions": [],
+        "ActionsEnabled": True,
+        **changes,
+    }
+    return {"MetricAlarms": [{name: value for name, value in members.items() if value is not None}]}
+
+
+# With one of AWS's own, which is none of ours.
+TAGS = {"Tags": [{"Key": key, "Value": value} for key, value in {**WANT.tags, "aws:stack": "x"}.items()]}
+
+
+def look(aws: Any, like: CloudwatchAlarmSpec | None = WANT) -> Any:
+    seen = CloudwatchAlarm().observe(aws, NAME, like)
+    assert seen is not None
+    return seen
+
+
+def shown(**changes: Any) -> CloudwatchAlarmSpec:
+    spec: CloudwatchAlarmSpec = look(
+        scripted({"describe_alarms": alarm(**changes), "list_tags_for_resource": TAGS})
+    ).spec
+    return spec
+
+
+def test_an_alarm_that_is_not_there_is_absent(aws: Aws) -> None:
+    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
+
+
+def test_it_is_made_as_wanted_by_one_call(aws: Aws) -> None:
+    before = aws.traffic.changes.total()
+    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+
+    assert aws.traffic.changes.total() == before + 1
+    seen = look(aws)
+    assert seen.spec == WANT
+    assert seen.outputs.arn == ARN
+    assert seen.owner == OURS
+
+
+def test_all_alarms_of_a_round_are_described_by_one_call_for_each_hundred(aws: Aws) -> None:
+    names = tuple(f"alarm-{index:03}" for index in range(130))
+    for name in (names[0], names[129]):
+        CloudwatchAlarm().create(aws, name, WANT, OURS)
+    view = aws.round({"cloudwatch-alarm": names})
+
+    seen = {name: CloudwatchAlarm().observe(view, name, WANT) for name in names}
+
+    assert [name for name, one in seen.items() if one is not None] == [names[0], names[129]]
+    # Two looks of the creates' own, and two of the round.
+    assert aws.traffic.calls["cloudwatch:DescribeAlarms"] == 4
+
+
+def test_a_create_never_overwrites_an_alarm_of_that_name(aws: Aws) -> None:
+    theirs = with_(threshold=99.0, tags={"ManagedBy": "terraform"})
+    CloudwatchAlarm().create(aws, NAME, theirs, Owner("terraform", ""))
+    view = aws.round()
+    view.pages(view.cloudwatch.get_paginator("describe_alarms"), AlarmNames=[NAME])
+
+    with pytest.raises(AlreadyExists):
+        CloudwatchAlarm().create(view, NAME, WANT, OURS)
+    assert look(aws).spec.threshold == 99.0
+
+
+def test_what_aws_leaves_out_is_its_default() -> None:
+    assert shown() == WANT
+    assert shown(
+        TreatMissingData=None, AlarmDescription=None, AlarmActions=None, OKActions=None, ActionsEnabled=None
+    ) == with_(treat_missing_data="missing", description="", alarm_actions=frozenset(), ok_actions=frozenset())
+    assert shown(DatapointsToAlarm=1).datapoints_to_alarm == 1
+
+
+def test_what_somebody_changed_shows() -> None:
+    changed = shown(
+        Statistic=None,
+        ExtendedStatistic="p95",
+        Unit="Count",
+        ActionsEnabled=False,
+        InsufficientDataActions=[TOPIC],
+        Dimensions=[],
+    )
+
+    assert changed == with_(
+        statistic="",
+        extended_statistic="p95",
+        unit="Count",
+        actions_enabled=False,
+        insufficient_data_actions=frozenset({TOPIC}),
+        dimensions={},
+    )
+
+
+def test_an_alarm_that_was_turned_into_metric_math_shows() -> None:
+    metrics = [{"Id": "e1", "Expression": "0"}]
+    changed = shown(MetricName=None, Namespace=None, Statistic=None, Period=None, Metrics=metrics)
+
+    assert json.loads(changed.expression) == {"Metrics": metrics}
+    assert (changed.metric_name, changed.period_s) == ("", 0)
+
+
+def test_a_percentile_that_ignores_few_samples_shows_and_the_default_does_not() -> None:
+    assert shown(EvaluateLowSampleCountPercentile="evaluate") == WANT
+    assert "ignore" in shown(EvaluateLowSampleCountPercentile="ignore").expression
+
+
+def test_a_composite_alarm_of_our_name_is_seen_and_is_different() -> None:
+    composite = {"AlarmName": NAME, "AlarmRule": "FALSE", "ActionsEnabled": True}
+    aws = scripted({"describe_alarms": {"CompositeAlarms": [composite]}, "list_tags_for_resource": {"Tags": []}})
+
+    seen = look(aws)
+    assert seen.owner is None
+    assert json.loads(seen.spec.expression) == {"AlarmRule": "FALSE"}
+    with pytest.raises(AlreadyExists):
+        CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+
+
+def test_it_is_overwritten_whole_and_says_which_fields_that_asked_for() -> None:
+    aws = scripted()
+
+    asked = CloudwatchAlarm().update(
+        aws, NAME, with_(threshold=5.0, actions_enabled=False, tags={}), with_(unit="Count")
+    )
+
+    assert asked == {"threshold", "actions_enabled", "unit"}
+    ((operation, sent),) = aws.calls
+    assert operation == "put_metric_alarm"
+    assert sent == {
+        "AlarmName": NAME,
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": "payment-processor-test"}],
+        "Statistic": "Sum",
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": 3.0,
+        "Period": 300,
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 2,
+        "TreatMissingData": "notBreaching",
+        "Unit": "Count",
+        "AlarmDescription": "the function fails",
+        "AlarmActions": [TOPIC],
+        "OKActions": [TOPIC],
+        "InsufficientDataActions": [],
+        "ActionsEnabled": True,
+        # Ignored where it is there; where it has vanished, what this makes is not nobody's.
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(WANT.tags.items())],
+    }
+
+
+def test_a_percentile_takes_the_place_of_the_statistic(aws: Aws) -> None:
+    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+    p95 = with_(statistic="", extended_statistic="p95")
+
+    assert CloudwatchAlarm().update(aws, NAME, WANT, p95) == {"statistic", "extended_statistic"}
+    assert look(aws).spec == p95
+
+
+def test_a_tag_is_added_or_overwritten_before_another_is_removed(aws: Aws) -> None:
+    CloudwatchAlarm().create(aws, NAME, with_(tags={"Name": "old", "Extra": "1", **OURS.tags}), OURS)
+
+    assert CloudwatchAlarm().update(aws, NAME, look(aws).spec, WANT) == frozenset()
+    assert look(aws).spec.tags == {**WANT.tags, "Extra": "1"}
+    assert CloudwatchAlarm().update(aws, NAME, look(aws).spec, WANT) == {"tags"}
+    assert look(aws).spec.tags == WANT.tags
+
+
+def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
+    no = refused("cloudwatch:ListTagsForResource", "AccessDenied")
+    aws = scripted({"describe_alarms": alarm(), "list_tags_for_resource": no})
+
+    seen = look(aws)
+    assert seen.unread == {"tags": "cloudwatch:ListTagsForResource"}
+    assert seen.spec == WANT
+    assert seen.owner is None
+    assert look(aws, like=None).spec.tags == {}
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFound", "ResourceNotFoundException"])
+def test_an_alarm_that_goes_between_two_reads_is_absent(code: str) -> None:
+    gone = refused("cloudwatch:ListTagsForResource", code)
+    aws = scripted({"describe_alarms": alarm(), "list_tags_for_resource": gone})
+
+    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
+
+
+def test_other_refusals_of_a_read_are_not_swallowed() -> None:
+    no = refused("cloudwatch:ListTagsForResource", "InvalidParameterValue")
+
+    with pytest.raises(AwsRefused):
+        look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": no}))
+
+
+@pytest.mark.parametrize(
+    ("code", "patience"),
+    [
+        ("ConcurrentModificationException", Patience.BUSY),
+        ("ConflictException", Patience.BUSY),
+        ("ResourceConflict", Patience.BUSY),
+        ("ResourceNotFound", Patience.PROPAGATION),
+        ("ResourceNotFoundException", Patience.PROPAGATION),
+    ],
+)
+def test_a_change_that_only_has_to_wait_says_so(code: str, patience: Patience) -> None:
+    aws = scripted({"tag_resource": refused("cloudwatch:TagResource", code)})
+
+    with pytest.raises(NotYet) as answer:
+        CloudwatchAlarm().update(aws, NAME, with_(tags={}), WANT)
+    assert answer.value.patience is patience
+
+
+@pytest.mark.parametrize("code", ["LimitExceeded", "LimitExceededFault"])
+def test_a_real_refusal_passes(code: str) -> None:
+    aws = scripted({"put_metric_alarm": refused("cloudwatch:PutMetricAlarm", code)})
+
+    with pytest.raises(AwsRefused, match=code):
+        CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+
+
+def test_a_removed_alarm_is_gone_and_removing_it_again_is_no_error(aws: Aws) -> None:
+    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+    seen = look(aws)
+
+    CloudwatchAlarm().delete(aws, NAME, seen, None)
+    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
+    CloudwatchAlarm().delete(aws, NAME, seen, None)
+
+
+def test_a_removal_meets_what_a_change_meets() -> None:
+    seen = look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": TAGS}))
+    gone = refused("cloudwatch:DeleteAlarms", "ResourceNotFound")
+    busy = refused("cloudwatch:DeleteAlarms", "ResourceConflict")
+
+    CloudwatchAlarm().delete(scripted({"delete_alarms": gone}), NAME, seen, None)
+    with pytest.raises(NotYet):
+        CloudwatchAlarm().delete(scripted({"delete_alarms": busy}), NAME, seen, None)
+
+
+def test_only_alarms_with_both_tags_are_found(aws: Aws) -> None:
+    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+    CloudwatchAlarm().create(aws, "other", with_(tags={}), Owner.ours("prod"))
+    aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
+
+    assert list(CloudwatchAlarm().find(aws, OURS)) == [NAME]

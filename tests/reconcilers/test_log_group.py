@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
+from tests.reconcilers.scripted_aws import refused, scripted
+
+NAME = "/aws/lambda/payment-processor-test"
+ARN = f"arn:aws:logs:us-east-1:123456789012:log-group:{NAME}"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+OURS = Owner.ours("test")
+WANT = LogGroupSpec(
+    retention_days=30,
+    kms_key_arn=KEY,
+    log_class="STANDARD",
+    deletion_protection=False,
+    tags={"Name": NAME, **OURS.tags},
+)
+
+
+def with_(**changes: Any) -> LogGroupSpec:
+    return WANT.model_copy(update=changes)
+
+
+def group(**changes: Any) -> dict[str, Any]:
+    """DescribeLogGroups' answer: the group as wanted, but for the changes."""
+    return {"logGroups": [{"logGroupName": NAME, "retentionInDays": 30, "kmsKeyId": KEY, **changes}]}
+
+
+def look(aws: Any, like: LogGroupSpec | None = WANT) -> Any:
+    seen = LogGroup().observe(aws, NAME, like)
+    assert seen is not None
+    return seen
+
+
+def test_a_group_that_is_not_there_is_absent(aws: Aws) -> None:
+    assert LogGroup().observe(aws, NAME, WANT) is None
+
+
+def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:
+    LogGroup().create(aws, NAME, WANT, OURS)
+
+    first = look(aws)
+    assert first.spec == with_(retention_days=0)
+    assert LogGroup().update(aws, NAME, first.spec, WANT) == {"retention_days"}
+
+    seen = look(aws)
+    assert seen.spec == WANT
+    assert seen.outputs.arn == ARN
+    assert seen.owner == OURS
+    assert seen.settled
+
+
+def test_the_group_whose_name_only_begins_the_same_is_another(aws: Aws) -> None:
+    aws.logs.create_log_group(logGroupName=f"{NAME}-canary")
+
+    assert LogGroup().observe(aws, NAME, WANT) is None
+
+
+def test_a_group_that_its_writer_made_first_is_looked_at_again(aws: Aws) -> None:
+    aws.logs.create_log_group(logGroupName=NAME)
+
+    with pytest.raises(AlreadyExists):
+        LogGroup().create(aws, NAME, WANT, OURS)
+    assert look(aws).owner is None
+
+
+def test_tags_of_aws_are_no_tags_of_ours() -> None:
+    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": {"tags": {"aws:stack": "x", "A": "b"}}})
+
+    assert look(aws).spec.tags == {"A": "b"}
+
+
+def test_a_tag_is_added_or_overwritten_before_another_is_removed(aws: Aws) -> None:
+    LogGroup().create(aws, NAME, with_(kms_key_arn="", tags={"Name": "old", "Extra": "1", **OURS.tags}), OURS)
+
+    asked = LogGroup().update(aws, NAME, look(aws).spec, with_(kms_key_arn="", retention_days=0))
+    assert asked == frozenset()
+    assert look(aws).spec.tags == {**WANT.tags, "Extra": "1"}
+
+    assert LogGroup().update(aws, NAME, look(aws).spec, with_(kms_key_arn="", retention_days=0)) == {"tags"}
+    assert look(aws).spec.tags == WANT.tags
+
+
+def test_tags_that_are_only_missing_are_one_step() -> None:
+    aws = scripted()
+
+    assert LogGroup().update(aws, NAME, with_(tags={}), WANT) == {"tags"}
+    assert aws.calls == [("tag_resource", {"resourceArn": ARN, "tags": WANT.tags})]
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "call"),
+    [
+        ({"retention_days": 7}, {}, ("put_retention_policy", {"logGroupName": NAME, "retentionInDays": 30})),
+        ({}, {"retention_days": 0}, ("delete_retention_policy", {"logGroupName": NAME})),
+        ({"kms_key_arn": ""}, {}, ("associate_kms_key", {"logGroupName": NAME, "kmsKeyId": KEY})),
+        ({}, {"kms_key_arn": ""}, ("disassociate_kms_key", {"logGroupName": NAME})),
+        (
+            {"deletion_protection": True},
+            {},
+            ("put_log_group_deletion_protection", {"logGroupIdentifier": NAME, "deletionProtectionEnabled": False}),
+        ),
+    ],
+)
+def test_each_field_changes_by_one_call(have: dict[str, Any], want: dict[str, Any], call: Any) -> None:
+    aws = scripted()
+
+    asked = LogGroup().update(aws, NAME, with_(**have), with_(**want))
+
+    assert asked == {*have, *want}
+    assert aws.calls == [call]
+
+
+def test_what_is_not_wanted_is_not_asked_for() -> None:
+    aws = scripted()
+    tags = {**WANT.tags, **OURS.tags}
+
+    LogGroup().create(aws, NAME, with_(kms_key_arn=""), OURS)
+    LogGroup().create(aws, NAME, with_(deletion_protection=True), OURS)
+
+    plain, protected = aws.asked("create_log_group")
+    assert plain == {"logGroupName": NAME, "logGroupClass": "STANDARD", "tags": tags}
+    assert protected == {**plain, "kmsKeyId": KEY, "deletionProtectionEnabled": True}
+
+
+def test_what_somebody_changed_shows() -> None:
+    changed = group(retentionInDays=1, kmsKeyId="other", logGroupClass="DELIVERY", deletionProtectionEnabled=True)
+    aws = scripted({"describe_log_groups": changed, "list_tags_for_resource": {"tags": {}}})
+
+    assert look(aws).spec == LogGroupSpec(
+        retention_days=1, kms_key_arn="other", log_class="DELIVERY", deletion_protection=True, tags={}
+    )
+
+
+@pytest.mark.parametrize("decreed", [{"retentionInDays": 7}, {"retentionInDays": None}])
+def test_a_retention_that_the_account_decrees_is_no_drift(decreed: dict[str, Any]) -> None:
+    # AWS leaves the days out where the account's policy keeps everything.
+    answer = group(retentionPolicyName="central")
+    answer["logGroups"][0].pop("retentionInDays")
+    answer["logGroups"][0].update({name: value for name, value in decreed.items() if value})
+    aws = scripted({"describe_log_groups": answer, "list_tags_for_resource": {"tags": dict(WANT.tags)}})
+
+    assert look(aws).spec == WANT
+    assert look(aws, like=None).spec.retention_days == (decreed["retentionInDays"] or 0)
+
+
+def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
+    no = refused("logs:ListTagsForResource", "AccessDeniedException")
+    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": no})
+
+    seen = look(aws)
+    assert seen.unread == {"tags": "logs:ListTagsForResource"}
+    assert seen.spec == WANT
+    assert seen.owner is None
+    assert look(aws, like=None).spec.tags == {}
+
+
+def test_a_group_that_goes_between_two_reads_is_absent() -> None:
+    gone = refused("logs:ListTagsForResource", "ResourceNotFoundException")
+    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": gone})
+
+    assert LogGroup().observe(aws, NAME, WANT) is None
+
+
+def test_other_refusals_of_a_read_are_not_swallowed() -> None:
+    no = refused("logs:ListTagsForResource", "InvalidParameterException")
+    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": no})
+
+    with pytest.raises(AwsRefused):
+        LogGroup().observe(aws, NAME, WANT)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "patience"),
+    [
+        ("OperationAbortedException", "A conflicting operation is in progress", Patience.BUSY),
+        (
+            "InvalidParameterException",
+            f"The specified KMS key does not exist or is not allowed to be used with Arn '{ARN}'",
+            Patience.PROPAGATION,
+        ),
+        (
+            "AccessDeniedException",
+            f"The specified KMS key does not exist or is not allowed to be used with Arn '{ARN}'",
+            Patience.PROPAGATION,
+        ),
+    ],
+)
+def test_a_create_that_only_has_to_wait_says_so(code: str, message: str, patience: Patience) -> None:
+    aws = scripted({"create_log_group": refused("logs:CreateLogGroup", code, message)})
+
+    with pytest.raises(NotYet) as answer:
+        LogGroup().create(aws, NAME, WANT, OURS)
+    assert answer.value.patience is patience
+
+
+def test_a_group_that_does_not_show_yet_is_waited_for() -> None:
+    aws = scripted({"put_retention_policy": refused("logs:PutRetentionPolicy", "ResourceNotFoundException")})
+
+    with pytest.raises(NotYet) as answer:
+        LogGroup().update(aws, NAME, with_(retention_days=0), WANT)
+    assert answer.value.patience is Patience.PROPAGATION
+
+
+def test_a_real_refusal_passes() -> None:
+    aws = scripted({"create_log_group": refused("logs:CreateLogGroup", "LimitExceededException")})
+
+    with pytest.raises(AwsRefused, match="LimitExceededException"):
+        LogGroup().create(aws, NAME, WANT, OURS)
+
+
+def test_a_removed_group_is_gone_and_removing_it_again_is_no_error(aws: Aws) -> None:
+    LogGroup().create(aws, NAME, with_(kms_key_arn=""), OURS)
+    seen = look(aws)
+
+    LogGroup().delete(aws, NAME, seen, None)
+    assert LogGroup().observe(aws, NAME, WANT) is None
+    LogGroup().delete(aws, NAME, seen, None)
+
+
+def test_a_removal_in_the_way_of_another_change_waits() -> None:
+    aws = scripted(
+        {
+            "describe_log_groups": group(),
+            "list_tags_for_resource": {"tags": {}},
+            "delete_log_group": refused("logs:DeleteLogGroup", "OperationAbortedException"),
+        }
+    )
+
+    with pytest.raises(NotYet):
+        LogGroup().delete(aws, NAME, look(aws), None)
+
+
+def test_a_protected_group_refuses_its_removal() -> None:
+    aws = scripted(
+        {"describe_log_groups": group(deletionProtectionEnabled=True), "list_tags_for_resource": {"tags": {}}}
+    )
+
+    assert LogGroup().refuses(look(aws)) == "its deletion protection is on"
+    assert LogGroup().refuses(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
+
+
+def test_only_groups_with_both_tags_are_found(aws: Aws) -> None:
+    LogGroup().create(aws, NAME, with_(kms_key_arn=""), OURS)
+    LogGroup().create(aws, "/other", with_(kms_key_arn="", tags={}), Owner.ours("prod"))
+    aws.sns.create_topic(Name="topic", Tags=[{"Key": key, "Value": value} for key, value in OURS.tags.items()])
+
+    assert list(LogGroup().find(aws, OURS)) == [NAME]
