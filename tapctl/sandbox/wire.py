@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -74,6 +75,7 @@ def service_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
 
 def asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
     """Which operation of ``service`` this request is about, if any; the request stays readable."""
+    from botocore.exceptions import UnknownServiceError
     from moto.core.request import determine_request_protocol
     from moto.core.routing import get_service_router
     from moto.core.utils import get_service_model
@@ -85,7 +87,7 @@ def asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, uri_params = get_service_router(service).match(request)
-    except NotFound:
+    except (NotFound, UnknownServiceError):
         return None
     protocol = determine_request_protocol(get_service_model(service), request.content_type)
     return Asked(service, region, operation, protocol, request, uri_params)
@@ -99,7 +101,9 @@ def written(asked: Asked, result: Reply | Fault) -> Answer:
     writer: Any = get_serializer_class(asked.service, asked.protocol)(
         operation_model=asked.operation, context=SerializationContext(request_id)
     )
-    reply = writer.serialize(result)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # moto warns of codes that AWS's own models leave out
+        reply = writer.serialize(result)
     body = reply["body"]
     raw = body.encode() if isinstance(body, str) else body
     headers = {**reply["headers"], "x-amzn-RequestId": request_id, "Content-Length": str(len(raw))}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from tapctl.sandbox.rules import (
+    cloudwatch,
     ec2,
     ecr,
+    iam,
     kms,
     lambda_,
     lambda_shown,
+    logs,
     rds_catalog,
     rds_cluster_changes,
     rds_clusters,
@@ -15,15 +18,20 @@ from tapctl.sandbox.rules import (
     rds_parameters,
     rds_subnet_groups,
     secretsmanager,
+    sns,
+    tagging,
 )
 
 # Of rules for the same operation the first is outermost.
 ALL = (
+    cloudwatch.rules,
     ec2.rules,
     ecr.rules,
+    iam.rules,
     kms.rules,
     lambda_shown.rules,
     lambda_.rules,
+    logs.rules,
     rds_catalog.rules,
     rds_clusters.rules,
     rds_cluster_changes.rules,
@@ -32,4 +40,6 @@ ALL = (
     rds_subnet_groups.rules,
     secretsmanager.rds_rules,
     secretsmanager.rules,
+    sns.rules,
+    tagging.rules,
 )

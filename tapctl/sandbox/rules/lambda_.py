@@ -87,7 +87,12 @@ def a_function_in_a_vpc_needs_its_network(call: Call, proceed: Proceed) -> Reply
 def _allowed(role: Any) -> list[str]:
     documents = [
         *(json.loads(text) if isinstance(text, str) else text for text in role.policies.values()),
-        *(json.loads(one.document) for one in role.managed_policies.values()),
+        *(
+            json.loads(one.document)
+            for policy in role.managed_policies.values()
+            for one in policy.versions
+            if one.is_default
+        ),
     ]
     allowed = [
         statement["Action"]

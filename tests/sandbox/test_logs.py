@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tapctl.aws import Aws
+from tests.conftest import ACCOUNT
+from tests.sandbox.conftest import Refused
+
+NAME = "/aws/lambda/f"
+ARN = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{NAME}"
+
+
+@pytest.fixture
+def key(aws: Aws) -> str:
+    account = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+    logs = {**account, "Principal": {"Service": "logs.us-east-1.amazonaws.com"}, "Action": "kms:Encrypt*"}
+    return aws.kms.create_key(Policy=json.dumps({"Statement": [account, logs]}))["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture
+def group(aws: Aws) -> str:
+    aws.logs.create_log_group(logGroupName=NAME, tags={"a": "1"})
+    return NAME
+
+
+def test_retention_is_of_a_set(aws: Aws, group: str, refused: Refused) -> None:
+    with refused("InvalidParameterException", "retentionInDays"):
+        aws.logs.put_retention_policy(logGroupName=NAME, retentionInDays=8)
+    aws.logs.put_retention_policy(logGroupName=NAME, retentionInDays=30)
+    (seen,) = aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"]
+    assert (seen["retentionInDays"], seen["logGroupClass"]) == (30, "STANDARD")
+    aws.logs.delete_retention_policy(logGroupName=NAME)
+    (seen,) = aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"]
+    assert "retentionInDays" not in seen
+
+
+def test_groups_are_found_by_exact_name(aws: Aws, group: str) -> None:
+    aws.logs.create_log_group(logGroupName=f"{NAME}2")
+    found = aws.logs.describe_log_groups(logGroupIdentifiers=[NAME, "none", f"{ARN}2"])["logGroups"]
+    assert sorted(one["logGroupName"] for one in found) == [NAME, f"{NAME}2"]
+
+
+def test_a_key_must_allow_it(aws: Aws, key: str, refused: Refused) -> None:
+    other = aws.kms.create_key()["KeyMetadata"]["Arn"]
+    for bad in (other, key.rpartition("/")[2], f"{key[:-1]}x"):
+        with refused("InvalidParameterException", "not allowed to be used with Arn"):
+            aws.logs.create_log_group(logGroupName=NAME, kmsKeyId=bad)
+    aws.logs.create_log_group(logGroupName=NAME, kmsKeyId=key)
+    assert aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"][0]["kmsKeyId"] == key
+    with refused("ResourceAlreadyExistsException"):
+        aws.logs.create_log_group(logGroupName=NAME, kmsKeyId=other)
+
+
+def test_a_key_is_associated_later(aws: Aws, group: str, key: str, refused: Refused) -> None:
+    aws.logs.associate_kms_key(logGroupName=NAME, kmsKeyId=key)
+    assert aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"][0]["kmsKeyId"] == key
+    aws.logs.disassociate_kms_key(resourceIdentifier=ARN)
+    assert "kmsKeyId" not in aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"][0]
+    with refused("InvalidParameterException", "not allowed"):
+        aws.logs.associate_kms_key(logGroupName=NAME, kmsKeyId=aws.kms.create_key()["KeyMetadata"]["Arn"])
+    with refused("ResourceNotFoundException"):
+        aws.logs.associate_kms_key(logGroupName="none", kmsKeyId=key)
+
+
+def test_a_protected_group_stays(aws: Aws, refused: Refused) -> None:
+    aws.logs.create_log_group(logGroupName=NAME, deletionProtectionEnabled=True)
+    with refused("ValidationException", "deletion protection"):
+        aws.logs.delete_log_group(logGroupName=NAME)
+    (seen,) = aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"]
+    assert seen["deletionProtectionEnabled"] is True
+    aws.logs.put_log_group_deletion_protection(logGroupIdentifier=ARN, deletionProtectionEnabled=False)
+    aws.logs.delete_log_group(logGroupName=NAME)
+    with refused("ResourceNotFoundException"):
+        aws.logs.delete_log_group(logGroupName=NAME)
+
+
+def test_a_group_takes_its_tags_with_it(aws: Aws, group: str, refused: Refused) -> None:
+    aws.logs.tag_resource(resourceArn=ARN, tags={"b": "2"})
+    assert aws.logs.list_tags_for_resource(resourceArn=ARN)["tags"] == {"a": "1", "b": "2"}
+    aws.logs.delete_log_group(logGroupName=NAME)
+    with refused("ResourceNotFoundException"):
+        aws.logs.list_tags_for_resource(resourceArn=ARN)
+    aws.logs.create_log_group(logGroupName=NAME)
+    assert aws.logs.list_tags_for_resource(resourceArn=ARN)["tags"] == {}

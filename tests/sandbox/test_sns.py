@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tests.sandbox.conftest import Refused
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns.type_defs import TagTypeDef
+
+TAGS: list[TagTypeDef] = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+ATTRIBUTES = {"KmsMasterKeyId": "alias/a"}
+
+
+@pytest.fixture(autouse=True)
+def arn(aws: Aws) -> str:
+    return aws.sns.create_topic(Name="t", Attributes=ATTRIBUTES, Tags=TAGS)["TopicArn"]
+
+
+@pytest.mark.parametrize("same", [{}, {"Attributes": ATTRIBUTES}, {"Tags": TAGS[::-1]}])
+def test_the_same_topic_is_answered(aws: Aws, arn: str, same: dict[str, Any]) -> None:
+    assert aws.sns.create_topic(Name="t", **same)["TopicArn"] == arn
+
+
+@pytest.mark.parametrize(
+    ("other", "word"),
+    [({"Attributes": {"KmsMasterKeyId": "alias/b"}}, "attributes"), ({"Tags": TAGS[:1]}, "tags")],
+)
+def test_a_topic_that_differs_is_refused(aws: Aws, refused: Refused, other: dict[str, Any], word: str) -> None:
+    with refused("InvalidParameter", f"different {word}"):
+        aws.sns.create_topic(Name="t", **other)
