@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,8 @@ def _before(
         if left == 0 or not all(value in body for value in only.values()):
             return None
         left -= 1
-        return http, parsed
+        # botocore decodes policies in place.
+        return http, copy.deepcopy(parsed)
 
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register_first(f"before-call.{service}.{operation}", asked)

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.policy import allow, policy
+from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
+from tests.reconcilers.cases import iam_role as case
+from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.scripted import answer, refuse
+
+REC, ID = IamRole(), case.ID
+LOGS = policy(allow("Logs", ["logs:PutLogEvents"], ["arn:aws:logs:us-east-1:123456789012:log-group:/x:*"]))
+TRACES = policy(allow("Traces", ["xray:PutTraceSegments"], ["*"]))
+WANT = IamRoleSpec(
+    trust=policy(allow("Lambda", ["sts:AssumeRole"], to={"Service": "lambda.amazonaws.com"})),
+    inline={"policy": LOGS},
+    description="What the function may do",
+    tags=case.TAGS,
+)
+ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def having(**changes: Any) -> IamRoleSpec:
+    return WANT.model_copy(update=changes)
+
+
+def admin(aws: Aws, name: str = "admin") -> str:
+    """A managed policy that allows everything; its ARN."""
+    return aws.iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(ADMIN))["Policy"]["Arn"]
+
+
+def role_told(aws: Aws) -> dict[str, Any]:
+    """The role as IAM sends it, before botocore has decoded its policy."""
+    role: Any = aws.iam.get_role(RoleName=ID)["Role"]
+    return {**role, "AssumeRolePolicyDocument": json.dumps(role["AssumeRolePolicyDocument"])}
+
+
+# -- looking ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_takes_four_calls_and_one_more_for_each_further_inline_policy(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    before = calls(aws)
+    look(REC, aws, ID, WANT)
+    assert calls(aws) - before == 4
+
+    bring(REC, aws, ID, having(inline={"policy": LOGS, "other": TRACES}))
+    before = calls(aws)
+    look(REC, aws, ID, WANT)
+    assert calls(aws) - before == 5
+
+
+def test_a_role_is_told_with_its_identity_and_owner(aws: Aws) -> None:
+    seen = bring(REC, aws, ID, WANT)
+
+    role = aws.iam.get_role(RoleName=ID)["Role"]
+    assert seen.outputs is not None
+    assert (seen.outputs.arn, seen.outputs.role_id) == (role["Arn"], role["RoleId"])
+    assert (seen.owner, seen.settled) == (OURS, True)
+
+
+def test_the_identity_of_a_new_role_is_awaited_until_it_is_an_arn(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    role = role_told(aws)
+    answer(aws.iam, "GetRole", {"Role": role | {"Arn": role["RoleId"]}}, times=1)
+
+    early = look(REC, aws, ID, WANT)
+    later = look(REC, aws, ID, WANT)
+
+    assert (early.outputs, early.settled) == (None, False)
+    assert later.outputs is not None
+
+
+def test_access_that_somebody_gave_shows(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    arn = admin(aws)
+    aws.iam.attach_role_policy(RoleName=ID, PolicyArn=arn)
+    aws.iam.put_role_policy(RoleName=ID, PolicyName="extra", PolicyDocument=json.dumps(ADMIN))
+
+    spec = look(REC, aws, ID, WANT).spec
+
+    assert spec.attached == {arn}
+    assert spec.inline.keys() == {"policy", "extra"}
+
+
+def test_a_trusted_role_that_was_deleted_shows_as_its_unique_id(aws: Aws) -> None:
+    aws.iam.create_role(RoleName="x", AssumeRolePolicyDocument=json.dumps(ADMIN))
+    trusting = having(trust=policy(allow("R", ["sts:AssumeRole"], to={"AWS": "arn:aws:iam::123456789012:role/x"})))
+    bring(REC, aws, ID, trusting)
+    role = role_told(aws)
+    told = role["AssumeRolePolicyDocument"].replace("arn:aws:iam::123456789012:role/x", "AROAEXAMPLEEXAMPLE")
+    answer(aws.iam, "GetRole", {"Role": role | {"AssumeRolePolicyDocument": told}})
+
+    assert look(REC, aws, ID, trusting).spec.trust != trusting.trust
+
+
+DENIABLE = [("ListRolePolicies", "inline"), ("GetRolePolicy", "inline"), ("ListAttachedRolePolicies", "attached")]
+
+
+@pytest.mark.parametrize(("operation", "field"), DENIABLE)
+def test_a_denied_read_leaves_its_field_unknown(aws: Aws, operation: str, field: str) -> None:
+    bring(REC, aws, ID, WANT)
+    refuse(aws.iam, operation, "AccessDenied")
+
+    seen = look(REC, aws, ID, WANT)
+
+    assert dict(seen.unread) == {field: f"iam:{operation}"}
+    assert seen.spec == WANT
+    assert dict(look(REC, aws, ID).unread) == dict(seen.unread)
+
+
+@pytest.mark.parametrize("operation", ["GetRole", "ListAttachedRolePolicies", "GetRolePolicy"])
+def test_a_look_that_is_refused_is_an_error(aws: Aws, operation: str) -> None:
+    bring(REC, aws, ID, WANT)
+    refuse(aws.iam, operation, "InvalidInput")
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)
+
+
+def test_a_role_that_goes_while_it_is_looked_at_is_absent(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    refuse(aws.iam, "ListAttachedRolePolicies", "NoSuchEntity")
+    assert REC.observe(aws, ID, WANT) is None
+
+
+def test_an_inline_policy_that_goes_while_it_is_looked_at_is_no_missing_role(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    refuse(aws.iam, "GetRolePolicy", "NoSuchEntity")
+    assert look(REC, aws, ID, WANT).spec == having(inline={})
+
+
+def test_the_tags_of_aws_itself_are_left_out(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    role = role_told(aws)
+    answer(aws.iam, "GetRole", {"Role": role | {"Tags": [*role["Tags"], {"Key": "aws:x", "Value": "1"}]}})
+    assert look(REC, aws, ID, WANT).spec.tags == case.TAGS
+
+
+# -- making and changing ---------------------------------------------------------------------------------------------
+
+
+def test_a_role_is_made_with_its_owner_and_boundary_at_once(aws: Aws) -> None:
+    arn = admin(aws)
+
+    REC.create(aws, ID, having(tags={"Name": ID}, permissions_boundary=arn), OURS)
+
+    assert look(REC, aws, ID, WANT).spec == having(inline={}, permissions_boundary=arn)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trust": policy(allow("Edge", ["sts:AssumeRole"], to={"Service": "edgelambda.amazonaws.com"}))},
+        {"inline": {"policy": TRACES}},
+        {"inline": {"policy": LOGS, "extra": TRACES}},
+        {"inline": {}},
+        {"description": ""},
+        {"max_session_duration_s": 7200},
+        {"tags": {**case.TAGS, "Extra": "1"}},
+        {"tags": {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}},
+    ],
+)
+def test_what_somebody_changed_is_put_back_by_one_call(aws: Aws, change: dict[str, Any]) -> None:
+    bring(REC, aws, ID, having(**change))
+
+    assert REC.update(aws, ID, having(**change), WANT) == change.keys()
+    assert look(REC, aws, ID, WANT).spec == WANT
+
+
+def test_policies_are_attached_and_detached_and_a_boundary_set_and_removed(aws: Aws) -> None:
+    arn = admin(aws)
+    both = having(attached=frozenset({arn}), permissions_boundary=arn)
+
+    for want in (WANT, both, WANT):
+        assert bring(REC, aws, ID, want).spec == want
+
+
+def test_what_takes_two_calls_is_asked_for_as_a_whole_only_by_the_second(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    one, other = admin(aws, "one"), admin(aws, "other")
+    both = having(attached=frozenset({one, other}))
+
+    assert REC.update(aws, ID, WANT, both) == frozenset()
+    assert REC.update(aws, ID, having(attached=frozenset({one})), both) == {"attached"}
+    assert REC.update(aws, ID, both, WANT) == frozenset()
+    assert REC.update(aws, ID, having(attached=frozenset({other})), WANT) == {"attached"}
+    assert REC.update(aws, ID, WANT, having(inline={"new": LOGS})) == frozenset()
+    assert REC.update(aws, ID, having(inline={"new": LOGS, "policy": LOGS}), having(inline={"new": LOGS})) == {"inline"}
+    assert REC.update(aws, ID, WANT, having(tags={"Another": "1"})) == frozenset()
+
+
+def test_description_and_session_share_a_call_so_that_neither_is_reset(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    want = having(description="Another", max_session_duration_s=7200)
+    assert REC.update(aws, ID, WANT, want) == {"description", "max_session_duration_s"}
+    assert look(REC, aws, ID, want).spec == want
+
+
+def test_a_name_that_is_taken_is_looked_at_again(aws: Aws) -> None:
+    REC.create(aws, ID, WANT, OURS)
+    with pytest.raises(AlreadyExists, match=ID):
+        REC.create(aws, ID, WANT, OURS)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "patience"),
+    [
+        ("MalformedPolicyDocument", 'Invalid principal in policy: "AWS":"arn:x"', Patience.PROPAGATION),
+        ("ConcurrentModification", "try again", Patience.BUSY),
+        ("NoSuchEntity", "The role with name x cannot be found.", Patience.PROPAGATION),
+    ],
+)
+def test_what_iam_refuses_for_now_is_not_yet(aws: Aws, code: str, message: str, patience: Patience) -> None:
+    refuse(aws.iam, "CreateRole", code, message)
+    refuse(aws.iam, "PutRolePolicy", code, message)
+
+    for change in (
+        lambda: REC.create(aws, ID, WANT, OURS),
+        lambda: REC.update(aws, ID, having(inline={}), WANT),
+    ):
+        with pytest.raises(NotYet) as raised:
+            change()
+        assert raised.value.patience is patience
+
+
+def test_a_policy_that_is_wrong_is_an_error_at_once(aws: Aws) -> None:
+    refuse(aws.iam, "CreateRole", "MalformedPolicyDocument", "Syntax errors in policy.")
+    with pytest.raises(AwsRefused, match="Syntax"):
+        REC.create(aws, ID, WANT, OURS)
+
+
+# -- removing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_role_goes_with_all_that_is_attached_to_it(aws: Aws) -> None:
+    arn = admin(aws)
+    seen = bring(REC, aws, ID, having(attached=frozenset({arn}), inline={"policy": LOGS, "other": TRACES}))
+
+    take_away(REC, aws, ID)
+    REC.delete(aws, ID, seen, None)
+
+    assert REC.observe(aws, ID, WANT) is None
+    assert aws.iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
+
+
+def test_an_instance_profile_that_holds_the_role_is_named_and_left(aws: Aws) -> None:
+    seen = bring(REC, aws, ID, having(inline={}))
+    aws.iam.create_instance_profile(InstanceProfileName="theirs")
+    aws.iam.add_role_to_instance_profile(InstanceProfileName="theirs", RoleName=ID)
+    refuse(aws.iam, "DeleteRole", "DeleteConflict", "Cannot delete entity, must remove roles from instance profile")
+
+    with pytest.raises(NotYet, match="instance profile theirs") as raised:
+        REC.delete(aws, ID, seen, None)
+    assert raised.value.patience is Patience.BUSY
+
+
+@pytest.mark.parametrize("denied", [True, False])
+def test_where_nothing_shows_that_holds_the_role_iam_itself_is_quoted(aws: Aws, denied: bool) -> None:
+    seen = bring(REC, aws, ID, having(inline={}))
+    refuse(aws.iam, "DeleteRole", "DeleteConflict", "must delete policies first")
+    if denied:
+        refuse(aws.iam, "ListInstanceProfilesForRole", "AccessDenied")
+
+    with pytest.raises(NotYet, match="must delete policies first"):
+        REC.delete(aws, ID, seen, None)
+
+
+@pytest.mark.parametrize(("code", "kind"), [("ConcurrentModification", NotYet), ("UnmodifiableEntity", AwsRefused)])
+def test_a_removal_that_is_refused_waits_or_ends(aws: Aws, code: str, kind: type[Exception]) -> None:
+    seen = bring(REC, aws, ID, WANT)
+    refuse(aws.iam, "DeleteRolePolicy", code)
+
+    with pytest.raises(kind):
+        REC.delete(aws, ID, seen, None)
+
+
+# -- the sweep -------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> None:
+    for name, suffix in ((ID, "test"), ("theirs-test", "other"), ("some-role", "test")):
+        tags = [{"Key": "ManagedBy", "Value": "tapctl"}, {"Key": "EnvironmentSuffix", "Value": suffix}]
+        iam: Any = aws.iam
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ADMIN), Tags=tags)
+
+    assert list(REC.find(aws, OURS)) == [ID]
+    assert aws.traffic.calls["iam:ListRoleTags"] == 2
+
+
+@pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", False)])
+def test_the_sweep_passes_over_a_role_that_goes_and_over_nothing_else(aws: Aws, code: str, passed: bool) -> None:
+    REC.create(aws, ID, WANT, OURS)
+    refuse(aws.iam, "ListRoleTags", code)
+
+    if passed:
+        assert list(REC.find(aws, OURS)) == []
+    else:
+        with pytest.raises(AwsRefused):
+            list(REC.find(aws, OURS))
