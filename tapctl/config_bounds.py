@@ -1,0 +1,236 @@
+"""The values that size the stack: versions, classes, windows, bounds. As `tapctl.config_values`, for its insides."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from tapctl.config_values import OneOf, broken
+from tapctl.instance_classes import INSTANCE_CLASSES
+from tapctl.names import MAX_INSTANCES
+
+# -- database ---------------------------------------------------------------------------------------------------------
+
+ENGINE_VERSIONS = (
+    *("15.10", "15.12", "15.13", "15.14", "15.15", "15.17", "15.18", "15.19"),
+    *("16.8", "16.9", "16.10", "16.11", "16.13", "16.14", "16.15"),
+    *("17.4", "17.5", "17.6", "17.7", "17.9", "17.10", "17.11"),
+)
+"""What Aurora PostgreSQL still creates (DescribeDBEngineVersions, 2026-11); the missing numbers it never offered."""
+
+EngineVersion = Annotated[
+    str,
+    OneOf(
+        "a full version that Aurora PostgreSQL still creates",
+        ENGINE_VERSIONS,
+        (
+            ("[0-9]+", "a bare major version lets AWS choose the minor, and every environment gets another"),
+            (".*limitless", "Aurora Limitless is another kind of cluster"),
+            (r"(15|16|17)\..*", "Aurora PostgreSQL does not create this version (any more)"),
+            (r"[0-9]+\..*", "the majors 15, 16 and 17 are supported"),
+        ),
+    ),
+    Field(description="a full version that Aurora PostgreSQL still creates, such as 16.13"),
+]
+InstanceClass = Annotated[
+    str,
+    OneOf(
+        "an instance class that Aurora PostgreSQL has, such as db.r6g.large",
+        INSTANCE_CLASSES,
+        (("db.serverless", "serverless capacity has no range in this configuration"),),
+    ),
+    Field(description="an instance class that Aurora PostgreSQL has, such as db.r6g.large"),
+]
+InstanceCount = Annotated[
+    int,
+    Field(ge=1, le=MAX_INSTANCES, description=f"a whole number from 1 to {MAX_INSTANCES}: one writer and its readers"),
+]
+
+# PostgreSQL's reserved words (SQL key words, appendix C) and what RDS has taken for itself.
+_RESERVED = frozenset(
+    re.findall(
+        "[a-z_]+",
+        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
+        "current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc "
+        "distinct do else end except false fetch for foreign from grant group having in initially intersect into "
+        "lateral leading limit localtime localtimestamp not null offset on only or order placing primary references "
+        "returning select session_user some symmetric system_user table then to trailing true union unique user using "
+        "variadic when where window with admin rdsadmin none public",
+    )
+)
+_SYSTEM_DATABASES = frozenset({"postgres", "template0", "template1"})
+
+
+def _free(name: str) -> str:
+    if name in _RESERVED or name.startswith(("pg_", "rds_")):
+        raise broken("is reserved by PostgreSQL or RDS; choose another name")
+    return name
+
+
+def _database_name(name: str) -> str:
+    if name in _SYSTEM_DATABASES:
+        raise broken("is a database that every cluster has already; choose another name")
+    return _free(name)
+
+
+DatabaseName = Annotated[
+    str,
+    Field(
+        pattern="^[a-z][a-z0-9_]{0,62}$",
+        description="a name of at most 63 lower-case letters, digits and underscores, a letter first",
+    ),
+    AfterValidator(_database_name),
+]
+MasterUsername = Annotated[
+    str,
+    Field(
+        pattern="^[a-z][a-z0-9_]{0,15}$",
+        description="a name of at most 16 lower-case letters, digits and underscores, a letter first",
+    ),
+    AfterValidator(_free),
+]
+BackupRetentionDays = Annotated[
+    int, Field(ge=7, le=35, description="a whole number of days from 7 to 35 (RDS keeps at most 35)")
+]
+
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = f"({'|'.join(_DAYS)})"
+BACKUP_WINDOW = f"^{_CLOCK}-{_CLOCK}$"
+MAINTENANCE_WINDOW = f"^{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}$"
+DAY = 24 * 60
+WEEK = 7 * DAY
+_LEAST_MINUTES = 30
+
+
+def window(text: str) -> tuple[int, int]:
+    """Begin and length in minutes of a window: of the day, or of the week where it names days. It may wrap round."""
+    cycle = WEEK if text[0].isalpha() else DAY
+    begin, end = (_minute(each) for each in text.split("-"))
+    return begin, (end - begin) % cycle
+
+
+def _minute(text: str) -> int:
+    *day, hour, minute = text.split(":")
+    return (_DAYS.index(day[0]) * DAY if day else 0) + int(hour) * 60 + int(minute)
+
+
+def _window_length(text: str) -> str:
+    length = window(text)[1]
+    if not _LEAST_MINUTES <= length <= DAY:
+        raise broken(f"must be at least {_LEAST_MINUTES} minutes and at most a day long; it is {length} minutes")
+    return text
+
+
+BackupWindow = Annotated[
+    str,
+    Field(pattern=BACKUP_WINDOW, description="a daily window in UTC, such as 03:00-04:00"),
+    AfterValidator(_window_length),
+]
+MaintenanceWindow = Annotated[
+    str,
+    Field(pattern=MAINTENANCE_WINDOW, description="a weekly window in UTC, such as sun:05:00-sun:06:00"),
+    AfterValidator(_window_length),
+]
+
+_CARD_DATA = "it would print every statement, and with them card data, into the logs"
+LogStatement = Annotated[
+    str,
+    OneOf("one of", ("none", "ddl", "mod"), (("(?i)all", _CARD_DATA),)),
+    Field(description='"none", "ddl" or "mod"'),
+]
+
+
+def _not_every_statement(milliseconds: int) -> int:
+    if milliseconds == 0:
+        raise broken(f"0 logs statements of any duration: {_CARD_DATA}; must be 1 or more, or -1 for none")
+    return milliseconds
+
+
+LogMinDuration = Annotated[
+    int,
+    Field(
+        ge=-1,
+        le=2**31 - 1,
+        description="a whole number of milliseconds from 1 to 2147483647, or -1 for none",
+        json_schema_extra={"not": {"const": 0}},
+    ),
+    AfterValidator(_not_every_statement),
+]
+
+# -- processor --------------------------------------------------------------------------------------------------------
+
+_NAME = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
+Repository = Annotated[
+    str,
+    Field(
+        pattern=f"^{_NAME}(/{_NAME})*$",
+        min_length=2,
+        max_length=256,
+        description="the name of an ECR repository: lower-case letters and digits, joined by . _ - or /",
+    ),
+]
+ImageTag = Annotated[
+    str,
+    Field(
+        pattern="^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|sha256:[0-9a-f]{64})$",
+        description="an image's tag (at most 128 letters, digits and _.-) or its digest (sha256:…)",
+    ),
+]
+REGISTRY_HOST = re.compile("[0-9]{12}[.]dkr[.]ecr[.](?P<region>[a-z0-9-]+)[.]amazonaws[.]com([.]cn)?")
+Registry = Annotated[
+    str,
+    Field(
+        pattern=f"^([0-9]{{12}}|{REGISTRY_HOST.pattern.replace('?P<region>', '')})$",
+        description="an account id, or <account id>.dkr.ecr.<region>.amazonaws.com",
+    ),
+]
+Package = Annotated[Literal["image", "zip"], Field(description='"image" or "zip"')]
+Runtime = Annotated[
+    str,
+    OneOf(
+        "a Node.js runtime that is not deprecated",
+        ("nodejs22.x", "nodejs24.x"),
+        ((r"nodejs(|4\.3|[68]\.(10|x)|1[02468]\.x|20\.x)", "AWS has deprecated this runtime"),),
+    ),
+    Field(description="a Node.js runtime that is not deprecated"),
+]
+Timeout = Annotated[int, Field(ge=1, le=900, description="a whole number of seconds from 1 to 900 (Lambda's bounds)")]
+Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
+
+
+def _not_switched_off(concurrency: int) -> int:
+    if concurrency == 0:
+        raise broken("0 switches the function off: nothing would be processed; must be 1 or more, or absent for none")
+    return concurrency
+
+
+Concurrency = Annotated[
+    int,
+    # The account's own limit is AWS's to tell; the lower bound is the validator's, for the sake of its reason.
+    Field(ge=0, description="a whole number from 1, or absent for none", json_schema_extra={"minimum": 1}),
+    AfterValidator(_not_switched_off),
+]
+
+# -- secrets, logs, alarms --------------------------------------------------------------------------------------------
+
+RotationDays = Annotated[
+    int, Field(ge=1, le=30, description="a whole number of days from 1 to 30: a secret lives no longer")
+]
+RetentionDays = Annotated[
+    int,
+    OneOf(
+        "a retention that CloudWatch Logs has, of 30 days or more",
+        (30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
+        (("1|3|5|7|14", "the logs of payments are kept for 30 days or more"),),
+    ),
+    Field(description="a retention in days that CloudWatch Logs has, of 30 or more"),
+]
+Count = Annotated[int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Latency = Annotated[
+    int,
+    Field(ge=1, le=900_000, description="a whole number of milliseconds from 1 to 900000 (Lambda's longest timeout)"),
+]
+Percent = Annotated[int, Field(ge=1, le=100, description="a whole number of percent from 1 to 100")]

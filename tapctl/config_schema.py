@@ -1,0 +1,159 @@
+"""The two kinds of file in ``environments/``: which keys each may have, and what may stand behind them.
+
+Parity is by construction: a key belongs to one kind of file, so what is the same everywhere cannot differ. The one key
+that both have is ``processor.image``, which a release changes environment by environment.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from tapctl import config_bounds as bounds
+from tapctl import config_values as values
+
+
+class Table(BaseModel):
+    """A table of a file: closed, and strict (``"30"`` is no number)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Image(Table):
+    """An image in ECR; without ``registry`` in this account and region."""
+
+    repository: bounds.Repository
+    tag: bounds.ImageTag
+    registry: bounds.Registry | None = None
+
+
+class ImageChange(Table):
+    """What an environment's file changes of common's image, while a release is promoted."""
+
+    tag: bounds.ImageTag
+    repository: bounds.Repository | None = None
+    registry: bounds.Registry | None = None
+
+
+class CommonDatabase(Table):
+    """``[database]`` of common.toml."""
+
+    name: bounds.DatabaseName
+    master_username: bounds.MasterUsername
+    engine_version: bounds.EngineVersion
+    backup_retention_days: bounds.BackupRetentionDays
+    backup_window: bounds.BackupWindow
+    maintenance_window: bounds.MaintenanceWindow
+    log_statement: bounds.LogStatement
+    log_min_duration_statement_ms: bounds.LogMinDuration
+
+
+class EnvironmentDatabase(Table):
+    """``[database]`` of an environment's file."""
+
+    instance_class: bounds.InstanceClass
+    instance_count: bounds.InstanceCount
+
+
+class CommonProcessor(Table):
+    """``[processor]`` of common.toml. ``runtime`` is a zip's; an image brings its own."""
+
+    package: bounds.Package
+    image: Image | None = None
+    runtime: bounds.Runtime = "nodejs22.x"
+    timeout_s: bounds.Timeout
+
+
+class EnvironmentProcessor(Table):
+    """``[processor]`` of an environment's file."""
+
+    memory_mb: bounds.Memory
+    reserved_concurrency: bounds.Concurrency | None = None
+    image: ImageChange | None = None
+
+
+class Secrets(Table):
+    """``[secrets]``."""
+
+    rotation_days: bounds.RotationDays
+
+
+class Logs(Table):
+    """``[logs]``."""
+
+    retention_days: bounds.RetentionDays
+
+
+class CommonAlarms(Table):
+    """``[alarms]`` of common.toml: all of it may be left out."""
+
+    throttle_threshold: bounds.Count = 1
+    cpu_threshold_percent: bounds.Percent = 80
+    connections_threshold_percent: bounds.Percent = 80
+
+
+class EnvironmentAlarms(Table):
+    """``[alarms]`` of an environment's file."""
+
+    error_threshold: bounds.Count
+    latency_threshold_ms: bounds.Latency
+
+
+class Network(Table):
+    """``[network]``: the ids, for ``networking = "static"`` alone."""
+
+    vpc_id: values.VpcId
+    private_subnet_ids: values.SubnetIds
+
+
+class CommonFile(Table):
+    """common.toml: what is the same in every environment."""
+
+    service: values.ServiceName
+    tags: values.Tags = Field(default_factory=dict)
+    database: CommonDatabase
+    processor: CommonProcessor
+    secrets: Secrets
+    logs: Logs
+    alarms: CommonAlarms = Field(default_factory=CommonAlarms)
+
+
+class EnvironmentFile(Table):
+    """An environment's file: what may differ between environments."""
+
+    account_id: values.AccountId
+    region: values.Region
+    networking: values.Networking
+    network: Network | None = None
+    protected: Annotated[bool, Field(description="true or false")]
+    final_snapshot: Annotated[bool, Field(description="true or false; default: as protected")] | None = None
+    role_arn: values.RoleArn | None = None
+    database: EnvironmentDatabase
+    processor: EnvironmentProcessor
+    alarms: EnvironmentAlarms
+
+
+class _Toml(GenerateJsonSchema):
+    """TOML has no null: what may be left out is left out."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        return {key: value for key, value in made.items() if (key, value) != ("default", None)}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schemas (draft 2020-12) of ``common`` and ``environment`` files, for editors and other tools.
+
+    Rules that join several keys (windows that overlap, a protected environment's instances) are `tapctl.config_rules`'.
+    """
+    kinds: dict[str, type[Table]] = {"common": CommonFile, "environment": EnvironmentFile}
+    return {
+        kind: {"$schema": _Toml.schema_dialect, **model.model_json_schema(schema_generator=_Toml)}
+        for kind, model in kinds.items()
+    }

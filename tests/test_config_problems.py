@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.config import environments, load, load_all
+from tapctl.errors import ConfigError
+from tests.config_folder import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "environments")
+
+
+def test_all_that_is_wrong_in_all_files_is_told_at_once(folder: Folder) -> None:
+    folder.put("common", "database.log_statement", "all").put("common", "database.backup_window", "04:30-05:30")
+    folder.put("common", "database.maintenance_window", "sun:05:00-sun:06:00")
+    folder.put("dev", "processor.memory_mb", "1024").put("dev", "colour", "red")
+    folder.put("prod", "database.instance_count", 1).drop("prod", "alarms")
+    found = {(Path(each.file).name, each.key) for each in folder.problems()}
+    assert found == {
+        ("common.toml", "database.log_statement"),
+        ("common.toml", "database.maintenance_window"),
+        ("dev.toml", "processor.memory_mb"),
+        ("dev.toml", "colour"),
+        ("prod.toml", "database.instance_count"),
+        ("prod.toml", "alarms"),
+    }
+
+
+def test_the_error_says_how_many_and_what_to_run(folder: Folder) -> None:
+    folder.put("dev", "region", "here").put("prod", "region", "there")
+    with pytest.raises(ConfigError, match="2 errors") as caught:
+        folder.load()
+    assert caught.value.code == "config-invalid"
+    assert "tapctl validate" in str(caught.value.hint)
+    dev = folder.path / "dev.toml"
+    assert f'{dev}: region = "here": must be an AWS region, such as us-east-1' in str(caught.value.evidence)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"region = \n", "line 1, column 10"),
+        (b'a = 1\na = 2\nregion = "x"', "line 2, column 6"),
+        (b"a = " + b"[" * 100_000, "is not TOML"),
+        (b"a = " + b"9" * 5000, "is not TOML"),
+        ('region = "é"'.encode("latin-1"), "is not UTF-8 text (byte 11)"),
+        ('region = "x"'.encode("utf-16"), "is not UTF-8 text"),
+        ('region = "x"'.encode("utf-8-sig"), "byte order mark"),
+    ],
+)
+@pytest.mark.parametrize("file", ["common", "dev"])
+def test_a_file_that_is_no_toml(folder: Folder, file: str, content: bytes, says: str) -> None:
+    (folder.path / f"{file}.toml").write_bytes(content)
+    name, key, _, rule = folder.problem()
+    assert (name, key) == (f"{file}.toml", "")
+    assert says in rule
+
+
+def test_an_empty_file_lacks_everything(folder: Folder) -> None:
+    (folder.path / "dev.toml").write_bytes(b"")
+    problems = folder.problems()
+    assert {each.key for each in problems} == {
+        "account_id", "region", "networking", "protected", "database", "processor", "alarms",
+    }  # fmt: skip
+    assert {each.value for each in problems} == {""}
+    rules = {each.key: each.rule for each in problems}
+    assert rules["account_id"] == "is missing; must be an AWS account id: a string of 12 digits"
+    assert rules["database"] == "is missing; must be a table with the keys instance_class, instance_count"
+
+
+def test_common_toml_is_missing(folder: Folder) -> None:
+    (folder.path / "common.toml").unlink()
+    assert folder.problem() == ("common.toml", "", "", "is missing")
+
+
+def test_an_environments_image_is_not_judged_without_common_toml(folder: Folder) -> None:
+    folder.put("dev", "processor.image", {"tag": "2"})
+    (folder.path / "common.toml").unlink()
+    assert folder.problem() == ("common.toml", "", "", "is missing")
+
+
+def test_a_folder_or_a_pipe_in_place_of_a_file_is_not_opened(folder: Folder) -> None:
+    (folder.path / "qa.toml").mkdir()
+    os.mkfifo(folder.path / "pipe.toml")
+    found = {(Path(each.file).name, each.rule) for each in folder.problems()}
+    assert found == {("qa.toml", "is not a file"), ("pipe.toml", "is not a file")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read, even by root")
+def test_a_file_that_cannot_be_read(folder: Folder) -> None:
+    (folder.path / "dev.toml").unlink()
+    (folder.path / "dev.toml").symlink_to("/proc/self/mem")
+    name, _, _, rule = folder.problem()
+    assert name == "dev.toml"
+    assert rule.startswith("cannot be read: ")
+
+
+def test_other_files_in_the_folder_are_no_environments(folder: Folder) -> None:
+    for name in (".dev.toml.swp", ".hidden.toml", "README.md", "dev.toml~", "dev.toml.bak"):
+        (folder.path / name).write_text("=", encoding="utf-8")
+    assert environments(folder.path) == ("dev", "prod", "staging")
+    assert set(folder.load()) == {"dev", "prod", "staging"}
+
+
+@pytest.mark.parametrize("call", [environments, load_all, lambda path: load(path, "dev")])
+def test_the_folder_is_missing_or_a_file(tmp_path: Path, call: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call(tmp_path / "nowhere")
+    assert "No such file or directory" in caught.value.problems[0].rule
+    assert "--config" in str(caught.value.hint)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        call(tmp_path / "file")
+    assert "Not a directory" in caught.value.problems[0].rule
+
+
+def test_a_folder_without_an_environment(folder: Folder) -> None:
+    for name in environments(folder.path):
+        (folder.path / f"{name}.toml").unlink()
+    with pytest.raises(ConfigError) as caught:
+        load_all(folder.path)
+    assert "no environment's file" in caught.value.problems[0].rule
+
+
+@pytest.mark.parametrize("name", ["Dev", "qa_1", "qa-", "q" * 47])
+def test_an_environments_name_must_be_a_suffix(folder: Folder, name: str) -> None:
+    folder.tables[name] = folder.tables["dev"]
+    file, key, _, rule = folder.put(name, "protected", False).problem()
+    assert (file, key) == (f"{name}.toml", "")
+    assert rule.startswith(f"the environment's name, {name}, must ")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "told"),
+    [
+        ("dev", "processor.memory_mb", "1024", '"1024": must be a whole number of MB from 128 to 10240'),
+        ("dev", "processor.memory_mb", True, "true: must be a whole number"),
+        ("dev", "processor.memory_mb", 1024.0, "1024.0: must be a whole number"),
+        ("dev", "processor.memory_mb", [1024], "[1024]: must be a whole number"),
+        ("dev", "processor.memory_mb", {}, "{}: must be a whole number"),
+        ("dev", "account_id", 123456789012, "123456789012: must be an AWS account id: a string of 12 digits"),
+        ("dev", "protected", "false", '"false": must be true or false'),
+        ("dev", "database", "small", '"small": must be a table with the keys instance_class, instance_count'),
+        ("common", "service", date(2026, 1, 2), '"2026-01-02": must be a name'),
+        ("common", "processor.timeout_s", "30", '"30": must be a whole number of seconds from 1 to 900'),
+        ("common", "tags.Team", 7, "7: must be at most 44 tags, each value a string"),
+    ],
+)
+def test_types_are_strict(folder: Folder, file: str, key: str, value: Any, told: str) -> None:
+    words = {str: "a string", bool: "a boolean", float: "a float", int: "an integer", list: "an array", dict: "a table"}
+    name, where, shown, rule = folder.put(file, key, value).problem()
+    assert (name, where) == (f"{file}.toml", key)
+    assert f"{shown}: {rule}".startswith(told)
+    assert rule.endswith(f"; this is {words.get(type(value), 'a date or time')}")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "meant"),
+    [
+        ("dev", "databse.instance_class", "database.instance_class"),
+        ("dev", "database.instance_clas", "database.instance_class"),
+        ("dev", "memory_mb", "processor.memory_mb"),
+        ("dev", "processor.image.tags", "processor.image.tag"),
+        ("common", "database.engine_verison", "database.engine_version"),
+        ("common", "alarms.throttles_threshold", "alarms.throttle_threshold"),
+    ],
+)
+def test_an_unknown_key_is_told_what_was_perhaps_meant(folder: Folder, file: str, key: str, meant: str) -> None:
+    folder.put(file, key, 1)
+    rules = {each.key: each.rule for each in folder.problems()}
+    assert rules[key].startswith(f"is no key of this file; did you mean {meant}?; allowed here: ")
+
+
+def test_an_unknown_key_like_no_other_is_told_which_there_are(folder: Folder) -> None:
+    assert folder.put("dev", "alarms.xyzzy", 1).problem() == (
+        "dev.toml",
+        "alarms.xyzzy",
+        "1",
+        "is no key of this file; allowed here: alarms.error_threshold, alarms.latency_threshold_ms",
+    )
+
+
+def test_every_unknown_key_of_an_unknown_table_is_told(folder: Folder) -> None:
+    folder.put("dev", "vpn", {"peers": {}, "a b": {"c": 1}})
+    assert {each.key for each in folder.problems()} == {"vpn.peers", 'vpn."a b".c'}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("region", "us-east-1"),
+        ("database.instance_class", "db.r6g.large"),
+        ("database.instance_count", 2),
+        ("processor.memory_mb", 1024),
+        ("alarms.error_threshold", 1),
+    ],
+)
+def test_a_scaling_key_in_common_toml_is_refused(folder: Folder, key: str, value: Any) -> None:
+    name, where, _, rule = folder.put("common", key, value).problem()
+    assert (name, where) == ("common.toml", key)
+    assert rule.startswith("may differ between environments, and belongs in their own files; allowed here: ")
+    table = key.rpartition(".")[0]
+    allowed = {"": "database.name", "database": "database.name", "processor": "processor.timeout_s"}
+    assert allowed.get(table, "alarms.throttle_threshold") in rule
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("service", "payments"),
+        ("tags.Team", "payments"),
+        ("database.engine_version", "16.13"),
+        ("processor.timeout_s", 30),
+        ("secrets.rotation_days", 30),
+        ("alarms.throttle_threshold", 1),
+    ],
+)
+def test_a_common_key_in_an_environments_file_is_refused(folder: Folder, key: str, value: Any) -> None:
+    name, where, shown, rule = folder.put("prod", key, value).problem()
+    assert (name, where) == ("prod.toml", key)
+    assert shown in (f'"{value}"', str(value))
+    assert rule.startswith("is the same in every environment, and belongs in common.toml; allowed here: ")
+
+
+@pytest.mark.parametrize("key", ["password", "database.master_password", "api_key", "credentials.user"])
+def test_what_may_be_a_secret_is_not_repeated(folder: Folder, key: str) -> None:
+    folder.put("dev", key, "hunter2")
+    (problem,) = folder.problems()
+    assert problem.key == key
+    assert "hunter2" not in str(problem)
+
+
+def test_a_value_is_shown_short_and_without_control_characters(folder: Folder) -> None:
+    _, _, shown, _ = folder.put("dev", "region", "\x1b[31m\x9b\u202e\n" + "x" * 200).problem()
+    assert len(shown) == 80
+    assert shown.startswith('"\\u001b[31m\\u009b\\u202e\\nxxx')
+    assert shown.endswith("…")

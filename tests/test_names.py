@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tapctl.engine.model import Owner
+from tapctl.names import LIMITS, MAX_INSTANCES, OUR_TAGS, Names, longest_suffix, suffix_problem
+
+NAMES = Names("pr-42", "123456789012", "eu-west-1")
+
+
+def test_the_names_are_those_of_the_contract() -> None:
+    assert NAMES.key_alias == "alias/db-key-pr-42"
+    assert NAMES.lambda_security_group == "lambda-sg-pr-42"
+    assert NAMES.db_security_group == "db-sg-pr-42"
+    assert NAMES.subnet_group == "db-subnet-pr-42"
+    assert NAMES.cluster_parameter_group(17) == "db-cluster-params-pg17-pr-42"
+    assert NAMES.instance_parameter_group(15) == "db-instance-params-pg15-pr-42"
+    assert NAMES.cluster == "db-cluster-pr-42"
+    assert NAMES.instance(0) == "db-cluster-pr-42-0"
+    assert NAMES.role == "lambda-role-pr-42"
+    assert NAMES.role_policy == "lambda-policy-pr-42"
+    assert NAMES.function == "payment-processor-pr-42"
+    assert NAMES.function_log_group == "/aws/lambda/payment-processor-pr-42"
+    assert NAMES.database_log_group == "/aws/rds/cluster/db-cluster-pr-42/postgresql"
+    assert NAMES.topic == "alarms-pr-42"
+    assert NAMES.final_snapshot("7f3a") == "db-cluster-pr-42-final-7f3a"
+
+
+def test_every_alarm_ends_with_the_suffix() -> None:
+    assert [
+        NAMES.function_errors,
+        NAMES.function_duration,
+        NAMES.function_throttles,
+        NAMES.instance_cpu(0),
+        NAMES.instance_connections(1),
+    ] == [
+        "payment-processor-errors-pr-42",
+        "payment-processor-duration-pr-42",
+        "payment-processor-throttles-pr-42",
+        "db-cpu-0-pr-42",
+        "db-connections-1-pr-42",
+    ]
+
+
+def test_arns_are_composed_of_name_account_region_and_partition() -> None:
+    assert NAMES.root_arn == "arn:aws:iam::123456789012:root"
+    assert NAMES.role_arn == "arn:aws:iam::123456789012:role/lambda-role-pr-42"
+    assert NAMES.function_arn == "arn:aws:lambda:eu-west-1:123456789012:function:payment-processor-pr-42"
+    assert NAMES.topic_arn == "arn:aws:sns:eu-west-1:123456789012:alarms-pr-42"
+    assert NAMES.alarm_arn("x") == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x"
+    assert NAMES.alarm_arn_pattern == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*-pr-42"
+    log_group = NAMES.log_group_arn(NAMES.function_log_group)
+    assert log_group == "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/payment-processor-pr-42"
+    china = Names("dev", "123456789012", "cn-north-1", "aws-cn")
+    assert china.topic_arn == "arn:aws-cn:sns:cn-north-1:123456789012:alarms-dev"
+    assert china.role_arn.startswith("arn:aws-cn:iam::")
+
+
+def test_tags_say_what_it_is_and_whose() -> None:
+    tags = NAMES.tags("db-sg-pr-42", environment="dev", service="payments", extra={"CostCenter": "payments"})
+    assert tags == {
+        "Name": "db-sg-pr-42",
+        "Environment": "dev",
+        "EnvironmentSuffix": "pr-42",
+        "Service": "payments",
+        "ManagedBy": "tapctl",
+        "CostCenter": "payments",
+    }
+    assert set(tags) - {"CostCenter"} == set(OUR_TAGS)
+    assert Owner.of(tags) == Owner.ours("pr-42")
+
+
+def test_a_tag_of_ours_cannot_be_overwritten() -> None:
+    tags = NAMES.tags("x", environment="dev", service="payments", extra={"ManagedBy": "terraform"})
+    assert Owner.of(tags) == Owner.ours("pr-42")
+
+
+def test_the_longest_suffix_is_the_functions_limit() -> None:
+    assert longest_suffix() == 46
+    assert len(Names("x" * 46, "", "").function) == 64
+
+
+SUFFIXES = st.from_regex("[a-z][a-z0-9]{0,10}(-[a-z0-9]{1,12}){0,6}", fullmatch=True)
+
+
+@given(SUFFIXES)
+def test_a_good_suffix_makes_names_that_every_service_takes(suffix: str) -> None:
+    """The limits are written out here once more, from the services' API references."""
+    names = Names(suffix, "", "")
+    assert (suffix_problem(suffix) is None) is (len(suffix) <= 46)
+    if len(suffix) <= 46:
+        assert max(len(names.instance(MAX_INSTANCES - 1)), len(names.cluster)) <= 63
+        assert max(len(names.function), len(names.role)) <= 64
+        assert len(names.instance_connections(MAX_INSTANCES - 1)) <= 255
+        assert len(names.final_snapshot("0" * 32)) <= 255
+
+
+def test_every_limited_name_holds_the_suffix() -> None:
+    assert [limit.what for limit in LIMITS if "-pr-42" not in limit.longest(NAMES)] == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "good"), [("a", True), ("a1-b2", True), ("a-", False), ("a--b", False), ("", False)]
+)
+def test_rds_forbids_double_and_trailing_hyphens(suffix: str, good: bool) -> None:
+    assert (suffix_problem(suffix) is None) is good
+
+
+def test_two_suffixes_never_share_a_name() -> None:
+    """Of one kind: a cluster and an instance may have the same name, to AWS they are different things."""
+
+    def every(suffix: str) -> set[tuple[str, str]]:
+        names = Names(suffix, "", "")
+        numbered = {("instance", names.instance(index)) for index in range(MAX_INSTANCES)}
+        numbered |= {("alarm", names.instance_cpu(index)) for index in range(MAX_INSTANCES)}
+        return numbered | {(limit.what, limit.longest(names)) for limit in LIMITS}
+
+    for other in ("dev-0", "dev-1", "pr-dev", "dev-final", "0-dev"):
+        assert every("dev").isdisjoint(every(other))
