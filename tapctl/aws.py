@@ -136,7 +136,7 @@ class Aws(Clients):
             return cast("T", theirs.result())
         try:
             mine.set_result(make())
-        except BaseException as error:  # noqa: BLE001 -- handed to everybody who asked the same
+        except Exception as error:  # noqa: BLE001 -- handed to everybody who asked the same
             mine.set_exception(error)
         return mine.result()
 
@@ -167,11 +167,8 @@ class Aws(Clients):
             )
             if self.target.role_arn:
                 session = _assumed(session, self.target)
-        except Exception as error:
-            ours = translate("sts", "AssumeRole", error)
-            if ours is None:
-                raise
-            raise ours from None
+        except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
+            raise (translate("sts", "AssumeRole", error) or error) from None
         base = door(self.traffic)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
         return session

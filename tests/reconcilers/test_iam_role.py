@@ -234,9 +234,6 @@ def test_a_policy_that_is_wrong_is_an_error_at_once(aws: Aws) -> None:
         REC.create(aws, ID, WANT, OURS)
 
 
-# -- removing --------------------------------------------------------------------------------------------------------
-
-
 def test_a_role_goes_with_all_that_is_attached_to_it(aws: Aws) -> None:
     arn = admin(aws)
     seen = bring(REC, aws, ID, having(attached=frozenset({arn}), inline={"policy": LOGS, "other": TRACES}))
@@ -277,9 +274,6 @@ def test_a_removal_that_is_refused_waits_or_ends(aws: Aws, code: str, kind: type
 
     with pytest.raises(kind):
         REC.delete(aws, ID, seen, None)
-
-
-# -- the sweep -------------------------------------------------------------------------------------------------------
 
 
 def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> None:

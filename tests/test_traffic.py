@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+
+import pytest
+from botocore import exceptions as bc
+from botocore.parsers import ResponseParserError
+
+from tapctl.aws import Aws, Target
+from tapctl.errors import AwsError, AwsLost, AwsRefused, WrongTarget
+from tapctl.traffic import IN_FLIGHT, is_change, translate
+from tests.conftest import CREDENTIALS, REGION
+from tests.endpoint import Answer, Endpoint, endpoint, identity, refusal
+
+
+def to(there: Endpoint) -> Aws:
+    return Aws(Target(region=REGION, endpoint_url=there.url, credentials=CREDENTIALS))
+
+
+# -- bounded and counted ---------------------------------------------------------------------------------------------
+
+
+def test_no_more_than_ten_calls_are_in_flight() -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def slow(_: str) -> Answer:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+        return identity()
+
+    with endpoint(slow) as there:
+        sts = to(there).sts
+        with ThreadPoolExecutor(3 * IN_FLIGHT) as pool:
+            list(pool.map(lambda _: sts.get_caller_identity(), range(3 * IN_FLIGHT)))
+
+    assert 1 < most <= IN_FLIGHT
+
+
+def test_calls_changes_and_what_was_accepted_are_counted(aws: Aws) -> None:
+    aws.traffic.calls.clear()
+    aws.ec2.describe_vpcs()
+    aws.sns.create_topic(Name="a")
+    aws.s3.create_bucket(Bucket="records")
+    with pytest.raises(AwsRefused):
+        aws.iam.delete_role(RoleName="nobody")
+
+    assert dict(aws.traffic.calls) == {
+        "ec2:DescribeVpcs": 1,
+        "sns:CreateTopic": 1,
+        "s3:CreateBucket": 1,
+        "iam:DeleteRole": 1,
+    }
+    assert dict(aws.traffic.changes) == {"sns:CreateTopic": 1, "iam:DeleteRole": 1}
+    assert aws.traffic.accepted == 1
+
+
+def test_every_page_is_a_call(aws: Aws) -> None:
+    for name in ("a", "b", "c"):
+        aws.ssm.put_parameter(Name=f"/x/{name}", Value="1", Type="String")
+
+    pages = aws.pages(aws.ssm.get_paginator("get_parameters_by_path"), Path="/x", PaginationConfig={"PageSize": 1})
+
+    assert aws.traffic.calls["ssm:GetParametersByPath"] == len(pages) > 1
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) -> None:
+    during: list[set[str]] = []
+
+    def note(body: str) -> Answer:
+        during.append(set(door.traffic.in_flight))
+        return refusal("NoSuchEntity") if refused or "GetRole" in body else Answer(200, "<DeleteRoleResponse/>")
+
+    with endpoint(note) as there:
+        door = to(there)
+        with pytest.raises(AwsRefused) if refused else nullcontext():
+            door.iam.delete_role(RoleName="x")
+        with suppress(AwsRefused):
+            door.iam.get_role(RoleName="x")
+
+    assert during == [{"iam:DeleteRole"}, set()]
+    assert door.traffic.in_flight == set()
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "changes"),
+    [
+        ("rds", "DescribeDBClusters", False),
+        ("kms", "GetKeyPolicy", False),
+        ("iam", "ListRoles", False),
+        ("iam", "SimulatePrincipalPolicy", False),
+        ("s3", "PutObject", False),
+        ("sts", "AssumeRole", False),
+        ("kms", "CancelKeyDeletion", True),
+        ("ec2", "AuthorizeSecurityGroupEgress", True),
+        ("lambda", "TagResource", True),
+    ],
+)
+def test_what_changes_the_stack_is_told_from_what_does_not(service: str, operation: str, changes: bool) -> None:
+    assert is_change(service, operation) is changes
+
+
+# -- translated ------------------------------------------------------------------------------------------------------
+
+
+def client_error(code: str | None, status: int, message: str | None = "no") -> bc.ClientError:
+    error = {key: value for key, value in (("Code", code), ("Message", message)) if value is not None}
+    return bc.ClientError(
+        {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "r-1"}},  # type: ignore[typeddict-item]  # AWS leaves out what it likes
+        "CreateKey",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("AccessDeniedException", 400, AwsRefused),
+        ("LimitExceededException", 400, AwsRefused),
+        ("ExpiredToken", 403, AwsRefused),
+        ("ThrottlingException", 400, AwsLost),
+        ("Throttling", 400, AwsLost),
+        ("RequestLimitExceeded", 503, AwsLost),
+        ("TooManyRequestsException", 429, AwsLost),
+        ("InternalFailure", 500, AwsLost),
+        ("ServiceUnavailable", 503, AwsLost),
+        ("RequestTimeout", 400, AwsLost),
+    ],
+)
+def test_an_answer_is_a_no_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
+    ours = translate("kms", "CreateKey", client_error(code, status))
+
+    assert type(ours) is kind
+    assert str(ours) == f"{code} on kms:CreateKey: no (request r-1)"
+
+
+def test_an_answer_that_says_nothing_is_still_one() -> None:
+    for error in (client_error(None, 400, None), bc.ClientError({}, "CreateKey")):
+        ours = translate("kms", "CreateKey", error)
+        assert isinstance(ours, AwsRefused)
+        assert (ours.aws_code, ours.message) == ("Unknown", "no message")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        bc.EndpointConnectionError(endpoint_url="http://x"),
+        bc.ConnectTimeoutError(endpoint_url="http://x"),
+        bc.ReadTimeoutError(endpoint_url="http://x"),
+        bc.ConnectionClosedError(endpoint_url="http://x"),
+        bc.ProxyConnectionError(proxy_url="http://x"),
+        bc.SSLError(endpoint_url="http://x", error=OSError("bad")),
+        bc.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        ResponseParserError("html"),
+    ],
+)
+def test_a_broken_conversation_is_no_answer(error: Exception) -> None:
+    ours = translate("rds", "DescribeDBClusters", error)
+
+    assert isinstance(ours, AwsLost)
+    assert ours.aws_code == type(error).__name__
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        bc.NoCredentialsError(),
+        bc.PartialCredentialsError(provider="env", cred_var="x"),
+        bc.CredentialRetrievalError(provider="process", error_msg="x"),
+        bc.TokenRetrievalError(provider="sso", error_msg="x"),
+        bc.MetadataRetrievalError(error_msg="x"),
+        bc.UnauthorizedSSOTokenError(),
+        bc.SSOTokenLoadError(error_msg="x"),
+        bc.LoginRefreshRequired(),
+        bc.ProfileNotFound(profile="x"),
+        bc.ConfigParseError(path="x", error="y"),
+        bc.InvalidConfigError(error_msg="x"),
+        bc.UnknownCredentialError(name="x"),
+    ],
+)
+def test_missing_credentials_are_the_wrong_target(error: Exception) -> None:
+    ours = translate("sts", "GetCallerIdentity", error)
+
+    assert isinstance(ours, WrongTarget)
+    assert type(error).__name__ in str(ours.evidence)
+
+
+def test_a_bug_of_ours_is_not_translated() -> None:
+    assert translate("iam", "GetRole", bc.ParamValidationError(report="x")) is None
+    assert translate("iam", "GetRole", KeyError("x")) is None
+
+
+def test_what_botocore_raised_does_not_travel_along() -> None:
+    with endpoint(lambda _: refusal("ValidationError")) as there, pytest.raises(AwsRefused) as raised:
+        to(there).iam.create_user(UserName="x")
+
+    assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None
+    assert raised.value.request_id == "r-1"
+
+
+@pytest.mark.parametrize("told", [Answer(0), Answer(200, "<html>")])
+def test_an_answer_that_breaks_off_or_is_no_answer_is_lost(told: Answer) -> None:
+    with endpoint(lambda _: told) as there, pytest.raises(AwsLost):
+        to(there).client("iam", retries=False).list_users()
