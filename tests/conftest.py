@@ -13,10 +13,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.loaders import JSONFileLoader
-from werkzeug.serving import make_server
 
 from tapctl.aws import Aws, Target
 from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.server import http_server
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -86,7 +86,7 @@ def sandbox_app() -> Sandbox:
 @pytest.fixture(scope="session")
 def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
     """One server a process (so one an xdist worker), on a port the system chooses."""
-    server = make_server("127.0.0.1", 0, sandbox_app, threaded=True)
+    server = http_server(sandbox_app)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -1,1 +1,11 @@
-"""The embedded AWS: moto, the layer that corrects it, and a networking stack in it."""
+"""The embedded AWS: moto, the layer that corrects it, and a networking stack in it.
+
+Nothing here imports moto before it is needed: it is an extra, ``tapctl[sandbox]``.
+"""
+
+from __future__ import annotations
+
+from tapctl.sandbox.daemon import ensure, status, stop
+from tapctl.sandbox.seeding import CREDENTIALS, Seed, seed
+
+__all__ = ["CREDENTIALS", "Seed", "ensure", "seed", "status", "stop"]

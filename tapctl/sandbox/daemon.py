@@ -1,0 +1,205 @@
+"""Start the embedded AWS once, in the background, and find it again.
+
+``<folder>/sandbox.json`` names the process, its address, a token that only this server answers to, and what was
+planted in it; ``<folder>/sandbox.log`` is what it said. A pid or a port that something else has by now is recognised
+by the token. Whoever starts, plants or stops holds a lock of the operating system, which dies with its holder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapctl.errors import SandboxError
+
+if TYPE_CHECKING:
+    from tapctl.sandbox.seeding import Seed
+
+_CONTROL = "/tapctl-sandbox/"
+_TAIL_CHARS = 2000
+
+
+@dataclass
+class _Record:
+    pid: int
+    port: int
+    token: str
+    planted: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def ensure(folder: Path, seeds: Sequence[Seed], *, latency_s: float = 0.0, patience_s: float = 30.0) -> str:
+    """The address of the embedded AWS of ``folder``, started if need be, with all ``seeds`` in it.
+
+    ``latency_s`` is added to every call of a server started here.
+
+    Raises:
+        SandboxError: moto is not installed, or the server did not answer within ``patience_s``.
+    """
+    with _locked(folder):
+        record = _running(folder, patience_s) or _start(folder, latency_s, patience_s)
+        missing = [one for one in seeds if _as_kept(one) not in record.planted]
+        if missing:
+            from tapctl.sandbox.seeding import plant
+
+            for one in missing:
+                plant(record.url, one)
+                record.planted.append(_as_kept(one))
+                _write(folder, record)
+        return record.url
+
+
+def status(folder: Path, *, patience_s: float = 5.0) -> str | None:
+    """The address of the embedded AWS of ``folder`` if it runs.
+
+    Raises:
+        SandboxError: its process is there but does not answer.
+    """
+    record = _running(folder, patience_s)
+    return record.url if record else None
+
+
+def stop(folder: Path, *, patience_s: float = 5.0) -> bool:
+    """End the embedded AWS of ``folder``, and no other process; False if it does not run.
+
+    Raises:
+        SandboxError: it does not end.
+    """
+    with _locked(folder):
+        record = _running(folder, patience_s)
+        if record is not None:
+            _ask(record, "DELETE", patience_s)
+            deadline = time.monotonic() + patience_s
+            while _ask(record, "GET", patience_s) is not None:
+                if time.monotonic() > deadline:
+                    raise SandboxError("the embedded AWS does not stop", hint=f"end its process: kill {record.pid}")
+                time.sleep(0.01)
+        (folder / "sandbox.json").unlink(missing_ok=True)
+        return record is not None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "sandbox.lock").open("w")
+    except OSError as error:
+        raise SandboxError(
+            f"the embedded AWS cannot keep its files in {folder}: {error.strerror}",
+            hint="use a folder you can write to",
+        ) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _as_kept(one: Seed) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(json.dumps(asdict(one)))
+    return kept
+
+
+def _write(folder: Path, record: _Record) -> None:
+    fresh = folder / "sandbox.json.new"
+    fresh.write_text(json.dumps(asdict(record)))
+    fresh.replace(folder / "sandbox.json")
+
+
+def _running(folder: Path, patience_s: float) -> _Record | None:
+    try:
+        record = _Record(**json.loads((folder / "sandbox.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if _ask(record, "GET", patience_s) == record.pid else None
+
+
+def _ask(record: _Record, method: str, patience_s: float) -> int | None:
+    """The pid of the server that answers to this record's token; None when there is none.
+
+    Raises:
+        SandboxError: something listens there and says nothing.
+    """
+    connection = HTTPConnection("127.0.0.1", record.port, timeout=patience_s)
+    try:
+        connection.request(method, f"{_CONTROL}{record.token}")
+        answer = connection.getresponse()
+        pid: int = json.loads(answer.read())["pid"]
+    except TimeoutError:
+        raise SandboxError(
+            "the embedded AWS does not answer", hint=f"if process {record.pid} is python -m tapctl.sandbox, end it"
+        ) from None
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        connection.close()
+    return pid
+
+
+def _start(folder: Path, latency_s: float, patience_s: float) -> _Record:
+    if find_spec("moto") is None or find_spec("flask") is None:
+        raise SandboxError("the embedded AWS is not installed", hint="pip install 'tapctl[sandbox]'")
+    log, token = folder / "sandbox.log", secrets.token_hex(16)
+    # The socket is opened here and handed over: the port is known at once, and a first request waits in its queue.
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, log.open("w") as output:
+        fd = listening.fileno()
+        # A session of its own: Ctrl-C in the terminal is not for it. It holds no directory and none of the user's
+        # AWS settings.
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", "tapctl.sandbox", str(fd), token, str(latency_s)],
+            pass_fds=[fd],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+        )
+        record = _Record(process.pid, listening.getsockname()[1], token)
+    _write(folder, record)
+    _await(process, record, log, patience_s)
+    process.returncode = 0  # it outlives us on purpose: subprocess need not warn of it
+    return record
+
+
+def _environment() -> dict[str, str]:
+    ours = str(Path(__file__).parents[2])
+    path = os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    return {**kept, "PYTHONPATH": path}
+
+
+def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patience_s: float) -> None:
+    """Wait for the first answer.
+
+    Raises:
+        SandboxError: the process ended, or does not answer.
+    """
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if _ask(record, "GET", 0.2) == process.pid:
+                return
+        except SandboxError:
+            continue  # its socket is open, the server behind it still loads
+    process.kill()
+    process.wait()
+    raise SandboxError(
+        "the embedded AWS did not start", evidence=log.read_text()[-_TAIL_CHARS:], hint=f"its log is {log}"
+    )
