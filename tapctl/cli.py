@@ -1,4 +1,4 @@
-"""The command line: parse, pick a screen, call a verb, exit. No decisions are taken here, and nothing heavy imported."""
+"""The command line: parse, pick a screen, call a verb, exit. What to do is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -6,138 +6,47 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
-from tapctl import __version__
-
-if TYPE_CHECKING:
-    from tapctl.render.screen import Screen
-    from tapctl.run import Options, Run
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-_GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
+from tapctl.options import COMMAND, global_options, open_one, options_of, screen_of, target_options
 
 
 class Terminated(BaseException):
     """SIGTERM while nothing is being changed."""
 
 
-def _globals(command: F) -> F:
-    """The options that stand before or after any command."""
-    for option in (
-        click.option("--sandbox", is_flag=True, help="Use the embedded AWS; it is started when needed."),
-        click.option("--json", "json", is_flag=True, help="Write JSON Lines to stdout."),
-        click.option("--no-color", is_flag=True, help="Write no escape sequences."),
-        click.option("--quiet", is_flag=True, help="Write no progress."),
-        click.option("--verbose", is_flag=True, help="Show all fields, and long values whole."),
-    ):
-        command = option(command)
-    return command
-
-
-def _target(command: F) -> F:
-    """The options that say which environment, and where its files and records are."""
-    for option in (
-        click.option(
-            "--state",
-            envvar="TAPCTL_STATE",
-            default="./manifests",
-            show_default=True,
-            help="Where manifests are: a folder, or s3://bucket/prefix.",
-        ),
-        click.option(
-            "--config",
-            "folder",
-            envvar="TAPCTL_CONFIG",
-            default="environments",
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="The folder of the environment files.",
-        ),
-        click.option("--region", help="Another region than the file's."),
-        click.option("--suffix", help="The suffix of every name; default: the environment's name."),
-        click.option("--env", envvar="TAPCTL_ENV", help="The environment."),
-    ):
-        command = option(command)
-    return _globals(command)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="tapctl")
-@_globals
+@global_options
 @click.pass_context
 def cli(context: click.Context, /, **flags: bool) -> None:
     """Put one payments stack into every environment, and prove it is still what it was."""
     context.obj = flags
 
 
-def _screen(context: click.Context, given: dict[str, Any]) -> Screen:
-    from tapctl.render.terminal import choose
-
-    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
-    context.meta["sandbox"] = flags.pop("sandbox")
-    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
-    context.meta["screen"] = screen
-    return screen
-
-
-def _options(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
-    """The options all commands share, taken out of what was given, and the screen they ask for."""
-    from tapctl.render.terminal import can_ask
-    from tapctl.run import Options
-
-    screen = _screen(context, given)
-    env, suffix = given.pop("env"), given.pop("suffix")
-    options = Options(
-        verb=str(context.info_name),
-        env=env,
-        suffix=suffix,
-        named=env is not None or suffix is not None,
-        region=given.pop("region"),
-        config=given.pop("folder"),
-        state=given.pop("state"),
-        sandbox=context.meta["sandbox"],
-        yes=given.pop("yes", False),
-        can_ask=can_ask(sys.stdin, os.environ),
-        command=context.meta["tapctl.command"],
-    )
-    context.meta["options"] = options
-    return options, screen
-
-
-def _open(context: click.Context, given: dict[str, Any]) -> Run:
-    from tapctl.run import open_run
-
-    options, screen = _options(context, given)
-    return open_run(options, screen)
-
-
 @cli.command()
-@_target
+@target_options
 @click.pass_context
 def validate(context: click.Context, /, **given: Any) -> int:
     """Check the environment files, offline."""
     from tapctl.verbs.validating import validate
 
-    return validate(*_options(context, given))
+    return validate(*options_of(context, given))
 
 
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
-@_target
+@target_options
 @click.pass_context
 def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, **given: Any) -> int:
     """Show what apply would do, field by field."""
     from tapctl.verbs import destroying, planning
 
-    run = _open(context, given)
+    run = open_one(context, given)
     if destroy:
         return destroying.preview(run, detailed_exitcode=detailed_exitcode)
     return planning.plan(run, detailed_exitcode=detailed_exitcode)
@@ -146,24 +55,24 @@ def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, *
 @cli.command()
 @click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_target
+@target_options
 @click.pass_context
 def apply(context: click.Context, /, *, allowed: tuple[str, ...], **given: Any) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.verbs.applying import apply
 
-    return apply(_open(context, given), allowed=allowed)
+    return apply(open_one(context, given), allowed=allowed)
 
 
 @cli.command()
-@_target
+@target_options
 @click.pass_context
 def drift(context: click.Context, /, **given: Any) -> int:
     """Compare the manifest with AWS now."""
     from tapctl.run import open_run
     from tapctl.verbs import drifting
 
-    options, screen = _options(context, given)
+    options, screen = options_of(context, given)
     if options.named:
         return drifting.drift(open_run(options, screen))
     return drifting.drift_all(options, screen)
@@ -171,57 +80,57 @@ def drift(context: click.Context, /, **given: Any) -> int:
 
 @cli.command()
 @click.argument("environments", nargs=-1)
-@_target
+@target_options
 @click.pass_context
 def parity(context: click.Context, /, *, environments: tuple[str, ...], **given: Any) -> int:
     """Compare the environments with each other: only allowed differences?"""
     from tapctl.verbs.comparing import parity
 
-    return parity(*_options(context, given), environments)
+    return parity(*options_of(context, given), environments)
 
 
 @cli.command()
 @click.option("--confirm", metavar="ENV", help="The environment's name, where a final snapshot is due.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_target
+@target_options
 @click.pass_context
 def destroy(context: click.Context, /, *, confirm: str | None, **given: Any) -> int:
     """Show what goes and what is kept, ask, remove it, prove nothing is left."""
     from tapctl.verbs.destroying import destroy
 
-    return destroy(_open(context, given), confirm=confirm)
+    return destroy(open_one(context, given), confirm=confirm)
 
 
 @cli.command()
-@_target
+@target_options
 @click.pass_context
 def status(context: click.Context, /, **given: Any) -> int:
     """Show what is deployed, since when, by whom, and whether it is healthy."""
     from tapctl.verbs.reporting import status
 
-    return status(*_options(context, given))
+    return status(*options_of(context, given))
 
 
 @cli.command()
 @click.argument("name", required=False)
-@_target
+@target_options
 @click.pass_context
 def outputs(context: click.Context, /, *, name: str | None, **given: Any) -> int:
     """Print endpoints, ARNs and names, for scripts; one NAME prints the bare value."""
     from tapctl.verbs.reporting import outputs
 
-    return outputs(*_options(context, given), name)
+    return outputs(*options_of(context, given), name)
 
 
 @cli.command()
 @click.option("--format", "kind", type=click.Choice(("mermaid", "dot")), default="mermaid", show_default=True)
-@_target
+@target_options
 @click.pass_context
 def graph(context: click.Context, /, *, kind: str, **given: Any) -> int:
     """Print the stack as the source of a picture."""
     from tapctl.verbs.reporting import graph
 
-    return graph(*_options(context, given), kind=kind)
+    return graph(*options_of(context, given), kind=kind)
 
 
 @cli.group()
@@ -230,23 +139,23 @@ def manifest() -> None:
 
 
 @manifest.command("show")
-@_target
+@target_options
 @click.pass_context
 def manifest_show(context: click.Context, /, **given: Any) -> int:
     """Print the manifest of an environment."""
     from tapctl.verbs.reporting import show_manifest
 
-    return show_manifest(*_options(context, given))
+    return show_manifest(*options_of(context, given))
 
 
 @cli.command()
-@_globals
+@global_options
 @click.pass_context
 def schema(context: click.Context, /, **given: Any) -> int:
     """Print the JSON Schema of the environment files, for editors."""
     from tapctl.verbs.validating import show_schema
 
-    return show_schema(_screen(context, given))
+    return show_schema(screen_of(context, given))
 
 
 @cli.group()
@@ -256,12 +165,12 @@ def sandbox() -> None:
 
 def _sandbox_command(name: str, text: str) -> None:
     @sandbox.command(name, help=text)
-    @_target
+    @target_options
     @click.pass_context
     def command(context: click.Context, /, **given: Any) -> int:
         from tapctl.verbs import sandboxing
 
-        return int(getattr(sandboxing, name)(*_options(context, given)))
+        return int(getattr(sandboxing, name)(*options_of(context, given)))
 
 
 _sandbox_command("start", "Start it, with the networking stacks and images of all environments.")
@@ -285,7 +194,7 @@ def run(arguments: list[str]) -> int:
     context = click.Context(cli, info_name="tapctl")
     try:
         with cli.make_context("tapctl", arguments) as context:
-            context.meta["tapctl.command"] = shlex.join(["tapctl", *arguments])
+            context.meta[COMMAND] = shlex.join(["tapctl", *arguments])
             return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code

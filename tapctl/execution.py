@@ -72,7 +72,7 @@ class Runner:
 
     def _execute(self, steps: Sequence[Step], work: Work) -> Outcome:
         screen, outcome, stop = self.run.screen, self.outcome, self.tools.stop
-        screen.begin([step.address for step in steps])
+        screen.begin([step.address for step in steps], {step.address: step.known | step.settled for step in steps})
         try:
             with _stopped_by_signals(stop, outcome):
                 for event in execute(steps, work, stop):

@@ -216,7 +216,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
     stack.add(
         SecretRotation(),
         names.cluster,
-        SecretRotationSpec(rotation_days=config.secrets.rotation_days, enabled=True),
+        SecretRotationSpec(rotation_days=config.secrets.rotation_days, enabled=True, tags=tags(names.cluster)),
         # RDS may not finish the secret before the first instance is there.
         after=[cluster, *instances],
     )

@@ -12,7 +12,6 @@ from tapctl.execution import Outcome, Runner
 from tapctl.manifest.entry import Manifest
 from tapctl.reconcilers import registry
 from tapctl.records import facets_of, likeness
-from tapctl.render.elapsed import took
 from tapctl.run import Run
 from tapctl.stack import RANKS
 from tapctl.verbs.planning import Survey, counted, show_blocked, survey, verdict
@@ -112,7 +111,7 @@ def _converged(run: Run, found: Survey, outcome: Outcome) -> int:
     calls = sum(run.aws.traffic.calls.values())
     summary = " · ".join([*said, f"{total - len(unread)}/{total} fields read back", f"{calls} API calls"])
     if not unread:
-        return verdict(run, f"CONVERGED in {took(run.elapsed())}", 0, counts, summary)
+        return verdict(run, "CONVERGED", 0, counts, summary)
     service, _, operation = unread[0].partition(":")
     denied = AwsRefused(service, operation, "AccessDenied", f"{len(unread)} fields could not be read back")
     denied.hint = f"allow {', '.join(sorted(set(unread)))}, then run the same command again"
