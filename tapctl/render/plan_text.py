@@ -1,0 +1,81 @@
+"""A plan as people read it: what would be done with what, field by field, and at what cost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tapctl.engine.plan import Action, Change, FieldChange, Plan
+from tapctl.render.clean import sentence
+from tapctl.render.paint import PLAIN, Paint
+from tapctl.render.rows import Block, Detail, block_lines
+from tapctl.render.values import LIMIT, REMOVE, pair, short, shown
+
+OUTSIDE: Final = "changed outside tapctl; apply will undo it"
+NOT_OURS: Final = "not ours; it is never removed"
+_SYMBOLS: Final = {
+    Action.SETTLE: "…",
+    Action.UPDATE: "~",
+    Action.CREATE: "+",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+}
+
+
+def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Paint = PLAIN) -> list[str]:
+    """What would be done; of what needs nothing only what should be known. ``verbose``: values whole, creates too."""
+    blocks = [_block(one, verbose=verbose) for one in plan.changes if is_told(one)]
+    if not blocks:
+        return ["  nothing to remove" if removing else "  nothing to do"]
+    return block_lines(blocks, paint)
+
+
+def is_told(change: Change) -> bool:
+    """Whether there is anything to say about it: the others are only counted."""
+    return bool(
+        change.action is not Action.NOTHING or change.blocked or change.pending or change.unread or change.unexpected
+    )
+
+
+def _block(change: Change, *, verbose: bool) -> Block:
+    notes = [OUTSIDE if change.outside and not change.blocked else "", change.note]
+    blocked = change.blocked
+    return Block(
+        symbol=_symbol(change),
+        type=change.type,
+        id=change.id,
+        note="; ".join(one for one in notes if one),
+        sentence=sentence(blocked.cause) if blocked else "",
+        details=tuple(_details(change, limit=None if verbose else LIMIT)),
+    )
+
+
+def _symbol(change: Change) -> str:
+    if change.blocked:
+        return "x"
+    if change.action is Action.UPDATE and change.outside:
+        return "!"
+    if change.action is not Action.NOTHING:
+        return _SYMBOLS[change.action]
+    if change.unread:
+        return "?"
+    return "!" if change.unexpected else "…"
+
+
+def _details(change: Change, *, limit: int | None) -> list[Detail]:
+    told: list[Detail] = []
+    if change.action is not Action.CREATE:
+        told += [_changed(one, limit) for one in change.fields]
+    elif limit is None:
+        told += [Detail(one.path, shown(one.want)) for one in change.fields]
+    if not change.blocked:
+        told += [Detail(path, f"{sentence(action)} denied", "unread") for path, action in sorted(change.unread.items())]
+    for path, pending in sorted(change.pending.items()):
+        told.append(Detail(path, short(sentence(pending.detail), limit), f"pending until {pending.until}"))
+    told += [Detail("members", short(shown(there), limit), NOT_OURS) for there in change.unexpected]
+    return told
+
+
+def _changed(change: FieldChange, limit: int | None) -> Detail:
+    have, want = pair(change.have, change.want, limit=limit)
+    wanted = REMOVE if change.want is None else want
+    return Detail(change.path, f"{have} → {wanted}", change.impact.name.lower())

@@ -1,0 +1,18 @@
+"""Questions to a person."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from tapctl.render.clean import sentence
+from tapctl.render.out import Out
+
+
+def ask(stdin: TextIO, err: Out, question: str, expected: str) -> bool:
+    """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
+    err.text(f"{sentence(question)} ")
+    answer = stdin.readline()
+    if not answer.endswith("\n"):
+        # The next line starts on a line of its own.
+        err.lines("")
+    return answer.strip() == expected

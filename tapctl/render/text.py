@@ -1,0 +1,123 @@
+"""The screen for people: reports on stdout; progress, questions, warnings and errors on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import TextIO
+
+from tapctl.engine.drift import Report
+from tapctl.engine.events import Event
+from tapctl.engine.plan import Plan
+from tapctl.errors import TapctlError
+from tapctl.render import clean
+from tapctl.render.drift_text import drift_lines
+from tapctl.render.errors_text import error_lines
+from tapctl.render.heading import header_lines, verdict_line
+from tapctl.render.out import Out
+from tapctl.render.paint import Paint
+from tapctl.render.plan_text import plan_lines
+from tapctl.render.prompt import ask
+from tapctl.render.screen import Advice, Header, Verdict
+from tapctl.render.tables import table_lines
+from tapctl.render.view import View
+
+
+class TextScreen:
+    """Writes what a verb says as text. ``colour``: allowed, where the stream is a terminal."""
+
+    def __init__(
+        self, stdin: TextIO, out: Out, err: Out, progress: View, *, verbose: bool, quiet: bool, colour: bool
+    ) -> None:
+        self.stdin, self.out, self.err = stdin, out, err
+        self.progress = progress
+        self.verbose, self.quiet = verbose, quiet
+        self.paint = Paint(on=colour and out.stream.isatty())
+        self.paint_err = Paint(on=colour and err.stream.isatty())
+        self.target: Header | None = None
+        """The header while it is not shown."""
+        self.announced = ""
+        """The environment of which was said that AWS is asked."""
+
+    def header(self, header: Header) -> None:
+        """Keep it until there is a report or an error to head; say at once that AWS is asked."""
+        self.target = header
+        if header.region and not header.identity and header.env != self.announced:
+            self.announced = header.env
+            self.note(f"{header.verb} {header.env}: asking AWS who we are")
+
+    def note(self, text: str) -> None:
+        """One sentence on stderr, unless quiet."""
+        if not self.quiet:
+            self.progress.say(clean.sentence(text))
+
+    def warn(self, text: str) -> None:
+        """One sentence on stderr."""
+        self.progress.say(f"warning: {clean.sentence(text)}")
+
+    def plan(self, plan: Plan, *, removing: bool = False) -> None:
+        """The header and the plan."""
+        self._head(self.out, self.paint)
+        self.out.lines(*plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint))
+
+    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+        """Progress begins."""
+        self.progress.begin(addresses, needs)
+
+    def event(self, event: Event) -> None:
+        """Progress goes on."""
+        self.progress.event(event)
+
+    def end(self) -> None:
+        """Progress is over."""
+        self.progress.end()
+
+    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
+        """The header and the findings."""
+        self._head(self.out, self.paint)
+        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint))
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        records: Sequence[Mapping[str, object]],  # noqa: ARG002 -- the protocol's; those are for programs
+    ) -> None:
+        """The rows under their columns."""
+        self.out.lines(*table_lines(columns, rows, self.paint))
+
+    def output(self, name: str, value: str) -> None:
+        """One of several: its name and its value, as a shell takes them apart."""
+        self.out.lines(f"{clean.clean(name)}={clean.clean(value)}")
+
+    def document(self, text: str, record: Mapping[str, object]) -> None:  # noqa: ARG002 -- the protocol's
+        """The text as it is."""
+        self.out.lines(*clean.lines(text))
+
+    def ask(self, question: str, expected: str) -> bool:
+        """Ask on stderr."""
+        self.end()
+        return ask(self.stdin, self.err, question, expected)
+
+    def error(self, error: TapctlError, state: str = "") -> None:
+        """The error on stderr, under the header where no report has shown it."""
+        self.end()
+        self._head(self.err, self.paint_err)
+        self.err.lines(*error_lines(error, state, self.paint_err))
+
+    def verdict(self, verdict: Verdict) -> None:
+        """The last line.
+
+        Raises:
+            TapctlError: something on stdout could not be written.
+        """
+        self.end()
+        self.out.lines(verdict_line(verdict, self.paint))
+        self.out.check()
+
+    def _head(self, where: Out, paint: Paint) -> None:
+        """The header, once, with an empty line under it."""
+        shown = header_lines(self.target, paint) if self.target else []
+        self.target = None
+        if shown:
+            where.lines(*shown, "")

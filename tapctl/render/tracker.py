@@ -1,0 +1,116 @@
+"""Where an execution stands, as its events tell: what every view of its progress is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tapctl.engine.events import Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.render.clean import sentence
+from tapctl.render.elapsed import clock, took
+from tapctl.render.tables import crop, pad, widest
+
+_STATUS_WIDTH: Final = 10
+_ELAPSED_WIDTH: Final = 6
+_OTHER_COLUMNS: Final = len("  …   ") + _STATUS_WIDTH + _ELAPSED_WIDTH + len("      ") + len("usual 3:05")
+
+
+@dataclass
+class Running:
+    """One resource that is being worked on. Times are seconds on the view's clock."""
+
+    began: float
+    status: str = ""
+    awaiting: str = ""
+    usual_s: float = 0
+
+
+class Tracker:
+    """Takes events, and knows what runs, what waits and what has ended."""
+
+    def __init__(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]], now: float) -> None:
+        self.addresses = tuple(addresses)
+        self.needs = needs
+        self.began = now
+        self.running: dict[str, Running] = {}
+        self.finished: set[str] = set()
+        self.ended: set[str] = set()
+        self.skipped: list[Skipped] = []
+        parts = [_parts(one) for one in self.addresses]
+        self.type_width = widest(type_ for type_, _ in parts)
+        self.id_width = widest(id_ for _, id_ in parts)
+
+    def take(self, event: Event, now: float) -> bool:
+        """Take one event; whether what runs is now in another state."""
+        if isinstance(event, Progress):
+            return self._progress(event, now)
+        if isinstance(event, Started):
+            self.running[event.address] = Running(now)
+        elif not isinstance(event, Known):
+            self.running.pop(event.address, None)
+            self.ended.add(event.address)
+            if isinstance(event, Finished):
+                self.finished.add(event.address)
+            elif isinstance(event, Skipped):
+                self.skipped.append(event)
+        return False
+
+    def waiting(self) -> list[str]:
+        """What was not begun yet, in order."""
+        return [one for one in self.addresses if one not in self.running and one not in self.ended]
+
+    def count(self, now: float) -> str:
+        """How far it is: ``14/23   elapsed 2:14``."""
+        return f"{len(self.finished)}/{len(self.addresses)}   elapsed {clock(now - self.began)}"
+
+    def running_row(self, address: str, now: float, width: int | None = None) -> str:
+        """One line on what runs."""
+        one = self.running[address]
+        usual = f"usual {clock(one.usual_s)}" if one.usual_s else ""
+        rest = "   ".join(part for part in (usual, sentence(one.awaiting)) if part)
+        return self._row("…", address, one.status, clock(now - one.began), rest, width=width)
+
+    def waiting_row(self, address: str, width: int) -> str:
+        """One line on what was not begun, and on what it waits for."""
+        needs = [_parts(one)[1] for one in self.needs.get(address, ()) if one not in self.finished]
+        awaited = f"waits for {', '.join(sorted(needs))}" if needs else ""
+        return self._row(" ", address, awaited, "", "", width=width)
+
+    def ended_row(self, event: Finished | Failed | Left) -> str:
+        """One line on how it ended."""
+        if isinstance(event, Finished):
+            symbol = "…" if event.result is Result.SKIPPED else "✓"
+            return self._row(symbol, event.address, event.result, took(event.elapsed_s), sentence(event.note))
+        if isinstance(event, Failed):
+            return self._row("✗", event.address, "failed", took(event.elapsed_s), sentence(event.error.cause))
+        rest = "left; AWS goes on with what it has accepted"
+        return self._row("…", event.address, event.status, "", rest)
+
+    def skipped_line(self) -> str:
+        """One line on what was never begun."""
+        causes = sorted({cause for one in self.skipped for cause in one.causes})
+        why = f"waiting for what failed: {', '.join(map(sentence, causes))}" if causes else "we were asked to stop"
+        return f"  {len(self.skipped)} not tried; {why}"
+
+    def _progress(self, event: Progress, now: float) -> bool:
+        one = self.running.setdefault(event.address, Running(now - event.elapsed_s))
+        changed = (one.status, one.awaiting) != (event.status, event.awaiting)
+        one.status, one.awaiting, one.usual_s = event.status, event.awaiting, event.usual_s
+        return changed
+
+    def _row(self, symbol: str, address: str, *texts: str, width: int | None = None) -> str:
+        status, elapsed, rest = texts
+        type_, id_ = _parts(address)
+        columns = (pad(id_, self.id_width), pad(sentence(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest)
+        tail = "  ".join(columns).rstrip()
+        row = f"  {symbol} {pad(type_, self.type_width)}  {tail}"
+        if width is None:
+            return row
+        # On a narrow terminal the type is the first to go, in all rows: the id nearly always says it too.
+        return crop(row if self.type_width + self.id_width + _OTHER_COLUMNS <= width else f"  {symbol} {tail}", width)
+
+
+def _parts(address: str) -> tuple[str, str]:
+    type_, _, id_ = sentence(address).partition("/")
+    return type_, id_

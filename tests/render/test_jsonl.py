@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import errno
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapctl import __version__
+from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.plan import Action, Change, FieldChange
+from tapctl.errors import AwsLost, AwsRefused, ConfigError, LockHeld, NotConverged, Problem, Refused, TapctlError
+from tapctl.policy import allow, policy
+from tapctl.render.jsonl import JsonScreen
+from tapctl.render.out import Out
+from tapctl.render.screen import Header, Verdict
+from tests.render.examples import ADVICE, CROSS, HEADER, PLAN, REPORT, change, pending, plan
+
+KEY, CLUSTER = "kms-key/alias/key", "db-cluster/db"
+
+
+class Shown:
+    """A screen for programs, and its lines after the first."""
+
+    def __init__(self, answer: str = "") -> None:
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        self.screen = JsonScreen(io.StringIO(answer), Out(self.stdout, "stdout"), Out(self.stderr, "stderr"))
+
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.getvalue().splitlines()]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return self.all[1:]
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+def test_the_first_line_names_version_and_target_once_we_know_who_we_are(shown: Shown) -> None:
+    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    assert shown.all == []
+    shown.screen.header(HEADER)
+    shown.screen.header(HEADER)
+    assert shown.stdout.getvalue() == (
+        f'{{"type":"version","ui":"1.0","tapctl":"{__version__}","verb":"plan","env":"prod","suffix":"prod",'
+        '"account":"421077550192","region":"us-east-1","config_hash":"9f3c","identity":"sso:dana"}\n'
+    )
+
+
+def test_it_is_written_before_any_other_line_whatever_is_known(shown: Shown) -> None:
+    shown.screen.header(Header("plan", env="prod"))
+    shown.screen.error(TapctlError("no"))
+    assert [(one["type"], one.get("env")) for one in shown.all] == [("version", "prod"), ("error", None)]
+
+
+def test_a_command_about_many_environments_says_so_at_once(shown: Shown) -> None:
+    shown.screen.header(Header("status"))
+    shown.screen.header(HEADER)
+    assert [(one["verb"], one["env"]) for one in shown.all] == [("status", "")]
+
+
+def test_a_planned_change_has_its_fields(shown: Shown) -> None:
+    shown.screen.plan(PLAN)
+    made, changed, blocked = shown.lines
+    assert (made["type"], made["address"], made["resource_type"]) == (
+        "planned_change",
+        "kms-key/alias/db-key-prod",
+        "kms-key",
+    )
+    assert (made["action"], made["blocked"]) == ("create", None)
+    assert made["fields"] == [{"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False}]
+    assert [one["impact"] for one in (*changed["fields"], changed)] == ["failover", "failover"]
+    assert blocked["action"] == "nothing"
+    assert blocked["blocked"] == {"code": "refused", "message": "iam-role/theirs exists and is not ours", "hint": None}
+
+
+def test_what_a_plan_knows_beside_its_changes_is_there(shown: Shown) -> None:
+    odd = Change("db-cluster/c", "db-cluster", "c", Action.NOTHING, unread={"tags": "rds:List"}, unexpected=("x/y",))
+    shown.screen.plan(plan(odd, pending("db-instance/i", "parameters", "preload")), removing=True)
+    first, second = shown.lines
+    assert (first["unread"], first["unexpected"], first["pending"]) == ({"tags": "rds:List"}, ["x/y"], {})
+    assert second["pending"] == {"parameters": {"until": "reboot", "detail": "preload"}}
+
+
+def test_typed_values_are_plain_json(shown: Shown) -> None:
+    want = policy(allow("Keys", ["kms:Encrypt", "kms:Decrypt"], ["*"]))
+    shown.screen.plan(plan(change("kms-key/k", Action.UPDATE, FieldChange("policy", frozenset({"b", "a"}), want))))
+    (field,) = shown.lines[0]["fields"]
+    assert field["have"] == ["a", "b"]
+    assert field["want"]["statements"][0]["actions"] == ["kms:Decrypt", "kms:Encrypt"]
+
+
+def test_progress_is_told_at_a_change_of_state_and_every_half_minute(shown: Shown) -> None:
+    for status, at in (
+        ("creating", 0),
+        ("creating", 29.9),
+        ("creating", 30.1234),
+        ("modifying", 31),
+        ("modifying", 60),
+    ):
+        shown.screen.event(Progress(CLUSTER, status, at, "the key", 185))
+    assert [(one["status"], one["elapsed_s"]) for one in shown.lines] == [
+        ("creating", 0),
+        ("creating", 30.123),
+        ("modifying", 31),
+    ]
+    assert shown.lines[0] == {
+        "type": "progress",
+        "address": CLUSTER,
+        "status": "creating",
+        "elapsed_s": 0,
+        "awaiting": "the key",
+        "usual_s": 185,
+    }
+
+
+def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: Shown) -> None:
+    shown.screen.plan(
+        plan(change("sns-topic/t", Action.NOTHING), change("iam-role/r", Action.NOTHING, blocked=Refused("x")))
+    )
+    shown.screen.begin([KEY, CLUSTER])
+    shown.screen.event(Started(KEY))
+    shown.screen.event(Known(KEY))
+    shown.screen.event(Finished(KEY, Result.CREATED, 0.61, "a note"))
+    shown.screen.event(Progress(CLUSTER, "creating", 5))
+    shown.screen.event(Left(CLUSTER, "creating"))
+    shown.screen.event(Left("db-instance/i", ""))
+    shown.screen.event(Failed("log-group/l", NotConverged("no"), 2))
+    shown.screen.event(Skipped("sns-topic/a", ("log-group/l",)))
+    shown.screen.event(Skipped("sns-topic/b", ()))
+    shown.screen.end()
+    shown.screen.verdict(Verdict("apply", "prod", "NOT CONVERGED", 4))
+    shown.screen.verdict(Verdict("apply", "prod", "NOT CONVERGED", 4))
+    told = [
+        (one["address"], one["id"], one["result"], one["elapsed_s"], one["note"])
+        for one in shown.lines
+        if one["type"] == "resource"
+    ]
+    assert told == [
+        (KEY, "alias/key", "created", 0.61, "a note"),
+        (CLUSTER, "db", "failed", 5, "left while AWS goes on with it: creating"),
+        ("db-instance/i", "i", "failed", 0, "left while AWS goes on with it"),
+        ("log-group/l", "l", "failed", 2, "no"),
+        ("sns-topic/a", "a", "skipped", 0, "waiting for what failed: log-group/l"),
+        ("sns-topic/b", "b", "skipped", 0, "asked to stop"),
+        ("sns-topic/t", "t", "unchanged", 0, ""),
+    ]
+
+
+def test_a_plan_alone_lists_no_results(shown: Shown) -> None:
+    shown.screen.plan(plan(change("sns-topic/t", Action.NOTHING)))
+    shown.screen.verdict(Verdict("plan", "prod", "", 0))
+    assert [one["type"] for one in shown.lines] == ["verdict"]
+
+
+def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
+    shown.screen.drift(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE})
+    assert shown.lines[0] == {
+        "type": "finding",
+        "address": "lambda-function/processor",
+        "resource_type": "lambda-function",
+        "field": "timeout_s",
+        "state": "DRIFT",
+        "recorded": 15,
+        "live": 30,
+        "note": "",
+        "edit": "common.toml: processor.timeout_s",
+        "undo": "tapctl apply --env prod",
+    }
+    assert (shown.lines[1]["state"], shown.lines[1]["live"], shown.lines[1]["undo"]) == ("UNKNOWN", None, "")
+
+
+def test_outputs_records_and_documents_are_lines(shown: Shown) -> None:
+    shown.screen.output("endpoint", "db.example")
+    shown.screen.table(["a"], [["1"]], [{"type": "status", "a": 1}, {"a": 2}])
+    shown.screen.document("graph", {"format": "dot"})
+    assert shown.lines == [
+        {"type": "output", "name": "endpoint", "value": "db.example"},
+        {"type": "status", "a": 1},
+        {"type": "row", "a": 2},
+        {"type": "document", "format": "dot"},
+    ]
+
+
+def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
+    error = AwsRefused("kms", "CreateKey", "LimitExceeded", "too many", request_id="4f1c", hint="ask for more")
+    shown.screen.error(error, "nothing was changed")
+    assert shown.lines == [
+        {
+            "type": "error",
+            "code": "aws-refused",
+            "message": "LimitExceeded on kms:CreateKey: too many (request 4f1c)",
+            "why": None,
+            "hint": "ask for more",
+            "aws": {"service": "kms", "operation": "CreateKey", "code": "LimitExceeded", "request_id": "4f1c"},
+            "retry_safe": False,
+            "state": "nothing was changed",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "safe"),
+    [
+        (NotConverged("c"), True),
+        (LockHeld("c"), True),
+        (AwsLost("kms", "CreateKey", "Throttling", "slow down"), True),
+        (Refused("c"), False),
+        (TapctlError("c", evidence="e"), False),
+    ],
+)
+def test_a_program_is_told_whether_the_same_command_may_succeed(shown: Shown, error: TapctlError, safe: bool) -> None:
+    shown.screen.error(error)
+    assert (shown.lines[0]["retry_safe"], shown.lines[0]["why"]) == (safe, error.evidence)
+
+
+def test_configuration_errors_come_one_by_one(shown: Shown) -> None:
+    shown.screen.error(ConfigError([Problem("dev.toml", "a.b", "5", "unknown key")]))
+    assert shown.lines[0]["problems"] == [{"file": "dev.toml", "key": "a.b", "value": "5", "rule": "unknown key"}]
+    assert shown.lines[0]["aws"] is None
+
+
+def test_the_verdict_is_the_last_line(shown: Shown) -> None:
+    shown.screen.verdict(
+        Verdict("drift", "prod", "", 2, {"drifted": 2}, "2 drifted", 1.23456, 42, "manifests/prod.json")
+    )
+    assert shown.lines == [
+        {
+            "type": "verdict",
+            "verb": "drift",
+            "env": "prod",
+            "status": "",
+            "exit": 2,
+            "counts": {"drifted": 2},
+            "elapsed_s": 1.235,
+            "api_calls": 42,
+            "manifest": "manifests/prod.json",
+            "summary": "2 drifted",
+        }
+    ]
+
+
+def test_stdout_holds_json_and_nothing_else() -> None:
+    shown = Shown(answer="yes\n")
+    shown.screen.note("reading")
+    shown.screen.warn("careful")
+    assert shown.screen.ask("Apply?", "yes")
+    assert (shown.stdout.getvalue(), shown.stderr.getvalue()) == ("", "warning: careful\nApply? ")
+
+
+def test_an_error_nobody_can_read_on_stdout_is_told_on_stderr() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    stderr = io.StringIO()
+    screen = JsonScreen(io.StringIO(), Out(Full(), "stdout"), Out(stderr, "stderr"))
+    screen.error(TapctlError("no"))
+    assert stderr.getvalue() == f"error error\n  {CROSS} no\n"
+    with pytest.raises(TapctlError, match="could not be written to stdout"):
+        screen.verdict(Verdict("plan", "prod", "", 0))
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_no_value_breaks_a_line_or_hides_in_one(name: str, value: str) -> None:
+    shown = Shown()
+    shown.screen.output(name, value)
+    assert shown.stdout.getvalue().isascii()
+    assert shown.lines == [{"type": "output", "name": name, "value": value}]

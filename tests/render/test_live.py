@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import io
+import re
+import time
+
+from rich.console import Console
+
+from tapctl.engine.events import Failed, Finished, Progress, Result, Skipped, Started
+from tapctl.errors import NotConverged
+from tapctl.render.live import LiveView, terminal
+
+KEY, CLUSTER = "kms-key/alias/key", "db-cluster/db"
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def console(width: int = 80, height: int = 24) -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    made = Console(
+        file=stream,
+        force_terminal=True,
+        color_system="standard",
+        width=width,
+        height=height,
+        highlight=False,
+        _environ={},
+    )
+    return made, stream
+
+
+def seen(stream: io.StringIO) -> str:
+    return _ESCAPES.sub("", stream.getvalue())
+
+
+def test_what_has_ended_stays_and_what_runs_is_drawn_below_it() -> None:
+    drawing, stream = console()
+    view = LiveView(drawing, clock=lambda: 60.0)
+    view.begin([KEY, CLUSTER], {})
+    view.event(Started(KEY))
+    view.event(Started(CLUSTER))
+    view.event(Progress(CLUSTER, "creating", 5, usual_s=185))
+    view.event(Finished(KEY, Result.CREATED, 0.6))
+    view.end()
+    assert "  ✓ kms-key     alias/key  created     0.6 s\n" in seen(stream)
+    assert "  … db-cluster  db         creating    0:00    usual 3:05" in seen(stream)
+    assert "  [██████████░░░░░░░░░░] 1/2   elapsed 0:00" in seen(stream)
+    assert "\x1b[32m✓\x1b[0m kms-key" in stream.getvalue()
+
+
+def test_a_killed_process_leaves_a_cursor() -> None:
+    drawing, stream = console()
+    view = LiveView(drawing)
+    view.begin([KEY], {})
+    shown, hidden = stream.getvalue().rfind("\x1b[?25h"), stream.getvalue().rfind("\x1b[?25l")
+    view.end()
+    assert shown > hidden
+
+
+def test_time_goes_on_between_events() -> None:
+    drawing, stream = console()
+    began = time.monotonic()
+    view = LiveView(drawing, clock=lambda: (time.monotonic() - began) * 1000)
+    view.begin([KEY], {})
+    view.event(Started(KEY))
+    deadline = time.monotonic() + 5
+    while len(set(re.findall(r"elapsed (\d+:\d+)", seen(stream)))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    view.end()
+    assert len(set(re.findall(r"elapsed (\d+:\d+)", seen(stream)))) >= 2
+
+
+def test_nothing_on_a_narrow_low_terminal_is_wider_or_higher_than_it() -> None:
+    drawing, stream = console(width=40, height=6)
+    addresses = [f"lambda-function/payment-processor-prod-{n}" for n in range(30)]
+    view = LiveView(drawing, clock=lambda: 60.0)
+    view.begin(addresses, {})
+    for one in addresses:
+        view.event(Started(one))
+    view.end()
+    last = stream.getvalue().rsplit("\x1b[?25h", 2)[1]
+    lines = [line for line in _ESCAPES.sub("", last).replace("\r", "").split("\n") if line]
+    assert lines[-2:] == ["    and 27 more at work", "  [░░░░░░░░░░░░░░░░] 0/30   elapsed 0:00"]
+    assert len(lines) <= 6
+    assert max(map(len, lines)) <= 40
+
+
+def test_markup_and_escape_sequences_from_aws_are_shown_and_not_obeyed() -> None:
+    drawing, stream = console(width=200)
+    view = LiveView(drawing)
+    hostile = "kms-key/[red]x[/red]:smile:\x1b[2J"
+    view.begin([hostile], {})
+    view.event(Started(hostile))
+    view.event(Progress(hostile, "[bold]\x1b]0;title\x07", 1))
+    view.event(Failed(hostile, NotConverged("[link=http://x]no\x1b[5m"), 1))
+    view.end()
+    assert "[red]x[/red]:smile:\\u001b[2J" in seen(stream)
+    assert "[link=http://x]no\\u001b[5m" in seen(stream)
+    assert not {"\x1b[2J", "\x1b[5m", "\x1b]0"} & set(re.findall(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\]0)", stream.getvalue()))
+
+
+def test_the_end_counts_what_was_not_tried_and_may_come_twice() -> None:
+    drawing, stream = console()
+    view = LiveView(drawing)
+    view.end()
+    view.begin([KEY, CLUSTER], {})
+    view.event(Skipped(CLUSTER, (KEY,)))
+    view.end()
+    view.end()
+    assert seen(stream).count("  1 not tried; waiting for what failed: kms-key/alias/key\n") == 1
+
+
+def test_a_line_of_its_own_is_wrapped_by_nobody_but_the_terminal() -> None:
+    drawing, stream = console(width=20)
+    LiveView(drawing).say("warning: " + "long " * 20)
+    assert stream.getvalue() == "warning: " + "long " * 20 + "\n"
+
+
+def test_a_terminal_is_believed_to_be_one() -> None:
+    assert terminal(io.StringIO()).is_terminal

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import errno
+import io
+
+import pytest
+
+from tapctl.engine.events import Finished, Result
+from tapctl.errors import TapctlError, UsageError
+from tapctl.render.lines import LinesView
+from tapctl.render.out import Out
+from tapctl.render.screen import Header, Verdict
+from tapctl.render.text import TextScreen
+from tests.render.examples import CROSS, HEADER, PLAN, REPORT, Terminal
+
+TARGET = "prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c"
+
+
+class Shown:
+    """A screen on two streams of its own."""
+
+    def __init__(self, *, quiet: bool = False, colour: bool = False, answer: str = "") -> None:
+        self.stdout, self.stderr = Terminal(), io.StringIO()
+        out, err = Out(self.stdout, "stdout"), Out(self.stderr, "stderr")
+        self.screen = TextScreen(
+            io.StringIO(answer), out, err, LinesView(err), verbose=False, quiet=quiet, colour=colour
+        )
+
+    @property
+    def out(self) -> list[str]:
+        return self.stdout.getvalue().splitlines()
+
+    @property
+    def err(self) -> list[str]:
+        return self.stderr.getvalue().splitlines()
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: Shown) -> None:
+    shown.screen.header(HEADER)
+    shown.screen.plan(PLAN)
+    shown.screen.verdict(Verdict("plan", "prod", "", 0, summary="1 to create"))
+    assert shown.out == [
+        TARGET,
+        "",
+        "  + kms-key      alias/db-key-prod",
+        "  ~ db-instance  db-cluster-prod-0",
+        "      instance_class  db.r6g.large → db.r6g.xlarge  failover",
+        "  x iam-role     theirs",
+        "      iam-role/theirs exists and is not ours",
+        "PLAN prod: 1 to create",
+    ]
+    assert shown.err == []
+
+
+def test_something_is_said_before_aws_is_asked_and_once(shown: Shown) -> None:
+    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    assert shown.err == ["plan prod: asking AWS who we are"]
+    shown.screen.header(HEADER)
+    assert (shown.out, len(shown.err)) == ([], 1)
+
+
+def test_offline_nobody_is_asked(shown: Shown) -> None:
+    shown.screen.header(Header("validate", env="prod"))
+    assert shown.err == []
+
+
+def test_every_report_has_its_header_once(shown: Shown) -> None:
+    for env in ("dev", "prod"):
+        shown.screen.header(Header("drift", env=env))
+        shown.screen.drift(REPORT, {})
+        shown.screen.error(TapctlError("then this"))
+    assert [line for line in shown.out if not line.startswith(" ")] == ["dev", "", "prod", ""]
+    assert shown.err == ["error error", f"  {CROSS} then this"] * 2
+
+
+def test_an_error_before_any_report_says_which_target_it_is_about(shown: Shown) -> None:
+    shown.screen.header(HEADER)
+    shown.screen.error(TapctlError("no", hint="try"), "nothing was changed")
+    assert shown.err == [TARGET, "", "error error", f"  {CROSS} no", "  state  nothing was changed", "  hint   try"]
+    assert shown.out == []
+
+
+def test_an_error_where_no_target_is_known_has_no_header(shown: Shown) -> None:
+    shown.screen.error(UsageError("no such command"))
+    assert shown.err == ["error usage", f"  {CROSS} no such command"]
+
+
+def test_the_answers_go_to_stdout_alone(shown: Shown) -> None:
+    shown.screen.header(HEADER)
+    shown.screen.table(["suffix", "by"], [["prod", "dana"]], [])
+    shown.screen.output("cluster_endpoint", "db.example\x1b")
+    shown.screen.document("graph LR\n  a --> b  \n", {})
+    assert shown.out == ["suffix  by", "prod    dana", "cluster_endpoint=db.example\\u001b", "graph LR", "  a --> b"]
+    assert shown.err == []
+
+
+def test_progress_notes_and_warnings_go_to_stderr(shown: Shown) -> None:
+    shown.screen.note("reading\n23 resources")
+    shown.screen.warn("not the region of prod\x1b")
+    shown.screen.begin(["kms-key/k"])
+    shown.screen.event(Finished("kms-key/k", Result.CREATED, 1))
+    shown.screen.end()
+    assert shown.err == [
+        "reading 23 resources",
+        "warning: not the region of prod\\u001b",
+        "  ✓ kms-key  k  created     1.0 s",
+    ]
+    assert shown.out == []
+
+
+def test_quiet_keeps_warnings() -> None:
+    shown = Shown(quiet=True)
+    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    shown.screen.note("reading")
+    shown.screen.warn("careful")
+    assert shown.err == ["warning: careful"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "agreed"),
+    [("yes\n", True), (" yes \n", True), ("y\n", False), ("\n", False), ("", False), ("yes", True)],
+)
+def test_only_the_expected_answer_is_a_yes(answer: str, agreed: bool) -> None:
+    shown = Shown(answer=answer)
+    assert shown.screen.ask("Apply this to prod? Type yes:", "yes") is agreed
+    shown.screen.warn("after")
+    end = "" if answer.endswith("\n") else "\n"
+    assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}warning: after\n"
+    assert shown.out == []
+
+
+def test_colour_is_on_the_stream_that_is_a_terminal() -> None:
+    shown = Shown(colour=True)
+    shown.screen.plan(PLAN)
+    shown.screen.error(TapctlError("no"))
+    assert "\x1b[32m+\x1b[0m" in shown.stdout.getvalue()
+    assert "\x1b" not in shown.stderr.getvalue()
+
+
+def test_a_report_that_could_not_be_written_is_an_error() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    err = Out(io.StringIO(), "stderr")
+    screen = TextScreen(
+        io.StringIO(), Out(Full(), "stdout"), err, LinesView(err), verbose=False, quiet=False, colour=False
+    )
+    screen.plan(PLAN)
+    with pytest.raises(TapctlError, match="could not be written to stdout"):
+        screen.verdict(Verdict("plan", "prod", "", 0))

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from tapctl.policy import allow, policy
+from tapctl.render.values import LIMIT, exact, pair, short, shown
+
+
+class Range(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    cidr: str = ""
+    port: int = 0
+    peers: tuple[str, ...] = ()
+
+
+class Rule(Range):
+    def __str__(self) -> str:
+        return f"{self.cidr} tcp/{self.port}\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "(none)"),
+        (True, "true"),
+        (False, "false"),
+        (5, "5"),
+        (0.5, "0.5"),
+        ("db.r6g.large", "db.r6g.large"),
+        ("", '""'),
+        (" x ", '" x "'),
+        ("\x1b[1m", "\\u001b[1m"),
+        ({}, "{}"),
+        (frozenset(), "[]"),
+        ((), "[]"),
+        ({"b": "2", "a\n": 1}, "a\\n=1, b=2"),
+        (frozenset({"b", "a"}), "a, b"),
+        (("b", "a"), "b, a"),
+        (["b", {"k": ["x"]}, []], "b, {k=[x]}, []"),
+        (Range(cidr="10.0.0.0/8", port=5432), "cidr=10.0.0.0/8 port=5432"),
+        (Range(peers=("a", "b")), "port=0 peers=[a, b]"),
+        (Rule(cidr="10.9.0.0/16", port=5432), "10.9.0.0/16 tcp/5432\\n"),
+        (frozenset({Rule(cidr="b", port=2), Rule(cidr="a", port=1)}), "a tcp/1\\n, b tcp/2\\n"),
+    ],
+)
+def test_a_value_is_one_readable_line(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_model_that_holds_nothing_is_empty() -> None:
+    class Nothing(BaseModel):
+        name: str = ""
+
+    assert shown(Nothing()) == "{}"
+
+
+def test_a_policy_is_told_by_what_its_statements_hold() -> None:
+    told = shown(policy(allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"], to={"AWS": "123456789012"})))
+    statement = "sid=Keys effect=Allow principals=[kind=AWS name=123456789012] actions=[kms:Decrypt, kms:Encrypt]"
+    assert told.startswith(f"statements=[{statement} resources=[*]]")
+
+
+def test_short_values_are_shown_whole() -> None:
+    assert pair("db.r6g.large", "db.r6g.xlarge") == ("db.r6g.large", "db.r6g.xlarge")
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "texts"),
+    [("5", 5, ('"5"', "5")), ("true", True, ('"true"', "true")), ("(none)", None, ('"(none)"', "null"))],
+)
+def test_values_that_read_alike_are_shown_exactly(have: Any, want: Any, texts: tuple[str, str]) -> None:
+    assert pair(have, want) == texts
+
+
+def test_long_values_are_cut_where_they_differ_at_the_start() -> None:
+    have, want = pair("a" + "x" * 100, "b" + "x" * 100)
+    assert (have, want) == ("a" + "x" * 58 + "…", "b" + "x" * 58 + "…")
+
+
+def test_long_values_are_shown_around_their_first_difference() -> None:
+    same = "0123456789" * 8
+    assert pair(f"{same}a-rest", f"{same}b") == ("…890123456789a-rest"[:1] + "890123456789a-rest", "…890123456789b")
+
+
+def test_one_long_value_that_goes_on_after_the_other_shows_what_is_added() -> None:
+    same = "0123456789" * 8
+    assert pair(same, f"{same}+") == ("…890123456789", "…890123456789+")
+
+
+def test_verbose_cuts_nothing() -> None:
+    assert pair("a" * 200, "b" * 200, limit=None) == ("a" * 200, "b" * 200)
+    assert short("a" * 200, None) == "a" * 200
+
+
+def test_exact_is_json_in_one_clean_line() -> None:
+    assert exact({"b": frozenset({"y", "x"}), "a": "\x9b"}) == '{"a": "\\u009b", "b": ["x", "y"]}'
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_two_different_values_never_look_the_same_and_never_are_long(have: str, want: str) -> None:
+    left, right = pair(have, want)
+    assert max(len(left), len(right)) <= LIMIT
+    assert have == want or left != right
+
+
+@settings(deadline=None)
+@given(st.text("ab", min_size=50, max_size=200), st.text("ab", min_size=50, max_size=200))
+def test_nor_do_two_long_ones_of_the_same_beginning(have: str, want: str) -> None:
+    left, right = pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")
+    assert max(len(left), len(right)) <= LIMIT
+    assert have == want or left != right
