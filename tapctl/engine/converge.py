@@ -91,7 +91,9 @@ class _Converging:
                 # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
                 self.doubtful = self.doubtful or not self.rec.repeatable
                 self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
-        return Ending(self.result, unread=self.unread)
+        # A facet planned as a create is made by changing its parent: to the user it was created.
+        created = self.change.action is Action.CREATE and self.result is Result.UPDATED
+        return Ending(Result.CREATED if created else self.result, unread=self.unread)
 
     def turn(self, seen: Observed[Any, Any] | None) -> bool:
         """One turn; True when it is there as wanted."""

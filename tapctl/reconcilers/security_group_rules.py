@@ -38,6 +38,11 @@ class Rule(BaseModel):
     peer: str
     description: str = ""
 
+    def __str__(self) -> str:
+        ports = f"{self.from_port}" if self.from_port == self.to_port else f"{self.from_port}-{self.to_port}"
+        traffic = "all traffic" if self.protocol == ANY_PROTOCOL else f"{self.protocol}/{ports}"
+        return f"{self.direction} {self.peer} {traffic}"
+
     @property
     def key(self) -> tuple[str, str, int, int, str]:
         """What makes it this rule: two that differ in description alone are one rule to EC2."""
