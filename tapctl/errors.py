@@ -166,10 +166,12 @@ class AwsError(TapctlError):
 
     @property
     def action(self) -> str:
-        """The call as ``service:Operation``."""
-        return f"{self.service}:{self.operation}"
+        """The action as IAM calls it: ``rds:CreateDBCluster``, ``tag:GetResources``."""
+        return f"{_IAM_PREFIX.get(self.service, self.service)}:{self.operation}"
 
 
+_IAM_PREFIX = {"resourcegroupstaggingapi": "tag"}
+"""SDK service to its prefix in IAM actions, where the two differ."""
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
 )
