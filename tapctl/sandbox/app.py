@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 # Requests that are not signed, and S3's, whose bodies may be streams.
 _AS_IT_IS = ("", "s3")
+# moto keeps its state in the process, whatever the number of applications, and is not thread-safe.
+_MOTO = threading.Lock()
 
 
 class Sandbox:
     """AWS for one process. ``latency_s`` is slept before every answer, side by side for calls side by side.
 
-    ``disabled`` names rules that are left out. moto keeps its state in the process and is not thread-safe: every
-    request goes through one lock.
+    ``disabled`` names rules (``service.function_name``) that are left out.
     """
 
     def __init__(self, *, latency_s: float = 0.0, disabled: Collection[str] = ()) -> None:
@@ -36,12 +37,11 @@ class Sandbox:
         self.latency_s = latency_s
         self._rules = RuleBook(rules.ALL, disabled)
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
-        self._lock = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         time.sleep(self.latency_s)
-        with self._lock:
+        with _MOTO:
             answer = self._answer(environ)
         start_response(f"{answer.status} -", answer.headers)
         return [answer.body]
@@ -50,25 +50,24 @@ class Sandbox:
         """Forget everything: an AWS account nobody has used."""
         from moto.moto_api._internal.models import moto_api_backend
 
-        with self._lock:
+        with _MOTO:
             moto_api_backend.reset()
 
     def _answer(self, environ: WSGIEnvironment) -> Answer:
         service, region = wire.service_of(environ) or ("", "")
         asked = wire.asked(environ, service, region) if service not in _AS_IT_IS else None
-        if asked is None:
-            return self._ask_moto(environ)
         try:
-            if self._rules.concerns(service, asked.operation.name):
+            if asked is not None and self._rules.concerns(service, asked.operation.name):
                 return wire.written(asked, self._rules.answer(self._call(environ, asked)))
             return self._ask_moto(environ)
-        except Fault as fault:
-            return wire.written(asked, fault)
+        except Fault as refusal:
+            fault = refusal
         except NotImplementedError as missing:
-            return wire.written(asked, Fault("NotImplemented", f"the embedded AWS cannot do this: {missing}"))
+            fault = Fault("NotImplemented", f"the embedded AWS cannot do this: {missing}")
         except Exception as bug:  # noqa: BLE001  # a server answers whatever happens inside it
             traceback.print_exc()
-            return wire.written(asked, Fault("InternalFailure", f"the embedded AWS failed: {bug!r}"))
+            fault = Fault("InternalFailure", f"the embedded AWS failed: {bug!r}")
+        return wire.written(asked, fault) if asked is not None else Answer(500, [], fault.message.encode())
 
     def _call(self, environ: WSGIEnvironment, asked: Asked) -> Call:
         def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:

@@ -190,16 +190,17 @@ def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patienc
         SandboxError: the process ended, or does not answer.
     """
     deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            if _ask(record, "GET", 0.2) == process.pid:
-                return
-        except SandboxError:
-            continue  # its socket is open, the server behind it still loads
-    process.kill()
-    process.wait()
-    raise SandboxError(
-        "the embedded AWS did not start", evidence=log.read_text()[-_TAIL_CHARS:], hint=f"its log is {log}"
-    )
+    while not _answers(record):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise SandboxError(
+                "the embedded AWS did not start", evidence=log.read_text()[-_TAIL_CHARS:], hint=f"its log is {log}"
+            )
+
+
+def _answers(record: _Record) -> bool:
+    try:
+        return _ask(record, "GET", 0.2) == record.pid
+    except SandboxError:
+        return False  # its socket is open, the server behind it still loads

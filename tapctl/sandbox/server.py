@@ -57,13 +57,14 @@ def _warm_up() -> None:
     from moto.backends import get_backend
 
     for service in ("cloudformation", "ecr", "rds", "resourcegroupstaggingapi"):
-        get_backend(service)  # type: ignore[call-overload]  # moto types each name apart
+        get_backend(service)
 
 
 def serve(fd: int, token: str, latency_s: float) -> None:
     """Serve the embedded AWS on the listening socket ``fd`` until it is told to stop."""
     app = Controlled(Sandbox(latency_s=latency_s), token)
     app.server = http_server(app, fd)
+    os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone
     threading.Thread(target=_warm_up, daemon=True).start()
     app.server.serve_forever(poll_interval=0.05)
     app.server.server_close()

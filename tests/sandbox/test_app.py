@@ -1,10 +1,33 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
 import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tapctl.aws import Aws
+from tapctl.errors import AwsLost
+from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
+from tapctl.sandbox.server import http_server
 from tests.conftest import Network
+
+
+@contextmanager
+def served(app: Sandbox) -> Iterator[str]:
+    server = http_server(app)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
 
 
 def test_it_is_an_aws_account(aws: Aws) -> None:
@@ -21,3 +44,87 @@ def test_the_network_fixture_spans_three_zones(aws: Aws, network: Network) -> No
 def test_nothing_but_loopback_can_be_reached() -> None:
     with pytest.raises(Exception, match="loopback"):
         boto3.client("sts", region_name="us-east-1", endpoint_url="http://192.0.2.1").get_caller_identity()
+
+
+def test_what_moto_has_not_is_a_refusal_of_its_own_and_is_not_asked_again(aws: Aws) -> None:
+    with pytest.raises(AwsLost, match=r"NotImplemented on kms:ConnectCustomKeyStore.*cannot do this"):
+        aws.kms.connect_custom_key_store(CustomKeyStoreId="x")
+
+
+def test_a_failure_inside_is_a_servers_fault_and_is_told_in_the_log(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """moto knows no subnet group of that name and fails; only the rule left out here says so properly."""
+    with served(Sandbox(disabled={"rds.a_subnet_group_is_changed_in_place"})) as url:
+        once = Config(retries={"total_max_attempts": 1})
+        rds = boto3.client("rds", region_name="us-east-1", endpoint_url=url, config=once)
+        with pytest.raises(ClientError, match=r"InternalFailure.*KeyError") as caught:
+            rds.modify_db_subnet_group(DBSubnetGroupName="none", SubnetIds=network.subnet_ids)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_s3_is_passed_through(aws: Aws) -> None:
+    aws.s3.create_bucket(Bucket="bucket")
+    aws.s3.put_object(Bucket="bucket", Key="k/n", Body=b"1", IfNoneMatch="*")
+    assert aws.s3.get_object(Bucket="bucket", Key="k/n")["Body"].read() == b"1"
+    with pytest.raises(Exception, match="PreconditionFailed"):
+        aws.s3.put_object(Bucket="bucket", Key="k/n", Body=b"2", IfNoneMatch="*")
+
+
+def test_a_rule_can_be_left_out(aws: Aws) -> None:
+    with served(Sandbox(disabled={"kms.rotation_keeps_its_period", "kms.rotation_tells_its_period"})) as url:
+        kms = boto3.client("kms", region_name="us-east-1", endpoint_url=url)
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.enable_key_rotation(KeyId=key)
+        assert "RotationPeriodInDays" not in kms.get_key_rotation_status(KeyId=key)
+
+
+def test_a_rule_nobody_has_cannot_be_left_out() -> None:
+    with pytest.raises(ValueError, match=r"no rule named kms\.nothing"):
+        Sandbox(disabled={"kms.nothing"})
+
+
+def test_rules_wrap_each_other_the_first_outermost() -> None:
+    rules, heard = Rules("s"), []
+
+    @rules("Op")
+    def outer(_: Call, proceed: Proceed) -> Reply:
+        heard.append("outer")
+        return {**proceed(), "outer": True}
+
+    @rules("Op")
+    def inner(_: Call, proceed: Proceed) -> Reply:
+        heard.append("inner")
+        return {**proceed(), "inner": True}
+
+    call = Call("s", "Op", {}, "us-east-1", "1", lambda *_: {"moto": True})
+    assert RuleBook([rules]).answer(call) == {"moto": True, "inner": True, "outer": True}
+    assert heard == ["outer", "inner"]
+    assert not RuleBook([rules], {"s.outer", "s.inner"}).concerns("s", "Op")
+
+
+def test_latency_is_waited_side_by_side(aws: Aws) -> None:
+    with served(Sandbox(latency_s=0.2)) as url:
+        sts = boto3.client("sts", region_name="us-east-1", endpoint_url=url)
+        began = time.monotonic()
+        callers = [Thread(target=sts.get_caller_identity) for _ in range(4)]
+        for one in callers:
+            one.start()
+        for one in callers:
+            one.join()
+        assert 0.2 <= time.monotonic() - began < 0.7
+
+
+def test_services_without_rules_are_motos(sandbox_url: str) -> None:
+    assert boto3.client("sqs", region_name="us-east-1").list_queues().get("QueueUrls", []) == []
+
+
+@pytest.mark.parametrize(("service", "status"), [("nosuchservice", 500), ("rds", 404)])
+def test_what_is_no_call_of_aws_gets_an_answer(sandbox_url: str, service: str, status: int) -> None:
+    signature = f"AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/{service}/aws4_request, SignedHeaders=, Signature="
+    request = Request(sandbox_url, headers={"Authorization": signature}, data=b"x")  # noqa: S310  # loopback
+    with pytest.raises(HTTPError) as caught:
+        urlopen(request)  # noqa: S310  # as above
+    assert caught.value.code == status
+    caught.value.close()

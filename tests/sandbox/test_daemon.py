@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tapctl import sandbox
+from tapctl.errors import SandboxError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / ".tapctl"
+    sandbox.stop(tmp_path / ".tapctl")
+
+
+def record(folder: Path) -> dict[str, int]:
+    kept: dict[str, int] = json.loads((folder / "sandbox.json").read_text())
+    return kept
+
+
+class _Deaf(BaseHTTPRequestHandler):
+    """Answers to every token, says the pid it was told, and does not stop."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"pid": 1}')
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    server = HTTPServer(("127.0.0.1", 0), _Deaf)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def pretend(folder: Path, port: int, pid: int = 1) -> None:
+    folder.mkdir()
+    (folder / "sandbox.json").write_text(json.dumps({"pid": pid, "port": port, "token": "t", "planted": []}))
+
+
+def test_it_is_started_once_planted_once_and_stopped(folder: Path) -> None:
+    seed = sandbox.Seed("us-east-2", "networking-dev", ("repo", "1"))
+    assert sandbox.status(folder) is None
+    url = sandbox.ensure(folder, [seed])
+    pid = record(folder)["pid"]
+    assert os.getsid(pid) == pid != os.getsid(0)
+    assert sandbox.ensure(folder, [seed]) == url == sandbox.status(folder)
+    assert record(folder)["pid"] == pid
+    stacks = boto3.client("cloudformation", region_name="us-east-2", endpoint_url=url).describe_stacks()["Stacks"]
+    assert [one["StackName"] for one in stacks] == ["networking-dev"]
+    sandbox.ensure(folder, [seed, sandbox.Seed("us-east-2", "networking-two", None)])
+    stacks = boto3.client("cloudformation", region_name="us-east-2", endpoint_url=url).describe_stacks()["Stacks"]
+    assert len(stacks) == 2
+    assert sandbox.stop(folder) is True
+    assert (sandbox.status(folder), sandbox.stop(folder)) == (None, False)
+
+
+def test_many_at_once_start_one(folder: Path) -> None:
+    script = f"from pathlib import Path; from tapctl import sandbox; print(sandbox.ensure(Path({str(folder)!r}), []))"
+    started = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert len({one.communicate()[0] for one in started}) == 1
+    assert [one.returncode for one in started] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}'])
+def test_a_broken_record_is_no_server(folder: Path, text: str) -> None:
+    folder.mkdir()
+    (folder / "sandbox.json").write_text(text)
+    assert sandbox.status(folder) is None
+    assert sandbox.stop(folder) is False
+
+
+def test_a_port_that_nothing_or_something_else_has_is_no_server(folder: Path, deaf: int) -> None:
+    pretend(folder, deaf, pid=2)
+    assert sandbox.status(folder) is None
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    (folder / "sandbox.json").write_text(json.dumps({"pid": 1, "port": port, "token": "t"}))
+    assert sandbox.status(folder) is None
+
+
+def test_a_server_that_says_nothing_is_named(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        pretend(folder, silent.getsockname()[1])
+        with pytest.raises(SandboxError, match="does not answer"):
+            sandbox.status(folder, patience_s=0.01)
+
+
+def test_a_server_that_does_not_stop_is_named(folder: Path, deaf: int) -> None:
+    pretend(folder, deaf)
+    with pytest.raises(SandboxError, match="does not stop") as caught:
+        sandbox.stop(folder, patience_s=0.05)
+    assert caught.value.hint == "end its process: kill 1"
+    (folder / "sandbox.json").unlink()
+
+
+@pytest.mark.parametrize("package", ["moto", "flask"])
+def test_without_moto_the_command_to_install_it_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SandboxError, match="not installed") as caught:
+        sandbox.ensure(folder, [])
+    assert caught.value.hint == "pip install 'tapctl[sandbox]'"
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_a_start_that_fails_shows_its_log(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path / "python", "echo no such module; exit 3"))
+    with pytest.raises(SandboxError, match="did not start") as caught:
+        sandbox.ensure(folder, [])
+    assert caught.value.evidence == "no such module\n"
+    assert str(folder / "sandbox.log") in str(caught.value.hint)
+    assert sandbox.status(folder) is None
+
+
+def test_a_start_that_hangs_is_given_up(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path / "python", "exec sleep 60"))
+    with pytest.raises(SandboxError, match="did not start"):
+        sandbox.ensure(folder, [], patience_s=0.3)
+    with pytest.raises(ProcessLookupError):
+        os.kill(record(folder)["pid"], 0)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SandboxError, match="cannot keep its files"):
+        sandbox.ensure(tmp_path / "file", [])

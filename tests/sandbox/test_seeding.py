@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from tapctl import sandbox
+from tapctl.aws import Aws
+from tapctl.config import Config, load_all
+from tapctl.sandbox.seeding import plant
+
+SEED = sandbox.Seed("us-east-1", "net", ("repo", "1"))
+
+
+def test_the_stack_is_a_network_in_three_zones(aws: Aws, sandbox_url: str) -> None:
+    plant(sandbox_url, SEED)
+    (stack,) = aws.cloudformation.describe_stacks(StackName="net")["Stacks"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    subnets = aws.ec2.describe_subnets(SubnetIds=outputs["PrivateSubnetIds"].split(","))["Subnets"]
+    assert {one["VpcId"] for one in subnets} == {outputs["VpcId"]}
+    assert {one["AvailabilityZone"] for one in subnets} == {"us-east-1a", "us-east-1b", "us-east-1c"}
+    dns = aws.ec2.describe_vpc_attribute(VpcId=outputs["VpcId"], Attribute="enableDnsSupport")
+    assert dns["EnableDnsSupport"]["Value"] is True
+
+
+def test_the_stack_is_of_its_region(aws: Aws, sandbox_url: str) -> None:
+    plant(sandbox_url, replace(SEED, region="us-west-2"))
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+def test_planting_again_changes_nothing(aws: Aws, sandbox_url: str) -> None:
+    plant(sandbox_url, SEED)
+    before = aws.ecr.describe_images(repositoryName="repo")["imageDetails"], aws.ec2.describe_vpcs()["Vpcs"]
+    plant(sandbox_url, SEED)
+    assert (aws.ecr.describe_images(repositoryName="repo")["imageDetails"], aws.ec2.describe_vpcs()["Vpcs"]) == before
+
+
+def test_distinct_images_have_distinct_digests(aws: Aws, sandbox_url: str) -> None:
+    plant(sandbox_url, replace(SEED, stack=None))
+    plant(sandbox_url, replace(SEED, stack=None, image=("repo", "2")))
+    images = aws.ecr.describe_images(repositoryName="repo")["imageDetails"]
+    assert len({one["imageDigest"] for one in images}) == 2
+
+
+def test_what_is_not_needed_is_not_made(aws: Aws, sandbox_url: str) -> None:
+    plant(sandbox_url, replace(SEED, stack=None, image=None))
+    assert aws.ecr.describe_repositories()["repositories"] == []
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+@dataclass(frozen=True)
+class _Networking:
+    kind: str
+    target: str
+
+
+@dataclass(frozen=True)
+class _Image:
+    repository: str
+    tag: str
+    registry: str | None = None
+
+
+@dataclass(frozen=True)
+class _Processor:
+    image: _Image | None
+
+
+@dataclass(frozen=True)
+class _Config:
+    """As much of a configuration as seeding looks at."""
+
+    networking: _Networking
+    processor: _Processor
+
+
+def seed(networking: _Networking, image: _Image | None) -> sandbox.Seed:
+    return sandbox.seed(cast("Config", _Config(networking, _Processor(image))), "us-east-1")
+
+
+def test_a_seed_is_what_the_environment_refers_to() -> None:
+    stack = _Networking("cloudformation", "net")
+    assert seed(stack, _Image("repo", "1")) == SEED
+    assert seed(_Networking("ssm", "/net"), _Image("repo", "1")).stack is None
+    assert seed(stack, None).image is None
+    assert seed(stack, _Image("repo", "1", registry="210987654321")).image is None
+    assert seed(stack, _Image("repo", f"sha256:{'0' * 64}")).image is None
+
+
+def test_the_environments_as_shipped_have_seeds() -> None:
+    configs = load_all(Path(__file__).parents[2] / "environments")
+    seeds = [sandbox.seed(config, config.region) for config in configs.values()]
+    assert {one.stack for one in seeds} == {f"networking-{name}" for name in configs}
+    assert all(one.image is not None for one in seeds)
