@@ -152,6 +152,7 @@ def verdict(last: Verdict) -> Record:
         "counts": dict(last.counts),
         "elapsed_s": _seconds(last.elapsed_s),
         "api_calls": last.api_calls,
+        "changing_calls": last.changing_calls,
         "manifest": last.manifest,
         "summary": last.summary,
     }

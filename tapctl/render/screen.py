@@ -42,6 +42,8 @@ class Verdict:
     """The rest of the line for people: ``2 to create · 0 to change · 0 to remove · 19 unchanged``."""
     elapsed_s: float = 0
     api_calls: int = 0
+    changing_calls: int = 0
+    """Those of them that may have changed the stack."""
     manifest: str = ""
     """Where the record is."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -38,9 +39,11 @@ def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     """Read everything, change nothing."""
     manifest, version = run.recorded()
     deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
-    network = resolve_network(run.aws, run.config.networking, deployed=deployed)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        released = beside.submit(release, run)
+        network = resolve_network(run.aws, run.config.networking, deployed=deployed)
     run.screen.header(run.header(describe(network)))
-    stack = build(run.config, run.names, network, release(run))
+    stack = build(run.config, run.names, network, released.result())
     reconcilers = registry()
     wanted = [Look(one.reconciler, one.id, one.spec) for one in stack]
     leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
@@ -101,8 +104,18 @@ def counted(found: Plan) -> dict[str, int]:
 
 def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:
     """Say the last line; returns the exit status."""
-    calls = sum(run.aws.traffic.calls.values())
     run.screen.verdict(
-        Verdict(run.options.verb, run.suffix, status, code, counts, summary, run.elapsed(), calls, run.location)
+        Verdict(
+            verb=run.options.verb,
+            env=run.suffix,
+            status=status,
+            exit=code,
+            counts=counts,
+            summary=summary,
+            elapsed_s=run.elapsed(),
+            api_calls=run.aws.traffic.calls.total(),
+            changing_calls=run.aws.traffic.changes.total(),
+            manifest=run.location,
+        )
     )
     return code

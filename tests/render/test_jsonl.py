@@ -241,6 +241,7 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
             "counts": {"drifted": 2},
             "elapsed_s": 1.235,
             "api_calls": 42,
+            "changing_calls": 7,
             "manifest": "manifests/prod.json",
             "summary": "2 drifted",
         }
