@@ -229,7 +229,7 @@ def test_configuration_errors_come_one_by_one(shown: Shown) -> None:
 
 def test_the_verdict_is_the_last_line(shown: Shown) -> None:
     shown.screen.verdict(
-        Verdict("drift", "prod", "", 2, {"drifted": 2}, "2 drifted", 1.23456, 42, "manifests/prod.json")
+        Verdict("drift", "prod", "", 2, {"drifted": 2}, "2 drifted", 1.23456, 42, 7, "manifests/prod.json")
     )
     assert shown.lines == [
         {
