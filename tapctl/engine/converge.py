@@ -6,16 +6,17 @@ alone; a call's answer says only that it was accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.engine import refs
+from tapctl.engine.asked import PROPAGATION_S, Asked
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.graph import AnyResource
 from tapctl.engine.model import Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
+from tapctl.engine.permit import permit
 from tapctl.engine.plan import Action, Change, entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools, Wait
@@ -23,7 +24,6 @@ from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience
 from tapctl.manifest.entry import Entry, Phase
 
 REBOOT: Final = "reboot"
-_PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,13 @@ class _Converging:
         self.published = False
         self.result = Result.UNCHANGED
         self.unread: tuple[str, ...] = ()
+        self.sent_at: float | None = None
         self.created_at: float | None = None
-        self.accepted = False
+        self.made = False
         self.was_seen = False
         self.absent_since: float | None = None
-        self.asked: dict[str, Any] = {}
-        self.in_force: set[str] = set()
+        self.gave_up: str | None = None
+        self.asked = Asked(self.wait)
         # A thing that a second create would double is not believed absent at once where a create may have been lost.
         self.doubtful = not self.rec.repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
 
@@ -100,34 +101,34 @@ class _Converging:
         if seen is None:
             self.absent()
             return False
-        if not is_ours(
-            seen,
-            self.tools.owner,
-            recorded=self.entry.outputs if self.entry else None,
-            # What this very loop has made shows its tags later than itself.
-            made_by_aws=self.rec.made_by_aws or (self.accepted and seen.owner is None),
-        ):
-            raise not_ours(self.one.address, seen)
+        self.absent_since = None
+        recorded = self.entry.outputs if self.entry else None
+        # What this very loop has made shows its tags later than itself.
+        made_by_aws = self.rec.made_by_aws or (self.made and seen.owner is None)
+        if not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=made_by_aws):
+            self.stranger(seen)
+            return False
         if seen.going:
             self.going(seen)
             return False
-        self.was_seen, self.absent_since = True, None
+        self.was_seen = True
         if seen.failed is not None and not self.heal(seen):
             return False
         differs = compare(self.want, seen.spec, unread=seen.unread)
-        self.publish(seen)
-        self.in_force |= {name for name in self.asked if name not in differs}
-        waits = [name for name, pending in seen.pending.items() if name in self.asked and pending.until != REBOOT]
-        if not differs and not waits and seen.settled and seen.outputs is not None and seen.failed is None:
+        missing = self.asked.missing(differs)
+        costs = max((self.rec.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
+        if costs is not Impact.REPLACE:
+            self.publish(seen)
+        pending = any(name in self.asked.fields and waiting.until != REBOOT for name, waiting in seen.pending.items())
+        if not differs and not pending and seen.settled and seen.outputs is not None and seen.failed is None:
             self.done(seen)
             return True
-        missing = [name for name in differs if name not in self.asked]
-        if seen.failed is not None and not missing:
+        if seen.failed is not None and not missing and not self.asked.fields:
             raise self.failed(seen)
         if missing:
-            self.change_fields(seen, missing)
+            self.change_fields(seen, missing, costs)
         else:
-            self.patiently(seen, differs, waits)
+            self.patiently(seen, differs, pending=pending)
         return False
 
     # -- absent ------------------------------------------------------------------------------------------------------
@@ -138,39 +139,58 @@ class _Converging:
             self.absent_since = now
         if self.created_at is not None or self.was_seen:
             since = max(self.absent_since, self.created_at or 0)
-            if now - since > _PROPAGATION_S:
-                cause = (
-                    "was there and has vanished"
-                    if self.was_seen
-                    else "does not show: its name may be held by something these credentials cannot see"
-                )
+            if now - since > PROPAGATION_S:
+                cause = "does not show: its name may be held by something these credentials cannot see"
+                if self.made or self.was_seen:
+                    cause = "was there and has vanished" if self.was_seen else "was made and does not show"
                 raise NotConverged(f"{self.one.address} {cause}", hint="run the same command again")
             self.wait.pause("waiting for AWS to show it")
             return
-        if self.doubtful and now - self.absent_since <= _PROPAGATION_S:
+        if self.doubtful and now - self.absent_since <= PROPAGATION_S:
             self.wait.pause("an earlier create may have been accepted: looking before making another")
             return
         self.permit(Action.CREATE)
-        self.create()
+        self.create(anew=True)
+
+    def stranger(self, seen: Observed[Any, Any]) -> None:
+        """Not ours, unless our own create made it and its tags do not show yet."""
+        if seen.owner is None and self.sent_at is not None and self.wait.now - self.sent_at <= PROPAGATION_S:
+            self.wait.pause("waiting for its tags to show")
+            return
+        if self.intended and self.result is Result.UNCHANGED:
+            # The record must not say for ever that we were making what is somebody else's.
+            if self.entry is None:
+                self.tools.journal.drop(self.one.address)
+            else:
+                self.tools.journal.put(self.entry)
+        raise not_ours(self.one.address, seen)
 
     def going(self, seen: Observed[Any, Any]) -> None:
         if seen.kept is None:
+            if not self.made:
+                # What held the name is going: that it was taken says nothing any more.
+                self.created_at = None
             self.wait.pause("waiting for it to be gone before it is made again")
         elif self.created_at is not None:
-            self.patiently(seen, (), ())
+            self.patiently(seen, ())
         else:
             self.permit(Action.CREATE)
-            self.create()
+            self.create(anew=False)
 
-    def create(self) -> None:
+    def create(self, *, anew: bool) -> None:
         self.before_step()
+        self.sent_at = self.wait.now
+        # A create asks for all that can never be changed in place: where that differs for a while, it is lag.
+        fixed = {name for name, impact in self.rec.impacts.items() if anew and impact is Impact.REPLACE}
         try:
             self.rec.create(self.tools.aws, self.one.id, self.want, self.tools.owner)
         except AwsLost:
             # What an unrepeatable create did is looked for during the propagation time, counted from now.
             self.absent_since = None
+            self.asked.fields |= fixed
             raise
-        self.created_at, self.accepted = self.wait.now, True
+        self.asked.fields |= fixed
+        self.created_at, self.made = self.wait.now, anew
         self.result = Result.REPLACED if self.result is Result.REPLACED else Result.CREATED
         self.wait.stepped()
 
@@ -178,8 +198,12 @@ class _Converging:
 
     def heal(self, seen: Observed[Any, Any]) -> bool:
         """What AWS gave up on: True when the turn may go on and ask it again, False when it was taken away."""
-        if self.asked or self.created_at is not None:
-            raise self.failed(seen)
+        if self.asked.fields or self.created_at is not None:
+            # The failure it had before may show for a while after it was asked again.
+            if seen.failed != self.gave_up or self.wait.now - self.wait.since_step > PROPAGATION_S:
+                raise self.failed(seen)
+            return True
+        self.gave_up = seen.failed
         if self.rec.holds_data:
             raise Refused(
                 f"{self.one.address} has failed and holds data: it is neither changed nor replaced",
@@ -199,15 +223,19 @@ class _Converging:
 
     def replace(self, seen: Observed[Any, Any]) -> None:
         self.permit(Action.REPLACE)
+        if self.result is Result.REPLACED:
+            raise NotConverged(
+                f"{self.one.address} was replaced, and somebody else has made it again",
+                hint="see who makes it, then run the same command again",
+            )
         self.intend()
         last = Leaving(self.one.address, self.rec, self.one.id, seen.spec, self.entry)
         remove(last, self.tools, self.tell, forget=False)
         self.result = Result.REPLACED
-        self.was_seen, self.asked, self.in_force = False, {}, set()
+        self.was_seen, self.created_at, self.asked = False, None, Asked(self.wait)
         self.wait.stepped()
 
-    def change_fields(self, seen: Observed[Any, Any], missing: list[str]) -> None:
-        costs = max(self.rec.impacts.get(name, Impact.NONE) for name in missing)
+    def change_fields(self, seen: Observed[Any, Any], missing: list[str], costs: Impact) -> None:
         if costs is Impact.REPLACE:
             if self.rec.replaceable:
                 self.replace(seen)
@@ -216,49 +244,27 @@ class _Converging:
                 f"{self.one.address}: {', '.join(missing)} cannot be changed in place, and it is never replaced"
             )
         self.permit(Action.UPDATE, costs)
-        have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.asked})
+        self.asked.give_time(seen, missing)
+        have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.asked.fields})
         self.before_step()
-        asked = self.rec.update(self.tools.aws, self.one.id, have, self.want)
-        self.asked.update({name: getattr(self.want, name) for name in asked})
+        fields = self.rec.update(self.tools.aws, self.one.id, have, self.want)
         if self.result is Result.UNCHANGED:
             self.result = Result.UPDATED
-        self.wait.stepped()
+        self.asked.stepped(seen, fields)
 
-    def patiently(self, seen: Observed[Any, Any], differs: tuple[str, ...], waits: Any) -> None:
-        """Nothing left to ask for: look again, unless a settled thing has ignored us for the propagation time."""
-        if seen.settled and not waits and self.wait.now - self.wait.since_step > _PROPAGATION_S:
-            undone = sorted(set(differs) & self.in_force)
-            if undone:
-                cause = f"somebody else keeps changing {', '.join(undone)}"
-            elif differs:
-                cause = f"AWS did not take {', '.join(differs)}"
-            else:
-                cause = "AWS does not tell its identity"
-            raise NotConverged(
-                f"{self.one.address}: {cause}",
-                evidence=f"asked for, settled again ({seen.status}), and still different",
-                hint="see who changes it (tapctl drift), then run the same command again",
-            )
+    def patiently(self, seen: Observed[Any, Any], differs: tuple[str, ...], *, pending: bool = False) -> None:
+        self.asked.ignored(seen, differs, pending=pending)
         self.wait.pause("" if seen.settled else f"AWS is at work: {seen.status}")
 
     # -- the guards --------------------------------------------------------------------------------------------------
 
     def permit(self, action: Action, impact: Impact = Impact.NONE) -> None:
-        """An apply may do less than its plan, never more."""
-        planned = self.change
-        if action <= planned.action and (impact <= planned.impact or planned.action > Action.UPDATE):
-            return
-        raise NotConverged(
-            f"{self.one.address} has changed since it was planned: it would now have to be "
-            f"{action.name.lower()}d{f' with {impact.name.lower()}' if impact else ''}",
-            evidence=f"planned: {planned.action.name.lower()}",
-            hint="nothing was done with it; run the same command again to see and confirm the new plan",
-        )
+        permit(self.change, action, impact, begun=self.intended)
 
     def intend(self) -> None:
         """The intent is on disk before the first changing call."""
         if not self.intended:
-            outputs: Mapping[str, str] | None = self.entry.outputs if self.entry else None
+            outputs = self.entry.outputs if self.entry else None
             self.tools.journal.put(entry_for(self.one, self.want, Phase.MAKING, outputs))
             self.intended = True
 
@@ -276,7 +282,7 @@ class _Converging:
     def done(self, seen: Observed[Any, Any]) -> None:
         outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
         self.unread = tuple(sorted(seen.unread.values()))
-        # What this loop has sent is known without reading it; what it found there is not.
-        unread = () if self.accepted else tuple(seen.unread)
+        # What this loop has made is known without reading it; what it found there is not.
+        unread = () if self.made else tuple(seen.unread)
         self.tools.journal.put(entry_for(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))
         self.tools.known[self.one.address] = outputs

@@ -57,7 +57,9 @@ class Wait:
     usual_s: float
     began: float = 0
     since_step: float = 0
-    refused_since: float | None = None
+    refusal: NotYet | None = None
+    """The last answer, where a step was refused since anything else happened."""
+    refused_since: float = 0
     lost_since: float | None = None
     status: str = ""
 
@@ -83,13 +85,18 @@ class Wait:
         """
         if self.tools.stop.is_set():
             raise Stopped
-        if self.now - self.since_step > self.usual.longest:
-            raise self.too_long(f"AWS has not finished after {self.now - self.since_step:.0f} s")
+        waited = self.now - self.since_step
+        if waited > self.usual.longest:
+            raise self.too_long(self.refusal.reason if self.refusal else "AWS has not finished", waited)
 
     def stepped(self) -> None:
         """A step was accepted: its waiting begins."""
         self.since_step = self.now
-        self.refused_since = None
+        self.idle()
+
+    def idle(self) -> None:
+        """Nothing is asked for: a step that is refused later is refused anew."""
+        self.refusal = None
 
     def looked(self, status: str) -> None:
         """A look was answered."""
@@ -110,18 +117,19 @@ class Wait:
 
     def refused(self, answer: NotYet) -> None:
         """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed."""
-        if self.refused_since is None:
+        if self.refusal is None or self.refusal.patience is not answer.patience:
             self.refused_since = self.now
+        self.refusal = answer
         waited = self.now - self.refused_since
         if waited > limit(answer.patience, self.usual.longest):
-            raise self.too_long(f"{answer.reason}; this was so for {waited:.0f} s")
+            raise self.too_long(answer.reason, waited)
         self._wait(pause_before_step(waited), answer.reason)
 
-    def too_long(self, evidence: str) -> NotConverged:
+    def too_long(self, reason: str, waited_s: float) -> NotConverged:
         """The error of patience that ended."""
         return NotConverged(
             f"{self.address} did not get there in time",
-            evidence=f"{evidence}; AWS's last word: {self.status or 'none'}",
+            evidence=f"{reason}; this was so for {waited_s:.0f} s; AWS's last word: {self.status or 'none'}",
             hint="run the same command again: it continues from here",
         )
 

@@ -1,0 +1,98 @@
+"""The engine's loops on the fake cloud: one resource, or a whole apply and destroy, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tapctl.engine.converge import Job, converge
+from tapctl.engine.events import Ending, Known, Progress
+from tapctl.engine.graph import AnyResource, Removal, Stack, removing
+from tapctl.engine.model import Impact, Reconciler
+from tapctl.engine.observe import Look, look
+from tapctl.engine.plan import Action, Change, Plan, make_plan
+from tapctl.engine.remove import Leaving, remove
+from tapctl.engine.tools import Tell, Tools
+from tapctl.manifest.entry import Entry, Phase
+from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
+from tests.engine.world import OURS, World
+
+Told = list[Known | Progress]
+
+
+def quiet(_: Known | Progress) -> None:
+    """Nobody listens."""
+
+
+def bring(
+    world: World,
+    one: AnyResource,
+    action: Action = Action.CREATE,
+    impact: Impact = Impact.NONE,
+    entry: Entry | None = None,
+    *,
+    tell: Tell = quiet,
+    tools: Tools | None = None,
+) -> Ending:
+    """Converge one resource, permitted to do this."""
+    job = Job(one, Change(one.address, one.type, one.id, action, impact=impact), entry)
+    return converge(job, tools or world.tools(), tell)
+
+
+def take_away(
+    world: World,
+    rec: Reconciler[Any, Any],
+    id: str = "a",
+    last: ThingSpec | None = None,
+    entry: Entry | None = None,
+    *,
+    tell: Tell = quiet,
+    tools: Tools | None = None,
+) -> Ending:
+    """Remove one thing."""
+    one = Leaving(f"{rec.type}/{id}", rec, id, last, entry)
+    return remove(one, tools or world.tools(), tell)
+
+
+def entry(rec: Reconciler[Any, Any], phase: Phase = Phase.MADE, id: str = "a", **more: Any) -> Entry:
+    """The record of one thing."""
+    return Entry(type=rec.type, id=id, phase=phase, spec=more.pop("spec", {}), **more)
+
+
+def plan(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
+    """Look at everything wanted and recorded, and compare."""
+    entries = world.journal.entries
+    looks = [Look(one.reconciler, one.id, one.spec) for one in stack]
+    looks += [Look(KINDS[one.type], one.id, None) for here, one in entries.items() if here not in stack]
+    return make_plan(stack, entries, look(world, looks), OURS, KINDS, allowed=allowed)
+
+
+def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
+    """As the verb does it, but one after another."""
+    found = plan(world, stack, allowed=allowed)
+    for one in found.blocked:
+        assert one.blocked is not None
+        raise one.blocked
+    tools = world.tools()
+    before: Mapping[str, Entry] = dict(world.journal.entries)
+    world.journal.put(*found.confirmed)
+    world.journal.drop(*found.forgotten)
+    tools.known.update({here: dict(outputs) for here, outputs in found.outputs.items()})
+    for one in found.work:
+        if one.action is not Action.DELETE:
+            converge(Job(stack[one.address], one, before.get(one.address)), tools, quiet)
+    going = [before[one.address] for one in found.to(Action.DELETE)]
+    steps = removing([Removal(one.address, one.type, frozenset(one.needs), early=False) for one in going], RANKS)
+    done: set[str] = set()
+    while len(done) < len(steps):
+        step = next(one for one in steps if one.address not in done and one.settled <= done)
+        record = before[step.address]
+        remove(Leaving(step.address, KINDS[record.type], record.id, None, record), tools, quiet)
+        done.add(step.address)
+    return found
+
+
+def large(world: World) -> AnyResource:
+    """A small thing is there, a large one is wanted."""
+    world.put(Plain(), "a", SMALL)
+    return resource(Plain(), LARGE)

@@ -1,0 +1,261 @@
+"""What one resource goes through until it is as wanted: what is called, how often, and what is on record when."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.engine.events import Known, Progress, Result
+from tapctl.engine.graph import Stack
+from tapctl.engine.model import Impact, Kept, Pending
+from tapctl.engine.plan import Action
+from tapctl.engine.tools import Stopped
+from tapctl.errors import LockHeld, StoreFailed
+from tapctl.manifest.entry import Phase
+from tests.engine.driving import Told, bring, entry
+from tests.engine.kinds import LARGE, SMALL, Early, EarlyLeaf, Key, OneByOne, Plain, ThingSpec, resource
+from tests.engine.traits import HalfVisible, LateOutputs, Looks, Slow, unread
+from tests.engine.world import World
+
+
+def test_what_is_absent_is_made_by_one_call_with_its_intent_recorded_before_and_its_end_after() -> None:
+    world = World()
+
+    ending = bring(world, resource(Plain()))
+
+    assert ending.result is Result.CREATED
+    assert world.log == ["record plain/a making", "create plain/a", "record plain/a made"]
+    assert world.journal.entries["plain/a"].outputs == {"arn": "arn:plain/a/1"}
+
+
+def test_what_is_as_wanted_is_not_touched() -> None:
+    world = World()
+    world.put(Plain(), "a", SMALL)
+
+    assert bring(world, resource(Plain()), Action.SETTLE).result is Result.UNCHANGED
+    assert world.calls == []
+    assert world.journal.entries["plain/a"].phase is Phase.MADE
+
+
+def test_what_differs_is_changed_in_place_and_read_back() -> None:
+    world = World()
+    world.put(Plain(), "a", SMALL)
+
+    assert bring(world, resource(Plain(), LARGE), Action.UPDATE).result is Result.UPDATED
+    assert world.log == ["record plain/a making", "update plain/a", "record plain/a made"]
+    assert world.things["plain/a"].spec == LARGE
+
+
+def test_every_step_is_one_changing_call_and_the_intent_is_recorded_once() -> None:
+    world = World()
+    world.put(OneByOne(), "a", SMALL)
+    want = ThingSpec(size="large", limit=3, items=frozenset("pqr"))
+
+    bring(world, resource(OneByOne(), want), Action.UPDATE)
+
+    assert world.log == ["record one-by-one/a making", *["update one-by-one/a"] * 5, "record one-by-one/a made"]
+    assert world.things["one-by-one/a"].spec == want
+
+
+def test_a_change_that_shows_by_halves_is_asked_for_once() -> None:
+    world = World(HalfVisible("limit", 60))
+    world.put(Plain(), "a", SMALL)
+
+    bring(world, resource(Plain(), ThingSpec(size="large", limit=3)), Action.UPDATE)
+
+    assert world.calls == ["update plain/a"]
+    assert world.clock.now() >= 60
+
+
+def test_while_one_field_does_not_show_yet_the_next_step_asks_only_for_the_others() -> None:
+    world = World(HalfVisible("size", 60))
+    world.put(OneByOne(), "a", SMALL)
+
+    bring(world, resource(OneByOne(), ThingSpec(size="large", limit=3)), Action.UPDATE)
+
+    assert world.calls == ["update one-by-one/a"] * 2
+
+
+def test_it_is_done_only_when_it_is_settled() -> None:
+    world = World(Slow(creating=900))
+
+    bring(world, resource(Plain()))
+
+    assert world.calls == ["create plain/a"]
+    assert 900 <= world.clock.now() <= 900 * 1.05 + 0.25
+
+
+def test_it_is_done_only_when_its_identity_is_known() -> None:
+    world = World(LateOutputs(30))
+
+    bring(world, resource(Plain()))
+
+    assert world.clock.now() >= 30
+    assert world.journal.entries["plain/a"].outputs == {"arn": "arn:plain/a/1"}
+
+
+def test_it_waits_for_what_it_asked_for_to_be_in_force() -> None:
+    world = World()
+    thing = world.put(Plain(), "a", SMALL, pending={"size": Pending("modifying")})
+    world.clock.at(100, lambda: setattr(thing, "pending", {}))
+
+    bring(world, resource(Plain(), LARGE), Action.UPDATE)
+
+    assert world.clock.now() >= 100
+
+
+@pytest.mark.parametrize(
+    "pending", [{"size": Pending("reboot")}, {"mode": Pending("sun:05:00-sun:06:00")}], ids=["a reboot", "not asked"]
+)
+def test_it_does_not_wait_for_a_reboot_or_for_what_it_did_not_ask_for(pending: dict[str, Pending]) -> None:
+    world = World()
+    world.put(Plain(), "a", SMALL, pending=pending)
+
+    bring(world, resource(Plain(), LARGE), Action.UPDATE)
+
+    assert world.clock.now() == 0
+
+
+def test_an_early_thing_is_known_once_its_identity_is_while_it_is_still_being_made() -> None:
+    world = World(Slow(creating=600), LateOutputs(20))
+    tools = world.tools()
+    known: list[tuple[float, object]] = []
+
+    def tell(event: Known | Progress) -> None:
+        if isinstance(event, Known):
+            known.append((world.clock.now(), tools.known["early/a"]))
+
+    bring(world, resource(Early()), tools=tools, tell=tell)
+
+    ((moment, outputs),) = known
+    assert outputs == {"arn": "arn:early/a/1"}
+    assert 20 <= moment < 30
+    assert world.clock.now() >= 600
+
+
+def test_what_is_not_early_tells_its_identity_only_at_its_end() -> None:
+    world = World(Slow(creating=60))
+    told: Told = []
+    tools = world.tools()
+
+    bring(world, resource(Plain()), tools=tools, tell=told.append)
+
+    assert not [one for one in told if isinstance(one, Known)]
+    assert tools.known == {"plain/a": {"arn": "arn:plain/a/1"}}
+
+
+def test_the_identity_of_an_early_thing_that_is_about_to_be_replaced_is_not_told() -> None:
+    world = World()
+    world.put(EarlyLeaf(), "a", ThingSpec(zone="b"))
+    tools = world.tools()
+    known: list[str] = []
+
+    def tell(event: Known | Progress) -> None:
+        known.extend(one["arn"] for one in tools.known.values())
+
+    bring(world, resource(EarlyLeaf()), Action.REPLACE, Impact.REPLACE, tools=tools, tell=tell)
+
+    assert set(known) == {"arn:early-leaf/a/2"}
+    assert world.calls == ["delete early-leaf/a", "create early-leaf/a"]
+
+
+def test_promises_are_kept_before_anything_reaches_aws() -> None:
+    world, stack = World(), Stack()
+    first = stack.add(Plain(), "first", SMALL)
+    second = stack.add(Plain(), "second", ThingSpec(link=f"<{first.out.arn}>"))
+    tools = world.tools()
+    tools.known["plain/first"] = {"arn": "arn:1"}
+
+    bring(world, second, tools=tools)
+
+    assert world.things["plain/second"].spec == ThingSpec(link="<arn:1>")
+    assert world.journal.entries["plain/second"].needs == ("plain/first",)
+
+
+def test_a_promise_that_was_not_kept_never_reaches_aws() -> None:
+    world, stack = World(), Stack()
+    first = stack.add(Plain(), "first", SMALL)
+
+    with pytest.raises(AssertionError, match="plain/first"):
+        bring(world, stack.add(Plain(), "second", ThingSpec(link=first.out.arn)))
+    assert world.log == []
+
+
+def test_a_field_that_cannot_be_read_is_neither_changed_nor_recorded_as_read() -> None:
+    world = World()
+    world.put(Plain(), "a", ThingSpec(limit=7), unread={"limit": "fake:GetLimit"})
+    before = entry(Plain(), spec={"size": "small", "limit": 9}, outputs={"arn": "x"})
+
+    ending = bring(world, resource(Plain(), LARGE), Action.UPDATE, entry=before)
+
+    assert ending.unread == ("fake:GetLimit",)
+    assert world.things["plain/a"].spec == ThingSpec(size="large", limit=7)
+    assert world.journal.entries["plain/a"].spec["limit"] == 9
+
+
+def test_a_field_that_cannot_be_read_back_after_we_made_it_is_recorded_as_made() -> None:
+    world = World(Looks(range(1, 9), unread(limit="fake:GetLimit")))
+
+    ending = bring(world, resource(Plain(), ThingSpec(limit=3)))
+
+    assert ending.unread == ("fake:GetLimit",)
+    assert world.journal.entries["plain/a"].spec["limit"] == 3
+
+
+def test_a_field_that_cannot_be_read_back_of_what_we_brought_back_is_not_recorded_as_made() -> None:
+    world = World(Looks(range(1, 9), unread(limit="fake:GetLimit")))
+    world.put(Key(), "a", SMALL, going_since=0.0, kept=Kept("2031-05-06", "pending deletion"))
+
+    assert bring(world, resource(Key(), ThingSpec(limit=3))).unread == ("fake:GetLimit",)
+    assert "limit" not in world.journal.entries["key/a"].spec
+
+
+def test_a_record_that_cannot_be_written_fails_the_node_before_its_call() -> None:
+    world = World()
+    world.moment = _full_disk
+
+    with pytest.raises(StoreFailed):
+        bring(world, resource(Plain()))
+    assert world.log == []
+
+
+def _full_disk() -> None:
+    raise StoreFailed("the disk is full")
+
+
+def test_the_lease_is_asked_before_every_step_and_a_lost_one_makes_no_call() -> None:
+    world = World()
+    world.put(OneByOne(), "a", SMALL)
+    tools = world.tools()
+    asked: list[int] = []
+
+    def lease() -> None:
+        asked.append(len(world.calls))
+        if len(asked) == 3:
+            raise LockHeld("sam has taken it over")
+
+    tools.lease = lease
+    with pytest.raises(LockHeld):
+        bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pqr"))), Action.UPDATE, tools=tools)
+    assert asked == [0, 1, 2]
+    assert len(world.calls) == 2
+
+
+def test_asked_to_stop_it_leaves_and_makes_no_further_call() -> None:
+    world = World(Slow(creating=600))
+    tools = world.tools()
+    world.clock.at(50, tools.stop.set)
+
+    with pytest.raises(Stopped):
+        bring(world, resource(Plain()), tools=tools)
+    assert world.log == ["record plain/a making", "create plain/a"]
+    assert world.clock.now() < 60
+
+
+def test_asked_to_stop_while_its_intent_is_being_recorded_it_makes_no_call() -> None:
+    world = World()
+    tools = world.tools()
+    tools.lease = tools.stop.set
+
+    with pytest.raises(Stopped):
+        bring(world, resource(Plain()), tools=tools)
+    assert world.calls == []

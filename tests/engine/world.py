@@ -1,0 +1,247 @@
+"""A tiny cloud in memory, a clock whose waits pass at once, and a journal: what the engine is tested on.
+
+The cloud is obedient and immediate; what makes it hard to live with is composed from `tests.engine.traits`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tapctl.engine.model import Kept, Observed, Outputs, Owner, Pending, Reconciler, Spec, address
+from tapctl.engine.tools import Tools
+from tapctl.errors import AlreadyExists
+from tapctl.manifest.entry import Entry
+
+OURS = Owner.ours("dev")
+THEIRS = Owner("terraform", "shop")
+
+
+class FakeClock:
+    """Waits advance it at once; any thread may."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._lock = threading.Lock()
+        self.waits: list[float] = []
+        self.alarms: list[tuple[float, Callable[[], None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        assert seconds > 0, "a wait of no time is a busy loop"
+        with self._lock:
+            self.waits.append(seconds)
+            self._now += 0.0 if stop.is_set() else seconds
+        for due, act in [one for one in self.alarms if one[0] <= self._now]:
+            self.alarms.remove((due, act))
+            act()
+
+    def at(self, moment: float, act: Callable[[], None]) -> None:
+        """Do this when that moment has come."""
+        self.alarms.append((moment, act))
+
+
+@dataclass
+class Thing:
+    """One resource as the cloud has it."""
+
+    spec: Any
+    outputs: Outputs | None
+    owner: Owner | None
+    made_at: float = 0
+    changed_at: float = 0
+    before: Any = None
+    """As it was before its last change."""
+    going_since: float | None = None
+    kept: Kept | None = None
+    failed: str | None = None
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    residents: frozenset[str] = frozenset()
+
+
+Seen = Observed[Any, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One changing call, the how-manieth of its kind on this thing (from 1)."""
+
+    verb: str
+    address: str
+    number: int
+
+
+class Trait:
+    """One way in which a cloud is hard to live with. Each hook may raise what AWS would."""
+
+    def before(self, call: Call, world: World) -> None:
+        """The call comes in; nothing has been done yet."""
+
+    def ignores(self, call: Call) -> bool:
+        """Whether the call is answered and nothing is done."""
+        return False
+
+    def after(self, call: Call, world: World) -> None:
+        """It was done; the answer is on its way."""
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        """What a look shows in place of ``seen``."""
+        return seen
+
+
+class World:
+    """The cloud, the journal and the clock of one test. It is the engine's ``aws`` as well."""
+
+    def __init__(self, *traits: Trait) -> None:
+        self.clock = FakeClock()
+        self.traits = list(traits)
+        self.things: dict[str, Thing] = {}
+        self.made: Counter[str] = Counter()
+        self.holds: dict[str, float] = {}
+        """Until when something of a removed thing lingers."""
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.looks: Counter[str] = Counter()
+        self.rounds: list[Mapping[str, tuple[str, ...]]] = []
+        self.log: list[str] = []
+        """What happened, in order: accepted calls, and records that became durable."""
+        self.journal = FakeJournal(self)
+        self.moment: Callable[[], None] = lambda: None
+        """Called before and after every changing call and every write of the record."""
+        self.lock = threading.RLock()
+
+    def tools(self) -> Tools:
+        """What the loops of one run work with."""
+        return Tools(self, OURS, self.journal, self.clock)
+
+    # -- as AWS ------------------------------------------------------------------------------------------------------
+
+    def round(self, ids: Mapping[str, tuple[str, ...]]) -> World:
+        self.rounds.append(ids)
+        return self
+
+    def observe(self, rec: Reconciler[Any, Any], id: str) -> Seen | None:
+        here = address(rec.type, id)
+        with self.lock:
+            self.looks[here] += 1
+            thing = self.things.get(here)
+            seen = None if thing is None else _shown(thing)
+            for trait in self.traits:
+                seen = trait.sight(here, thing, seen, self)
+            return seen
+
+    def create(self, rec: Reconciler[Any, Any], id: str, thing: Thing) -> None:
+        here = address(rec.type, id)
+
+        def effect() -> None:
+            there = self.things.get(here)
+            if there is not None and there.kept is not None:
+                there.going_since = there.kept = None
+                return
+            if there is not None and rec.repeatable:
+                raise AlreadyExists(f"{here} exists already")
+            self.made[here] += 1
+            self.things[here] = replace(thing, made_at=self.clock.now(), changed_at=self.clock.now())
+
+        self._change("create", here, effect)
+
+    def update(self, rec: Reconciler[Any, Any], id: str, changes: Mapping[str, Any]) -> None:
+        here = address(rec.type, id)
+
+        def effect() -> None:
+            thing = self.things[here]
+            thing.before, thing.changed_at = thing.spec, self.clock.now()
+            thing.spec, thing.failed = thing.spec.model_copy(update=dict(changes)), None
+
+        self._change("update", here, effect)
+
+    def delete(self, rec: Reconciler[Any, Any], id: str, kept: Kept | None = None) -> None:
+        """Gone at once; with ``kept`` it is going until that date."""
+        here = address(rec.type, id)
+
+        def effect() -> None:
+            if kept is None:
+                del self.things[here]
+            else:
+                self.things[here].going_since, self.things[here].kept = self.clock.now(), kept
+
+        self._change("delete", here, effect)
+
+    def _change(self, verb: str, here: str, effect: Callable[[], None]) -> None:
+        with self.lock:
+            self.moment()
+            self.asked[verb, here] += 1
+            call = Call(verb, here, self.asked[verb, here])
+            for trait in self.traits:
+                trait.before(call, self)
+            if not any(trait.ignores(call) for trait in self.traits):
+                effect()
+            self.log.append(f"{verb} {here}")
+            for trait in self.traits:
+                trait.after(call, self)
+            self.moment()
+
+    # -- for tests ---------------------------------------------------------------------------------------------------
+
+    def put(self, rec: Reconciler[Any, Any], id: str, spec: Spec, **more: Any) -> Thing:
+        """There is such a thing already."""
+        here = address(rec.type, id)
+        owner = more.pop("owner", OURS)
+        self.things[here] = Thing(spec, more.pop("outputs", _identity(rec, here)), owner, **more)
+        self.made[here] += 1
+        return self.things[here]
+
+    @property
+    def calls(self) -> list[str]:
+        """The changing calls that were accepted."""
+        return [one for one in self.log if not one.startswith("record")]
+
+
+def _identity(rec: Reconciler[Any, Any], here: str) -> Outputs:
+    return rec.outputs(**{name: f"{name}:{here}" for name in rec.outputs.model_fields})
+
+
+def _shown(thing: Thing) -> Seen:
+    going = thing.going_since is not None
+    return Observed(
+        spec=thing.spec,
+        outputs=thing.outputs,
+        settled=not going and thing.failed is None,
+        going=going,
+        failed=thing.failed,
+        status="deleting" if going else "failed" if thing.failed else "available",
+        owner=thing.owner,
+        pending=thing.pending,
+        unread=thing.unread,
+        kept=thing.kept,
+        residents=thing.residents,
+    )
+
+
+class FakeJournal:
+    """What is durable, and the order in which it became so."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.entries: dict[str, Entry] = {}
+
+    def put(self, *entries: Entry) -> None:
+        for entry in entries:
+            if self.entries.get(entry.address) != entry:
+                self.world.moment()
+                self.entries[entry.address] = entry
+                self.world.log.append(f"record {entry.address} {entry.phase.value}")
+                self.world.moment()
+
+    def drop(self, *addresses: str) -> None:
+        for here in addresses:
+            if here in self.entries:
+                self.world.moment()
+                del self.entries[here]
+                self.world.log.append(f"record {here} gone")
+                self.world.moment()
