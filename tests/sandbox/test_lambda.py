@@ -183,7 +183,8 @@ def test_a_package_type_stays(aws: Aws, make: Build, image: str, refused: Refuse
     make()
     with refused("InvalidParameterValueException", "package type is Zip"):
         aws.lambda_.update_function_code(FunctionName="f", ImageUri=f"{REGISTRY}/repo:1")
-    aws.lambda_.update_function_code(FunctionName="f", ZipFile=zipped())
+    aws.lambda_.update_function_code(FunctionName="f", ZipFile=zipped(), Architectures=["arm64"])
+    assert seen(aws)["Architectures"] == ["arm64"]
 
 
 def test_a_change_is_kept_whole(aws: Aws, make_image: Build) -> None:

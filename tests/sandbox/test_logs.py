@@ -37,9 +37,10 @@ def test_retention_is_of_a_set(aws: Aws, group: str, refused: Refused) -> None:
 
 
 def test_groups_are_found_by_exact_name(aws: Aws, group: str) -> None:
-    aws.logs.create_log_group(logGroupName=f"{NAME}2")
+    aws.logs.create_log_group(logGroupName=f"{NAME}2", logGroupClass="INFREQUENT_ACCESS")
     found = aws.logs.describe_log_groups(logGroupIdentifiers=[NAME, "none", f"{ARN}2"])["logGroups"]
-    assert sorted(one["logGroupName"] for one in found) == [NAME, f"{NAME}2"]
+    classes = {one["logGroupName"]: one["logGroupClass"] for one in found}
+    assert classes == {NAME: "STANDARD", f"{NAME}2": "INFREQUENT_ACCESS"}
 
 
 def test_a_key_must_allow_it(aws: Aws, key: str, refused: Refused) -> None:

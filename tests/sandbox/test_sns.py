@@ -19,6 +19,19 @@ def arn(aws: Aws) -> str:
     return aws.sns.create_topic(Name="t", Attributes=ATTRIBUTES, Tags=TAGS)["TopicArn"]
 
 
+def test_every_attribute_is_shown(aws: Aws, arn: str) -> None:
+    def seen() -> dict[str, str]:
+        return aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+
+    assert "SignatureVersion" not in seen()
+    aws.sns.set_topic_attributes(TopicArn=arn, AttributeName="SignatureVersion", AttributeValue="2")
+    aws.sns.set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue="")
+    assert seen()["SignatureVersion"] == "2"
+    assert "KmsMasterKeyId" not in seen()
+    other = aws.sns.create_topic(Name="o", Attributes={"TracingConfig": "Active"})["TopicArn"]
+    assert aws.sns.get_topic_attributes(TopicArn=other)["Attributes"]["TracingConfig"] == "Active"
+
+
 @pytest.mark.parametrize("same", [{}, {"Attributes": ATTRIBUTES}, {"Tags": TAGS[::-1]}])
 def test_the_same_topic_is_answered(aws: Aws, arn: str, same: dict[str, Any]) -> None:
     assert aws.sns.create_topic(Name="t", **same)["TopicArn"] == arn

@@ -65,6 +65,15 @@ def a_change_is_of_a_revision(call: Call, proceed: Proceed) -> Reply:
     return call.ask("GetFunctionConfiguration", FunctionName=function_of(call).function_name)
 
 
+@rules("UpdateFunctionCode")
+def an_architecture_comes_with_the_code(call: Call, proceed: Proceed) -> Reply:
+    """Architectures, which moto ignores in updates."""
+    reply = proceed()
+    if "Architectures" in call.params:
+        function_of(call).architectures = call.params["Architectures"]
+    return reply
+
+
 @rules("UpdateFunctionConfiguration")
 def a_change_is_kept_whole(call: Call, proceed: Proceed) -> Reply:
     """Key, tracing, image configuration and ephemeral storage, which moto ignores in updates."""

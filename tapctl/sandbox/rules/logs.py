@@ -61,11 +61,12 @@ def a_log_group_needs_a_key_that_allows_it(call: Call, proceed: Proceed) -> Repl
 
 
 @rules("CreateLogGroup")
-def protection_is_kept(call: Call, proceed: Proceed) -> Reply:
-    """DeletionProtectionEnabled at creation, which moto ignores."""
+def protection_and_class_are_kept(call: Call, proceed: Proceed) -> Reply:
+    """DeletionProtectionEnabled and logGroupClass, which moto ignores."""
     reply = proceed()
-    group = _group(call, call.params["logGroupName"])
-    kept(group)["protected"] = call.params.get("deletionProtectionEnabled", False)
+    notes = kept(_group(call, call.params["logGroupName"]))
+    notes["protected"] = call.params.get("deletionProtectionEnabled", False)
+    notes["class"] = call.params.get("logGroupClass", "STANDARD")
     return reply
 
 
@@ -110,9 +111,9 @@ def log_groups_are_found_by_exact_name(call: Call, proceed: Proceed) -> Reply:
         # A prefix listing is sorted: the exact name comes first.
         reply = {"logGroups": [each["logGroups"][0] for each in found]}
     for shown in reply["logGroups"]:
-        shown["logGroupClass"] = "STANDARD"
-        protected = kept(_group(call, shown["logGroupName"])).get("protected", False)
-        shown["deletionProtectionEnabled"] = protected
+        notes = kept(_group(call, shown["logGroupName"]))
+        shown["logGroupClass"] = notes.get("class", "STANDARD")
+        shown["deletionProtectionEnabled"] = notes.get("protected", False)
     return reply
 
 
