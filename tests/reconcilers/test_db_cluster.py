@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Impact
+from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tests.reconcilers.cases import db_cluster as case
+from tests.reconcilers.cases import db_instance
+from tests.reconcilers.clusters import add_member, described
+from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+REC, ID = case.RECONCILER, case.ID
+DUE, NOT_DUE = {"tapctl:final-snapshot": "true"}, {"tapctl:final-snapshot": "false"}
+
+
+@pytest.fixture
+def want(aws: Aws) -> DbClusterSpec:
+    return case.examples(case.prepare(aws))[0]
+
+
+def with_tags(want: DbClusterSpec, tags: dict[str, str]) -> DbClusterSpec:
+    return want.model_copy(update={"tags": {**case.TAGS, **tags}})
+
+
+def snapshots(aws: Aws) -> dict[str, Any]:
+    found = aws.rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    return {one["DBClusterSnapshotIdentifier"]: one for one in found}
+
+
+def final_name(aws: Aws) -> str:
+    resource_id: str = described(aws)["DBClusters"][0]["DbClusterResourceId"]
+    return f"{ID}-final-{resource_id.removeprefix('cluster-').lower()}"
+
+
+def test_it_is_seen_in_one_call(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    before = calls(aws)
+    seen = look(REC, aws, ID, want)
+    assert calls(aws) - before == 1
+    assert (seen.spec, seen.owner, seen.settled) == (want, OURS, True)
+
+
+def test_its_identity_is_known_before_there_is_an_instance(aws: Aws, want: DbClusterSpec) -> None:
+    REC.create(aws, ID, want, OURS)
+    outputs = look(REC, aws, ID, want).outputs
+    assert outputs is not None
+    assert outputs.resource_id.startswith("cluster-")
+    assert outputs.secret_arn.startswith("arn:aws:secretsmanager:")
+    assert REC.early
+
+
+def test_its_members_live_inside_it(aws: Aws) -> None:
+    db_instance.prepare(aws)
+    add_member(aws, 0)
+    add_member(aws, 7, tags={})
+    assert look(REC, aws, ID, None).residents == {f"db-instance/{ID}-0", f"db-instance/{ID}-7"}
+
+
+def test_why_it_was_given_up_is_told(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "RDS cannot access the KMS key"}]})
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="inaccessible-encryption-credentials"))
+    assert look(REC, aws, ID, want).failed == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
+
+
+def test_a_taken_name_is_looked_at_again(aws: Aws, want: DbClusterSpec) -> None:
+    REC.create(aws, ID, want, OURS)
+    with pytest.raises(AlreadyExists):
+        REC.create(aws, ID, want, OURS)
+
+
+@pytest.mark.parametrize(
+    ("code", "patience"),
+    [
+        ("KMSKeyNotAccessibleFault", Patience.PROPAGATION),
+        ("DBClusterParameterGroupNotFound", Patience.PROPAGATION),
+        ("InvalidDBClusterStateFault", Patience.LONG),
+    ],
+)
+def test_a_create_that_is_not_possible_yet_is_asked_again(
+    aws: Aws, want: DbClusterSpec, code: str, patience: Patience
+) -> None:
+    refuse(aws.rds, "CreateDBCluster", code)
+    with pytest.raises(NotYet) as caught:
+        REC.create(aws, ID, want, OURS)
+    assert caught.value.patience is patience
+
+
+def test_a_version_that_cannot_be_made_is_refused(aws: Aws, want: DbClusterSpec) -> None:
+    with pytest.raises(AwsRefused, match="Cannot find version"):
+        REC.create(aws, ID, want.model_copy(update={"engine_version": "16.1"}), OURS)
+
+
+def test_a_change_waits_for_a_busy_cluster_and_for_one_that_does_not_show(aws: Aws, want: DbClusterSpec) -> None:
+    changed = want.model_copy(update={"port": 5433})
+    with pytest.raises(NotYet) as caught:
+        REC.update(aws, ID, want, changed)
+    assert caught.value.patience is Patience.PROPAGATION
+    refuse(aws.rds, "ModifyDBCluster", "InvalidDBClusterStateFault", "not available for modification")
+    with pytest.raises(NotYet) as caught:
+        REC.update(aws, ID, want, changed)
+    assert caught.value.patience is Patience.LONG
+
+
+def test_a_change_that_aws_refuses_is_refused(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    refuse(aws.rds, "AddTagsToResource", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.update(aws, ID, want, with_tags(want, {"Service": "payments"}))
+
+
+def test_settings_change_in_one_call_and_at_once(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    other = want.model_copy(update={"backup_retention_days": 14, "iam_authentication": False, "engine_version": "16.9"})
+    assert REC.update(aws, ID, want, other) == {"backup_retention_days", "iam_authentication", "engine_version"}
+    seen = look(REC, aws, ID, other)
+    assert (seen.spec, seen.pending) == (other, {})
+
+
+def test_what_was_put_off_to_the_window_by_hand_is_called_back(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    aws.rds.modify_db_cluster(DBClusterIdentifier=ID, EnableIAMDatabaseAuthentication=False)
+    seen = look(REC, aws, ID, want)
+    assert not seen.spec.iam_authentication
+    assert seen.pending["iam_authentication"].until == want.maintenance_window
+    seen = bring(REC, aws, ID, want)
+    assert (seen.spec, seen.pending) == (want, {})
+
+
+def test_a_new_major_version_moves_with_its_groups(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    aws.rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName="db-cluster-params-pg17-test",
+        DBParameterGroupFamily="aurora-postgresql17",
+        Description="d",
+    )
+    newer = want.model_copy(
+        update={"engine_version": "17.4", "cluster_parameter_group": "db-cluster-params-pg17-test", "port": 5433}
+    )
+    assert bring(REC, aws, ID, newer).spec == newer
+    assert REC.impacts["engine_version"] is Impact.RESTART
+
+
+def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> None:
+    protected = want.model_copy(update={"deletion_protection": True})
+    assert REC.refuses(bring(REC, aws, ID, protected)) == "its deletion protection is on"
+    assert REC.refuses(bring(REC, aws, ID, want)) is None
+
+
+@pytest.mark.parametrize(
+    ("live", "last", "due"),
+    [
+        (DUE, DUE, True),
+        (NOT_DUE, NOT_DUE, False),
+        (NOT_DUE, None, False),
+        (NOT_DUE, DUE, True),
+        (DUE, NOT_DUE, True),
+        ({}, NOT_DUE, True),
+        ({}, None, True),
+    ],
+)
+def test_a_final_snapshot_is_due_unless_every_word_there_is_says_no(
+    aws: Aws, want: DbClusterSpec, live: dict[str, str], last: dict[str, str] | None, due: bool
+) -> None:
+    recorded = None if last is None else with_tags(want, last)
+    assert final_snapshot_due(with_tags(want, live), recorded) == due
+    bring(REC, aws, ID, with_tags(want, live))
+    take_away(REC, aws, ID, recorded)
+    assert bool(snapshots(aws)) == due
+
+
+def test_the_final_snapshot_bears_the_clusters_identity_and_tags(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    expected = final_name(aws)
+    take_away(REC, aws, ID, want)
+    ((name, snapshot),) = snapshots(aws).items()
+    assert name == expected
+    assert {tag["Key"]: tag["Value"] for tag in snapshot["TagList"]} == want.tags
+    assert REC.lingers(aws, ID, want) is None
+
+
+def test_a_snapshot_of_a_removal_that_did_not_end_is_not_the_final_one(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    name = final_name(aws)
+    for taken in (name, f"{name}-2", f"{ID}-final-of-another-cluster"):
+        aws.rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=taken, DBClusterIdentifier=ID)
+    take_away(REC, aws, ID, want)
+    assert f"{name}-3" in snapshots(aws)
+
+
+def test_a_snapshot_that_was_taken_just_now_is_seen_at_the_next_step(aws: Aws, want: DbClusterSpec) -> None:
+    seen = bring(REC, aws, ID, want)
+    refuse(aws.rds, "DeleteDBCluster", "DBClusterSnapshotAlreadyExistsFault", times=1)
+    with pytest.raises(NotYet) as caught:
+        REC.delete(aws, ID, seen, want)
+    assert caught.value.patience is Patience.PROPAGATION
+
+
+def test_it_goes_once_every_member_is_going(aws: Aws) -> None:
+    db_instance.prepare(aws)
+    member = add_member(aws, 0)
+    seen = look(REC, aws, ID, None)
+    with pytest.raises(NotYet, match="non-deleting state") as caught:
+        REC.delete(aws, ID, seen, None)
+    assert caught.value.patience is Patience.LONG
+    aws.rds.delete_db_instance(DBInstanceIdentifier=member)
+    take_away(REC, aws, ID)
+
+
+@pytest.mark.parametrize("tags", [DUE, NOT_DUE])
+def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, with_tags(want, tags))
+    take_away(REC, aws, ID, want)
+    REC.delete(aws, ID, seen, None)
+
+
+def test_a_final_snapshot_is_waited_for(aws: Aws, want: DbClusterSpec) -> None:
+    taken = {"DBClusterSnapshotIdentifier": f"{ID}-final-x", "Status": "creating", "PercentProgress": 40}
+    other = {"DBClusterSnapshotIdentifier": "of-somebody-else", "Status": "creating"}
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [other, taken]}, times=1)
+    assert REC.lingers(aws, ID, want) == f"the final snapshot {ID}-final-x is creating (40 %)"
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [{**taken, "Status": "failed"}]}, times=1)
+    with pytest.raises(NotConverged, match="has failed"):
+        REC.lingers(aws, ID, want)
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [other]}, times=1)
+    assert REC.lingers(aws, ID, want) is None
+
+
+def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    bring(REC, aws, "db-cluster-other", with_tags(want, {"EnvironmentSuffix": "other"}))
+    aws.rds.add_tags_to_resource(
+        ResourceName="arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-other",
+        Tags=[{"Key": "EnvironmentSuffix", "Value": "other"}],
+    )
+    assert list(DbCluster().find(aws, OURS)) == [ID]

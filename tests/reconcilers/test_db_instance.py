@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner, Pending
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
+from tests.reconcilers.cases import db_cluster
+from tests.reconcilers.cases import db_instance as case
+from tests.reconcilers.clusters import CLUSTER, add_member, described, instance, writer
+from tests.reconcilers.driving import OURS, TAGS, bring, calls, look, take_away
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+REC, ID = case.RECONCILER, case.ID
+WANT = case.examples({})[0]
+LARGER = "db.r6g.xlarge"
+
+
+@pytest.fixture
+def world(aws: Aws) -> dict[str, str]:
+    return case.prepare(aws)
+
+
+def with_(**changes: Any) -> DbInstanceSpec:
+    return WANT.model_copy(update=changes)
+
+
+@pytest.mark.usefixtures("world")
+def test_all_members_of_a_round_are_seen_in_two_calls(aws: Aws) -> None:
+    names = [add_member(aws, number) for number in range(3)]
+    before = calls(aws)
+    view = aws.round({"db-instance": tuple(names)})
+    assert [look(REC, view, name).spec.cluster for name in names] == [CLUSTER] * 3
+    db_cluster.RECONCILER.observe(view, CLUSTER, None)
+    assert calls(aws) - before == 2
+
+
+@pytest.mark.usefixtures("world")
+def test_its_own_fields_are_read_and_its_clusters_are_not(aws: Aws) -> None:
+    seen = bring(REC, aws, ID, WANT)
+    assert (seen.spec, seen.owner, seen.settled, seen.status) == (WANT, OURS, True, "available")
+    assert seen.outputs is not None
+    assert seen.outputs.arn == f"arn:aws:rds:us-east-1:123456789012:db:{ID}"
+    assert seen.outputs.resource_id.startswith("db-")
+    assert not {"engine_version", "kms_key_arn", "performance_insights"} & DbInstanceSpec.model_fields.keys()
+
+
+def test_what_is_not_there_is_absent(aws: Aws) -> None:
+    assert REC.observe(aws, ID, WANT) is None
+    refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", times=1)
+    assert REC.observe(aws, ID, WANT) is None
+    refuse(aws.rds, "DescribeDBInstances", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)
+
+
+@pytest.mark.usefixtures("world")
+def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner(f"(a member of {CLUSTER})", "")
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBClusterIdentifier=""))
+    assert look(REC, aws, ID, WANT).owner == Owner("(a member of no cluster)", "")
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("own", "shared", "detail"),
+    [
+        ("pending-reboot", "in-sync", f"{case.GROUP}: pending-reboot"),
+        ("in-sync", "pending-reboot", f"{db_cluster.GROUP}: pending-reboot"),
+        ("failed-to-apply", "applying", f"{case.GROUP}: failed-to-apply"),
+    ],
+)
+def test_parameters_that_wait_for_a_reboot_are_pending(aws: Aws, own: str, shared: str, detail: str) -> None:
+    bring(REC, aws, ID, WANT)
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBParameterGroups=[group(own)]))
+    answer(aws.rds, "DescribeDBClusters", described(aws, DBClusterMembers=[member(shared)]))
+    seen = look(REC, aws, ID, WANT)
+    assert seen.pending == {"parameter_group": Pending("reboot", detail)}
+    assert (seen.spec, seen.settled) == (WANT, shared != "applying")
+
+
+def group(status: str) -> dict[str, str]:
+    return {"DBParameterGroupName": case.GROUP, "ParameterApplyStatus": status}
+
+
+def member(status: str) -> dict[str, object]:
+    return {"DBInstanceIdentifier": ID, "IsClusterWriter": True, "DBClusterParameterGroupStatus": status}
+
+
+@pytest.mark.usefixtures("world")
+def test_parameters_that_are_being_applied_unsettle(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBParameterGroups=[group("applying")]))
+    seen = look(REC, aws, ID, WANT)
+    assert (seen.settled, seen.pending) == (False, {})
+
+
+@pytest.mark.usefixtures("world")
+def test_what_rds_does_not_tell_yet_is_empty(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": []})
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DbiResourceId="", DBParameterGroups=[]))
+    seen = look(REC, aws, ID, WANT)
+    assert (seen.outputs, seen.spec.parameter_group, seen.pending) == (None, "", {})
+
+
+@pytest.mark.usefixtures("world")
+def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    aws.rds.modify_db_instance(DBInstanceIdentifier=ID, DBInstanceClass=LARGER)
+    seen = look(REC, aws, ID, WANT)
+    assert seen.spec.instance_class == LARGER
+    assert seen.pending["instance_class"].detail == "now db.r6g.large"
+    seen = bring(REC, aws, ID, WANT)
+    assert (seen.spec, seen.pending) == (WANT, {})
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("status", "settled", "going", "failed"),
+    [
+        ("available", True, False, None),
+        ("storage-optimization", True, False, None),
+        ("creating", False, False, None),
+        ("a-new-word", False, False, None),
+        ("deleting", False, True, None),
+        ("incompatible-network", False, False, "incompatible-network: no free address"),
+    ],
+)
+def test_its_state_is_told(aws: Aws, status: str, settled: bool, going: bool, failed: str | None) -> None:
+    bring(REC, aws, ID, WANT)
+    answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "no free address"}]})
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=status))
+    seen = look(REC, aws, ID, WANT)
+    assert (seen.settled, seen.going, seen.failed, seen.status) == (settled, going, failed, status)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_state_without_an_event_is_its_own_reason(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    answer(aws.rds, "DescribeEvents", {"Events": []})
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus="failed"))
+    assert look(REC, aws, ID, WANT).failed == "failed"
+
+
+@pytest.mark.usefixtures("world")
+def test_a_taken_name_is_looked_at_again_and_a_class_that_does_not_exist_is_refused(aws: Aws) -> None:
+    with pytest.raises(AwsRefused, match=r"db\.m5\.large"):
+        REC.create(aws, ID, with_(instance_class="db.m5.large"), OURS)
+    REC.create(aws, ID, WANT, OURS)
+    with pytest.raises(AlreadyExists):
+        REC.create(aws, ID, WANT, OURS)
+
+
+@pytest.mark.parametrize(
+    ("code", "patience"),
+    [
+        ("InvalidDBClusterStateFault", Patience.LONG),
+        ("DBClusterNotFoundFault", Patience.PROPAGATION),
+        ("DBParameterGroupNotFound", Patience.PROPAGATION),
+    ],
+)
+def test_it_waits_for_its_cluster(aws: Aws, code: str, patience: Patience) -> None:
+    refuse(aws.rds, "CreateDBInstance", code)
+    with pytest.raises(NotYet) as caught:
+        REC.create(aws, ID, WANT, OURS)
+    assert caught.value.patience is patience
+
+
+@pytest.mark.usefixtures("world")
+def test_the_class_of_the_only_instance_just_changes_after_all_else(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    want = with_(instance_class=LARGER, promotion_tier=0, tags={**TAGS, "Service": "payments"})
+    assert REC.update(aws, ID, WANT, want) == {"promotion_tier"}
+    assert REC.update(aws, ID, with_(promotion_tier=0), want) == {"instance_class"}
+    assert bring(REC, aws, ID, want).spec == want
+
+
+@pytest.mark.usefixtures("world")
+def test_a_reader_changes_its_class_while_another_writes(aws: Aws) -> None:
+    first, second = add_member(aws, 0), add_member(aws, 1)
+    assert writer(aws) == first
+    assert REC.update(aws, second, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+@pytest.mark.usefixtures("world")
+def test_a_writer_changes_its_class_last_and_as_a_reader(aws: Aws) -> None:
+    first, second, third = (add_member(aws, number, PromotionTier=3 - number) for number in range(3))
+    want = with_(instance_class=LARGER)
+    with pytest.raises(NotYet, match=r"is still db\.r6g\.large") as caught:
+        REC.update(aws, first, WANT, want)
+    assert caught.value.patience is Patience.LONG
+    for name in (second, third):
+        aws.rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass=LARGER, ApplyImmediately=True)
+    assert REC.update(aws, first, WANT, want) == frozenset()
+    assert writer(aws) == third
+    assert look(REC, aws, first).spec.instance_class == "db.r6g.large"
+    assert REC.update(aws, first, WANT, want) == {"instance_class"}
+    assert look(REC, aws, first).spec.instance_class == LARGER
+
+
+@pytest.mark.usefixtures("world")
+def test_a_writer_waits_for_the_reboot_of_the_others(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 1, DBInstanceClass=LARGER)
+    aws.rds.modify_db_instance(DBInstanceIdentifier=f"{CLUSTER}-1", DBParameterGroupName=f"{case.GROUP}-other")
+    with pytest.raises(NotYet, match="awaits a reboot"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+@pytest.mark.usefixtures("world")
+def test_a_writer_waits_for_the_others_to_be_available(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    busy = instance(
+        aws,
+        DBInstanceIdentifier=f"{CLUSTER}-1",
+        DBInstanceClass=LARGER,
+        DBInstanceStatus="modifying",
+        TagList=[{"Key": key, "Value": value} for key, value in TAGS.items()],
+    )
+    answer(aws.rds, "DescribeDBInstances", busy)
+    with pytest.raises(NotYet, match="is modifying"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+@pytest.mark.usefixtures("world")
+def test_a_member_that_somebody_added_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 7, tags={})
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+    assert writer(aws) == first
+
+
+@pytest.mark.usefixtures("world")
+def test_a_failover_that_is_not_possible_yet_is_asked_again(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 1, DBInstanceClass=LARGER)
+    refuse(aws.rds, "FailoverDBCluster", "InvalidDBClusterStateFault")
+    with pytest.raises(NotYet, match="InvalidDBClusterStateFault"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="failing-over"))
+    with pytest.raises(NotYet, match=f"{CLUSTER} is failing-over"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+def test_a_change_of_what_does_not_show_yet_is_asked_again(aws: Aws) -> None:
+    refuse(aws.rds, "ModifyDBInstance", "DBInstanceNotFound")
+    with pytest.raises(NotYet) as caught:
+        REC.update(aws, ID, WANT, with_(instance_class=LARGER))
+    assert caught.value.patience is Patience.PROPAGATION
+
+
+@pytest.mark.usefixtures("world")
+def test_a_change_that_aws_refuses_is_refused(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    refuse(aws.rds, "ModifyDBInstance", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.update(aws, ID, WANT, with_(instance_class=LARGER))
+
+
+@pytest.mark.usefixtures("world")
+def test_it_goes_without_a_snapshot_and_only_once(aws: Aws) -> None:
+    seen = bring(REC, aws, ID, WANT)
+    take_away(REC, aws, ID, WANT)
+    assert aws.rds.describe_db_snapshots()["DBSnapshots"] == []
+    REC.delete(aws, ID, seen, None)
+    refuse(aws.rds, "DeleteDBInstance", "InvalidDBInstanceState", "Instance x is already being deleted.")
+    REC.delete(aws, ID, seen, None)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_failed_one_goes_too(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    sent: list[Any] = []
+    aws.rds.meta.events.register("provide-client-params.rds.DeleteDBInstance", lambda params, **_: sent.append(params))
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus="failed"), times=1)
+    REC.delete(aws, ID, look(REC, aws, ID, WANT), None)
+    # RDS deletes a failed one only when told to skip the snapshot (DeleteDBInstance).
+    assert sent == [{"DBInstanceIdentifier": ID, "SkipFinalSnapshot": True}]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_busy_one_is_waited_for(aws: Aws) -> None:
+    seen = bring(REC, aws, ID, WANT)
+    refuse(aws.rds, "DeleteDBInstance", "InvalidDBInstanceState", "not available")
+    with pytest.raises(NotYet) as caught:
+        REC.delete(aws, ID, seen, None)
+    assert caught.value.patience is Patience.LONG
+
+
+@pytest.mark.usefixtures("world")
+def test_only_ours_are_found(aws: Aws) -> None:
+    add_member(aws, 0)
+    add_member(aws, 7, tags={"ManagedBy": "terraform"})
+    assert list(DbInstance().find(aws, OURS)) == [ID]

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Owner
+from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.rds import cluster_of, last_event, meaning, tagged, tags_of
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "patience"),
+    [
+        ("DBClusterParameterGroupNotFound", "not found", Patience.PROPAGATION),
+        ("KMSKeyNotAccessibleFault", "key [null] does not exist", Patience.PROPAGATION),
+        ("InvalidParameterValue", "Invalid security group , groupId= sg-1, groupName=.", Patience.PROPAGATION),
+        (
+            "InvalidParameterValue",
+            "Verify that you have permission to create service linked role. Otherwise wait and try again later",
+            Patience.PROPAGATION,
+        ),
+        ("InvalidDBParameterGroupState", "has pending changes", Patience.BUSY),
+        ("InvalidDBClusterStateFault", "not available for modification with status creating", Patience.LONG),
+        ("InvalidDBInstanceState", "not available", Patience.LONG),
+    ],
+)
+def test_a_refusal_that_passes_by_itself_is_asked_again(code: str, message: str, patience: Patience) -> None:
+    means = meaning(AwsRefused("rds", "ModifyDBCluster", code, message))
+    assert isinstance(means, NotYet)
+    assert means.patience is patience
+    assert code in means.reason
+    assert message in means.reason
+
+
+@pytest.mark.parametrize("code", ["InvalidParameterValue", "InvalidParameterCombination", "AccessDenied"])
+def test_any_other_refusal_is_a_refusal(code: str) -> None:
+    error = AwsRefused("rds", "ModifyDBCluster", code, "no")
+    assert meaning(error) is error
+
+
+def test_a_cluster_that_was_not_asked_for_is_not_the_one(aws: Aws) -> None:
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": [{"DBClusterIdentifier": "other"}]})
+    assert cluster_of(aws, "mine") is None
+
+
+def test_a_cluster_that_may_not_be_read_is_not_absent(aws: Aws) -> None:
+    refuse(aws.rds, "DescribeDBClusters", *DENIED)
+    with pytest.raises(AwsRefused):
+        cluster_of(aws, "mine")
+
+
+def test_the_last_event_is_the_reason(aws: Aws) -> None:
+    answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "first"}, {"Message": "last"}]}, times=1)
+    assert last_event(aws, "db-cluster", "c") == "last"
+    answer(aws.rds, "DescribeEvents", {"Events": []}, times=1)
+    assert last_event(aws, "db-cluster", "c") == ""
+    refuse(aws.rds, "DescribeEvents", *DENIED)
+    assert last_event(aws, "db-cluster", "c") == ""
+
+
+def test_tags_of_aws_itself_are_not_seen() -> None:
+    listed = [{"Key": "Name", "Value": "c"}, {"Key": "aws:cloudformation:stack-name", "Value": "s"}]
+    assert tags_of(listed) == {"Name": "c"}  # type: ignore[arg-type]  # as RDS lists them
+
+
+def test_a_group_that_went_meanwhile_is_not_found_and_one_that_may_not_be_read_is_told(aws: Aws) -> None:
+    refuse(aws.rds, "ListTagsForResource", "DBSubnetGroupNotFoundFault", times=1)
+    assert list(tagged(aws, Owner.ours("test"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
+    refuse(aws.rds, "ListTagsForResource", *DENIED)
+    with pytest.raises(AwsRefused):
+        list(tagged(aws, Owner.ours("test"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))

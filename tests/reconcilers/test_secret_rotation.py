@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.engine.model import Kept
+from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.secret_rotation import SecretRotationSpec
+from tests.reconcilers.cases import secret_rotation as case
+from tests.reconcilers.clusters import CLUSTER, described
+from tests.reconcilers.driving import OURS, TAGS, bring, calls, look
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+REC, ID = case.RECONCILER, case.ID
+WANT = case.examples({})[0]
+
+
+@pytest.fixture
+def secret(aws: Aws) -> str:
+    """The secret's ARN; RDS rotates it every 7 days."""
+    case.prepare(aws)
+    arn: str = described(aws)["DBClusters"][0]["MasterUserSecret"]["SecretArn"]
+    return arn
+
+
+def with_(**changes: Any) -> SecretRotationSpec:
+    return WANT.model_copy(update=changes)
+
+
+def in_state(aws: Aws, status: str) -> dict[str, Any]:
+    """DescribeDBClusters' answer with the secret in this state."""
+    found = described(aws)["DBClusters"][0]["MasterUserSecret"]
+    return described(aws, MasterUserSecret={**found, "SecretStatus": status})
+
+
+def test_it_is_seen_in_two_calls_and_is_its_clusters(aws: Aws, secret: str) -> None:
+    before = calls(aws)
+    seen = look(REC, aws, ID, WANT)
+    assert calls(aws) - before == 2
+    assert (seen.spec.rotation_days, seen.spec.enabled) == (7, True)
+    assert (seen.owner, seen.settled, seen.failed, seen.status) == (OURS, True, None, "active")
+
+
+def test_without_its_cluster_or_its_secret_it_is_absent(aws: Aws) -> None:
+    assert REC.observe(aws, ID, WANT) is None
+    case.prepare(aws)
+    refuse(aws.secretsmanager, "DescribeSecret", "ResourceNotFoundException", times=1)
+    assert REC.observe(aws, ID, WANT) is None
+    answer(aws.rds, "DescribeDBClusters", described(aws, MasterUserSecret=None))
+    assert REC.observe(aws, ID, WANT) is None
+
+
+def test_a_secret_that_may_not_be_read_is_not_absent(aws: Aws, secret: str) -> None:
+    refuse(aws.secretsmanager, "DescribeSecret", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)
+
+
+def test_the_schedule_is_set_and_the_password_stays(aws: Aws, secret: str) -> None:
+    before = aws.secretsmanager.get_secret_value(SecretId=secret)
+    seen = bring(REC, aws, ID, WANT)
+    assert seen.spec == WANT
+    after: Mapping[str, Any] = aws.secretsmanager.describe_secret(SecretId=secret)
+    assert after["RotationRules"] == {"AutomaticallyAfterDays": 30}
+    assert "LastRotatedDate" not in after
+    assert aws.secretsmanager.get_secret_value(SecretId=secret)["SecretString"] == before["SecretString"]
+
+
+def test_creating_it_is_setting_the_schedule(aws: Aws, secret: str) -> None:
+    REC.create(aws, ID, WANT, OURS)
+    assert look(REC, aws, ID, WANT).spec.rotation_days == 30
+
+
+@pytest.mark.parametrize(
+    ("rules", "days"),
+    [
+        ({"AutomaticallyAfterDays": 30}, 30),
+        ({"ScheduleExpression": "rate(30 days)", "AutomaticallyAfterDays": 29}, 30),
+        ({"ScheduleExpression": "rate(1 day)"}, 1),
+        ({"ScheduleExpression": "rate(48 hours)"}, 2),
+        ({"ScheduleExpression": "rate(4 hours)"}, 0),
+        ({"ScheduleExpression": "cron(0 8 1 * ? *)", "AutomaticallyAfterDays": 30}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_rate_in_days_and_a_number_of_days_are_the_same(
+    aws: Aws, secret: str, rules: dict[str, Any], days: int
+) -> None:
+    answer(aws.secretsmanager, "DescribeSecret", {"ARN": secret, "RotationEnabled": True, "RotationRules": rules})
+    assert look(REC, aws, ID, WANT).spec.rotation_days == days
+
+
+def test_rotation_that_was_switched_off_shows_and_is_switched_on(aws: Aws, secret: str) -> None:
+    bring(REC, aws, ID, WANT)
+    aws.secretsmanager.cancel_rotate_secret(SecretId=secret)
+    seen = look(REC, aws, ID, WANT)
+    assert seen.spec == with_(enabled=False)
+    assert REC.update(aws, ID, seen.spec, WANT) == {"enabled"}
+    assert look(REC, aws, ID, WANT).spec == WANT
+
+
+def test_a_schedule_without_rotation_is_set_and_then_switched_off(aws: Aws, secret: str) -> None:
+    have = bring(REC, aws, ID, WANT).spec
+    want = with_(enabled=False, rotation_days=14)
+    assert REC.update(aws, ID, have, want) == {"rotation_days"}
+    assert REC.update(aws, ID, with_(rotation_days=14), want) == {"enabled"}
+    assert look(REC, aws, ID, want).spec == want
+
+
+def test_its_tags_are_owned_whole(aws: Aws, secret: str) -> None:
+    bring(REC, aws, ID, WANT)
+    aws.secretsmanager.tag_resource(SecretId=secret, Tags=[{"Key": "added", "Value": "by hand"}])
+    aws.secretsmanager.tag_resource(SecretId=secret, Tags=[{"Key": "Name", "Value": "changed"}])
+    seen = look(REC, aws, ID, WANT)
+    assert seen.spec.tags == {**WANT.tags, "Name": "changed", "added": "by hand"}
+    assert seen.owner is not None
+    assert seen.owner.tags == TAGS
+    assert bring(REC, aws, ID, WANT).spec == WANT
+
+
+@pytest.mark.parametrize("status", ["creating", "rotating"])
+def test_a_secret_at_work_is_waited_for(aws: Aws, secret: str, status: str) -> None:
+    answer(aws.rds, "DescribeDBClusters", in_state(aws, status))
+    assert not look(REC, aws, ID, WANT).settled
+    with pytest.raises(NotYet, match=status) as caught:
+        REC.update(aws, ID, with_(rotation_days=7), WANT)
+    assert caught.value.patience is Patience.LONG
+
+
+def test_a_secret_that_is_not_there_yet_is_waited_for(aws: Aws) -> None:
+    with pytest.raises(NotYet, match="not there") as caught:
+        REC.create(aws, ID, WANT, OURS)
+    assert caught.value.patience is Patience.LONG
+
+
+def test_a_secret_that_rds_cannot_rotate_has_failed(aws: Aws, secret: str) -> None:
+    answer(aws.rds, "DescribeDBClusters", in_state(aws, "impaired"))
+    seen = look(REC, aws, ID, WANT)
+    assert seen.failed is not None
+    assert seen.failed.startswith("impaired: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "patience"),
+    [("InvalidRequestException", Patience.BUSY), ("ResourceNotFoundException", Patience.PROPAGATION)],
+)
+def test_a_rotation_that_is_not_possible_yet_is_asked_again(
+    aws: Aws, secret: str, code: str, patience: Patience
+) -> None:
+    refuse(aws.secretsmanager, "RotateSecret", code, "A previous rotation isn't complete.")
+    with pytest.raises(NotYet) as caught:
+        REC.create(aws, ID, WANT, OURS)
+    assert caught.value.patience is patience
+
+
+def test_a_missing_permission_is_told_at_once(aws: Aws, secret: str) -> None:
+    refuse(aws.secretsmanager, "RotateSecret", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.create(aws, ID, WANT, OURS)
+
+
+def test_it_goes_with_its_cluster_and_never_before(aws: Aws, secret: str) -> None:
+    seen = look(REC, aws, ID, WANT)
+    before = calls(aws)
+    kept = REC.delete(aws, ID, seen, WANT)
+    assert calls(aws) == before
+    assert isinstance(kept, Kept)
+    assert CLUSTER in kept.until
+    assert list(REC.find(aws, OURS)) == []
