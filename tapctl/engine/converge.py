@@ -19,7 +19,7 @@ from tapctl.engine.observe import is_ours
 from tapctl.engine.permit import permit
 from tapctl.engine.plan import Action, Change, entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tell, Tools, Wait
+from tapctl.engine.tools import Tell, Tools, Wait, given_up
 from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
@@ -124,7 +124,7 @@ class _Converging:
             self.done(seen)
             return True
         if seen.failed is not None and not missing and not self.asked.fields:
-            raise self.failed(seen)
+            raise given_up(self.one.address, seen)
         if missing:
             self.change_fields(seen, missing, costs)
         else:
@@ -201,7 +201,7 @@ class _Converging:
         if self.asked.fields or self.created_at is not None:
             # The failure it had before may show for a while after it was asked again.
             if seen.failed != self.gave_up or self.wait.now - self.wait.since_step > PROPAGATION_S:
-                raise self.failed(seen)
+                raise given_up(self.one.address, seen)
             return True
         self.gave_up = seen.failed
         if self.rec.holds_data:
@@ -213,13 +213,6 @@ class _Converging:
             self.replace(seen)
             return False
         return True
-
-    def failed(self, seen: Observed[Any, Any]) -> NotConverged:
-        return NotConverged(
-            f"{self.one.address} failed in AWS",
-            evidence=f"AWS says: {seen.failed}",
-            hint="remove the cause, then run the same command again",
-        )
 
     def replace(self, seen: Observed[Any, Any]) -> None:
         self.permit(Action.REPLACE)

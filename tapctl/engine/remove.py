@@ -10,7 +10,7 @@ from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.model import Kept, Observed, Reconciler, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import not_ours
-from tapctl.engine.tools import Tell, Tools, Wait
+from tapctl.engine.tools import Tell, Tools, Wait, given_up
 from tapctl.errors import AwsLost, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
@@ -55,20 +55,27 @@ class _Removing:
             self.wait.check()
             try:
                 seen = self.rec.observe(self.tools.aws, self.one.id, self.last)
-                self.wait.looked(seen.status if seen else "gone")
-                ended = self.gone() if seen is None else self.turn(seen)
+                held = self.held() if seen is None else None
             except AwsLost as error:
                 self.wait.lost(error)
                 continue
+            self.wait.looked(seen.status if seen else "gone")
+            try:
+                ended = self.gone(held) if seen is None else self.turn(seen)
             except NotYet as answer:
                 self.wait.refused(answer)
-                continue
-            if ended is not None:
-                return ended
+            except AwsLost as error:
+                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
+                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+            else:
+                if ended is not None:
+                    return ended
 
-    def gone(self) -> Ending | None:
+    def held(self) -> str | None:
+        return self.rec.lingers(self.tools.aws, self.one.id, self.last) if self.last is not None else None
+
+    def gone(self, held: str | None) -> Ending | None:
         self.free()
-        held = self.rec.lingers(self.tools.aws, self.one.id, self.last) if self.last is not None else None
         if held:
             self.wait.pause(held)
             return None
@@ -94,6 +101,8 @@ class _Removing:
         if seen == self.stepped_on:
             self.again(seen)
             return None
+        if self.stepped_on is not None and seen.failed is not None and seen.failed != self.stepped_on.failed:
+            raise given_up(self.one.address, seen)
         self.before_step(seen)
         kept = self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
         if kept is not None:

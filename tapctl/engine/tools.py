@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from tapctl.engine.clock import Clock, limit, pause_before_look, pause_before_step
 from tapctl.engine.events import Known, Progress
-from tapctl.engine.model import Owner, Usual
+from tapctl.engine.model import Observed, Owner, Usual
 from tapctl.errors import AwsLost, NotConverged, NotYet, Patience
 from tapctl.manifest.entry import Entry
 
@@ -136,3 +136,12 @@ class Wait:
     def _wait(self, seconds: float, awaiting: str) -> None:
         self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s))
         self.tools.clock.wait(seconds, self.tools.stop)
+
+
+def given_up(here: str, seen: Observed[Any, Any]) -> NotConverged:
+    """The error of what AWS itself has given up, with its own reason."""
+    return NotConverged(
+        f"{here} failed in AWS",
+        evidence=f"AWS says: {seen.failed}",
+        hint="remove the cause, then run the same command again",
+    )

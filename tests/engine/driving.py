@@ -15,7 +15,7 @@ from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
-from tests.engine.world import OURS, World
+from tests.engine.world import OURS, Trait, World
 
 Told = list[Known | Progress]
 
@@ -96,3 +96,10 @@ def large(world: World) -> AnyResource:
     """A small thing is there, a large one is wanted."""
     world.put(Plain(), "a", SMALL)
     return resource(Plain(), LARGE)
+
+
+def there(kind: Plain, *traits: Trait, spec: ThingSpec = SMALL) -> World:
+    """A world in which there is such a thing."""
+    world = World(*traits)
+    world.put(kind, "a", spec)
+    return world

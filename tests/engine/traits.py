@@ -276,3 +276,12 @@ class OnceAfter(Trait):
             return seen
         self.shown = True
         return self.change(seen)
+
+
+def at_work(failed: str | None = None) -> Callable[[Seen | None], Seen | None]:
+    """What is there, but AWS is at work on it, or gave it up."""
+
+    def change(seen: Seen | None) -> Seen | None:
+        return seen and replace(seen, going=False, settled=False, failed=failed, status="modifying")
+
+    return change

@@ -1,0 +1,224 @@
+"""What one thing goes through until it is gone and nothing of it lingers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.engine.events import Ending, Known, Progress, Result
+from tapctl.engine.model import Owner
+from tapctl.engine.remove import Leaving, remove
+from tapctl.engine.tools import Stopped
+from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
+from tapctl.manifest.entry import Phase
+from tests.engine.driving import Told, entry, quiet, take_away, there
+from tests.engine.kinds import SMALL, Adopted, Key, Needed, Peeled, Plain, ThingSpec
+from tests.engine.traits import (
+    Deaf,
+    Refusing,
+    SlowDelete,
+    Until,
+    at_work,
+    refused,
+)
+from tests.engine.world import THEIRS, World
+
+A_DAY = range(1, 100_000)
+MADE = entry(Plain(), needs=("key/k",), spec={"size": "small"}, outputs={"arn": "arn:plain/a"})
+
+
+def test_its_leaving_is_recorded_before_the_call_and_its_end_when_it_is_gone() -> None:
+    world = there(Plain())
+    world.journal.put(MADE)
+
+    assert take_away(world, Plain(), entry=MADE) == Ending(Result.DELETED)
+    assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
+
+
+def test_the_record_of_what_leaves_keeps_what_it_said() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+
+    with pytest.raises(AwsRefused):
+        take_away(world, Plain(), entry=MADE)
+    assert world.journal.entries["plain/a"] == MADE.model_copy(update={"phase": Phase.LEAVING})
+
+
+def test_what_was_never_recorded_is_recorded_as_it_was_seen() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+
+    with pytest.raises(AwsRefused):
+        take_away(world, Plain())
+    left = world.journal.entries["plain/a"]
+    assert (left.phase, left.spec["size"], left.outputs) == (Phase.LEAVING, "small", {"arn": "arn:plain/a"})
+
+
+def test_identity_that_aws_has_not_told_is_recorded_as_unknown() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+    world.things["plain/a"].outputs = None
+
+    with pytest.raises(AwsRefused):
+        take_away(world, Plain())
+    assert world.journal.entries["plain/a"].outputs is None
+
+
+def test_what_is_gone_already_is_forgotten_with_the_facets_that_died_with_it() -> None:
+    world = World()
+    world.journal.put(MADE, entry(Key()))
+    one = Leaving("plain/a", Plain(), "a", None, MADE, facets=("key/a",))
+
+    assert remove(one, world.tools(), quiet).result is Result.DELETED
+    assert world.journal.entries == {}
+    assert world.calls == []
+
+
+def test_what_is_going_is_waited_for_and_not_deleted_again() -> None:
+    world = there(Plain(), SlowDelete(900))
+    told: Told = []
+
+    take_away(world, Plain(), tell=told.append)
+
+    assert world.calls == ["delete plain/a"]
+    assert 900 <= world.clock.now() <= 950
+    assert [one for one in told if isinstance(one, Known)] == [Known("plain/a")]
+    assert told.index(Known("plain/a")) < len(told) / 2, "what it frees need not wait until it is gone"
+    assert {one.awaiting for one in told if isinstance(one, Progress)} == {"AWS is at work: deleting"}
+
+
+def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
+    world = there(Plain(), SlowDelete(300, lag=60))
+
+    take_away(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+def test_what_takes_steps_gets_each_once_what_is_seen_has_changed() -> None:
+    world = there(Peeled(), spec=ThingSpec(items=frozenset("pq")))
+
+    take_away(world, Peeled())
+
+    assert world.calls == ["update peeled/a", "update peeled/a", "delete peeled/a"]
+
+
+def test_a_removal_that_aws_accepts_and_ignores_ends_after_the_propagation_time() -> None:
+    world = there(Plain(), Deaf("delete"))
+
+    with pytest.raises(NotConverged, match="AWS accepted its removal and did not act on it"):
+        take_away(world, Plain())
+    assert world.calls == ["delete plain/a"]
+    assert 120 < world.clock.now() < 130
+
+
+def test_what_works_on_after_it_was_asked_has_all_its_time() -> None:
+    world = there(Plain(), SlowDelete(1000), Until(900, at_work()))
+
+    take_away(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+def test_what_never_goes_ends_with_awss_last_word() -> None:
+    world = there(Plain(), SlowDelete(100_000))
+
+    with pytest.raises(NotConverged, match="did not get there in time") as caught:
+        take_away(world, Plain())
+    assert "AWS's last word: deleting" in str(caught.value.evidence)
+    assert 1800 < world.clock.now() < 1816
+
+
+def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
+    world = there(Plain())
+    world.holds["plain/a"] = 1500
+    told: Told = []
+
+    take_away(world, Plain(), tell=told.append)
+
+    assert 1500 <= world.clock.now() < 1600
+    assert {(one.status, one.awaiting) for one in told if isinstance(one, Progress)} == {
+        ("gone", "AWS still holds its network interfaces")
+    }
+
+
+def test_what_was_gone_before_lingers_too_where_it_is_on_record() -> None:
+    world = World()
+    world.holds["plain/a"] = 60
+
+    take_away(world, Plain(), last=SMALL)
+
+    assert world.clock.now() >= 60
+
+
+@pytest.mark.parametrize("owner", [THEIRS, Owner("tapctl", "staging"), None], ids=["theirs", "another suffix", "none"])
+def test_what_is_not_ours_is_left_and_the_node_fails(owner: Owner | None) -> None:
+    world = there(Plain())
+    world.things["plain/a"].owner = owner
+
+    with pytest.raises(Refused, match="is not ours"):
+        take_away(world, Plain())
+    assert world.log == []
+
+
+def test_what_lost_its_tags_or_was_made_by_aws_is_ours() -> None:
+    world = there(Plain())
+    world.put(Adopted(), "a", SMALL, owner=None)
+    world.things["plain/a"].owner = None
+
+    take_away(world, Plain(), entry=MADE)
+    take_away(world, Adopted())
+
+    assert world.things == {}
+
+
+def test_what_is_protected_is_refused_untouched() -> None:
+    world = there(Plain(), spec=ThingSpec(mode="protected"))
+
+    with pytest.raises(Refused, match="must not be removed: it is protected"):
+        take_away(world, Plain())
+    assert world.log == []
+
+
+def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
+    world = there(Key())
+
+    ending = take_away(world, Key())
+
+    assert ending == Ending(Result.KEPT, "until 2031-05-06: a key waits before it is deleted")
+    kept = world.journal.entries["key/a"]
+    assert (kept.phase, kept.kept_until, kept.kept_why) == (
+        Phase.KEPT,
+        "2031-05-06",
+        "a key waits before it is deleted",
+    )
+    assert take_away(world, Key(), entry=kept).result is Result.KEPT
+    assert world.calls == ["delete key/a"]
+
+
+def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
+    world = there(Needed())
+    told: Told = []
+
+    assert take_away(world, Needed(), tell=told.append).note == "until its snapshots are deleted: they need it"
+    assert world.calls == []
+    assert told == [Known("needed/a")]
+
+
+def test_the_lease_is_asked_before_the_call() -> None:
+    world = there(Plain())
+    tools = world.tools()
+
+    def lost() -> None:
+        raise LockHeld("sam has taken it over")
+
+    tools.lease = lost
+    with pytest.raises(LockHeld):
+        take_away(world, Plain(), tools=tools)
+    assert world.calls == []
+
+
+def test_asked_to_stop_it_leaves() -> None:
+    world = there(Plain(), SlowDelete(900))
+    tools = world.tools()
+    world.clock.at(50, tools.stop.set)
+
+    with pytest.raises(Stopped):
+        take_away(world, Plain(), tools=tools)
+    assert world.journal.entries["plain/a"].phase is Phase.LEAVING
