@@ -28,7 +28,7 @@ def step(aws: Aws, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:
         ("kms", "GetKeyPolicy", {"policy"}, "kms:GetKeyPolicy"),
         ("kms", "GetKeyRotationStatus", {"rotation", "rotation_period_days"}, "kms:GetKeyRotationStatus"),
         ("kms", "ListResourceTags", {"tags"}, "kms:ListResourceTags"),
-        ("tagging", "GetResources", {"duplicates"}, "resourcegroupstaggingapi:GetResources"),
+        ("tagging", "GetResources", {"duplicates"}, "tag:GetResources"),
     ],
 )
 def test_a_denied_read_leaves_its_fields_unknown(

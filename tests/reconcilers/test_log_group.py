@@ -8,6 +8,7 @@ from tapctl.aws import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
+from tests.reconcilers.cases.log_group import prepare
 from tests.reconcilers.scripted_aws import refused, scripted
 
 NAME = "/aws/lambda/payment-processor-test"
@@ -43,14 +44,15 @@ def test_a_group_that_is_not_there_is_absent(aws: Aws) -> None:
 
 
 def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:
-    LogGroup().create(aws, NAME, WANT, OURS)
+    want = with_(kms_key_arn=prepare(aws)["key"])
+    LogGroup().create(aws, NAME, want, OURS)
 
     first = look(aws)
-    assert first.spec == with_(retention_days=0)
-    assert LogGroup().update(aws, NAME, first.spec, WANT) == {"retention_days"}
+    assert first.spec == want.model_copy(update={"retention_days": 0})
+    assert LogGroup().update(aws, NAME, first.spec, want) == {"retention_days"}
 
     seen = look(aws)
-    assert seen.spec == WANT
+    assert seen.spec == want
     assert seen.outputs.arn == ARN
     assert seen.owner == OURS
     assert seen.settled
