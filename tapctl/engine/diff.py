@@ -53,7 +53,10 @@ def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
         return
     if isinstance(have, Mapping) and isinstance(want, Mapping):
         for key in sorted({*have, *want}):
-            yield from details(f"{path}.{key}", have.get(key), want.get(key))
+            if key in have and key in want:
+                yield from details(f"{path}.{key}", have[key], want[key])
+            else:
+                yield Difference(f"{path}.{key}", have.get(key), want.get(key))
     elif isinstance(have, frozenset) and isinstance(want, frozenset):
         for gone in sorted(want - have, key=str):
             yield Difference(path, None, gone)

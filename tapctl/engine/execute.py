@@ -23,18 +23,20 @@ Work = Callable[[str, Tell], Ending]
 _Node = tuple[str, Literal["known", "settled"]]
 
 
-def execute(steps: Iterable[Step], work: Work, stop: threading.Event) -> Iterator[Event]:
+def execute(
+    steps: Iterable[Step], work: Work, stop: threading.Event, *, leave_within_s: float = LEAVE_WITHIN_S
+) -> Iterator[Event]:
     """Do the work of all steps, each as soon as what it needs is known and settled.
 
     A failed step is never marked done, so what needs it never starts. Once ``stop`` is set nothing new starts, and
-    what runs has `LEAVE_WITHIN_S` to leave.
+    what runs has ``leave_within_s`` seconds to leave.
     """
-    return _Execution({step.address: step for step in steps}, work, stop).run()
+    return _Execution({step.address: step for step in steps}, work, stop, leave_within_s).run()
 
 
 class _Execution:
-    def __init__(self, steps: Mapping[str, Step], work: Work, stop: threading.Event) -> None:
-        self.steps, self.work, self.stop = steps, work, stop
+    def __init__(self, steps: Mapping[str, Step], work: Work, stop: threading.Event, leave_within_s: float) -> None:
+        self.steps, self.work, self.stop, self.leave_within_s = steps, work, stop, leave_within_s
         self.order: TopologicalSorter[_Node] = TopologicalSorter()
         for here, step in steps.items():
             needed: list[_Node] = [(need, "known") for need in step.known]
@@ -56,7 +58,7 @@ class _Execution:
         while self.running:
             if self.stop.is_set() and stopped_at is None:
                 stopped_at = time.monotonic()
-            if stopped_at is not None and time.monotonic() - stopped_at > LEAVE_WITHIN_S:
+            if stopped_at is not None and time.monotonic() - stopped_at > self.leave_within_s:
                 break
             try:
                 event = self.inbox.get(timeout=_TICK_S)
@@ -73,11 +75,9 @@ class _Execution:
 
     def take(self, event: Event) -> None:
         here = event.address
-        if isinstance(event, Progress):
-            self.status[here] = event.status
-        elif isinstance(event, Known):
+        if isinstance(event, Known):
             self.tell(here, "known")
-        else:
+        elif not isinstance(event, Progress):
             self.running.discard(here)
             if isinstance(event, Finished):
                 self.tell(here, "known")
@@ -104,10 +104,9 @@ class _Execution:
 
     def start(self) -> Iterator[Event]:
         self.advance()
-        if self.stop.is_set():
-            return
         for here, stage in sorted(self.ready):
-            if stage == "known" and here not in self.began:
+            # Asked each time: whoever takes the events may have been told to stop meanwhile.
+            if stage == "known" and here not in self.began and not self.stop.is_set():
                 self.began[here] = time.monotonic()
                 self.running.add(here)
                 yield Started(here)
@@ -115,14 +114,20 @@ class _Execution:
 
     def one(self, here: str) -> None:
         """The thread of one resource: every way it can end is one event in the inbox."""
+
+        def tell(event: Known | Progress) -> None:
+            if isinstance(event, Progress):
+                self.status[here] = event.status
+            self.inbox.put(event)
+
         try:
-            end = self.work(here, self.inbox.put)
+            end = self.work(here, tell)
             self.inbox.put(Finished(here, end.result, self.elapsed(here), end.note, end.unread))
         except Stopped:
             self.inbox.put(Left(here, self.status.get(here, "")))
         except TapctlError as error:
             self.inbox.put(Failed(here, error, self.elapsed(here), self.status.get(here, "")))
-        except Exception as error:  # noqa: BLE001 -- a bug must end its own resource only, and is shown as one
+        except BaseException as error:  # noqa: BLE001 -- a bug ends its own resource only; a thread that dies is waited for
             bug = TapctlError(
                 f"unexpected {type(error).__name__} while working on {here}: this is a bug of tapctl",
                 evidence=_where(error),
@@ -144,7 +149,7 @@ class _Execution:
         return tuple(one for one in self.failed if one in seen)
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """Where it happened, by file and line; never the message, which may hold what must not be shown."""
     trace = error.__traceback__
     places = []

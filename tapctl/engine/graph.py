@@ -124,23 +124,35 @@ def removing(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[S
     """The steps that remove these things: what is related goes in ``teardown``'s order of types.
 
     The records say which things are related; of two related ones the type with the lower rank goes first, and within
-    a type the one that needs the other. What has no record waits for every lower rank. An early thing that is going
-    frees an early thing: an Aurora cluster may be deleted once its members are all being deleted.
+    a type the one that needs the other, unless that makes a cycle. What has no record waits for every lower rank. An
+    early thing that is going frees an early thing: an Aurora cluster may be deleted once its members are all being
+    deleted.
     """
     things = list(removals)
+    needs = {one.address: one.needs or frozenset() for one in things}
     steps = []
     for later in things:
-        first = [one for one in things if one is not later and _goes_first(one, later, teardown)]
+        first = [one for one in things if one is not later and _goes_first(one, later, teardown, needs)]
         known = frozenset(one.address for one in first if one.early and later.early)
         steps.append(Step(later.address, known, frozenset(one.address for one in first) - known))
     return steps
 
 
-def _goes_first(one: Removal, later: Removal, teardown: Mapping[str, int]) -> bool:
+def _goes_first(one: Removal, later: Removal, teardown: Mapping[str, int], needs: Mapping[str, frozenset[str]]) -> bool:
     rank, later_rank = teardown[one.type], teardown[later.type]
     if rank == later_rank:
-        return later.address in (one.needs or ())
+        return later.address in needs[one.address] and not _stands_on(later.address, one.address, needs)
     if one.needs is None or later.needs is None:
         return rank < later_rank
     related = later.address in one.needs or one.address in later.needs
     return related and rank < later_rank
+
+
+def _stands_on(here: str, there: str, needs: Mapping[str, frozenset[str]]) -> bool:
+    """Whether the first needs the second, directly or by way of others."""
+    found, todo = {here}, [here]
+    while todo:
+        new = needs.get(todo.pop(), frozenset()) - found
+        found |= new
+        todo += new
+    return there in found

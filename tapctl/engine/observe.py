@@ -58,7 +58,7 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
         ids.setdefault(one.reconciler.type, []).append(one.id)
     view = aws.round({type_: tuple(many) for type_, many in ids.items()})
     work: queue.SimpleQueue[Look] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, Sight | Exception]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, Sight | BaseException]] = queue.SimpleQueue()
     for one in todo:
         work.put(one)
 
@@ -70,7 +70,7 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
                 return
             try:
                 done.put((one.address, _sight(view, one)))
-            except Exception as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
+            except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
                 done.put((one.address, error))
 
     # Daemon threads: a Ctrl-C must not wait for a slow read.
@@ -79,7 +79,7 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
     seen: dict[str, Sight] = {}
     for _ in todo:
         here, sight = done.get()
-        if isinstance(sight, Exception):
+        if isinstance(sight, BaseException):
             raise sight
         seen[here] = sight
     return seen

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
+from pydantic import Field
+
 from tapctl.engine.graph import AnyResource, Stack
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
@@ -24,7 +26,7 @@ from tests.engine.world import Seen, Thing, World
 
 class ThingSpec(Spec):
     size: str = "small"
-    mode: str = "calm"
+    mode: Annotated[str, Field(max_length=20)] = "calm"
     zone: str = "a"
     version: Annotated[str, AT_LEAST_MINOR] = "16.8"
     link: str = ""

@@ -1,0 +1,295 @@
+"""Many resources at once: what starts when, how each ends, and what a stop does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapctl.engine.events import Ending, Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.execute import execute
+from tapctl.engine.graph import Step
+from tapctl.engine.tools import Stopped, Tell
+from tapctl.errors import NotConverged, Refused, TapctlError
+
+Act = Callable[[Tell], Ending]
+DONE = Ending(Result.CREATED)
+
+
+def step(address: str, *, known: Iterable[str] = (), settled: Iterable[str] = ()) -> Step:
+    return Step(address, frozenset(known), frozenset(settled))
+
+
+def run(
+    steps: Iterable[Step],
+    acts: Mapping[str, Act] | None = None,
+    stop: threading.Event | None = None,
+    *,
+    leave_within_s: float = 5,
+) -> list[Event]:
+    def work(here: str, tell: Tell) -> Ending:
+        return acts[here](tell) if acts and here in acts else DONE
+
+    return list(execute(steps, work, stop or threading.Event(), leave_within_s=leave_within_s))
+
+
+def fails(error: BaseException) -> Act:
+    def act(_: Tell) -> Ending:
+        raise error
+
+    return act
+
+
+def ends(events: Iterable[Event]) -> dict[str, Event]:
+    """How each ended; every one ends once."""
+    found = [one for one in events if isinstance(one, Finished | Failed | Left | Skipped)]
+    assert len({one.address for one in found}) == len(found), "something has ended twice"
+    return {one.address: one for one in found}
+
+
+def started(events: Iterable[Event]) -> list[str]:
+    return [one.address for one in events if isinstance(one, Started)]
+
+
+def test_nothing_to_do_is_nothing_told() -> None:
+    assert run([]) == []
+
+
+def test_how_each_ended_is_told_in_full() -> None:
+    (begun, end) = run([step("a")], {"a": lambda _: Ending(Result.KEPT, "until May", ("iam:GetRole",))})
+    assert begun == Started("a")
+    assert isinstance(end, Finished)
+    assert (end.result, end.note, end.unread) == (Result.KEPT, "until May", ("iam:GetRole",))
+
+
+def test_independent_things_are_worked_on_side_by_side() -> None:
+    together = threading.Barrier(20, timeout=5)
+
+    def act(_: Tell) -> Ending:
+        together.wait()
+        return DONE
+
+    names = [str(number) for number in range(20)]
+    assert all(isinstance(end, Finished) for end in ends(run(map(step, names), dict.fromkeys(names, act))).values())
+
+
+def test_there_is_no_barrier_between_what_is_not_related() -> None:
+    """The second of a chain starts while an unrelated thing of the first hour is still at work."""
+    second = threading.Event()
+
+    def slow(_: Tell) -> Ending:
+        assert second.wait(5)
+        return DONE
+
+    def quick(_: Tell) -> Ending:
+        second.set()
+        return DONE
+
+    events = run([step("slow"), step("first"), step("second", settled=["first"])], {"slow": slow, "second": quick})
+    assert isinstance(ends(events)["slow"], Finished)
+
+
+def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_thing_when_it_is_settled() -> None:
+    user_done, log = threading.Event(), []
+
+    def cluster(tell: Tell) -> Ending:
+        tell(Known("cluster"))
+        assert user_done.wait(5)
+        log.append("cluster")
+        return DONE
+
+    def user(_: Tell) -> Ending:
+        log.append("user")
+        user_done.set()
+        return DONE
+
+    def member(_: Tell) -> Ending:
+        log.append("member")
+        return DONE
+
+    steps = [step("member", settled=["cluster"]), step("user", known=["cluster"]), step("cluster")]
+    run(steps, {"cluster": cluster, "user": user, "member": member})
+    assert log == ["user", "cluster", "member"]
+
+
+def test_what_is_told_twice_is_taken_once() -> None:
+    def act(tell: Tell) -> Ending:
+        tell(Known("a"))
+        tell(Known("a"))
+        return DONE
+
+    events = run([step("a"), step("b", known=["a"])], {"a": act})
+    assert started(events) == ["a", "b"]
+
+
+def test_what_needs_a_failed_thing_never_starts_and_names_only_the_root_cause() -> None:
+    refused = Refused("not ours")
+    steps = [step("a"), step("b", settled=["a"]), step("c", known=["b"]), step("d")]
+
+    events = run(steps, {"a": fails(refused)})
+
+    end = ends(events)
+    assert sorted(started(events)) == ["a", "d"]
+    assert isinstance(end["a"], Failed)
+    assert end["a"].error is refused
+    assert end["b"] == Skipped("b", ("a",))
+    assert end["c"] == Skipped("c", ("a",))
+    assert isinstance(end["d"], Finished)
+
+
+def test_an_early_thing_that_fails_after_it_was_known_skips_only_what_waits_for_it_settled() -> None:
+    released = threading.Event()
+
+    def cluster(tell: Tell) -> Ending:
+        tell(Known("cluster"))
+        assert released.wait(5)
+        raise NotConverged("incompatible-network")
+
+    def user(_: Tell) -> Ending:
+        released.set()
+        return DONE
+
+    steps = [step("cluster"), step("user", known=["cluster"]), step("after", settled=["user"])]
+    events = run([*steps, step("member", settled=["cluster"])], {"cluster": cluster, "user": user})
+
+    end = ends(events)
+    assert isinstance(end["user"], Finished)
+    assert isinstance(end["after"], Finished)
+    assert end["member"] == Skipped("member", ("cluster",))
+
+
+class NotOurs(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [NotOurs("password=hunter2"), SystemExit("password=hunter2")])
+def test_a_bug_ends_only_its_own_node_and_its_message_is_never_shown(error: BaseException) -> None:
+    events = run([step("a"), step("b"), step("c", settled=["a"])], {"a": fails(error)})
+
+    end = ends(events)
+    failed = end["a"]
+    assert isinstance(failed, Failed)
+    shown = f"{failed.error} {failed.error.evidence} {failed.error.hint}"
+    assert type(failed.error) is TapctlError
+    assert type(error).__name__ in shown
+    assert "test_execute.py" in shown
+    assert "hunter2" not in shown
+    assert isinstance(end["b"], Finished)
+    assert end["c"] == Skipped("c", ("a",))
+
+
+def test_the_last_status_is_told_with_a_failure() -> None:
+    def act(tell: Tell) -> Ending:
+        tell(Progress("a", "creating", 1))
+        raise NotConverged("no")
+
+    failed = ends(run([step("a")], {"a": act}))["a"]
+    assert isinstance(failed, Failed)
+    assert failed.status == "creating"
+    assert failed.elapsed_s >= 0
+
+
+def test_after_a_stop_nothing_starts_and_what_leaves_is_left() -> None:
+    stop = threading.Event()
+
+    def act(tell: Tell) -> Ending:
+        tell(Progress("a", "creating", 1))
+        stop.set()
+        raise Stopped
+
+    events = run([step("a"), step("b", settled=["a"])], {"a": act}, stop)
+    assert ends(events) == {"a": Left("a", "creating"), "b": Skipped("b", ())}
+
+
+def test_what_finishes_after_a_stop_has_finished_and_releases_nothing() -> None:
+    stop = threading.Event()
+
+    def act(_: Tell) -> Ending:
+        stop.set()
+        return DONE
+
+    events = run([step("a"), step("b", settled=["a"])], {"a": act}, stop)
+    assert isinstance(ends(events)["a"], Finished)
+    assert ends(events)["b"] == Skipped("b", ())
+
+
+def test_asked_to_stop_before_it_began_nothing_starts() -> None:
+    stop = threading.Event()
+    stop.set()
+    assert run([step("a")], stop=stop) == [Skipped("a", ())]
+
+
+def test_what_does_not_leave_is_left_within_the_bound() -> None:
+    stop, never = threading.Event(), threading.Event()
+
+    def hangs(tell: Tell) -> Ending:
+        tell(Progress("a", "calling", 1))
+        stop.set()
+        assert never.wait(5), "the execution waited for it"
+        return DONE
+
+    events = run([step("a"), step("b", known=["a"])], {"a": hangs}, stop, leave_within_s=0.01)
+    never.set()
+    assert ends(events) == {"a": Left("a", "calling"), "b": Skipped("b", ())}
+
+
+# -- any graph ---------------------------------------------------------------------------------------------------------
+
+FATES = ("finishes", "known first", "fails", "fails after known", "bug", "stops")
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[tuple[Step, str]]:
+    made: list[tuple[Step, str]] = []
+    for number in range(draw(st.integers(1, 9))):
+        before = [one.address for one, _ in made]
+        some = st.frozensets(st.sampled_from(before), max_size=3) if before else st.just(frozenset())
+        made.append((Step(str(number), draw(some), draw(some)), draw(st.sampled_from(FATES))))
+    return made
+
+
+def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Tell], Ending]:
+    """Work that ends each as its fate says."""
+
+    def work(here: str, tell: Tell) -> Ending:
+        fate = fates[here]
+        if "known" in fate:
+            tell(Known(here))
+        if fate.startswith("fails"):
+            raise NotConverged(fate)
+        if fate == "bug":
+            raise ZeroDivisionError
+        if fate == "stops":
+            stop.set()
+            raise Stopped
+        return DONE
+
+    return work
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs())
+def test_in_any_graph_order_is_kept_and_everything_ends_once(graph: list[tuple[Step, str]]) -> None:
+    stop = threading.Event()
+    steps = {one.address: one for one, _ in graph}
+    told: list[Event] = []
+    stopped = False
+    for event in execute(steps.values(), live({one.address: fate for one, fate in graph}, stop), stop):
+        if isinstance(event, Started):
+            finished = {one.address for one in told if isinstance(one, Finished)}
+            assert steps[event.address].settled <= finished
+            assert steps[event.address].known <= finished | {one.address for one in told if isinstance(one, Known)}
+            assert not stopped, "something has started after the stop"
+        told.append(event)
+        stopped = stop.is_set()
+
+    end = ends(told)
+    assert end.keys() == steps.keys()
+    assert set(started(told)) == {here for here, one in end.items() if not isinstance(one, Skipped)}
+    for one in end.values():
+        if isinstance(one, Skipped):
+            assert one.causes or stop.is_set()
+            assert all(isinstance(end[cause], Failed) for cause in one.causes)

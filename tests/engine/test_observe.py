@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tapctl.engine.model import NoOutputs, Observed, Owner
+from tapctl.engine.observe import WORKERS, Absent, Look, Unreadable, is_ours, look
+from tapctl.errors import AwsError
+from tests.engine.kinds import SMALL, Leaf, Plain, ThingOutputs, ThingSpec
+from tests.engine.traits import Looks, lost, refused
+from tests.engine.world import OURS, THEIRS, Seen, World
+
+
+class Meeting(Plain):
+    """Looks that end only once so many of them have begun."""
+
+    def __init__(self, many: int) -> None:
+        self.together = threading.Barrier(many, timeout=5)
+
+    def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+        self.together.wait()
+        return super().observe(aws, id, like)
+
+
+def test_many_are_looked_at_side_by_side() -> None:
+    meeting = Meeting(WORKERS)
+    seen = look(World(), [Look(meeting, str(number), None) for number in range(WORKERS)])
+    assert len(seen) == WORKERS
+
+
+def test_never_more_than_the_workers_at_a_time() -> None:
+    now, most, lock = [0], [0], threading.Lock()
+
+    class Counting(Plain):
+        def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+            threading.Event().wait(0.001)
+            with lock:
+                now[0] -= 1
+            return None
+
+    look(World(), [Look(Counting(), str(number), None) for number in range(5 * WORKERS)])
+    assert most[0] <= WORKERS
+
+
+def test_one_round_serves_all_looks_and_knows_all_their_ids() -> None:
+    world = World()
+    world.put(Plain(), "a", SMALL)
+
+    seen = look(world, [Look(Plain(), "a", SMALL), Look(Plain(), "b", None), Look(Leaf(), "a", None)])
+
+    assert world.rounds == [{"plain": ("a", "b"), "leaf": ("a",)}]
+    assert isinstance(seen["plain/a"], Observed)
+    assert seen["plain/b"] == seen["leaf/a"] == Absent()
+
+
+def test_nothing_to_look_at_is_no_look() -> None:
+    assert look(World(), []) == {}
+
+
+def no(error: BaseException) -> Callable[[Seen | None], Seen | None]:
+    def raising(_: Seen | None) -> Seen | None:
+        raise error
+
+    return raising
+
+
+def test_a_missing_permission_is_unreadable_and_never_absent() -> None:
+    denied = refused("AccessDenied")
+    world = World(Looks([1], no(denied), on="plain/a"))
+
+    seen = look(world, [Look(Plain(), "a", None), Look(Plain(), "b", None)])
+
+    assert seen == {"plain/a": Unreadable("fake:Call", denied), "plain/b": Absent()}
+
+
+@pytest.mark.parametrize("error", [refused("ValidationError"), lost()])
+def test_any_other_refusal_and_a_lost_answer_end_the_look(error: AwsError) -> None:
+    with pytest.raises(AwsError) as caught:
+        look(World(Looks([1], no(error), on="plain/b")), [Look(Plain(), name, None) for name in "abc"])
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("bug", [ZeroDivisionError(), SystemExit()])
+def test_a_bug_in_a_look_ends_it_and_never_hangs(bug: BaseException) -> None:
+    with pytest.raises(type(bug)):
+        look(World(Looks([1], no(bug))), [Look(Plain(), "a", None)])
+
+
+def thing(owner: Owner | None, outputs: Any = None) -> Observed[Any, Any]:
+    return Observed(SMALL, outputs or ThingOutputs(arn="x"), owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("owner", "recorded", "made_by_aws", "ours"),
+    [
+        (OURS, None, False, True),
+        (OURS, {"arn": "another"}, False, True),
+        (THEIRS, None, False, False),
+        (THEIRS, {"arn": "x"}, False, False),
+        (THEIRS, None, True, False),
+        (Owner("tapctl", "staging"), {"arn": "x"}, True, False),
+        (Owner("", "staging"), {"arn": "x"}, True, False),
+        (Owner("terraform", ""), {"arn": "x"}, True, False),
+        (Owner("tapctl", ""), None, False, False),
+        (Owner("tapctl", ""), {"arn": "x"}, False, True),
+        (Owner("", "dev"), None, True, True),
+        (None, None, False, False),
+        (None, {"arn": "x"}, False, True),
+        (None, {"arn": "another"}, False, False),
+        (None, None, True, True),
+    ],
+)
+def test_ours_are_what_our_tags_name_what_is_on_record_and_what_aws_makes_for_us(
+    owner: Owner | None, recorded: dict[str, str] | None, made_by_aws: bool, ours: bool
+) -> None:
+    assert is_ours(thing(owner), OURS, recorded=recorded, made_by_aws=made_by_aws) is ours
+
+
+def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:
+    assert not is_ours(Observed(SMALL, None), OURS, recorded={"arn": "x"}, made_by_aws=False)
+    assert is_ours(thing(None, NoOutputs()), OURS, recorded={}, made_by_aws=False)
+
+
+def test_tags_that_name_nobody_are_nobodys() -> None:
+    assert Owner.of({"Name": "a"}) is None
+    assert Owner.of(OURS.tags) == OURS
+    assert Owner.of({"ManagedBy": "terraform"}) == Owner("terraform", "")
