@@ -230,7 +230,7 @@ class _Converging:
 
     def change_fields(self, seen: Observed[Any, Any], missing: list[str], costs: Impact) -> None:
         if costs is Impact.REPLACE:
-            if self.rec.replaceable:
+            if self.rec.replaceable and not self.rec.holds_data:
                 self.replace(seen)
                 return
             raise Refused(

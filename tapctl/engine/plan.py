@@ -149,7 +149,8 @@ def entry_for(
 ) -> Entry:
     """The record of one resource. A field that could not be read is recorded as before, or not at all."""
     spec = refs.plain(want)
-    recorded = before.spec if before else {}
+    # What an interrupted run meant to make is no record of how it is.
+    recorded = before.spec if before and before.phase is not Phase.MAKING else {}
     for name in unread:
         spec.pop(name)
         if name in recorded:
@@ -204,7 +205,8 @@ def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, own
     fields = _fields(one.reconciler, want, sight, entry)
     impact = max((each.impact for each in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=sight.pending, unread=sight.unread)
-    stale = [name for name in sight.unread if entry and entry.spec.get(name) != refs.plain(getattr(want, name))]
+    recorded = entry.spec if entry else {}
+    stale = [name for name in sight.unread if name in recorded and recorded[name] != refs.plain(getattr(want, name))]
     if stale:
         actions = ", ".join(sorted({sight.unread[name] for name in stale}))
         blocked = Unread(
@@ -232,15 +234,16 @@ def _fields(
     rec: Reconciler[Any, Any], want: Spec, sight: Observed[Any, Any], entry: Entry | None
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
+    # Only a finished run has left it as it is recorded.
+    left = entry.spec if entry and entry.phase is Phase.MADE else {}
     for name in compare(want, sight.spec, unread=sight.unread):
         have, wanted = getattr(sight.spec, name), getattr(want, name)
         impact = rec.impacts.get(name, Impact.NONE)
         if refs.needs(wanted):
             # Its value is known only after something else was made: it may change, in place.
-            changes.append(FieldChange(name, have, AFTER_APPLY))
+            changes.append(FieldChange(name, have, AFTER_APPLY, impact if impact < Impact.REPLACE else Impact.NONE))
             continue
-        recorded = None if entry is None else entry.spec.get(name)
-        outside = recorded is not None and same(type(want), name, refs.plain(wanted), recorded)
+        outside = name in left and same(type(want), name, refs.plain(wanted), left[name])
         changes += [
             FieldChange(each.path, each.have, each.want, impact, outside) for each in details(name, have, wanted)
         ]
@@ -248,8 +251,6 @@ def _fields(
 
 
 def _failed(base: Change, one: AnyResource, sight: Observed[Any, Any]) -> Change:
-    if one.reconciler.replaceable:
-        return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=f"AWS gave it up: {sight.failed}")
     if one.reconciler.holds_data:
         blocked = Refused(
             f"{one.address} has failed and holds data: tapctl neither changes nor replaces it",
@@ -257,11 +258,13 @@ def _failed(base: Change, one: AnyResource, sight: Observed[Any, Any]) -> Change
             hint="bring it back to available as AWS's documentation of that state says, then run this again",
         )
         return replace(base, blocked=blocked)
-    return replace(base, action=max(base.action, Action.UPDATE), note=f"AWS gave it up: {sight.failed}")
+    if one.reconciler.replaceable:
+        return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=f"AWS gave it up: {sight.failed}")
+    return replace(base, action=Action.UPDATE, note=f"AWS gave it up: {sight.failed}")
 
 
 def _replaced(base: Change, one: AnyResource) -> Change:
-    if one.reconciler.replaceable:
+    if one.reconciler.replaceable and not one.reconciler.holds_data:
         return replace(base, action=Action.REPLACE)
     which = ", ".join(sorted({each.path for each in base.fields if each.impact is Impact.REPLACE}))
     why = "it holds data" if one.reconciler.holds_data else "its name is fixed"
@@ -280,6 +283,8 @@ def _removal(entry: Entry, sight: Sight, owner: Owner, rec: Reconciler[Any, Any]
         return replace(base, unread={"*": sight.action}, blocked=_unreadable(entry.address, sight))
     if not is_ours(sight, owner, recorded=entry.outputs, made_by_aws=rec.made_by_aws):
         return replace(base, blocked=not_ours(entry.address, sight))
+    if sight.going:
+        return base
     if rec.holds_data and not allowed:
         blocked = Refused(
             f"{entry.address} is no longer wanted, and it holds data",

@@ -132,6 +132,13 @@ class Data(Plain):
     holds_data = True
 
 
+class Treasure(Data):
+    """Holds data, and is called replaceable by mistake of whoever wrote it."""
+
+    type = "treasure"
+    replaceable = True
+
+
 class Early(Plain):
     type = "early"
     early = True

@@ -10,7 +10,19 @@ from tapctl.engine.plan import Action
 from tapctl.errors import NotConverged, Refused
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import bring, entry
-from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, OneByOne, Plain, ThingOutputs, ThingSpec, resource
+from tests.engine.kinds import (
+    LARGE,
+    SMALL,
+    Adopted,
+    Data,
+    Leaf,
+    OneByOne,
+    Plain,
+    ThingOutputs,
+    ThingSpec,
+    Treasure,
+    resource,
+)
 from tests.engine.traits import Failing, HalfVisible, Looks, Lossy, ShyTags, Slow, Stranger, Until, owned_by
 from tests.engine.world import OURS, THEIRS, Seen, Thing, World
 
@@ -161,7 +173,7 @@ def test_what_cannot_change_in_place_is_removed_and_made_anew() -> None:
     assert world.journal.entries["leaf/a"].outputs == {"arn": "arn:leaf/a/2"}
 
 
-@pytest.mark.parametrize("kind", [Plain(), Data()], ids=["a fixed name", "data"])
+@pytest.mark.parametrize("kind", [Plain(), Data(), Treasure()], ids=["a fixed name", "data", "called replaceable"])
 def test_what_cannot_change_in_place_and_is_not_replaceable_is_refused(kind: Plain) -> None:
     world = World()
     world.put(kind, "a", ELSEWHERE)

@@ -1,0 +1,148 @@
+"""What a plan must not do, and what leaves because it is wanted no longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.engine.graph import Stack
+from tapctl.engine.model import Kept, Owner
+from tapctl.engine.observe import Absent, Sight, Unreadable
+from tapctl.engine.plan import Action, Change
+from tapctl.errors import Refused, TapctlError, Unread
+from tapctl.manifest.entry import Entry, Phase
+from tests.engine.driving import entry
+from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
+from tests.engine.test_plan import one, planned, recorded, seen
+from tests.engine.traits import refused
+from tests.engine.world import THEIRS
+
+DENIED = Unreadable("fake:Look", refused("AccessDenied"))
+
+
+def why(change: Change | None) -> TapctlError:
+    assert change is not None
+    assert change.blocked is not None
+    return change.blocked
+
+
+def test_what_could_not_be_looked_at_is_refused_and_never_created() -> None:
+    change = one(Plain(), SMALL, DENIED)
+    assert change.action is Action.NOTHING
+    assert change.unread == {"*": "fake:Look"}
+    assert isinstance(why(change), Refused)
+    assert "allow fake:Look" in str(why(change).hint)
+
+
+@pytest.mark.parametrize("owner", [THEIRS, Owner("tapctl", "staging"), None])
+def test_what_is_not_ours_is_refused(owner: Owner | None) -> None:
+    change = one(Plain(), LARGE, seen(owner=owner))
+    assert change.action is Action.NOTHING
+    assert "is not ours" in str(why(change))
+
+
+def test_the_refusal_of_a_stranger_tells_its_tags() -> None:
+    assert why(one(Plain(), SMALL, seen(owner=THEIRS))).evidence == (
+        "its tags say: ManagedBy=terraform, EnvironmentSuffix=shop"
+    )
+    assert why(one(Plain(), SMALL, seen(owner=None))).evidence == "its tags say: no owner tags"
+    half = why(one(Plain(), SMALL, seen(owner=Owner("", "shop"))))
+    assert half.evidence == "its tags say: ManagedBy=-, EnvironmentSuffix=shop"
+
+
+def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> None:
+    assert one(Plain(), LARGE, seen(owner=None), recorded()).action is Action.UPDATE
+    assert one(Adopted(), LARGE, seen(owner=None)).action is Action.UPDATE
+
+
+@pytest.mark.parametrize("phase", [Phase.MADE, Phase.MAKING])
+def test_a_field_that_would_have_to_change_and_could_not_be_read_is_refused(phase: Phase) -> None:
+    sight = seen(unread={"limit": "fake:GetLimit", "size": "fake:GetSize"})
+    change = one(Plain(), ThingSpec(limit=9), sight, recorded(ThingSpec(limit=3), phase=phase))
+    assert isinstance(why(change), Unread)
+    assert "limit would have to change" in str(why(change))
+    assert why(change).evidence == "denied: fake:GetLimit"
+    assert why(change).exit_code == 7
+
+
+def test_data_that_aws_gave_up_on_is_refused() -> None:
+    change = one(Data(), SMALL, seen(failed="inaccessible-encryption-credentials"))
+    assert "holds data" in str(why(change))
+    assert "inaccessible-encryption-credentials" in str(why(change).evidence)
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(Data(), "it holds data"), (Plain(), "its name is fixed")])
+def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: Plain, reason: str) -> None:
+    change = one(kind, ThingSpec(zone="b"), seen())
+    assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
+
+
+@pytest.mark.parametrize("failed", [None, "broken"])
+def test_what_holds_data_is_never_replaced(failed: str | None) -> None:
+    assert one(Treasure(), ThingSpec(zone="b"), seen(failed=failed)).blocked is not None
+
+
+def test_what_is_blocked_is_told_by_the_plan() -> None:
+    stack = Stack()
+    stack.add(Plain(), "a", SMALL)
+    stack.add(Plain(), "b", SMALL)
+    plan = planned(stack, {"plain/a": seen(owner=THEIRS), "plain/b": seen()})
+    assert [change.address for change in plan.blocked] == ["plain/a"]
+
+
+# -- wanted no longer --------------------------------------------------------------------------------------------------
+
+
+def leaving(kind: Plain, sight: Sight, made: Entry | None = None, *, allow: bool = False) -> Change | None:
+    """The removal of what is recorded and not wanted; None where its record is forgotten."""
+    made = made or recorded(kind=kind)
+    plan = planned(Stack(), {made.address: sight}, made, allowed=[made.address] if allow else [])
+    assert plan.forgotten == (() if plan.changes else (made.address,))
+    return plan.changes[0] if plan.changes else None
+
+
+def test_what_is_wanted_no_longer_is_removed() -> None:
+    change = leaving(Plain(), seen())
+    assert change is not None
+    assert (change.action, change.blocked) == (Action.DELETE, None)
+
+
+def test_what_is_wanted_no_longer_and_gone_already_is_forgotten() -> None:
+    assert leaving(Plain(), Absent()) is None
+
+
+def test_what_is_kept_on_purpose_is_left_alone() -> None:
+    kept = entry(Plain(), Phase.KEPT)
+    assert planned(Stack(), {}, kept).changes == ()
+    assert planned(Stack(), {}, kept).forgotten == ()
+
+
+def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
+    assert "--allow data/a" in str(why(leaving(Data(), seen())).hint)
+    allowed = leaving(Data(), seen(), allow=True)
+    assert allowed is not None
+    assert allowed.blocked is None
+
+
+@pytest.mark.parametrize("kept", [None, Kept("2031-05-06", "pending deletion")])
+def test_what_is_going_already_needs_nobodys_leave(kept: Kept | None) -> None:
+    spec = ThingSpec(mode="protected")
+    change = leaving(Data(), seen(spec, going=True, kept=kept))
+    assert change is not None
+    assert (change.action, change.blocked) == (Action.DELETE, None)
+
+
+def test_what_is_protected_is_not_removed() -> None:
+    assert "must not be removed: it is protected" in str(why(leaving(Plain(), seen(ThingSpec(mode="protected")))))
+    assert leaving(Leaf(), seen()) is not None
+
+
+def test_what_could_not_be_looked_at_is_not_forgotten() -> None:
+    change = leaving(Plain(), DENIED)
+    assert "could not be read" in str(why(change))
+    assert change is not None
+    assert change.unread == {"*": "fake:Look"}
+
+
+def test_what_is_not_ours_any_more_is_not_removed() -> None:
+    assert "is not ours" in str(why(leaving(Plain(), seen(owner=THEIRS))))
+    assert why(leaving(Needed(), seen(owner=THEIRS)))
