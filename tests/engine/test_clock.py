@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tapctl.engine.clock import WallClock, limit, pause_before_look, pause_before_step
+from tapctl.engine.model import Usual
+from tapctl.engine.tools import Stopped, Wait
+from tapctl.errors import AwsLost, NotConverged, NotYet, Patience
+from tests.engine.driving import quiet
+from tests.engine.traits import lost
+from tests.engine.world import World
+
+MANY = range(50)
+
+
+def test_the_wall_clock_goes_forward_and_waits() -> None:
+    clock, before = WallClock(), time.monotonic()
+    clock.wait(0.002, threading.Event())
+    assert before + 0.002 <= clock.now() <= time.monotonic()
+
+
+def test_a_stop_ends_a_wait_at_once() -> None:
+    stop, before = threading.Event(), time.monotonic()
+    stop.set()
+    WallClock().wait(60, stop)
+    assert time.monotonic() < before + 5
+
+
+@pytest.mark.parametrize(("waited", "longest"), [(0, 0.25), (5, 0.25), (100, 5), (300, 15), (7000, 15)])
+def test_the_pause_before_a_look_is_five_per_cent_with_bounds_and_jitter(waited: float, longest: float) -> None:
+    pauses = {pause_before_look(waited) for _ in MANY}
+    assert 0.9 * longest <= min(pauses) < max(pauses) <= longest
+
+
+@pytest.mark.parametrize(("waited", "longest"), [(0, 1), (10, 1), (100, 10), (150, 15), (7000, 15)])
+def test_the_pause_before_a_refused_step_is_a_tenth_with_bounds_and_jitter(waited: float, longest: float) -> None:
+    pauses = {pause_before_step(waited) for _ in MANY}
+    assert 0.9 * longest <= min(pauses) < max(pauses) <= longest
+
+
+def test_each_kind_of_not_yet_is_believed_so_long() -> None:
+    assert (limit(Patience.PROPAGATION, 7200), limit(Patience.BUSY, 7200), limit(Patience.LONG, 7200)) == (
+        120,
+        300,
+        7200,
+    )
+
+
+def wait(world: World, longest: float = 600) -> Wait:
+    return Wait("plain/a", world.tools(), quiet, Usual(longest=longest), 5)
+
+
+def test_a_wait_begins_when_it_is_made_and_tells_how_long_it_has_gone_on() -> None:
+    world = World()
+    world.clock.wait(100, threading.Event())
+    one = wait(world)
+    one.pause("")
+    assert one.elapsed == pytest.approx(one.now - 100)
+    assert 0 < one.elapsed <= 0.25
+
+
+def test_the_time_that_aws_may_take_counts_from_the_last_step() -> None:
+    world = World()
+    one = wait(world)
+    world.clock.wait(500, threading.Event())
+    one.stepped()
+    world.clock.wait(599, threading.Event())
+    one.check()
+    world.clock.wait(2, threading.Event())
+    with pytest.raises(NotConverged, match="plain/a did not get there in time") as caught:
+        one.check()
+    assert caught.value.evidence == "AWS has not finished; this was so for 601 s; AWS's last word: none"
+    assert caught.value.hint == "run the same command again: it continues from here"
+
+
+def test_a_stop_is_noticed_before_the_time_is_over() -> None:
+    world = World()
+    one = wait(world, longest=0)
+    one.pause("")
+    one.tools.stop.set()
+    with pytest.raises(Stopped):
+        one.check()
+
+
+def test_an_answered_look_begins_the_patience_with_lost_ones_anew() -> None:
+    world = World()
+    one = wait(world)
+    for _ in range(3):
+        one.lost(lost())
+        world.clock.wait(119, threading.Event())
+        one.looked("available")
+    one.lost(lost())
+    world.clock.wait(121, threading.Event())
+    with pytest.raises(AwsLost):
+        one.lost(lost())
+
+
+def test_a_refusal_after_nothing_was_asked_for_is_refused_anew() -> None:
+    world = World()
+    one = wait(world)
+    for again in (one.idle, one.stepped):
+        one.refused(NotYet("busy", Patience.PROPAGATION))
+        world.clock.wait(121, threading.Event())
+        again()
+        one.refused(NotYet("busy", Patience.PROPAGATION))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, address
+from tests.engine.kinds import SMALL, ThingOutputs, ThingSpec
+from tests.engine.world import OURS, THEIRS, World
+
+
+class Bare(Reconciler[ThingSpec, ThingOutputs]):
+    """What a type says that says nothing of itself."""
+
+    type = "bare"
+    spec = ThingSpec
+    outputs = ThingOutputs
+
+    def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+        return None
+
+    def create(self, aws: World, id: str, want: ThingSpec, owner: Owner) -> None:
+        return
+
+    def update(self, aws: World, id: str, have: ThingSpec, want: ThingSpec) -> frozenset[str]:
+        return frozenset()
+
+    def delete(
+        self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
+    ) -> Kept | None:
+        return None
+
+    def find(self, aws: World, owner: Owner) -> list[str]:
+        return []
+
+
+def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> None:
+    assert Bare().refuses(Observed(SMALL, None)) is None
+    assert Bare().lingers(World(), "a", SMALL) is None
+    assert [Bare.holds_data, Bare.replaceable, Bare.early, Bare.made_by_aws] == [False] * 4
+    assert Bare.repeatable
+
+
+def test_a_spec_and_outputs_are_closed_and_frozen() -> None:
+    for closed in (Spec, Outputs):
+        with pytest.raises(ValidationError):
+            closed.model_validate({"colour": "red"})
+    with pytest.raises(ValidationError):
+        SMALL.size = "large"  # type: ignore[misc]  # frozen, which is the point
+
+
+def test_the_severity_of_impacts_is_in_order() -> None:
+    assert Impact.NONE < Impact.RESTART < Impact.FAILOVER < Impact.REPLACE
+
+
+@pytest.mark.parametrize(
+    ("tags", "owner"),
+    [
+        ({}, None),
+        ({"Name": "x"}, None),
+        ({"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}, OURS),
+        ({"ManagedBy": "tapctl"}, Owner("tapctl", "")),
+        ({"EnvironmentSuffix": "dev"}, Owner("", "dev")),
+    ],
+)
+def test_tags_name_an_owner(tags: dict[str, str], owner: Owner | None) -> None:
+    assert Owner.of(tags) == owner
+
+
+def test_an_owner_is_its_two_tags() -> None:
+    assert OURS.tags == {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}
+    assert THEIRS.excludes(OURS)
+    assert not Owner("", "").excludes(OURS)
+
+
+def test_an_address_is_type_and_id() -> None:
+    assert address("kms-key", "alias/db-key-dev") == "kms-key/alias/db-key-dev"
