@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tapctl.sandbox import rules, wire
+from tapctl.sandbox.hiccups import Hiccups
 from tapctl.sandbox.rule import Call, Fault, Reply, RuleBook
 from tapctl.sandbox.wire import Answer, Asked
 
@@ -26,23 +27,33 @@ _MOTO = threading.Lock()
 class Sandbox:
     """AWS for one process. ``latency_s`` is slept before every answer, side by side for calls side by side.
 
-    ``disabled`` names rules (``service.function_name``) that are left out.
+    ``disabled`` names rules (``service.function_name``) that are left out; ``hiccups``: what goes wrong on the way.
     """
 
-    def __init__(self, *, latency_s: float = 0.0, disabled: Collection[str] = ()) -> None:
+    def __init__(
+        self, *, latency_s: float = 0.0, disabled: Collection[str] = (), hiccups: Hiccups | None = None
+    ) -> None:
         # Thousands of machine images that nobody here starts: half a second for every region and reset.
         os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self.latency_s = latency_s
+        self.hiccups = hiccups or Hiccups()
         self._rules = RuleBook(rules.ALL, disabled)
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         time.sleep(self.latency_s)
+        service, region = wire.service_of(environ) or ("", "")
         with _MOTO:
-            answer = self._answer(environ)
+            asked = wire.asked(environ, service, region) if service not in _AS_IT_IS else None
+
+        def serve() -> Answer:
+            with _MOTO:
+                return self._answer(environ, asked)
+
+        answer = serve() if asked is None else self.hiccups.meet(asked, environ, serve)
         start_response(f"{answer.status} -", answer.headers)
         return [answer.body]
 
@@ -53,11 +64,9 @@ class Sandbox:
         with _MOTO:
             moto_api_backend.reset()
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
-        service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in _AS_IT_IS else None
+    def _answer(self, environ: WSGIEnvironment, asked: Asked | None) -> Answer:
         try:
-            if asked is not None and self._rules.concerns(service, asked.operation.name):
+            if asked is not None and self._rules.concerns(asked.service, asked.operation.name):
                 return wire.written(asked, self._rules.answer(self._call(environ, asked)))
             return self._ask_moto(environ)
         except Fault as refusal:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # The name in a request's signature → botocore's name for the service; absent: the same.
 _BY_SIGNATURE = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 # What the service models do not know; 501 is a server's fault that no SDK asks again for.
-_SERVER_FAULTS = {"InternalFailure": 500, "NotImplemented": 501}
+_SERVER_FAULTS = {"InternalFailure": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
 _CREDENTIAL = re.compile(r"Credential=[^/,]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
