@@ -5,12 +5,17 @@ What S3 answers to a condition: https://docs.aws.amazon.com/AmazonS3/latest/user
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, cast
 
 from tapctl.errors import AwsError, AwsLost, AwsRefused, ManifestError, Refused, TapctlError
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from tapctl.aws import Aws
 
 ATTEMPTS = 4
@@ -26,32 +31,45 @@ class Found:
 
     content: bytes
     etag: str
+    unchanged_s: float
+    """Seconds that it has been so at least, by S3's own clock; 0 where S3 does not say."""
 
 
 class Bucket:
     """A bucket, or what is under ``prefix`` in it (empty, or with a slash at its end)."""
 
-    def __init__(self, aws: Aws, name: str, prefix: str) -> None:
+    def __init__(self, aws: Aws, name: str, prefix: str, *, retries: bool = True) -> None:
+        """``retries=False``: the SDK asks once, so that no call takes longer than its time-outs (25 s)."""
         self._aws = aws
+        self._retries = retries
         self.name = name
         self.prefix = prefix
+
+    def once(self) -> Bucket:
+        """The same, asked once."""
+        return Bucket(self._aws, self.name, self.prefix, retries=False)
+
+    @property
+    def _s3(self) -> S3Client:
+        return cast("S3Client", self._aws.client("s3", retries=self._retries))
 
     def url(self, key: str) -> str:
         """What a user calls this object."""
         return f"s3://{self.name}/{self.prefix}{key}"
 
-    def listed(self) -> list[str]:
-        """The objects right under the prefix, without it.
+    def listed(self, under: str = "") -> list[str]:
+        """The objects right under the prefix (and ``under``, with a slash at its end), without it, sorted.
 
         Raises:
             TapctlError: as `unusable` says.
         """
-        listing = self._aws.s3.get_paginator("list_objects_v2")
+        listing = self._s3.get_paginator("list_objects_v2")
+        prefix = self.prefix + under
         try:
-            pages = self._aws.pages(listing, Bucket=self.name, Prefix=self.prefix, Delimiter="/")
+            pages = self._aws.pages(listing, Bucket=self.name, Prefix=prefix, Delimiter="/")
         except AwsError as error:
             raise self.unusable(error) from error
-        return [one["Key"].removeprefix(self.prefix) for page in pages for one in page.get("Contents", ())]
+        return sorted(one["Key"].removeprefix(prefix) for page in pages for one in page.get("Contents", ()))
 
     def get(self, key: str) -> Found | None:
         """What is there now; None when there is nothing.
@@ -62,8 +80,8 @@ class Bucket:
         from botocore.exceptions import BotoCoreError
 
         try:
-            answer = self._aws.s3.get_object(Bucket=self.name, Key=self.prefix + key)
-            return Found(answer["Body"].read(), answer["ETag"])
+            answer = self._s3.get_object(Bucket=self.name, Key=self.prefix + key)
+            return Found(answer["Body"].read(), answer["ETag"], _unchanged_s(answer))
         except AwsError as error:
             if error.aws_code == "NoSuchKey":
                 return None
@@ -77,24 +95,39 @@ class Bucket:
         Raises:
             AwsError: see `must_look`.
         """
-        s3, path, kind = self._aws.s3, self.prefix + key, "application/json"
+        s3, path, kind = self._s3, self.prefix + key, "application/json"
         if expected is None:
             made = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfNoneMatch="*")
         else:
             made = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfMatch=expected)
         return made["ETag"]
 
-    def remove(self, key: str, expected: str) -> None:
-        """Remove it if it still has this ETag; nothing is done, and nothing said, when it is gone or another.
+    def keep(self, key: str, content: bytes) -> None:
+        """Write it where nothing is; what is there stays, and is as good: such a key names its content.
+
+        Raises:
+            TapctlError: it may not be there.
+        """
+        try:
+            self.put(key, content, None)
+        except AwsError as error:
+            if not must_look(error) or self.get(key) is None:
+                raise
+            # Ours, whose answer was lost, or one of an earlier attempt.
+
+    def remove(self, key: str, expected: str) -> bool:
+        """Remove it if it still has this ETag; False, and nothing was done, when it is gone, another, or in use.
 
         Raises:
             AwsError: it may still be there.
         """
         try:
-            self._aws.s3.delete_object(Bucket=self.name, Key=self.prefix + key, IfMatch=expected)
+            self._s3.delete_object(Bucket=self.name, Key=self.prefix + key, IfMatch=expected)
         except AwsRefused as error:
-            if not error.says("PreconditionFailed", "NoSuchKey"):
+            if not error.says(*_UNMET):
                 raise
+            return False
+        return True
 
     def unusable(self, error: AwsError) -> TapctlError:
         """What this answer means before anything was changed: no such bucket, not allowed, or the error itself."""
@@ -110,6 +143,16 @@ class Bucket:
                 hint="allow s3:GetObject, s3:PutObject and s3:DeleteObject under it, and s3:ListBucket on the bucket",
             )
         return error
+
+
+def _unchanged_s(answer: Mapping[str, Any]) -> float:
+    # Both are S3's and in whole seconds, so the difference is up to a second too long. Our own clock has no part in it.
+    try:
+        date: datetime = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        age: timedelta = date - answer["LastModified"]
+    except (KeyError, ValueError, TypeError):
+        return 0.0
+    return max(age.total_seconds() - 1, 0.0)
 
 
 def must_look(answer: AwsError) -> bool:

@@ -17,6 +17,8 @@ from tapctl.engine.model import address
 from tapctl.errors import ManifestError, WrongTarget
 
 FORMAT = 1
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""UTC, ISO 8601, to the second."""
 _SHOWN = 5
 
 
@@ -111,7 +113,7 @@ def empty(*, environment: str, suffix: str, account: str, region: str) -> Manife
 
 def now() -> str:
     """This moment, as the manifest writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(MOMENT)
 
 
 def dump(manifest: Manifest) -> str:

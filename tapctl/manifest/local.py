@@ -10,9 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tapctl.engine.clock import Clock
 from tapctl.errors import ManifestError, StoreFailed
+from tapctl.manifest.awake import AwakeClock
 from tapctl.manifest.entry import Manifest, dump, parse
-from tapctl.manifest.store import SUFFIX, Holder, Lease, Lock, Stored, lost, overtaken, taken, unwritten
+from tapctl.manifest.history import folder_of, name_of
+from tapctl.manifest.store import (
+    SUFFIX,
+    Holder,
+    Lease,
+    Lock,
+    Stored,
+    Tell,
+    lost,
+    overtaken,
+    taken,
+    untold,
+    unwritten,
+    vanished,
+)
+from tapctl.manifest.waiting import Waiting
+
+KEPT = 500
+"""Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
+POLL_S = 0.25
 
 # A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -22,8 +43,9 @@ _PRIVATE = 0o600
 class LocalStore:
     """``<folder>/<suffix>.json``; the folder is made with the first write. Raises as `Store` says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder = folder
+        self._clock = clock or AwakeClock()
 
     def location(self, suffix: str) -> str:
         """Where this suffix's manifest is."""
@@ -52,7 +74,7 @@ class LocalStore:
         path = self._path(manifest.suffix)
         content = dump(manifest).encode()
         try:
-            self._make_folder()
+            _make_folder(self._folder)
             if path.is_symlink():
                 raise unwritten(str(path), "it is a symbolic link")
             path_of_draft = path.with_name(f".{path.name}.tmp")
@@ -61,6 +83,8 @@ class LocalStore:
                 if have != content:
                     if (None if have is None else _version(have)) != expected:
                         raise overtaken(str(path), None if have is None else parse(have, str(path)))
+                    if have is not None:
+                        self._archive(manifest.suffix, parse(have, str(path)))
                     _fill(draft, content)
                     path_of_draft.replace(path)
                 _sync_folder(self._folder)
@@ -69,50 +93,99 @@ class LocalStore:
         return _version(content)
 
     @contextmanager
-    def lock(self, suffix: str, holder: Holder) -> Iterator[Lease]:
+    def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
         """The one right to change this suffix, for as long as this process lives. The lock's file stays."""
         path = self._path(suffix).with_suffix(".lock")
         try:
-            self._make_folder()
-            held = _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise taken(str(path), Lock.told(_content(path) or b""), "wait until it has ended") from None
+            _make_folder(self._folder)
+            held = self._stand_in_line(path, wait_s, tell)
         except OSError as error:
             raise _unlockable(path, error) from error
         try:
             lock = Lock(id=uuid.uuid4().hex, holder=holder)
             try:
-                _fill(held, lock.model_dump_json().encode())
+                _fill(held, lock.text())
             except OSError as error:
                 raise _unlockable(path, error) from error
-            yield _LocalLease(lock.id, path, held)
+            yield _LocalLease(lock, path, held)
         finally:
             with suppress(OSError):  # it tells who holds the lock; the lock itself goes with the next line
                 os.ftruncate(held, 0)
             os.close(held)
 
+    def archived(self, suffix: str) -> list[str]:
+        """Names of what is kept of this suffix, sorted."""
+        try:
+            return sorted(path.name for path in (self._folder / folder_of(suffix)).iterdir())
+        except FileNotFoundError:
+            return []
+
+    def recall(self, suffix: str, name: str) -> bytes:
+        """What is kept under this name."""
+        path = self._folder / folder_of(suffix) / name
+        content = _content(path)
+        if content is None:
+            raise vanished(str(path))
+        return content
+
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{suffix}.json"
 
-    def _make_folder(self) -> None:
-        missing = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in missing:
-            _sync_folder(folder.parent)
+    def _archive(self, suffix: str, replaced: Manifest) -> None:
+        """Keep what is about to be replaced: so what is kept was the record once, whatever happens next."""
+        folder = self._folder / folder_of(suffix)
+        _make_folder(folder)
+        path_of_draft = folder / ".draft"
+        with _held(path_of_draft) as draft:
+            _fill(draft, dump(replaced).encode())
+            path_of_draft.replace(folder / name_of(replaced))
+        for name in self.archived(suffix)[:-KEPT]:
+            (folder / name).unlink(missing_ok=True)
+        _sync_folder(folder)
+
+    def _stand_in_line(self, path: Path, wait_s: float, tell: Tell) -> int:
+        """The lock's file, locked; there is no order among those who wait."""
+        waiting = Waiting(wait_s, self._clock, tell)
+        while True:
+            late = waiting.over
+            try:
+                return _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock = Lock.told(_content(path) or b"")
+            if late:
+                raise taken(str(path), lock, "wait in line: run the same command with --lock-timeout 10m")
+            waiting.pause(lock, POLL_S)
 
 
 class _LocalLease:
     """A lock on an open file: it is ours until we close it, unless somebody puts another file in its place."""
 
-    def __init__(self, id: str, path: Path, held: int) -> None:
-        self.id = id
+    def __init__(self, lock: Lock, path: Path, held: int) -> None:
+        self._lock = lock
         self._path = path
         self._held = held
+
+    @property
+    def id(self) -> str:
+        """What tells this lease from every other one."""
+        return self._lock.id
+
+    def enter(self, phase: str) -> None:
+        """Say what is being done from now on, to whoever waits."""
+        with suppress(OSError):  # the lock is the file, not what is in it
+            _fill(self._held, self._lock.model_copy(update={"phase": phase}).text())
 
     def check(self) -> None:
         """Make sure that the file we have locked is the one that others would lock."""
         if not _is_at(self._held, self._path):
             raise lost(str(self._path), Lock.told(_content(self._path) or b""))
+
+
+def _make_folder(wanted: Path) -> None:
+    missing = [folder for folder in (wanted, *wanted.parents) if not folder.exists()]
+    wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in missing:
+        _sync_folder(folder.parent)
 
 
 def _unlockable(path: Path, error: OSError) -> StoreFailed:
@@ -180,6 +253,7 @@ def _fill(opened: int, content: bytes) -> None:
     """Make this all that the file holds, whatever an earlier process left in it."""
     os.fchmod(opened, _PRIVATE)
     os.ftruncate(opened, 0)
+    os.lseek(opened, 0, os.SEEK_SET)
     with os.fdopen(opened, "wb", closefd=False) as file:
         file.write(content)
         file.flush()

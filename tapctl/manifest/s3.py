@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from tapctl.errors import AwsError, AwsLost, StoreFailed, TapctlError
+from tapctl.engine.clock import Clock
+from tapctl.errors import AwsError, AwsLost, TapctlError
+from tapctl.manifest.awake import AwakeClock
 from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, must_look
 from tapctl.manifest.entry import Manifest, dump, parse
-from tapctl.manifest.store import SUFFIX, Holder, Lease, Lock, Stored, lost, overtaken, taken, unwritten
+from tapctl.manifest.history import folder_of, name_of
+from tapctl.manifest.lease import Terms
+from tapctl.manifest.line import Line
+from tapctl.manifest.store import (
+    SUFFIX,
+    Holder,
+    Lease,
+    Lock,
+    Stored,
+    Tell,
+    overtaken,
+    untold,
+    unwritten,
+    vanished,
+)
+from tapctl.manifest.unlock import Unlocking
 
 
 class S3Store:
@@ -18,8 +35,12 @@ class S3Store:
     Raises as `Store` says; where a read has no answer, `AwsLost`; where it is denied, `Refused`.
     """
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, terms: Terms | None = None, clock: Clock | None = None) -> None:
+        """``clock``: one that counts the time a machine sleeps."""
         self._bucket = bucket
+        self._terms = terms or Terms()
+        self._clock = clock or AwakeClock()
+        self._last: dict[str, Stored] = {}
 
     def location(self, suffix: str) -> str:
         """Where this suffix's manifest is."""
@@ -28,22 +49,30 @@ class S3Store:
     def read(self, suffix: str) -> Stored | None:
         """The manifest of this suffix; None when there is none."""
         found = self._bucket.get(f"{suffix}.json")
-        return None if found is None else Stored(parse(found.content, self.location(suffix)), found.etag)
+        if found is None:
+            return None
+        stored = self._last[suffix] = Stored(parse(found.content, self.location(suffix)), found.etag)
+        return stored
 
     def suffixes(self) -> list[str]:
         """Every suffix that has a manifest here, sorted."""
         names = [key.removesuffix(".json") for key in self._bucket.listed() if key.endswith(".json")]
-        return sorted(name for name in names if SUFFIX.fullmatch(name))
+        return [name for name in names if SUFFIX.fullmatch(name)]
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
         """Put it there if what is there is still ``expected``; returns its version."""
         where = self.location(manifest.suffix)
         content = dump(manifest).encode()
+        if expected is not None:
+            self._archive(manifest.suffix, expected)
         for _ in range(ATTEMPTS):
             try:
-                return self._bucket.put(f"{manifest.suffix}.json", content, expected)
+                version = self._bucket.put(f"{manifest.suffix}.json", content, expected)
             except AwsError as error:
                 answer = error
+            else:
+                self._last[manifest.suffix] = Stored(manifest, version)
+                return version
             if not must_look(answer):
                 break
             found = self._look_again(manifest.suffix, answer)
@@ -61,69 +90,57 @@ class S3Store:
         except TapctlError as error:
             raise unwritten(self.location(suffix), f"{answer}\n{error}") from error
 
-    @contextmanager
-    def lock(self, suffix: str, holder: Holder) -> Iterator[Lease]:
-        """The one right to change this suffix, until it is given back."""
-        lease = self._acquire(f"{suffix}.lock", Lock(id=uuid.uuid4().hex, holder=holder))
+    def _archive(self, suffix: str, expected: str) -> None:
+        """Keep what is about to be replaced: so what is kept was the record once, whatever happens next."""
+        before = self._last.get(suffix)
         try:
+            if before is None or before.version != expected:
+                before = self.read(suffix)
+            if before is not None and before.version == expected:
+                self._bucket.keep(folder_of(suffix) + name_of(before.manifest), dump(before.manifest).encode())
+            # Otherwise it was replaced by somebody else, who has kept it: the condition of our write refuses it.
+        except AwsError as error:
+            raise unwritten(self._bucket.url(folder_of(suffix)), error) from error
+
+    @contextmanager
+    def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
+        """The one right to change this suffix, until it is given back or its lease is not renewed."""
+        lock = Lock(id=uuid.uuid4().hex, holder=holder, lease_s=self._terms.lease_s)
+        line = Line(self._bucket, _lock_of(suffix), lock, terms=self._terms, clock=self._clock, tell=tell)
+        try:
+            lease = line.acquire(wait_s)
+        except TapctlError:
+            raise
+        except BaseException:  # interrupted: perhaps right when S3 took it
+            with suppress(TapctlError):
+                line.leave()
+            raise
+        try:
+            lease.keep()
             yield lease
-        except BaseException as error:
+        finally:
             try:
                 lease.release()
-            except TapctlError as left:
-                error.add_note(f"{left}; {left.hint}")
-            raise
-        lease.release()
+            except TapctlError as error:
+                tell(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
 
-    def _acquire(self, key: str, lock: Lock) -> _S3Lease:
-        bucket, where = self._bucket, self._bucket.url(key)
-        content = lock.model_dump_json().encode()
-        for _ in range(ATTEMPTS):
-            try:
-                return _S3Lease(bucket, key, lock.id, bucket.put(key, content, None))
-            except AwsError as error:
-                answer = error
-            if not must_look(answer):
-                break
-            found = bucket.get(key)
-            if found is not None and found.content == content:
-                return _S3Lease(bucket, key, lock.id, found.etag)  # our own, whose answer was lost
-            if found is not None:
-                hint = f"wait until it has ended, look with: aws s3 cp {where} -"
-                raise taken(where, Lock.told(found.content), hint) from answer
-        raise bucket.unusable(answer) from answer
+    def unlock(self, suffix: str, id: str, by: Holder, tell: Tell = untold) -> bool:
+        """Take the lock with this id away from its holder; see `tapctl.manifest.unlock`. False: nobody holds one."""
+        unlocking = Unlocking(self._bucket, _lock_of(suffix), folder_of(suffix), terms=self._terms, clock=self._clock)
+        return unlocking.unlock(id, by, tell)
+
+    def archived(self, suffix: str) -> list[str]:
+        """Names of what is kept of this suffix, sorted."""
+        return self._bucket.listed(folder_of(suffix))
+
+    def recall(self, suffix: str, name: str) -> bytes:
+        """What is kept under this name."""
+        key = folder_of(suffix) + name
+        found = self._bucket.get(key)
+        if found is None:
+            raise vanished(self._bucket.url(key))
+        return found.content
 
 
-class _S3Lease:
-    """A lock object that we have made."""
-
-    def __init__(self, bucket: Bucket, key: str, id: str, etag: str) -> None:
-        self.id = id
-        self._bucket = bucket
-        self._key = key
-        self._etag = etag
-
-    def check(self) -> None:
-        """Look whether the object is still ours. A look without an answer is no look: a lock does not go by itself."""
-        try:
-            found = self._bucket.get(self._key)
-        except AwsLost:
-            return
-        if found is None or found.etag != self._etag:
-            raise lost(self._bucket.url(self._key), Lock.told(found.content) if found else None)
-
-    def release(self) -> None:
-        """Remove the object, if it is still the one that we have made.
-
-        Raises:
-            StoreFailed: it may be there for good.
-        """
-        try:
-            self._bucket.remove(self._key, self._etag)
-        except AwsError as error:
-            where = self._bucket.url(self._key)
-            raise StoreFailed(
-                f"the lock {where} could not be removed, and keeps others out",
-                evidence=str(error),
-                hint=f"remove it: aws s3 rm {where}",
-            ) from error
+def _lock_of(suffix: str) -> str:
+    return f"{suffix}.lock"

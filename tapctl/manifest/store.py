@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tapctl.errors import LockHeld, StoreFailed, UsageError
-from tapctl.manifest.entry import Manifest
+from tapctl.errors import LockHeld, ManifestError, StoreFailed, UsageError
+from tapctl.manifest.ci import ci_run
+from tapctl.manifest.entry import Manifest, now
 
 if TYPE_CHECKING:
     from tapctl.aws import Aws
@@ -20,6 +24,14 @@ SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.*'()-]+)*)/*")
+
+
+Tell = Callable[[str], None]
+"""Shows the user one sentence."""
+
+
+def untold(_: str) -> None:
+    """Nobody is there to be told."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +52,20 @@ class Holder(BaseModel):
     pid: int
     command: str
     since: str
-    """UTC, ISO 8601."""
+    """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
+    ci: str = ""
+    """The CI run, see `ci_run`."""
+
+    @classmethod
+    def here(cls, who: str, command: str, environ: Mapping[str, str]) -> Holder:
+        """This process, from now on."""
+        return cls(
+            who=who, host=socket.gethostname(), pid=os.getpid(), command=command, since=now(), ci=ci_run(environ)
+        )
 
     def __str__(self) -> str:
-        return f"{self.who} on {self.host} (pid {self.pid}) runs {self.command} since {self.since}"
+        run = f", {self.ci}" if self.ci else ""
+        return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
 
 
 class Lock(BaseModel):
@@ -53,6 +75,19 @@ class Lock(BaseModel):
 
     id: str
     holder: Holder
+    phase: str = ""
+    """What its holder is doing now."""
+    lease_s: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds after which it is anybody's if it was not renewed; None: it has no lease, and is never taken over."""
+    beat: int = 0
+    """Grows with every renewal, so that each one is another text and has another ETag."""
+
+    def __str__(self) -> str:
+        return f"{self.holder}, {self.phase}" if self.phase else str(self.holder)
+
+    def text(self) -> bytes:
+        """What is stored."""
+        return self.model_dump_json().encode()
 
     @classmethod
     def told(cls, content: bytes) -> Lock | None:
@@ -71,11 +106,15 @@ class Lease(Protocol):
         """What tells this lease from every other one."""
 
     def check(self) -> None:
-        """Make sure that it is still ours; asked before every changing call.
+        """Make sure that it is still ours; asked before every changing call, from any thread.
 
         Raises:
             LockHeld: it was taken away.
+            NotYet: for now nobody can tell; it is not to be used before that is known.
         """
+
+    def enter(self, phase: str) -> None:
+        """Say what is being done from now on, to whoever waits."""
 
 
 class Store(Protocol):
@@ -102,11 +141,23 @@ class Store(Protocol):
     def suffixes(self) -> list[str]:
         """Every suffix that has a manifest here, sorted."""
 
-    def lock(self, suffix: str, holder: Holder) -> AbstractContextManager[Lease]:
-        """The one right to change this suffix; does not wait.
+    def lock(
+        self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold
+    ) -> AbstractContextManager[Lease]:
+        """The one right to change this suffix; waits for it up to ``wait_s`` seconds, and tells for whom.
 
         Raises:
             LockHeld: somebody else has it.
+        """
+
+    def archived(self, suffix: str) -> list[str]:
+        """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
+
+    def recall(self, suffix: str, name: str) -> bytes:
+        """What is kept under this name of `archived`.
+
+        Raises:
+            ManifestError: it is not there any more, or cannot be read.
         """
 
     def location(self, suffix: str) -> str:
@@ -139,7 +190,7 @@ def open_store(url: str, door: Aws | None) -> Store:
 
 def taken(where: str, lock: Lock | None, hint: str) -> LockHeld:
     """Somebody else is at work: who, and since when."""
-    who = str(lock.holder) if lock else "its holder has left no name"
+    who = str(lock) if lock else "its holder has left no name"
     return LockHeld("somebody else is changing this environment", evidence=f"{where}: {who}", hint=hint)
 
 
@@ -147,7 +198,7 @@ def lost(where: str, lock: Lock | None) -> LockHeld:
     """A lock that was ours is not any more."""
     return LockHeld(
         f"the lock {where} was taken away from this run",
-        evidence=str(lock.holder) if lock else "it is not there any more",
+        evidence=str(lock) if lock else "it is not there any more",
         hint="make sure that nobody else is at work, then run the same command again",
     )
 
@@ -173,3 +224,8 @@ def unwritten(where: str, evidence: object) -> StoreFailed:
         evidence=str(evidence),
         hint="make that place writable, then run the same command again",
     )
+
+
+def vanished(where: str) -> ManifestError:
+    """What was kept is not there any more."""
+    return ManifestError(f"{where} is not there any more", hint="see which versions there are: tapctl manifest history")

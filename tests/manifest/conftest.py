@@ -4,7 +4,9 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.manifest.store import Store, open_store
+from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script
+from tests.manifest.team import Team
 
 
 @pytest.fixture
@@ -18,3 +20,13 @@ def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> S3Script:
 @pytest.fixture
 def store(aws: Aws, script: S3Script) -> Store:
     return open_store("s3://records/team", aws)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def team(aws: Aws, script: S3Script, clock: FakeClock) -> Team:
+    return Team(aws, clock)

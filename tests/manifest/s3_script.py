@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -26,11 +28,15 @@ class S3Script:
         self._steps: dict[str, list[Step]] = {}
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
-        events: Any = aws.s3.meta.events  # the stubs know no handler that answers
-        events.register("before-send.s3", self._send)
+        for client in (aws.client("s3"), aws.client("s3", retries=False)):
+            client.meta.events.register("before-send.s3", self._send)
 
     def then(self, operation: str, *steps: Step) -> None:
         self._steps.setdefault(operation, []).extend(steps)
+
+    def forget(self) -> None:
+        """From now on the embedded AWS answers."""
+        self._steps.clear()
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
@@ -49,6 +55,35 @@ def through(_: AWSPreparedRequest) -> AWSResponse | None:
 def lose(request: AWSPreparedRequest) -> AWSResponse | None:
     """Nothing arrives there."""
     raise ConnectionClosedError(endpoint_url=str(request.url))
+
+
+def interrupt_after(request: AWSPreparedRequest) -> AWSResponse | None:
+    """It takes effect, and Ctrl-C comes before its answer."""
+    URLLib3Session().send(request)
+    raise KeyboardInterrupt
+
+
+def stamped(**headers: str | None) -> Step:
+    """The embedded AWS answers, with other headers; None: without this one."""
+
+    def step(request: AWSPreparedRequest) -> AWSResponse | None:
+        answered: AWSResponse = URLLib3Session().send(request)
+        for name, value in headers.items():
+            del answered.headers[name.replace("_", "-")]
+            if value is not None:
+                answered.headers[name.replace("_", "-")] = value
+        return answered
+
+    return step
+
+
+def stamps(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
+    """What S3 says of an object of this age, where its own clock is wrong by some hours."""
+    date = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) + timedelta(hours=skew_h)
+    return {
+        "Date": format_datetime(date, usegmt=True),
+        "Last_Modified": format_datetime(date - timedelta(seconds=age_s), usegmt=True),
+    }
 
 
 def lose_answer(request: AWSPreparedRequest) -> AWSResponse | None:

@@ -43,8 +43,9 @@ def test_what_was_written_is_read(store: LocalStore, folder: Path) -> None:
 def test_only_the_user_may_read_it_and_nothing_else_is_left_there(store: LocalStore, folder: Path) -> None:
     first = store.write(manifest(), None)
     store.write(manifest(entry(), serial=4), first)
-    assert [path.name for path in folder.iterdir()] == ["dev.json"]
-    assert stat.S_IMODE((folder / "dev.json").stat().st_mode) == 0o600
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    assert sorted(path.name for path in left) == ["00000003-run-1.json", "dev.json"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in left} == {0o600}
 
 
 def test_a_draft_that_a_killed_writer_left_is_no_obstacle_and_keeps_no_rights(store: LocalStore, folder: Path) -> None:
@@ -160,7 +161,7 @@ def test_on_a_full_disk_the_old_manifest_stays_whole(store: LocalStore, folder: 
     found = store.read("dev")
     assert found is not None
     assert (found.manifest, found.version) == (manifest(entry()), version)
-    assert [path.name for path in folder.iterdir()] == ["dev.json"]
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["dev.json"]
     store.write(manifest(entry("other"), serial=4), version)
 
 

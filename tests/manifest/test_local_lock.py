@@ -14,6 +14,7 @@ import pytest
 from tapctl.errors import LockHeld, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tests.manifest.examples import DANA, SAM, no_room
+from tests.manifest.fake_clock import FakeClock
 
 _HOLDER = """
 import subprocess, sys, time
@@ -97,7 +98,7 @@ def test_a_holder_whose_file_was_replaced_is_told_by_whom(store: LocalStore, tmp
 
 def test_a_killed_holder_frees_it_at_once_even_while_its_children_live(store: LocalStore, tmp_path: Path) -> None:
     command = [sys.executable, "-c", _HOLDER, str(tmp_path / "manifests")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:  # noqa: S603 -- our own interpreter
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         child = int(holder.stdout.readline())
         with pytest.raises(LockHeld), store.lock("dev", SAM):
@@ -134,3 +135,40 @@ def test_on_a_full_disk_nothing_is_locked(store: LocalStore) -> None:
         pytest.fail("nothing is locked")
     with store.lock("dev", DANA):
         pass
+
+
+def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Path) -> None:
+    clock, told = FakeClock(), list[str]()
+    waiting = LocalStore(tmp_path / "manifests", clock)
+    held = store.lock("dev", SAM)
+    held.__enter__()
+    clock.each_wait = lambda: held.__exit__(None, None, None) if clock.time == 1_002 else None
+    with waiting.lock("dev", DANA, wait_s=600, tell=told.append):
+        assert clock.time == 1_002
+    assert told == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
+
+
+def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: Path) -> None:
+    clock, told = FakeClock(), list[str]()
+    waiting = LocalStore(tmp_path / "manifests", clock)
+    with store.lock("dev", SAM) as lease:
+        clock.each_wait = lambda: lease.enter("removing") if clock.time == 1_010 else None
+        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, tell=told.append):
+            pytest.fail("two hold the lock")
+        assert clock.time == pytest.approx(1_050.1)
+    assert str(refused.value.evidence).endswith(f"dev.lock: {SAM}, removing")
+    assert "--lock-timeout" in str(refused.value.hint)
+    assert [line.partition(":")[0] for line in told] == [
+        "waiting for the lock, 0 s of 50 s",
+        "waiting for the lock, 10 s of 50 s",
+        "waiting for the lock, 40 s of 50 s",
+    ]
+
+
+def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store: LocalStore) -> None:
+    with store.lock("dev", DANA) as lease:
+        with no_room():
+            lease.enter("removing")
+        lease.check()
+        with pytest.raises(LockHeld), store.lock("dev", SAM):
+            pytest.fail("two hold the lock")

@@ -36,10 +36,11 @@ def test_what_was_written_is_read(store: Store, aws: Aws) -> None:
 def test_every_write_has_its_condition_and_leaves_encryption_to_the_bucket(store: Store, script: S3Script) -> None:
     version = store.write(manifest(), None)
     store.write(manifest(serial=4), version)
-    first, second = script.headers
-    assert (first.get("If-None-Match"), first.get("If-Match")) == ("*", None)
+    first, kept, second = script.headers
+    for new in (first, kept):
+        assert (new.get("If-None-Match"), new.get("If-Match")) == ("*", None)
     assert (second.get("If-None-Match"), second.get("If-Match")) == (None, version)
-    assert not any("encryption" in name.lower() for name in (*first, *second))
+    assert not any("encryption" in name.lower() for name in (*first, *kept, *second))
 
 
 def test_every_suffix_is_found_and_nothing_else(store: Store, aws: Aws) -> None:
@@ -91,7 +92,7 @@ def test_a_lost_answer_that_the_sdk_asks_for_again_is_success(store: Store, scri
     script.then("PutObject", lose_answer)
     version = store.write(manifest(), None)
     assert script.asked == ["PutObject", "PutObject", "GetObject"]
-    script.then("PutObject", lose_answer)
+    script.then("PutObject", through, lose_answer)
     assert store.write(manifest(serial=4), version) != version
 
 
@@ -123,7 +124,7 @@ def test_a_write_and_a_look_without_any_answer_have_failed(store: Store, script:
 def test_two_requests_that_met_are_asked_again(store: Store, script: S3Script) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
     version = store.write(manifest(), None)
-    script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
+    script.then("PutObject", through, refuse(409, "ConditionalRequestConflict"))
     store.write(manifest(serial=4), version)
     found = store.read("dev")
     assert found is not None

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.errors import AwsLost, AwsRefused, LockHeld, ManifestError, Refused, StoreFailed
+from tapctl.errors import AwsLost, LockHeld, ManifestError, Refused
+from tapctl.manifest.entry import MOMENT
 from tapctl.manifest.store import Store, open_store
 from tests.manifest.examples import DANA, SAM
-from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, lose, lose_answer, meanwhile, refuse
+from tests.manifest.s3_script import (
+    SDK_ATTEMPTS,
+    S3Script,
+    Step,
+    interrupt_after,
+    lose,
+    lose_answer,
+    meanwhile,
+    refuse,
+)
 
 KEY = "team/dev.lock"
 
@@ -17,13 +29,20 @@ def there(aws: Aws) -> list[str]:
     return [one["Key"] for one in aws.s3.list_objects_v2(Bucket="records").get("Contents", ())]
 
 
-def test_one_holds_it_and_the_other_is_told_who_and_where_to_look(store: Store) -> None:
+def test_one_holds_it_and_the_other_is_told_who_until_when_and_how_to_wait(store: Store) -> None:
+    before = datetime.now(UTC)
     with store.lock("dev", DANA) as lease:
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
             pytest.fail("two hold the lock")
         lease.check()
-    assert refused.value.evidence == f"s3://records/team/dev.lock: {DANA}"
-    assert "aws s3 cp s3://records/team/dev.lock -" in str(refused.value.hint)
+    who, until = str(refused.value.evidence).split("\n")
+    assert who == f"s3://records/team/dev.lock: {DANA}"
+    told = re.fullmatch(f"lock {lease.id}; if its run has died, it is free at (.*)", until)
+    assert told is not None
+    left = datetime.strptime(told[1], MOMENT).replace(tzinfo=UTC) - before
+    assert timedelta(seconds=55) < left < timedelta(seconds=65)
+    assert "--lock-timeout" in str(refused.value.hint)
+    assert refused.value.exit_code == 5
 
 
 def test_given_back_it_is_gone(store: Store, aws: Aws) -> None:
@@ -51,6 +70,7 @@ def test_a_lock_that_nobody_can_read_is_still_held(store: Store, aws: Aws) -> No
     with pytest.raises(LockHeld) as refused, store.lock("dev", DANA):
         pytest.fail("two hold the lock")
     assert "has left no name" in str(refused.value.evidence)
+    assert "aws s3 rm s3://records/team/dev.lock" in str(refused.value.hint)
     assert there(aws) == [KEY]
 
 
@@ -76,8 +96,9 @@ def test_without_any_answer_nothing_is_locked(store: Store, script: S3Script) ->
 
 def test_requests_that_always_meet_end(store: Store, script: S3Script) -> None:
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 4)
-    with pytest.raises(AwsRefused, match="ConditionalRequestConflict"), store.lock("dev", DANA):
+    with pytest.raises(LockHeld) as refused, store.lock("dev", DANA):
         pytest.fail("nothing is locked")
+    assert "others were always quicker" in str(refused.value.hint)
 
 
 def test_who_may_not_lock_is_told_what_to_allow(store: Store, script: S3Script) -> None:
@@ -91,32 +112,6 @@ def test_who_may_not_lock_is_told_what_to_allow(store: Store, script: S3Script) 
 def test_a_bucket_that_is_not_there_locks_nothing(aws: Aws) -> None:
     with pytest.raises(ManifestError, match="does not exist"), open_store("s3://vanished", aws).lock("dev", DANA):
         pytest.fail("nothing is locked")
-
-
-def test_a_holder_whose_lock_was_removed_is_told_so(store: Store, aws: Aws) -> None:
-    with store.lock("dev", DANA) as lease:
-        aws.s3.delete_object(Bucket="records", Key=KEY)
-        with pytest.raises(LockHeld, match="was taken away"):
-            lease.check()
-
-
-def test_a_holder_whose_lock_is_anothers_is_told_whose_and_leaves_it_there(store: Store, aws: Aws) -> None:
-    with store.lock("dev", DANA) as lease:
-        aws.s3.delete_object(Bucket="records", Key=KEY)
-        other = open_store("s3://records/team", Aws(aws.target)).lock("dev", SAM)
-        other.__enter__().check()
-        with pytest.raises(LockHeld) as refused:
-            lease.check()
-    assert refused.value.evidence == str(SAM)
-    assert there(aws) == [KEY]
-    other.__exit__(None, None, None)
-    assert there(aws) == []
-
-
-def test_a_check_without_an_answer_takes_nothing_away(store: Store, script: S3Script) -> None:
-    with store.lock("dev", DANA) as lease:
-        script.then("GetObject", *[lose] * SDK_ATTEMPTS)
-        lease.check()
 
 
 def test_a_lock_given_back_without_an_answer_is_gone(store: Store, aws: Aws, script: S3Script) -> None:
@@ -134,15 +129,56 @@ def test_a_lock_that_another_took_right_then_is_left(store: Store, aws: Aws, scr
     assert there(aws) == [KEY]
 
 
-def test_a_lock_that_stays_is_named_with_the_command_that_removes_it(store: Store, script: S3Script) -> None:
-    script.then("DeleteObject", refuse(403, "AccessDenied"))
-    with pytest.raises(StoreFailed, match="could not be removed") as refused, store.lock("dev", DANA):
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [
+        ([refuse(403, "AccessDenied")], "AccessDenied on s3:DeleteObject"),
+        ([lose] * SDK_ATTEMPTS, "ConnectionClosedError on s3:DeleteObject"),
+        ([refuse(409, "ConditionalRequestConflict")] * 4, "S3 does not remove the lock"),
+    ],
+)
+def test_a_lock_that_cannot_be_given_back_is_no_failure_and_told(
+    store: Store, script: S3Script, steps: list[Step], why: str
+) -> None:
+    told: list[str] = []
+    script.then("DeleteObject", *steps)
+    with store.lock("dev", DANA, tell=told.append):
         pass
-    assert refused.value.hint == "remove it: aws s3 rm s3://records/team/dev.lock"
+    assert len(told) == 1
+    assert told[0].startswith("the lock could not be given back, it is free in 60 s: ")
+    assert why in told[0]
 
 
-def test_a_lock_that_stays_does_not_hide_what_went_wrong(store: Store, script: S3Script) -> None:
+def test_a_lock_that_cannot_be_given_back_does_not_hide_what_went_wrong(store: Store, script: S3Script) -> None:
     script.then("DeleteObject", *[lose] * SDK_ATTEMPTS)
-    with pytest.raises(ZeroDivisionError) as failed, store.lock("dev", DANA):
+    with pytest.raises(ZeroDivisionError), store.lock("dev", DANA):
         _ = 1 / 0
-    assert "aws s3 rm s3://records/team/dev.lock" in failed.value.__notes__[0]
+
+
+def test_two_requests_that_met_do_not_leave_it_there(store: Store, aws: Aws, script: S3Script) -> None:
+    script.then("DeleteObject", refuse(409, "ConditionalRequestConflict"))
+    with store.lock("dev", DANA):
+        pass
+    assert there(aws) == []
+
+
+def test_interrupted_right_when_it_was_taken_it_is_given_back(store: Store, aws: Aws, script: S3Script) -> None:
+    script.then("PutObject", interrupt_after)
+    with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
+        pytest.fail("the interrupt was lost")
+    assert there(aws) == []
+
+
+def test_interrupted_while_another_has_it_that_one_keeps_it(store: Store, aws: Aws, script: S3Script) -> None:
+    with store.lock("dev", SAM):
+        script.then("PutObject", interrupt_after)
+        with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
+            pytest.fail("the interrupt was lost")
+        assert there(aws) == [KEY]
+
+
+def test_interrupted_without_a_network_the_interrupt_is_what_counts(store: Store, script: S3Script) -> None:
+    script.then("PutObject", interrupt_after)
+    script.then("GetObject", *[lose] * SDK_ATTEMPTS)
+    with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
+        pytest.fail("the interrupt was lost")

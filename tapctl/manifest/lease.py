@@ -1,0 +1,178 @@
+"""The right to change an environment, as an object in S3 that its holder keeps renewing.
+
+Why never two go on, whatever the clocks of the machines say:
+
+- Every write of the lock object is conditional: it is made with If-None-Match, and renewed, taken over and removed with
+  If-Match on the ETag last seen. Each write is another text, so each has another ETag. S3 does them one after another.
+- The holder remembers when it *sent* its last write that S3 took (`S3Lease`). Call that moment F, and the moment at
+  which S3 wrote it W; F is before W.
+- Another may take over only when the object has been the same for a whole lease (`tapctl.manifest.line`): either since
+  it saw it so itself, or since S3's LastModified, as S3's own Date in the same answer tells. Both begin after W, so a
+  takeover happens after W + 60 s; if the holder has renewed meanwhile, it has another ETag and the takeover is refused.
+- The holder makes no changing call later than F + 50 s without a renewal that S3 took (`S3Lease.check`). 50 s after F
+  is before 60 s after W, on any two clocks whose *rates* differ by less than a sixth. The holder's clock counts the
+  time its machine sleeps (`tapctl.manifest.awake`), so a laptop that wakes knows that its time is over.
+
+No time of day is compared with another machine's: S3's LastModified is compared with S3's Date alone, and is believed
+to within 10 s. What remains: a call made before F + 50 s that is still under way when the other begins (at most the
+one call in flight of each thread), and a virtual machine that was frozen whole, whose clocks all stood still: it finds
+out with its next renewal, within 20 s. Both meet the second fence: the manifest is written with If-Match, so
+whoever was overtaken can record no new intent, and a call is only made after its intent was recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from tapctl.engine.clock import Clock
+from tapctl.errors import AwsError, NotYet, Patience, StoreFailed, TapctlError
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, must_look
+from tapctl.manifest.store import Lock, lost
+
+_ROUNDS = 2
+"""Writes in one renewal: a second one where a look tells that the first has not taken effect."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long a lease lasts, and how often it is renewed; in seconds."""
+
+    lease_s: float = 60
+    renew_s: float = 20
+
+    @property
+    def trusted_s(self) -> float:
+        """A renewal younger than this needs no look: nobody can have taken over, and the next one is not overdue."""
+        return self.lease_s * 2 / 3
+
+    @property
+    def sure_s(self) -> float:
+        """A renewal younger than this is still good where a new one has no answer."""
+        return self.lease_s * 5 / 6
+
+    @property
+    def poll_s(self) -> float:
+        """Between two looks of somebody who waits."""
+        return self.lease_s / 30
+
+    @property
+    def again_s(self) -> float:
+        """Between two renewals without an answer."""
+        return self.renew_s / 4
+
+
+class S3Lease:
+    """A lock object that we have written. Its methods may be called from any thread."""
+
+    def __init__(
+        self, bucket: Bucket, key: str, lock: Lock, *, etag: str, sent: float, terms: Terms, clock: Clock
+    ) -> None:
+        """``sent``: when the write that S3 took was sent, on ``clock``; a clock that counts sleep."""
+        self._bucket, self._once = bucket, bucket.once()
+        self._key, self._lock, self._etag = key, lock, etag
+        self._terms, self._clock = terms, clock
+        self._renewed = sent
+        self._beat, self._phase = lock.beat, lock.phase
+        self._tried = 0
+        self._unanswered = ""
+        self._taken: tuple[Lock | None] | None = None
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
+
+    @property
+    def id(self) -> str:
+        """What tells this lease from every other one."""
+        return self._lock.id
+
+    def enter(self, phase: str) -> None:
+        """Say what is being done from now on; others see it after the next renewal."""
+        self._phase = phase
+
+    def keep(self) -> None:
+        """Renew it from now on, in the background, until it is released or lost."""
+        threading.Thread(target=self._renew_on, name=f"lease of {self._key}", daemon=True).start()
+
+    def check(self) -> None:
+        """Make sure that it is still ours: no call where the last renewal is young enough, else a renewal."""
+        if self._age() >= self._terms.trusted_s:
+            tried = self._tried
+            with self._turn:
+                # Where somebody has just tried, that answer is ours too: many threads do not wait one after another.
+                if self._tried == tried:
+                    self._renew()
+        if self._taken is not None:
+            raise lost(self._bucket.url(self._key), *self._taken)
+        age = self._age()
+        if age >= self._terms.sure_s:
+            where = self._bucket.url(self._key)
+            reason = f"the lock {where} could not be renewed for {age:.0f} s: {self._unanswered}"
+            raise NotYet(reason, Patience.PROPAGATION)
+
+    def release(self) -> None:
+        """Remove the object, if it is still ours, and renew it no more.
+
+        Raises:
+            TapctlError: it may still be there; it is free when its lease has ended.
+        """
+        self._ended.set()
+        etag = self._etag
+        for _ in range(ATTEMPTS):
+            if self._bucket.remove(self._key, etag):
+                return
+            found = self._bucket.get(self._key)
+            told = Lock.told(found.content) if found else None
+            if found is None or told is None or told.id != self.id:
+                return
+            etag = found.etag  # a renewal whose answer was lost, or was on its way
+        raise StoreFailed(f"S3 does not remove the lock {self._bucket.url(self._key)}")
+
+    def _age(self) -> float:
+        return self._clock.now() - self._renewed
+
+    def _renew_on(self) -> None:
+        pause = self._terms.renew_s
+        while True:
+            self._clock.wait(pause, self._ended)
+            with self._turn:
+                if self._ended.is_set():
+                    return
+                self._renew()
+            pause = self._terms.again_s if self._unanswered else self._terms.renew_s
+
+    def _renew(self) -> None:
+        """Write it anew, so that everybody sees that we live. Whoever calls this has the turn."""
+        for _ in range(_ROUNDS):
+            if self._taken is not None or self._written():
+                break
+        self._tried += 1
+
+    def _written(self) -> bool:
+        """Write it once; False: it is ours, this write has not taken effect, and it makes sense to write again."""
+        self._beat += 1
+        content = self._lock.model_copy(update={"beat": self._beat, "phase": self._phase}).text()
+        sent = self._clock.now()
+        landed: bool | None = True
+        try:
+            self._etag = self._once.put(self._key, content, self._etag)
+        except TapctlError as error:
+            self._unanswered = str(error)
+            landed = self._landed(content) if isinstance(error, AwsError) and must_look(error) else None
+        if landed:
+            self._renewed, self._unanswered = sent, ""
+        return landed is not False
+
+    def _landed(self, content: bytes) -> bool | None:
+        """Whether this is what is there now; None: nobody can tell, or it is not ours any more."""
+        try:
+            found = self._once.get(self._key)
+        except TapctlError as error:
+            self._unanswered = str(error)
+            return None
+        told = Lock.told(found.content) if found else None
+        if found is None or told is None or told.id != self.id:
+            self._taken = (told,)
+            return None
+        # Ours: this renewal, or an earlier one that came late. That one tells nothing of now.
+        self._etag = found.etag
+        return found.content == content

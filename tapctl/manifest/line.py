@@ -1,0 +1,143 @@
+"""Getting a lock in S3: at once, after waiting for its holder, or in place of one that has not renewed it.
+
+Why a takeover is safe is said in `tapctl.manifest.lease`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tapctl.engine.clock import Clock
+from tapctl.errors import AwsError, AwsLost, LockHeld, TapctlError
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, Found, must_look
+from tapctl.manifest.entry import MOMENT
+from tapctl.manifest.lease import S3Lease, Terms
+from tapctl.manifest.store import Lock, Tell, taken
+from tapctl.manifest.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A lock object that is not ours, as it was last seen."""
+
+    etag: str
+    lock: Lock | None
+    since: float
+    """Since when it is known to be the same, on our own clock."""
+
+    def left_s(self, now: float) -> float:
+        """Seconds until it is anybody's, if it stays the same; infinite where it has no lease."""
+        if self.lock is None or self.lock.lease_s is None:
+            return math.inf
+        return max(self.lock.lease_s - (now - self.since), 0.0)
+
+
+class Line:
+    """One who wants a lock. There is no order among those who wait: whoever looks first when it is free has it."""
+
+    def __init__(self, bucket: Bucket, key: str, lock: Lock, *, terms: Terms, clock: Clock, tell: Tell) -> None:
+        self._bucket, self._key, self._lock = bucket, key, lock
+        self._content = lock.text()
+        self._terms, self._clock, self._tell = terms, clock, tell
+        self._watch: Watch | None = None
+        self._first_sent = math.inf
+        self._lost: AwsLost | None = None
+
+    def acquire(self, wait_s: float) -> S3Lease:
+        """Take it, or wait for it for this many seconds.
+
+        Raises:
+            LockHeld: it is somebody else's.
+            TapctlError: it cannot be taken; after `AwsLost` it may be ours, and is free after its lease.
+        """
+        waiting = Waiting(wait_s, self._clock, self._tell)
+        while True:
+            late = waiting.over
+            lease = None
+            try:
+                lease = self._try()
+            except AwsLost:
+                if late:
+                    raise
+            if lease is not None:
+                return lease
+            if late:
+                raise self._refused()
+            waiting.pause(
+                self._watch.lock if self._watch else None, min(self._terms.poll_s, self._left_s() or math.inf)
+            )
+
+    def leave(self) -> None:
+        """Give back what we may have taken without knowing it: we were interrupted."""
+        found = self._bucket.get(self._key)
+        if found is not None and found.content == self._content:
+            self._bucket.remove(self._key, found.etag)
+
+    def _try(self) -> S3Lease | None:
+        """Take it if it is free; None: it is somebody's, or others were always quicker."""
+        for _ in range(ATTEMPTS):
+            lease = self._taken() if self._left_s() == 0 else None
+            lease = lease or self._looked()
+            if lease is not None or self._left_s() > 0:
+                return lease
+        return None
+
+    def _left_s(self) -> float:
+        return self._watch.left_s(self._clock.now()) if self._watch else 0.0
+
+    def _taken(self) -> S3Lease | None:
+        """Write it; None: only a look tells what is there."""
+        sent = self._clock.now()
+        self._first_sent = min(self._first_sent, sent)
+        try:
+            etag = self._bucket.put(self._key, self._content, self._watch.etag if self._watch else None)
+        except AwsError as error:
+            if not must_look(error):
+                raise self._bucket.unusable(error) from error
+            self._lost = error if isinstance(error, AwsLost) else None
+            return None
+        if self._watch is not None and self._watch.lock is not None:
+            self._tell(
+                f"took over the lock of {self._watch.lock}: it was not renewed for {self._watch.lock.lease_s:g} s"
+            )
+        return self._lease(etag, sent)
+
+    def _looked(self) -> S3Lease | None:
+        """See what is there; it may be our own, whose answer was lost."""
+        found = self._bucket.get(self._key)
+        if found is not None and found.content == self._content:
+            # Which of our writes it was nobody knows: the first is the safe guess.
+            return self._lease(found.etag, self._first_sent)
+        self._watch = watch(found, self._clock.now(), self._watch) if found else None
+        return None
+
+    def _lease(self, etag: str, sent: float) -> S3Lease:
+        return S3Lease(self._bucket, self._key, self._lock, etag=etag, sent=sent, terms=self._terms, clock=self._clock)
+
+    def _refused(self) -> TapctlError:
+        where = self._bucket.url(self._key)
+        if self._watch is not None:
+            return held(where, self._watch, self._clock.now())
+        return self._lost or taken(where, None, "others were always quicker: run the same command again")
+
+
+def watch(found: Found, now: float, before: Watch | None = None) -> Watch:
+    """What was found, seen at ``now``; how long it has been so is known from S3, or from having seen it ``before``."""
+    since = now - found.unchanged_s
+    if before is not None and before.etag == found.etag:
+        since = min(since, before.since)
+    return Watch(found.etag, Lock.told(found.content), since)
+
+
+def held(where: str, watch: Watch, now: float) -> LockHeld:
+    """Somebody else has it: who, until when at most, and what to do."""
+    left = watch.left_s(now)
+    if watch.lock is None or left == math.inf:
+        return taken(where, watch.lock, f"look with: aws s3 cp {where} -; if nobody is at work: aws s3 rm {where}")
+    # For people alone, who have this machine's time before their eyes.
+    until = (datetime.now(UTC) + timedelta(seconds=left)).strftime(MOMENT)
+    error = taken(where, watch.lock, "wait in line: run the same command with --lock-timeout 10m")
+    error.evidence = f"{error.evidence}\nlock {watch.lock.id}; if its run has died, it is free at {until}"
+    return error

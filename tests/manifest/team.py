@@ -1,0 +1,34 @@
+"""A bucket that several runs share, each with a clock and a connection of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tapctl.aws import Aws
+from tapctl.manifest.bucket import Bucket
+from tapctl.manifest.lease import Terms
+from tapctl.manifest.s3 import S3Store
+from tapctl.manifest.store import Lock
+from tests.manifest.fake_clock import FakeClock
+
+KEY = "team/dev.lock"
+
+
+@dataclass(frozen=True)
+class Team:
+    """The first run has the connection that a test writes the script for."""
+
+    aws: Aws
+    clock: FakeClock
+
+    def run(self, aws: Aws | None = None, clock: FakeClock | None = None) -> S3Store:
+        """A run; on the team's clock unless it has another."""
+        return S3Store(Bucket(aws or Aws(self.aws.target), "records", "team/"), Terms(), clock or self.clock)
+
+    def lock(self) -> Lock | None:
+        """What the lock's object says now."""
+        return Lock.told(self.aws.s3.get_object(Bucket="records", Key=KEY)["Body"].read())
+
+    def locks(self) -> int:
+        """How many lock objects there are."""
+        return self.aws.s3.list_objects_v2(Bucket="records", Prefix=KEY)["KeyCount"]

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from tapctl.errors import UsageError
+from tapctl.manifest.duration import parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("0s", 0), ("30s", 30), ("10m", 600), ("1h30m", 5400), ("1h0m5s", 3605), ("90m", 5400), ("24h", 86400)],
+)
+def test_a_duration_is_written_with_its_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "10", "m", "10 m", "-5m", "+5m", "1.5h", "10M", "10min", "5m1h", "1m1m", "1d", "inf", "nan"),
+        *("10m\n", "\u0661m", "24h1s", "999999h", "9999999s"),
+    ],
+)
+def test_anything_else_is_a_wrong_call(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_duration(text)
+    assert repr(text) in refused.value.cause
+    assert refused.value.hint == "write it like 30s, 10m or 1h30m; a day at most"
+    assert refused.value.exit_code == 64

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tapctl.errors import LockHeld, ManifestError, StoreFailed
+from tapctl.manifest import local
+from tapctl.manifest.entry import Manifest, Phase, dump, parse
+from tapctl.manifest.history import Change, Unlock, change, unlocks, version, versions
+from tapctl.manifest.local import LocalStore
+from tapctl.manifest.store import Holder, Lock, Store
+from tests.manifest.examples import DANA, SAM, entry, manifest
+from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, lose, lose_answer, refuse, through
+from tests.manifest.team import Team
+
+LOCAL, S3 = "local", "s3"
+
+
+@pytest.fixture(params=[LOCAL, S3])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Both kinds of store."""
+    if request.param == LOCAL:
+        return LocalStore(tmp_path / "manifests")
+    found: Store = request.getfixturevalue("store")
+    return found
+
+
+def write(store: Store, *manifests: Manifest) -> str | None:
+    found = store.read("dev")
+    at = found.version if found else None
+    for one in manifests:
+        at = store.write(one, at)
+    return at
+
+
+def serials(store: Store, newest: int = 100) -> tuple[list[int], int]:
+    found, older = versions(store, "dev", newest)
+    return [one.serial for one in found], older
+
+
+def test_every_version_is_kept_as_it_was(either: Store) -> None:
+    written = [manifest(serial=1), manifest(entry(), serial=2), manifest(entry(), entry("two"), serial=3, run="run-2")]
+    write(either, *written)
+    assert versions(either, "dev", 100) == (written, 0)
+    assert [version(either, "dev", serial) for serial in (1, 2, 3)] == written
+
+
+def test_what_is_kept_does_not_look_like_a_manifest_of_another_suffix(either: Store) -> None:
+    write(either, manifest(serial=1), manifest(serial=2))
+    assert either.suffixes() == ["dev"]
+    assert versions(either, "staging", 100) == ([], 0)
+
+
+def test_the_newest_are_read_and_the_others_counted(either: Store) -> None:
+    write(either, *(manifest(serial=at) for at in range(8, 13)))
+    assert serials(either, 2) == ([10, 11, 12], 2)
+
+
+def test_a_write_by_who_has_not_read_keeps_what_it_replaces(team: Team) -> None:
+    at = write(team.run(), manifest(serial=1))
+    team.run().write(manifest(serial=2), at)
+    assert serials(team.run()) == ([1, 2], 0)
+
+
+def test_a_refused_write_leaves_no_version_that_never_was(either: Store) -> None:
+    old = write(either, manifest(serial=1))
+    write(either, manifest(serial=2, run="quick"))
+    with pytest.raises(LockHeld):
+        either.write(manifest(serial=2, run="late"), old)
+    found, _ = versions(either, "dev", 100)
+    assert [one.run for one in found] == ["run-1", "quick"]
+
+
+def test_a_late_writer_of_another_process_leaves_none_either(team: Team) -> None:
+    quick, late = team.run(), team.run()
+    old = write(quick, manifest(serial=1))
+    late.read("dev")
+    quick.write(manifest(serial=2, run="quick"), old)
+    with pytest.raises(LockHeld):
+        late.write(manifest(serial=2, run="late"), old)
+    found, _ = versions(quick, "dev", 100)
+    assert [one.run for one in found] == ["run-1", "quick"]
+
+
+def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Script) -> None:
+    store = team.run(team.aws)
+    at = write(store, manifest(serial=1))
+    script.then("PutObject", through, *[lose] * SDK_ATTEMPTS)
+    with pytest.raises(StoreFailed):
+        store.write(manifest(serial=2), at)
+    assert store.archived("dev") == ["00000001-run-1.json"]
+    assert serials(store) == ([1], 0)
+    store.write(manifest(serial=3), at)
+    assert serials(store) == ([1, 3], 0)
+
+
+@pytest.mark.parametrize("steps", [[lose] * SDK_ATTEMPTS, [refuse(403, "AccessDenied")]])
+def test_what_cannot_be_kept_is_not_replaced(team: Team, script: S3Script, steps: list[Step]) -> None:
+    store = team.run(team.aws)
+    at = write(store, manifest(serial=1))
+    script.then("PutObject", *steps)
+    with pytest.raises(StoreFailed, match="history/dev/"):
+        store.write(manifest(serial=2), at)
+    assert serials(team.run()) == ([1], 0)
+
+
+def test_a_version_kept_without_an_answer_is_kept(team: Team, script: S3Script) -> None:
+    store = team.run(team.aws)
+    at = write(store, manifest(serial=1))
+    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
+    store.write(manifest(serial=2), at)
+    assert serials(store) == ([1, 2], 0)
+
+
+def test_one_more_write_costs_one_more_request(team: Team, script: S3Script) -> None:
+    store = team.run(team.aws)
+    at = write(store, manifest(serial=1))
+    script.asked.clear()
+    store.write(manifest(serial=2), at)
+    assert script.asked == ["PutObject", "PutObject"]
+
+
+def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    folder = tmp_path / "history" / "dev"
+    folder.mkdir(parents=True)
+    for serial in range(1, local.KEPT + 1):
+        (folder / f"{serial:08}-run-1.json").write_text(dump(manifest(serial=serial)))
+    write(store, manifest(serial=local.KEPT + 1), manifest(serial=local.KEPT + 2))
+    found, older = versions(store, "dev", 3)
+    assert [one.serial for one in found] == [local.KEPT - 1, local.KEPT, local.KEPT + 1, local.KEPT + 2]
+    assert len(found) - 1 + older == local.KEPT
+
+
+def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "manifests")
+    write(store, manifest(serial=1, run="../../../run"), manifest(serial=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["manifests"]
+    assert store.archived("dev") == ["00000001-run.json"]
+
+
+def test_of_two_versions_with_one_serial_the_later_one_is_told(either: Store) -> None:
+    second = manifest(entry(), serial=2, run="again").model_copy(update={"written_at": "2031-06-01T00:00:00Z"})
+    write(either, manifest(serial=2), manifest(serial=3), second, manifest(serial=4))
+    assert version(either, "dev", 2) == second
+
+
+def test_a_version_that_is_not_there_is_named(either: Store) -> None:
+    write(either, manifest(serial=1))
+    with pytest.raises(ManifestError, match="no version 9 of the record of dev"):
+        version(either, "dev", 9)
+    with pytest.raises(ManifestError, match="not there any more"):
+        either.recall("dev", "00000009-run.json")
+
+
+def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    write(store, manifest(serial=1), manifest(serial=2))
+    (tmp_path / "history" / "dev" / "00000001-run-1.json").write_text("{")
+    with pytest.raises(ManifestError, match=r"history/dev/00000001-run-1\.json"):
+        versions(store, "dev", 9)
+
+
+def test_what_else_lies_there_is_no_version(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    write(store, manifest(serial=1), manifest(serial=2))
+    for name in (".draft", "notes.txt", "1-run.json", "00000003-run.json.orig"):
+        (tmp_path / "history" / "dev" / name).write_text("x")
+    assert serials(store) == ([1, 2], 0)
+    assert unlocks(store, "dev") == []
+
+
+def unlocked(at: str, *, done: bool) -> Unlock:
+    return Unlock(at=at, by=SAM, lock=Lock(id="one", holder=DANA), done=done)
+
+
+def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "history" / "dev"
+    folder.mkdir(parents=True)
+    written = [unlocked("2031-05-06T07:08:09Z", done=False), unlocked("2031-05-06T07:08:09Z", done=True)]
+    for one in written:
+        (folder / one.name).write_text(one.model_dump_json())
+    assert unlocks(LocalStore(tmp_path), "dev") == written
+    (folder / "unlock-broken.json").write_text("{}")
+    with pytest.raises(ManifestError, match=r"history/dev/unlock-broken\.json is no record of an unlocking"):
+        unlocks(LocalStore(tmp_path), "dev")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, manifest(), "nothing made or removed"),
+        (None, manifest(entry()), "1 made"),
+        (manifest(entry()), manifest(entry(size=3)), "nothing made or removed"),
+        (manifest(), manifest(entry(phase=Phase.MAKING), entry("two", Phase.LEAVING)), "2 begun"),
+        (manifest(entry(phase=Phase.MAKING)), manifest(entry(phase=Phase.MAKING)), "nothing made or removed"),
+        (manifest(entry(phase=Phase.MAKING), entry("two")), manifest(entry()), "1 made · 1 removed"),
+        (manifest(entry(phase=Phase.LEAVING)), manifest(entry(phase=Phase.KEPT)), "nothing made or removed"),
+    ],
+)
+def test_what_a_version_changed_is_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
+    assert str(change(before, after)) == expected
+
+
+def test_counts_are_for_programs_too() -> None:
+    before = manifest(entry("old"), entry("one", Phase.MAKING))
+    assert change(before, manifest(entry("one"), entry("two", Phase.MAKING))) == Change(begun=1, made=1, removed=1)
+
+
+def test_an_archived_version_is_a_manifest_that_can_be_put_back(either: Store) -> None:
+    write(either, manifest(serial=1), manifest(serial=2))
+    name = either.archived("dev")[0]
+    assert either.recall("dev", name).decode() == dump(manifest(serial=1))
+    assert parse(either.recall("dev", name), name) == manifest(serial=1)
+
+
+def test_who_holds_a_lock_here_says_so() -> None:
+    holder = Holder.here("dana", "tapctl apply", {"CI_JOB_URL": "https://gitlab.example/j/1"})
+    assert holder.who == "dana"
+    assert ", https://gitlab.example/j/1) runs tapctl apply since 20" in str(holder)

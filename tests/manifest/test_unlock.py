@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.errors import AwsLost, LockHeld, Refused, StoreFailed
+from tapctl.manifest.history import Unlock, unlocks
+from tapctl.manifest.store import Lock
+from tests.manifest.examples import DANA, SAM
+from tests.manifest.fake_clock import FakeClock
+from tests.manifest.s3_script import (
+    SDK_ATTEMPTS,
+    S3Script,
+    Step,
+    lose,
+    lose_answer,
+    meanwhile,
+    refuse,
+    stamped,
+    stamps,
+    through,
+)
+from tests.manifest.team import KEY, Team
+
+ID = "the-id"
+
+
+@pytest.fixture
+def stuck(team: Team) -> Lock:
+    """Dana's lock, not renewed since just now."""
+    lock = Lock(id=ID, holder=DANA, lease_s=60)
+    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.text())
+    return lock
+
+
+def recorded(team: Team) -> list[Unlock]:
+    return unlocks(team.run(), "dev")
+
+
+def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: Lock) -> None:
+    assert team.run().unlock("dev", ID, SAM)
+    assert team.locks() == 0
+    asked, done = recorded(team)
+    assert (asked.done, asked.by, asked.lock) == (False, SAM, stuck)
+    assert (done.done, done.by, done.lock) == (True, SAM, stuck)
+    with team.run().lock("dev", SAM):
+        pass
+
+
+def test_another_lock_is_left_and_nothing_is_recorded(team: Team, stuck: Lock) -> None:
+    with pytest.raises(Refused, match="does not have the id guessed") as refused:
+        team.run().unlock("dev", "guessed", SAM)
+    assert refused.value.exit_code == 6
+    assert refused.value.evidence == f"{DANA}, lock {ID}"
+    assert team.lock() == stuck
+    assert recorded(team) == []
+
+
+def test_a_lock_without_an_id_is_left_and_how_to_remove_it_is_said(team: Team) -> None:
+    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=b"somebody")
+    with pytest.raises(Refused) as refused:
+        team.run().unlock("dev", "", SAM)
+    assert "aws s3 rm s3://records/team/dev.lock" in str(refused.value.hint)
+    assert team.locks() == 1
+
+
+def test_where_nobody_holds_one_nothing_is_done(team: Team) -> None:
+    assert not team.run().unlock("dev", ID, SAM)
+    assert recorded(team) == []
+
+
+def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeClock) -> None:
+    told: list[str] = []
+    with team.run().lock("dev", DANA) as lease:
+
+        def just_before_it_is_free() -> None:
+            clock.time -= 1
+            with pytest.raises(LockHeld) as refused, team.run().lock("dev", DANA):
+                pytest.fail("two hold the lock")
+            assert f"{SAM}, takes the lock {lease.id} away" in str(refused.value.evidence)
+            with pytest.raises(LockHeld) as stopped:
+                lease.check()
+            assert stopped.value.exit_code == 5
+
+        clock.each_wait = just_before_it_is_free
+        assert team.run().unlock("dev", lease.id, SAM, told.append)
+        assert team.locks() == 0
+    assert clock.time == 1_059
+    assert told == [f"taken away from {DANA}; it is free in 60 s, when that run cannot go on any more"]
+
+
+def test_one_that_is_long_dead_is_free_at_once(team: Team, stuck: Lock, script: S3Script, clock: FakeClock) -> None:
+    told: list[str] = []
+    script.then("GetObject", stamped(**stamps(61)))
+    assert team.run(team.aws).unlock("dev", ID, SAM, told.append)
+    assert (team.locks(), told, clock.time) == (0, [], 1_000)
+
+
+def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
+    team: Team, script: S3Script, clock: FakeClock
+) -> None:
+    def renew() -> None:
+        clock.time += 40
+        lease.check()
+
+    with team.run().lock("dev", DANA) as lease:
+        script.then("PutObject", through, meanwhile(renew))
+        assert team.run(team.aws).unlock("dev", lease.id, SAM)
+        assert team.locks() == 0
+
+
+def test_one_that_is_given_back_right_then_was_not_taken_away(team: Team, stuck: Lock, script: S3Script) -> None:
+    script.then("PutObject", through, meanwhile(lambda: team.run().unlock("dev", ID, DANA)))
+    assert not team.run(team.aws).unlock("dev", ID, SAM)
+    assert [(one.by.who, one.done) for one in recorded(team) if one.done] == [("dana", True)]
+
+
+def test_one_that_is_another_right_then_is_left(team: Team, stuck: Lock, script: S3Script) -> None:
+    other = Lock(id="other", holder=SAM, lease_s=60)
+    somebody = Aws(team.aws.target).s3
+    take = partial(somebody.put_object, Bucket="records", Key=KEY, Body=other.text())
+    script.then("PutObject", through, meanwhile(take))
+    with pytest.raises(Refused):
+        team.run(team.aws).unlock("dev", ID, SAM)
+    assert team.lock() == other
+
+
+def test_a_lost_answer_is_looked_after(team: Team, stuck: Lock, script: S3Script) -> None:
+    script.then("PutObject", lose_answer, through, lose_answer)
+    assert team.run(team.aws).unlock("dev", ID, SAM)
+    assert team.locks() == 0
+    assert [one.done for one in recorded(team)] == [False, True]
+
+
+def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: Lock, script: S3Script) -> None:
+    script.then("PutObject", refuse(403, "AccessDenied"))
+    with pytest.raises(StoreFailed, match="history/dev/unlock-") as refused:
+        team.run(team.aws).unlock("dev", ID, SAM)
+    assert "AccessDenied" in str(refused.value.evidence)
+    assert team.lock() == stuck
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        ([refuse(403, "AccessDenied")], Refused),
+        ([refuse(409, "ConditionalRequestConflict")] * 4, StoreFailed),
+        ([lose] * 4 * SDK_ATTEMPTS, StoreFailed),
+    ],
+)
+def test_what_could_not_be_done_is_recorded_as_asked_alone(
+    team: Team, stuck: Lock, script: S3Script, steps: list[Step], error: type[Exception]
+) -> None:
+    script.then("PutObject", through, *steps)
+    with pytest.raises(error):
+        team.run(team.aws).unlock("dev", ID, SAM)
+    assert team.lock() == stuck
+    assert [one.done for one in recorded(team)] == [False]
+
+
+def test_a_look_without_an_answer_says_nothing(team: Team, stuck: Lock, script: S3Script) -> None:
+    script.then("GetObject", *[lose] * SDK_ATTEMPTS)
+    with pytest.raises(AwsLost):
+        team.run(team.aws).unlock("dev", ID, SAM)
+    assert team.lock() == stuck
