@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapctl.sandbox import rules, wire
 from tapctl.sandbox.hiccups import Hiccups
+from tapctl.sandbox.life import Life
 from tapctl.sandbox.rule import Call, Fault, Reply, RuleBook
 from tapctl.sandbox.wire import Answer, Asked
 
@@ -27,11 +28,17 @@ _MOTO = threading.Lock()
 class Sandbox:
     """AWS for one process. ``latency_s`` is slept before every answer, side by side for calls side by side.
 
-    ``disabled`` names rules (``service.function_name``) that are left out; ``hiccups``: what goes wrong on the way.
+    ``disabled`` names rules (``service.function_name``) that are left out; ``hiccups``: what goes wrong on the way;
+    ``life``: how long things take, nothing unless given.
     """
 
     def __init__(
-        self, *, latency_s: float = 0.0, disabled: Collection[str] = (), hiccups: Hiccups | None = None
+        self,
+        *,
+        latency_s: float = 0.0,
+        disabled: Collection[str] = (),
+        hiccups: Hiccups | None = None,
+        life: Life | None = None,
     ) -> None:
         # Thousands of machine images that nobody here starts: half a second for every region and reset.
         os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -39,6 +46,7 @@ class Sandbox:
 
         self.latency_s = latency_s
         self.hiccups = hiccups or Hiccups()
+        self.life = life or Life()
         self._rules = RuleBook(rules.ALL, disabled)
         self._moto: Any = DomainDispatcherApplication(create_backend_app)
 
@@ -63,6 +71,7 @@ class Sandbox:
 
         with _MOTO:
             moto_api_backend.reset()
+            self.life.reset()
 
     def _answer(self, environ: WSGIEnvironment, asked: Asked | None) -> Answer:
         try:
@@ -82,7 +91,7 @@ class Sandbox:
         def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:
             return wire.read(service, operation, self._ask_moto(wire.request_of(environ, service, operation, params)))
 
-        return Call(asked.service, asked.operation.name, asked.params(), asked.region, ACCOUNT, send)
+        return Call(asked.service, asked.operation.name, asked.params(), asked.region, ACCOUNT, send, self.life)
 
     def _ask_moto(self, environ: WSGIEnvironment) -> Answer:
         from werkzeug.test import run_wsgi_app

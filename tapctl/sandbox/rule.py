@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapctl.sandbox.life import Life
 
 Reply = dict[str, Any]
 Proceed = Callable[[], Reply]
@@ -26,7 +29,10 @@ class Fault(Exception):  # not an error of ours: AWS's refusal, as it goes over 
 
 @dataclass
 class Call:
-    """One request, decoded by the service model. ``send`` asks moto (never the rules) and raises its `Fault`."""
+    """One request, decoded by the service model. ``send`` asks moto (never the rules) and raises its `Fault`.
+
+    ``life`` is the time that passes in this AWS.
+    """
 
     service: str
     operation: str
@@ -34,6 +40,7 @@ class Call:
     region: str
     account: str
     send: Callable[[str, str, Mapping[str, Any]], Reply]
+    life: Life
     partition: str = "aws"
 
     def ask(self, operation: str, **params: Any) -> Reply:

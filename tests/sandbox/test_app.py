@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from tapctl.aws import Aws
 from tapctl.errors import AwsLost
 from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.life import Life
 from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
 from tapctl.sandbox.server import http_server
 from tests.conftest import Network
@@ -98,7 +99,7 @@ def test_rules_wrap_each_other_the_first_outermost() -> None:
         heard.append("inner")
         return {**proceed(), "inner": True}
 
-    call = Call("s", "Op", {}, "us-east-1", "1", lambda *_: {"moto": True})
+    call = Call("s", "Op", {}, "us-east-1", "1", lambda *_: {"moto": True}, Life())
     assert RuleBook([rules]).answer(call) == {"moto": True, "inner": True, "outer": True}
     assert heard == ["outer", "inner"]
     assert not RuleBook([rules], {"s.outer", "s.inner"}).concerns("s", "Op")
