@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 import click
 
-from tapctl.options import COMMAND, global_options, open_one, options_of, screen_of, target_options
+from tapctl.failing import COMMAND
+from tapctl.options import global_options, open_one, options_of, screen_of, target_options
 
 
 class Terminated(BaseException):

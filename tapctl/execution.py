@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from tapctl.engine.graph import Step
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed, TapctlError
-from tapctl.failing import exit_of
+from tapctl.failing import advise, exit_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.store import Lease
 from tapctl.run import Run
@@ -99,8 +98,8 @@ class Runner:
         outcome, screen = self.outcome, self.run.screen
         unsaved = any(isinstance(one.error, StoreFailed) for one in outcome.failed)
         state = self._state(unsaved=unsaved)
-        for one in outcome.failed:
-            screen.error(_located(one), state)
+        for error in _causes(outcome.failed):
+            screen.error(error, state)
         if unsaved:
             self._rescue()
         if outcome.signal is not None:
@@ -150,27 +149,43 @@ class Runner:
         self.run.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
 
 
-def _located(one: Failed) -> TapctlError:
-    """The error with the resource it is about, where it does not say so itself."""
-    error = one.error
-    if isinstance(error, AwsRefused) and error.hint is None and error.denied:
-        error.hint = f"allow {error.action}, then run the same command again: it continues from here"
-    if error.evidence is None and one.address not in error.cause:
-        error.evidence, error.cause = error.cause, f"working on {one.address}"
+def _causes(failed: Sequence[Failed]) -> Iterator[TapctlError]:
+    """Each root cause once, with all the resources it has stopped: one missing right may stop a dozen."""
+    same: dict[tuple[str | None, ...], list[Failed]] = {}
+    for one in failed:
+        same.setdefault(_cause(one.error), []).append(one)
+    for many in same.values():
+        yield _located(many[0].error, [one.address for one in many])
+
+
+def _cause(error: TapctlError) -> tuple[str | None, ...]:
+    if isinstance(error, AwsRefused) and error.credentials:
+        return (error.aws_code,)
+    if isinstance(error, AwsRefused) and error.denied:
+        return error.aws_code, error.action
+    return error.cause, error.evidence
+
+
+def _located(error: TapctlError, addresses: Sequence[str]) -> TapctlError:
+    """The error with what it is about, where it does not say so itself, and what to do."""
+    advise(error)
+    if error.evidence is None and addresses[0] not in error.cause:
+        error.evidence, error.cause = error.cause, f"working on {', '.join(addresses)}"
     return error
 
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event, outcome: Outcome) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks to stop; a second one ends at once, and the record is still right."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def asked(number: int, _frame: FrameType | None) -> None:
-        if outcome.signal is not None:
-            os._exit(128 + number)
         outcome.signal = number
         stop.set()
+        for one in numbers:
+            # The operating system ends us then, whatever Python is waiting for.
+            signal.signal(one, signal.SIG_DFL)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
     before: list[Callable[[int, FrameType | None], Any] | int | None] = [signal.signal(one, asked) for one in numbers]
     try:
         yield

@@ -9,15 +9,40 @@ from typing import Any
 
 import click
 
-from tapctl.errors import AwsRefused, TapctlError, UsageError
+from tapctl.errors import AwsLost, AwsRefused, LockHeld, NotConverged, TapctlError, UsageError, WrongTarget
+
+COMMAND = "tapctl.command"
+"""Where a context keeps the command as it was typed."""
 
 Meta = Mapping[str, Any]
-"""What the command line has learnt so far: ``screen`` and ``options``, if it came that far."""
+"""What the command line has learnt so far: ``screen``, ``options`` and ``run``, if it came that far."""
 
 
 def exit_of(error: TapctlError) -> int:
-    """The exit status of an error before anything was changed: a missing permission is a refusal."""
-    return 6 if isinstance(error, AwsRefused) and error.denied else error.exit_code
+    """The exit status of an error before anything was changed.
+
+    A missing permission is a refusal; credentials that AWS does not take are no identity.
+    """
+    if isinstance(error, AwsRefused) and error.denied:
+        return 6
+    if isinstance(error, AwsRefused) and error.credentials:
+        return WrongTarget.exit_code
+    return error.exit_code
+
+
+def advise(error: TapctlError) -> None:
+    """Say what to do about an answer of AWS that says nothing of it itself."""
+    if error.hint is not None:
+        return
+    if isinstance(error, AwsRefused) and error.denied:
+        error.hint = f"allow {error.action}, then run the same command again: it continues from here"
+    elif isinstance(error, AwsRefused) and error.credentials:
+        error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
+    elif isinstance(error, AwsLost):
+        error.hint = (
+            "check the network, the proxy and AWS_ENDPOINT_URL, and health.aws.amazon.com; then run the same command "
+            "again: it continues from here"
+        )
 
 
 def usage(error: click.ClickException) -> int:
@@ -27,16 +52,9 @@ def usage(error: click.ClickException) -> int:
 
 
 def failed(meta: Meta, error: TapctlError) -> int:
-    """An error of ours that ended the command before anything was changed."""
-    code = exit_of(error)
-    if "screen" not in meta:
-        print(f"error {error.code}: {error.cause}", file=sys.stderr)  # noqa: T201 -- there is no screen yet
-        return code
-    if isinstance(error, AwsRefused) and error.denied and error.hint is None:
-        error.hint = f"allow {error.action}, then run the same command again"
-    meta["screen"].error(error, "nothing was changed")
-    _verdict(meta, "FAILED", code)
-    return code
+    """An error of ours that ended the command; returns the exit status."""
+    changed = _changed(meta)
+    return _told(meta, error, 4 if changed and not isinstance(error, LockHeld) else exit_of(error), changed)
 
 
 def bug(meta: Meta, error: Exception) -> int:
@@ -51,15 +69,38 @@ def bug(meta: Meta, error: Exception) -> int:
         evidence=" > ".join(where[-5:]),
         hint=f"the manifest in {state} is right up to the last change; report this, then run the same command again",
     )
-    return failed(meta, shown)
+    try:
+        return _told(meta, shown, shown.exit_code, _changed(meta))
+    except Exception:  # noqa: BLE001 -- it may be the screen itself that does not work
+        return _told({}, shown, shown.exit_code, 0)
 
 
 def interrupted(meta: Meta, number: signal.Signals) -> int:
-    """Stopped by a signal while nothing was being changed."""
+    """Stopped by a signal while no resource was being worked on."""
     code = 128 + number
     if "screen" in meta:
-        meta["screen"].warn(f"stopped by {number.name}; nothing was being changed. To go on run the same command again")
+        meta["screen"].warn(f"stopped by {number.name}; {_state(_changed(meta))}. To go on: {meta[COMMAND]}")
         _verdict(meta, "STOPPED", code)
+    return code
+
+
+def _changed(meta: Meta) -> int:
+    """How many changing calls AWS has accepted from this run."""
+    return int(meta["run"].aws.traffic.accepted) if "run" in meta else 0
+
+
+def _state(changed: int) -> str:
+    return f"AWS has accepted {changed} changing calls and the manifest is up to date" if changed else "nothing was changed"
+
+
+def _told(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
+    advise(error)
+    if "screen" in meta:
+        meta["screen"].error(error, _state(changed))
+        _verdict(meta, "FAILED", code)
+    else:
+        lines = [f"error {error.code}: {error.cause}", error.evidence, error.hint]
+        print(*filter(None, lines), sep="\n  ", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tapctl import __version__
+from tapctl.failing import COMMAND
 
 if TYPE_CHECKING:
     from tapctl.render.screen import Screen
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
-COMMAND = "tapctl.command"
-"""Where a context keeps the command as it was typed."""
 
 
 def global_options(command: F) -> F:
@@ -77,6 +76,7 @@ def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
 
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for."""
+    from tapctl.config import check_suffix
     from tapctl.render.screen import Header
     from tapctl.render.terminal import can_ask
     from tapctl.run import Options
@@ -98,6 +98,9 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     )
     context.meta["options"] = options
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
+    if suffix == "":
+        # As from an unset variable: it must never mean "the environment itself".
+        check_suffix(suffix, env or "", ())
     return options, screen
 
 
@@ -106,4 +109,5 @@ def open_one(context: click.Context, given: dict[str, Any]) -> Run:
     from tapctl.run import open_run
 
     options, screen = options_of(context, given)
-    return open_run(options, screen)
+    run = context.meta["run"] = open_run(options, screen)
+    return run

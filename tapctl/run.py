@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
 import time
 import uuid
@@ -27,6 +28,8 @@ from tapctl.names import Names
 from tapctl.render.screen import Header, Screen
 
 SANDBOX_FOLDER = Path(".tapctl")
+CONFIG = Path("environments")
+STATE = "./manifests"
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Options:
     env: str | None = None
     suffix: str | None = None
     region: str | None = None
-    config: Path = Path("environments")
-    state: str = "./manifests"
+    config: Path = CONFIG
+    state: str = STATE
     sandbox: bool = False
     named: bool = True
     """Whether the command line names the environment, or the state knows only one."""
@@ -46,6 +49,18 @@ class Options:
     can_ask: bool = False
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
+
+    def again(self, verb: str, env: str, suffix: str) -> str:
+        """Another command for the same target: a hint that can be run as it is, and never hits another AWS."""
+        parts = ["tapctl", *verb.split(), "--env", env]
+        given = {
+            "--suffix": "" if suffix == env else suffix,
+            "--region": self.region or "",
+            "--config": "" if self.config == CONFIG else str(self.config),
+            "--state": "" if self.state == STATE else self.state,
+        }
+        parts += [part for flag, value in given.items() if value for part in (flag, value)]
+        return shlex.join([*parts, "--sandbox"] if self.sandbox else parts)
 
 
 @dataclass
@@ -86,6 +101,10 @@ class Run:
     def location(self) -> str:
         """Where the record is."""
         return self.store.location(self.suffix)
+
+    def command(self, verb: str) -> str:
+        """Another command for this environment."""
+        return self.options.again(verb, self.config.environment, self.suffix)
 
     def elapsed(self) -> float:
         """Seconds since the run was opened."""
@@ -211,6 +230,8 @@ def deployed(store: Store) -> dict[str, Manifest]:
     found: dict[str, Manifest] = {}
     for suffix in store.suffixes():
         stored = store.read(suffix)
+        if stored is not None:
+            check_name(stored.manifest, store.location(suffix), suffix)
         if stored and any(entry.phase is not Phase.KEPT for entry in stored.manifest.entries.values()):
             found[suffix] = stored.manifest
     return found

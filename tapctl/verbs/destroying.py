@@ -10,13 +10,16 @@ from tapctl.engine.events import Finished, Result
 from tapctl.engine.graph import Removal, removing
 from tapctl.engine.model import Observed, Spec, address
 from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look
-from tapctl.engine.plan import Action, Change, Plan
+from tapctl.engine.plan import Action, Change, Plan, not_ours
 from tapctl.engine.remove import Leaving
 from tapctl.errors import Refused, StoreFailed, UsageError
 from tapctl.execution import Runner
 from tapctl.manifest.entry import Manifest
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
+from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey
+from tapctl.reconcilers.security_group import RULES, SecurityGroup
+from tapctl.reconcilers.security_group_rules import SecurityGroupRules
 from tapctl.records import facets_of, likeness, reconciler_of
 from tapctl.run import Run
 from tapctl.stack import RANKS
@@ -77,7 +80,7 @@ def survey(run: Run) -> Remains:
         reconciler = reconciler_of(entry, reconcilers)
         facets = facets_of(entry, manifest, reconcilers)
         leaving[here] = Leaving(here, reconciler, entry.id, likeness(entry, reconciler), entry, facets)
-    for here, one in found_by_tags(run).items():
+    for here, one in _with_rules({**found_by_tags(run), **leaving}).items():
         leaving.setdefault(here, one)
     dying = {facet for one in leaving.values() for facet in one.facets}
     going = {here: one for here, one in leaving.items() if here not in dying}
@@ -96,6 +99,13 @@ def found_by_tags(run: Run) -> dict[str, Leaving]:
         }
 
 
+def _with_rules(leaving: dict[str, Leaving]) -> dict[str, Leaving]:
+    """Each security group with its rules, which no tag finds: groups that name each other go only after those."""
+    groups = [one.id for one in leaving.values() if isinstance(one.reconciler, SecurityGroup)]
+    rules = {address(RULES, id_): id_ for id_ in groups}
+    return {here: Leaving(here, SecurityGroupRules(), id_, None, None) for here, id_ in rules.items()} | leaving
+
+
 def _look(run: Run, going: dict[str, Leaving]) -> dict[str, Sight]:
     return look(run.aws, [Look(one.reconciler, one.id, one.last) for one in going.values()])
 
@@ -109,18 +119,18 @@ def _refuse(run: Run, remains: Remains) -> None:
         if isinstance(sight, Absent):
             continue
         recorded = one.entry.outputs if one.entry else None
-        if is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
-            why = one.reconciler.refuses(sight)
-            if why and not sight.going:
-                raise _protected(run, f"{here}: {why}")
+        if not is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
+            raise not_ours(here, sight)
+        why = one.reconciler.refuses(sight)
+        if why and not sight.going:
+            raise _protected(run, f"{here}: {why}")
 
 
 def _protected(run: Run, evidence: str) -> Refused:
-    env = run.config.environment
     return Refused(
         f"{run.suffix} is protected; it is not destroyed in one step",
         evidence=evidence,
-        hint=f"set protected = false in {env}.toml, tapctl apply --env {env}, then run this again",
+        hint=f"set protected = false in {run.config.environment}.toml, {run.command('apply')}, then run this again",
     )
 
 
@@ -159,14 +169,21 @@ def _agreed(run: Run, confirm: str | None, *, due: bool) -> bool:
 def _shown(remains: Remains, *, due: bool) -> Plan:
     changes = []
     for here, sight in sorted(
-        remains.present.items(), key=lambda pair: RANKS[remains.leaving[pair[0]].reconciler.type]
+        remains.present.items(), key=lambda pair: (RANKS[remains.leaving[pair[0]].reconciler.type], pair[0])
     ):
         one = remains.leaving[here]
         note = ""
         if sight.kept is not None:
             note = f"kept until {sight.kept.until}: {sight.kept.why}"
         elif isinstance(one.reconciler, DbCluster) and due:
-            note = "a final snapshot is taken and kept, and the key with it"
+            note = "a final snapshot is taken, and kept"
+        elif isinstance(one.reconciler, KmsKey):
+            days = sight.spec.tags.get(WINDOW_TAG, "30")
+            note = (
+                "kept for the final snapshot"
+                if due
+                else f"KMS deletes it {days} days later; until then it can come back"
+            )
         changes.append(Change(here, one.reconciler.type, one.id, Action.DELETE, note=note))
     return Plan(tuple(changes), {}, (), ())
 

@@ -25,14 +25,14 @@ def drift(run: Run) -> int:
         raise ManifestError(
             f"there is no record of {run.suffix}",
             evidence=f"nothing at {run.location}",
-            hint=f"tapctl apply --env {run.config.environment} writes it anew from AWS, with what it finds",
+            hint=f"{run.command('apply')} writes it anew from AWS, with what it finds",
         )
     present = [entry for entry in manifest.entries.values() if entry.phase is not Phase.KEPT]
     if not present:
         return verdict(run, "DESTROYED", 0, {}, "nothing of it is deployed")
     seen = look(run.aws, looks_of(manifest.entries, registry()))
     report = compare_with_record(manifest.entries, seen)
-    run.screen.drift(report, advise(report, run.config, run.suffix))
+    run.screen.drift(report, advise(report, run))
     return verdict(run, *judged(report))
 
 

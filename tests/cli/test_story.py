@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import World
+from tests.cli.world import World
 
 
 @pytest.mark.parametrize("env", ["dev", "staging"])
