@@ -17,6 +17,13 @@ def _roles(call: Call) -> list[Any]:
     return list(call.moto("iam", call.partition).roles.values())
 
 
+def documents(role: Any) -> list[Any]:
+    """The documents of its inline and attached policies, as they are now."""
+    attached = [one for policy in role.managed_policies.values() for one in policy.versions if one.is_default]
+    texts = [*role.policies.values(), *(one.document for one in attached)]
+    return [json.loads(text) if isinstance(text, str) else text for text in texts]
+
+
 @rules("CreateRole")
 def role_names_are_unique_in_any_case(call: Call, proceed: Proceed) -> Reply:
     """R and r are the same name."""

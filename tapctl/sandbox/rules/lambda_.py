@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.rules.iam import documents
 from tapctl.sandbox.rules.kms import key_of
 
 rules = Rules("lambda")
@@ -39,23 +39,26 @@ def function_of(call: Call) -> Any:
     return found
 
 
-def _invalid(message: str) -> Fault:
+def invalid(message: str) -> Fault:
+    """Lambda's refusal of a parameter."""
     return Fault("InvalidParameterValueException", message)
+
+
+def role_of(call: Call) -> Any:
+    """The role that the function of a call has, or is to have; None when there is no such role."""
+    arn = call.params.get("Role") or function_of(call).role
+    return next((one for one in call.moto("iam", call.partition).roles.values() if one.arn == arn), None)
 
 
 @rules(*_CONFIGURATION)
 def a_function_needs_a_role_it_can_assume(call: Call, proceed: Proceed) -> Reply:
     """The role exists and trusts Lambda."""
     if "Role" in call.params:
-        role = _role(call, call.params["Role"])
+        role = role_of(call)
         trust = role.assume_role_policy_document if role is not None else ""
         if "lambda.amazonaws.com" not in str(trust):
-            raise _invalid("The role defined for the function cannot be assumed by Lambda.")
+            raise invalid("The role defined for the function cannot be assumed by Lambda.")
     return proceed()
-
-
-def _role(call: Call, arn: str) -> Any:
-    return next((one for one in call.moto("iam", call.partition).roles.values() if one.arn == arn), None)
 
 
 @rules(*_CONFIGURATION)
@@ -73,34 +76,39 @@ def a_function_in_a_vpc_needs_its_network(call: Call, proceed: Proceed) -> Reply
     ):
         unknown = [id_ for id_ in ids if id_ not in known]
         if unknown:
-            raise _invalid(f"Error occurred while validating VpcConfig. EC2 Error Code: {code}: {unknown[0]}")
+            raise invalid(f"Error occurred while validating VpcConfig. EC2 Error Code: {code}: {unknown[0]}")
     if len({*(known_subnets[id_] for id_ in subnets), *(known_groups[id_] for id_ in groups)}) > 1:
-        raise _invalid("The subnets and security groups of a function must be of the same VPC.")
-    role = _role(call, call.params.get("Role") or function_of(call).role)
-    for action in _FOR_A_VPC:
-        if not any(fnmatchcase(action, allowed) for allowed in _allowed(role)):
-            name = action.partition(":")[2]
-            raise _invalid(f"The provided execution role does not have permissions to call {name} on EC2")
+        raise invalid("The subnets and security groups of a function must be of the same VPC.")
+    role = role_of(call)
+    check_interfaces(documents(role) if role is not None else [])
     return proceed()
 
 
-def _allowed(role: Any) -> list[str]:
-    documents = [
-        *(json.loads(text) if isinstance(text, str) else text for text in role.policies.values()),
-        *(
-            json.loads(one.document)
-            for policy in role.managed_policies.values()
-            for one in policy.versions
-            if one.is_default
-        ),
+def check_interfaces(policies: list[Any]) -> None:
+    """See that a role with these policies may manage network interfaces, all of them.
+
+    Raises:
+        Fault: it may not, in Lambda's words.
+    """
+    for action in _FOR_A_VPC:
+        if not any(fnmatchcase(action, allowed) for allowed in _allowed(policies)):
+            name = action.partition(":")[2]
+            raise invalid(f"The provided execution role does not have permissions to call {name} on EC2")
+
+
+def _allowed(policies: list[Any]) -> list[str]:
+    """The actions that they allow on everything: Lambda's check names no resource."""
+    statements = [one for document in policies for one in _listed(document["Statement"])]
+    return [
+        action
+        for one in statements
+        if one["Effect"] == "Allow" and "*" in _listed(one.get("Resource", []))
+        for action in _listed(one.get("Action", []))
     ]
-    allowed = [
-        statement["Action"]
-        for document in documents
-        for statement in document["Statement"]
-        if statement["Effect"] == "Allow"
-    ]
-    return [action for actions in allowed for action in ([actions] if isinstance(actions, str) else actions)]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 @rules(*_CONFIGURATION)
@@ -110,7 +118,7 @@ def a_function_needs_a_usable_key(call: Call, proceed: Proceed) -> Reply:
     if reference:
         key = key_of(call, reference)
         if key is None or key.key_state != "Enabled":
-            raise _invalid(
+            raise invalid(
                 "Lambda was unable to configure access to your environment variables because the KMS key is invalid "
                 f"for CreateGrant. Please check your KMS key settings. KMS key: {reference}"
             )
@@ -122,7 +130,7 @@ def a_package_type_stays(call: Call, proceed: Proceed) -> Reply:
     """A zip does not become an image, nor an image a zip."""
     type_ = function_of(call).package_type
     if ("ImageUri" in call.params) != (type_ == "Image"):
-        raise _invalid(f"The function's package type is {type_}: please use the parameters of that type.")
+        raise invalid(f"The function's package type is {type_}: please use the parameters of that type.")
     return proceed()
 
 
@@ -148,7 +156,7 @@ def _resolved(call: Call, uri: str) -> tuple[str, str]:
             digest: str = image.get_image_digest()
             if (parts["tag"] is None or parts["tag"] in image.image_tags) and parts["digest"] in (None, digest):
                 return parts["uri"], digest
-    raise _invalid(f"Source image {uri} does not exist. Provide a valid source image.")
+    raise invalid(f"Source image {uri} does not exist. Provide a valid source image.")
 
 
 @rules("PutFunctionConcurrency")
@@ -157,7 +165,7 @@ def some_concurrency_stays_unreserved(call: Call, proceed: Proceed) -> Reply:
     mine = function_of(call)
     others = sum(one.reserved_concurrency or 0 for one in functions(call).values() if one is not mine)
     if CONCURRENCY - others - call.params["ReservedConcurrentExecutions"] < UNRESERVED_FLOOR:
-        raise _invalid(
+        raise invalid(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{UNRESERVED_FLOOR}]."
         )

@@ -25,12 +25,13 @@ def rds_groups_are_found_by_their_tags(call: Call, proceed: Proceed) -> Reply:
         for kind, where in _LEFT_OUT.items():
             if not kinds or {kind, "rds"} & {*kinds}:
                 for group in getattr(call.moto("rds"), where).values():
-                    if group.arn in (arns or [group.arn]) and _matches(call, group.tags):
+                    if group.arn in (arns or [group.arn]) and matches(call, group.tags):
                         reply["ResourceTagMappingList"].append({"ResourceARN": group.arn, "Tags": group.tags})
     return reply
 
 
-def _matches(call: Call, tags: list[dict[str, Any]]) -> bool:
+def matches(call: Call, tags: list[dict[str, Any]]) -> bool:
+    """Whether these tags are what the call filters by; what has none is never found."""
     have = {one["Key"]: one["Value"] for one in tags}
     return bool(have) and all(
         one["Key"] in have and have[one["Key"]] in (one.get("Values") or [have[one["Key"]]])
