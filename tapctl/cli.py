@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from tapctl.failing import COMMAND
-from tapctl.options import global_options, open_one, options_of, screen_of, target_options
+from tapctl.options import global_options, lock_timeout, open_one, options_of, screen_of, target_options
 
 
 class Terminated(BaseException):
@@ -55,6 +55,7 @@ def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, *
 
 @cli.command()
 @click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
+@lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
 @click.pass_context
@@ -92,6 +93,7 @@ def parity(context: click.Context, /, *, environments: tuple[str, ...], **given:
 
 @cli.command()
 @click.option("--confirm", metavar="ENV", help="The environment's name, where a final snapshot is due.")
+@lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
 @click.pass_context
@@ -140,13 +142,38 @@ def manifest() -> None:
 
 
 @manifest.command("show")
+@click.option("--serial", type=click.IntRange(min=1), help="An earlier version, by its number.")
 @target_options
 @click.pass_context
-def manifest_show(context: click.Context, /, **given: Any) -> int:
+def manifest_show(context: click.Context, /, *, serial: int | None, **given: Any) -> int:
     """Print the manifest of an environment."""
-    from tapctl.verbs.reporting import show_manifest
+    from tapctl.verbs import history, reporting
 
-    return show_manifest(*options_of(context, given))
+    options, screen = options_of(context, given)
+    if serial is not None:
+        return history.show_version(options, screen, serial)
+    return reporting.show_manifest(options, screen)
+
+
+@manifest.command("history")
+@target_options
+@click.pass_context
+def manifest_history(context: click.Context, /, **given: Any) -> int:
+    """List the versions of the manifest: when, by whom, what changed."""
+    from tapctl.verbs.history import history
+
+    return history(*options_of(context, given))
+
+
+@manifest.command("unlock")
+@click.option("--id", "lock_id", required=True, help="The lock's id, as its refusal tells it.")
+@target_options
+@click.pass_context
+def manifest_unlock(context: click.Context, /, *, lock_id: str, **given: Any) -> int:
+    """Take a lock in S3 away from its holder; that is recorded."""
+    from tapctl.verbs.history import unlock
+
+    return unlock(*options_of(context, given), lock_id)
 
 
 @cli.command()

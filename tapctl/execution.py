@@ -51,6 +51,7 @@ class Runner:
     def __init__(self, run: Run, journal: Journal, lease: Lease) -> None:
         self.run, self.journal = run, journal
         self.outcome = Outcome()
+        self.lease = lease
         self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
 
     def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
@@ -71,6 +72,7 @@ class Runner:
 
     def _execute(self, steps: Sequence[Step], work: Work) -> Outcome:
         screen, outcome, stop = self.run.screen, self.outcome, self.tools.stop
+        self.lease.enter("changing")
         screen.begin([step.address for step in steps], {step.address: step.known | step.settled for step in steps})
         try:
             with _stopped_by_signals(stop, outcome):

@@ -63,6 +63,11 @@ def target_options(command: F) -> F:
     return global_options(command)
 
 
+lock_timeout = click.option(
+    "--lock-timeout", default="0s", show_default=True, metavar="TIME", help="How long to wait in line for the lock."
+)
+
+
 def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
     """The screen that the flags, the streams and the environment ask for."""
     from tapctl.render.terminal import choose
@@ -77,6 +82,7 @@ def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for."""
     from tapctl.config import check_suffix
+    from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
     from tapctl.render.terminal import can_ask
     from tapctl.run import Options
@@ -93,6 +99,7 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
         state=given.pop("state"),
         sandbox=context.meta["sandbox"],
         yes=given.pop("yes", False),
+        lock_wait_s=parse_duration(given.pop("lock_timeout", "0s")),
         can_ask=can_ask(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )

@@ -6,10 +6,8 @@ call asks STS who we are: nothing else is asked of the wrong account.
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from tapctl.aws import Aws, Identity, Target
 from tapctl.config import Config, check_suffix, config_hash, environments, load
 from tapctl.engine.model import Owner
 from tapctl.errors import UsageError
-from tapctl.manifest.entry import Manifest, Phase, check, empty, now
+from tapctl.manifest.entry import Manifest, Phase, check, empty
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.store import Holder, Lease, Store, open_store
 from tapctl.names import Names
@@ -46,6 +44,8 @@ class Options:
     named: bool = True
     """Whether the command line names the environment, or the state knows only one."""
     yes: bool = False
+    lock_wait_s: float = 0
+    """Seconds to wait in line for the lock."""
     can_ask: bool = False
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
@@ -153,14 +153,9 @@ class Run:
             LockHeld: somebody else changes it right now.
         """
         who = self.aws.identity
-        holder = Holder(
-            who=short(who) if who else _user(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            command=self.options.command,
-            since=now(),
-        )
-        with self.store.lock(self.suffix, holder) as lease:
+        holder = Holder.here(short(who) if who else "", self.options.command, os.environ)
+        with self.store.lock(self.suffix, holder, self.options.lock_wait_s, self.screen.note) as lease:
+            lease.enter("planning")
             yield lease
 
 
@@ -171,13 +166,6 @@ def short(identity: Identity) -> str:
     if kind == "assumed-role" and len(name) > 1:
         return f"sso:{name[-1]}" if name[0].startswith("AWSReservedSSO_") else f"role/{name[0]}"
     return f"{kind}/{rest}" if rest else kind
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"
 
 
 def open_run(options: Options, screen: Screen) -> Run:
@@ -230,11 +218,23 @@ def deployed(store: Store) -> dict[str, Manifest]:
     found: dict[str, Manifest] = {}
     for suffix in store.suffixes():
         stored = store.read(suffix)
-        if stored is not None:
-            check_name(stored.manifest, store.location(suffix), suffix)
-        if stored and any(entry.phase is not Phase.KEPT for entry in stored.manifest.entries.values()):
-            found[suffix] = stored.manifest
+        if stored is None:
+            continue
+        manifest = stored.manifest
+        check_as_named(manifest, store.location(suffix), suffix)
+        if any(entry.phase is not Phase.KEPT for entry in manifest.entries.values()):
+            found[suffix] = manifest
     return found
+
+
+def check_as_named(manifest: Manifest, where: str, suffix: str) -> None:
+    """Make sure that this record is of the suffix it lies under, whatever its account and region.
+
+    Raises:
+        ManifestError: it records another suffix.
+    """
+    own = {"environment": manifest.environment, "account": manifest.account, "region": manifest.region}
+    check(manifest, where, suffix=suffix, **own)
 
 
 def which(options: Options) -> tuple[str, str]:
