@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from tapctl.config import load_all
+from tapctl.config import Config, load_all
 from tapctl.errors import UsageError
-from tapctl.manifest.entry import Manifest, Phase
+from tapctl.manifest.entry import Manifest, Phase, check
 from tapctl.parity import Parity, Recorded, compare, compare_manifests
 from tapctl.render.screen import Screen, Verdict
 from tapctl.run import Options, bare_store, deployed
@@ -25,10 +25,10 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
             f"there is no environment {', '.join(unknown)}", hint=f"there are: {', '.join(sorted(configs))}"
         )
     chosen = {env: configs[env] for env in environments or sorted(configs)}
-    known = deployed(bare_store(options))
+    known = _known(options, chosen)
     found = [
         ("files", compare(chosen)),
-        ("manifests", compare_manifests({env: _recorded(known[env]) for env in chosen if env in known})),
+        ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()})),
     ]
     records = [row for where, one in found for row in _rows(where, one)]
     columns = ("where", "what", *chosen, "verdict")
@@ -41,6 +41,22 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
     status = "DIFFERENT" if refused else "OK"
     screen.verdict(Verdict("parity", "all", status, code, counts, summary, time.monotonic() - began))
     return code
+
+
+def _known(options: Options, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
+    """The records there are of these environments; in whichever region each was deployed.
+
+    Raises:
+        ManifestError: one is of another environment.
+        WrongTarget: one is of another account.
+    """
+    store = bare_store(options)
+    known = deployed(store)
+    found = {env: known[env] for env in chosen if env in known}
+    for env, one in found.items():
+        account = chosen[env].account_id
+        check(one, store.location(env), environment=env, suffix=env, account=account, region=one.region)
+    return found
 
 
 def _recorded(manifest: Manifest) -> Recorded:

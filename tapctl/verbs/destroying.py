@@ -8,7 +8,7 @@ from typing import Any
 
 from tapctl.engine.events import Finished, Result
 from tapctl.engine.graph import Removal, removing
-from tapctl.engine.model import Observed, Spec, address
+from tapctl.engine.model import Kept, Observed, Spec, address
 from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look
 from tapctl.engine.plan import Action, Change, Plan, not_ours
 from tapctl.engine.remove import Leaving
@@ -18,6 +18,8 @@ from tapctl.manifest.entry import Manifest
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey
+from tapctl.reconcilers.kms_key_lookup import snapshots_of
+from tapctl.reconcilers.log_group import LogGroup
 from tapctl.reconcilers.security_group import RULES, SecurityGroup
 from tapctl.reconcilers.security_group_rules import SecurityGroupRules
 from tapctl.records import facets_of, likeness, reconciler_of
@@ -33,6 +35,8 @@ class Remains:
 
     leaving: dict[str, Leaving]
     seen: dict[str, Sight]
+    kept: dict[str, Kept]
+    """What stays as it is: AWS lets it go only later, or something that stays needs it."""
     manifest: Manifest
     version: str | None
 
@@ -40,6 +44,11 @@ class Remains:
     def present(self) -> dict[str, Observed[Any, Any]]:
         """What is really there."""
         return {here: sight for here, sight in self.seen.items() if isinstance(sight, Observed)}
+
+    @property
+    def going(self) -> int:
+        """How many resources a destroy has still to remove."""
+        return len(self.present) - len(self.kept)
 
 
 def destroy(run: Run, *, confirm: str | None = None) -> int:
@@ -51,7 +60,7 @@ def destroy(run: Run, *, confirm: str | None = None) -> int:
         _refuse(run, remains)
         due = _snapshot_due(remains)
         run.screen.plan(_shown(remains, due=due), removing=True)
-        if remains.present and not _agreed(run, confirm, due=due):
+        if remains.going and not _agreed(run, confirm, due=due):
             return verdict(run, "CANCELLED", 6, {}, "nothing was changed")
         runner = Runner(run, run.journal(remains.manifest, remains.version), lease)
         _remove(runner, remains)
@@ -65,26 +74,44 @@ def preview(run: Run, *, detailed_exitcode: bool = False) -> int:
     """``tapctl plan --destroy``: what a destroy would remove and keep."""
     remains = survey(run)
     run.screen.plan(_shown(remains, due=_snapshot_due(remains)), removing=True)
-    going = sum(sight.kept is None for sight in remains.present.values())
-    kept = len(remains.present) - going
+    going, kept = remains.going, len(remains.kept)
     code = 2 if detailed_exitcode and going else 0
     return verdict(run, "", code, {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already")
 
 
 def survey(run: Run) -> Remains:
-    """Find everything of ours: by the record, and by the tags of every type."""
+    """Find everything of ours: by the record, by the tags of every type, and what AWS makes again by itself."""
     manifest, version = run.recorded()
-    leaving = {}
+    leaving: dict[str, Leaving] = {}
     reconcilers = registry()
     for here, entry in manifest.entries.items():
         reconciler = reconciler_of(entry, reconcilers)
         facets = facets_of(entry, manifest, reconcilers)
         leaving[here] = Leaving(here, reconciler, entry.id, likeness(entry, reconciler), entry, facets)
-    for here, one in _with_rules({**found_by_tags(run), **leaving}).items():
-        leaving.setdefault(here, one)
+    leaving = _with_rules({**_late(run), **found_by_tags(run), **leaving})
     dying = {facet for one in leaving.values() for facet in one.facets}
     going = {here: one for here, one in leaving.items() if here not in dying}
-    return Remains(going, _look(run, going), manifest, version)
+    seen = _look(run, going)
+    # What was only looked for counts where it is there and ours.
+    going = {here: one for here, one in going.items() if one.entry or _is_ours_or_unread(run, one, seen[here])}
+    kept = {here: why for here in going if (why := _kept(run, going[here], seen[here]))}
+    return Remains(going, {here: seen[here] for here in going}, kept, manifest, version)
+
+
+def _kept(run: Run, one: Leaving, sight: Sight) -> Kept | None:
+    """Why it would stay as it is."""
+    if not isinstance(sight, Observed) or sight.kept is not None:
+        return sight.kept if isinstance(sight, Observed) else None
+    needing = snapshots_of(run.aws, sight.outputs.arn) if isinstance(one.reconciler, KmsKey) and sight.outputs else []
+    return Kept("its snapshots are deleted", f"it decrypts {', '.join(needing)}") if needing else None
+
+
+def _is_ours_or_unread(run: Run, one: Leaving, sight: Sight) -> bool:
+    """Whether what is seen there is ours; what could not be read may be."""
+    if not isinstance(sight, Observed):
+        return isinstance(sight, Unreadable)
+    recorded = one.entry.outputs if one.entry else None
+    return is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws)
 
 
 def found_by_tags(run: Run) -> dict[str, Leaving]:
@@ -97,6 +124,12 @@ def found_by_tags(run: Run) -> dict[str, Leaving]:
             for pairs in found
             for one, id_ in pairs
         }
+
+
+def _late(run: Run) -> dict[str, Leaving]:
+    """The log groups of our names: what AWS writes into one once more after a destroy has neither tags nor a record."""
+    names = (run.names.function_log_group, run.names.database_log_group)
+    return {(here := address(LogGroup.type, id_)): Leaving(here, LogGroup(), id_, None, None) for id_ in names}
 
 
 def _with_rules(leaving: dict[str, Leaving]) -> dict[str, Leaving]:
@@ -118,8 +151,7 @@ def _refuse(run: Run, remains: Remains) -> None:
             raise Refused(f"{here} could not be read", evidence=str(sight.error), hint=f"allow {sight.action}")
         if isinstance(sight, Absent):
             continue
-        recorded = one.entry.outputs if one.entry else None
-        if not is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
+        if not _is_ours_or_unread(run, one, sight):
             raise not_ours(here, sight)
         why = one.reconciler.refuses(sight)
         if why and not sight.going:
@@ -161,7 +193,7 @@ def _agreed(run: Run, confirm: str | None, *, due: bool) -> bool:
     if not run.options.can_ask:
         raise UsageError(
             "no environment was named, and there is no terminal to ask at",
-            hint=f"tapctl destroy --env {run.config.environment}, or --confirm {run.suffix}",
+            hint=f"{run.command('destroy')}, or {run.options.command} --confirm {run.suffix}",
         )
     return run.screen.ask(f"Destroy {run.suffix}? Type its name:", run.suffix)
 
@@ -172,20 +204,21 @@ def _shown(remains: Remains, *, due: bool) -> Plan:
         remains.present.items(), key=lambda pair: (RANKS[remains.leaving[pair[0]].reconciler.type], pair[0])
     ):
         one = remains.leaving[here]
-        note = ""
-        if sight.kept is not None:
-            note = f"kept until {sight.kept.until}: {sight.kept.why}"
-        elif isinstance(one.reconciler, DbCluster) and due:
-            note = "a final snapshot is taken, and kept"
-        elif isinstance(one.reconciler, KmsKey):
-            days = sight.spec.tags.get(WINDOW_TAG, "30")
-            note = (
-                "kept for the final snapshot"
-                if due
-                else f"KMS deletes it {days} days later; until then it can come back"
-            )
+        note = _note(one, sight, remains.kept.get(here), due=due)
         changes.append(Change(here, one.reconciler.type, one.id, Action.DELETE, note=note))
     return Plan(tuple(changes), {}, (), ())
+
+
+def _note(one: Leaving, sight: Observed[Any, Any], kept: Kept | None, *, due: bool) -> str:
+    """What becomes of it, where it does not just go."""
+    if kept is not None:
+        return f"kept until {kept.until}: {kept.why}"
+    if isinstance(one.reconciler, DbCluster) and due:
+        return "a final snapshot is taken, and kept"
+    if not isinstance(one.reconciler, KmsKey):
+        return ""
+    days = sight.spec.tags.get(WINDOW_TAG, "30")
+    return "kept for the final snapshot" if due else f"KMS deletes it {days} days later; until then it can come back"
 
 
 def _remove(runner: Runner, remains: Remains) -> None:
@@ -204,7 +237,7 @@ def _sweep(run: Run, runner: Runner, remains: Remains) -> dict[str, Sight]:
         if not left:
             return {}
         late = {here: replace(again[here], entry=None, last=_spec(left[here])) for here in left}
-        _remove(runner, Remains(late, left, remains.manifest, remains.version))
+        _remove(runner, Remains(late, left, {}, remains.manifest, remains.version))
     return left
 
 

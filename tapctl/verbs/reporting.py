@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 from typing import Any, Final
 
-from tapctl.config import load
+from tapctl.config import check_suffix, environments, load
 from tapctl.engine.model import Observed, address
 from tapctl.engine.observe import look
-from tapctl.errors import ManifestError, TapctlError, UsageError
+from tapctl.errors import AwsError, ManifestError, TapctlError, UsageError
 from tapctl.graphing import draw
-from tapctl.manifest.entry import Entry, Manifest, Phase, dump
+from tapctl.manifest.entry import Entry, Manifest, Phase, check, dump
 from tapctl.names import Names
 from tapctl.reconcilers import registry
 from tapctl.records import looks_of
@@ -34,8 +34,14 @@ _OUTPUTS: Final = {
 
 def outputs(options: Options, screen: Screen, name: str | None) -> int:
     """Print what scripts need to know: endpoints, ARNs, names."""
-    manifest, _ = recorded(options)
+    manifest, where = recorded(options)
     found = values(manifest)
+    if not found:
+        raise ManifestError(
+            f"nothing of {manifest.suffix} is deployed",
+            evidence=f"the record at {where} has no resource that was made and is still there",
+            hint=f"{options.again('apply', manifest.environment, manifest.suffix)} deploys it",
+        )
     if name is not None and name not in found:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(found))}")
     if name is not None:
@@ -75,18 +81,24 @@ def recorded(options: Options) -> tuple[Manifest, str]:
     """The record that the command is about, and where it is; no call to AWS for a local one.
 
     Raises:
-        ManifestError: there is none.
+        ConfigError: the environment's name or files, or the suffix.
+        ManifestError: there is none, or it is another environment's.
+        WrongTarget: it is another account's or region's.
     """
-    _, suffix = which(options)
+    env, suffix = which(options)
+    config = load(options.config, env)
+    check_suffix(suffix, env, environments(options.config))
     store = bare_store(options)
-    stored = store.read(suffix)
+    stored, where = store.read(suffix), store.location(suffix)
     if stored is None:
         raise ManifestError(
             f"there is no record of {suffix}",
-            evidence=f"nothing at {store.location(suffix)}",
-            hint=f"tapctl apply --env {suffix} makes it",
+            evidence=f"nothing at {where}",
+            hint=f"{options.again('apply', env, suffix)} makes it",
         )
-    return stored.manifest, store.location(suffix)
+    region = options.region or config.region
+    check(stored.manifest, where, environment=env, suffix=suffix, account=config.account_id, region=region)
+    return stored.manifest, where
 
 
 def show_manifest(options: Options, screen: Screen) -> int:
@@ -99,6 +111,7 @@ def show_manifest(options: Options, screen: Screen) -> int:
 def graph(options: Options, screen: Screen, *, kind: str) -> int:
     """Print the stack as a picture's source; offline."""
     env, suffix = which(options)
+    check_suffix(suffix, env, environments(options.config))
     text = draw(load(options.config, env), suffix, kind)
     screen.document(text, {"type": "graph", "format": kind, "text": text})
     return 0
@@ -109,9 +122,9 @@ def status(options: Options, screen: Screen) -> int:
     began = time.monotonic()
     known = deployed(bare_store(options))
     if options.env is not None:
-        wanted = options.suffix or options.env
         load(options.config, options.env)
-        known = {suffix: manifest for suffix, manifest in known.items() if suffix == wanted}
+    if options.named:
+        known = {suffix: one for suffix, one in known.items() if suffix == (options.suffix or options.env)}
     else:
         screen.header(Header("status"))
     records = [
@@ -130,12 +143,25 @@ def status(options: Options, screen: Screen) -> int:
 
 
 def _row(options: Options, screen: Screen, manifest: Manifest) -> dict[str, Any]:
+    """One environment; where AWS cannot be asked, what the record tells.
+
+    Raises:
+        ManifestError: its record is of another environment.
+        WrongTarget: its record is of another account or region.
+    """
     try:
         run = open_run(options, screen)
-        health = _health(run, manifest)
-        config = "current" if run.hash == manifest.config_hash else "differs from the files"
     except TapctlError as error:
-        health, config = f"unknown: {error.cause}", "unknown"
+        return _told(manifest, "unknown", f"unknown: {error.cause}")
+    run.recorded()
+    config = "current" if run.hash == manifest.config_hash else "differs from the files"
+    try:
+        return _told(manifest, config, _health(run, manifest))
+    except AwsError as error:
+        return _told(manifest, config, f"unknown: {error.cause}")
+
+
+def _told(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
     return {
         "type": "status",
         "environment": manifest.suffix,

@@ -1,0 +1,142 @@
+"""``destroy`` of what is not protected: asked, complete, repeatable, and never what is not ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.cli.leftovers import left
+from tests.cli.world import World
+
+LOGS = "/aws/lambda/payment-processor-dev"
+
+
+def key_state(world: World) -> dict[str, str]:
+    kms = world.client("kms")
+    (one,) = kms.list_keys()["Keys"]
+    about = kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
+    days = (about["DeletionDate"] - datetime.now(UTC)).total_seconds() / 86400 if "DeletionDate" in about else 0
+    return {"id": one["KeyId"], "state": about["KeyState"], "days": str(round(days))}
+
+
+def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
+    before = left(world)
+    world.applied("dev")
+    made = key_state(world)
+    planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (2, ())
+    assert planned.verdict == "PLAN dev: 20 to remove · 0 kept already"
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
+    assert gone.verdict.endswith(" · 19 removed · 1 kept · 0 left · nothing else of ours is left")
+    assert left(world) == before | {"key:PendingDeletion"}
+    state = key_state(world)
+    assert (state["id"], state["days"]) == (made["id"], "7")
+    kept = world.client("kms").describe_key(KeyId=made["id"])["KeyMetadata"]["DeletionDate"].date().isoformat()
+    assert f"kept: kms-key/alias/db-key-dev until {kept}" in gone.err
+    (entry,) = world.manifest()["entries"].values()
+    assert (entry["phase"], entry["kept_until"]) == ("kept", kept)
+    # What is shown first says what becomes of the key.
+    (line,) = (one for one in planned.out.splitlines() if "alias/db-key-dev" in one)
+    assert "7 days" in line
+
+    # There is nothing to ask.
+    again = world.tapctl("destroy", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())
+    assert "0 removed · 1 kept · 0 left" in again.verdict
+    assert world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode").code == 0
+    drifted = world.drift()
+    assert (drifted.code, drifted.records[-1]["status"]) == (0, "DESTROYED")
+    status = world.tapctl("status")
+    assert status.verdict == "STATUS all: 0 deployed · 0 healthy"
+
+    back = world.applied("dev")
+    assert "kms:CreateKey" not in back.changes
+    assert (key_state(world)["id"], key_state(world)["state"]) == (made["id"], "Enabled")
+    assert world.drift().code == 0
+
+
+def test_what_was_never_there_is_destroyed_already(world: World) -> None:
+    gone = world.tapctl("destroy", "--env", "dev")
+    assert (gone.code, gone.changes) == (0, ())
+    assert "nothing to remove" in gone.out
+
+
+def test_without_the_record_the_tags_find_everything(world: World) -> None:
+    before = left(world)
+    world.applied("dev")
+    world.applied("dev", "--suffix", "pr-42")
+    other = left(world)
+    world.path().unlink()
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    after = left(world)
+    assert not [one for one in after if one.endswith("-dev") or "-dev" in one.replace("pr-42", "")]
+    assert {one for one in other if "pr-42" in one} <= after
+    assert world.drift("dev", "--suffix", "pr-42").code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes").code == 0
+    assert left(world) == before | {"key:PendingDeletion"}
+
+
+def test_a_log_group_that_a_late_writer_brought_back_goes_too(world: World) -> None:
+    """Lambda and RDS write once more after their resource is gone: without tags, without retention."""
+    world.applied("dev")
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    world.client("logs").create_log_group(logGroupName=LOGS)
+    again = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert again.code == 0, again.err
+    assert f"logs:{LOGS}" not in left(world)
+
+
+def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:
+    world.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    refused = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "sns-topic/alarms-dev exists and is not ours" in refused.err
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ())
+    assert [one for one in left(world) if one.startswith("topic:")]
+
+
+def test_what_became_somebody_elses_is_left_untouched(world: World) -> None:
+    world.applied("dev")
+    arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    world.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
+    before = left(world)
+    refused = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "sns-topic/alarms-dev exists and is not ours" in refused.err
+    assert left(world) == before
+    blocked = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (blocked.code, blocked.changes) == (6, ())
+
+
+def test_destroy_asks(world: World) -> None:
+    world.applied("dev")
+    before = left(world)
+    nobody = world.tapctl("destroy", "--env", "dev")
+    assert (nobody.code, nobody.changes) == (64, ())
+    assert "--yes" in nobody.err
+    no = world.tapctl("destroy", "--env", "dev", typed="no\n")
+    assert (no.code, no.changes) == (6, ())
+    assert no.verdict.startswith("DESTROY dev: CANCELLED")
+    other = world.tapctl("destroy", "--env", "dev", "--confirm", "prod")
+    assert (other.code, other.changes) == (64, ())
+    assert left(world) == before
+    # An environment that was not named wants to be.
+    unnamed = world.tapctl("destroy", "--yes")
+    assert (unnamed.code, unnamed.changes) == (64, ())
+    assert "--confirm dev" in unnamed.err
+    typed = world.tapctl("destroy", typed="yes\n")
+    assert (typed.code, typed.changes) == (6, ())
+    assert left(world) == before
+    named = world.tapctl("destroy", typed="dev\n")
+    assert named.code == 0, named.err
+
+
+@pytest.mark.soak
+def test_confirming_by_name_is_an_answer(world: World) -> None:
+    world.applied("dev")
+    assert world.tapctl("destroy", "--confirm", "dev").code == 0
