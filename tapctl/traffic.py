@@ -89,7 +89,10 @@ def translate(service: str, operation: str, error: Exception) -> AwsError | Wron
             evidence=f"{type(error).__name__} on {service}:{operation}: {error}",
             hint="log in (aws sso login, or set AWS_PROFILE), check with: aws sts get-caller-identity",
         )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | ResponseParserError):
+    if isinstance(error, ResponseParserError):
+        # Its own text is the whole page that came.
+        return AwsLost(service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)")
+    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError):
         return AwsLost(service, operation, type(error).__name__, str(error))
     return None
 

@@ -1,0 +1,55 @@
+"""Every operation of AWS that each command makes on dev, so that each of them can go wrong once.
+
+`test_denied.test_no_call_is_left_out` keeps these lists whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pytest
+
+_LOOK: Final = """
+cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups
+iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies kms:DescribeKey kms:GetKeyPolicy
+kms:GetKeyRotationStatus kms:ListResourceTags lambda:GetFunction lambda:GetPolicy logs:DescribeLogGroups
+logs:ListTagsForResource rds:DescribeDBClusterParameterGroups rds:DescribeDBClusterParameters rds:DescribeDBClusters
+rds:DescribeDBInstances rds:DescribeDBParameterGroups rds:DescribeDBParameters rds:DescribeDBSubnetGroups
+rds:ListTagsForResource resourcegroupstaggingapi:GetResources secretsmanager:DescribeSecret sns:GetTopicAttributes
+sns:ListTagsForResource sts:GetCallerIdentity
+"""
+_BEFORE: Final = """
+cloudformation:DescribeStacks ec2:DescribeSubnets ec2:DescribeVpcAttribute ec2:DescribeVpcs ecr:DescribeImages
+"""
+_BY_TAGS: Final = "iam:ListRoleTags iam:ListRoles kms:ListAliases kms:ListKeys"
+
+CREATES: Final = tuple(
+    ["cloudwatch:PutMetricAlarm", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:RevokeSecurityGroupEgress", "iam:CreateRole", "iam:PutRolePolicy", "kms:CreateAlias", "kms:CreateKey", "kms:EnableKeyRotation", "lambda:CreateFunction", "lambda:PutFunctionConcurrency", "logs:CreateLogGroup", "logs:PutRetentionPolicy", "rds:CreateDBCluster", "rds:CreateDBClusterParameterGroup", "rds:CreateDBInstance", "rds:CreateDBParameterGroup", "rds:CreateDBSubnetGroup", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBParameterGroup", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "sns:CreateTopic"]
+)
+UPDATES: Final = tuple(
+    ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "ec2:CreateTags", "iam:TagRole", "kms:TagResource", "lambda:PutFunctionConcurrency", "lambda:TagResource", "lambda:UpdateFunctionConfiguration", "logs:PutRetentionPolicy", "logs:TagResource", "rds:AddTagsToResource", "rds:ModifyDBCluster", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBInstance", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "sns:TagResource"]
+)
+DELETES: Final = tuple(
+    ["cloudwatch:DeleteAlarms", "ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "iam:DeleteRole", "iam:DeleteRolePolicy", "kms:DeleteAlias", "kms:ScheduleKeyDeletion", "lambda:DeleteFunction", "lambda:UpdateFunctionConfiguration", "logs:DeleteLogGroup", "rds:DeleteDBCluster", "rds:DeleteDBClusterParameterGroup", "rds:DeleteDBInstance", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "sns:DeleteTopic"]
+)
+DRIFT: Final = tuple(_LOOK.split())
+NOTHING_TO_DO: Final = (*DRIFT, *_BEFORE.split())
+FIRST_APPLY: Final = (*NOTHING_TO_DO, "kms:ListAliases", "kms:ListKeys", *CREATES)
+CHANGE: Final = (*NOTHING_TO_DO, *UPDATES)
+DESTROY: Final = (
+    *(one for one in DRIFT if not one.startswith("secretsmanager:")),
+    *_BY_TAGS.split(),
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "rds:DescribeDBClusterSnapshots",
+    *DELETES,
+)
+
+
+def strided(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
+    """Every ``step``-th case for every run of the tests, all the others for the soak."""
+    return [
+        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=() if at % step == start else pytest.mark.soak)
+        for at, one in enumerate(cases)
+    ]

@@ -1,0 +1,51 @@
+"""A user's folder with dev alone, in front of an embedded AWS with a gate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.server import http_server
+from tests.failures.gate import Gate
+from tests.failures.scene import Scene, new_scene
+
+
+@pytest.fixture(scope="session")
+def gate(sandbox_app: Sandbox) -> Iterator[Gate]:
+    gate = Gate(sandbox_app)
+    server = http_server(gate)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    gate.url = f"http://127.0.0.1:{server.server_port}"
+    yield gate
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def scene(gate: Gate, tmp_path: Path) -> Iterator[Scene]:
+    """Nothing is made yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield new_scene(gate, tmp_path, patch)
+        gate.open()
+
+
+@pytest.fixture(scope="module")
+def _module_scene(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with pytest.MonkeyPatch.context() as patch:
+        made = new_scene(gate, tmp_path_factory.mktemp("scene"), patch)
+        made.applied("dev")
+        yield made
+
+
+@pytest.fixture
+def dev(_module_scene: Scene) -> Iterator[Scene]:
+    """dev is applied, for all tests of a module: none may leave it changed."""
+    _module_scene.gate.open()
+    yield _module_scene
+    _module_scene.gate.open()

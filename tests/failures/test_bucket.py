@@ -1,0 +1,166 @@
+"""State in S3: a bucket that vanishes, a write whose answer is lost, a record that somebody else has written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.world import Answer
+from tests.failures.calls import strided
+from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit
+from tests.failures.scene import MADE, Scene
+
+STATE = ("--state", "s3://records/payments")
+APPLY = ("apply", "--env", "dev", "--yes", *STATE)
+KEY = "payments/dev.json"
+
+
+@pytest.fixture
+def teams(scene: Scene) -> Iterator[Scene]:
+    """There is a bucket for records."""
+    scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    return scene
+
+
+def record(scene: Scene) -> dict[str, Any]:
+    body = scene.client("s3").get_object(Bucket="records", Key=KEY)["Body"].read()
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def vanish(scene: Scene) -> None:
+    s3 = scene.client("s3")
+    for one in s3.list_objects_v2(Bucket="records").get("Contents", []):
+        s3.delete_object(Bucket="records", Key=one["Key"])
+    s3.delete_bucket(Bucket="records")
+
+
+def come_back(scene: Scene) -> None:
+    scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+
+
+def at_write(nth: int, act: Callable[[Proceed], Served]) -> Trouble:
+    """The nth write to S3 (the first is the lock) meets this."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        return act(proceed) if (visit.name, visit.nth) == ("s3:PutObject", nth) else proceed()
+
+    return trouble
+
+
+def put_back(scene: Scene, answer: Answer) -> None:
+    """Do what the told command does."""
+    ((copy, there),) = re.findall(r"put it back: aws s3 cp (\S+) (\S+)$", answer.err, re.MULTILINE)
+    assert there == f"s3://records/{KEY}"
+    scene.client("s3").put_object(Bucket="records", Key=KEY, Body=Path(copy).read_bytes())
+
+
+def test_the_whole_story(teams: Scene) -> None:
+    assert teams.tapctl(*APPLY).code == 0
+    assert not (teams.folder / "manifests").exists()
+    assert teams.tapctl(*APPLY).changes == ()
+    assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
+    assert teams.tapctl("destroy", "--env", "dev", "--yes", *STATE).code == 0
+    assert teams.ours() == {"kms-key": 1}
+    keys = [one["Key"] for one in teams.client("s3").list_objects_v2(Bucket="records")["Contents"]]
+    assert not [key for key in keys if key.endswith(".lock")]
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy", "status", "outputs"])
+def test_no_bucket(scene: Scene, verb: str) -> None:
+    answer = scene.tapctl(verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)
+    assert (answer.code, answer.changes) == (3, ()), answer.err
+    for told in ("error manifest-invalid", "the bucket records does not exist", "--state"):
+        assert told in answer.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy"])
+def test_a_bucket_that_we_may_not_use(teams: Scene, verb: str) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name.startswith("s3:"):
+            raise Refusal("AccessDenied")
+        return proceed()
+
+    answer = teams.meeting(trouble, verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)
+    assert (answer.code, answer.changes) == (6, ()), answer.err
+    for told in ("AccessDenied", "s3:GetObject", "hint"):
+        assert told in answer.err
+
+
+@pytest.mark.parametrize("nth", strided((2, 3, 8, 20, 30, 40, 45), 3))
+def test_the_bucket_vanishes(teams: Scene, nth: int) -> None:
+    """At the first write, in the middle, near the end: from then on nothing can be recorded there."""
+
+    def gone(proceed: Proceed) -> Served:
+        vanish(teams)
+        return proceed()
+
+    answer = teams.meeting(at_write(nth, gone), *APPLY)
+    assert answer.code == 4, answer.err
+    for told in ("error manifest-unwritten", "NoSuchBucket", "rescue"):
+        assert told in answer.err
+    assert "Traceback" not in answer.err
+    assert "nothing was changed" not in answer.err or not answer.changes
+    come_back(teams)
+    put_back(teams, answer)
+    assert teams.tapctl(*APPLY).code == 0
+    assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
+    assert teams.ours() == MADE
+
+
+@pytest.mark.parametrize("kind", ["lost before", "lost after"])
+@pytest.mark.parametrize("nth", strided((1, 2, 9, 25), 2))
+def test_a_write_without_an_answer(teams: Scene, nth: int, kind: str) -> None:
+    """It may be there or not: a look tells, and the work goes on."""
+
+    def lost(proceed: Proceed) -> Served:
+        if kind == "lost after":
+            proceed()
+        raise Silence
+
+    answer = teams.meeting(at_write(nth, lost), *APPLY)
+    assert answer.code == 0, answer.err
+    assert {entry["phase"] for entry in record(teams)["entries"].values()} == {"made"}
+    assert teams.ours() == MADE
+
+
+def test_somebody_else_writes_the_record_meanwhile(teams: Scene) -> None:
+    """Two at once in spite of the lock: whoever is overtaken stops and says by whom."""
+
+    def overtaken(proceed: Proceed) -> Served:
+        theirs = record(teams)
+        theirs.update(serial=theirs["serial"] + 7, written_by="user/bob", run="another")
+        teams.client("s3").put_object(Bucket="records", Key=KEY, Body=json.dumps(theirs))
+        return proceed()
+
+    answer = teams.meeting(at_write(9, overtaken), *APPLY)
+    assert answer.code == 5, answer.err
+    for told in ("error lock-held", "user/bob", "somebody else has written", "run the same command again"):
+        assert told in answer.err
+    assert record(teams)["run"] == "another"
+    assert teams.tapctl(*APPLY).code == 0
+    assert teams.ours() == MADE
+
+
+def test_the_bucket_vanishes_when_all_is_done(teams: Scene) -> None:
+    """The lock cannot be given back: it is said, and not that nothing was changed."""
+
+    gone = False
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        nonlocal gone
+        if visit.name == "s3:DeleteObject" and not gone:
+            gone = True
+            vanish(teams)
+        return proceed()
+
+    answer = teams.meeting(trouble, *APPLY)
+    assert "nothing was changed" not in answer.err
+    assert "Traceback" not in answer.err
+    print(answer.out[-300:], answer.err[-600:])
+    assert answer.code in (0, 4)

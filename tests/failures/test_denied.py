@@ -1,0 +1,139 @@
+"""Any one permission may be missing: nothing is lost, the operation is named, and with it the work goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.world import Answer
+from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
+from tests.failures.scene import MADE, Scene
+from tests.failures.trouble import deny
+
+APPLY = ("apply", "--env", "dev", "--yes")
+DESTROYING = ("destroy", "--env", "dev", "--yes")
+GONE = {"kms-key": 1}
+"""A key is kept for its waiting period."""
+
+
+def action(name: str) -> str:
+    """What IAM calls this operation."""
+    return name.replace("resourcegroupstaggingapi:", "tag:")
+
+
+def is_told(answer: Answer, name: str) -> None:
+    """The operation is named with what to do, and it is no bug."""
+    assert action(name) in answer.out + answer.err
+    assert "bug of tapctl" not in answer.err
+    assert "Traceback" not in answer.err
+    hints = [line for line in (answer.out + answer.err).splitlines() if line.lstrip().startswith(("hint", "undo it"))]
+    assert hints
+
+
+def code_of(answer: Answer, name: str) -> int:
+    """9 without an identity; 6 before anything was made, 4 after."""
+    if name == "sts:GetCallerIdentity":
+        return 9
+    return 4 if [one for one in answer.changes if one != name] else 6
+
+
+def edit_all(scene: Scene) -> None:
+    """Change something of every type that can be changed."""
+    scene.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
+    scene.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 500")
+    scene.edit("common.toml", "retention_days = 30", "retention_days = 60")
+    scene.edit("common.toml", "rotation_days = 30", "rotation_days = 15")
+    scene.edit("common.toml", "backup_retention_days = 7", "backup_retention_days = 9")
+    scene.edit("common.toml", "timeout_s = 30", "timeout_s = 25")
+    scene.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 12")
+    scene.edit("dev.toml", "db.t4g.medium", "db.t4g.large")
+    scene.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+
+
+def test_no_call_is_left_out(scene: Scene) -> None:
+    assert set(scene.applied("dev").asked) <= set(FIRST_APPLY)
+    assert set(scene.applied("dev").asked) <= set(NOTHING_TO_DO)
+    assert set(scene.tapctl("drift", "--env", "dev").asked) <= set(DRIFT)
+    edit_all(scene)
+    changed = scene.applied("dev")
+    assert "19 updated" in changed.verdict
+    assert set(changed.asked) <= set(CHANGE)
+    assert set(scene.tapctl(*DESTROYING).asked) <= set(DESTROY)
+
+
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, 12, 4))
+def test_a_first_apply(scene: Scene, name: str) -> None:
+    answer = scene.meeting(deny(name), *APPLY)
+    assert answer.code == code_of(answer, name), answer.err
+    is_told(answer, name)
+    assert scene.applied("dev").code == 0
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+
+
+@pytest.mark.parametrize("name", strided(CHANGE, 24, 7))
+def test_an_apply_that_changes(scene: Scene, name: str) -> None:
+    scene.applied("dev")
+    edit_all(scene)
+    answer = scene.meeting(deny(name), *APPLY)
+    # 7: a field that would have to change could not be read.
+    assert answer.code == code_of(answer, name) or (answer.code, answer.changes) == (7, ()), answer.err
+    is_told(answer, name)
+    assert scene.applied("dev").code == 0
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+
+
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 9))
+def test_an_apply_with_nothing_to_do(dev: Scene, name: str) -> None:
+    before = dev.manifest()["entries"]
+    answer = dev.meeting(deny(name), "apply", "--env", "dev")
+    assert (answer.code, answer.changes) == (code_of(answer, name), ()), answer.err
+    is_told(answer, name)
+    assert dev.manifest()["entries"] == before
+
+
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 9, 1))
+def test_a_plan(dev: Scene, name: str) -> None:
+    answer = dev.meeting(deny(name), "plan", "--env", "dev", "--detailed-exitcode")
+    assert answer.code in ((9,) if name.startswith("sts") else (6, 7)), answer.err
+    assert answer.changes == ()
+    assert action(name) in answer.out + answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("name", strided(DRIFT, 9, 2))
+def test_drift_that_cannot_be_seen_is_unknown(dev: Scene, name: str) -> None:
+    answer = dev.meeting(deny(name), "drift", "--env", "dev")
+    assert answer.code == (9 if name.startswith("sts") else 7), answer.out
+    is_told(answer, name)
+    assert answer.code == 9 or "unknown" in answer.verdict
+
+
+@pytest.mark.parametrize("name", strided(DRIFT, 9, 3))
+def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, name: str) -> None:
+    """Two things are touched, of two services: no single permission hides both."""
+    logs, functions = dev.client("logs"), dev.client("lambda")
+    group, function = "/aws/lambda/payment-processor-dev", "payment-processor-dev"
+    logs.put_retention_policy(logGroupName=group, retentionInDays=90)
+    functions.update_function_configuration(FunctionName=function, Timeout=99)
+    answer = dev.meeting(deny(name), "drift", "--env", "dev")
+    logs.put_retention_policy(logGroupName=group, retentionInDays=30)
+    functions.update_function_configuration(FunctionName=function, Timeout=30)
+    assert answer.code == (9 if name.startswith("sts") else 2), answer.out
+    is_told(answer, name)
+
+
+@pytest.mark.parametrize("name", strided(DESTROY, 16, 5))
+def test_a_destroy(scene: Scene, name: str) -> None:
+    scene.applied("dev")
+    answer = scene.meeting(deny(name), *DESTROYING)
+    if answer.code == 0:
+        # It was about something that no removal needs: a tag, a policy. The sweep has proved that all is gone.
+        assert "nothing else of ours is left" in answer.verdict
+        assert scene.ours() == GONE
+        return
+    assert answer.code == code_of(answer, name), answer.err
+    is_told(answer, name)
+    again = scene.tapctl(*DESTROYING)
+    assert again.code == 0, again.err
+    assert scene.ours() == GONE

@@ -1,0 +1,184 @@
+"""A record that cannot be written where it belongs: nothing is lost, and one command puts it back."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.world import Answer
+from tests.failures.calls import strided
+from tests.failures.gate import Proceed, Served, Visit
+from tests.failures.scene import MADE, Scene
+from tests.failures.trouble import at_change
+
+APPLY = ("apply", "--env", "dev", "--yes")
+CHANGES = 33
+"""As many changing calls has a first apply of dev."""
+
+
+def in_the_way(scene: Scene) -> Path:
+    """What keeps the record from being written, whoever we are: a folder in the place of its draft."""
+    return scene.folder / "manifests" / ".dev.json.tmp"
+
+
+def block(scene: Scene) -> None:
+    """From now on; a draft that is being written just now is awaited."""
+    while not in_the_way(scene).is_dir():
+        with suppress(FileExistsError):
+            in_the_way(scene).mkdir(parents=True)
+
+
+def restore(answer: Answer) -> str:
+    """The command that puts the rescue copy back, as it was told."""
+    (command,) = re.findall(r"put it back: (.+)$", answer.err, re.MULTILINE)
+    return str(command)
+
+
+def phases(record: dict[str, Any]) -> dict[str, str]:
+    return {here: entry["phase"] for here, entry in record["entries"].items()}
+
+
+def rescued(scene: Scene) -> Path:
+    (copy,) = scene.folder.glob("dev.rescue-*.json")
+    return copy
+
+
+@pytest.mark.parametrize("nth", strided(range(1, CHANGES + 1), 11, 8))
+def test_the_disk_is_full_half_way(scene: Scene, nth: int) -> None:
+    """From the nth changing call on nothing can be written."""
+    answer = scene.meeting(at_change(nth, lambda: block(scene)), *APPLY)
+    assert answer.code == 4, answer.err
+    for told in ("error manifest-unwritten", "manifests/dev.json", "the manifest could not be written", "rescue"):
+        assert told in answer.err
+    assert answer.err.count("error manifest-unwritten") == 1
+    # Every call that was made is of something recorded before, or in the copy: none is forgotten.
+    copy = json.loads(rescued(scene).read_text())
+    on_disk = scene.manifest() if scene.path().exists() else {"entries": {}}
+    assert set(on_disk["entries"]) <= set(copy["entries"]) | set(phases(on_disk))
+    in_the_way(scene).rmdir()
+    subprocess.run(restore(answer), shell=True, check=True, cwd=scene.folder)  # noqa: S602 -- as the user would
+    assert scene.manifest() == copy
+    again = scene.applied("dev")
+    assert "CONVERGED" in again.verdict
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+
+
+def test_the_disk_is_full_from_the_start(scene: Scene) -> None:
+    """Without a record of the intent no call is made."""
+    block(scene)
+    answer = scene.tapctl(*APPLY)
+    assert (answer.code, answer.changes) == (4, ())
+    assert "error manifest-unwritten" in answer.err
+    in_the_way(scene).rmdir()
+    assert scene.applied("dev").code == 0
+
+
+def test_the_disk_is_full_at_the_last_write_of_an_apply(scene: Scene) -> None:
+    """All is made and read back; only the record of the last thing is missing."""
+    scene.applied("dev")
+    scene.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+    answer = scene.meeting(at_change(1, lambda: block(scene), after=True), *APPLY)
+    assert answer.code == 4, answer.err
+    alarm = "cloudwatch-alarm/payment-processor-errors-dev"
+    assert phases(scene.manifest())[alarm] == "making"
+    copy = json.loads(rescued(scene).read_text())
+    assert (copy["entries"][alarm]["phase"], copy["entries"][alarm]["spec"]["threshold"]) == ("made", 11)
+    in_the_way(scene).rmdir()
+    subprocess.run(restore(answer), shell=True, check=True, cwd=scene.folder)  # noqa: S602 -- as the user would
+    assert scene.drift().code == 0
+    assert scene.applied("dev").changes == ()
+
+
+def test_a_lost_record_cannot_be_written_anew(scene: Scene) -> None:
+    scene.applied("dev")
+    scene.path().unlink()
+    block(scene)
+    answer = scene.tapctl(*APPLY)
+    assert (answer.code, answer.changes) == (4, ())
+    assert "error manifest-unwritten" in answer.err
+    in_the_way(scene).rmdir()
+    assert scene.applied("dev").changes == ()
+
+
+def test_only_another_configuration_is_to_be_recorded_and_cannot_be(scene: Scene) -> None:
+    """The same network by another reference: nothing is to be done, and what it was done from is not on record."""
+    scene.applied("dev")
+    network = scene.manifest()["networking"]
+    scene.edit("dev.toml", "cloudformation:networking-dev", "static")
+    ids = f'vpc_id = "{network["vpc_id"]}"\nprivate_subnet_ids = {network["subnet_ids"]}'
+    scene.edit("dev.toml", "[database]", f"[network]\n{ids}\n[database]")
+    block(scene)
+    answer = scene.tapctl(*APPLY)
+    assert (answer.code, answer.changes) == (4, ()), answer.err
+    for told in ("error manifest-unwritten", "all changes are made; the manifest could not be written", "rescue"):
+        assert told in answer.err
+    assert "NOT RECORDED" in answer.verdict
+    in_the_way(scene).rmdir()
+    subprocess.run(restore(answer), shell=True, check=True, cwd=scene.folder)  # noqa: S602 -- as the user would
+    assert scene.manifest()["networking"]["reference"] == "static"
+    assert scene.applied("dev").changes == ()
+
+
+@pytest.mark.parametrize("nth", [1, 12])
+def test_the_disk_is_full_during_a_destroy(scene: Scene, nth: int) -> None:
+    scene.applied("dev")
+    answer = scene.meeting(at_change(nth, lambda: block(scene)), "destroy", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert "error manifest-unwritten" in answer.err
+    in_the_way(scene).rmdir()
+    subprocess.run(restore(answer), shell=True, check=True, cwd=scene.folder)  # noqa: S602 -- as the user would
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert scene.ours() == {"kms-key": 1}
+
+
+def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
+    scene.applied("dev")
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "kms:ScheduleKeyDeletion":
+            block(scene)
+        return proceed()
+
+    answer = scene.meeting(trouble, "destroy", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert "rescue" in answer.err
+    in_the_way(scene).rmdir()
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_nothing_can_be_written_anywhere(scene: Scene) -> None:
+    """Neither the record nor a rescue copy: what was there is whole, and what was made is found by its ids and tags."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+
+    try:
+        answer = scene.meeting(at_change(9, fill), *APPLY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert answer.code == 4, answer.err
+    for told in ("no rescue copy of the manifest could be written", "File too large", "make room"):
+        assert told in answer.err
+    assert set(phases(scene.manifest()).values()) <= {"making", "made"}
+    assert not list(scene.folder.glob("*.rescue-*"))
+    scene.applied("dev")
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+
+
+def test_a_lock_that_cannot_be_made_stops_before_anything(scene: Scene) -> None:
+    (scene.folder / "manifests").mkdir()
+    (scene.folder / "manifests" / "dev.lock").mkdir()
+    answer = scene.tapctl(*APPLY)
+    assert (answer.code, answer.changes) == (4, ())
+    for told in ("error manifest-unwritten", "dev.lock", "nothing was changed", "make that place writable"):
+        assert told in answer.err

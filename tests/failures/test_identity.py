@@ -1,0 +1,138 @@
+"""Who we are to AWS, and whether it can be reached: the wrong account, no credentials, credentials that run out."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from tests.failures.gate import Proceed, Refusal, Served, Visit
+from tests.failures.scene import MADE, Scene
+from tests.failures.trouble import refuse
+
+ALL = (
+    ("plan",),
+    ("plan", "--destroy"),
+    ("apply", "--yes"),
+    ("drift",),
+    ("destroy", "--yes"),
+)
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired", "SignatureDoesNotMatch")
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_another_account_is_left_after_one_call(scene: Scene, command: tuple[str, ...]) -> None:
+    scene.edit("dev.toml", "123456789012", "210987654321")
+    answer = scene.tapctl(*command, "--env", "dev")
+    assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
+    for told in (
+        "error wrong-target",
+        "123456789012",
+        "210987654321",
+        "dev.toml",
+        "AWS_PROFILE",
+        "nothing was changed",
+    ):
+        assert told in answer.err.replace("the environment's file", "dev.toml")
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_no_credentials(scene: Scene, command: tuple[str, ...]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_ACCESS_KEY_ID")
+        patch.delenv("AWS_SECRET_ACCESS_KEY")
+        answer = scene.tapctl(*command, "--env", "dev")
+    assert (answer.code, answer.asked) == (9, ())
+    for told in ("error wrong-target", "no usable AWS credentials", "aws sso login"):
+        assert told in answer.err
+
+
+@pytest.mark.parametrize("code", EXPIRED)
+def test_credentials_that_aws_does_not_take(scene: Scene, code: str) -> None:
+    answer = scene.meeting(refuse((), code), "apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
+    for told in ("error wrong-target", code, "log in again", "nothing was changed"):
+        assert told in answer.err
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_credentials_that_run_out_right_after(scene: Scene, command: tuple[str, ...]) -> None:
+    """Before anything was made it is the identity that is wrong, not the work that is half done."""
+
+    def expired(visit: Visit, proceed: Proceed) -> Served:
+        if visit.nth_of_all > 1:
+            raise Refusal("ExpiredTokenException")
+        return proceed()
+
+    if command == ("drift",):
+        scene.applied("dev")
+    answer = scene.meeting(expired, *command, "--env", "dev")
+    assert (answer.code, answer.changes) == (9, ()), answer.err
+    for told in ("ExpiredTokenException", "log in again", "nothing was changed"):
+        assert told in answer.err
+
+
+@pytest.mark.parametrize("changes", [1, 9, 25])
+def test_credentials_that_run_out_half_way(scene: Scene, changes: int) -> None:
+    answer = scene.meeting(refuse((), "ExpiredToken", after_changes=changes), "apply", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    for told in ("ExpiredToken", "log in again", "run the same command again", "the manifest is up to date"):
+        assert told in answer.err
+    # However many were under way when they ran out: it is one cause.
+    assert answer.err.count("error aws-refused") == 1
+    phases = [entry["phase"] for entry in scene.manifest()["entries"].values()]
+    assert "making" in phases
+    again = scene.applied("dev")
+    assert "CONVERGED" in again.verdict
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+
+
+def test_credentials_that_run_out_half_way_through_a_destroy(scene: Scene) -> None:
+    scene.applied("dev")
+    answer = scene.meeting(refuse((), "ExpiredToken", after_changes=12), "destroy", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert "log in again" in answer.err
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert scene.ours() == {"kms-key": 1}
+
+
+def test_credentials_that_run_out_when_all_is_removed_but_not_proved(scene: Scene) -> None:
+    """The sweep is a part of the destroy: without it nobody may say that all is gone, or that nothing was changed."""
+    scene.applied("dev")
+    scheduled = False
+
+    def expired(visit: Visit, proceed: Proceed) -> Served:
+        nonlocal scheduled
+        if scheduled and visit.name == "iam:ListRoles":
+            raise Refusal("ExpiredToken")
+        scheduled = scheduled or visit.name == "kms:ScheduleKeyDeletion"
+        return proceed()
+
+    answer = scene.meeting(expired, "destroy", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert "nothing was changed" not in answer.err
+    assert "AWS has accepted 24 changing calls" in answer.err
+    assert "DESTROYED" not in answer.verdict
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_an_endpoint_that_refuses_connections(scene: Scene, command: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", nobody)
+        answer = scene.tapctl(*command, "--env", "dev")
+    assert time.monotonic() - began < 15
+    assert answer.code == 1
+    for told in ("error aws-lost", nobody, "nothing was changed", "check the network"):
+        assert told in answer.err
+
+
+def test_a_region_that_is_not_the_environment_s_own_is_warned_of(scene: Scene) -> None:
+    answer = scene.tapctl("plan", "--env", "dev", "--region", "us-west-2")
+    assert "warning: us-west-2 is not the region of dev (us-east-2)" in answer.err
+    assert answer.code == 3  # there is no networking stack of dev's

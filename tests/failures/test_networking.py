@@ -1,0 +1,88 @@
+"""A networking stack that is not what the environment needs: each broken clause is named and nothing is created."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from moto.backends import get_backend
+
+from tests.failures.scene import Scene
+
+
+@pytest.fixture
+def stacks(scene: Scene) -> Any:
+    return scene.client("cloudformation")
+
+
+def refused(scene: Scene, *told: str, verb: str = "apply") -> None:
+    """Exit 3, nothing changed, and all of this said."""
+    answer = scene.tapctl(verb, "--env", "dev", *(("--yes",) if verb == "apply" else ()))
+    assert (answer.code, answer.changes) == (3, ()), answer.err
+    for text in ("error networking-contract", "nothing was changed", "hint", *told):
+        assert text in answer.err
+    assert not scene.path().exists()
+
+
+def template(stacks: Any) -> dict[str, Any]:
+    """The networking stack as it is."""
+    body = stacks.get_template(StackName="networking-dev")["TemplateBody"]
+    found: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+    return found
+
+
+def left_at(status: str) -> None:
+    """The stack's last operation ended like this."""
+    for stack in get_backend("cloudformation")["123456789012"]["us-east-2"].stacks.values():
+        stack.status = status
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_missing(scene: Scene, stacks: Any, verb: str) -> None:
+    stacks.delete_stack(StackName="networking-dev")
+    refused(scene, "networking-dev", verb=verb)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_FAILED"])
+def test_not_complete(scene: Scene, status: str) -> None:
+    left_at(status)
+    refused(scene, "networking-dev", status)
+
+
+@pytest.mark.parametrize("output", ["VpcId", "PrivateSubnetIds"])
+def test_without_an_output(scene: Scene, stacks: Any, output: str) -> None:
+    changed = template(stacks)
+    del changed["Outputs"][output]
+    stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
+    refused(scene, output)
+
+
+def test_a_subnet_elsewhere(scene: Scene, stacks: Any) -> None:
+    ec2 = scene.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    changed = template(stacks)
+    changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1].append(subnet)
+    stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
+    refused(scene, subnet, vpc)
+
+
+def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(scene: Scene, stacks: Any) -> None:
+    changed = template(stacks)
+    first = changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1][0]
+    changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1] = [first, "subnet-0dead"]
+    stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
+    refused(scene, "subnet-0dead", "2 availability zones")
+
+
+def test_what_is_deployed_stays_when_its_networking_breaks(scene: Scene) -> None:
+    scene.applied("dev")
+    before = scene.manifest()
+    left_at("UPDATE_ROLLBACK_FAILED")
+    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (3, ())
+    assert scene.manifest() == before
+    # Neither of these needs it.
+    assert scene.drift().code == 0
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0

@@ -1,0 +1,163 @@
+"""A thing of our name that is somebody else's: refused before anything is made, and left as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.failures.scene import Scene
+
+_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+Stranger = Callable[[Scene], object]
+
+
+def network(scene: Scene) -> tuple[str, list[str]]:
+    """The VPC of the networking stack, and its subnets."""
+    (stack,) = scene.client("cloudformation").describe_stacks(StackName="networking-dev")["Stacks"]
+    told = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    return told["VpcId"], told["PrivateSubnetIds"].split(",")
+
+
+def _key(scene: Scene) -> object:
+    key = scene.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    return scene.client("kms").create_alias(AliasName="alias/db-key-dev", TargetKeyId=key)
+
+
+def _group(name: str) -> Stranger:
+    return lambda scene: scene.client("ec2").create_security_group(
+        GroupName=name, Description="theirs", VpcId=network(scene)[0]
+    )
+
+
+def _role(scene: Scene) -> object:
+    return scene.client("iam").create_role(RoleName="lambda-role-dev", AssumeRolePolicyDocument=_TRUST)
+
+
+def _function(scene: Scene) -> object:
+    role = scene.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    scene.client("iam").put_role_policy(RoleName="theirs", PolicyName="all", PolicyDocument=policy)
+    image = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payment-processor:1.0.0"
+    return scene.client("lambda").create_function(
+        FunctionName="payment-processor-dev", Role=role, PackageType="Image", Code={"ImageUri": image}
+    )
+
+
+def _subnet_group(scene: Scene) -> object:
+    return scene.client("rds").create_db_subnet_group(
+        DBSubnetGroupName="db-subnet-dev", DBSubnetGroupDescription="theirs", SubnetIds=network(scene)[1]
+    )
+
+
+def _instance(scene: Scene) -> object:
+    _cluster(scene, "theirs")
+    return scene.client("rds").create_db_instance(
+        DBInstanceIdentifier="db-cluster-dev-0",
+        DBClusterIdentifier="theirs",
+        Engine="aurora-postgresql",
+        DBInstanceClass="db.t4g.medium",
+    )
+
+
+def _cluster(scene: Scene, name: str = "db-cluster-dev") -> object:
+    scene.client("rds").create_db_subnet_group(
+        DBSubnetGroupName="theirs", DBSubnetGroupDescription="theirs", SubnetIds=network(scene)[1]
+    )
+    return scene.client("rds").create_db_cluster(
+        DBClusterIdentifier=name,
+        Engine="aurora-postgresql",
+        EngineVersion="16.13",
+        MasterUsername="theirs",
+        MasterUserPassword="not-a-secret",
+        DBSubnetGroupName="theirs",
+    )
+
+
+def _alarm(scene: Scene) -> object:
+    return scene.client("cloudwatch").put_metric_alarm(
+        AlarmName="payment-processor-errors-dev",
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+
+STRANGERS: dict[str, Stranger] = {
+    "kms-key/alias/db-key-dev": _key,
+    "security-group/lambda-sg-dev": _group("lambda-sg-dev"),
+    "security-group/db-sg-dev": _group("db-sg-dev"),
+    "db-subnet-group/db-subnet-dev": _subnet_group,
+    "db-cluster-parameter-group/db-cluster-params-pg16-dev": lambda scene: scene.client(
+        "rds"
+    ).create_db_cluster_parameter_group(
+        DBClusterParameterGroupName="db-cluster-params-pg16-dev",
+        DBParameterGroupFamily="aurora-postgresql16",
+        Description="theirs",
+    ),
+    "db-parameter-group/db-instance-params-pg16-dev": lambda scene: scene.client("rds").create_db_parameter_group(
+        DBParameterGroupName="db-instance-params-pg16-dev",
+        DBParameterGroupFamily="aurora-postgresql16",
+        Description="theirs",
+    ),
+    "db-cluster/db-cluster-dev": _cluster,
+    "db-instance/db-cluster-dev-0": _instance,
+    "iam-role/lambda-role-dev": _role,
+    "lambda-function/payment-processor-dev": _function,
+    "log-group//aws/lambda/payment-processor-dev": lambda scene: scene.client("logs").create_log_group(
+        logGroupName="/aws/lambda/payment-processor-dev",
+        tags={"ManagedBy": "terraform", "EnvironmentSuffix": "dev"},
+    ),
+    "sns-topic/alarms-dev": lambda scene: scene.client("sns").create_topic(Name="alarms-dev"),
+    "cloudwatch-alarm/payment-processor-errors-dev": _alarm,
+}
+
+
+@pytest.mark.parametrize("here", STRANGERS)
+def test_somebody_else_s(scene: Scene, here: str) -> None:
+    STRANGERS[here](scene)
+    for command in (("plan",), ("apply", "--yes")):
+        answer = scene.tapctl(*command, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), answer.err
+        for told in ("error refused", f"{here} exists and is not ours; it was left untouched", "--suffix", "hint"):
+            assert told in answer.err
+    # What is not ours is not ours to remove either.
+    gone: Any = scene.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ()), gone.err
+
+
+@pytest.mark.parametrize(("managed_by", "suffix"), [("tapctl", "prod"), ("terraform", "dev"), ("", "dev")])
+def test_another_owner_s_tags(scene: Scene, managed_by: str, suffix: str) -> None:
+    """Another environment's, another tool's: with half of our tags it is still not ours."""
+    tags = {"ManagedBy": managed_by, "EnvironmentSuffix": suffix}
+    scene.client("sns").create_topic(
+        Name="alarms-dev", Tags=[{"Key": key, "Value": value} for key, value in tags.items() if value]
+    )
+    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    assert f"EnvironmentSuffix={suffix}" in answer.err
+
+
+def test_what_was_ours_and_is_another_s_now_is_not_destroyed(scene: Scene) -> None:
+    """Removed and made again by somebody under the same name: the record does not make it ours."""
+    scene.applied("dev")
+    (topic,) = [one["TopicArn"] for one in scene.client("sns").list_topics()["Topics"]]
+    scene.client("sns").tag_resource(
+        ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}, {"Key": "EnvironmentSuffix", "Value": "x"}]
+    )
+    answer = scene.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err

@@ -1,0 +1,89 @@
+"""The kinds of trouble that a call to AWS may meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit, denied
+
+
+def deny(name: str) -> Trouble:
+    """This operation is denied, always."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == name:
+            raise denied(name)
+        return proceed()
+
+    return trouble
+
+
+def refuse(names: tuple[str, ...], code: str, *, after_changes: int = 0) -> Trouble:
+    """These operations (none: all) are refused with this code, once so many changes have come."""
+    changes = 0
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        nonlocal changes
+        if changes >= after_changes and (not names or visit.name in names):
+            raise Refusal(code)
+        changes += visit.changes
+        return proceed()
+
+    return trouble
+
+
+def at_change(nth: int, act: Callable[[], None], *, after: bool = False) -> Trouble:
+    """Do this once, right before (or after) the nth changing call takes effect."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.nth_change != nth:
+            return proceed()
+        if after:
+            served = proceed()
+            act()
+            return served
+        act()
+        return proceed()
+
+    return trouble
+
+
+def _throttled(_: Proceed) -> Served:
+    raise Refusal("ThrottlingException", "Rate exceeded", 400)
+
+
+def _broken(_: Proceed) -> Served:
+    raise Refusal("InternalFailure", "We are sorry", 500)
+
+
+def _unheard(_: Proceed) -> Served:
+    raise Silence
+
+
+def _unanswered(proceed: Proceed) -> Served:
+    proceed()
+    raise Silence
+
+
+def _broken_after(proceed: Proceed) -> Served:
+    proceed()
+    raise Refusal("InternalFailure", "We are sorry", 500)
+
+
+HICCUPS: Final[Mapping[str, Callable[[Proceed], Served]]] = {
+    "throttled": _throttled,
+    "broken": _broken,
+    "unheard": _unheard,
+    "unanswered": _unanswered,
+    "broken after it was done": _broken_after,
+}
+
+
+def hiccup(name: str, kind: str, times: int = 1) -> Trouble:
+    """The first calls of this operation meet this trouble. As many as the SDK asks (4): the engine has to see it."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        return HICCUPS[kind](proceed) if visit.name == name and visit.nth <= times else proceed()
+
+    return trouble
