@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tapctl.errors import AwsLost, AwsRefused, LockHeld, NotConverged, TapctlError, UsageError, WrongTarget
+from tapctl.errors import AwsLost, AwsRefused, LockHeld, TapctlError, UsageError, WrongTarget
 
 COMMAND = "tapctl.command"
 """Where a context keeps the command as it was typed."""
@@ -90,7 +90,11 @@ def _changed(meta: Meta) -> int:
 
 
 def _state(changed: int) -> str:
-    return f"AWS has accepted {changed} changing calls and the manifest is up to date" if changed else "nothing was changed"
+    return (
+        f"AWS has accepted {changed} changing calls and the manifest is up to date"
+        if changed
+        else "nothing was changed"
+    )
 
 
 def _told(meta: Meta, error: TapctlError, code: int, changed: int) -> int:

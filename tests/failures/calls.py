@@ -24,14 +24,69 @@ cloudformation:DescribeStacks ec2:DescribeSubnets ec2:DescribeVpcAttribute ec2:D
 """
 _BY_TAGS: Final = "iam:ListRoleTags iam:ListRoles kms:ListAliases kms:ListKeys"
 
-CREATES: Final = tuple(
-    ["cloudwatch:PutMetricAlarm", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:RevokeSecurityGroupEgress", "iam:CreateRole", "iam:PutRolePolicy", "kms:CreateAlias", "kms:CreateKey", "kms:EnableKeyRotation", "lambda:CreateFunction", "lambda:PutFunctionConcurrency", "logs:CreateLogGroup", "logs:PutRetentionPolicy", "rds:CreateDBCluster", "rds:CreateDBClusterParameterGroup", "rds:CreateDBInstance", "rds:CreateDBParameterGroup", "rds:CreateDBSubnetGroup", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBParameterGroup", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "sns:CreateTopic"]
+CREATES: Final = (
+    "cloudwatch:PutMetricAlarm",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateSecurityGroup",
+    "ec2:RevokeSecurityGroupEgress",
+    "iam:CreateRole",
+    "iam:PutRolePolicy",
+    "kms:CreateAlias",
+    "kms:CreateKey",
+    "kms:EnableKeyRotation",
+    "lambda:CreateFunction",
+    "lambda:PutFunctionConcurrency",
+    "logs:CreateLogGroup",
+    "logs:PutRetentionPolicy",
+    "rds:CreateDBCluster",
+    "rds:CreateDBClusterParameterGroup",
+    "rds:CreateDBInstance",
+    "rds:CreateDBParameterGroup",
+    "rds:CreateDBSubnetGroup",
+    "rds:ModifyDBClusterParameterGroup",
+    "rds:ModifyDBParameterGroup",
+    "secretsmanager:RotateSecret",
+    "secretsmanager:TagResource",
+    "sns:CreateTopic",
 )
-UPDATES: Final = tuple(
-    ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "ec2:CreateTags", "iam:TagRole", "kms:TagResource", "lambda:PutFunctionConcurrency", "lambda:TagResource", "lambda:UpdateFunctionConfiguration", "logs:PutRetentionPolicy", "logs:TagResource", "rds:AddTagsToResource", "rds:ModifyDBCluster", "rds:ModifyDBClusterParameterGroup", "rds:ModifyDBInstance", "secretsmanager:RotateSecret", "secretsmanager:TagResource", "sns:TagResource"]
+UPDATES: Final = (
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "ec2:CreateTags",
+    "iam:TagRole",
+    "kms:TagResource",
+    "lambda:PutFunctionConcurrency",
+    "lambda:TagResource",
+    "lambda:UpdateFunctionConfiguration",
+    "logs:PutRetentionPolicy",
+    "logs:TagResource",
+    "rds:AddTagsToResource",
+    "rds:ModifyDBCluster",
+    "rds:ModifyDBClusterParameterGroup",
+    "rds:ModifyDBInstance",
+    "secretsmanager:RotateSecret",
+    "secretsmanager:TagResource",
+    "sns:TagResource",
 )
-DELETES: Final = tuple(
-    ["cloudwatch:DeleteAlarms", "ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "iam:DeleteRole", "iam:DeleteRolePolicy", "kms:DeleteAlias", "kms:ScheduleKeyDeletion", "lambda:DeleteFunction", "lambda:UpdateFunctionConfiguration", "logs:DeleteLogGroup", "rds:DeleteDBCluster", "rds:DeleteDBClusterParameterGroup", "rds:DeleteDBInstance", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "sns:DeleteTopic"]
+DELETES: Final = (
+    "cloudwatch:DeleteAlarms",
+    "ec2:DeleteSecurityGroup",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "kms:DeleteAlias",
+    "kms:ScheduleKeyDeletion",
+    "lambda:DeleteFunction",
+    "lambda:UpdateFunctionConfiguration",
+    "logs:DeleteLogGroup",
+    "rds:DeleteDBCluster",
+    "rds:DeleteDBClusterParameterGroup",
+    "rds:DeleteDBInstance",
+    "rds:DeleteDBParameterGroup",
+    "rds:DeleteDBSubnetGroup",
+    "sns:DeleteTopic",
 )
 DRIFT: Final = tuple(_LOOK.split())
 NOTHING_TO_DO: Final = (*DRIFT, *_BEFORE.split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ KEY = "payments/dev.json"
 
 
 @pytest.fixture
-def teams(scene: Scene) -> Iterator[Scene]:
+def teams(scene: Scene) -> Scene:
     """There is a bucket for records."""
     scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     return scene
@@ -162,5 +162,4 @@ def test_the_bucket_vanishes_when_all_is_done(teams: Scene) -> None:
     answer = teams.meeting(trouble, *APPLY)
     assert "nothing was changed" not in answer.err
     assert "Traceback" not in answer.err
-    print(answer.out[-300:], answer.err[-600:])
     assert answer.code in (0, 4)

@@ -52,7 +52,7 @@ def _wrong_phase(record: dict[str, Any]) -> None:
     next(iter(record["entries"].values()))["phase"] = "done"
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "empty": lambda path: path.write_bytes(b""),
     "blank": lambda path: path.write_bytes(b"\n \n"),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-40]),
@@ -66,7 +66,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "an unknown key": _edited(lambda record: record.update(extra=1)),
     "an unknown phase": _edited(_wrong_phase),
 }
-FOREIGN: dict[str, Callable[[Path], None]] = {
+FOREIGN: dict[str, Callable[[Path], object]] = {
     "account": _edited(lambda record: record.update(account="210987654321")),
     "region": _edited(lambda record: record.update(region="eu-west-1")),
     "suffix": _edited(lambda record: record.update(suffix="pr-1")),
