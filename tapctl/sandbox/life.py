@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from tapctl.sandbox.rule import kept
 
-# Where nothing takes time, any two looks at the clock are further apart than anything lasts: three years.
+# Where nothing takes time, any two looks at the clock are further apart than anything lasts: three years. They are long
+# before those of a clock that runs, so that an AWS may be furnished in no time and then come to life.
 _EON_S: Final = 1e8
+_EONS: Final = 10_000_000
 
 
 class Life:
@@ -26,7 +28,7 @@ class Life:
     def __init__(self, now: Callable[[], float] = time.monotonic, scale: float = 0.0) -> None:
         self._now = now
         self.scale = scale
-        self._eons = itertools.count()
+        self._eons = itertools.count(-_EONS)
         self._demands: defaultdict[str, deque[str]] = defaultdict(deque)
         self._turn = threading.Lock()
 

@@ -21,6 +21,7 @@ from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tools
 from tapctl.manifest.entry import Entry
 from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.life import Life
 from tests.reconcilers import cases
 
 OWNER = Owner.ours("test")
@@ -77,6 +78,9 @@ class Bench:
     """Changing steps begun so far."""
     die_at: int | None = None
     """The process dies right before this step."""
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    scale: float = 0.0
+    """How long a second of AWS's lasts on this clock, once the world is prepared."""
 
     @property
     def reconciler(self) -> Reconciler[Any, Any]:
@@ -99,15 +103,23 @@ class Bench:
         """An AWS that nobody has used but for what the examples refer to, and the examples."""
         self.sandbox.reset()
         self.diary, self.steps, self.die_at = Diary(), 0, None
+        # What is there before anything is tried is there at once, and was there for long.
+        self.sandbox.life = Life(self.clock.now)
         self.world = self.case.prepare(self.aws)
+        self.sandbox.life.scale = self.scale
         found: list[Spec] = self.case.examples(self.world)
         return found
+
+    def make_foreign(self) -> None:
+        """Somebody else has made it, an hour ago."""
+        self.case.foreign(self.aws, self.world)
+        self.clock.seconds += 3600
 
     def look(self, like: Spec | None) -> Observed[Any, Any] | None:
         return self.reconciler.observe(self.aws, self.id, like)
 
     def tools(self) -> Tools:
-        return Tools(self.aws, OWNER, self.diary, VirtualClock(), lease=self._lease)
+        return Tools(self.aws, OWNER, self.diary, self.clock, lease=self._lease)
 
     def _lease(self) -> None:
         if self.steps == self.die_at:

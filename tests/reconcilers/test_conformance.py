@@ -114,7 +114,7 @@ def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
         assert bench.reconciler.facet
         pytest.skip("a facet is its parent's")
     spec = bench.fresh()[0]
-    bench.case.foreign(bench.aws, bench.world)
+    bench.make_foreign()
     before = bench.look(spec)
     calls = bench.changing_calls()
     with pytest.raises(Refused):

@@ -41,6 +41,14 @@ def test_at_scale_nought_everything_is_long_past() -> None:
     assert life.after(thing, "made", 30 * 24 * 3600)
 
 
+def test_what_was_made_in_no_time_is_old_when_time_begins() -> None:
+    thing = SimpleNamespace()
+    life = Life(Clock(), 0.0)
+    life.begin(thing, "made")
+    life.scale = 1.0
+    assert life.after(thing, "made", 30 * 24 * 3600)
+
+
 def test_what_never_happened_is_long_past() -> None:
     assert Life(Clock(), 1.0).since(SimpleNamespace(), "made") == math.inf
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.rules.rds_catalog import family_of
 from tapctl.sandbox.rules.rds_clusters import cluster_of
 
 rules = Rules("rds")
@@ -23,6 +24,27 @@ def an_upgrade_goes_forward(call: Call, proceed: Proceed) -> Reply:
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
         )
     return proceed()
+
+
+@rules("ModifyDBCluster")
+def a_major_upgrade_moves_the_members(call: Call, proceed: Proceed) -> Reply:
+    """They get the instance parameter group that is named, or the default of the new family; else none may be named."""
+    cluster = cluster_of(call)
+    name, before = call.params.pop("DBInstanceParameterGroupName", None), family_of(cluster.engine_version)
+    after = family_of(call.params.get("EngineVersion", cluster.engine_version))
+    group = call.moto("rds").db_parameter_groups.get(name or "")
+    if name and before == after:
+        raise Fault(
+            "InvalidParameterCombination",
+            "The db-instance-parameter-group-name can only be specified for a major version upgrade.",
+        )
+    if name and (group is None or group.family != after):
+        raise Fault("InvalidParameterCombination", f"The parameter group {name} cannot be used for {after}.")
+    reply = proceed()
+    if before != family_of(cluster.engine_version):
+        for member in cluster.members:
+            member.db_parameter_group_name = name or f"default.{after}"
+    return reply
 
 
 @rules("ModifyDBCluster")
@@ -64,7 +86,8 @@ def another_parameter_group_waits_for_a_reboot(call: Call, proceed: Proceed) -> 
     before = cluster_of(call).parameter_group
     reply = proceed()
     cluster = cluster_of(call)
-    if cluster.parameter_group != before:
+    # A major upgrade restarts them all.
+    if cluster.parameter_group != before and not call.params.get("AllowMajorVersionUpgrade"):
         for member in cluster.members:
             kept(member)["cluster_parameters_wait"] = True
     return reply

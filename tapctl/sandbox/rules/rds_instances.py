@@ -35,7 +35,12 @@ _INHERITED = (
 )
 
 
-def _instance(call: Call) -> Any:
+def instance_of(call: Call) -> Any:
+    """The instance a call names, as moto keeps it.
+
+    Raises:
+        Fault: there is none.
+    """
     name = call.params["DBInstanceIdentifier"]
     instance = call.moto("rds").databases.get(name)
     if instance is None:
@@ -106,7 +111,7 @@ def a_member_is_a_thing_of_its_own(call: Call, proceed: Proceed) -> Reply:
     call.params.setdefault("PubliclyAccessible", False)
     call.params.setdefault("AvailabilityZone", cluster.availability_zones[len(cluster.members) % 3])
     reply = proceed()
-    instance = _instance(call)
+    instance = instance_of(call)
     instance.dbi_resource_id = reply["DBInstance"]["DbiResourceId"] = f"db-{secrets.token_hex(13).upper()}"
     snapshots = call.moto("rds").database_snapshots
     for id_ in [id_ for id_, one in snapshots.items() if one.db_instance_identifier == instance.resource_id]:
@@ -120,7 +125,7 @@ def a_parameter_group_is_of_the_family(call: Call, proceed: Proceed) -> Reply:
     name = call.params.get("DBParameterGroupName")
     rds = call.moto("rds")
     new = call.operation == "CreateDBInstance"
-    owner = call.params.get("DBClusterIdentifier") if new else _instance(call).db_cluster_identifier
+    owner = call.params.get("DBClusterIdentifier") if new else instance_of(call).db_cluster_identifier
     group, cluster = rds.db_parameter_groups.get(name or ""), rds.clusters.get(owner or "")
     if group is not None and cluster is not None and group.family != family_of(cluster.engine_version):
         raise Fault(
@@ -134,7 +139,7 @@ def a_parameter_group_is_of_the_family(call: Call, proceed: Proceed) -> Reply:
 @rules("ModifyDBInstance")
 def an_instance_change_that_is_not_immediate_waits(call: Call, proceed: Proceed) -> Reply:
     """Without ApplyImmediately another class waits for the window in PendingModifiedValues."""
-    instance = _instance(call)
+    instance = instance_of(call)
     if call.params.get("ApplyImmediately"):
         instance.pending_modified_values = None
         return proceed()
@@ -147,15 +152,16 @@ def an_instance_change_that_is_not_immediate_waits(call: Call, proceed: Proceed)
 @rules("ModifyDBInstance")
 def another_instance_parameter_group_waits_for_a_reboot(call: Call, proceed: Proceed) -> Reply:
     """A parameter group newly chosen is in force after a reboot."""
-    before = _instance(call).db_parameter_group_name
+    before = instance_of(call).db_parameter_group_name
     reply = proceed()
-    if _instance(call).db_parameter_group_name != before:
-        kept(_instance(call))["parameters_wait"] = True
+    if instance_of(call).db_parameter_group_name != before:
+        kept(instance_of(call))["parameters_wait"] = True
     return reply
 
 
 @rules("RebootDBInstance")
 def a_reboot_applies_parameters(call: Call, proceed: Proceed) -> Reply:
     """What waited for a reboot, of the cluster's group too, is in force."""
-    kept(_instance(call)).clear()
+    for waiting in ("parameters_wait", "cluster_parameters_wait"):
+        kept(instance_of(call)).pop(waiting, None)
     return proceed()

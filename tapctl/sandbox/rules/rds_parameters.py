@@ -16,27 +16,33 @@ _BOTH_CHANGE = ("ModifyDBParameterGroup", "ModifyDBClusterParameterGroup")
 _BOTH_RESET = ("ResetDBParameterGroup", "ResetDBClusterParameterGroup")
 
 
-def _is_cluster(call: Call) -> bool:
+def is_of_clusters(call: Call) -> bool:
+    """Whether a call is about the parameter groups of clusters, and not those of instances."""
     return "Cluster" in call.operation
 
 
 def _name(call: Call) -> str:
-    name: str = call.params["DBClusterParameterGroupName" if _is_cluster(call) else "DBParameterGroupName"]
+    name: str = call.params["DBClusterParameterGroupName" if is_of_clusters(call) else "DBParameterGroupName"]
     return name
 
 
-def _group(call: Call) -> Any:
+def group_of(call: Call) -> Any:
+    """The parameter group a call names, as moto keeps it.
+
+    Raises:
+        Fault: there is none.
+    """
     rds = call.moto("rds")
-    group = (rds.db_cluster_parameter_groups if _is_cluster(call) else rds.db_parameter_groups).get(_name(call))
+    group = (rds.db_cluster_parameter_groups if is_of_clusters(call) else rds.db_parameter_groups).get(_name(call))
     if group is None:
         raise Fault("DBParameterGroupNotFound", f"DBParameterGroup not found: {_name(call)}")
     return group
 
 
-def _users(call: Call, name: str) -> list[Any]:
+def users_of(call: Call, name: str) -> list[Any]:
     """The instances in whose parameters this group counts."""
     members = call.moto("rds").databases.values()
-    if _is_cluster(call):
+    if is_of_clusters(call):
         return [one for one in members if one.cluster.parameter_group == name]
     return [one for one in members if one.db_parameter_group_name == name]
 
@@ -79,14 +85,14 @@ def a_family_must_exist(call: Call, proceed: Proceed) -> Reply:
 def an_unknown_parameter_group_is_not_found(call: Call, proceed: Proceed) -> Reply:
     """Describing a group that is not there is refused; moto answers with an empty list."""
     if "DBParameterGroupName" in call.params:
-        _group(call)
+        group_of(call)
     return proceed()
 
 
 @rules("DescribeDBParameters", "DescribeDBClusterParameters")
 def parameters_are_shown_with_their_defaults(call: Call, _: Proceed) -> Reply:
     """Every parameter of the engine, by source or by name, in pages."""
-    own = _group(call).parameters
+    own = group_of(call).parameters
     return page(call, "Parameters", _listed(call, (_shown(one, own.get(one.name)) for one in DEFAULTS.values())))
 
 
@@ -101,7 +107,7 @@ def engine_defaults_are_known(call: Call, _: Proceed) -> Reply:
 def parameters_are_checked(call: Call, proceed: Proceed) -> Reply:
     """20 at most, each known, each value allowed, and a static one only at a reboot."""
     wanted = call.params["Parameters"]
-    _group(call)
+    group_of(call)
     _few_and_known(wanted)
     for one in wanted:
         name, value, default = one["ParameterName"], one["ParameterValue"], DEFAULTS[one["ParameterName"]]
@@ -133,35 +139,35 @@ def _check_method(wanted: list[dict[str, Any]]) -> None:
 @rules(*_BOTH_CHANGE, *_BOTH_RESET)
 def static_parameters_wait_for_a_reboot(call: Call, proceed: Proceed) -> Reply:
     """A static parameter that changes leaves every user of the group waiting for a reboot."""
-    before = {name: one["ParameterValue"] for name, one in _group(call).parameters.items()}
+    before = {name: one["ParameterValue"] for name, one in group_of(call).parameters.items()}
     reply = proceed()
-    after = {name: one["ParameterValue"] for name, one in _group(call).parameters.items()}
+    after = {name: one["ParameterValue"] for name, one in group_of(call).parameters.items()}
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     if any(DEFAULTS[name].static for name in changed):
-        for user in _users(call, _name(call)):
-            kept(user)["cluster_parameters_wait" if _is_cluster(call) else "parameters_wait"] = True
+        for user in users_of(call, _name(call)):
+            kept(user)["cluster_parameters_wait" if is_of_clusters(call) else "parameters_wait"] = True
     return reply
 
 
 @rules(*_BOTH_RESET)
 def parameters_are_reset(call: Call, _: Proceed) -> Reply:
     """The named parameters, or all, go back to the engine's default; moto cannot."""
-    group = _group(call)
+    group = group_of(call)
     named = call.params.get("Parameters", [])
     _few_and_known(named)
     _check_method(named)
     names = [*group.parameters] if call.params.get("ResetAllParameters") else [one["ParameterName"] for one in named]
     for name in names:
         group.parameters.pop(name, None)
-    return {"DBClusterParameterGroupName" if _is_cluster(call) else "DBParameterGroupName": group.name}
+    return {"DBClusterParameterGroupName" if is_of_clusters(call) else "DBParameterGroupName": group.name}
 
 
 @rules("DeleteDBParameterGroup", "DeleteDBClusterParameterGroup")
 def a_parameter_group_in_use_stays(call: Call, proceed: Proceed) -> Reply:
     """A group that a cluster or an instance uses cannot be deleted."""
     name = _name(call)
-    clusters = call.moto("rds").clusters.values() if _is_cluster(call) else ()
-    if _users(call, name) or any(one.parameter_group == name for one in clusters):
+    clusters = call.moto("rds").clusters.values() if is_of_clusters(call) else ()
+    if users_of(call, name) or any(one.parameter_group == name for one in clusters):
         raise Fault(
             "InvalidDBParameterGroupState",
             f"One or more database instances are still members of this parameter group {name}, so the group cannot be "

@@ -41,7 +41,7 @@ def _schedule(secret: Any, wanted: dict[str, Any]) -> None:
     secret.next_rotation_date = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
 
 
-def _owned(call: Call) -> Any:
+def owned(call: Call) -> Any:
     """The secret of this call if a service owns it."""
     secret = call.moto("secretsmanager").secrets.get(call.params["SecretId"])
     return secret if secret is not None and secret.owning_service else None
@@ -50,7 +50,7 @@ def _owned(call: Call) -> Any:
 @rules("RotateSecret")
 def rotation_of_an_owned_secret_is_its_owners(call: Call, proceed: Proceed) -> Reply:
     """No Lambda function is given; the rules are set, and the password changes at once unless told otherwise."""
-    secret = _owned(call)
+    secret = owned(call)
     if secret is None:
         return proceed()
     if "RotationLambdaARN" in call.params:
@@ -71,7 +71,7 @@ def rotation_of_an_owned_secret_is_its_owners(call: Call, proceed: Proceed) -> R
 @rules("CancelRotateSecret")
 def rotation_of_an_owned_secret_can_be_stopped(call: Call, proceed: Proceed) -> Reply:
     """Although it has no rotation function."""
-    secret = _owned(call)
+    secret = owned(call)
     if secret is None:
         return proceed()
     secret.rotation_enabled = False
@@ -82,7 +82,7 @@ def rotation_of_an_owned_secret_can_be_stopped(call: Call, proceed: Proceed) -> 
 def an_owned_secret_shows_its_rules(call: Call, proceed: Proceed) -> Reply:
     """The rules are echoed as they were set, and there is no rotation function."""
     reply = proceed()
-    secret = _owned(call)
+    secret = owned(call)
     if secret is not None:
         reply.pop("RotationLambdaARN")
         reply["RotationRules"] = kept(secret)["rules"]
@@ -92,6 +92,6 @@ def an_owned_secret_shows_its_rules(call: Call, proceed: Proceed) -> Reply:
 @rules("DeleteSecret", "UpdateSecret", "PutSecretValue")
 def an_owned_secret_is_left_to_its_owner(call: Call, proceed: Proceed) -> Reply:
     """What RDS owns, nobody else changes or deletes."""
-    if _owned(call) is not None:
+    if owned(call) is not None:
         raise Fault("InvalidRequestException", "You can't do this to a secret that is managed by rds.")
     return proceed()
