@@ -218,6 +218,7 @@ def run(arguments: list[str]) -> int:
     def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
         raise Terminated
 
+    _open_what_is_closed()
     before = signal.signal(signal.SIGTERM, terminated)
     context = click.Context(cli, info_name="tapctl")
     try:
@@ -240,6 +241,13 @@ def run(arguments: list[str]) -> int:
         return failed(context.meta, error) if isinstance(error, TapctlError) else bug(context.meta, error)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _open_what_is_closed() -> None:
+    """Give a stream that was closed (``>&-``) a place to go: else the next file opened would have its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _closed() -> int:

@@ -72,11 +72,17 @@ class Runner:
 
     def _execute(self, steps: Sequence[Step], work: Work) -> Outcome:
         screen, outcome, stop = self.run.screen, self.outcome, self.tools.stop
+        told = False
         self.lease.enter("changing")
         screen.begin([step.address for step in steps], {step.address: step.known | step.settled for step in steps})
         try:
             with _stopped_by_signals(stop, outcome):
                 for event in execute(steps, work, stop):
+                    if outcome.signal is not None and not told:
+                        told = True
+                        screen.warn(
+                            "stopping: nothing new is begun, what runs may take 5 s; a second signal ends at once"
+                        )
                     screen.event(event)
                     if isinstance(event, Finished):
                         outcome.finished[event.address] = event

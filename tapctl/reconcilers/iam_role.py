@@ -72,7 +72,13 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                     return otherwise
 
             nothing: frozenset[str] = frozenset()
-            inline = read("inline", lambda: _inline(aws, id), like.inline if like else {})
+            inline = read("inline", lambda: _inline(aws, id), None)
+            if inline is None:
+                # What is wanted can still be asked for by name. Where that is all there, the others stay unknown.
+                wanted = like.inline if like else {}
+                inline = read("inline", lambda: _documents(aws, id, wanted), wanted)
+                if inline != wanted:
+                    del unread["inline"]
             attached = read("attached", lambda: _attached(aws, id), like.attached if like else nothing)
         except AwsRefused as error:
             if error.says("NoSuchEntity"):
@@ -166,18 +172,22 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
 # -- looking ---------------------------------------------------------------------------------------------------------
 
 
-def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument]:
+def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument] | None:
+    pages = aws.pages(aws.iam.get_paginator("list_role_policies"), RoleName=id)
+    return _documents(aws, id, [name for page in pages for name in page["PolicyNames"]])
+
+
+def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocument]:
     found: dict[str, PolicyDocument] = {}
-    for page in aws.pages(aws.iam.get_paginator("list_role_policies"), RoleName=id):
-        for name in page["PolicyNames"]:
-            try:
-                document: Any = aws.read(aws.iam.get_role_policy, RoleName=id, PolicyName=name)["PolicyDocument"]
-            except AwsRefused as error:
-                # Deleted since it was listed.
-                if not error.says("NoSuchEntity"):
-                    raise
-            else:
-                found[name] = parse(document)
+    for name in names:
+        try:
+            document: Any = aws.read(aws.iam.get_role_policy, RoleName=id, PolicyName=name)["PolicyDocument"]
+        except AwsRefused as error:
+            # Deleted since it was listed, or never put.
+            if not error.says("NoSuchEntity"):
+                raise
+        else:
+            found[name] = parse(document)
     return found
 
 

@@ -8,6 +8,8 @@ from tapctl.advice import advise
 from tapctl.engine.drift import Report, State, compare_with_record
 from tapctl.engine.observe import look
 from tapctl.errors import ManifestError, TapctlError
+from tapctl.failing import advise as hint
+from tapctl.failing import exit_of
 from tapctl.manifest.entry import Phase
 from tapctl.reconcilers import registry
 from tapctl.records import looks_of
@@ -66,9 +68,10 @@ def drift_all(options: Options, screen: Screen, open_one: Callable[[Options, Scr
         try:
             codes[suffix] = drift(open_one(replace(options, env=manifest.environment, suffix=suffix), screen))
         except TapctlError as error:
+            hint(error)
             screen.error(error)
-            codes[suffix] = error.exit_code
-            screen.verdict(Verdict(options.verb, suffix, "FAILED", error.exit_code, summary=error.cause))
+            codes[suffix] = exit_of(error)
+            screen.verdict(Verdict(options.verb, suffix, "FAILED", codes[suffix], summary=error.cause))
     worst = min(codes.values(), key=_WORST_FIRST.index, default=0)
     clean = sum(code == 0 for code in codes.values())
     counts = {"environments": len(codes), "clean": clean}

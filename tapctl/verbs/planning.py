@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tapctl.beside import beside
 from tapctl.engine.graph import Stack
 from tapctl.engine.observe import Look, look
 from tapctl.engine.plan import Action, Plan, make_plan
@@ -39,9 +40,8 @@ def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     """Read everything, change nothing."""
     manifest, version = run.recorded()
     deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        released = beside.submit(release, run)
-        network = resolve_network(run.aws, run.config.networking, deployed=deployed)
+    released = beside(partial(release, run))
+    network = resolve_network(run.aws, run.config.networking, deployed=deployed)
     run.screen.header(run.header(describe(network)))
     stack = build(run.config, run.names, network, released.result())
     reconcilers = registry()

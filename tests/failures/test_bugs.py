@@ -1,0 +1,108 @@
+"""What nobody foresaw: said to be a bug, where it happened and where the record is; never what it was about."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from tapctl.cli import run
+from tests.failures.gate import Proceed, Served, Visit
+from tests.failures.scene import MADE, Scene
+
+SECRET = "card 4111 1111 1111 1111"
+
+
+def nonsense(visit: Visit, proceed: Proceed) -> Served:
+    """AWS answers what its own model does not allow: a number that is a text, and a text that must not be shown."""
+    if visit.name != "logs:DescribeLogGroups":
+        return proceed()
+    groups = [
+        {
+            "logGroupName": name,
+            "arn": f"arn:aws:logs:us-east-2:123456789012:log-group:{name}",
+            "retentionInDays": SECRET,
+        }
+        for name in ("/aws/lambda/payment-processor-dev", "/aws/rds/cluster/db-cluster-dev/postgresql")
+    ]
+    body = json.dumps({"logGroups": groups}).encode()
+    return 200, [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))], body
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("drift",), ("destroy", "--yes"), ("status",)])
+@pytest.mark.parametrize("flags", [(), ("--verbose",), ("--json",)])
+def test_before_anything_was_changed(dev: Scene, command: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    answer = dev.meeting(nonsense, *command, "--env", "dev", *flags)
+    assert (answer.code, answer.changes) == (1, ()), answer.err
+    told = answer.out + answer.err
+    for text in (
+        "this is a bug of tapctl",
+        "ValidationError",
+        ".py:",
+        "manifests",
+        "nothing was changed",
+        "report this",
+    ):
+        assert text in told
+    assert SECRET not in told
+    assert "Traceback" not in told
+
+
+def test_in_the_middle_of_an_apply(scene: Scene) -> None:
+    """It ends what it happened to and what needs that; the rest is made and recorded."""
+
+    def later(visit: Visit, proceed: Proceed) -> Served:
+        made = scene.path().exists() and "log-group" in scene.path().read_text()
+        return nonsense(visit, proceed) if made else proceed()
+
+    answer = scene.meeting(later, "apply", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    for text in ("this is a bug of tapctl", "log-group//aws/lambda/payment-processor-dev", "the manifest is right"):
+        assert text in answer.err
+    assert SECRET not in answer.out + answer.err + scene.path().read_text()
+    scene.applied("dev")
+    assert scene.ours() == MADE
+
+
+class _Broken(io.StringIO):
+    """A stream that fails in a way that streams do not."""
+
+    def write(self, _: str) -> int:
+        raise RuntimeError(SECRET)
+
+
+def test_the_screen_itself(scene: Scene) -> None:
+    err = io.StringIO()
+    with redirect_stdout(_Broken()), redirect_stderr(err):
+        code = run(["plan", "--env", "dev"])
+    assert code == 1
+    assert "unexpected RuntimeError: this is a bug of tapctl" in err.getvalue()
+    assert SECRET not in err.getvalue()
+
+
+class _Gone(io.StringIO):
+    """A pipe whose reader has gone, over a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("w")
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def test_help_that_nobody_reads(tmp_path: Path) -> None:
+    stream = _Gone(tmp_path / "pipe")
+    with redirect_stdout(stream):
+        assert run(["--help"]) == 141
+    stream.close()

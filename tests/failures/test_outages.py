@@ -1,0 +1,77 @@
+"""AWS throttles, fails or does not answer: the apply still gets there, and makes nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES, strided
+from tests.failures.scene import MADE, Scene
+from tests.failures.test_denied import edit_all
+from tests.failures.trouble import HICCUPS, hiccup
+
+APPLY = ("apply", "--env", "dev", "--yes")
+SDK_ATTEMPTS = 4
+"""What fails as often is seen by the engine."""
+# A key is never made twice: where a create may have been lost, it is looked for during two minutes. So it is in the
+# soak alone, but for the case in which the key is there.
+EACH = [(name, kind) for name in CREATES for kind in HICCUPS]
+
+
+def converged(scene: Scene) -> None:
+    """All is made once, and is as it is recorded."""
+    assert scene.drift().code == 0
+    assert scene.ours() == MADE
+    assert len(scene.client("kms").list_keys()["Keys"]) == 1
+    again = scene.tapctl("apply", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())
+
+
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, 59, 3))
+def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
+    """The SDK asks once more: after an effect whose answer was lost it meets its own work."""
+    answer = scene.meeting(hiccup(name, kind), *APPLY)
+    assert answer.code == 0, answer.err
+    converged(scene)
+
+
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, 61, 58))
+def test_an_outage_that_outlasts_the_sdk(scene: Scene, name: str, kind: str) -> None:
+    answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
+    assert answer.code == 0, answer.err
+    converged(scene)
+
+
+def test_a_key_whose_create_was_not_answered_is_found(scene: Scene) -> None:
+    answer = scene.meeting(hiccup("kms:CreateKey", "unanswered"), *APPLY)
+    assert answer.code == 0, answer.err
+    assert answer.changes.count("kms:CreateKey") == 1
+    converged(scene)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", HICCUPS)
+@pytest.mark.parametrize("name", UPDATES)
+def test_while_something_is_changed(scene: Scene, name: str, kind: str) -> None:
+    scene.applied("dev")
+    edit_all(scene)
+    answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
+    assert answer.code == 0, answer.err
+    converged(scene)
+
+
+@pytest.mark.parametrize(("name", "kind"), strided([(name, kind) for name in DELETES for kind in HICCUPS], 85, 13))
+def test_while_something_is_removed(scene: Scene, name: str, kind: str) -> None:
+    scene.applied("dev")
+    answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), "destroy", "--env", "dev", "--yes")
+    assert answer.code == 0, answer.err
+    assert scene.ours() == {"kms-key": 1}
+
+
+@pytest.mark.parametrize("name", strided(DRIFT, 29, 7))
+def test_a_look_without_an_answer_is_no_look(dev: Scene, name: str) -> None:
+    """Not "absent", not "in sync": exit 1 for whoever only looks, and what did not answer is named."""
+    answer = dev.meeting(hiccup(name, "throttled", 99), "drift", "--env", "dev")
+    assert answer.code == 1, answer.out
+    for told in ("ThrottlingException", name.partition(":")[2], "nothing was changed", "run the same command again"):
+        assert told in answer.err
+    assert dev.meeting(hiccup(name, "throttled"), "drift", "--env", "dev").code == 0

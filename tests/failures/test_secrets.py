@@ -1,0 +1,84 @@
+"""What must not be told is told nowhere: no stream, no record, no lock, no rescue copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.failures.gate import Proceed, Served, Visit
+from tests.failures.scene import Scene
+from tests.failures.test_bugs import nonsense
+from tests.failures.test_disk import block, in_the_way
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIAFORNOBODYSEYES00",
+    "AWS_SECRET_ACCESS_KEY": "secret-key-for-nobody-s-eyes",
+    "AWS_SESSION_TOKEN": "token-for-nobody-s-eyes",
+}
+THEIRS = "password-that-somebody-put-there"
+
+
+@pytest.fixture
+def guarded(scene: Scene) -> Iterator[tuple[Scene, list[str]]]:
+    """dev is applied; somebody has put a password into the function's environment. And all that is secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        scene.applied("dev")
+        functions, secrets = scene.client("lambda"), scene.client("secretsmanager")
+        name = "payment-processor-dev"
+        variables: dict[str, Any] = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables | {"STRIPE_KEY": THEIRS, "DB_NAME": THEIRS}}
+        )
+        managed = secrets.get_secret_value(SecretId=secrets.list_secrets()["SecretList"][0]["ARN"])["SecretString"]
+        yield scene, [*CREDENTIALS.values(), THEIRS, managed]
+
+
+def told(folder: Path) -> str:
+    """Everything in every file of ours."""
+    ours = [path for path in folder.rglob("*") if path.is_file() and "environments" not in path.parts]
+    return "\n".join(path.read_text(errors="replace") for path in ours)
+
+
+@pytest.mark.parametrize("flags", [("--verbose",), ("--json", "--verbose")])
+def test_no_secret_is_told(guarded: tuple[Scene, list[str]], flags: tuple[str, ...]) -> None:
+    scene, secrets = guarded
+    said: list[str] = []
+
+    def listening(visit: Visit, proceed: Proceed) -> Served:
+        said.append(told(scene.folder / "manifests"))
+        if visit.name == "lambda:UpdateFunctionConfiguration":
+            block(scene)
+        return proceed()
+
+    for command in (
+        ("drift",),
+        ("plan",),
+        ("plan", "--destroy"),
+        ("status",),
+        ("outputs",),
+        ("manifest", "show"),
+    ):
+        answer = scene.tapctl(*command, "--env", "dev", *flags)
+        said += [answer.out, answer.err]
+    assert "STRIPE_KEY" in "".join(said)  # that it is there is the finding
+    for verb in ("plan", "apply"):
+        answer = scene.meeting(nonsense, verb, "--env", "dev", *flags)
+        said += [answer.out, answer.err]
+    # The manifest cannot be written: there is a rescue copy too.
+    answer = scene.meeting(listening, "apply", "--env", "dev", "--yes", *flags)
+    assert answer.code == 4
+    said += [answer.out, answer.err, told(scene.folder)]
+    assert list(scene.folder.glob("*.rescue-*"))
+    assert any(text.count("tapctl apply --env dev --yes") for text in said)  # the lock was read while it was held
+    in_the_way(scene).rmdir()
+    answer = scene.tapctl("destroy", "--env", "dev", "--yes", *flags)
+    assert answer.code == 0
+    said += [answer.out, answer.err, told(scene.folder)]
+    for secret in secrets:
+        assert not [text for text in said if secret in text], secret
+    assert secrets[-1]
