@@ -1,4 +1,6 @@
-"""The conformance suite on an AWS that takes its time, by the engine's own clock: a create takes minutes, and no time."""
+"""The conformance suite on an AWS that takes its time, by the engine's own clock: a create takes
+minutes, and no time.
+"""
 
 from __future__ import annotations
 
