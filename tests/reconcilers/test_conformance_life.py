@@ -23,6 +23,9 @@ from tests.reconcilers.test_conformance import (
     test_what_was_removed_can_be_made_again,
 )
 
+# Virtual minutes of many looks each: not quick enough for every run.
+pytestmark = pytest.mark.soak
+
 __all__ = [
     "test_each_example_becomes_each_other",
     "test_each_example_becomes_the_next",
