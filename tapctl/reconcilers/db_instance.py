@@ -267,6 +267,7 @@ def _undone(aws: Aws, other: DBInstanceTypeDef, want: DbInstanceSpec) -> str:
         return f"is still {live}"
     if status not in _READY:
         return f"is {status}"
-    if any(state not in _IN_FORCE for _, state in _waiting(aws, other)):
-        return "awaits a reboot for its parameters"
+    # A reboot that its parameters wait for is no reason to wait: it never comes by itself.
+    if any(state == _APPLYING for _, state in _waiting(aws, other)):
+        return "is applying its parameters"
     return ""

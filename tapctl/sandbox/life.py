@@ -17,9 +17,10 @@ from typing import Any, Final
 from tapctl.sandbox.rule import kept
 
 # Where nothing takes time, any two looks at the clock are further apart than anything lasts: three years. They are long
-# before those of a clock that runs, so that an AWS may be furnished in no time and then come to life.
+# before those of a clock that runs, so that an AWS may be furnished in no time and then come to life; and whichever
+# clock counts them they go on.
 _EON_S: Final = 1e8
-_EONS: Final = 10_000_000
+_EONS: Final = itertools.count(-10_000_000)
 
 
 class Life:
@@ -28,13 +29,12 @@ class Life:
     def __init__(self, now: Callable[[], float] = time.monotonic, scale: float = 0.0) -> None:
         self._now = now
         self.scale = scale
-        self._eons = itertools.count(-_EONS)
         self._demands: defaultdict[str, deque[str]] = defaultdict(deque)
         self._turn = threading.Lock()
 
     def now(self) -> float:
         """AWS seconds since some moment."""
-        return self._now() / self.scale if self.scale else next(self._eons) * _EON_S
+        return self._now() / self.scale if self.scale else next(_EONS) * _EON_S
 
     # -- what has happened to one thing ------------------------------------------------------------------------------
 

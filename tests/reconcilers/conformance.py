@@ -81,6 +81,8 @@ class Bench:
     clock: VirtualClock = field(default_factory=VirtualClock)
     scale: float = 0.0
     """How long a second of AWS's lasts on this clock, once the world is prepared."""
+    most: int | None = None
+    """How many of the examples are tried; None: all."""
 
     @property
     def reconciler(self) -> Reconciler[Any, Any]:
@@ -108,7 +110,7 @@ class Bench:
         self.world = self.case.prepare(self.aws)
         self.sandbox.life.scale = self.scale
         found: list[Spec] = self.case.examples(self.world)
-        return found
+        return found[: self.most]
 
     def make_foreign(self) -> None:
         """Somebody else has made it, an hour ago."""

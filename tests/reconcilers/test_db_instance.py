@@ -204,11 +204,22 @@ def test_a_writer_changes_its_class_last_and_as_a_reader(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
-def test_a_writer_waits_for_the_reboot_of_the_others(aws: Aws) -> None:
+def test_a_writer_waits_for_no_reboot_of_the_others_which_never_comes_by_itself(aws: Aws) -> None:
     first = add_member(aws, 0)
-    add_member(aws, 1, DBInstanceClass=LARGER)
-    aws.rds.modify_db_instance(DBInstanceIdentifier=f"{CLUSTER}-1", DBParameterGroupName=f"{case.GROUP}-other")
-    with pytest.raises(NotYet, match="awaits a reboot"):
+    second = add_member(aws, 1, DBInstanceClass=LARGER)
+    aws.rds.modify_db_instance(DBInstanceIdentifier=second, DBParameterGroupName=f"{case.GROUP}-other")
+    assert look(REC, aws, second).pending["parameter_group"].until == "reboot"
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert writer(aws) == second
+
+
+@pytest.mark.usefixtures("world")
+def test_a_writer_waits_while_others_apply_their_parameters(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    second = add_member(aws, 1, DBInstanceClass=LARGER)
+    applying = {"DBInstanceIdentifier": second, "DBClusterParameterGroupStatus": "applying"}
+    answer(aws.rds, "DescribeDBClusters", described(aws, DBClusterMembers=[member("in-sync"), applying]))
+    with pytest.raises(NotYet, match="is applying its parameters"):
         REC.update(aws, first, WANT, with_(instance_class=LARGER))
 
 

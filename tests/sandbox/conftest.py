@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -8,6 +8,8 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
+from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.life import Life
 from tests.conftest import Network
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -68,3 +70,28 @@ def make_instance(aws: Aws) -> Build:
         )
 
     return make
+
+
+class Clock:
+    """What the embedded AWS goes by: nothing takes time until it is started, and then it stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.life = Life(lambda: self.seconds)
+
+    def start(self) -> None:
+        """From now on things take AWS's time."""
+        self.life.scale = 1.0
+
+    def move(self, seconds: float) -> None:
+        """Let this much time pass."""
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock(sandbox_url: str, sandbox_app: Sandbox) -> Iterator[Clock]:
+    """The clock of the embedded AWS at ``sandbox_url``."""
+    clock, peace = Clock(), sandbox_app.life
+    sandbox_app.life = clock.life
+    yield clock
+    sandbox_app.life = peace

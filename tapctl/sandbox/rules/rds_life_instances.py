@@ -116,6 +116,8 @@ def a_change_of_an_instance_takes_its_time(call: Call, proceed: Proceed) -> Repl
         takes = times.STATUS_LAGS_S + (times.INSTANCE_CLASS_S if other_class else times.INSTANCE_MODIFYING_S)
         end = call.life.demanded("rds.instance.change") or AVAILABLE
         go(call, instance, (takes, "modifying"), lag_s=times.STATUS_LAGS_S, end=end)
+        if end in ENDS:
+            tell_event(call, "db-instance", instance.resource_id, ENDS[end])
     if not old:
         # Nothing that is in force at once: it stays as it is.
         go(call, instance)
