@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from tapctl.config import Config, load_all
-from tapctl.errors import UsageError
+from tapctl.config import Config, load, load_all
 from tapctl.manifest.entry import Manifest, Phase, check
 from tapctl.parity import Parity, Recorded, compare, compare_manifests
 from tapctl.render.screen import Screen, Verdict
@@ -19,11 +18,8 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
     """Compare all environments, or those named: their files, and the records there are of them."""
     began = time.monotonic()
     configs = load_all(options.config)
-    unknown = sorted(set(environments) - set(configs))
-    if unknown:
-        raise UsageError(
-            f"there is no environment {', '.join(unknown)}", hint=f"there are: {', '.join(sorted(configs))}"
-        )
+    for env in set(environments) - set(configs):
+        load(options.config, env)  # which tells what there is
     chosen = {env: configs[env] for env in environments or sorted(configs)}
     known = _known(options, chosen)
     found = [
@@ -34,7 +30,7 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
     columns = ("where", "what", *chosen, "verdict")
     screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
-    compared = f"{len(chosen)} files and {len(found[1][1].environments)} manifests compared"
+    compared = f"compared {len(chosen)} environments, {len(known)} of them by their manifests too"
     summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
     counts = {"allowed": allowed, "disallowed": refused}
     code = 2 if refused else 0
@@ -77,4 +73,4 @@ def _cell(record: Mapping[str, object], column: str) -> str:
     if column in record:
         return str(record[column])
     value = values.get(column) if isinstance(values, Mapping) else None
-    return "-" if value is None else str(value)
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

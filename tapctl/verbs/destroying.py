@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from tapctl.beside import beside
 from tapctl.engine.events import Finished, Result
 from tapctl.engine.graph import Removal, removing
-from tapctl.engine.model import Kept, Observed, Spec, address
+from tapctl.engine.model import Kept, Observed, Reconciler, Spec, address
 from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look
 from tapctl.engine.plan import Action, Change, Plan, not_ours
 from tapctl.engine.remove import Leaving
@@ -117,13 +118,16 @@ def _is_ours_or_unread(run: Run, one: Leaving, sight: Sight) -> bool:
 def found_by_tags(run: Run) -> dict[str, Leaving]:
     """Every thing that carries our tags, of every type tapctl has ever managed."""
     reconcilers = [one for one in registry().values() if not one.facet]
-    with ThreadPoolExecutor(max_workers=len(reconcilers)) as pool:
-        found = pool.map(lambda one: [(one, id_) for id_ in one.find(run.aws, run.owner)], reconcilers)
-        return {
-            address(one.type, id_): Leaving(address(one.type, id_), one, id_, None, None)
-            for pairs in found
-            for one, id_ in pairs
-        }
+    found = [(one, beside(partial(_found, run, one))) for one in reconcilers]
+    return {
+        address(one.type, id_): Leaving(address(one.type, id_), one, id_, None, None)
+        for one, ids in found
+        for id_ in ids.result()
+    }
+
+
+def _found(run: Run, reconciler: Reconciler[Any, Any]) -> list[str]:
+    return list(reconciler.find(run.aws, run.owner))
 
 
 def _late(run: Run) -> dict[str, Leaving]:
@@ -213,8 +217,8 @@ def _note(one: Leaving, sight: Observed[Any, Any], kept: Kept | None, *, due: bo
     """What becomes of it, where it does not just go."""
     if kept is not None:
         return f"kept until {kept.until}: {kept.why}"
-    if isinstance(one.reconciler, DbCluster) and due:
-        return "a final snapshot is taken, and kept"
+    if isinstance(one.reconciler, DbCluster):
+        return "a final snapshot is taken, and kept" if due else "its data goes with it: no final snapshot is due"
     if not isinstance(one.reconciler, KmsKey):
         return ""
     days = sight.spec.tags.get(WINDOW_TAG, "30")

@@ -15,8 +15,10 @@ from tapctl.manifest.entry import Entry, Manifest, Phase, check, dump
 from tapctl.names import Names
 from tapctl.reconcilers import registry
 from tapctl.records import looks_of
+from tapctl.render.jsonl import JsonScreen
 from tapctl.render.screen import Header, Screen, Verdict
 from tapctl.run import Options, Run, bare_store, deployed, open_run, which
+from tapctl.verbs.answering import told
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -34,7 +36,7 @@ _OUTPUTS: Final = {
 
 def outputs(options: Options, screen: Screen, name: str | None) -> int:
     """Print what scripts need to know: endpoints, ARNs, names."""
-    manifest, where = recorded(options)
+    manifest, where = recorded(options, screen)
     found = values(manifest)
     if not found:
         raise ManifestError(
@@ -46,10 +48,10 @@ def outputs(options: Options, screen: Screen, name: str | None) -> int:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(found))}")
     if name is not None:
         screen.document(found[name], {"type": "output", "name": name, "value": found[name]})
-        return 0
+        return told(screen, options.verb, manifest.suffix, where)
     for each, value in sorted(found.items()):
         screen.output(each, value)
-    return 0
+    return told(screen, options.verb, manifest.suffix, where)
 
 
 def values(manifest: Manifest) -> dict[str, str]:
@@ -77,7 +79,7 @@ def values(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def recorded(options: Options) -> tuple[Manifest, str]:
+def recorded(options: Options, screen: Screen) -> tuple[Manifest, str]:
     """The record that the command is about, and where it is; no call to AWS for a local one.
 
     Raises:
@@ -97,15 +99,18 @@ def recorded(options: Options) -> tuple[Manifest, str]:
             hint=f"{options.again('apply', env, suffix)} makes it",
         )
     region = options.region or config.region
-    check(stored.manifest, where, environment=env, suffix=suffix, account=config.account_id, region=region)
-    return stored.manifest, where
+    manifest = stored.manifest
+    check(manifest, where, environment=env, suffix=suffix, account=config.account_id, region=region)
+    if isinstance(screen, JsonScreen):
+        screen.header(Header(options.verb, env, suffix, manifest.account, region, config_hash=manifest.config_hash))
+    return manifest, where
 
 
 def show_manifest(options: Options, screen: Screen) -> int:
     """Print the record itself."""
-    manifest, _ = recorded(options)
+    manifest, where = recorded(options, screen)
     screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return 0
+    return told(screen, options.verb, manifest.suffix, where)
 
 
 def graph(options: Options, screen: Screen, *, kind: str) -> int:
@@ -114,7 +119,7 @@ def graph(options: Options, screen: Screen, *, kind: str) -> int:
     check_suffix(suffix, env, environments(options.config))
     text = draw(load(options.config, env), suffix, kind)
     screen.document(text, {"type": "graph", "format": kind, "text": text})
-    return 0
+    return told(screen, options.verb, suffix)
 
 
 def status(options: Options, screen: Screen) -> int:

@@ -6,8 +6,9 @@ import json
 import time
 
 from tapctl.config import config_hash, load, load_all, schema
-from tapctl.render.screen import Screen, Verdict
+from tapctl.render.screen import Header, Screen, Verdict
 from tapctl.run import Options
+from tapctl.verbs.answering import told
 
 
 def validate(options: Options, screen: Screen) -> int:
@@ -26,5 +27,6 @@ def validate(options: Options, screen: Screen) -> int:
 def show_schema(screen: Screen) -> int:
     """Print the JSON Schema of both kinds of environment file."""
     made = schema()
+    screen.header(Header("schema"))
     screen.document(json.dumps(made, indent=2), made)
-    return 0
+    return told(screen, "schema")

@@ -14,10 +14,6 @@ from tests.cli.door import Door
 from tests.cli.world import World, new_world
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-golden", action="store_true", help="write tests/cli/golden anew from what is said now")
-
-
 @pytest.fixture(scope="session")
 def door(sandbox_app: Sandbox) -> Iterator[Door]:
     """A second address of this process's embedded AWS, at which somebody counts."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
 
 from tests.cli.world import World
 
@@ -56,6 +59,26 @@ def is_found_and_undone(world: World, case: Case) -> None:
         for said in (answer, repaired, after):
             assert case.secret not in said.out + said.err
         assert case.secret not in world.path().read_text()
+
+
+def all_are_found_and_undone(world: World, cases: Sequence[Case]) -> str:
+    """Everything at once: no finding hides another. Returns all that was said."""
+    for case in cases:
+        case.tamper(world)
+    answer = world.drift()
+    repaired = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    assert told(answer.records) == set().union(*(case.found for case in cases))
+    assert answer.code == 2
+    assert repaired.code == 0, repaired.out + repaired.err
+    after = world.drift()
+    assert (after.code, told(after.records)) == (0, set())
+    return answer.out + answer.err + repaired.out + repaired.err
+
+
+def cases(cases: Sequence[Case], *, always: Collection[str]) -> list[ParameterSet]:
+    """Each case alone: these always, the others in the soak run (all of them together are tried always)."""
+    assert set(always) <= {one.name for one in cases}
+    return [pytest.param(one, id=one.name, marks=[] if one.name in always else pytest.mark.soak) for one in cases]
 
 
 def drift_of(address: str, *fields: str, state: str = "DRIFT") -> Told:

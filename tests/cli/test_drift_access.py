@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.tampering import Case, drift_of, is_found_and_undone
+from tests.cli.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
 from tests.cli.world import World
 
 ROLE = "iam-role/lambda-role-dev"
@@ -138,9 +138,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", cases(CASES, always={"an ingress rule added", "a policy attached", "trust widened"}))
 def test_what_is_done_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
+
+
+def test_all_of_it_at_once_is_found_and_undone(dev: World) -> None:
+    all_are_found_and_undone(dev, CASES)
 
 
 def test_the_own_policy_widened_shows_each_statement(dev: World) -> None:

@@ -68,6 +68,16 @@ GONE = [
 ]
 
 
+def test_all_that_is_gone_is_missing_and_made_again(dev: World) -> None:
+    for delete, _ in GONE:
+        delete(dev)
+    answer = dev.drift()
+    assert told(answer.records) == {(address, "*", "MISSING") for _, address in GONE}
+    assert dev.applied("dev").code == 0
+    assert dev.drift().code == 0
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize(("delete", "address"), GONE, ids=[address for _, address in GONE])
 def test_what_is_gone_is_missing_and_made_again(dev: World, delete: Callable[[World], None], address: str) -> None:
     delete(dev)

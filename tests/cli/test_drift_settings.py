@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.tampering import Case, drift_of, is_found_and_undone, told
+from tests.cli.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
 from tests.cli.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -215,39 +215,11 @@ CASES = [
 ]
 
 
-# Each of these alone in the soak run; the others, which the product promises by name, always.
-ALONE_IN_SOAK = {
-    "a variable removed",
-    "the function's memory",
-    "the function's timeout",
-    "tracing off",
-    "the environment's encryption lost",
-    "reserved concurrency gone",
-    "a parameter nobody set",
-    "retention removed",
-    "deletion protection on",
-    "IAM authentication off",
-    "the secret rotates no more",
-    "an instance open to the internet",
-}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(one, marks=[pytest.mark.soak] if one.name in ALONE_IN_SOAK else [], id=one.name) for one in CASES],
-)
+@pytest.mark.parametrize("case", cases(CASES, always={"a variable added", "a variable changed", "a tag changed"}))
 def test_what_is_done_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 
 
 def test_all_of_it_at_once_is_found_and_undone(dev: World) -> None:
-    for case in CASES:
-        case.tamper(dev)
-    answer = dev.drift()
-    repaired = dev.tapctl("apply", "--env", "dev", "--yes", "--json")
-    assert told(answer.records) == set().union(*(case.found for case in CASES))
-    assert answer.code == 2
-    assert repaired.code == 0, repaired.out + repaired.err
-    assert dev.drift().code == 0
-    for said in (answer, repaired):
-        assert PASSWORD not in said.out + said.err
+    said = all_are_found_and_undone(dev, CASES)
+    assert PASSWORD not in said
