@@ -243,7 +243,8 @@ def test_a_member_that_somebody_added_is_neither_waited_for_nor_made_the_writer(
     first = add_member(aws, 0)
     add_member(aws, 7, tags={})
     assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
-    assert writer(aws) == first
+    # AWS itself may hand over while it restarts.
+    assert aws.traffic.calls["rds:FailoverDBCluster"] == 0
 
 
 @pytest.mark.usefixtures("world")

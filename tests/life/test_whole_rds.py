@@ -1,0 +1,52 @@
+"""From nothing to nothing by way of changes, with a database that takes its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cli.world import Answer, World
+
+PROD = "us-east-1"
+CLUSTER = "db-cluster-prod"
+
+
+def classes(world: World) -> set[tuple[str, str]]:
+    """Class and state of each instance."""
+    told = world.client("rds", PROD).describe_db_instances()["DBInstances"]
+    return {(one["DBInstanceClass"], one["DBInstanceStatus"]) for one in told}
+
+
+def cluster(world: World) -> dict[str, Any]:
+    (found,) = world.client("rds", PROD).describe_db_clusters()["DBClusters"]
+    return dict(found)
+
+
+def count(answer: Answer, operation: str) -> int:
+    return answer.asked.count(operation)
+
+
+def test_a_protected_database_is_made_changed_and_removed_each_in_one_go(living: World) -> None:
+    made = living.applied("prod")
+    assert "CONVERGED" in made.verdict
+    assert (count(made, "rds:CreateDBCluster"), count(made, "rds:CreateDBInstance")) == (1, 2)
+    assert (cluster(living)["Status"], cluster(living)["MasterUserSecret"]["SecretStatus"]) == ("available", "active")
+    assert classes(living) == {("db.r6g.large", "available")}
+    assert living.tapctl("plan", "--env", "prod", "--detailed-exitcode").code == 0
+
+    living.edit("prod.toml", 'instance_class = "db.r6g.large"', 'instance_class = "db.r6g.xlarge"')
+    living.edit("common.toml", "backup_retention_days = 7", "backup_retention_days = 8")
+    living.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 2000")
+    changed = living.applied("prod")
+    # The reader first, then it writes, then the writer of before.
+    assert count(changed, "rds:FailoverDBCluster") == 1
+    assert classes(living) == {("db.r6g.xlarge", "available")}
+    assert cluster(living)["BackupRetentionPeriod"] == 8
+    assert living.tapctl("plan", "--env", "prod", "--detailed-exitcode").code == 0
+
+    living.edit("prod.toml", "protected = true ", "protected = false ")
+    living.applied("prod")
+    gone = living.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
+    assert gone.code == 0, gone.out + gone.err
+    assert living.client("rds", PROD).describe_db_clusters()["DBClusters"] == []
+    (snapshot,) = living.client("rds", PROD).describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert snapshot["Status"] == "available"
