@@ -14,7 +14,18 @@ from pydantic import model_validator
 from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, Usual
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.policy import PolicyDocument, as_json, parse
-from tapctl.reconcilers.kms_key_lookup import PENDING, Key, Lookup, ids_of, snapshots_of, users_of
+from tapctl.reconcilers.kms_key_lookup import (
+    CONTRADICTED,
+    DEFAULT_PERIOD_DAYS,
+    PENDING,
+    Key,
+    Lookup,
+    ids_of,
+    kept,
+    rotation_period,
+    snapshots_of,
+    users_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.type_defs import TagTypeDef
@@ -28,8 +39,6 @@ WINDOW_TAG: Final = "tapctl:deletion-window-days"
 
 # ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
 _WINDOW_DAYS: Final = range(7, 31)
-# EnableKeyRotation's default, which GetKeyRotationStatus may leave out.
-_DEFAULT_PERIOD_DAYS: Final = 365
 _WORKING: Final = frozenset({"Creating", "Updating"})
 
 
@@ -41,7 +50,7 @@ class KmsKeySpec(Spec):
     description: str
     policy: PolicyDocument
     rotation: bool
-    rotation_period_days: int = _DEFAULT_PERIOD_DAYS
+    rotation_period_days: int = DEFAULT_PERIOD_DAYS
     """0 exactly where rotation is off."""
     enabled: bool
     """Wanted: yes."""
@@ -176,9 +185,13 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
     period = 0
     # While a key is pending deletion its rotation status is false; and only this kind of key can rotate at all.
     if not going and key.about.get("KeySpec") == "SYMMETRIC_DEFAULT":
-        period = read("rotation_period_days", lambda: _period(aws, key), like.rotation_period_days if like else 0)
+        period = read(
+            "rotation_period_days", lambda: rotation_period(aws, key), like.rotation_period_days if like else 0
+        )
         if "rotation_period_days" in unread:
             unread["rotation"] = unread["rotation_period_days"]
+        # DescribeKey was a moment behind.
+        going = period == CONTRADICTED
     duplicates: frozenset[str] = frozenset()
     # Beside a key that goes a second one is no duplicate: it is the one that is found next.
     if not going:
@@ -191,7 +204,7 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
             description=key.about.get("Description", ""),
             policy=policy,
             rotation=period > 0,
-            rotation_period_days=period,
+            rotation_period_days=max(period, 0),
             enabled=key.state == "Enabled" or key.state in _WORKING,
             duplicates=duplicates,
             multi_region=key.about.get("MultiRegion", False),
@@ -202,23 +215,11 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
         outputs=KmsKeyOutputs(key_id=key.id, arn=key.about.get("Arn", "")),
         settled=key.state not in _WORKING,
         going=going,
-        kept=_kept(key) if going else None,
+        kept=kept(key) if key.state in PENDING else None,
         status=key.state,
         owner=Owner.of(key.tags),
         unread=unread,
     )
-
-
-def _kept(key: Key) -> Kept:
-    date = key.about.get("DeletionDate")
-    until = date.date().isoformat() if date else "its replicas in other regions are deleted"
-    return Kept(until=until, why="KMS deletes a key only after its waiting period; until then it can be brought back")
-
-
-def _period(aws: Aws, key: Key) -> int:
-    """Days between rotations; 0 where it does not rotate."""
-    status = aws.read(aws.kms.get_key_rotation_status, KeyId=key.id)
-    return status.get("RotationPeriodInDays", _DEFAULT_PERIOD_DAYS) if status["KeyRotationEnabled"] else 0
 
 
 def _window(tags: Mapping[str, str]) -> int:

@@ -1,8 +1,8 @@
-"""Which key is meant, and what uses it. Keys have no name, so it takes the alias, then tags, then a listing.
+"""Which key is meant, what uses it, and what KMS tells of it.
 
-The alias decides, whoever's key it names, since that is the key in use: tapctl never takes an alias away from another
-key. Only where there is no such alias are keys looked for by tag, and then only those count whose own tags, read from
-KMS, say that they are ours.
+Keys have no name, so it takes the alias, then tags, then a listing. The alias decides, whoever's key it names, since
+that is the key in use: tapctl never takes an alias away from another key. Only where there is no such alias are keys
+looked for by tag, and then only those count whose own tags, read from KMS, say that they are ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tapctl.engine.model import MANAGED_BY, OWNER_TAG, Owner
+from tapctl.engine.model import MANAGED_BY, OWNER_TAG, Kept, Owner
 from tapctl.errors import AwsRefused
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ALIAS: Final = "alias/"
 PENDING: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
+DEFAULT_PERIOD_DAYS: Final = 365
+"""EnableKeyRotation's default, which GetKeyRotationStatus may leave out."""
+CONTRADICTED: Final = -1
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,24 @@ def snapshots_of(aws: Aws, arn: str) -> list[str]:
         for one in page["DBClusterSnapshots"]
         if one.get("KmsKeyId") == arn and one.get("SnapshotType") != "automated"
     )
+
+
+def kept(key: Key) -> Kept:
+    """Until when KMS keeps a key that is pending deletion."""
+    date = key.about.get("DeletionDate")
+    until = date.date().isoformat() if date else "its replicas in other regions are deleted"
+    return Kept(until=until, why="KMS deletes a key only after its waiting period; until then it can be brought back")
+
+
+def rotation_period(aws: Aws, key: Key) -> int:
+    """Days between rotations; 0 where it does not rotate; `CONTRADICTED` where it is pending deletion after all."""
+    try:
+        status = aws.read(aws.kms.get_key_rotation_status, KeyId=key.id)
+    except AwsRefused as error:
+        if error.says("KMSInvalidStateException"):
+            return CONTRADICTED
+        raise
+    return status.get("RotationPeriodInDays", DEFAULT_PERIOD_DAYS) if status["KeyRotationEnabled"] else 0
 
 
 def users_of(aws: Aws, key_id: str) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules
 
 rules = Rules("ec2")
 
 _UNKNOWN_S: Final = 3.0
+_FLIPS_S: Final = 0.5
 
 _NAMES_A_GROUP: Final = (
     *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
@@ -18,10 +19,10 @@ _NAMES_A_GROUP: Final = (
 )
 
 
-def _unknown(call: Call) -> set[str]:
-    """The ids of the groups that not all of EC2 knows yet."""
+def _unknown(call: Call) -> list[Any]:
+    """The groups that not all of EC2 knows yet, as moto keeps them."""
     every = call.moto("ec2").describe_security_groups()
-    return {one.id for one in every if not call.life.after(one, "made", _UNKNOWN_S)}
+    return [one for one in every if not call.life.after(one, "made", _UNKNOWN_S)]
 
 
 @rules("CreateSecurityGroup")
@@ -37,7 +38,7 @@ def a_group_has_a_birthday(call: Call, proceed: Proceed) -> Reply:
 def a_new_group_is_not_known_everywhere(call: Call, proceed: Proceed) -> Reply:
     """For 3 s after it was made, neither as the group that is changed nor as the other side of a rule."""
     named = {call.params.get("GroupId"), *call.params.get("Resources", []), *_peers(call.params)}
-    unknown = sorted(named & _unknown(call))
+    unknown = sorted(named & {one.id for one in _unknown(call)})
     if unknown:
         raise Fault("InvalidGroup.NotFound", f"The security group '{unknown[0]}' does not exist")
     return proceed()
@@ -53,12 +54,8 @@ def _peers(params: dict[str, Any]) -> set[str]:
 
 @rules("DescribeSecurityGroups")
 def a_new_group_shows_and_hides(call: Call, proceed: Proceed) -> Reply:
-    """For 3 s after it was made every other look misses it."""
+    """For 3 s after it was made looks miss it, half a second, and find it, half a second."""
     reply = proceed()
-    unknown = _unknown(call)
-    if unknown:
-        notes = kept(call.moto("ec2"))
-        notes["hides"] = not notes.get("hides", False)
-        if notes["hides"]:
-            reply["SecurityGroups"] = [one for one in reply["SecurityGroups"] if one["GroupId"] not in unknown]
+    hidden = {one.id for one in _unknown(call) if call.life.since(one, "made") % (2 * _FLIPS_S) < _FLIPS_S}
+    reply["SecurityGroups"] = [one for one in reply["SecurityGroups"] if one["GroupId"] not in hidden]
     return reply

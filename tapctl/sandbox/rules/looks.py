@@ -1,4 +1,4 @@
-"""Looks that miss the last change: for seconds after one, every other look is answered as it would have been before.
+"""Looks that miss the last change: for 3 s after one they show and hide it, half a second each.
 
 It is what KMS does with policies, descriptions and rotations (terraform-provider-aws looks for five equal answers in a
 row, internal/service/kms/key.go), and any service of AWS may do: its reads are eventually consistent. What is made does
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules, kept
 
 _LAGS_S: Final = 3.0
-_FOREVER: Final = float("-inf")
+_FLIPS_S: Final = 0.5
+_NEVER: Final = float("-inf")
 
 # Service → its looks and its changes. Lambda and RDS are told apart: what they answer moves by itself.
 _OPERATIONS: Final = {
@@ -62,35 +64,66 @@ _OPERATIONS: Final = {
 }
 
 
-def _notes(call: Call) -> dict[str, Any]:
-    """What is kept about this service's looks: it goes when the account is reset."""
+Answer = Callable[[], Reply]
+
+
+@dataclass
+class _Past:
+    """When a service last changed, and what was answered to each kind of look, and when."""
+
+    changes: list[float] = field(default_factory=list)
+    answers: dict[str, list[tuple[float, Answer]]] = field(default_factory=dict)
+
+    def remember(self, asked: str, now: float, answer: Answer) -> None:
+        """One more; what nobody can be shown any more is forgotten."""
+        answers = self.answers.setdefault(asked, [])
+        while len(answers) > 1 and answers[1][0] <= now - _LAGS_S:
+            del answers[0]
+        answers.append((now, answer))
+
+    def known(self, asked: str, at: float) -> Answer | None:
+        """What the answer was at that time, as far as somebody looked; else the first one after it."""
+        answers = self.answers.get(asked, [])
+        earlier = [one for one in answers if one[0] <= at]
+        changed = max((change for change in self.changes if change <= at), default=_NEVER)
+        if earlier and earlier[-1][0] >= changed:
+            return earlier[-1][1]
+        return next((answer for when, answer in answers if when > at), None)
+
+
+def _past(call: Call) -> _Past:
+    """It goes when the account is reset."""
     region = call.partition if call.service == "iam" else None
-    return kept(call.moto(call.service, region))
+    past: _Past = kept(call.moto(call.service, region)).setdefault("past", _Past())
+    return past
 
 
 def changes_are_noticed_late(call: Call, proceed: Proceed) -> Reply:
-    """A change begins a time in which looks may miss it."""
-    _notes(call)["changed_at"] = call.life.now()
-    return proceed()
+    """A change that was accepted begins a time in which looks may miss it."""
+    reply = proceed()
+    past, now = _past(call), call.life.now()
+    # The last one before them says how far back an answer is good.
+    while len(past.changes) > 1 and past.changes[1] <= now - _LAGS_S:
+        del past.changes[0]
+    past.changes.append(now)
+    return reply
 
 
 def a_look_may_miss_the_last_change(call: Call, proceed: Proceed) -> Reply:
-    """Every other one, of what was looked at before it in the same way."""
-    notes = _notes(call)
+    """Of what was looked at before in the same way: what was true 3 s ago, and what is, in turn."""
+    past, now = _past(call), call.life.now()
     asked = f"{call.operation} {json.dumps(call.params, sort_keys=True, default=str)}"
-    before = notes.setdefault("looks", {})
-    if call.life.now() - notes.get("changed_at", _FOREVER) >= _LAGS_S:
-        before[asked] = answer = _remembered(proceed)
-        return answer()
-    if asked in before:
-        notes["flips"] = not notes.get("flips", False)
-        if notes["flips"]:
-            old: Reply = before[asked]()
-            return old
-    return proceed()
+    since = now - max(past.changes, default=_NEVER)
+    if since < _LAGS_S and since % (2 * _FLIPS_S) < _FLIPS_S:
+        before = past.known(asked, now - _LAGS_S)
+        if before is not None:
+            return before()
+    answer = _remembered(proceed)
+    past.remember(asked, now, answer)
+    return answer()
 
 
-def _remembered(proceed: Proceed) -> Callable[[], Reply]:
+def _remembered(proceed: Proceed) -> Answer:
     """The answer, or the refusal, as it can be given again."""
     try:
         reply = proceed()

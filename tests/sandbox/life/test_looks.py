@@ -1,0 +1,92 @@
+"""Looks that miss the last change, service by service: naive code believes the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.errors import AwsRefused
+from tests.sandbox.life.conftest import LONG_S, Clock
+
+Look = Callable[[], bool]
+
+
+def known(look: Callable[[], object]) -> Look:
+    """Whether a thing is there, to a look that is refused where it is not."""
+
+    def seen() -> bool:
+        try:
+            look()
+        except AwsRefused:
+            return False
+        return True
+
+    return seen
+
+
+def log_group(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
+    return (
+        lambda: aws.logs.create_log_group(logGroupName="g"),
+        lambda: aws.logs.delete_log_group(logGroupName="g"),
+        lambda: bool(aws.logs.describe_log_groups(logGroupNamePrefix="g")["logGroups"]),
+    )
+
+
+def topic(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
+    arn = "arn:aws:sns:us-east-1:123456789012:t"
+    return (
+        lambda: aws.sns.create_topic(Name="t"),
+        lambda: aws.sns.delete_topic(TopicArn=arn),
+        known(lambda: aws.sns.get_topic_attributes(TopicArn=arn)),
+    )
+
+
+def role(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
+    trust = '{"Statement": []}'
+    return (
+        lambda: aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust),
+        lambda: aws.iam.delete_role(RoleName="r"),
+        known(lambda: aws.iam.get_role(RoleName="r")),
+    )
+
+
+@pytest.mark.parametrize("of", [log_group, topic, role])
+def test_what_is_new_shows_and_hides_and_so_does_what_is_gone(
+    aws: Aws, clock: Clock, of: Callable[[Aws], tuple[Callable[[], object], Callable[[], object], Look]]
+) -> None:
+    make, take_away, seen = of(aws)
+    assert not seen()
+    clock.after(LONG_S)
+    make()
+    assert clock.looks(seen) == {True, False}
+    clock.after(4)
+    assert clock.looks(seen) == {True}
+    take_away()
+    assert clock.looks(seen) == {True, False}
+    clock.after(4)
+    assert clock.looks(seen) == {False}
+
+
+def test_what_nobody_looked_at_before_shows_at_once(aws: Aws, clock: Clock) -> None:
+    aws.logs.create_log_group(logGroupName="g")
+    assert aws.logs.describe_log_groups(logGroupNamePrefix="g")["logGroups"]
+
+
+def test_what_was_changed_again_and_again_shows_what_is_three_seconds_old(aws: Aws, clock: Clock) -> None:
+    topic = aws.sns.create_topic(Name="t")["TopicArn"]
+    clock.after(LONG_S)
+
+    def name() -> str:
+        return aws.sns.get_topic_attributes(TopicArn=topic)["Attributes"].get("DisplayName", "")
+
+    seen = [name()]
+    for at in range(8):
+        aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="DisplayName", AttributeValue=str(at))
+        clock.after(0.5)
+        assert name() == str(at)
+        clock.after(0.5)
+        seen.append(name())
+    # However often it is changed, what is shown is never older than that.
+    assert seen == ["", "", "", "", "1", "2", "3", "4", "5"]
