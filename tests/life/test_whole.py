@@ -1,0 +1,51 @@
+"""A whole environment made, changed, destroyed and made again, in an AWS where everything takes its time.
+
+Propagation, busy states, late looks and lingering interfaces all at once: each is a non-event, and nothing is left.
+"""
+
+from __future__ import annotations
+
+from tests.cli.leftovers import left
+from tests.cli.world import World
+from tests.life.conftest import Watched
+
+
+def interfaces(world: World) -> int:
+    filters = [{"Name": "description", "Values": ["AWS Lambda VPC ENI-*"]}]
+    return len(world.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"])
+
+
+def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) -> None:
+    before = left(living)
+    made = living.tapctl("apply", "--env", "dev", "--yes")
+    assert made.code == 0, made.out + made.err
+    # A change of the function waits for its turn, one of the parameters for the instances.
+    living.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    living.edit("dev.toml", "error_threshold = 10", "error_threshold = 7")
+    living.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 500")
+    changed = living.tapctl("apply", "--env", "dev", "--yes")
+    assert changed.code == 0, changed.out + changed.err
+    function = living.client("lambda").get_function(FunctionName="payment-processor-dev")["Configuration"]
+    assert (function["MemorySize"], function["State"], function["LastUpdateStatus"]) == (2048, "Active", "Successful")
+    settled = living.tapctl("apply", "--env", "dev", "--yes")
+    assert (settled.code, settled.changes) == (0, ())
+
+    assert interfaces(living) > 0
+    watched.accepted.clear()
+    # The function's last words come after its log group went: Lambda makes the group anew, without retention and tags.
+    watched.sandbox.life.demand("logs.late_writer", "yes")
+    gone = living.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.out + gone.err
+    assert interfaces(living) == 0
+    assert left(living) == before | {"key:PendingDeletion"}
+    # The role outlives the interfaces, which Lambda removes with its rights.
+    changes = watched.accepted
+    assert changes.index("lambda:DeleteFunction") < changes.index("iam:DeleteRole")
+
+    again = living.tapctl("apply", "--env", "dev", "--yes")
+    assert again.code == 0, again.out + again.err
+    assert left(living) > before
+    keys = living.client("kms").list_keys()["Keys"]
+    assert [living.client("kms").describe_key(KeyId=one["KeyId"])["KeyMetadata"]["KeyState"] for one in keys] == [
+        "Enabled"
+    ]
