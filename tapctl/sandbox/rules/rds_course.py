@@ -6,7 +6,7 @@ What is being deleted stays with moto until its time is over, so that whatever a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -82,15 +82,21 @@ def flight(call: Call, thing: Any, what: str, **which: str) -> Iterator[dict[str
         kept(thing)["flight"] = old
 
 
-def show_flight(call: Call, thing: Any, shown: dict[str, Any], deferred: Mapping[str, str]) -> dict[str, Any]:
-    """As long as the status lags nothing of a change shows; then what is ``deferred`` is pending to its end.
+def show_flight(
+    call: Call,
+    thing: Any,
+    shown: dict[str, Any],
+    deferred: Mapping[str, str],
+    at_once: Collection[str] = (),
+) -> dict[str, Any]:
+    """As long as the status lags only what is ``at_once`` shows; then what is ``deferred`` is pending to the end.
 
     ``deferred``: a field, and what it is told as while there is none. Returns what was before a change in progress that
     shows.
     """
     old: dict[str, Any] = kept(thing).get("flight", {})
     if call.life.now() < kept(thing).get("lag", (-math.inf, ""))[0]:
-        shown.update(old)
+        shown.update({name: value for name, value in old.items() if name not in at_once})
         return {}
     if not old or status_of(call, thing) == kept(thing).get("end", AVAILABLE):
         return {}

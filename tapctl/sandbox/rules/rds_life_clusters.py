@@ -42,6 +42,11 @@ _DEFERRED: Final = {
     "BackupRetentionPeriod": "",
     "StorageType": "aurora",
 }
+# What is in force with the answer (ModifyDBCluster), although the status has not moved yet.
+_AT_ONCE: Final = (
+    *("DeletionProtection", "CopyTagsToSnapshot"),
+    *("PreferredBackupWindow", "PreferredMaintenanceWindow"),
+)
 _LOGS: Final = "EnabledCloudwatchLogsExports"
 
 
@@ -58,7 +63,7 @@ def a_cluster_shows_its_state(call: Call, proceed: Proceed) -> Reply:
 
 def _show_changes(call: Call, cluster: Any, shown: dict[str, Any]) -> None:
     groups, logs = shown["VpcSecurityGroups"], shown.get(_LOGS, [])
-    old = show_flight(call, cluster, shown, _DEFERRED)
+    old = show_flight(call, cluster, shown, _DEFERRED, _AT_ONCE)
     if "VpcSecurityGroups" in old:
         shown["VpcSecurityGroups"] = _moving(old["VpcSecurityGroups"], groups)
     if _LOGS in old:
