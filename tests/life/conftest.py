@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.server import http_server
+from tapctl.traffic import is_change
 from tests.cli.door import Door
 from tests.cli.world import World, new_world
 
@@ -23,21 +25,27 @@ SCALE = 1 / 300
 
 
 class Watched(Door):
-    """A door that knows which changes were accepted, in which order."""
+    """A door that knows when each change was accepted, by AWS's clock."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
-        self.accepted: list[str] = []
+        self.accepted: list[tuple[str, float]] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        at = len(self.asked)
+        service, region = wire.service_of(environ) or ("", "")
+        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
+        operation = asked.operation.name if asked is not None else "Get"
 
-        def started(status: str, headers: list[tuple[str, str]], *more: object) -> object:
-            if status.startswith("2"):
-                self.accepted += self.asked[at : at + 1]
+        def started(status: str, headers: list[tuple[str, str]], *_: object) -> object:
+            if status.startswith("2") and is_change(service, operation):
+                self.accepted.append((f"{service}:{operation}", self.sandbox.life.now()))
             return start_response(status, headers)
 
         return super().__call__(environ, started)  # type: ignore[arg-type]  # nobody calls write()
+
+    def last(self, name: str) -> float:
+        """When this was done last."""
+        return max(at for done, at in self.accepted if done == name)
 
 
 @pytest.fixture(scope="session")

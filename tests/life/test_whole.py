@@ -5,6 +5,7 @@ Propagation, busy states, late looks and lingering interfaces all at once: each 
 
 from __future__ import annotations
 
+from tapctl.sandbox.rules.lambda_interfaces import LINGERS_S
 from tests.cli.leftovers import left
 from tests.cli.world import World
 from tests.life.conftest import Watched
@@ -39,8 +40,8 @@ def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) 
     assert interfaces(living) == 0
     assert left(living) == before | {"key:PendingDeletion"}
     # The role outlives the interfaces, which Lambda removes with its rights.
-    changes = watched.accepted
-    assert changes.index("lambda:DeleteFunction") < changes.index("iam:DeleteRole")
+    function_gone = watched.last("lambda:DeleteFunction")
+    assert watched.last("iam:DeleteRolePolicy") - function_gone > LINGERS_S
 
     again = living.tapctl("apply", "--env", "dev", "--yes")
     assert again.code == 0, again.out + again.err
