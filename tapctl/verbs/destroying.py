@@ -235,11 +235,11 @@ def _remove(runner: Runner, remains: Remains) -> None:
 
 def _sweep(run: Run, runner: Runner, remains: Remains) -> dict[str, Sight]:
     """Look again, by tags and at every id just removed; what came back (a late writer's log group) goes once more."""
-    for _ in range(2):
-        again = {**remains.leaving, **found_by_tags(run)}
+    for more in (True, True, False):
+        again = {**_late(run), **remains.leaving, **found_by_tags(run)}
         left = {here: sight for here, sight in _look(run, again).items() if _remains(run, runner, again[here], sight)}
-        if not left:
-            return {}
+        if not left or not more:
+            break
         late = {here: replace(again[here], entry=None, last=_spec(left[here])) for here in left}
         _remove(runner, Remains(late, left, {}, remains.manifest, remains.version))
     return left

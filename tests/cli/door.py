@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from tapctl.sandbox import wire
@@ -21,13 +21,18 @@ class Door:
         self.sandbox = sandbox
         self.url = ""
         self.asked: list[str] = []
+        self.after: dict[str, Callable[[], object]] = {}
+        """What somebody else does right after a request of this name."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
         asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
         if asked is not None:
             self.asked.append(f"{service}:{asked.operation.name}")
-        return self.sandbox(environ, start_response)
+        answer = list(self.sandbox(environ, start_response))
+        if asked is not None and (act := self.after.get(f"{service}:{asked.operation.name}")):
+            act()
+        return answer
 
     @property
     def changes(self) -> list[str]:

@@ -112,6 +112,24 @@ def test_status_says_what_is_not_well(two: World) -> None:
     assert answer.records[-1]["counts"] == {"deployed": 2, "unhealthy": 1}
 
 
+def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World) -> None:
+    two.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1")
+    answer = two.tapctl("status", "--json")
+    two.edit("dev.toml", "memory_mb = 1", "memory_mb = 1024")
+    dev, staging = answer.of_type("status")
+    assert answer.code == 0
+    assert (dev["health"], dev["resources"]) == ("unknown: the configuration is not valid", 21)
+    assert staging["health"] == "healthy"
+
+
+def test_status_says_what_was_interrupted(record: World) -> None:
+    half = record.manifest()
+    half["entries"]["sns-topic/alarms-dev"]["phase"] = "making"
+    record.path().write_text(json.dumps(half))
+    (dev,) = record.tapctl("status", "--env", "dev", "--json").of_type("status")
+    assert dev["health"] == "sns-topic/alarms-dev was left half done: run apply again"
+
+
 def test_manifest_show_is_the_record_itself(two: World) -> None:
     answer = two.tapctl("manifest", "show", "--env", "dev")
     assert (answer.code, answer.err, answer.asked) == (0, "", ())

@@ -111,6 +111,7 @@ def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
     patch.setenv("AWS_ENDPOINT_URL", door.url)
     patch.delenv("CI", raising=False)
     door.sandbox.reset()
+    door.after.clear()
     for config in load_all(folder / "environments").values():
         plant(door.url, seed(config, config.region))
     return World(folder, door, patch)
