@@ -139,6 +139,11 @@ def test_a_new_major_version_moves_with_its_groups(aws: Aws, want: DbClusterSpec
         DBParameterGroupFamily="aurora-postgresql17",
         Description="d",
     )
+    aws.rds.create_db_parameter_group(
+        DBParameterGroupName="db-instance-params-pg17-test",
+        DBParameterGroupFamily="aurora-postgresql17",
+        Description="d",
+    )
     newer = want.model_copy(
         update={"engine_version": "17.4", "cluster_parameter_group": "db-cluster-params-pg17-test", "port": 5433}
     )

@@ -250,6 +250,8 @@ def test_a_major_upgrade_moves_the_members_and_restarts_them(
         upgrade("16.15", "h")
     with refused("InvalidParameterCombination", "cannot be used"):
         upgrade("17.4", "g")
+    with refused("DBParameterGroupNotFound"):
+        upgrade("17.4", "none")
     upgrade("17.4", "h")
     clock.move(2405)
     (instance,) = aws.rds.describe_db_instances()["DBInstances"]

@@ -38,7 +38,9 @@ def a_major_upgrade_moves_the_members(call: Call, proceed: Proceed) -> Reply:
             "InvalidParameterCombination",
             "The db-instance-parameter-group-name can only be specified for a major version upgrade.",
         )
-    if name and (group is None or group.family != after):
+    if name and group is None:
+        raise Fault("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+    if name and group.family != after:
         raise Fault("InvalidParameterCombination", f"The parameter group {name} cannot be used for {after}.")
     reply = proceed()
     if before != family_of(cluster.engine_version):

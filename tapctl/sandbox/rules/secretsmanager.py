@@ -55,8 +55,6 @@ def rotation_of_an_owned_secret_is_its_owners(call: Call, proceed: Proceed) -> R
         return proceed()
     if "RotationLambdaARN" in call.params:
         raise Fault("InvalidRequestException", "You can't set a rotation function on a secret managed by rds.")
-    if not kept(secret)["cluster"].members:
-        raise Fault("InvalidRequestException", "A previous rotation isn't complete. That rotation will be reattempted.")
     wanted = call.params.get("RotationRules", kept(secret)["rules"])
     days = wanted.get("AutomaticallyAfterDays", 1)
     if not 1 <= days <= 1000:  # noqa: PLR2004  # Secrets Manager's own bounds
