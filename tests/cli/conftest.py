@@ -42,8 +42,8 @@ def shared(door: Door, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
         yield new_world(door, tmp_path_factory.mktemp("world"), patch)
 
 
-@pytest.fixture(scope="module")
-def dev(shared: World) -> World:
-    """``shared`` with dev applied. Whoever changes anything puts it back."""
-    shared.applied("dev")
-    return shared
+@pytest.fixture
+def dev(world: World) -> World:
+    """``world`` with dev applied."""
+    world.standing()
+    return world

@@ -107,7 +107,6 @@ def test_apply_asks(dev: World, typed: str, code: int, word: str) -> None:
     assert (answer.code, bool(answer.changes)) == (code, code == 0)
     assert word in answer.verdict
     assert "Apply this to dev? Type yes:" in answer.err
-    dev.applied("dev")
 
 
 @pytest.mark.parametrize("ci", [None, "true"])
@@ -119,7 +118,6 @@ def test_without_anybody_to_ask_nothing_is_changed(dev: World, ci: str | None) -
         answer = dev.tapctl("apply", "--env", "dev", typed="yes\n" if ci else None)
     assert (answer.code, answer.changes) == (64, ())
     assert "--yes" in answer.err
-    dev.applied("dev")
 
 
 def test_a_type_of_field_that_aws_moves_by_itself_stays(dev: World) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,17 +9,6 @@ import pytest
 from tests.cli.world import Answer, World
 
 FUNCTION = "payment-processor-dev"
-
-
-@pytest.fixture
-def changing(dev: World) -> Iterator[World]:
-    """dev, whose files are put back and applied again after each test."""
-    folder = dev.folder / "environments"
-    shipped = {path: path.read_bytes() for path in folder.glob("*.toml")}
-    yield dev
-    for path, content in shipped.items():
-        path.write_bytes(content)
-    dev.applied("dev")
 
 
 def applied_for_good(world: World) -> Answer:
@@ -64,102 +52,102 @@ KEYS = [
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("file", "old", "new", "calls"), KEYS)
-def test_one_key_is_exactly_its_calls(changing: World, file: str, old: str, new: str, calls: list[str]) -> None:
-    changing.edit(file, old, new)
-    assert sorted(applied_for_good(changing).changes) == calls
+def test_one_key_is_exactly_its_calls(dev: World, file: str, old: str, new: str, calls: list[str]) -> None:
+    dev.edit(file, old, new)
+    assert sorted(applied_for_good(dev).changes) == calls
 
 
-def test_many_keys_are_exactly_their_calls(changing: World) -> None:
+def test_many_keys_are_exactly_their_calls(dev: World) -> None:
     """Of the cluster's three keys in one call; and each alarm and function setting in as few as AWS takes."""
     for file, old, new, _ in KEYS:
         if new != "reserved_concurrency = 20":
-            changing.edit(file, old, new)
+            dev.edit(file, old, new)
     expected = {call for *_, calls in KEYS for call in calls} - {"lambda:PutFunctionConcurrency"}
-    made = applied_for_good(changing).changes
+    made = applied_for_good(dev).changes
     assert set(made) == expected
     counts = {call: made.count(call) for call in expected}
     assert counts == dict.fromkeys(expected, 1) | {"cloudwatch:PutMetricAlarm": 3, "logs:PutRetentionPolicy": 2}
 
 
-def test_reserved_concurrency_goes_and_comes_back(changing: World) -> None:
-    changing.edit("dev.toml", "reserved_concurrency = 10", "")
-    changing.applied("dev")
-    assert "Concurrency" not in function(changing)
-    assert changing.drift().code == 0
-    changing.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1024\nreserved_concurrency = 5")
-    applied_for_good(changing)
-    assert function(changing)["Concurrency"]["ReservedConcurrentExecutions"] == 5
+def test_reserved_concurrency_goes_and_comes_back(dev: World) -> None:
+    dev.edit("dev.toml", "reserved_concurrency = 10", "")
+    dev.applied("dev")
+    assert "Concurrency" not in function(dev)
+    assert dev.drift().code == 0
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1024\nreserved_concurrency = 5")
+    applied_for_good(dev)
+    assert function(dev)["Concurrency"]["ReservedConcurrentExecutions"] == 5
 
 
-def test_instances_come_and_go_with_their_alarms(changing: World) -> None:
-    changing.edit("dev.toml", "instance_count = 1", "instance_count = 2")
-    more = applied_for_good(changing)
+def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    more = applied_for_good(dev)
     assert "3 created" in more.verdict
-    changing.edit("dev.toml", "instance_count = 2", "instance_count = 1")
-    planned = changing.tapctl("plan", "--env", "dev")
+    dev.edit("dev.toml", "instance_count = 2", "instance_count = 1")
+    planned = dev.tapctl("plan", "--env", "dev")
     assert planned.verdict == "PLAN dev: 0 to create · 0 to change · 3 to remove · 21 unchanged"
     assert "- db-instance       db-cluster-dev-1" in planned.out
-    less = applied_for_good(changing)
+    less = applied_for_good(dev)
     assert sorted(less.changes) == ["cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "rds:DeleteDBInstance"]
     assert "3 deleted" in less.verdict
-    (instance,) = changing.client("rds").describe_db_instances()["DBInstances"]
+    (instance,) = dev.client("rds").describe_db_instances()["DBInstances"]
     assert instance["DBInstanceIdentifier"] == "db-cluster-dev-0"
-    assert len(changing.manifest()["entries"]) == 21
+    assert len(dev.manifest()["entries"]) == 21
 
 
-def test_a_tag_is_added_everywhere_and_taken_away_everywhere(changing: World) -> None:
-    changing.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "core"')
-    added = applied_for_good(changing)
+def test_a_tag_is_added_everywhere_and_taken_away_everywhere(dev: World) -> None:
+    dev.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "core"')
+    added = applied_for_good(dev)
     # The rules of the two groups have no tags.
     assert "19 updated · 2 unchanged" in added.verdict
-    assert function(changing)["Tags"]["Team"] == "core"
-    changing.edit("common.toml", '\nTeam = "core"', "")
-    taken = applied_for_good(changing)
+    assert function(dev)["Tags"]["Team"] == "core"
+    dev.edit("common.toml", '\nTeam = "core"', "")
+    taken = applied_for_good(dev)
     assert "19 updated · 2 unchanged" in taken.verdict
-    assert "Team" not in function(changing)["Tags"]
-    (cluster,) = changing.client("rds").describe_db_clusters()["DBClusters"]
+    assert "Team" not in function(dev)["Tags"]
+    (cluster,) = dev.client("rds").describe_db_clusters()["DBClusters"]
     assert "Team" not in {one["Key"] for one in cluster["TagList"]}
 
 
-def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(changing: World) -> None:
-    ecr = changing.client("ecr")
+def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(dev: World) -> None:
+    ecr = dev.client("ecr")
     (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
     manifest = image["imageManifest"].replace('"layers":[]', '"layers":[ ]').replace('"size": 1', '"size": 2')
     assert manifest != image["imageManifest"]
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=manifest)
-    changing.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
-    assert applied_for_good(changing).changes == ("lambda:UpdateFunctionCode",)
+    dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
+    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode",)
     digests = {
         tag: one["imageDigest"]
         for one in ecr.describe_images(repositoryName="payment-processor")["imageDetails"]
         for tag in one["imageTags"]
     }
-    assert function(changing)["Code"]["ImageUri"].endswith(f"payment-processor@{digests['1.0.1']}")
+    assert function(dev)["Code"]["ImageUri"].endswith(f"payment-processor@{digests['1.0.1']}")
 
 
-def test_a_tag_that_was_never_pushed_stops_before_anything(changing: World) -> None:
-    changing.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "9.9.9" }')
-    refused = changing.tapctl("apply", "--env", "dev", "--yes")
+def test_a_tag_that_was_never_pushed_stops_before_anything(dev: World) -> None:
+    dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "9.9.9" }')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
     assert refused.code not in (0, 70)
     assert refused.changes == ()
     assert "9.9.9" in refused.err
 
 
-def test_protection_comes_and_goes_without_its_environment(changing: World) -> None:
+def test_protection_comes_and_goes_without_its_environment(dev: World) -> None:
     """A protected environment has at least two instances."""
-    changing.edit("dev.toml", "protected = false", "protected = true")
-    changing.edit("dev.toml", "instance_count = 1", "instance_count = 2")
-    applied_for_good(changing)
-    rds = changing.client("rds")
+    dev.edit("dev.toml", "protected = false", "protected = true")
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    applied_for_good(dev)
+    rds = dev.client("rds")
     assert rds.describe_db_clusters()["DBClusters"][0]["DeletionProtection"] is True
-    changing.edit("dev.toml", "protected = true", "protected = false")
-    applied_for_good(changing)
+    dev.edit("dev.toml", "protected = true", "protected = false")
+    applied_for_good(dev)
     assert rds.describe_db_clusters()["DBClusters"][0]["DeletionProtection"] is False
 
 
-def test_what_holds_data_is_never_replaced(changing: World) -> None:
-    changing.edit("common.toml", 'name = "payments"\nmaster', 'name = "other"\nmaster')
-    refused = changing.tapctl("apply", "--env", "dev", "--yes")
+def test_what_holds_data_is_never_replaced(dev: World) -> None:
+    dev.edit("common.toml", 'name = "payments"\nmaster', 'name = "other"\nmaster')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
     assert "database_name cannot be changed in place" in refused.err
     assert refused.verdict.startswith("APPLY dev: BLOCKED")
@@ -168,7 +156,7 @@ def test_what_holds_data_is_never_replaced(changing: World) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("major", ["17.7"])
 def test_a_new_major_moves_its_users_and_sweeps_the_old_groups(world: World, major: str) -> None:
-    world.applied("dev")
+    world.standing()
     world.edit("common.toml", 'engine_version = "16.13"', f'engine_version = "{major}"')
     world.applied("dev")
     groups = world.client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]

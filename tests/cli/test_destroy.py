@@ -22,7 +22,7 @@ def key_state(world: World) -> dict[str, str]:
 
 def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     before = left(world)
-    world.applied("dev")
+    world.standing()
     made = key_state(world)
     planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
@@ -73,7 +73,7 @@ def test_what_was_never_there_is_destroyed_already(world: World) -> None:
 
 def test_without_the_record_the_tags_find_everything(world: World) -> None:
     before = left(world)
-    world.applied("dev")
+    world.standing()
     world.applied("dev", "--suffix", "pr-42")
     other = left(world)
     world.path().unlink()
@@ -99,5 +99,5 @@ def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> No
 
 @pytest.mark.soak
 def test_confirming_by_name_is_an_answer(world: World) -> None:
-    world.applied("dev")
+    world.standing()
     assert world.tapctl("destroy", "--confirm", "dev").code == 0

@@ -25,7 +25,6 @@ def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World) -> None:
 def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     """Whatever is left at the end is no success."""
     logs = dev.client("logs")
-    dev.applied("dev")
 
     def write() -> None:
         if LOGS not in {one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]}:

@@ -12,7 +12,7 @@ REGION = "us-east-1"
 
 @pytest.fixture(scope="module")
 def prod(shared: World) -> World:
-    shared.applied("prod")
+    shared.standing("prod")
     return shared
 
 

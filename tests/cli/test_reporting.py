@@ -11,9 +11,10 @@ from tests.cli.world import World
 
 
 @pytest.fixture(scope="module")
-def two(dev: World) -> World:
-    dev.applied("staging")
-    return dev
+def two(shared: World) -> World:
+    shared.standing()
+    shared.applied("staging")
+    return shared
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
 
 def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
-    world.applied("staging")
+    world.standing("staging")
     client = world.client("lambda", REGIONS["staging"])
     found = client.get_function(FunctionName="payment-processor-staging")["Configuration"]
     assert (found["PackageType"], found["Runtime"], found["Handler"]) == ("Zip", "nodejs22.x", "index.handler")
@@ -84,7 +84,7 @@ def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
 
 
 def test_a_suffix_makes_an_isolated_copy_beside_dev(world: World) -> None:
-    world.applied("dev")
+    world.standing()
     before = world.path().read_bytes()
     copy = world.applied("dev", "--suffix", "pr-42")
     assert copy.verdict.startswith("APPLY pr-42: CONVERGED")

@@ -76,9 +76,10 @@ class TestOne:
 
 
 @pytest.fixture(scope="module")
-def two(dev: World) -> World:
-    dev.applied("dev", "--suffix", "pr-42")
-    return dev
+def two(shared: World) -> World:
+    shared.standing()
+    shared.applied("dev", "--suffix", "pr-42")
+    return shared
 
 
 class TestTwo:

@@ -17,8 +17,10 @@ import pytest
 from tapctl.cli import run
 from tapctl.config import load_all
 from tapctl.sandbox import seed
+from tapctl.sandbox.life import Life
 from tapctl.sandbox.seeding import plant
 from tests.cli.door import Door
+from tests.saved import Saved
 
 ROOT = Path(__file__).parent.parent.parent
 REGIONS = {"dev": "us-east-2", "staging": "us-west-2", "prod": "us-east-1"}
@@ -77,6 +79,23 @@ class World:
         assert answer.code == 0, answer.out + answer.err
         return answer
 
+    def standing(self, env: str = "dev") -> None:
+        """This environment as an apply has left it that is not what is tested: in a world that nobody has used."""
+        assert not (self.folder / "manifests").exists(), "there is a record already: apply"
+        shipped = {path.name: path.read_text() for path in (ROOT / "environments").iterdir()}
+        assert shipped == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
+        if env not in _STANDING:
+            sandbox = self.door.sandbox
+            sandbox.life, life = Life(), sandbox.life
+            self.applied(env)
+            sandbox.life = life
+            _STANDING[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
+            return
+        saved, record = _STANDING[env]
+        saved.back()
+        (self.folder / "manifests").mkdir()
+        (self.folder / "manifests" / f"{env}.json").write_bytes(record)
+
     def drift(self, env: str = "dev", *more: str) -> Answer:
         """Look for drift, as a program."""
         return self.tapctl("drift", "--json", "--env", env, *more)
@@ -103,7 +122,13 @@ class World:
         return self.folder / "manifests" / f"{suffix}.json"
 
 
-def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
+_STANDING: dict[str, tuple[Saved, bytes]] = {}
+"""Environments that stand, by name: AWS then, and their record."""
+_FURNISHED: list[Saved] = []
+"""An AWS with what the shipped environments refer to, once there is one."""
+
+
+def furnish(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> None:
     """A fresh AWS and a fresh folder; the process works there until ``patch`` is undone."""
     for name in ("environments", "handlers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
@@ -112,6 +137,15 @@ def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
     patch.delenv("CI", raising=False)
     door.sandbox.reset()
     door.after.clear()
+    if _FURNISHED:
+        _FURNISHED[0].back()
+        return
     for config in load_all(folder / "environments").values():
         plant(door.url, seed(config, config.region))
+    _FURNISHED.append(Saved.now())
+
+
+def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
+    """A world that nobody has used."""
+    furnish(door, folder, patch)
     return World(folder, door, patch)

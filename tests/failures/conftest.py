@@ -39,7 +39,7 @@ def scene(gate: Gate, tmp_path: Path) -> Iterator[Scene]:
 def _module_scene(gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with pytest.MonkeyPatch.context() as patch:
         made = new_scene(gate, tmp_path_factory.mktemp("scene"), patch)
-        made.applied("dev")
+        made.standing()
         yield made
 
 

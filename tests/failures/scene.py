@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws import Aws, Target
-from tapctl.config import load_all
 from tapctl.engine.model import Owner
 from tapctl.reconcilers import registry
-from tapctl.sandbox import seed
-from tapctl.sandbox.seeding import plant
-from tests.cli.world import ROOT, Answer, World
+from tests.cli.world import Answer, World, furnish
 from tests.failures.gate import Gate, Trouble
 
 REGION = "us-east-2"
@@ -62,15 +58,8 @@ class Scene(World):
 
 
 def new_scene(gate: Gate, folder: Path, patch: pytest.MonkeyPatch) -> Scene:
-    """A fresh AWS and a fresh folder; the process works there until ``patch`` is undone."""
-    for name in ("environments", "handlers"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
-    patch.chdir(folder)
-    patch.setenv("AWS_ENDPOINT_URL", gate.url)
-    patch.delenv("CI", raising=False)
+    """A scene that nobody has used."""
     gate.open()
-    gate.sandbox.reset()
-    dev = load_all(folder / "environments")["dev"]
-    plant(gate.url, seed(dev, dev.region))
+    furnish(gate, folder, patch)
     gate.open()
     return Scene(folder, gate, patch, gate)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import refuse
@@ -66,14 +67,14 @@ def test_credentials_that_run_out_right_after(scene: Scene, command: tuple[str, 
         return proceed()
 
     if command == ("drift",):
-        scene.applied("dev")
+        scene.standing()
     answer = scene.meeting(expired, *command, "--env", "dev")
     assert (answer.code, answer.changes) == (9, ()), answer.err
     for told in ("ExpiredTokenException", "log in again", "nothing was changed"):
         assert told in answer.err
 
 
-@pytest.mark.parametrize("changes", [1, 9, 25])
+@pytest.mark.parametrize("changes", strided((1, 9, 25), 3, 1))
 def test_credentials_that_run_out_half_way(scene: Scene, changes: int) -> None:
     answer = scene.meeting(refuse((), "ExpiredToken", after_changes=changes), "apply", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
@@ -89,8 +90,9 @@ def test_credentials_that_run_out_half_way(scene: Scene, changes: int) -> None:
     assert scene.ours() == MADE
 
 
+@pytest.mark.soak
 def test_credentials_that_run_out_half_way_through_a_destroy(scene: Scene) -> None:
-    scene.applied("dev")
+    scene.standing()
     answer = scene.meeting(refuse((), "ExpiredToken", after_changes=12), "destroy", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     assert "log in again" in answer.err
@@ -100,7 +102,7 @@ def test_credentials_that_run_out_half_way_through_a_destroy(scene: Scene) -> No
 
 def test_credentials_that_run_out_when_all_is_removed_but_not_proved(scene: Scene) -> None:
     """The sweep is a part of the destroy: without it nobody may say that all is gone, or that nothing was changed."""
-    scene.applied("dev")
+    scene.standing()
     scheduled = False
 
     def expired(visit: Visit, proceed: Proceed) -> Served:

@@ -77,7 +77,7 @@ def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(scene: Scene, 
 
 
 def test_what_is_deployed_stays_when_its_networking_breaks(scene: Scene) -> None:
-    scene.applied("dev")
+    scene.standing()
     before = scene.manifest()
     left_at("UPDATE_ROLLBACK_FAILED")
     answer = scene.tapctl("apply", "--env", "dev", "--yes")

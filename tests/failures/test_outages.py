@@ -26,7 +26,7 @@ def converged(scene: Scene) -> None:
     assert (again.code, again.changes) == (0, ())
 
 
-@pytest.mark.parametrize(("name", "kind"), strided(EACH, 59, 3))
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, 120, 3))
 def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
     """The SDK asks once more: after an effect whose answer was lost it meets its own work."""
     answer = scene.meeting(hiccup(name, kind), *APPLY)
@@ -34,7 +34,7 @@ def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
     converged(scene)
 
 
-@pytest.mark.parametrize(("name", "kind"), strided(EACH, 61, 58))
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, 120, 58))
 def test_an_outage_that_outlasts_the_sdk(scene: Scene, name: str, kind: str) -> None:
     answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
     assert answer.code == 0, answer.err
@@ -52,7 +52,7 @@ def test_a_key_whose_create_was_not_answered_is_found(scene: Scene) -> None:
 @pytest.mark.parametrize("kind", HICCUPS)
 @pytest.mark.parametrize("name", UPDATES)
 def test_while_something_is_changed(scene: Scene, name: str, kind: str) -> None:
-    scene.applied("dev")
+    scene.standing()
     edit_all(scene)
     answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
     assert answer.code == 0, answer.err
@@ -61,7 +61,7 @@ def test_while_something_is_changed(scene: Scene, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), strided([(name, kind) for name in DELETES for kind in HICCUPS], 85, 13))
 def test_while_something_is_removed(scene: Scene, name: str, kind: str) -> None:
-    scene.applied("dev")
+    scene.standing()
     answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), "destroy", "--env", "dev", "--yes")
     assert answer.code == 0, answer.err
     assert scene.ours() == {"kms-key": 1}

@@ -29,11 +29,11 @@ HELD = (
 
 
 @pytest.mark.parametrize(("verb", "held"), strided(HELD, 3, 2))
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2, 1))
 def test_while_a_read_hangs(scene: Scene, verb: str, held: str, number: int) -> None:
     """A read that does not come back (20 s a time, four times) is waited for by nobody."""
     if verb == "drift":
-        scene.applied("dev")
+        scene.standing()
     hold = Hold(scene.gate, held)
     more = ("--yes",) if verb in ("apply", "destroy") else ()
     with started(scene, verb, "--env", "dev", *more) as running:
@@ -73,9 +73,9 @@ def test_in_the_middle_of_an_apply(scene: Scene, nth: int, number: int) -> None:
     assert scene.ours() == MADE
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
 def test_in_the_middle_of_a_destroy(scene: Scene, number: int) -> None:
-    scene.applied("dev")
+    scene.standing()
     destroy = ("destroy", "--env", "dev", "--yes")
     answer = scene.meeting(at_change(9, lambda: os.kill(os.getpid(), number)), *destroy)
     assert answer.code == 128 + number, answer.err
@@ -103,7 +103,7 @@ def test_while_a_change_hangs(scene: Scene) -> None:
     assert scene.ours() == MADE
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
 def test_a_second_signal_ends_at_once(scene: Scene, number: int) -> None:
     hold = Hold(scene.gate, "iam:CreateRole", after=True)
     with started(scene, *APPLY) as running:

@@ -153,7 +153,7 @@ def test_another_owner_s_tags(scene: Scene, managed_by: str, suffix: str) -> Non
 
 def test_what_was_ours_and_is_another_s_now_is_not_destroyed(scene: Scene) -> None:
     """Removed and made again by somebody under the same name: the record does not make it ours."""
-    scene.applied("dev")
+    scene.standing()
     (topic,) = [one["TopicArn"] for one in scene.client("sns").list_topics()["Topics"]]
     scene.client("sns").tag_resource(
         ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}, {"Key": "EnvironmentSuffix", "Value": "x"}]

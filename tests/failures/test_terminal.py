@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tapctl.cli import run
+from tests.failures.calls import strided
 from tests.failures.scene import Scene
 
 TAPCTL = shlex.join([sys.executable, "-m", "tapctl"])
@@ -74,7 +75,7 @@ def test_an_apply_whose_report_nobody_reads_ends_what_it_began(scene: Scene) -> 
     assert scene.drift().code == 0
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("closed", strided([">&-", "2>&-", "<&-", ">&- 2>&- <&-"], 4, 3))
 def test_a_closed_stream(dev: Scene, closed: str) -> None:
     ended = shell(dev, f"{TAPCTL} plan --env dev {closed}")
     assert ended.returncode == 0

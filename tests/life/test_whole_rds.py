@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.cli.world import Answer, World
 
 PROD = "us-east-1"
@@ -51,3 +53,21 @@ def test_a_protected_database_is_made_changed_and_removed_each_in_one_go(living:
     assert living.client("rds", PROD).describe_db_clusters()["DBClusters"] == []
     (snapshot,) = living.client("rds", PROD).describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert snapshot["Status"] == "available"
+
+
+@pytest.mark.soak
+def test_a_major_upgrade_moves_the_database_to_new_groups_and_the_old_ones_go(living: World) -> None:
+    living.standing("prod")
+    living.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.4"')
+    living.applied("prod")
+    rds = living.client("rds", PROD)
+    told = rds.describe_db_instances()["DBInstances"]
+    assert {one["EngineVersion"] for one in told} == {"17.4"}
+    assert {
+        (group["DBParameterGroupName"], group["ParameterApplyStatus"])
+        for one in told
+        for group in one["DBParameterGroups"]
+    } == {("db-instance-params-pg17-prod", "in-sync")}
+    groups = rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
+    assert [one["DBClusterParameterGroupName"] for one in groups] == ["db-cluster-params-pg17-prod"]
+    assert living.tapctl("plan", "--env", "prod", "--detailed-exitcode").code == 0

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -165,21 +163,21 @@ def test_on_a_full_disk_the_old_manifest_stays_whole(store: LocalStore, folder: 
     store.write(manifest(entry("other"), serial=4), version)
 
 
-_at_flock: list[Callable[[], None]] = []
-
-
-def _before_flock(event: str, _: Any) -> None:
-    if event == "fcntl.flock" and _at_flock:
-        _at_flock.pop()()
-
-
-sys.addaudithook(_before_flock)  # it cannot be taken off again; it does nothing while the list is empty
-
-
-def test_a_writer_that_waited_for_a_draft_already_renamed_takes_a_new_one(store: LocalStore, folder: Path) -> None:
+def test_a_writer_that_waited_for_a_draft_already_renamed_takes_a_new_one(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = store.write(manifest(), None)
-    _at_flock.append((folder / ".dev.json.tmp").unlink)
+    lock, waited = fcntl.flock, []
+
+    def when_another_has_renamed_it(opened: int, how: int) -> None:
+        if not waited:
+            (folder / ".dev.json.tmp").unlink()
+        waited.append(opened)
+        lock(opened, how)
+
+    monkeypatch.setattr(fcntl, "flock", when_another_has_renamed_it)
     store.write(manifest(serial=4), version)
+    assert len(waited) > 1
     found = store.read("dev")
     assert found is not None
     assert found.manifest.serial == 4

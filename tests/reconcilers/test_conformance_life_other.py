@@ -61,7 +61,9 @@ test_each_example_becomes_the_next = plain.test_each_example_becomes_the_next
 test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing
 
 
-@pytest.mark.parametrize("die_at", [1, 2, 3])
+@pytest.mark.parametrize(
+    "die_at", [pytest.param(1, marks=pytest.mark.soak), 2, pytest.param(3, marks=pytest.mark.soak)]
+)
 def test_cut_off_and_run_again_at_once(bench: Living, die_at: int) -> None:
     """The first looks of the second run are those of an AWS that has not taken in the last change."""
     have, want = bench.fresh()[:2]

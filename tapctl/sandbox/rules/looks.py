@@ -8,7 +8,6 @@ not show, what is gone shows, what changed shows and hides.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,7 +63,8 @@ _OPERATIONS: Final = {
 }
 
 
-Answer = Callable[[], Reply]
+Answer = Reply | Fault
+"""What was answered, or the refusal."""
 
 
 @dataclass
@@ -117,24 +117,19 @@ def a_look_may_miss_the_last_change(call: Call, proceed: Proceed) -> Reply:
     if since < _LAGS_S and since % (2 * _FLIPS_S) < _FLIPS_S:
         before = past.known(asked, now - _LAGS_S)
         if before is not None:
-            return before()
-    answer = _remembered(proceed)
-    past.remember(asked, now, answer)
-    return answer()
-
-
-def _remembered(proceed: Proceed) -> Answer:
-    """The answer, or the refusal, as it can be given again."""
+            return _given(before)
     try:
-        reply = proceed()
+        answer: Answer = proceed()
     except Fault as refusal:
-        fault = refusal
+        answer = Fault(refusal.code, refusal.message)
+    past.remember(asked, now, answer)
+    return _given(answer)
 
-        def refuse() -> Reply:
-            raise Fault(fault.code, fault.message)
 
-        return refuse
-    return lambda: reply
+def _given(answer: Answer) -> Reply:
+    if isinstance(answer, Fault):
+        raise Fault(answer.code, answer.message)
+    return answer
 
 
 def _of_service(service: str) -> Rules:

@@ -1,0 +1,43 @@
+"""A role whose inline policies may not be listed: those that are wanted are still asked for by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.policy import allow, policy
+from tapctl.reconcilers.iam_role import IamRole
+from tests.reconcilers.cases import iam_role as case
+from tests.reconcilers.driving import bring, look, take_away
+from tests.reconcilers.scripted import refuse
+from tests.reconcilers.test_iam_role import WANT
+
+REC, ID = IamRole(), case.ID
+
+
+@pytest.fixture
+def unlisted(aws: Aws) -> Aws:
+    refuse(aws.iam, "ListRolePolicies", "AccessDenied")
+    return aws
+
+
+def test_a_role_is_made_with_its_policy(unlisted: Aws) -> None:
+    seen = bring(REC, unlisted, ID, WANT)
+    assert unlisted.traffic.changes["iam:PutRolePolicy"] == 1
+    # There may be others.
+    assert (seen.spec, dict(seen.unread)) == (WANT, {"inline": "iam:ListRolePolicies"})
+
+
+def test_a_policy_that_is_missing_or_differs_is_no_unknown(unlisted: Aws) -> None:
+    bring(REC, unlisted, ID, WANT)
+    more = WANT.model_copy(update={"inline": {"policy": policy(allow("Traces", ["xray:PutTraceSegments"], ["*"]))}})
+    seen = look(REC, unlisted, ID, more)
+    assert (seen.spec.inline, dict(seen.unread)) == (WANT.inline, {})
+    unlisted.iam.delete_role_policy(RoleName=ID, PolicyName="policy")
+    seen = look(REC, unlisted, ID, WANT)
+    assert (dict(seen.spec.inline), dict(seen.unread)) == ({}, {})
+
+
+def test_its_recorded_policy_is_removed_with_it(unlisted: Aws) -> None:
+    bring(REC, unlisted, ID, WANT)
+    assert take_away(REC, unlisted, ID, WANT) is None

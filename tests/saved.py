@@ -1,0 +1,87 @@
+"""What moto keeps, saved and put back: a furnished AWS is a moment away, instead of as many calls as it took."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import threading
+import weakref
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+
+from tapctl.sandbox.rule import Fault
+
+_LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Everything that moto kept at one moment. Take it, and put it back, while no request is under way."""
+
+    accounts: tuple[tuple[Any, dict[str, Any]], ...]
+    """Each service in use, and its accounts: dictionaries of backends by region."""
+    backends: tuple[Any, ...]
+    content: bytes
+    """What is in the backends, pickled as one, so that what is shared stays shared."""
+    same: list[Any]
+    """What stays who it is: the backends and all above them, and what nobody changes."""
+
+    @classmethod
+    def now(cls) -> Saved:
+        """What moto keeps now."""
+        services: list[Any] = list(BackendDict._instances)
+        accounts = tuple((service, dict(service)) for service in services)
+        above = [one for service in services for one in (service, *service.values())]
+        backends = tuple(one for service in services for account in service.values() for one in account.values())
+        written, same = io.BytesIO(), [*above, *backends]
+        _Writer(written, same).dump([vars(one) for one in backends])
+        return cls(accounts, backends, written.getvalue(), same)
+
+    def back(self) -> None:
+        """Put it back: whatever moto was told since has not happened."""
+        BackendDict._instances[:] = [service for service, _ in self.accounts]
+        for service, accounts in self.accounts:
+            dict.clear(service)
+            dict.update(service, accounts)
+        contents = _Reader(io.BytesIO(self.content), self.same).load()
+        for backend, content in zip(self.backends, contents, strict=True):
+            vars(backend).clear()
+            vars(backend).update(content)
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, same: list[Any]) -> None:
+        super().__init__(file)
+        self._same, self._at = same, {id(one): at for at, one in enumerate(same)}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if id(obj) not in self._at and (_is_local(obj) or type(obj).__module__.startswith("cryptography.")):
+            self._at[id(obj)] = len(self._same)
+            self._same.append(obj)
+        return self._at.get(id(obj))
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj) in _LOCKS:
+            return _LOCKS[type(obj)], ()
+        if isinstance(obj, weakref.WeakValueDictionary):
+            return weakref.WeakValueDictionary, (dict(obj),)
+        if isinstance(obj, Fault):
+            return Fault, (obj.code, obj.message)
+        return NotImplemented
+
+
+def _is_local(obj: Any) -> bool:
+    """Whether it is a function that no name leads to: what a default is made by."""
+    return isinstance(obj, FunctionType) and "<locals>" in obj.__qualname__
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, same: list[Any]) -> None:
+        super().__init__(file)
+        self._same = same
+
+    def persistent_load(self, pid: int) -> Any:
+        return self._same[pid]
