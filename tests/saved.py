@@ -14,6 +14,7 @@ from moto.core.base_backend import BackendDict
 
 from tapctl.sandbox.rule import Fault
 
+_IN_USE: list[Any] = vars(BackendDict)["_instances"]
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 
 
@@ -32,7 +33,7 @@ class Saved:
     @classmethod
     def now(cls) -> Saved:
         """What moto keeps now."""
-        services: list[Any] = list(BackendDict._instances)
+        services = list(_IN_USE)
         accounts = tuple((service, dict(service)) for service in services)
         above = [one for service in services for one in (service, *service.values())]
         backends = tuple(one for service in services for account in service.values() for one in account.values())
@@ -42,7 +43,7 @@ class Saved:
 
     def back(self) -> None:
         """Put it back: whatever moto was told since has not happened."""
-        BackendDict._instances[:] = [service for service, _ in self.accounts]
+        _IN_USE[:] = [service for service, _ in self.accounts]
         for service, accounts in self.accounts:
             dict.clear(service)
             dict.update(service, accounts)

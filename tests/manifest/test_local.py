@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,8 @@ def test_a_writer_that_waited_for_a_draft_already_renamed_takes_a_new_one(
     store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = store.write(manifest(), None)
-    lock, waited = fcntl.flock, []
+    lock = fcntl.flock
+    waited: list[int] = []
 
     def when_another_has_renamed_it(opened: int, how: int) -> None:
         if not waited:
