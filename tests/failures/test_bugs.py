@@ -63,7 +63,7 @@ def test_in_the_middle_of_an_apply(scene: Scene) -> None:
     for text in ("this is a bug of tapctl", "log-group//aws/lambda/payment-processor-dev", "the manifest is right"):
         assert text in answer.err
     assert SECRET not in answer.out + answer.err + scene.path().read_text()
-    scene.standing()
+    scene.applied("dev")
     assert scene.ours() == MADE
 
 

@@ -171,7 +171,7 @@ def test_nothing_can_be_written_anywhere(scene: Scene) -> None:
         assert told in answer.err
     assert set(phases(scene.manifest()).values()) <= {"making", "made"}
     assert not list(scene.folder.glob("*.rescue-*"))
-    scene.standing()
+    scene.applied("dev")
     assert scene.drift().code == 0
     assert scene.ours() == MADE
 

@@ -89,7 +89,7 @@ def test_the_record_lost_with_the_run(scene: Scene) -> None:
     """Killed half way, and then the record removed: ids and tags are enough to go on without a duplicate."""
     killed(scene, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
     scene.path().unlink()
-    scene.standing()
+    scene.applied("dev")
     assert scene.drift().code == 0
     assert scene.ours() == MADE
     assert len(scene.client("kms").list_keys()["Keys"]) == 1
