@@ -162,6 +162,8 @@ class Reconciler(ABC, Generic[S, O]):
     """Its outputs are known once its create is accepted; its going frees what it needs."""
     made_by_aws: ClassVar[bool] = False
     """AWS makes it by itself under our name: without anybody's tags it is still ours."""
+    outlived_by: ClassVar[frozenset[str]] = frozenset()
+    """Types that what lingers of it still needs: they go only once nothing lingers, all others once it is gone."""
     repeatable: ClassVar[bool] = True
     """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
     dies_with_parent: ClassVar[bool] = False

@@ -92,7 +92,8 @@ class _Removing:
         if seen.kept is not None:
             return self.keep(seen.kept, seen)
         if seen.going:
-            self.free()
+            if self.rec.early:
+                self.free()
             self.wait.pause(f"AWS is at work: {seen.status}")
             return None
         why = self.rec.refuses(seen)
@@ -143,7 +144,7 @@ class _Removing:
         )
 
     def free(self) -> None:
-        """It is going or gone: what may go beside it need not wait any longer."""
+        """It is gone, or an early thing is going: what waits for no more than that need not wait any longer."""
         if not self.freed:
             self.freed = True
             self.tell(Known(self.one.address))

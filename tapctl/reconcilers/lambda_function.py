@@ -70,6 +70,8 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     spec = LambdaFunctionSpec
     outputs = LambdaFunctionOutputs
     replaceable = True
+    # Lambda removes its network interfaces with the function's role.
+    outlived_by = frozenset({"iam-role"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
     usual = Usual(creating=60, deleting=1200, longest=3600)

@@ -87,7 +87,7 @@ def departures(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Leav
         reconciler = reconcilers[entry.type]
         facets = facets_of(entry, manifest, reconcilers)
         leaving[here] = Leaving(here, reconciler, entry.id, likeness(entry, reconciler), entry, facets)
-        removals.append(Removal(here, entry.type, frozenset(entry.needs), reconciler.early))
+        removals.append(Removal(here, entry.type, frozenset(entry.needs), reconciler.early, reconciler.outlived_by))
     return leaving, removals
 
 

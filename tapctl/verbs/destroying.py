@@ -227,7 +227,13 @@ def _note(one: Leaving, sight: Observed[Any, Any], kept: Kept | None, *, due: bo
 
 def _remove(runner: Runner, remains: Remains) -> None:
     removals = [
-        Removal(here, one.reconciler.type, frozenset(one.entry.needs) if one.entry else None, one.reconciler.early)
+        Removal(
+            here,
+            one.reconciler.type,
+            frozenset(one.entry.needs) if one.entry else None,
+            one.reconciler.early,
+            one.reconciler.outlived_by,
+        )
         for here, one in remains.leaving.items()
     ]
     runner.remove(removing(removals, RANKS), remains.leaving)

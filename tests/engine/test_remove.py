@@ -11,7 +11,7 @@ from tapctl.engine.tools import Stopped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import Told, entry, quiet, take_away, there
-from tests.engine.kinds import SMALL, Adopted, Key, Needed, Peeled, Plain, ThingSpec
+from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
 from tests.engine.traits import (
     Deaf,
     Refusing,
@@ -78,9 +78,29 @@ def test_what_is_going_is_waited_for_and_not_deleted_again() -> None:
 
     assert world.calls == ["delete plain/a"]
     assert 900 <= world.clock.now() <= 950
-    assert [one for one in told if isinstance(one, Known)] == [Known("plain/a")]
-    assert told.index(Known("plain/a")) < len(told) / 2, "what it frees need not wait until it is gone"
     assert {one.awaiting for one in told if isinstance(one, Progress)} == {"AWS is at work: deleting"}
+
+
+def test_an_early_thing_that_is_going_frees_what_need_not_wait_until_it_is_gone() -> None:
+    world = there(Early(), SlowDelete(900))
+    told: Told = []
+
+    take_away(world, Early(), tell=told.append)
+
+    assert [one for one in told if isinstance(one, Known)] == [Known("early/a")]
+    assert told.index(Known("early/a")) < len(told) / 2
+
+
+def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before() -> None:
+    world = there(Plain(), SlowDelete(900))
+    world.holds["plain/a"] = 1500
+    freed: list[float] = []
+
+    take_away(world, Plain(), tell=lambda event: freed.append(world.clock.now()) if isinstance(event, Known) else None)
+
+    (at,) = freed
+    assert 900 <= at < 1000
+    assert world.clock.now() >= 1500, "what lingers is still waited for"
 
 
 def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
