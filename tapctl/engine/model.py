@@ -118,6 +118,9 @@ class Observed(Generic[S, O]):
     """Being deleted, or a key pending deletion: a plan treats it as absent."""
     failed: str | None = None
     """AWS's own reason, when it gave up on it."""
+    stuck: str | None = None
+    """AWS's own reason, when it gave up on a change of it or does no more about it, and it is none to be replaced for
+    that: a gap when the loop begins, the end after a step of ours."""
     status: str = "active"
     """AWS's own word, shown to the user."""
     owner: Owner | None = None
