@@ -17,7 +17,7 @@ from tapctl.reconcilers.db_cluster_parameter_group import DbClusterParameterGrou
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.db_parameter_group import DbParameterGroup
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
-from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
+from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
@@ -236,7 +236,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
                 )
             },
             description=f"What {names.function} may do",
-            tags=tags(names.role),
+            tags=tags(names.role, **{REGION_TAG: names.region}),
         ),
     )
     processor, package = config.processor, release.package

@@ -67,6 +67,7 @@ class _Converging:
         self.was_seen = False
         self.absent_since: float | None = None
         self.gave_up: str | None = None
+        self.stuck: str | None = None
         self.asked = Asked(self.wait)
         # A thing that a second create would double is not believed absent at once where a create may have been lost.
         self.doubtful = not self.rec.repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
@@ -114,6 +115,7 @@ class _Converging:
         self.was_seen = True
         if seen.failed is not None and not self.heal(seen):
             return False
+        self.end_if_stuck(seen)
         differs = compare(self.want, seen.spec, unread=seen.unread)
         missing = self.asked.missing(differs)
         costs = max((self.rec.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
@@ -123,7 +125,7 @@ class _Converging:
         if not differs and not pending and seen.settled and seen.outputs is not None and seen.failed is None:
             self.done(seen)
             return True
-        if seen.failed is not None and not missing and not self.asked.fields:
+        if (seen.failed or seen.stuck) is not None and not missing and not self.asked.fields:
             raise given_up(self.one.address, seen)
         if missing:
             self.change_fields(seen, missing, costs)
@@ -213,6 +215,14 @@ class _Converging:
             self.replace(seen)
             return False
         return True
+
+    def end_if_stuck(self, seen: Observed[Any, Any]) -> None:
+        """What AWS gave up on before is asked for again, and may show for a while after that; our own ends the node."""
+        before, self.stuck = self.stuck, seen.stuck
+        if seen.stuck is None or not self.asked.fields:
+            return
+        if seen.stuck != before or self.wait.now - self.wait.since_step > PROPAGATION_S:
+            raise given_up(self.one.address, seen)
 
     def replace(self, seen: Observed[Any, Any]) -> None:
         self.permit(Action.REPLACE)

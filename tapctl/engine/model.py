@@ -118,6 +118,9 @@ class Observed(Generic[S, O]):
     """Being deleted, or a key pending deletion: a plan treats it as absent."""
     failed: str | None = None
     """AWS's own reason, when it gave up on it."""
+    stuck: str | None = None
+    """AWS's own reason, when it gave up on a change of it or does no more about it, and it is none to be replaced for
+    that: a gap when the loop begins, the end after a step of ours."""
     status: str = "active"
     """AWS's own word, shown to the user."""
     owner: Owner | None = None
@@ -127,8 +130,9 @@ class Observed(Generic[S, O]):
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
     kept: Kept | None = None
     """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
-    residents: frozenset[str] = frozenset()
-    """Addresses of what lives inside it; those not ours are reported and never touched."""
+    residents: frozenset[str] = field(default=frozenset(), compare=False)
+    """Addresses of what lives inside it; those not ours are reported and never touched. They come and go by
+    themselves: two looks that differ in them alone are the same."""
 
 
 SpecType = type[Spec]
@@ -202,6 +206,13 @@ class Reconciler(ABC, Generic[S, O]):
         The engine looks again after each step and asks for the next one, until it is gone. ``last`` is the recorded
         spec, where there is a record.
         """
+
+    def take_away(self, aws: Any, id: str, seen: Observed[S, O]) -> Kept | None:
+        """One step towards its removal where it is made anew at once, under the same name, by what it needs and needed.
+
+        The default is `delete`'s; a type overrides it where that takes pains that only an end needs.
+        """
+        return self.delete(aws, id, seen, seen.spec)
 
     @abstractmethod
     def find(self, aws: Any, owner: Owner) -> Iterable[str]:

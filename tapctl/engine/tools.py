@@ -142,6 +142,6 @@ def given_up(here: str, seen: Observed[Any, Any]) -> NotConverged:
     """The error of what AWS itself has given up, with its own reason."""
     return NotConverged(
         f"{here} failed in AWS",
-        evidence=f"AWS says: {seen.failed}",
+        evidence=f"AWS says: {seen.failed or seen.stuck}",
         hint="remove the cause, then run the same command again",
     )
