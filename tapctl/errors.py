@@ -214,10 +214,34 @@ class AwsRefused(AwsError):
         return self.aws_code in _CREDENTIALS
 
 
+THROTTLING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "Throttled",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "TransactionInProgressException",
+        "SlowDown",
+        "EC2ThrottledException",
+    }
+)
+"""What AWS says to one call too many, service by service."""
+
+
 class AwsLost(AwsError):
-    """No usable answer: throttled, a server error, or the network. The call may have taken effect."""
+    """No usable answer: throttled, a server error, or the network. Unless throttled, the call may have taken effect."""
 
     code = "aws-lost"
+
+    @property
+    def throttled(self) -> bool:
+        """AWS turned the call away before it did anything."""
+        return self.aws_code in THROTTLING
 
 
 class Patience(Enum):

@@ -19,8 +19,8 @@ from tapctl.engine.observe import is_ours
 from tapctl.engine.permit import permit
 from tapctl.engine.plan import Action, Change, entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tell, Tools, Wait, given_up
-from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused
+from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
+from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Refused
 from tapctl.manifest.entry import Entry, Phase
 
 REBOOT: Final = "reboot"
@@ -44,7 +44,10 @@ def converge(job: Job, tools: Tools, tell: Tell) -> Ending:
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
-    return _Converging(job, tools, tell).run()
+    try:
+        return _Converging(job, tools, tell).run()
+    except NotConverged as error:
+        raise explained(error, job.resource.reconciler, tools.aws, job.resource.id) from None
 
 
 class _Converging:
@@ -90,9 +93,8 @@ class _Converging:
                 self.created_at = self.wait.now if self.created_at is None else self.created_at
                 self.wait.pause(str(answer))
             except AwsLost as error:
-                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
-                self.doubtful = self.doubtful or not self.rec.repeatable
-                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+                self.doubtful = self.doubtful or not (self.rec.repeatable or error.throttled)
+                self.wait.unanswered(error)
         # A facet planned as a create is made by changing its parent: to the user it was created.
         created = self.change.action is Action.CREATE and self.result is Result.UPDATED
         return Ending(Result.CREATED if created else self.result, unread=self.unread)
@@ -186,10 +188,11 @@ class _Converging:
         fixed = {name for name, impact in self.rec.impacts.items() if anew and impact is Impact.REPLACE}
         try:
             self.rec.create(self.tools.aws, self.one.id, self.want, self.tools.owner)
-        except AwsLost:
-            # What an unrepeatable create did is looked for during the propagation time, counted from now.
-            self.absent_since = None
-            self.asked.fields |= fixed
+        except AwsLost as error:
+            if not error.throttled:
+                # What an unrepeatable create did is looked for during the propagation time, counted from now.
+                self.absent_since = None
+                self.asked.fields |= fixed
             raise
         self.asked.fields |= fixed
         self.created_at, self.made = self.wait.now, anew

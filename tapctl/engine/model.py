@@ -222,6 +222,10 @@ class Reconciler(ABC, Generic[S, O]):
         """Why it must not be removed now (deletion protection); pure."""
         return None
 
+    def explain(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
+        """What AWS last told of it, where it did not get there: an upgrade that was given up is only an event."""
+        return ""
+
     def lingers(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
         """What AWS still holds once it is gone (network interfaces)."""
         return None

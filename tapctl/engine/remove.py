@@ -10,7 +10,7 @@ from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.model import Kept, Observed, Reconciler, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import not_ours
-from tapctl.engine.tools import Tell, Tools, Wait, given_up
+from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
 from tapctl.errors import AwsLost, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
@@ -31,13 +31,18 @@ class Leaving:
 def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> Ending:
     """Remove it; ``forget`` its record then. Returns what was done, and why it was kept where it was.
 
+    Not to ``forget`` it means that it is made anew at once.
+
     Raises:
         Stopped: we were asked to stop.
         Refused: it is not ours, or protected; it was left.
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
-    return _Removing(one, tools, tell, forget=forget).run()
+    try:
+        return _Removing(one, tools, tell, forget=forget).run()
+    except NotConverged as error:
+        raise explained(error, one.reconciler, tools.aws, one.id) from None
 
 
 class _Removing:
@@ -65,14 +70,16 @@ class _Removing:
             except NotYet as answer:
                 self.wait.refused(answer)
             except AwsLost as error:
-                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
-                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+                self.wait.unanswered(error)
             else:
                 if ended is not None:
                     return ended
 
     def held(self) -> str | None:
-        return self.rec.lingers(self.tools.aws, self.one.id, self.last) if self.last is not None else None
+        # What is made anew under the same name at once needs nothing of what lingers to be over.
+        if self.last is None or not self.forget:
+            return None
+        return self.rec.lingers(self.tools.aws, self.one.id, self.last)
 
     def gone(self, held: str | None) -> Ending | None:
         self.free()
@@ -105,12 +112,17 @@ class _Removing:
         if self.stepped_on is not None and seen.failed is not None and seen.failed != self.stepped_on.failed:
             raise given_up(self.one.address, seen)
         self.before_step(seen)
-        kept = self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
+        kept = self.step(seen)
         if kept is not None:
             return self.keep(kept, seen)
         self.stepped_on = seen
         self.wait.stepped()
         return None
+
+    def step(self, seen: Observed[Any, Any]) -> Kept | None:
+        if self.forget:
+            return self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
+        return self.rec.take_away(self.tools.aws, self.one.id, seen)
 
     def again(self, seen: Observed[Any, Any]) -> None:
         """The last step does not show yet: a new one is taken only when what is seen has changed."""

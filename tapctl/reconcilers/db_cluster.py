@@ -105,6 +105,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 raise NotYet(error.message, Patience.PROPAGATION) from error
             raise meaning(error) from error
 
+    def explain(self, aws: Aws, id: str) -> str:
+        """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
+        return last_event(aws, "db-cluster", id)
+
     def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All clusters of the region, by the tags that are told with them."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):

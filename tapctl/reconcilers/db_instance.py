@@ -174,6 +174,10 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                 return
             raise meaning(error) from error
 
+    def explain(self, aws: Aws, id: str) -> str:
+        """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
+        return last_event(aws, "db-instance", id)
+
     def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All instances of the region, by the tags that are told with them."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):

@@ -158,6 +158,16 @@ def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
     }
 
 
+def test_what_lingers_for_longer_than_it_may_is_named() -> None:
+    world = there(Plain())
+    world.holds["plain/a"] = 100_000
+
+    with pytest.raises(NotConverged) as caught:
+        take_away(world, Plain())
+
+    assert "AWS still holds its network interfaces" in str(caught.value.evidence)
+
+
 def test_what_was_gone_before_lingers_too_where_it_is_on_record() -> None:
     world = World()
     world.holds["plain/a"] = 60

@@ -5,6 +5,8 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.rds import cluster_of, last_event, meaning, tagged, tags_of
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
@@ -57,6 +59,19 @@ def test_the_last_event_is_the_reason(aws: Aws) -> None:
     assert last_event(aws, "db-cluster", "c") == ""
     refuse(aws.rds, "DescribeEvents", *DENIED)
     assert last_event(aws, "db-cluster", "c") == ""
+
+
+@pytest.mark.parametrize(("rec", "kind"), [(DbCluster(), "db-cluster"), (DbInstance(), "db-instance")])
+def test_what_did_not_get_there_is_explained_by_its_last_event(
+    aws: Aws, rec: DbCluster | DbInstance, kind: str
+) -> None:
+    answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "Unable to upgrade"}]})
+    asked: list[str] = []
+    aws.rds.meta.events.register(
+        "provide-client-params.rds.DescribeEvents", lambda params, **_: asked.append(params["SourceType"])
+    )
+    assert rec.explain(aws, "c") == "Unable to upgrade"
+    assert asked == [kind]
 
 
 def test_tags_of_aws_itself_are_not_seen() -> None:
