@@ -83,7 +83,7 @@ class _Converging:
             except AwsLost as error:
                 self.wait.lost(error)
                 continue
-            self.wait.looked(seen.status if seen else "absent")
+            self.wait.looked(seen, "absent")
             try:
                 if self.turn(seen):
                     break

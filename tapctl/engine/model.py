@@ -230,6 +230,10 @@ class Reconciler(ABC, Generic[S, O]):
         """What AWS still holds once it is gone (network interfaces)."""
         return None
 
+    def leaves(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Kept]]:  # noqa: ARG002 -- the default: nothing
+        """What it leaves on purpose once it is gone (a final snapshot), by address, until when and why."""
+        return ()
+
 
 def address(type_: str, id_: str) -> str:
     """The one name of a resource in manifest, plan and reports."""

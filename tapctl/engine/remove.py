@@ -54,6 +54,7 @@ class _Removing:
         self.stepped_on: Observed[Any, Any] | None = None
         self.leaving = False
         self.freed = False
+        self.leaves: tuple[tuple[str, Kept], ...] = ()
 
     def run(self) -> Ending:
         while True:
@@ -64,7 +65,7 @@ class _Removing:
             except AwsLost as error:
                 self.wait.lost(error)
                 continue
-            self.wait.looked(seen.status if seen else "gone")
+            self.wait.looked(seen, "gone")
             try:
                 ended = self.gone(held) if seen is None else self.turn(seen)
             except NotYet as answer:
@@ -79,7 +80,10 @@ class _Removing:
         # What is made anew under the same name at once needs nothing of what lingers to be over.
         if self.last is None or not self.forget:
             return None
-        return self.rec.lingers(self.tools.aws, self.one.id, self.last)
+        lingering = self.rec.lingers(self.tools.aws, self.one.id, self.last)
+        if lingering is None:
+            self.leaves = tuple(self.rec.leaves(self.tools.aws, self.one.id, self.last))
+        return lingering
 
     def gone(self, held: str | None) -> Ending | None:
         self.free()
@@ -88,7 +92,7 @@ class _Removing:
             return None
         if self.forget:
             self.tools.journal.drop(self.one.address, *self.one.facets)
-        return Ending(Result.DELETED)
+        return Ending(Result.DELETED, facets=self.one.facets, leaves=self.leaves)
 
     def turn(self, seen: Observed[Any, Any]) -> Ending | None:
         recorded = self.one.entry.outputs if self.one.entry else None
@@ -145,7 +149,7 @@ class _Removing:
         self.free()
         entry = self.record(Phase.KEPT, seen)
         self.tools.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
-        return Ending(Result.KEPT, f"until {kept.until}: {kept.why}")
+        return Ending(Result.KEPT, kept)
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
         if self.one.entry is not None:

@@ -62,6 +62,8 @@ class Wait:
     refused_since: float = 0
     lost_since: float | None = None
     status: str = ""
+    at_work: bool = False
+    """AWS is at work on it, as was last seen."""
     awaiting: str = ""
     """What was last waited for."""
 
@@ -102,10 +104,11 @@ class Wait:
         """Nothing is asked for: a step that is refused later is refused anew."""
         self.refusal = None
 
-    def looked(self, status: str) -> None:
-        """A look was answered."""
+    def looked(self, seen: Observed[Any, Any] | None, absent: str) -> None:
+        """A look was answered; ``absent``: the word for what is not there."""
         self.lost_since = None
-        self.status = status
+        self.status = seen.status if seen else absent
+        self.at_work = seen is not None and (not seen.settled or (seen.going and seen.kept is None))
 
     def pause(self, awaiting: str) -> None:
         """Wait for the next look."""
@@ -157,7 +160,7 @@ class Wait:
 
     def _wait(self, seconds: float, awaiting: str) -> None:
         self.awaiting = awaiting
-        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s))
+        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
         self.tools.clock.wait(seconds, self.tools.stop)
 
 

@@ -87,7 +87,7 @@ def resource(address: str, result: Result, elapsed_s: float = 0, note: str = "")
 def ended(event: Finished | Failed | Left | Skipped, elapsed_s: float = 0) -> Record:
     """How one resource ended, by its last event. What was left while AWS goes on has not succeeded: failed."""
     if isinstance(event, Finished):
-        return resource(event.address, event.result, event.elapsed_s, event.note)
+        return resource(event.address, event.result, event.elapsed_s, event.said)
     if isinstance(event, Failed):
         return resource(event.address, Result.FAILED, event.elapsed_s, event.error.cause) | {"code": event.error.code}
     if isinstance(event, Left):

@@ -288,4 +288,4 @@ def _ended(run: Run, runner: Runner, left: dict[str, Sight]) -> int:
 
 def _tell_kept(run: Run, kept: list[Finished]) -> None:
     for one in sorted(kept, key=lambda each: each.address):
-        run.screen.warn(f"kept: {one.address} {one.note}")
+        run.screen.warn(f"kept: {one.address} {one.said}")

@@ -36,6 +36,8 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
 def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> None:
     assert Bare().refuses(Observed(SMALL, None)) is None
     assert Bare().lingers(World(), "a", SMALL) is None
+    assert list(Bare().leaves(World(), "a", SMALL)) == []
+    assert Bare().explain(World(), "a") == ""
     assert [Bare.holds_data, Bare.replaceable, Bare.early, Bare.made_by_aws] == [False] * 4
     assert Bare.repeatable
 

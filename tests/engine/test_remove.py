@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from tapctl.engine.events import Ending, Known, Progress, Result
-from tapctl.engine.model import Owner
+from tapctl.engine.model import Kept, Owner
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Stopped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
@@ -211,7 +213,7 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
 
     ending = take_away(world, Key())
 
-    assert ending == Ending(Result.KEPT, "until 2031-05-06: a key waits before it is deleted")
+    assert ending == Ending(Result.KEPT, Kept("2031-05-06", "a key waits before it is deleted"))
     kept = world.journal.entries["key/a"]
     assert (kept.phase, kept.kept_until, kept.kept_why) == (
         Phase.KEPT,
@@ -222,11 +224,25 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
     assert world.calls == ["delete key/a"]
 
 
+def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
+    class Archived(Plain):
+        def leaves(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Kept]]:
+            assert self.lingers(aws, id, last) is None
+            return [("snapshot/s", Kept("you delete it", "it holds the data"))]
+
+    world = there(Archived())
+    world.holds["plain/a"] = 60
+
+    ended = take_away(world, Archived())
+
+    assert ended == Ending(Result.DELETED, leaves=(("snapshot/s", Kept("you delete it", "it holds the data")),))
+
+
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
     world = there(Needed())
     told: Told = []
 
-    assert take_away(world, Needed(), tell=told.append).note == "until its snapshots are deleted: they need it"
+    assert take_away(world, Needed(), tell=told.append).kept == Kept("its snapshots are deleted", "they need it")
     assert world.calls == []
     assert told == [Known("needed/a")]
 

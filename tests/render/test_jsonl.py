@@ -128,7 +128,7 @@ def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: S
     shown.screen.begin([KEY, CLUSTER])
     shown.screen.event(Started(KEY))
     shown.screen.event(Known(KEY))
-    shown.screen.event(Finished(KEY, Result.CREATED, 0.61, "a note"))
+    shown.screen.event(Finished(KEY, Result.CREATED, 0.61, note="a note"))
     shown.screen.event(Progress(CLUSTER, "creating", 5))
     shown.screen.event(Left(CLUSTER, "creating"))
     shown.screen.event(Left("db-instance/i", ""))

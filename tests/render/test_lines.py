@@ -5,6 +5,7 @@ import io
 import pytest
 
 from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.model import Kept
 from tapctl.errors import AwsRefused
 from tapctl.render.lines import LinesView
 from tapctl.render.out import Out
@@ -95,7 +96,7 @@ def test_a_failure_and_what_was_left_are_told(watched: Watched) -> None:
 
 
 def test_what_was_kept_says_until_when(watched: Watched) -> None:
-    watched.view.event(Finished(KEY, Result.KEPT, 1, "until 2027-01-08: AWS deletes no key at once"))
+    watched.view.event(Finished(KEY, Result.KEPT, 1, Kept("2027-01-08", "AWS deletes no key at once")))
     watched.view.event(Finished(INSTANCE, Result.SKIPPED, 0))
     assert watched.new() == [
         "  ✓ kms-key      alias/key  kept        1.0 s   until 2027-01-08: AWS deletes no key at once",
