@@ -55,7 +55,7 @@ def advise(report: Report, run: Run) -> dict[tuple[str, str], Advice]:
 
 def _advice(one: Finding, run: Run) -> Advice:
     if one.state is State.UNEXPECTED:
-        return Advice(undo=_delete_member(str(one.live).rpartition("/")[2], run))
+        return Advice(undo=delete_member(str(one.live).rpartition("/")[2], run))
     if one.state is State.PENDING and one.note.startswith("until"):
         return Advice()
     if one.state is State.UNKNOWN:
@@ -63,7 +63,8 @@ def _advice(one: Finding, run: Run) -> Advice:
     return Advice(edit=_edit(one, run.config.environment), undo=run.command("apply"))
 
 
-def _delete_member(identifier: str, run: Run) -> str:
+def delete_member(identifier: str, run: Run) -> str:
+    """The command that removes a cluster's member which is not ours: tapctl never does."""
     target = run.aws.target
     command = f"aws rds delete-db-instance --db-instance-identifier {identifier} --region {target.region}"
     # The embedded AWS: the real one must never hear of it.

@@ -150,6 +150,13 @@ class Store(Protocol):
             LockHeld: somebody else has it.
         """
 
+    def attach(self, suffix: str, name: str, content: bytes) -> None:
+        """Put this beside the manifest as ``<suffix>.<name>.json``, durably; an earlier one is replaced.
+
+        Raises:
+            StoreFailed: it could not be written.
+        """
+
     def archived(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, Kept, Observed, Owner, Reconciler, Spec, Usual, address
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.reconcilers.db_cluster_calls import creation, modification
 from tapctl.reconcilers.db_cluster_sight import DbClusterOutputs, DbClusterSpec, is_terminal, observed
@@ -137,6 +137,12 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if status != "available":
                 return f"the final snapshot {name} is {status} ({one.get('PercentProgress', 0)} %)"
         return None
+
+    def leaves(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Kept]]:  # noqa: ARG002 -- as above
+        """Its final snapshot."""
+        for name in _final_snapshots(aws, id):
+            why = "the final snapshot: the database can be restored from it"
+            yield address("db-cluster-snapshot", name), Kept("you delete it", why)
 
 
 def final_snapshot_due(live: DbClusterSpec, last: Spec | None) -> bool:
