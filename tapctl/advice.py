@@ -20,6 +20,7 @@ _COMMON: Final = {
         "parameters.log_min_duration_statement": "database.log_min_duration_statement_ms",
         "parameters.log_statement": "database.log_statement",
     },
+    "db-instance": {"maintenance_window": "database.maintenance_window"},
     "lambda-function": {
         "timeout_s": "processor.timeout_s",
         "image_uri": "processor.image",

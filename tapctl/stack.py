@@ -199,19 +199,21 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
         ),
         after=[subnet_group, cluster_parameters, instance_parameters, db_rules, database_logs],
     )
+    members = [names.instance(index) for index in range(db.instance_count)]
     instances = [
         stack.add(
-            DbInstance(),
-            names.instance(index),
+            DbInstance(members),
+            member,
             DbInstanceSpec(
                 cluster=names.cluster,
                 instance_class=db.instance_class,
                 parameter_group=names.instance_parameter_group(db.engine_major),
-                tags=tags(names.instance(index)),
+                maintenance_window=db.maintenance_window,
+                tags=tags(member),
             ),
             after=[cluster, instance_parameters],
         )
-        for index in range(db.instance_count)
+        for member in members
     ]
     stack.add(
         SecretRotation(),

@@ -212,6 +212,15 @@ CASES = [
         ),
         drift_of("db-instance/db-cluster-dev-0", "publicly_accessible"),
     ),
+    Case(
+        "an instance's window",
+        lambda world: world.client("rds").modify_db_instance(
+            DBInstanceIdentifier="db-cluster-dev-0", PreferredMaintenanceWindow="Wed:22:00-Wed:23:00"
+        ),
+        drift_of("db-instance/db-cluster-dev-0", "maintenance_window"),
+        edit="common.toml: database.maintenance_window",
+        live="wed:22:00-wed:23:00",
+    ),
 ]
 
 

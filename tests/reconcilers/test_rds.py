@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws import Aws, Target
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.rds import cluster_of, last_event, meaning, tagged, tags_of
+from tapctl.reconcilers.rds import cluster_of, how_to_start, last_event, meaning, tagged, tags_of
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 
@@ -39,6 +39,14 @@ def test_a_refusal_that_passes_by_itself_is_asked_again(code: str, message: str,
 def test_any_other_refusal_is_a_refusal(code: str) -> None:
     error = AwsRefused("rds", "ModifyDBCluster", code, "no")
     assert meaning(error) is error
+
+
+@pytest.mark.parametrize("code", ["InvalidDBClusterStateFault", "InvalidDBInstanceState"])
+def test_a_stopped_cluster_is_not_waited_for(code: str) -> None:
+    error = AwsRefused("rds", "ModifyDBCluster", code, "Cluster c is in Stopped state")
+    start = how_to_start(Aws(Target(region="eu-west-1")), "c")
+    assert meaning(error, start) is error
+    assert error.hint == "start it first: aws rds start-db-cluster --db-cluster-identifier c --region eu-west-1"
 
 
 def test_a_cluster_that_was_not_asked_for_is_not_the_one(aws: Aws) -> None:
