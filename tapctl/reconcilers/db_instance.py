@@ -13,7 +13,7 @@ from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Usual
 from tapctl.errors import AlreadyExists, AwsRefused
 from tapctl.reconcilers.db_instance_sight import TYPE, DbInstanceOutputs, DbInstanceSpec, found, observed
 from tapctl.reconcilers.db_instance_writer import successor
-from tapctl.reconcilers.rds import NO_INSTANCE, arn_of, how_to_start, meaning, set_tags, tag_list, tags_of
+from tapctl.reconcilers.rds import NO_INSTANCE, arn_of, how_to_start, last_event, meaning, set_tags, tag_list, tags_of
 
 if TYPE_CHECKING:
     from tapctl.aws import Aws
