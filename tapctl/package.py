@@ -47,9 +47,9 @@ def build(directory: Path) -> Package:
     Raises:
         ConfigError: the folder is missing, unreadable, too large, without entry point, or holds more than plain files.
     """
-    if not directory.is_dir():
-        raise _problem(directory, "is no folder; handlers/ has to stand beside the folder of the environment files")
     try:
+        if not directory.is_dir():
+            raise _problem(directory, "is no folder; handlers/ has to stand beside the folder of the environment files")
         files = {path.relative_to(directory).as_posix(): path for path in _files(directory)}
         if sum(path.stat().st_size for path in files.values()) > MAX_BYTES:
             raise _problem(directory, "is larger than the 50 MB that Lambda takes in one upload; deploy it as an image")
