@@ -52,7 +52,7 @@ def target_options(command: F) -> F:
             envvar="TAPCTL_CONFIG",
             default="environments",
             show_default=True,
-            type=click.Path(path_type=Path),
+            type=click.Path(),
             help="The folder of the environment files.",
         ),
         click.option("--region", help="Another region than the file's."),
@@ -81,21 +81,21 @@ def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
 
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for."""
-    from tapctl.config import check_suffix
+    from tapctl.config import check_folder, check_suffix
     from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
     from tapctl.render.terminal import can_ask
     from tapctl.run import Options
 
     screen = screen_of(context, given)
-    env, suffix = given.pop("env"), given.pop("suffix")
+    env, suffix, folder = given.pop("env"), given.pop("suffix"), given.pop("folder")
     options = Options(
         verb=str(context.info_name),
         env=env,
         suffix=suffix,
         named=env is not None or suffix is not None,
         region=given.pop("region"),
-        config=given.pop("folder"),
+        config=Path(folder),
         state=given.pop("state"),
         sandbox=context.meta["sandbox"],
         yes=given.pop("yes", False),
@@ -105,6 +105,7 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     )
     context.meta["options"] = options
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
+    check_folder(folder)
     if suffix == "":
         # As from an unset variable: it must never mean "the environment itself".
         check_suffix(suffix, env or "", ())

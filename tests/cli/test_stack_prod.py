@@ -83,6 +83,7 @@ def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     assert after["MemorySize"] == 2048
 
 
+@pytest.mark.soak
 def test_a_suffix_makes_an_isolated_copy_beside_dev(world: World) -> None:
     world.standing()
     before = world.path().read_bytes()

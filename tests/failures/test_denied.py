@@ -60,7 +60,7 @@ def test_no_call_is_left_out(scene: Scene) -> None:
     assert set(scene.tapctl(*DESTROYING).asked) <= set(DESTROY)
 
 
-@pytest.mark.parametrize("name", strided(FIRST_APPLY, 22, 14))
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
 def test_a_first_apply(scene: Scene, name: str) -> None:
     answer = scene.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
@@ -70,7 +70,7 @@ def test_a_first_apply(scene: Scene, name: str) -> None:
     assert scene.ours() == MADE
 
 
-@pytest.mark.parametrize("name", strided(CHANGE, 30, 7))
+@pytest.mark.parametrize("name", strided(CHANGE, len(CHANGE), 37))
 def test_an_apply_that_changes(scene: Scene, name: str) -> None:
     scene.standing()
     edit_all(scene)
@@ -123,7 +123,7 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, nam
     is_told(answer, name)
 
 
-@pytest.mark.parametrize("name", strided(DESTROY, 25, 5))
+@pytest.mark.parametrize("name", strided(DESTROY, len(DESTROY), 30))
 def test_a_destroy(scene: Scene, name: str) -> None:
     scene.standing()
     answer = scene.meeting(deny(name), *DESTROYING)

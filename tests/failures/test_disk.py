@@ -127,7 +127,7 @@ def test_only_another_configuration_is_to_be_recorded_and_cannot_be(scene: Scene
     assert scene.applied("dev").changes == ()
 
 
-@pytest.mark.parametrize("nth", strided((1, 12), 2, 1))
+@pytest.mark.parametrize("nth", strided((1, 12), 3, 2))
 def test_the_disk_is_full_during_a_destroy(scene: Scene, nth: int) -> None:
     scene.standing()
     answer = scene.meeting(at_change(nth, lambda: block(scene)), "destroy", "--env", "dev", "--yes")
@@ -155,6 +155,7 @@ def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
     assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_nothing_can_be_written_anywhere(scene: Scene) -> None:
     """Neither the record nor a rescue copy: what was there is whole, and what was made is found by its ids and tags."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

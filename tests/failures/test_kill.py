@@ -85,6 +85,7 @@ def test_at_a_write_of_the_record(scene: Scene, nth: int, moment: str) -> None:
     assert scene.tapctl("apply", "--env", "dev", "--yes", *STATE).changes == ()
 
 
+@pytest.mark.soak
 def test_the_record_lost_with_the_run(scene: Scene) -> None:
     """Killed half way, and then the record removed: ids and tags are enough to go on without a duplicate."""
     killed(scene, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
