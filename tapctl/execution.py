@@ -11,12 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from tapctl.engine.change import Action
 from tapctl.engine.clock import WallClock
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.events import Ending, Failed, Finished, Left, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.graph import Step
-from tapctl.engine.plan import Action
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed, TapctlError

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.asked import PROPAGATION_S, Asked
+from tapctl.engine.change import Action, Change
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.graph import AnyResource
 from tapctl.engine.model import Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.permit import permit
-from tapctl.engine.plan import Action, Change, entry_for, not_ours
+from tapctl.engine.plan import entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
 from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Refused

@@ -3,95 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 from typing import Any
 
 from tapctl.engine import refs
+from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.diff import compare, details, same
 from tapctl.engine.graph import AnyResource, Stack
-from tapctl.engine.model import Impact, Observed, Owner, Pending, Reconciler, Spec
+from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours
-from tapctl.errors import Refused, TapctlError, Unread
+from tapctl.errors import Refused, Unread
 from tapctl.manifest.entry import Entry, Phase
-
-AFTER_APPLY = "(known after apply)"
-
-
-class Action(IntEnum):
-    """What is to be done, by severity: an apply may do less than its plan, never more."""
-
-    NOTHING = 0
-    SETTLE = 1
-    UPDATE = 2
-    CREATE = 3
-    REPLACE = 4
-    DELETE = 5
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """One field's change. ``outside``: the live value was changed outside tapctl, and apply will undo that."""
-
-    path: str
-    have: Any
-    want: Any
-    impact: Impact = Impact.NONE
-    outside: bool = False
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is to be done with one resource, and why it must not be where it must not."""
-
-    address: str
-    type: str
-    id: str
-    action: Action
-    fields: tuple[FieldChange, ...] = ()
-    impact: Impact = Impact.NONE
-    pending: Mapping[str, Pending] = field(default_factory=dict)
-    unread: Mapping[str, str] = field(default_factory=dict)
-    unexpected: tuple[str, ...] = ()
-    """Residents that are not ours: reported, never touched."""
-    note: str = ""
-    blocked: TapctlError | None = None
-
-    @property
-    def outside(self) -> bool:
-        """Whether apply would undo a change made outside tapctl."""
-        return any(one.outside for one in self.fields)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All changes in the stack's order, removals last; and what the look already proved."""
-
-    changes: tuple[Change, ...]
-    outputs: refs.KnownOutputs
-    confirmed: tuple[Entry, ...]
-    """Entries for what needs nothing and is missing or differs in the record: written at once, without a call."""
-    forgotten: tuple[str, ...]
-    """Recorded addresses of what is wanted no longer and is gone already."""
-
-    def to(self, *actions: Action) -> tuple[Change, ...]:
-        """The changes with one of these actions."""
-        return tuple(one for one in self.changes if one.action in actions)
-
-    @property
-    def blocked(self) -> tuple[Change, ...]:
-        """What must not be done."""
-        return tuple(one for one in self.changes if one.blocked is not None)
-
-    @property
-    def work(self) -> tuple[Change, ...]:
-        """What an apply executes: everything but NOTHING."""
-        return tuple(one for one in self.changes if one.action is not Action.NOTHING)
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing to create, change or remove."""
-        return not self.to(Action.UPDATE, Action.CREATE, Action.REPLACE, Action.DELETE)
 
 
 def make_plan(

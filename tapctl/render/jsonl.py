@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TextIO
 
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event, Failed, Finished, Left, Progress, Result, Skipped
-from tapctl.engine.plan import Action, Plan
 from tapctl.errors import TapctlError
 from tapctl.render import records
 from tapctl.render.clean import sentence

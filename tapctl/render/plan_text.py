@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapctl.engine.plan import Action, Change, FieldChange, Plan
+from tapctl.engine.change import Action, Change, FieldChange, Plan
 from tapctl.render.clean import sentence
 from tapctl.render.paint import PLAIN, Paint
 from tapctl.render.rows import Block, Detail, block_lines

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from tapctl import __version__
 from tapctl.engine import refs
+from tapctl.engine.change import Change
 from tapctl.engine.drift import Finding
 from tapctl.engine.events import Failed, Finished, Left, Progress, Result, Skipped
-from tapctl.engine.plan import Change
 from tapctl.errors import AwsError, AwsLost, ConfigError, LockHeld, NotConverged, TapctlError
 from tapctl.render.screen import Advice, Header, Verdict
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TextIO
 
+from tapctl.engine.change import Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
 from tapctl.render import clean
 from tapctl.render.drift_text import drift_lines

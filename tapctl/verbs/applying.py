@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.graph import Removal, building, removing
-from tapctl.engine.plan import Action, Plan
 from tapctl.engine.remove import Leaving
 from tapctl.errors import AwsRefused, StoreFailed, UsageError
 from tapctl.execution import Outcome, Runner

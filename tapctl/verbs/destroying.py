@@ -7,10 +7,11 @@ from typing import Any
 
 from tapctl.advice import delete_member
 from tapctl.certificate import COLUMNS, NAME, Certificate
+from tapctl.engine.change import Action, Change, Plan
 from tapctl.engine.events import Failed, Left, Result, Skipped
 from tapctl.engine.model import Kept, Observed
 from tapctl.engine.observe import Unreadable
-from tapctl.engine.plan import Action, Change, Plan, not_ours
+from tapctl.engine.plan import not_ours
 from tapctl.engine.remove import Leaving
 from tapctl.errors import Refused, StoreFailed, TapctlError, UsageError
 from tapctl.execution import Runner

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from tapctl.beside import beside
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import address
 from tapctl.engine.observe import Look, look
-from tapctl.engine.plan import Action, Plan, make_plan
+from tapctl.engine.plan import make_plan
 from tapctl.image import resolve as resolve_image
 from tapctl.manifest.entry import Manifest, Phase
 from tapctl.names import Names

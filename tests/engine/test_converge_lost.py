@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action
 from tapctl.engine.events import Result
-from tapctl.engine.plan import Action
 from tapctl.errors import AwsLost, NotConverged
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, entry, large

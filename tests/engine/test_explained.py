@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.plan import Action
+from tapctl.engine.change import Action
 from tapctl.errors import NotConverged
 from tests.engine.driving import bring, take_away, there
 from tests.engine.kinds import LARGE, Plain, resource

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import Impact, Kept, Pending
 from tapctl.engine.observe import Absent, Sight
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan, make_plan
+from tapctl.engine.plan import make_plan
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Plain, ThingOutputs, ThingSpec

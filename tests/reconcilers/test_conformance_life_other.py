@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
+from tapctl.engine.change import Action
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.plan import Action
 from tapctl.sandbox.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed

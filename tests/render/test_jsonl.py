@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl import __version__
+from tapctl.engine.change import Action, Change, FieldChange
 from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
-from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.errors import AwsLost, AwsRefused, ConfigError, LockHeld, NotConverged, Problem, Refused, TapctlError
 from tapctl.policy import allow, policy
 from tapctl.render.jsonl import JsonScreen
