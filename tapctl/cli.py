@@ -54,16 +54,20 @@ def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, *
 
 
 @cli.command()
+@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours.")
 @click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
+@click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
 @click.pass_context
-def apply(context: click.Context, /, *, allowed: tuple[str, ...], **given: Any) -> int:
+def apply(
+    context: click.Context, /, *, adopted: tuple[str, ...], allowed: tuple[str, ...], reboot: bool, **given: Any
+) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.verbs.applying import apply
 
-    return apply(open_one(context, given), allowed=allowed)
+    return apply(open_one(context, given), adopted=adopted, allowed=allowed, reboot=reboot)
 
 
 @cli.command()

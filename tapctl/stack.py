@@ -211,7 +211,8 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
                 maintenance_window=db.maintenance_window,
                 tags=tags(member),
             ),
-            after=[cluster, instance_parameters],
+            # The groups too: what a reboot is to put in force has to be set before.
+            after=[cluster, cluster_parameters, instance_parameters],
         )
         for member in members
     ]

@@ -35,6 +35,13 @@ class FieldChange:
     want: Any
     impact: Impact = Impact.NONE
     outside: bool = False
+    until: str = ""
+    """What it waits for after it was accepted: it is deferred until then; empty: it is in force at once."""
+
+    @property
+    def cost(self) -> str:
+        """What it costs, or until when it is put off, in a word."""
+        return f"deferred until {self.until}" if self.until else self.impact.word
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,18 @@ class Change:
     unexpected: tuple[str, ...] = ()
     """Residents that are not ours: reported, never touched."""
     note: str = ""
+    removed_outside: bool = False
+    """It was made and recorded, and somebody has removed it: apply will make it again."""
+    adopts: bool = False
+    """It is somebody else's, and is taken over."""
+    reboots: bool = False
+    """It is rebooted, to put in force what waits for that."""
     blocked: TapctlError | None = None
 
     @property
     def outside(self) -> bool:
         """Whether apply would undo a change made outside tapctl."""
-        return any(one.outside for one in self.fields)
+        return self.removed_outside or any(one.outside for one in self.fields)
 
 
 @dataclass(frozen=True)

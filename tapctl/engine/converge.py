@@ -7,7 +7,7 @@ alone; a call's answer says only that it was accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tapctl.engine import refs
 from tapctl.engine.asked import PROPAGATION_S, Asked
@@ -15,7 +15,7 @@ from tapctl.engine.change import Action, Change
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.graph import AnyResource
-from tapctl.engine.model import Impact, Observed, Spec
+from tapctl.engine.model import REBOOT, Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.permit import permit
 from tapctl.engine.plan import entry_for, not_ours
@@ -23,8 +23,6 @@ from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
 from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Refused
 from tapctl.manifest.entry import Entry, Phase
-
-REBOOT: Final = "reboot"
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,6 @@ class _Converging:
         self.was_seen = False
         self.absent_since: float | None = None
         self.gave_up: str | None = None
-        self.stuck: str | None = None
         self.asked = Asked(self.wait)
         # A thing that a second create would double is not believed absent at once where a create may have been lost.
         self.doubtful = not self.rec.repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
@@ -109,7 +106,7 @@ class _Converging:
         recorded = self.entry.outputs if self.entry else None
         # What this very loop has made shows its tags later than itself.
         made_by_aws = self.rec.made_by_aws or (self.made and seen.owner is None)
-        if not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=made_by_aws):
+        if not self.change.adopts and not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=made_by_aws):
             self.stranger(seen)
             return False
         if seen.going:
@@ -118,7 +115,7 @@ class _Converging:
         self.was_seen = True
         if seen.failed is not None and not self.heal(seen):
             return False
-        self.end_if_stuck(seen)
+        self.asked.end_if_stuck(seen)
         differs = compare(self.want, seen.spec, unread=seen.unread)
         missing = self.asked.missing(differs)
         costs = max((self.rec.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
@@ -126,8 +123,7 @@ class _Converging:
             self.publish(seen)
         pending = any(name in self.asked.fields and waiting.until != REBOOT for name, waiting in seen.pending.items())
         if not differs and not pending and seen.settled and seen.outputs is not None and seen.failed is None:
-            self.done(seen)
-            return True
+            return self.restarted(seen) and self.done(seen)
         if (seen.failed or seen.stuck) is not None and not missing and not self.asked.fields:
             raise given_up(self.one.address, seen)
         if missing:
@@ -220,14 +216,6 @@ class _Converging:
             return False
         return True
 
-    def end_if_stuck(self, seen: Observed[Any, Any]) -> None:
-        """What AWS gave up on before is asked for again, and may show for a while after that; our own ends the node."""
-        before, self.stuck = self.stuck, seen.stuck
-        if seen.stuck is None or not self.asked.fields:
-            return
-        if seen.stuck != before or self.wait.now - self.wait.since_step > PROPAGATION_S:
-            raise given_up(self.one.address, seen)
-
     def replace(self, seen: Observed[Any, Any]) -> None:
         self.permit(Action.REPLACE)
         if self.result is Result.REPLACED:
@@ -286,10 +274,23 @@ class _Converging:
             self.tools.known[self.one.address] = seen.outputs.model_dump()
             self.tell(Known(self.one.address))
 
-    def done(self, seen: Observed[Any, Any]) -> None:
+    def restarted(self, seen: Observed[Any, Any]) -> bool:
+        """Whether nothing waits for a reboot that it is to get; the reboot is the last step, and taken once."""
+        if not self.change.reboots or not self.asked.awaits_reboot(seen):
+            return True
+        self.permit(Action.UPDATE, Impact.RESTART)
+        self.before_step()
+        self.rec.restart(self.tools.aws, self.one.id, self.want)
+        self.asked.rebooted = True
+        self.result = Result.UPDATED if self.result is Result.UNCHANGED else self.result
+        self.wait.stepped()
+        return False
+
+    def done(self, seen: Observed[Any, Any]) -> bool:
         outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
         self.unread = tuple(sorted(seen.unread.values()))
         # What this loop has made is known without reading it; what it found there is not.
         unread = () if self.made else tuple(seen.unread)
         self.tools.journal.put(entry_for(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))
         self.tools.known[self.one.address] = outputs
+        return True

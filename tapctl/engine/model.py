@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +22,12 @@ class Impact(IntEnum):
     RESTART = 1
     FAILOVER = 2
     REPLACE = 3
+    DATA_LOSS = 4
+
+    @property
+    def word(self) -> str:
+        """As plans say it."""
+        return self.name.lower().replace("_", " ")
 
 
 class Spec(BaseModel):
@@ -84,6 +90,10 @@ class Owner:
         return self.managed_by not in ("", other.managed_by) or self.suffix not in ("", other.suffix)
 
 
+REBOOT: Final = "reboot"
+"""What a pending value may wait for, that never comes by itself."""
+
+
 @dataclass(frozen=True)
 class Pending:
     """A value that AWS has accepted and that is not in force yet."""
@@ -126,6 +136,8 @@ class Observed(Generic[S, O]):
     owner: Owner | None = None
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Field to what was accepted for it and is not in force."""
+    deferred: Mapping[str, str] = field(default_factory=dict)
+    """Path of a part of a field (``parameters.x``) to what a change of it waits for: `REBOOT`."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
     kept: Kept | None = None
@@ -172,6 +184,8 @@ class Reconciler(ABC, Generic[S, O]):
     """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
     dies_with_parent: ClassVar[bool] = False
     """A facet that goes when its parent goes; it is not removed by itself."""
+    restarts: ClassVar[bool] = False
+    """What is deferred until a reboot on something that it needs is put in force by its `restart`."""
     facet: ClassVar[bool] = False
     """Lives on another resource, whose id and owner are its own; its create is an update."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
@@ -198,6 +212,14 @@ class Reconciler(ABC, Generic[S, O]):
     @abstractmethod
     def update(self, aws: Any, id: str, have: S, want: S) -> frozenset[str]:
         """Change it by exactly one changing call; returns the fields that call asked for."""
+
+    def restart(self, aws: Any, id: str, want: S) -> None:
+        """Put in force what waits for a reboot, by exactly one changing call. Only where there can be such a thing.
+
+        Raises:
+            NotYet: others have to go first.
+        """
+        raise NotImplementedError(f"nothing of a {self.type} waits for a reboot")
 
     @abstractmethod
     def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Kept | None:

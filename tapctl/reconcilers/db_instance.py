@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Usual
 from tapctl.errors import AlreadyExists, AwsRefused
 from tapctl.reconcilers.db_instance_sight import TYPE, DbInstanceOutputs, DbInstanceSpec, found, observed
-from tapctl.reconcilers.db_instance_writer import successor
+from tapctl.reconcilers.db_instance_writer import readers_first, successor
 from tapctl.reconcilers.rds import NO_INSTANCE, arn_of, how_to_start, last_event, meaning, set_tags, tag_list, tags_of
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     outputs = DbInstanceOutputs
     early = True
     replaceable = True
+    restarts = True
     impacts: ClassVar[Mapping[str, Impact]] = {
         "cluster": Impact.REPLACE,
         "engine": Impact.REPLACE,
@@ -91,6 +92,14 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                 aws.rds.failover_db_cluster(DBClusterIdentifier=want.cluster, TargetDBInstanceIdentifier=other)
                 return frozenset()
             return set_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
+        except AwsRefused as error:
+            raise meaning(error, how_to_start(aws, want.cluster)) from error
+
+    def restart(self, aws: Aws, id: str, want: DbInstanceSpec) -> None:
+        """Reboot it without a failover, which would put no parameter in force; the writer last."""
+        readers_first(aws, id, want, self._staying)
+        try:
+            aws.rds.reboot_db_instance(DBInstanceIdentifier=id)
         except AwsRefused as error:
             raise meaning(error, how_to_start(aws, want.cluster)) from error
 

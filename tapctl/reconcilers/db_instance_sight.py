@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from tapctl.engine.model import Observed, Outputs, Owner, Pending, Spec
+from tapctl.engine.model import REBOOT, Observed, Outputs, Owner, Pending, Spec
 from tapctl.errors import AwsRefused
 from tapctl.reconcilers.rds import NO_INSTANCE, cluster_of, how_to_start, last_event, tags_of
 
@@ -36,7 +36,7 @@ TERMINAL: Final = frozenset(
 STOPPED: Final = "stopped"
 """Nothing is wrong with it, but nothing will happen to it either until somebody starts its cluster."""
 APPLYING: Final = "applying"
-_IN_FORCE: Final = frozenset({"in-sync", APPLYING, ""})
+IN_FORCE: Final = frozenset({"in-sync", APPLYING, ""})
 
 
 class DbInstanceSpec(Spec):
@@ -81,9 +81,9 @@ def observed(
     pending = {}
     if later:
         pending["instance_class"] = Pending(window, f"now {instance.get('DBInstanceClass')}")
-    needing = [f"{group}: {state}" for group, state in waiting if state not in _IN_FORCE]
+    needing = [f"{group}: {state}" for group, state in waiting if state not in IN_FORCE]
     if needing:
-        pending["parameter_group"] = Pending("reboot", ", ".join(needing))
+        pending["parameter_group"] = Pending(REBOOT, ", ".join(needing))
     groups = instance.get("DBParameterGroups", [])
     spec = DbInstanceSpec(
         cluster=instance.get("DBClusterIdentifier", ""),

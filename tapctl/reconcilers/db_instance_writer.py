@@ -1,4 +1,4 @@
-"""Who is to write while the writer changes its class: the others change first, then it fails over and follows them.
+"""Who is to write while the writer changes its class or is rebooted: the others go first.
 
 AWS's facts are from the RDS API reference (FailoverDBCluster, DBClusterMember) and the Aurora user guide ("High
 availability for Amazon Aurora").
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tapctl.engine.model import Owner
 from tapctl.errors import NotYet, Patience
-from tapctl.reconcilers.db_instance_sight import APPLYING, READY, STOPPED, TERMINAL, described, parameters
+from tapctl.reconcilers.db_instance_sight import APPLYING, IN_FORCE, READY, STOPPED, TERMINAL, described, parameters
 from tapctl.reconcilers.rds import cluster_of, tags_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,23 @@ def successor(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] 
         # Perhaps by our own failover, whose outcome does not show yet.
         raise NotYet(f"{want.cluster} is {status}", Patience.LONG)
     return ready[0][1] if ready else None
+
+
+def readers_first(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> None:
+    """Let a writer be rebooted only when the readers, who may have to take over, run with the new parameters.
+
+    Raises:
+        NotYet: one of them does not.
+    """
+    cluster = cluster_of(aws, want.cluster)
+    if cluster is None or not _writes(cluster, id):
+        return
+    for one in _others(aws, id, want):
+        name, status = one.get("DBInstanceIdentifier", ""), one.get("DBInstanceStatus", "")
+        waits = any(state not in IN_FORCE for _, state in parameters(aws, one))
+        if (staying is None or name in staying) and (waits or status not in READY):
+            why = "waits for its own reboot" if waits else f"is {status}"
+            raise NotYet(f"{id} writes and is rebooted last: {name} {why}", Patience.LONG)
 
 
 def _writes(cluster: DBClusterTypeDef, id: str) -> bool:

@@ -43,7 +43,7 @@ def drift_lines(
         following = None if after is None else advice.get((after.address, after.field))
         if now is not None and (after is None or after.address != one.address or following != now):
             told += advice_lines(now, paint)
-    told.append(f"  checked {report.fields - report.unknown} of {_fields(report.fields)} on {_resources(report)}")
+    told.append(f"  checked {report.fields - report.unchecked} of {_fields(report.fields)} on {_resources(report)}")
     return told
 
 

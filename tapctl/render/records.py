@@ -46,12 +46,14 @@ def planned_change(change: Change) -> Record:
                 "path": one.path,
                 "have": refs.plain(one.have),
                 "want": refs.plain(one.want),
-                "impact": one.impact.name.lower(),
+                "impact": one.impact.word,
                 "outside": one.outside,
+                "until": one.until,
             }
             for one in change.fields
         ],
-        "impact": change.impact.name.lower(),
+        "impact": change.impact.word,
+        "outside": change.outside,
         "pending": {name: {"until": one.until, "detail": one.detail} for name, one in sorted(change.pending.items())},
         "unread": dict(change.unread),
         "unexpected": list(change.unexpected),

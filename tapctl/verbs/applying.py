@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from tapctl.engine.change import Action, Plan
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
@@ -17,10 +19,16 @@ from tapctl.stack import RANKS
 from tapctl.verbs.planning import Survey, counted, show_blocked, survey, verdict
 
 
-def apply(run: Run, *, allowed: tuple[str, ...] = ()) -> int:
-    """Make the environment what its configuration says."""
+def apply(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False) -> int:
+    """Make the environment what its configuration says.
+
+    ``adopted``: addresses of what is somebody else's and is taken over. ``allowed``: of what holds data and may be
+    removed. ``reboot``: what waits for a reboot gets it.
+    """
     with run.locked() as lease:
-        found = survey(run, allowed)
+        found = survey(run, adopted=adopted, allowed=allowed, reboot=reboot)
+        _check("--adopt", adopted, [one.address for one in found.stack])
+        _check("--allow", allowed, list(found.manifest.entries))
         run.screen.plan(found.plan)
         if found.plan.blocked:
             return verdict(run, "BLOCKED", show_blocked(run, found.plan), counted(found.plan), "nothing was changed")
@@ -40,6 +48,24 @@ def apply(run: Run, *, allowed: tuple[str, ...] = ()) -> int:
         except StoreFailed as error:
             return verdict(run, "NOT RECORDED", runner.unsaved(error), _results(outcome, found.plan), "all is made")
         return _converged(run, found, outcome)
+
+
+def _check(flag: str, named: tuple[str, ...], known: list[str]) -> None:
+    """Hold what the command line names against what there is: a slip must not pass for a permission.
+
+    Raises:
+        UsageError: there is no such address.
+    """
+    for here in named:
+        if here not in known:
+            near = difflib.get_close_matches(here, known, n=1)
+            raise UsageError(
+                f"{flag} {here}: there is no such address",
+                evidence=f"there are: {', '.join(sorted(known))}" if known else "nothing is recorded",
+                hint=f"did you mean {flag} {near[0]}?"
+                if near
+                else "an address is type/id, as tapctl plan --json says it",
+            )
 
 
 def consent(run: Run, question: str) -> bool:

@@ -38,8 +38,8 @@ class Survey:
     plan: Plan
 
 
-def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
-    """Read everything, change nothing."""
+def survey(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False) -> Survey:
+    """Read everything, change nothing; see `make_plan` for what is allowed."""
     manifest, version = run.recorded()
     released = beside(partial(release, run))
     arrivals = still_to_come(manifest, run.names, run.config.database.instance_count)
@@ -50,7 +50,16 @@ def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     wanted = [Look(one.reconciler, one.id, one.spec) for one in stack]
     leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
     seen = look(run.aws, [*wanted, *looks_of(leftover, reconcilers)])
-    plan = make_plan(stack, manifest.entries, seen, run.owner, reconcilers, allowed=allowed)
+    plan = make_plan(
+        stack,
+        manifest.entries,
+        seen,
+        run.owner,
+        reconcilers,
+        allowed=allowed,
+        adopted=adopted,
+        reboot=reboot,
+    )
     return Survey(stack, network, manifest, version, plan)
 
 

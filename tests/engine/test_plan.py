@@ -56,6 +56,13 @@ def test_what_is_absent_is_created_with_every_field_it_owns() -> None:
     assert FieldChange("size", None, "small") in change.fields
 
 
+def test_what_was_made_and_is_absent_was_removed_outside() -> None:
+    change = one(Plain(), SMALL, Absent(), recorded())
+    assert (change.action, change.outside, change.removed_outside) == (Action.CREATE, True, True)
+    # What an interrupted run was making was never there.
+    assert not one(Plain(), SMALL, Absent(), recorded(phase=Phase.MAKING)).outside
+
+
 def test_what_differs_is_changed_field_by_field_at_the_highest_impact() -> None:
     change = one(Plain(), ThingSpec(mode="wild", version="16.9", tags={"a": "b"}), seen())
     assert change.action is Action.UPDATE

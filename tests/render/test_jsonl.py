@@ -75,7 +75,8 @@ def test_a_planned_change_has_its_fields(shown: Shown) -> None:
         "kms-key",
     )
     assert (made["action"], made["blocked"]) == ("create", None)
-    assert made["fields"] == [{"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False}]
+    field = {"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False, "until": ""}
+    assert made["fields"] == [field]
     assert [one["impact"] for one in (*changed["fields"], changed)] == ["failover", "failover"]
     assert blocked["action"] == "nothing"
     assert blocked["blocked"] == {"code": "refused", "message": "iam-role/theirs exists and is not ours", "hint": None}
