@@ -63,6 +63,6 @@ REPORT = Report(
         Finding("kms-key/db-key-prod", "kms-key", "policy", State.UNKNOWN, note="kms:GetKeyPolicy denied"),
     ),
     fields=214,
-    unknown=1,
+    unchecked=1,
     resources=23,
 )
