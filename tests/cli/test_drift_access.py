@@ -183,5 +183,5 @@ def test_people_see_what_changed_and_what_to_do(dev: World) -> None:
     (line,) = (one for one in answer.out.splitlines() if one.startswith("  ! "))
     assert line.split() == ["!", "db-sg-dev", "rules", "+", "ingress", "10.9.0.0/16", "tcp/5432", "DRIFT"]
     assert "      undo it: tapctl apply --env dev" in answer.out.splitlines()
-    assert answer.out.splitlines()[-2] == "  checked 213 of 213 fields on 21 resources"
+    assert answer.out.splitlines()[-2] == "  checked 214 of 214 fields on 21 resources"
     assert answer.verdict == "DRIFT dev: 1 drifted · 0 pending · 0 unknown"
