@@ -36,6 +36,10 @@ _NOT_YET: Final[Mapping[str, Patience]] = {
     "InvalidDBParameterGroupState": Patience.BUSY,
     "InvalidDBClusterStateFault": Patience.LONG,
     "InvalidDBInstanceState": Patience.LONG,
+    # So the Data API calls both of a cluster (DisableHttpEndpoint).
+    "ResourceNotFoundFault": Patience.PROPAGATION,
+    "InvalidResourceStateFault": Patience.LONG,
+    "DBClusterRoleNotFound": Patience.PROPAGATION,
 }
 # InvalidParameterValue says a hundred things; these two pass by themselves: a security group that has not spread to
 # RDS, and the account's very first use of RDS, which makes its service-linked role.

@@ -92,6 +92,12 @@ CASES = [
         edit="common.toml: processor.timeout_s",
     ),
     Case(
+        "the function described",
+        lambda world: configure(world, Description="mine"),
+        drift_of(FUNCTION, "description"),
+        live="mine",
+    ),
+    Case(
         "tracing off",
         lambda world: configure(world, TracingConfig={"Mode": "PassThrough"}),
         drift_of(FUNCTION, "tracing"),

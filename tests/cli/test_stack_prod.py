@@ -21,7 +21,7 @@ def clusters(world: World, region: str) -> list[dict[str, Any]]:
 
 def test_prod_has_24_resources(prod: Answer) -> None:
     assert "24 created" in prod.verdict
-    assert "258/258 fields read back" in prod.verdict
+    assert "261/261 fields read back" in prod.verdict
 
 
 def test_prod_has_two_private_instances_of_its_class(shared: World, prod: Answer) -> None:
@@ -64,7 +64,7 @@ def test_prod_stays_in_its_region(shared: World, prod: Answer) -> None:
 def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
     again = shared.tapctl("apply", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
-    assert "24 unchanged · 258/258 fields read back" in again.verdict
+    assert "24 unchanged · 261/261 fields read back" in again.verdict
 
 
 def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:

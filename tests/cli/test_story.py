@@ -15,7 +15,7 @@ def test_made_then_nothing_to_do_then_gone(world: World, env: str) -> None:
     assert made.code == 0, made.err
     assert made.verdict.startswith(f"APPLY {env}: CONVERGED")
     assert "21 created" in made.verdict
-    assert "211/211 fields read back" in made.verdict
+    assert "214/214 fields read back" in made.verdict
     again = world.tapctl("apply", "--env", env)
     assert again.code == 0
     assert "21 unchanged" in again.verdict
