@@ -34,6 +34,15 @@ def test_what_became_somebody_elses_is_left_untouched(dev: World) -> None:
         assert (refused.code, refused.changes) == (6, ())
         assert "sns-topic/alarms-dev exists and is not ours" in refused.err
     assert left(dev) == before
+    assert "--adopt sns-topic/alarms-dev" in refused.err
+    # A slip in what is named is no permission.
+    slip = dev.tapctl("apply", "--env", "dev", "--yes", "--adopt", "sns-topic/alarm-dev")
+    assert (slip.code, slip.changes) == (64, ())
+    assert "did you mean --adopt sns-topic/alarms-dev?" in slip.err
+    taken = dev.applied("dev", "--adopt", "sns-topic/alarms-dev")
+    assert taken.changes == ("sns:TagResource",)
+    assert "taken over; its tags say: ManagedBy=tapctl, EnvironmentSuffix=theirs" in taken.out
+    assert dev.applied("dev").changes == ()
 
 
 def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World) -> None:

@@ -23,7 +23,7 @@ def test_a_report_reads_as_the_contract_shows_it() -> None:
         Finding(*FUNCTION, "timeout_s", State.DRIFT, 15, 30),
         Finding("db-instance/db-0", "db-instance", "parameters", State.PENDING, None, "preload", "until reboot"),
         Finding("kms-key/db-key-prod", "kms-key", "policy", State.UNKNOWN, note="kms:GetKeyPolicy denied"),
-        unchecked=1,
+        unknown=1,
     )
     assert drift_lines(found, {}) == [
         "  ! db-sg-prod              rules       + 10.9.0.0/16 tcp/5432   DRIFT",
