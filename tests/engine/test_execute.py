@@ -67,17 +67,6 @@ def test_how_each_ended_is_told_in_full() -> None:
     assert (end.result, end.said, end.unread) == (Result.KEPT, "until May: it waits", ("iam:GetRole",))
 
 
-def test_what_went_with_it_and_what_it_left_ended_too() -> None:
-    snapshot = Kept("you delete it", "the data is in it")
-    done = Ending(Result.DELETED, facets=("rules/a",), leaves=(("snapshot/s", snapshot),))
-    (_, end) = run([step("a")], {"a": lambda _: done})
-    assert isinstance(end, Finished)
-    assert [(one.address, one.result, one.said) for one in end.also] == [
-        ("rules/a", Result.DELETED, "with a"),
-        ("snapshot/s", Result.KEPT, "until you delete it: the data is in it"),
-    ]
-
-
 def test_independent_things_are_worked_on_side_by_side() -> None:
     together = threading.Barrier(20, timeout=5)
 
