@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit
 from tests.failures.scene import MADE, Scene
+from tests.strides import strided
 
 STATE = ("--state", "s3://records/payments")
 APPLY = ("apply", "--env", "dev", "--yes", *STATE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
+from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import deny
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")

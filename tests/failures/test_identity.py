@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import refuse
+from tests.strides import strided
 
 ALL = (
     ("plan",),

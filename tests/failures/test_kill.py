@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Served, Silence, Visit
 from tests.failures.process import started
 from tests.failures.scene import MADE, Scene
+from tests.strides import strided
 
 CHANGES = 33
 REMOVALS = 24

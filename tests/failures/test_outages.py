@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES, strided
+from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES
 from tests.failures.scene import MADE, Scene
 from tests.failures.test_denied import edit_all
 from tests.failures.trouble import HICCUPS, hiccup
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 SDK_ATTEMPTS = 4
