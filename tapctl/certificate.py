@@ -10,7 +10,7 @@ from typing import Any, Final
 from tapctl.engine.model import Kept
 
 NAME: Final = "certificate"
-COLUMNS: Final = ("state", "type", "id", "until", "why")
+COLUMNS: Final = ("certificate", "type", "id", "until", "why")
 _FORMAT: Final = 1
 
 

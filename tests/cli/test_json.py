@@ -59,8 +59,8 @@ def test_a_life_in_json_lines(world: World) -> None:
     assert {one["action"] for one in preview if one["type"] == "planned_change"} == {"delete"}
     gone = holds(world.tapctl("destroy", "--env", "dev", "--yes", "--json"), "destroy")
     results = [one["result"] for one in gone if one["type"] == "resource"]
-    assert (results.count("deleted"), results.count("kept"), len(results)) == (19, 1, 20)
-    assert gone[-1]["counts"] == {"deleted": 19, "kept": 1, "left": 0}
+    assert (results.count("deleted"), results.count("kept"), len(results)) == (20, 1, 21)
+    assert gone[-1]["counts"] == {"deleted": 20, "kept": 1, "left": 0}
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])
