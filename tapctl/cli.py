@@ -221,9 +221,11 @@ def run(arguments: list[str]) -> int:
     _open_what_is_closed()
     before = signal.signal(signal.SIGTERM, terminated)
     context = click.Context(cli, info_name="tapctl")
+    typed = shlex.join(["tapctl", *arguments])
     try:
-        with cli.make_context("tapctl", arguments) as context:
-            context.meta[COMMAND] = shlex.join(["tapctl", *arguments])
+        # A copy: click takes out of the list what it has understood.
+        with cli.make_context("tapctl", list(arguments)) as context:
+            context.meta[COMMAND] = typed
             return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
