@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from tapctl import config_rules as rules
 from tapctl.config_problems import parse, problem, read, shown
@@ -32,11 +32,21 @@ from tapctl.config_schema import (
     Table,
     schema,
 )
-from tapctl.config_values import did_you_mean
+from tapctl.config_values import Region, did_you_mean
 from tapctl.errors import ConfigError, Problem
 from tapctl.names import suffix_problem
 
-__all__ = ["Config", "NetworkingReference", "check_suffix", "config_hash", "environments", "load", "load_all", "schema"]
+__all__ = [
+    "Config",
+    "NetworkingReference",
+    "check_region",
+    "check_suffix",
+    "config_hash",
+    "environments",
+    "load",
+    "load_all",
+    "schema",
+]
 
 T = TypeVar("T", bound=Table)
 
@@ -153,6 +163,20 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
         rule = f"is the name of another environment: it would work on {suffix} with the configuration of {environment}"
     if rule:
         raise ConfigError([Problem("--suffix", "", shown(suffix), rule)], hint="choose another --suffix, such as pr-42")
+
+
+def check_region(region: str, said_by: str = "--region") -> None:
+    """Make sure that this is a region, by the rule of the environment files; ``said_by`` names who says so.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        TypeAdapter(Region).validate_python(region, strict=True)
+    except ValidationError as error:
+        raise ConfigError(
+            [Problem(said_by, "", shown(region), error.errors()[0]["msg"])], hint="name a region"
+        ) from None
 
 
 def config_hash(config: Config) -> str:

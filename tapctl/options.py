@@ -81,7 +81,7 @@ def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
 
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for."""
-    from tapctl.config import check_suffix
+    from tapctl.config import check_region, check_suffix
     from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
     from tapctl.render.terminal import can_ask
@@ -105,6 +105,8 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     )
     context.meta["options"] = options
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
+    if options.region is not None:
+        check_region(options.region)
     if suffix == "":
         # As from an unset variable: it must never mean "the environment itself".
         check_suffix(suffix, env or "", ())
