@@ -147,6 +147,7 @@ def verdict(last: Verdict) -> Record:
         "type": "verdict",
         "verb": last.verb,
         "env": last.env,
+        "suffix": last.suffix,
         "status": last.status,
         "exit": last.exit,
         "counts": dict(last.counts),

@@ -18,7 +18,6 @@ from tapctl.networking import resolve as resolve_network
 from tapctl.package import build as build_package
 from tapctl.reconcilers import registry
 from tapctl.records import looks_of
-from tapctl.render.screen import Verdict
 from tapctl.run import Run
 from tapctl.stack import Release, build
 
@@ -104,18 +103,5 @@ def counted(found: Plan) -> dict[str, int]:
 
 def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:
     """Say the last line; returns the exit status."""
-    run.screen.verdict(
-        Verdict(
-            verb=run.options.verb,
-            env=run.suffix,
-            status=status,
-            exit=code,
-            counts=counts,
-            summary=summary,
-            elapsed_s=run.elapsed(),
-            api_calls=run.aws.traffic.calls.total(),
-            changing_calls=run.aws.traffic.changes.total(),
-            manifest=run.location,
-        )
-    )
+    run.screen.verdict(run.options.verdict(status, code, counts, summary))
     return code
