@@ -177,6 +177,7 @@ def _cause(error: TapctlError) -> tuple[str | None, ...]:
 def _located(error: TapctlError, addresses: Sequence[str]) -> TapctlError:
     """The error with what it is about, where it does not say so itself, and what to do."""
     advise(error)
+    error.retry_safe = True  # as its state says: whatever it was, the same command goes on from there
     if error.evidence is None and addresses[0] not in error.cause:
         error.evidence, error.cause = error.cause, f"working on {', '.join(addresses)}"
     return error

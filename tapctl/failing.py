@@ -19,7 +19,7 @@ _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What click 8.2 and newer raise for a command line with nothing on it: its message is the help."""
 
 Meta = Mapping[str, Any]
-"""What the command line has learnt so far: ``screen`` and ``options``, if it came that far."""
+"""What the command line has learnt: ``screen`` and ``options`` together, if it came that far."""
 
 
 def exit_of(error: TapctlError) -> int:
@@ -39,7 +39,7 @@ def advise(error: TapctlError) -> None:
     if error.hint is not None:
         return
     if isinstance(error, AwsRefused) and error.denied:
-        error.hint = f"allow {error.action}, then run the same command again: it continues from here"
+        error.hint = f"allow {error.permission}, then run the same command again: it continues from here"
     elif isinstance(error, AwsRefused) and error.credentials:
         error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
     elif isinstance(error, AwsLost):
@@ -120,11 +120,11 @@ def _told(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
         meta["screen"].error(error, _state(changed))
         _verdict(meta, "FAILED", code)
     else:
-        lines = [f"error {error.code}: {error.cause}", error.evidence, error.hint]
-        print(*filter(None, lines), sep="\n  ", file=sys.stderr)  # noqa: T201 -- there is no screen
+        from tapctl.render.errors_text import error_lines
+
+        print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
 
 
 def _verdict(meta: Meta, status: str, code: int) -> None:
-    if "options" in meta:
-        meta["screen"].verdict(meta["options"].verdict(status, code))
+    meta["screen"].verdict(meta["options"].verdict(status, code))

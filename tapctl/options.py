@@ -82,17 +82,6 @@ def remember(context: click.Context, given: dict[str, Any]) -> None:
     context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
 
 
-def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
-    """The screen that the flags, the streams and the environment ask for."""
-    from tapctl.render.terminal import choose
-
-    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
-    context.meta["sandbox"] = flags.pop("sandbox")
-    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
-    context.meta["screen"] = screen
-    return screen
-
-
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for.
 
@@ -103,9 +92,11 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     from tapctl.command import CONFIG, STATE, Options
     from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
-    from tapctl.render.terminal import can_ask
+    from tapctl.render.terminal import can_ask, choose
 
-    screen = screen_of(context, given)
+    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
+    sandbox = flags.pop("sandbox")
+    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
     env, suffix = given.pop("env", None), given.pop("suffix", None)
     options = Options(
         verb=verb_of(context),
@@ -115,13 +106,13 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
         region=given.pop("region", None),
         config=given.pop("folder", CONFIG),
         state=given.pop("state", STATE),
-        sandbox=context.meta["sandbox"],
+        sandbox=sandbox,
         yes=given.pop("yes", False),
         can_ask=can_ask(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )
     # What follows may fail: from here on it is told as this command's failure.
-    context.meta["options"] = options
+    context.meta.update(screen=screen, options=options)
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
     _check(options)
     return replace(options, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.world import Answer
 from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
+from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import deny
 
@@ -68,6 +69,23 @@ def test_a_first_apply(scene: Scene, name: str) -> None:
     assert scene.applied("dev").code == 0
     assert scene.drift().code == 0
     assert scene.ours() == MADE
+
+
+def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> None:
+    """Lambda wants the right to pass the role; what it says is what has to be allowed."""
+    role = "arn:aws:iam::123456789012:role/lambda-role-dev"
+    missing = f"User: me is not authorized to perform: iam:PassRole on resource: {role} because no policy allows it"
+
+    def no_role(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "lambda:CreateFunction":
+            raise Refusal("AccessDeniedException", missing, 403)
+        return proceed()
+
+    answer = scene.meeting(no_role, *APPLY, "--json")
+    (error,) = answer.of_type("error")
+    assert (answer.code, error["retry_safe"]) == (4, True)
+    assert error["hint"] == f"allow iam:PassRole on {role}, then run the same command again: it continues from here"
+    assert "it is safe to run the same command again" in error["state"]
 
 
 @pytest.mark.parametrize("name", strided(CHANGE, 30, 7))

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange
-from tapctl.errors import AwsLost, AwsRefused, ConfigError, LockHeld, NotConverged, Problem, Refused, TapctlError
+from tapctl.errors import (
+    AwsLost,
+    AwsRefused,
+    ConfigError,
+    LockHeld,
+    NotConverged,
+    Problem,
+    Refused,
+    StoreFailed,
+    TapctlError,
+)
 from tapctl.policy import allow, policy
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.out import Out
@@ -174,6 +184,7 @@ def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
     [
         (NotConverged("c"), True),
         (LockHeld("c"), True),
+        (StoreFailed("c"), True),
         (AwsLost("kms", "CreateKey", "Throttling", "slow down"), True),
         (Refused("c"), False),
         (TapctlError("c", evidence="e"), False),
