@@ -112,6 +112,7 @@ def finding(found: Finding, advice: Advice | None) -> Record:
         "note": found.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
+        "read": advice.read if advice else "",
     }
 
 

@@ -55,10 +55,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do about one drifted field: where to edit if the live value is wanted, what undoes it if not."""
+    """What to do about one finding: where to edit if the live value is wanted, what undoes it if not."""
 
     edit: str = ""
     undo: str = ""
+    read: str = ""
+    """How it can be told next time, where it could not be read."""
 
 
 class Screen(Protocol):

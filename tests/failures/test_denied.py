@@ -26,7 +26,7 @@ def is_told(answer: Answer, name: str) -> None:
     assert action(name) in answer.out + answer.err
     assert "bug of tapctl" not in answer.err
     assert "Traceback" not in answer.err
-    hints = [line for line in (answer.out + answer.err).splitlines() if line.lstrip().startswith(("hint", "undo it"))]
+    hints = [line for line in (answer.out + answer.err).splitlines() if line.lstrip().startswith(("hint", "read it"))]
     assert hints
 
 
