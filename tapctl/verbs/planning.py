@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from tapctl.beside import beside
+from tapctl.config_values import did_you_mean
 from tapctl.engine.graph import Stack
 from tapctl.engine.observe import Look, look
 from tapctl.engine.plan import Action, Plan, make_plan
+from tapctl.errors import UsageError
+from tapctl.graphing import addresses
 from tapctl.image import resolve as resolve_image
 from tapctl.manifest.entry import Manifest, Phase
 from tapctl.networking import NetworkContract
@@ -38,6 +41,7 @@ class Survey:
 def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     """Read everything, change nothing."""
     manifest, version = run.recorded()
+    _check_allowed(run, allowed, manifest)
     deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
     released = beside(partial(release, run))
     network = resolve_network(run.aws, run.config.networking, deployed=deployed)
@@ -49,6 +53,27 @@ def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     seen = look(run.aws, [*wanted, *looks_of(leftover, reconcilers)])
     plan = make_plan(stack, manifest.entries, seen, run.owner, reconcilers, allowed=allowed)
     return Survey(stack, network, manifest, version, plan)
+
+
+def _check_allowed(run: Run, allowed: tuple[str, ...], manifest: Manifest) -> None:
+    """Make sure that each address may be one of ours.
+
+    One of a type of ours that is not there is a warning and no error: an earlier run of the same command, which was
+    cut off, may have removed it already. Misspelt, it lets nothing be removed, and the plan says so.
+
+    Raises:
+        UsageError: it is no address of anything that tapctl manages.
+    """
+    there = {*manifest.entries, *addresses(run.config, run.suffix)}
+    for one in allowed:
+        near = did_you_mean(one, sorted(there)) if one not in there else ""
+        if one.partition("/")[0] not in registry():
+            raise UsageError(
+                f"--allow {one} names nothing that tapctl manages{near}",
+                hint=f"an address is type/id, as {run.command('plan')} shows them",
+            )
+        if one not in there:
+            run.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
 
 
 def release(run: Run) -> Release:
