@@ -129,6 +129,18 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
     assert staging["health"] == "healthy"
 
 
+def test_status_is_of_what_is_deployed(two: World) -> None:
+    path = two.path("gone")
+    record = two.manifest()
+    kept = {name: {**entry, "phase": "kept"} for name, entry in record["entries"].items()}
+    path.write_text(json.dumps({**record, "suffix": "gone", "entries": kept}))
+    every, named = two.tapctl("status", "--json"), two.tapctl("status", "--suffix", "gone")
+    path.unlink()
+    # What was destroyed is not deployed.
+    assert [one["suffix"] for one in every.of_type("status")] == ["dev", "staging"]
+    assert named.verdict == "STATUS gone: 0 deployed · 0 healthy"
+
+
 @pytest.mark.parametrize(
     ("here", "phase", "said"),
     [

@@ -127,6 +127,12 @@ def test_drift_that_cannot_be_seen_is_unknown(dev: Scene, name: str) -> None:
     assert answer.code == 9 or "unknown" in answer.verdict
 
 
+def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: Scene) -> None:
+    answer = dev.meeting(deny("sns:GetTopicAttributes"), "status", "--env", "dev", "--json")
+    (row,) = answer.of_type("status")
+    assert row["health"] == "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied"
+
+
 @pytest.mark.parametrize("name", strided(DRIFT, 9, 3))
 def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, name: str) -> None:
     """Two things are touched, of two services: no single permission hides both."""
