@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsRefused, Refused
 from tapctl.failing import advise, exit_of
 
 USER = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform"
@@ -31,3 +31,9 @@ def test_what_is_to_be_allowed_is_what_aws_has_denied(message: str, hint: str) -
 def test_the_action_of_what_is_no_denial_is_what_was_called() -> None:
     error = AwsRefused("resourcegroupstaggingapi", "GetResources", "InvalidParameter", f"{USER}: iam:PassRole")
     assert error.action == "tag:GetResources"
+
+
+def test_of_what_says_nothing_of_it_nothing_is_made_up() -> None:
+    error = Refused("not this")
+    advise(error)
+    assert error.hint is None

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import io
+import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from tapctl.aws import Target
-from tapctl.command import Options
+from tapctl.command import SANDBOX_FOLDER, Options
 from tapctl.config import Config, load
 from tapctl.errors import ConfigError, WrongTarget
 from tapctl.render.screen import Screen
 from tapctl.render.terminal import choose
-from tapctl.which import bare_store, open_door
+from tapctl.which import bare_store, note_start, open_door
 from tests.config_folder import SHIPPED, Folder
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
@@ -86,3 +88,16 @@ def test_something_is_said_before_a_bucket_is_read_and_once(screen: Screen, err:
 def test_a_folder_is_read_without_a_word(screen: Screen, err: io.StringIO) -> None:
     bare_store(Options("outputs"), screen)
     assert err.getvalue() == ""
+
+
+def test_an_embedded_aws_that_another_command_starts_is_said_to_start(
+    screen: Screen, err: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is open, and nothing answers yet."""
+    monkeypatch.chdir(tmp_path)
+    SANDBOX_FOLDER.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        record = {"pid": 1, "port": silent.getsockname()[1], "token": "x", "planted": []}
+        (SANDBOX_FOLDER / "sandbox.json").write_text(json.dumps(record))
+        note_start(screen)
+    assert err.getvalue() == "starting the embedded AWS\n"

@@ -180,6 +180,13 @@ def test_parity_holds_with_only_allowed_differences(two: World) -> None:
     assert {row["where"] for row in rows} == {"files", "manifests"}
 
 
+def test_parity_of_what_was_destroyed_is_that_of_its_file(record: World) -> None:
+    gone = record.manifest()
+    gone["entries"] = {name: {**entry, "phase": "kept"} for name, entry in gone["entries"].items()}
+    record.path().write_text(json.dumps(gone))
+    assert "compared 3 environments, 1 of them by their manifests too" in record.tapctl("parity").verdict
+
+
 def test_parity_of_two(two: World) -> None:
     answer = two.tapctl("parity", "dev", "staging")
     assert answer.code == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from tapctl.cli import main
 from tests.cli.contract import holds
 from tests.cli.world import World
 
@@ -59,3 +62,13 @@ def test_nothing_is_a_question_for_help(shared: World, line: list[str]) -> None:
     answer = shared.tapctl(*line)
     assert answer.code == 64
     assert f"Usage: {' '.join(['tapctl', *line])}" in answer.err
+
+
+def test_the_entry_point_takes_what_the_shell_gives(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tapctl", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("tapctl, version ")

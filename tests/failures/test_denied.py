@@ -8,7 +8,7 @@ from tests.cli.world import Answer
 from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
-from tests.failures.trouble import deny
+from tests.failures.trouble import deny, refuse
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")
@@ -131,6 +131,13 @@ def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: Scene) -> No
     answer = dev.meeting(deny("sns:GetTopicAttributes"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
     assert row["health"] == "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied"
+
+
+def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: Scene) -> None:
+    answer = dev.meeting(refuse(("sns:GetTopicAttributes",), "InvalidParameter"), "status", "--env", "dev", "--json")
+    (row,) = answer.of_type("status")
+    assert row["health"].startswith("unknown: InvalidParameter on sns:GetTopicAttributes")
+    assert (answer.code, row["config"]) == (0, "current")
 
 
 @pytest.mark.parametrize("name", strided(DRIFT, 9, 3))
