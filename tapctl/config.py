@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tapctl import config_rules as rules
 from tapctl.config_problems import parse, problem, read, shown
@@ -32,13 +33,15 @@ from tapctl.config_schema import (
     Table,
     schema,
 )
-from tapctl.config_values import Region, did_you_mean
+from tapctl.config_values import did_you_mean
 from tapctl.errors import ConfigError, Problem
 from tapctl.names import suffix_problem
+from tapctl.regions import REGION, REGION_RULE
 
 __all__ = [
     "Config",
     "NetworkingReference",
+    "check_folder",
     "check_region",
     "check_suffix",
     "config_hash",
@@ -51,6 +54,7 @@ __all__ = [
 T = TypeVar("T", bound=Table)
 
 _COMMON = "common"
+_FOLDER_HINT = "name the folder of the environment files with --config"
 
 
 class NetworkingReference(BaseModel):
@@ -121,7 +125,7 @@ def environments(directory: Path) -> tuple[str, ...]:
         files = [path.stem for path in directory.iterdir() if path.suffix == ".toml" and not path.name.startswith(".")]
     except OSError as error:
         reason = f"the folder of the environment files cannot be read: {error.strerror}"
-        raise ConfigError([Problem(str(directory), "", "", reason)], hint="name the folder with --config") from None
+        raise ConfigError([Problem(str(directory), "", "", reason)], hint=_FOLDER_HINT) from None
     return tuple(sorted(set(files) - {_COMMON}))
 
 
@@ -152,6 +156,16 @@ def load(directory: Path, environment: str) -> Config:
     return _load(directory, (environment,))[environment]
 
 
+def check_folder(folder: str) -> None:
+    """Make sure that the command line names a folder of environment files.
+
+    Raises:
+        ConfigError: it names none, as from an unset variable: that must never mean the folder we are in.
+    """
+    if not folder:
+        raise ConfigError([Problem("--config", "", shown(folder), "names no folder")], hint=_FOLDER_HINT)
+
+
 def check_suffix(suffix: str, environment: str, all_environments: Iterable[str]) -> None:
     """Make sure that this suffix may name a copy of ``environment``.
 
@@ -165,18 +179,17 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
         raise ConfigError([Problem("--suffix", "", shown(suffix), rule)], hint="choose another --suffix, such as pr-42")
 
 
-def check_region(region: str, said_by: str = "--region") -> None:
-    """Make sure that this is a region, by the rule of the environment files; ``said_by`` names who says so.
+def check_region(region: str) -> None:
+    """Make sure that this may be a region of AWS; whether it is one, its endpoint tells.
 
     Raises:
         ConfigError: it is none.
     """
-    try:
-        TypeAdapter(Region).validate_python(region, strict=True)
-    except ValidationError as error:
+    if not re.fullmatch(REGION, region):
         raise ConfigError(
-            [Problem(said_by, "", shown(region), error.errors()[0]["msg"])], hint="name a region"
-        ) from None
+            [Problem("--region", "", shown(region), f"must be {REGION_RULE}")],
+            hint="correct --region, or leave it out: the environment's file has one",
+        )
 
 
 def config_hash(config: Config) -> str:

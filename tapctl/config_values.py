@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from tapctl.names import OUR_TAGS
-from tapctl.regions import REGIONS
+from tapctl.regions import REGION, REGION_RULE
 
 _SHOWN = 30
 MAX_TAGS = 44
@@ -73,9 +73,8 @@ ServiceName = Annotated[
         description="a name of at most 64 lower-case letters, digits and hyphens, a letter first",
     ),
 ]
-_REGION = "an AWS region, such as us-east-1"
 AccountId = Annotated[str, Field(pattern="^[0-9]{12}$", description="an AWS account id: a string of 12 digits")]
-Region = Annotated[str, OneOf(_REGION, REGIONS), Field(description=_REGION)]
+Region = Annotated[str, Field(pattern=f"^{REGION}$", description=REGION_RULE)]
 ROLE_ARN = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$"
 RoleArn = Annotated[
     str,

@@ -44,8 +44,8 @@ def advise(error: TapctlError) -> None:
         error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
     elif isinstance(error, AwsLost):
         error.hint = (
-            "check the network, the proxy and AWS_ENDPOINT_URL, and health.aws.amazon.com; then run the same command "
-            "again: it continues from here"
+            "check the network, the proxy, AWS_ENDPOINT_URL, the region's name and health.aws.amazon.com; then run the "
+            "same command again: it continues from here"
         )
 
 

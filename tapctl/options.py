@@ -51,7 +51,7 @@ _CONFIG = click.option(
     envvar="TAPCTL_CONFIG",
     default="environments",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The folder of the environment files.",
 )
 _REGION = click.option("--region", help="Another region than the file's.")
@@ -86,10 +86,11 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     """The options all commands share, taken out of what was given, and the screen they ask for.
 
     Raises:
-        ConfigError: ``--suffix`` or ``--region`` cannot be one, or ``--suffix`` is another environment's name.
+        ConfigError: ``--config``, ``--suffix`` or ``--region`` cannot be one, or the suffix is another environment's.
         UsageError: ``--lock-timeout`` is no time.
     """
     from tapctl.command import CONFIG, STATE, Options
+    from tapctl.config import check_folder
     from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
     from tapctl.render.terminal import can_ask, choose
@@ -97,14 +98,14 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
     sandbox = flags.pop("sandbox")
     screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
-    env, suffix = given.pop("env", None), given.pop("suffix", None)
+    env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
     options = Options(
         verb=verb_of(context),
         env=env,
         suffix=suffix,
         named=env is not None or suffix is not None,
         region=given.pop("region", None),
-        config=given.pop("folder", CONFIG),
+        config=Path(folder),
         state=given.pop("state", STATE),
         sandbox=sandbox,
         yes=given.pop("yes", False),
@@ -114,6 +115,7 @@ def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, 
     # What follows may fail: from here on it is told as this command's failure.
     context.meta.update(screen=screen, options=options)
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
+    check_folder(folder)
     _check(options)
     return replace(options, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
 

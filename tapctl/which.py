@@ -6,16 +6,18 @@ cannot be used stops the command that is about it, and never hides the others.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tapctl.aws import Aws, Target, default_region
 from tapctl.command import SANDBOX_FOLDER, Options
-from tapctl.config import Config, check_region, check_suffix, config_hash, environments, load
-from tapctl.errors import ConfigError, ManifestError, SandboxError, UsageError
+from tapctl.config import Config, check_suffix, config_hash, environments, load
+from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, UsageError
 from tapctl.manifest.entry import Manifest, Phase, check
 from tapctl.manifest.store import Store, open_store
+from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Header, Screen
 
 _S3: Final = "s3://"
@@ -101,7 +103,11 @@ def open_door(options: Options, screen: Screen, config: Config | None) -> Aws:
 
 def _own_region() -> str:
     region = default_region()
-    check_region(region, "the region of AWS_DEFAULT_REGION or the profile")
+    if not re.fullmatch(REGION, region):
+        raise ConfigError(
+            [Problem("AWS_DEFAULT_REGION, or the profile", "", region, f"must be {REGION_RULE}")],
+            hint="correct it there, or name the environment",
+        )
     return region
 
 

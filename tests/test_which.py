@@ -68,7 +68,7 @@ def test_a_region_of_the_user_s_settings_is_held_to_the_rule_too(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "a b")
     with pytest.raises(ConfigError) as refused:
         open_door(S3, screen, None)
-    assert "the region of AWS_DEFAULT_REGION or the profile" in str(refused.value.evidence)
+    assert "AWS_DEFAULT_REGION, or the profile = a b: must be an AWS region" in str(refused.value.evidence)
 
 
 def test_a_profile_that_is_none_is_no_bug(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:

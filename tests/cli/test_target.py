@@ -171,12 +171,19 @@ def test_a_bad_suffix_stops_before_any_call(shared: World, verb: str, suffix: st
     assert rule in answer.err
 
 
-@pytest.mark.parametrize("region", ["", "a b/c", "nonsense", "us-east-9", "US-EAST-1"])
+@pytest.mark.parametrize("region", ["", "a b/c", "nonsense", "us-est-1", "US-EAST-1"])
 @pytest.mark.parametrize("verb", ["plan --sandbox", "drift", "outputs", "manifest history", "validate", "status"])
 def test_a_region_that_is_none_stops_before_any_call(shared: World, verb: str, region: str) -> None:
     answer = shared.tapctl(*verb.split(), "--env", "dev", "--region", region)
     assert (answer.code, answer.asked) == (3, ())
     assert f'--region = "{region}": must be an AWS region, such as us-east-1' in answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_an_empty_folder_of_the_files_is_none(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--config", "")
+    assert (answer.code, answer.asked) == (3, ())
+    assert '--config = "": names no folder' in answer.err
 
 
 @pytest.mark.parametrize("verb", EVERY)
