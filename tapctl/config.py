@@ -121,12 +121,22 @@ def environments(directory: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the folder cannot be read.
     """
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+
+
+def _files(directory: Path) -> list[Path]:
+    """What may be meant for an environment's file, its ending in upper case or not."""
     try:
-        files = [path.stem for path in directory.iterdir() if path.suffix == ".toml" and not path.name.startswith(".")]
+        paths = list(directory.iterdir())
     except OSError as error:
         reason = f"the folder of the environment files cannot be read: {error.strerror}"
         raise ConfigError([Problem(str(directory), "", "", reason)], hint=_FOLDER_HINT) from None
-    return tuple(sorted(set(files) - {_COMMON}))
+    return [path for path in paths if path.suffix.lower() == ".toml" and not path.name.startswith(".")]
+
+
+def _misnamed(directory: Path) -> list[Problem]:
+    rule = "is not read: the name of an environment's file ends in .toml, in lower case"
+    return [Problem(str(path), "", "", rule) for path in _files(directory) if path.suffix != ".toml"]
 
 
 def load_all(directory: Path) -> dict[str, Config]:
@@ -139,7 +149,7 @@ def load_all(directory: Path) -> dict[str, Config]:
     if not names:
         rule = f"has no environment's file, such as {directory / 'dev.toml'}"
         raise ConfigError([Problem(str(directory), "", "", rule)])
-    return _load(directory, names)
+    return _load(directory, names, _misnamed(directory))
 
 
 def load(directory: Path, environment: str) -> Config:
@@ -149,11 +159,15 @@ def load(directory: Path, environment: str) -> Config:
         ConfigError: there is no such environment, or with all that is wrong in its two files.
     """
     names = environments(directory)
-    if environment not in names:
-        there = f"there are {', '.join(names)}" if names else "there is none"
-        rule = f"is no environment; {there}{did_you_mean(environment, names)}"
-        raise ConfigError([Problem(str(directory), "", shown(environment), rule)], hint="name one with --env")
-    return _load(directory, (environment,))[environment]
+    if environment in names:
+        return _load(directory, (environment,))[environment]
+    if names and not (directory / f"{_COMMON}.toml").exists():
+        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+        raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
+    there = f"there are {', '.join(names)}" if names else "there is none"
+    rule = f"is no environment; {there}{did_you_mean(environment, names)}"
+    unknown = Problem(str(directory), "", shown(environment), rule)
+    raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
 
 
 def check_folder(folder: str) -> None:
@@ -208,10 +222,10 @@ class _File(Generic[T]):
     problems: list[Problem]
 
 
-def _load(directory: Path, names: tuple[str, ...]) -> dict[str, Config]:
+def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
     common = _open(directory / f"{_COMMON}.toml", CommonFile, rules.in_common)
     own = {name: _open(directory / f"{name}.toml", EnvironmentFile, rules.in_environment) for name in names}
-    problems = [*common.problems]
+    problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
         if rule := suffix_problem(name):
@@ -219,7 +233,7 @@ def _load(directory: Path, names: tuple[str, ...]) -> dict[str, Config]:
         if common.raw is not None and file.raw is not None:
             problems += [problem(file.path, *broken) for broken in rules.across(common.raw, file.raw)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, hint=None if common.path.exists() else _FOLDER_HINT)
     return {name: _merged(name, common.value, file.value) for name, file in own.items()}
 
 
@@ -236,7 +250,7 @@ def _merged(environment: str, common: CommonFile | None, own: EnvironmentFile | 
     assert own is not None, "a file without a value has problems"
     processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}
     if own.processor.image is not None:
-        processor["image"] |= own.processor.image.model_dump(exclude_none=True)
+        processor["image"] |= own.processor.image.model_dump()
     return Config(
         environment=environment,
         service=common.service,

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Final
 
 from tapctl.beside import beside
 from tapctl.config_values import did_you_mean
 from tapctl.engine.graph import Stack
+from tapctl.engine.model import address
 from tapctl.engine.observe import Look, look
 from tapctl.engine.plan import Action, Plan, make_plan
 from tapctl.errors import UsageError
 from tapctl.graphing import addresses
 from tapctl.image import resolve as resolve_image
 from tapctl.manifest.entry import Manifest, Phase
-from tapctl.networking import NetworkContract
+from tapctl.names import Names
+from tapctl.networking import Arrivals, NetworkContract
 from tapctl.networking import resolve as resolve_network
 from tapctl.package import build as build_package
+from tapctl.package import handler_of
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.records import looks_of
 from tapctl.run import Run
 from tapctl.stack import Release, build
-
-HANDLER: Final = Path("handlers") / "payment_processor"
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
     """Read everything, change nothing."""
     manifest, version = run.recorded()
     _check_allowed(run, allowed, manifest)
-    deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
     released = beside(partial(release, run))
-    network = resolve_network(run.aws, run.config.networking, deployed=deployed)
+    arrivals = still_to_come(manifest, run.names, run.config.database.instance_count)
+    network = resolve_network(run.aws, run.config.networking, folder=run.options.config, arrivals=arrivals)
     run.screen.header(run.header(describe(network)))
     stack = build(run.config, run.names, network, released.result())
     reconcilers = registry()
@@ -76,11 +77,18 @@ def _check_allowed(run: Run, allowed: tuple[str, ...], manifest: Manifest) -> No
             run.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
 
 
+def still_to_come(manifest: Manifest, names: Names, instances: int) -> Arrivals:
+    """What will take addresses in the subnets: an apply that was interrupted has recorded what took its own already."""
+    made = {here for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+    members = {address(DbInstance.type, names.instance(index)) for index in range(instances)}
+    return Arrivals(address(LambdaFunction.type, names.function) not in made, len(members - made))
+
+
 def release(run: Run) -> Release:
     """What the function is to run: the image's digest now, or our handler as a zip."""
     processor = run.config.processor
     if processor.package == "zip":
-        return Release(package=build_package(HANDLER))
+        return Release(package=build_package(handler_of(run.options.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
     return Release(image_uri=resolve_image(run.aws, processor.image, run.config.account_id, run.aws.region))
 

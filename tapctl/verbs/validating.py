@@ -6,18 +6,21 @@ import json
 
 from tapctl.command import Options
 from tapctl.config import config_hash, load_all, schema
+from tapctl.package import build, handler_of
 from tapctl.render.screen import Header, Screen
 from tapctl.verbs.answering import told
 from tapctl.which import which
 
 
 def validate(options: Options, screen: Screen) -> int:
-    """Check the environment files: all of them, or the one that is named."""
+    """Check the environment files, all of them or the one that is named, and the handler where they package it."""
     if options.env is None:
         screen.header(Header(options.verb, many=True))
         configs = load_all(options.config)
     else:
         configs = {options.env: which(options, screen)[0]}
+    if any(config.processor.package == "zip" for config in configs.values()):
+        build(handler_of(options.config))
     for each, config in sorted(configs.items()):
         screen.output(each, config_hash(config))
     summary = f"valid: {', '.join(sorted(configs))}"

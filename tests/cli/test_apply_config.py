@@ -69,6 +69,7 @@ def test_many_keys_are_exactly_their_calls(dev: World) -> None:
     assert counts == dict.fromkeys(expected, 1) | {"cloudwatch:PutMetricAlarm": 3, "logs:PutRetentionPolicy": 2}
 
 
+@pytest.mark.soak
 def test_reserved_concurrency_goes_and_comes_back(dev: World) -> None:
     dev.edit("dev.toml", "reserved_concurrency = 10", "")
     dev.applied("dev")
@@ -133,6 +134,7 @@ def test_a_tag_that_was_never_pushed_stops_before_anything(dev: World) -> None:
     assert "9.9.9" in refused.err
 
 
+@pytest.mark.soak
 def test_protection_comes_and_goes_without_its_environment(dev: World) -> None:
     """A protected environment has at least two instances."""
     dev.edit("dev.toml", "protected = false", "protected = true")

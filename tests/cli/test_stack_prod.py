@@ -69,7 +69,7 @@ def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
 
 def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
-    world.standing("staging")
+    world.applied("staging")
     client = world.client("lambda", REGIONS["staging"])
     found = client.get_function(FunctionName="payment-processor-staging")["Configuration"]
     assert (found["PackageType"], found["Runtime"], found["Handler"]) == ("Zip", "nodejs22.x", "index.handler")
@@ -83,6 +83,7 @@ def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     assert after["MemorySize"] == 2048
 
 
+@pytest.mark.soak
 def test_a_suffix_makes_an_isolated_copy_beside_dev(world: World) -> None:
     world.standing()
     before = world.path().read_bytes()

@@ -7,7 +7,8 @@ import pytest
 from tests.cli.world import World
 
 
-@pytest.mark.parametrize("env", [pytest.param("dev", marks=pytest.mark.soak), "staging"])
+@pytest.mark.soak
+@pytest.mark.parametrize("env", ["dev", "staging"])
 def test_made_then_nothing_to_do_then_gone(world: World, env: str) -> None:
     assert world.tapctl("plan", "--env", env, "--detailed-exitcode").code == 2
     made = world.tapctl("apply", "--env", env, "--yes")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
+from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import deny, refuse
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")
@@ -61,7 +62,7 @@ def test_no_call_is_left_out(scene: Scene) -> None:
     assert set(scene.tapctl(*DESTROYING).asked) <= set(DESTROY)
 
 
-@pytest.mark.parametrize("name", strided(FIRST_APPLY, 22, 14))
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
 def test_a_first_apply(scene: Scene, name: str) -> None:
     answer = scene.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
@@ -88,7 +89,7 @@ def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> No
     assert "it is safe to run the same command again" in error["state"]
 
 
-@pytest.mark.parametrize("name", strided(CHANGE, 30, 7))
+@pytest.mark.parametrize("name", strided(CHANGE, len(CHANGE), 37))
 def test_an_apply_that_changes(scene: Scene, name: str) -> None:
     scene.standing()
     edit_all(scene)
@@ -154,7 +155,7 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, nam
     is_told(answer, name)
 
 
-@pytest.mark.parametrize("name", strided(DESTROY, 25, 5))
+@pytest.mark.parametrize("name", strided(DESTROY, len(DESTROY), 30))
 def test_a_destroy(scene: Scene, name: str) -> None:
     scene.standing()
     answer = scene.meeting(deny(name), *DESTROYING)

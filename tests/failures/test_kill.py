@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Served, Silence, Visit
 from tests.failures.process import started
 from tests.failures.scene import MADE, Scene
+from tests.strides import strided
 
 CHANGES = 33
 REMOVALS = 24
@@ -85,11 +85,12 @@ def test_at_a_write_of_the_record(scene: Scene, nth: int, moment: str) -> None:
     assert scene.tapctl("apply", "--env", "dev", "--yes", *STATE).changes == ()
 
 
+@pytest.mark.soak
 def test_the_record_lost_with_the_run(scene: Scene) -> None:
     """Killed half way, and then the record removed: ids and tags are enough to go on without a duplicate."""
     killed(scene, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
     scene.path().unlink()
-    scene.standing()
+    scene.applied("dev")
     assert scene.drift().code == 0
     assert scene.ours() == MADE
     assert len(scene.client("kms").list_keys()["Keys"]) == 1

@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from tapctl.failing import interrupted
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.process import WITHIN_S, Hold, started
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 BUSY_S = 2.0

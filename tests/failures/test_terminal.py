@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tapctl.cli import run
-from tests.failures.calls import strided
 from tests.failures.scene import Scene
+from tests.strides import strided
 
 TAPCTL = shlex.join([sys.executable, "-m", "tapctl"])
 ASKING = (("apply", "--yes"), ("destroy", "--yes"))
@@ -29,7 +29,7 @@ def shell(scene: Scene, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("ci", ["", "true", "1"])
+@pytest.mark.parametrize("ci", strided(("", "true", "1"), 3, 1))
 @pytest.mark.parametrize(("verb", "flag"), ASKING)
 def test_a_question_without_a_terminal(dev: Scene, verb: str, flag: str, ci: str) -> None:
     if verb == "apply":

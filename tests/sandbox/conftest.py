@@ -10,10 +10,18 @@ from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
-from tests.conftest import Network
+from tests.conftest import Network, Unmeasured
 
 Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _measured(unmeasured: Unmeasured) -> Iterator[None]:
+    """Here it is the embedded AWS that is tested."""
+    unmeasured.measured = True
+    yield
+    unmeasured.measured = False
 
 
 @pytest.fixture
