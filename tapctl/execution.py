@@ -203,6 +203,7 @@ def located(failed: Sequence[Failed], doing: Mapping[str, str]) -> TapctlError:
         error.cause = f"{doing[addresses[0]]} {', '.join(one.replace('/', ' ', 1) for one in addresses)}"
     if error.hint is None:
         error.hint = "remove the cause, then run the same command again: it continues from here"
+    error.retry_safe = True  # as its state says: whatever it was, the same command goes on from there
     return error
 
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tapctl import sandbox
+from tapctl.command import SANDBOX_FOLDER
 from tapctl.config import load_all
-from tapctl.run import SANDBOX_FOLDER
 
 ROOT = Path(__file__).parent.parent
 LATENCY_S = 0.05

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws import Aws, Target
+from tapctl.command import Options
 from tapctl.config import load
 from tapctl.engine.events import Failed, Finished, Left, Result, Skipped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
@@ -16,7 +17,7 @@ from tapctl.manifest.entry import empty
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.store import open_store
 from tapctl.render.terminal import choose
-from tapctl.run import Options, Run
+from tapctl.run import Run
 
 FUNCTION, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluster-dev"
 DOING = {FUNCTION: "creating", CLUSTER: "changing"}

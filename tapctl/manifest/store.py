@@ -235,4 +235,4 @@ def unwritten(where: str, evidence: object) -> StoreFailed:
 
 def vanished(where: str) -> ManifestError:
     """What was kept is not there any more."""
-    return ManifestError(f"{where} is not there any more", hint="see which versions there are: tapctl manifest history")
+    return ManifestError(f"{where} is not there any more", hint="run the same command again: it lists them anew")

@@ -48,9 +48,9 @@ def drift_lines(
 
 
 def advice_lines(advice: Advice, paint: Paint = PLAIN) -> list[str]:
-    """What to do about a finding: keep the live value, or undo it."""
-    told = [("keep it:", sentence(advice.edit)), ("undo it:", sentence(advice.undo))]
-    return [f"      {paint('dim', label)} {text}" for label, text in told if text]
+    """What to do about a finding: keep the live value, undo it, or see to it that it can be read."""
+    told = [("keep it:", advice.edit), ("undo it:", advice.undo), ("read it:", advice.read)]
+    return [f"      {paint('dim', label)} {sentence(text)}" for label, text in told if sentence(text)]
 
 
 def _names(found: Sequence[Finding]) -> list[str]:

@@ -9,7 +9,7 @@ from tapctl.engine import refs
 from tapctl.engine.change import Change
 from tapctl.engine.drift import Finding
 from tapctl.engine.events import Failed, Finished, Left, Progress, Result, Skipped
-from tapctl.errors import AwsError, AwsLost, ConfigError, LockHeld, NotConverged, TapctlError
+from tapctl.errors import AwsError, ConfigError, TapctlError
 from tapctl.render.screen import Advice, Header, Verdict
 
 UI: Final = "1.0"
@@ -114,11 +114,12 @@ def finding(found: Finding, advice: Advice | None) -> Record:
         "note": found.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
+        "read": advice.read if advice else "",
     }
 
 
 def error(failed: TapctlError, state: str = "") -> Record:
-    """An error. ``retry_safe``: the same command, run again as it is, harms nothing and may well succeed."""
+    """An error. ``retry_safe``: the same command, run again as it is, goes on from here or may well succeed."""
     made: Record = {
         "type": "error",
         "code": failed.code,
@@ -126,7 +127,7 @@ def error(failed: TapctlError, state: str = "") -> Record:
         "why": failed.evidence,
         "hint": failed.hint,
         "aws": None,
-        "retry_safe": isinstance(failed, NotConverged | LockHeld | AwsLost),
+        "retry_safe": failed.retry_safe,
         "state": state,
     }
     if isinstance(failed, AwsError):
@@ -149,6 +150,7 @@ def verdict(last: Verdict) -> Record:
         "type": "verdict",
         "verb": last.verb,
         "env": last.env,
+        "suffix": last.suffix,
         "status": last.status,
         "exit": last.exit,
         "counts": dict(last.counts),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
+from tapctl.config_values import did_you_mean
 from tapctl.engine.change import Action, Plan
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
@@ -27,8 +26,7 @@ def apply(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] =
     """
     with run.locked() as lease:
         found = survey(run, adopted=adopted, allowed=allowed, reboot=reboot)
-        _check("--adopt", adopted, [one.address for one in found.stack])
-        _check("--allow", allowed, list(found.manifest.entries))
+        _check_adopted(run, adopted, [one.address for one in found.stack])
         run.screen.plan(found.plan)
         if found.plan.blocked:
             return verdict(run, "BLOCKED", show_blocked(run, found.plan), counted(found.plan), "nothing was changed")
@@ -50,21 +48,17 @@ def apply(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] =
         return _converged(run, found, outcome)
 
 
-def _check(flag: str, named: tuple[str, ...], known: list[str]) -> None:
-    """Hold what the command line names against what there is: a slip must not pass for a permission.
+def _check_adopted(run: Run, adopted: tuple[str, ...], wanted: list[str]) -> None:
+    """Hold what is to be taken over against what is wanted: a slip must not pass for a permission.
 
     Raises:
-        UsageError: there is no such address.
+        UsageError: it is no address of this stack.
     """
-    for here in named:
-        if here not in known:
-            near = difflib.get_close_matches(here, known, n=1)
+    for one in adopted:
+        if one not in wanted:
             raise UsageError(
-                f"{flag} {here}: there is no such address",
-                evidence=f"there are: {', '.join(sorted(known))}" if known else "nothing is recorded",
-                hint=f"did you mean {flag} {near[0]}?"
-                if near
-                else "an address is type/id, as tapctl plan --json says it",
+                f"--adopt {one} names nothing that this stack has{did_you_mean(one, wanted)}",
+                hint=f"an address is type/id, as {run.command('plan')} shows them",
             )
 
 

@@ -149,7 +149,7 @@ def _agreed(run: Run, confirm: str | None, *, due: bool) -> bool:
     if confirm is not None and confirm not in names:
         raise UsageError(
             f"--confirm {confirm} does not name this environment",
-            hint=f"to destroy it: {run.options.command.split(' --confirm')[0]} --confirm {run.suffix}",
+            hint=f"to destroy it: {run.command('destroy')} --confirm {run.suffix}",
         )
     if confirm is not None:
         return True

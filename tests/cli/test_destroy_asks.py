@@ -38,7 +38,7 @@ def test_what_became_somebody_elses_is_left_untouched(dev: World) -> None:
     # A slip in what is named is no permission.
     slip = dev.tapctl("apply", "--env", "dev", "--yes", "--adopt", "sns-topic/alarm-dev")
     assert (slip.code, slip.changes) == (64, ())
-    assert "did you mean --adopt sns-topic/alarms-dev?" in slip.err
+    assert "did you mean sns-topic/alarms-dev?" in slip.err
     taken = dev.applied("dev", "--adopt", "sns-topic/alarms-dev")
     assert taken.changes == ("sns:TagResource",)
     assert "taken over; its tags say: ManagedBy=tapctl, EnvironmentSuffix=theirs" in taken.out

@@ -142,13 +142,11 @@ CASES = [
         "retention changed",
         lambda world: world.client("logs").put_retention_policy(logGroupName=LOGS, retentionInDays=1),
         drift_of(f"log-group/{LOGS}", "retention_days"),
-        edit="common.toml: logs.retention_days",
     ),
     Case(
         "retention removed",
         lambda world: world.client("logs").delete_retention_policy(logGroupName=LOGS),
         drift_of(f"log-group/{LOGS}", "retention_days"),
-        edit="common.toml: logs.retention_days",
     ),
     Case(
         "a log group's encryption lost",
@@ -187,13 +185,11 @@ CASES = [
         "fewer days of backups",
         lambda world: cluster(world, BackupRetentionPeriod=1),
         drift_of(CLUSTER, "backup_retention_days"),
-        edit="common.toml: database.backup_retention_days",
     ),
     Case(
         "deletion protection on",
         lambda world: cluster(world, DeletionProtection=True),
         drift_of(CLUSTER, "deletion_protection"),
-        edit="dev.toml: protected",
     ),
     Case(
         "IAM authentication off",
@@ -204,7 +200,6 @@ CASES = [
         "the secret rotates later",
         lambda world: rotate(world, 90),
         drift_of("secret-rotation/db-cluster-dev", "rotation_days"),
-        edit="common.toml: secrets.rotation_days",
     ),
     Case(
         "the secret rotates no more",

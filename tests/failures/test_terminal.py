@@ -51,16 +51,6 @@ def test_a_destroy_that_names_nothing_is_not_covered_by_yes(dev: Scene) -> None:
     assert "--confirm dev" in answer.err
 
 
-@pytest.mark.parametrize(
-    "command", [("apply", "--bogus"), ("bogus",), ("plan", "--env"), ("apply", "dev"), ("graph", "--format", "png")]
-)
-def test_a_wrong_command_line(scene: Scene, command: tuple[str, ...]) -> None:
-    answer = scene.tapctl(*command)
-    assert (answer.code, answer.asked) == (64, ())
-    assert answer.out == ""
-    assert "Error: " in answer.err
-
-
 @pytest.mark.parametrize("command", ["plan --env dev", "plan --env dev --json", "--help", "schema", "graph --env dev"])
 def test_a_reader_that_has_had_enough(dev: Scene, command: str) -> None:
     ended = shell(dev, f"{TAPCTL} {command} | head -1")
@@ -88,12 +78,6 @@ def test_a_stream_that_python_has_not_got(dev: Scene, name: str) -> None:
         patch.setattr(sys, name, None)
         assert run(["validate", "--env", "dev"]) == 0
         getattr(sys, name).close()
-
-
-def test_without_a_command_there_is_help(scene: Scene) -> None:
-    answer = scene.tapctl()
-    assert (answer.code, answer.asked) == (64, ())
-    assert "Usage: tapctl" in answer.out + answer.err
 
 
 def test_a_report_that_cannot_be_written_is_no_success(dev: Scene) -> None:
