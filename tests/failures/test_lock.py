@@ -10,11 +10,12 @@ import pytest
 from tests.failures.process import Hold, started
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 
 
-@pytest.mark.parametrize("state", ["./manifests", "s3://records"])
+@pytest.mark.parametrize("state", strided(["./manifests", "s3://records"], 2))
 def test_while_another_process_is_at_work(scene: Scene, state: str) -> None:
     scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     hold = Hold(scene.gate, "kms:CreateKey")
@@ -37,8 +38,11 @@ def test_while_another_process_is_at_work(scene: Scene, state: str) -> None:
         assert scene.tapctl("plan", "--env", "dev", "--state", state).code == 0
         # Another environment is another lock.
         assert scene.tapctl("plan", "--env", "dev", "--suffix", "pr-1", "--state", state).code == 0
-        hold.release()
-        assert running.end().code == 0
+        with started(scene, *APPLY, "--state", state, "--lock-timeout", "60s") as patient:
+            hold.release()
+            assert running.end().code == 0
+            waited = patient.end()
+    assert (waited.code, "21 unchanged" in waited.out) == (0, True), waited.err
     assert scene.tapctl("drift", "--env", "dev", "--state", state).code == 0
     assert scene.ours() == MADE
 

@@ -7,7 +7,7 @@ import pytest
 from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES
 from tests.failures.scene import MADE, Scene
 from tests.failures.test_denied import edit_all
-from tests.failures.trouble import HICCUPS, hiccup
+from tests.failures.trouble import HICCUPS, cut_off, hiccup
 from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
@@ -76,3 +76,13 @@ def test_a_look_without_an_answer_is_no_look(dev: Scene, name: str) -> None:
     for told in ("ThrottlingException", name.partition(":")[2], "nothing was changed", "run the same command again"):
         assert told in answer.err
     assert dev.meeting(hiccup(name, "throttled"), "drift", "--env", "dev").code == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nth"), [(4, 12), *(pytest.param(60, nth, marks=pytest.mark.soak) for nth in (2, 12, 30))]
+)
+def test_the_network_is_gone_for_a_while(scene: Scene, seconds: float, nth: int) -> None:
+    """What is waited for is waited on for: no look is a wrong look, and no answer no reason to make a thing twice."""
+    answer = scene.meeting(cut_off(nth, seconds), *APPLY)
+    assert answer.code == 0, answer.err
+    converged(scene)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -44,6 +45,20 @@ def at_change(nth: int, act: Callable[[], None], *, after: bool = False) -> Trou
             act()
             return served
         act()
+        return proceed()
+
+    return trouble
+
+
+def cut_off(nth: int, seconds: float) -> Trouble:
+    """From the nth changing call on nobody answers, for so many seconds."""
+    since: list[float] = []
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.nth_change == nth and not since:
+            since.append(time.monotonic())
+        if since and time.monotonic() < since[0] + seconds:
+            raise Silence
         return proceed()
 
     return trouble
