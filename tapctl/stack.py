@@ -18,7 +18,7 @@ from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.db_parameter_group import DbParameterGroup
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
 from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
-from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
+from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
@@ -76,7 +76,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
             policy=key_policy(names),
             rotation=True,
             enabled=True,
-            tags=tags(names.key_alias, **{"tapctl:deletion-window-days": "30" if config.protected else "7"}),
+            tags=tags(names.key_alias, **{WINDOW_TAG: "30" if config.protected or config.final_snapshot else "7"}),
         ),
     )
 

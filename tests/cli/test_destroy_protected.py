@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.cli.leftovers import left
@@ -106,10 +108,21 @@ def test_to_destroy_it_again_is_nothing(applied: World, gone: Answer) -> None:
     assert "kept until its snapshots are deleted: it decrypts db-cluster-prod-final-" in planned.out
 
 
+def test_once_the_snapshot_is_gone_the_key_goes_after_its_longest_window(applied: World, gone: Answer) -> None:
+    rds, kms = applied.client("rds", REGION), applied.client("kms", REGION)
+    (snapshot,) = rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
+    scheduled = applied.tapctl("destroy", "--env", "prod", "--yes")
+    assert (scheduled.code, scheduled.changes) == (0, ("kms:DeleteAlias", "kms:ScheduleKeyDeletion"))
+    (key,) = kms.list_keys()["Keys"]
+    goes = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["DeletionDate"]
+    assert round((goes - datetime.now(UTC)).total_seconds() / 86400) == 30
+
+
 def test_the_next_apply_uses_the_same_key(applied: World, gone: Answer) -> None:
     kms = applied.client("kms", REGION)
-    before = kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]["KeyId"]
+    (before,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
     back = applied.applied("prod")
     assert "kms:CreateKey" not in back.changes
     assert kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]["KeyId"] == before
-    assert "23 created" in back.verdict
+    assert "24 created" in back.verdict
