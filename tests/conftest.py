@@ -7,17 +7,18 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.client import ClientCreator
-from botocore.loaders import JSONFileLoader
+from botocore.client import BaseClient, ClientCreator
+from botocore.loaders import JSONFileLoader, Loader
+from botocore.session import Session
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Identity, Target
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.server import http_server
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 CREDENTIALS = ("testing", "testing")
+
+INTEGRATION = os.environ.get("TAPCTL_INTEGRATION", "")
+"""The environment of a real account that `tests.integration` is to ask; empty: that of a sandbox."""
+AS_THE_USER_HAS_IT = dict(os.environ)
 
 # At import: before any test module could make a client with what this machine holds.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
@@ -57,6 +62,19 @@ def _load_once(self: JSONFileLoader, file_path: str) -> Any:
 
 JSONFileLoader.load_file = _load_once  # type: ignore[method-assign]  # see above
 
+# As above: which services there are, which every session asks the disk.
+_available_services: Any = Loader.list_available_services
+
+
+@cache
+def _available(type_name: str, search_paths: tuple[str, ...]) -> Any:
+    loader = Loader()
+    loader.search_paths[:] = search_paths
+    return _available_services(loader, type_name)
+
+
+Loader.list_available_services = lambda self, type_name: _available(type_name, tuple(self.search_paths))  # type: ignore[method-assign]  # see above
+
 # As above: the hundreds of methods of a client, which are the same for every session.
 _make_methods: Any = vars(ClientCreator)["_create_methods"]
 _METHODS: dict[str, dict[str, Any]] = {}
@@ -70,6 +88,24 @@ def _methods_once(self: ClientCreator, service_model: Any) -> dict[str, Any]:
 
 
 ClientCreator._create_methods = _methods_once  # type: ignore[attr-defined]  # see above
+
+# What botocore does in a call and in making a client is nobody's to measure here, and measuring it takes as long again.
+
+
+def _unmeasured(work: Callable[..., Any]) -> Callable[..., Any]:
+    def do(*args: Any, **kwargs: Any) -> Any:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return work(*args, **kwargs)
+        finally:
+            sys.settrace(tracer)
+
+    return do
+
+
+BaseClient._make_api_call = _unmeasured(vars(BaseClient)["_make_api_call"])  # type: ignore[attr-defined]  # see above
+Session.create_client = _unmeasured(Session.create_client)  # type: ignore[method-assign]  # see above
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -95,6 +131,9 @@ class _LoopbackSocket(socket.socket):
 
 @pytest.fixture(scope="session", autouse=True)
 def _loopback_only() -> Iterator[None]:
+    if INTEGRATION:
+        yield
+        return
     real = socket.socket
     socket.socket = _LoopbackSocket  # type: ignore[misc]  # the one place where a class of the library is replaced
     yield
@@ -148,7 +187,7 @@ def sandbox_url(_sandbox_server: str, sandbox_app: Sandbox, monkeypatch: pytest.
 def aws(sandbox_url: str) -> Aws:
     """The door to a fresh embedded AWS, identified."""
     door = Aws(Target(region=REGION, endpoint_url=sandbox_url, credentials=CREDENTIALS))
-    door.identify(ACCOUNT)
+    door.identity = Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/tester")
     return door
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tapctl.aws import Aws, Target
 from tapctl.command import Options
 from tapctl.config import load
 from tapctl.engine.events import Failed, Finished, Left, Result, Skipped
-from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
+from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
 from tapctl.execution import Runner, located
 from tapctl.manifest.entry import empty
 from tapctl.manifest.journal import Journal
@@ -121,3 +122,18 @@ def test_the_exit_status_says_whether_anything_was_changed(
 
 def test_what_was_only_left_is_not_done(runner: Runner) -> None:
     assert said(runner)[0] == 4
+
+
+def test_a_record_that_nobody_takes_is_told_and_no_copy_is_promised(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+    monkeypatch.setattr(Path, "cwd", lambda: nowhere)
+    runner.outcome.failed.append(Failed(FUNCTION, StoreFailed("the manifest could not be written"), 1))
+    runner.run.aws.traffic.accepted = 1
+    code, told = said(runner)
+    assert code == 4
+    assert "no rescue copy of the manifest could be written" in told
+    assert "the record was saved to" not in told

@@ -139,7 +139,6 @@ def test_the_disk_is_full_during_a_destroy(scene: Scene, nth: int) -> None:
     assert scene.ours() == {"kms-key": 1}
 
 
-@pytest.mark.soak
 def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
     scene.standing()
 

@@ -32,6 +32,16 @@ def test_a_key_is_told_with_its_identity_and_owner(aws: Aws) -> None:
     assert (seen.owner, seen.status, seen.settled, seen.going) == (OURS, "Enabled", True, False)
 
 
+def test_a_key_that_kms_shows_half_gone_is_going(aws: Aws) -> None:
+    """DescribeKey was a moment behind: the rotation of a key pending deletion is not told."""
+    ready(aws)
+    refuse(aws.kms, "GetKeyRotationStatus", "KMSInvalidStateException", "is pending deletion")
+
+    seen = look(REC, aws, ID, FIRST)
+
+    assert (seen.going, seen.kept, seen.spec.rotation) == (True, None, False)
+
+
 def test_a_key_made_before_its_alias_is_found_by_its_tags(aws: Aws) -> None:
     key_id = make(aws, **FIRST.tags)
 

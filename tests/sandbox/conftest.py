@@ -8,12 +8,19 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
+from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tests.conftest import Network, Unmeasured
 
 Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_anew() -> None:
+    """Models that tests elsewhere have read already are read again, where that is measured."""
+    wire._client.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tapctl.manifest.entry import Entry, Manifest, Phase, empty
+from tapctl.reconcilers import registry
+from tapctl.records import facets_of, likeness
+from tapctl.verbs.applying import departures
+
+CLUSTER, ROTATION = "db-cluster/db-cluster-dev", "secret-rotation/db-cluster-dev"
+RULES, GROUP = "security-group-rules/db-sg-dev", "security-group/db-sg-dev"
+
+
+def recorded(*addresses: str, **spec: Any) -> Manifest:
+    base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
+    entries = {
+        here: Entry(type=here.partition("/")[0], id=here.partition("/")[2], phase=Phase.MADE, spec=spec)
+        for here in addresses
+    }
+    return base.model_copy(update={"entries": entries})
+
+
+def test_a_record_in_another_form_than_this_tapctls_is_like_nothing() -> None:
+    group = registry()["security-group"]
+    spec = {"description": "d", "vpc_id": "vpc-1", "tags": {}}
+    known = recorded(GROUP, **spec).entries[GROUP]
+    assert likeness(known, group) == group.spec(**spec)
+    assert likeness(recorded(GROUP, **spec, colour="red").entries[GROUP], group) is None
+
+
+def test_what_dies_with_its_parent_is_forgotten_with_it() -> None:
+    manifest = recorded(CLUSTER, ROTATION, RULES, GROUP)
+    assert facets_of(manifest.entries[CLUSTER], manifest, registry()) == (ROTATION,)
+    assert facets_of(manifest.entries[GROUP], manifest, registry()) == (), "rules are removed by themselves"
+
+
+def test_what_goes_with_another_has_no_step_of_its_own() -> None:
+    leaving, removals = departures([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
+    assert set(leaving) == {one.address for one in removals} == {CLUSTER, RULES}
+    assert leaving[CLUSTER].facets == (ROTATION,)
+    # Without its parent it goes by itself.
+    assert set(departures([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
