@@ -121,11 +121,11 @@ class Names:
 
     def instance_cpu(self, index: int) -> str:
         """The alarm on the CPU of the instance of this number."""
-        return f"db-cpu-{index}-{self.suffix}"
+        return self._numbered_alarms(str(index))[0]
 
     def instance_connections(self, index: int) -> str:
         """The alarm on the connections of the instance of this number."""
-        return f"db-connections-{index}-{self.suffix}"
+        return self._numbered_alarms(str(index))[1]
 
     # -- ARNs of what may not be there yet ----------------------------------------------------------------------------
 
@@ -158,12 +158,18 @@ class Names:
         return self._arn("cloudwatch", f"alarm:{name}")
 
     @property
-    def alarm_arn_pattern(self) -> str:
-        """Matches every alarm of this suffix, in ``ArnLike``.
+    def alarm_arn_patterns(self) -> tuple[str, ...]:
+        """Match every alarm of this suffix in ``ArnLike``, however many instances there are, and none of another's.
 
-        It also matches those of a suffix that ends with this one (``pr-dev`` for ``dev``): same account, same stack.
+        An instance's number is one digit or two, each matched by ``?``: a ``*`` would also match the alarms of a suffix
+        that ends with this one (``db-cpu-0-pr-dev`` for ``dev``).
         """
-        return self.alarm_arn(f"*-{self.suffix}")
+        numbered = [name for length in (1, 2) for name in self._numbered_alarms("?" * length)]
+        own = (self.function_errors, self.function_duration, self.function_throttles)
+        return tuple(self.alarm_arn(name) for name in (*own, *numbered))
+
+    def _numbered_alarms(self, number: str) -> tuple[str, str]:
+        return f"db-cpu-{number}-{self.suffix}", f"db-connections-{number}-{self.suffix}"
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

@@ -21,11 +21,13 @@ _TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 
 
 def key_policy(names: Names) -> PolicyDocument:
-    """The key's policy: the account decides by IAM, and each service that uses the key has its own narrow statement.
+    """The key's policy: the account decides by IAM, and the services that act as themselves are let in narrowly.
 
-    RDS, Secrets Manager and Lambda act with the caller's rights (and grants made from them), so they are told by
-    kms:ViaService; CloudWatch Logs and CloudWatch act as themselves. Source: KMS developer guide, "Key policies" and
-    "Condition keys".
+    CloudWatch Logs and CloudWatch are such services: each may do what its statement says, for our log groups and alarms
+    alone. RDS, Secrets Manager and Lambda act with the caller's rights (and grants made from them). Their statements,
+    told by kms:ViaService, have the account as their principal, as the first has: they delegate to IAM a part of what
+    that one delegates already, and so add nothing and narrow nothing. They say in one place what uses the key. Source:
+    KMS developer guide, "Key policies" and "Condition keys".
     """
     return policy(
         allow("AccountDecidesByIam", ["kms:*"], ["*"], to={"AWS": names.account}),
@@ -77,7 +79,7 @@ def _through(names: Names, sid: str, service: str) -> tuple[Statement, Statement
 def _by_our_alarms(names: Names) -> list[Condition]:
     return [
         when("StringEquals", "aws:SourceAccount", names.account),
-        when("ArnLike", "aws:SourceArn", names.alarm_arn_pattern),
+        when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns),
     ]
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,12 +53,27 @@ def test_arns_are_composed_of_name_account_region_and_partition() -> None:
     assert NAMES.function_arn == "arn:aws:lambda:eu-west-1:123456789012:function:payment-processor-pr-42"
     assert NAMES.topic_arn == "arn:aws:sns:eu-west-1:123456789012:alarms-pr-42"
     assert NAMES.alarm_arn("x") == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x"
-    assert NAMES.alarm_arn_pattern == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*-pr-42"
     log_group = NAMES.log_group_arn(NAMES.function_log_group)
     assert log_group == "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/payment-processor-pr-42"
     china = Names("dev", "123456789012", "cn-north-1", "aws-cn")
     assert china.topic_arn == "arn:aws-cn:sns:cn-north-1:123456789012:alarms-dev"
     assert china.role_arn.startswith("arn:aws-cn:iam::")
+
+
+def alarms(names: Names) -> list[str]:
+    """The ARNs of all alarms that this suffix can come to have."""
+    numbers = range(MAX_INSTANCES)
+    every = [names.function_errors, names.function_duration, names.function_throttles]
+    every += [name for index in numbers for name in (names.instance_cpu(index), names.instance_connections(index))]
+    return [names.alarm_arn(name) for name in every]
+
+
+@pytest.mark.parametrize("suffix", ["dev", "pr-dev", "x-0-dev", "d", "dev-1"])
+def test_the_patterns_of_alarms_match_all_of_ours_and_none_of_another_suffix(suffix: str) -> None:
+    names = Names("dev", "123456789012", "eu-west-1")
+    for arn in alarms(replace(names, suffix=suffix)):
+        # IAM's wildcards are the shell's.
+        assert any(fnmatchcase(arn, pattern) for pattern in names.alarm_arn_patterns) == (suffix == "dev")
 
 
 def test_tags_say_what_it_is_and_whose() -> None:

@@ -139,7 +139,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         if seen.spec.deletion_protection:
             return "its deletion protection is on"
         if seen.status == STOPPED:
-            return f"it is {seen.failed}; RDS deletes no member of a stopped cluster"
+            start = (seen.failed or "").removeprefix(f"{STOPPED}: ")
+            return f"it is stopped: RDS deletes no member of a stopped cluster; {start}"
         return None
 
     def lingers(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:

@@ -80,20 +80,26 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
 
     def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:  # noqa: ARG002 -- a facet's owner is its parent's
         """Set the schedule of a secret that has just come to be; RDS makes it with one of 7 days."""
-        _rotate(aws, _arn(aws, id), want.rotation_days)
+        try:
+            _rotate(aws, _arn(aws, id), want.rotation_days)
+        except AwsRefused as error:
+            raise _meaning(error) from error
 
     def update(self, aws: Aws, id: str, have: SecretRotationSpec, want: SecretRotationSpec) -> frozenset[str]:
         """The schedule, which also switches rotation on; or switch it off; then tags."""
         arn = _arn(aws, id)
         days = {"rotation_days"} if have.rotation_days != want.rotation_days else set()
         switched = {"enabled"} if have.enabled != want.enabled else set()
-        if days or (switched and want.enabled):
-            _rotate(aws, arn, want.rotation_days)
-            return frozenset(days | switched if want.enabled else days)
-        if switched:
-            aws.secretsmanager.cancel_rotate_secret(SecretId=arn)
-            return frozenset(switched)
-        return _set_tags(aws, arn, have.tags, want.tags)
+        try:
+            if days or (switched and want.enabled):
+                _rotate(aws, arn, want.rotation_days)
+                return frozenset(days | switched if want.enabled else days)
+            if switched:
+                aws.secretsmanager.cancel_rotate_secret(SecretId=arn)
+                return frozenset(switched)
+            return _set_tags(aws, arn, have.tags, want.tags)
+        except AwsRefused as error:
+            raise _meaning(error) from error
 
     def delete(
         self,
@@ -136,16 +142,18 @@ def _arn(aws: Aws, id: str) -> str:
 
 def _rotate(aws: Aws, arn: str, days: int) -> None:
     """Set the schedule, and leave the password as it is until its time; RDS rotates by itself, without a function."""
-    try:
-        aws.secretsmanager.rotate_secret(
-            SecretId=arn, RotationRules={"AutomaticallyAfterDays": days}, RotateImmediately=False
-        )
-    except AwsRefused as error:
-        if error.says("InvalidRequestException"):
-            raise NotYet(f"Secrets Manager answers {error.aws_code}: {error.message}", Patience.BUSY) from error
-        if error.says(_MISSING):
-            raise NotYet("Secrets Manager does not show the secret yet", Patience.PROPAGATION) from error
-        raise
+    aws.secretsmanager.rotate_secret(
+        SecretId=arn, RotationRules={"AutomaticallyAfterDays": days}, RotateImmediately=False
+    )
+
+
+def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+    """What a refused change means: ask again, or no."""
+    if error.says("InvalidRequestException"):
+        return NotYet(f"Secrets Manager answers {error.aws_code}: {error.message}", Patience.BUSY)
+    if error.says(_MISSING):
+        return NotYet("Secrets Manager does not show the secret yet", Patience.PROPAGATION)
+    return error
 
 
 def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:

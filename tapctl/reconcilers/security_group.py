@@ -22,6 +22,8 @@ RULES: Final = "security-group-rules"
 """The facet's type: it looks at the same groups, in the same bulk read."""
 
 _NAMED_HOLDERS: Final = 3
+_OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
+"""How the descriptions of the interfaces begin that Lambda and RDS make, and remove some time after their last user."""
 
 
 class SecurityGroupSpec(Spec):
@@ -109,7 +111,9 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
             if error.says(*NOT_FOUND):
                 return
             if error.says("DependencyViolation", "InvalidGroup.InUse"):
-                raise NotYet(f"{id} is held by {_holders(aws, group_id) or error.message}", Patience.LONG) from error
+                holders, leaving = _holders(aws, group_id, seen.owner)
+                patience = Patience.LONG if leaving else Patience.BUSY
+                raise NotYet(f"{id} is held by {holders or error.message}", patience) from error
             raise
 
     def find(self, aws: Aws, owner: Owner) -> Iterable[str]:
@@ -173,26 +177,35 @@ def _described(aws: Aws, filters: Sequence[FilterTypeDef]) -> list[SecurityGroup
     return [group for page in pages for group in page["SecurityGroups"]]
 
 
-def _holders(aws: Aws, group_id: str) -> str:
-    """What holds the group, for a person to read; empty where that may not be read, or nothing shows."""
+def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
+    """What holds the group, for a person to read; and whether any of it, or what cannot be told, goes by itself.
+
+    Lambda and RDS take their interfaces away, and our own groups' rules go with us. Anything else is for its owner,
+    and is named first. Empty where that may not be read, or nothing shows.
+    """
+    filters: list[FilterTypeDef] = [{"Name": "group-id", "Values": [group_id]}]
     try:
-        pages = aws.pages(
-            aws.ec2.get_paginator("describe_network_interfaces"), Filters=[{"Name": "group-id", "Values": [group_id]}]
-        )
-        found = [
-            f"{one.get('NetworkInterfaceId', '')} ({one.get('Description') or 'no description'})"
+        pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+        told = [
+            (one.get("Description", ""), one.get("NetworkInterfaceId", ""))
             for page in pages
             for one in page["NetworkInterfaces"]
         ]
-        more = len(found) - _NAMED_HOLDERS
-        found[_NAMED_HOLDERS:] = [f"{more} more network interfaces"] if more > 0 else []
-        for name in ("ip-permission.group-id", "egress.ip-permission.group-id"):
-            others = _described(aws, [{"Name": name, "Values": [group_id]}])
-            found += [f"a rule of {one.get('GroupName', '')}" for one in others if one.get("GroupId") != group_id]
+        interfaces = sorted((text.startswith(_OF_AWS), f"{id_} ({text or 'no description'})") for text, id_ in told)
+        rules = [
+            (ours is not None and Owner.of(tags_of(one)) == ours, f"a rule of {one.get('GroupName', '')}")
+            for name in ("ip-permission.group-id", "egress.ip-permission.group-id")
+            for one in _described(aws, [{"Name": name, "Values": [group_id]}])
+            if one.get("GroupId") != group_id
+        ]
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
-        return ""
-    return ", ".join(dict.fromkeys(found))
+        return "", True
+    named = [text for _, text in interfaces]
+    more = len(named) - _NAMED_HOLDERS
+    named[_NAMED_HOLDERS:] = [f"{more} more network interfaces"] if more > 0 else []
+    found = [*interfaces, *rules]
+    return ", ".join(dict.fromkeys([*named, *(text for _, text in rules)])), not found or any(goes for goes, _ in found)
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -143,23 +143,30 @@ def test_a_secret_that_rds_cannot_rotate_has_failed(aws: Aws, secret: str) -> No
     assert seen.failed.startswith("impaired: ")
 
 
-@pytest.mark.parametrize(
-    ("code", "patience"),
-    [("InvalidRequestException", Patience.BUSY), ("ResourceNotFoundException", Patience.PROPAGATION)],
-)
-def test_a_rotation_that_is_not_possible_yet_is_asked_again(
-    aws: Aws, secret: str, code: str, patience: Patience
+STEPS = [
+    ("RotateSecret", lambda aws: REC.create(aws, ID, WANT, OURS)),
+    ("RotateSecret", lambda aws: REC.update(aws, ID, with_(rotation_days=7), WANT)),
+    ("CancelRotateSecret", lambda aws: REC.update(aws, ID, WANT, with_(enabled=False))),
+    ("TagResource", lambda aws: REC.update(aws, ID, with_(tags={}), WANT)),
+    ("UntagResource", lambda aws: REC.update(aws, ID, with_(tags={**WANT.tags, "Extra": "1"}), WANT)),
+]
+
+
+@pytest.mark.parametrize(("operation", "step"), STEPS)
+def test_a_change_that_is_not_possible_yet_is_asked_again_and_one_that_is_denied_is_told(
+    aws: Aws, secret: str, operation: str, step: Callable[[Aws], object]
 ) -> None:
-    refuse(aws.secretsmanager, "RotateSecret", code, "A previous rotation isn't complete.")
-    with pytest.raises(NotYet) as caught:
-        REC.create(aws, ID, WANT, OURS)
-    assert caught.value.patience is patience
-
-
-def test_a_missing_permission_is_told_at_once(aws: Aws, secret: str) -> None:
-    refuse(aws.secretsmanager, "RotateSecret", *DENIED)
+    refuse(aws.secretsmanager, operation, "InvalidRequestException", "A previous rotation isn't complete.", times=1)
+    with pytest.raises(NotYet, match="previous rotation") as caught:
+        step(aws)
+    assert caught.value.patience is Patience.BUSY
+    refuse(aws.secretsmanager, operation, "ResourceNotFoundException", times=1)
+    with pytest.raises(NotYet, match="does not show") as caught:
+        step(aws)
+    assert caught.value.patience is Patience.PROPAGATION
+    refuse(aws.secretsmanager, operation, *DENIED)
     with pytest.raises(AwsRefused):
-        REC.create(aws, ID, WANT, OURS)
+        step(aws)
 
 
 def test_it_goes_with_its_cluster_and_never_before(aws: Aws, secret: str) -> None:

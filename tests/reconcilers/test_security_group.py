@@ -208,6 +208,60 @@ def test_fewer_interfaces_are_all_named(aws: Aws, network: Network) -> None:
         REC.delete(aws, ID, seen, None)
 
 
+@pytest.mark.parametrize(
+    ("description", "patience"),
+    [
+        ("AWS Lambda VPC ENI-payment-processor-test-6f0b9d1c-3f0e-4b0a-9c57-0a1b2c3d4e5f", Patience.LONG),
+        ("RDSNetworkInterface", Patience.LONG),
+        ("ELB app/shop", Patience.BUSY),
+        ("", Patience.BUSY),
+    ],
+)
+def test_what_aws_takes_away_is_waited_for_and_what_is_a_strangers_not_for_long(
+    aws: Aws, network: Network, description: str, patience: Patience
+) -> None:
+    seen = bring(REC, aws, ID, wanted({"vpc": network.vpc_id}))
+    assert seen.outputs is not None
+    aws.ec2.create_network_interface(
+        SubnetId=network.subnet_ids[0], Groups=[seen.outputs.group_id], Description=description
+    )
+    refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation")
+    with pytest.raises(NotYet) as raised:
+        REC.delete(aws, ID, seen, None)
+    assert raised.value.patience is patience
+
+
+def test_a_rule_of_our_own_goes_with_us_and_a_stranger_is_named_first(aws: Aws, network: Network) -> None:
+    seen = bring(REC, aws, ID, wanted({"vpc": network.vpc_id}))
+    assert seen.outputs is not None
+    group_id = seen.outputs.group_id
+    for description in ("AWS Lambda VPC ENI-x", "ELB app/shop"):
+        aws.ec2.create_network_interface(SubnetId=network.subnet_ids[0], Groups=[group_id], Description=description)
+    ours = make(aws, network.vpc_id, "db-sg-test", **case.TAGS)
+    rule: Any = {
+        "IpProtocol": "tcp",
+        "FromPort": 5432,
+        "ToPort": 5432,
+        "UserIdGroupPairs": [{"GroupId": group_id}],
+    }
+    aws.ec2.authorize_security_group_ingress(GroupId=ours, IpPermissions=[rule])
+    refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation")
+    stranger = r"eni-\w+ \(ELB app/shop\)"
+    with pytest.raises(
+        NotYet, match=rf"held by {stranger}, eni-\w+ \(AWS Lambda VPC ENI-x\), a rule of db-sg-test$"
+    ) as raised:
+        REC.delete(aws, ID, seen, None)
+    assert raised.value.patience is Patience.LONG
+
+
+def test_where_nothing_shows_it_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
+    seen = bring(REC, aws, ID, wanted(world))
+    refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation", "has a dependent object")
+    with pytest.raises(NotYet, match="held by has a dependent object") as raised:
+        REC.delete(aws, ID, seen, None)
+    assert raised.value.patience is Patience.LONG
+
+
 def test_where_the_holders_cannot_be_read_aws_itself_is_quoted(aws: Aws, world: dict[str, str]) -> None:
     seen = bring(REC, aws, ID, wanted(world))
     refuse(aws.ec2, "DeleteSecurityGroup", "DependencyViolation", "resource sg-1 has a dependent object")
