@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_it_is_started_once_planted_once_and_stopped(folder: Path) -> None:
     assert len(stacks) == 2
     assert sandbox.stop(folder) is True
     assert (sandbox.status(folder), sandbox.stop(folder)) == (None, False)
+
+
+def test_what_it_makes_takes_a_moment(folder: Path) -> None:
+    """Three of AWS's minutes are about a second of ours."""
+    rds = boto3.client("rds", region_name="us-east-1", endpoint_url=sandbox.ensure(folder, []))
+    made = rds.create_db_cluster(
+        DBClusterIdentifier="c", Engine="aurora-postgresql", MasterUsername="owner", MasterUserPassword="12345678"
+    )
+    assert made["DBCluster"]["Status"] == "creating"
+    deadline = time.monotonic() + 20
+    while [one["Status"] for one in rds.describe_db_clusters()["DBClusters"]] != ["available"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_many_at_once_start_one(folder: Path) -> None:
