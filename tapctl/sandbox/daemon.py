@@ -183,7 +183,8 @@ def _environment() -> dict[str, str]:
     ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
-    return {**kept, "PYTHONPATH": path}
+    no_file = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    return {**kept, **no_file, "PYTHONPATH": path}
 
 
 def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patience_s: float) -> None:

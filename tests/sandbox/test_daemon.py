@@ -25,6 +25,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     sandbox.stop(tmp_path / ".tapctl")
 
 
+@pytest.fixture
+def broken_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own settings for AWS are of no use."""
+    (tmp_path / ".aws").mkdir()
+    for name in ("config", "credentials"):
+        (tmp_path / ".aws" / name).write_text("[default")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def record(folder: Path) -> dict[str, int]:
     kept: dict[str, int] = json.loads((folder / "sandbox.json").read_text())
     return kept
@@ -61,7 +70,7 @@ def pretend(folder: Path, port: int, pid: int = 1) -> None:
     (folder / "sandbox.json").write_text(json.dumps({"pid": pid, "port": port, "token": "t", "planted": []}))
 
 
-def test_it_is_started_once_planted_once_and_stopped(folder: Path) -> None:
+def test_it_is_started_once_planted_once_and_stopped(folder: Path, broken_home: None) -> None:
     seed = sandbox.Seed("us-east-2", "networking-dev", ("repo", "1"))
     assert sandbox.status(folder) is None
     url = sandbox.ensure(folder, [seed])
