@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,14 @@ from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
+from tapctl.sandbox.rules.system_tags import TAG
 from tests.conftest import Network
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import TagTypeDef
+
+OF_AWS: TagTypeDef = {"Key": TAG[0], "Value": TAG[1]}
+"""A tag that shows among the others, as AWS's own do."""
 
 Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]

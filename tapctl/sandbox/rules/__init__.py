@@ -35,12 +35,14 @@ from tapctl.sandbox.rules import (
     secretsmanager,
     sns,
     sns_life,
+    system_tags,
     tagging,
     tagging_life,
 )
 
 # Of rules for the same operation the first is outermost.
 ALL = (
+    *system_tags.RULES,
     *rds_course.RULES,
     *looks.RULES,
     *tagging_life.RULES,
