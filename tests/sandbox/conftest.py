@@ -102,3 +102,21 @@ def clock(sandbox_url: str, sandbox_app: Sandbox) -> Iterator[Clock]:
     sandbox_app.life = clock.life
     yield clock
     sandbox_app.life = peace
+
+
+@pytest.fixture
+def cluster(make_cluster: Build, clock: Clock) -> str:
+    """A cluster that was there before time began."""
+    make_cluster(EngineVersion="16.8")
+    clock.start()
+    return "c"
+
+
+@pytest.fixture
+def members(make_cluster: Build, make_instance: Build, clock: Clock) -> tuple[str, str]:
+    """The members of such a cluster: a writer and a reader."""
+    make_cluster(EngineVersion="16.8")
+    for name in ("i", "j"):
+        make_instance(name)
+    clock.start()
+    return "i", "j"
