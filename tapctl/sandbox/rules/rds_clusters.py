@@ -31,7 +31,10 @@ def cluster_of(call: Call) -> Any:
     return cluster
 
 
-@rules("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters")
+@rules(
+    *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
+    *("StopDBCluster", "StartDBCluster"),
+)
 def a_cluster_is_shown_as_it_is(call: Call, proceed: Proceed) -> Reply:
     """The answer to a change is what is then kept, and says what waits for a reboot and whether the secret is ready."""
     reply = proceed()
