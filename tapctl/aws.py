@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tapctl.clients import Clients
 from tapctl.errors import AwsRefused, WrongTarget
-from tapctl.traffic import IN_FLIGHT, Traffic, door, translate
+from tapctl.traffic import IN_FLIGHT, Traffic, before_sending, door, translate
 
 if TYPE_CHECKING:
     import boto3
@@ -175,6 +175,7 @@ class Aws(Clients):
             raise (translate("sts", "AssumeRole", error) or error) from None
         base = door(self.traffic)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
+        session.events.register("before-send", before_sending(self.traffic))
         return session
 
 
