@@ -53,6 +53,7 @@ class Runner:
         self.outcome = Outcome()
         self.lease = lease
         self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
+        run.aws.traffic.guard = lease.sure
 
     def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
         """Make these resources, or change them."""
