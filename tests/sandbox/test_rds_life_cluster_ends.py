@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tapctl.aws import Aws
+from tests.conftest import Network
 from tests.sandbox.clusters import BUSY, change, events, seen, status
 from tests.sandbox.conftest import Build, Clock, Refused
 
@@ -31,6 +32,21 @@ def test_a_cluster_goes_once_all_its_members_are_going_and_after_them(
     clock.move(120)
     with refused("DBClusterNotFoundFault"):
         seen(aws)
+
+
+def test_its_security_group_is_free_when_it_is_gone(
+    aws: Aws, make_cluster: Build, network: Network, clock: Clock, refused: Refused
+) -> None:
+    """Although nobody asks RDS meanwhile."""
+    group = aws.ec2.create_security_group(GroupName="g", Description="d", VpcId=network.vpc_id)["GroupId"]
+    make_cluster(VpcSecurityGroupIds=[group])
+    clock.start()
+    aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
+    clock.move(119)
+    with refused("DependencyViolation"):
+        aws.ec2.delete_security_group(GroupId=group)
+    clock.move(1)
+    aws.ec2.delete_security_group(GroupId=group)
 
 
 def test_a_protected_cluster_stays_and_its_members_go(

@@ -62,3 +62,13 @@ def test_bad_groups_are_refused(aws: Aws, network: Network, elsewhere: tuple[str
         aws.rds.modify_db_subnet_group(DBSubnetGroupName="none", SubnetIds=network.subnet_ids)
     with refused("DBSubnetGroupNotFoundFault"):
         aws.rds.delete_db_subnet_group(DBSubnetGroupName="none")
+
+
+def test_they_come_in_pages(aws: Aws, network: Network, refused: Refused) -> None:
+    for at in range(21):
+        aws.rds.create_db_subnet_group(
+            DBSubnetGroupName=f"group-{at}", DBSubnetGroupDescription="d", SubnetIds=network.subnet_ids
+        )
+    first = aws.rds.describe_db_subnet_groups(MaxRecords=20)
+    rest = aws.rds.describe_db_subnet_groups(MaxRecords=20, Marker=first["Marker"])
+    assert (len(first["DBSubnetGroups"]), len(rest["DBSubnetGroups"]), "Marker" in rest) == (20, 1, False)

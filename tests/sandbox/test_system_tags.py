@@ -12,6 +12,7 @@ from tapctl.aws import Aws
 from tapctl.sandbox.rules.system_tags import TAG
 from tests.conftest import ACCOUNT, REGION, Network
 from tests.sandbox.conftest import Refused
+from tests.sandbox.test_cloudwatch import put
 
 MINE: Final = ("Name", "mine")
 TAGS: Final[Any] = [{"Key": "Name", "Value": "mine"}]
@@ -30,10 +31,7 @@ class Case:
 
 
 def _alarm(aws: Aws, _: Network) -> str:
-    more: dict[str, Any] = {"Period": 60, "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
-    aws.cloudwatch.put_metric_alarm(
-        AlarmName="a", Namespace="n", MetricName="m", Statistic="Sum", Threshold=1.0, Tags=TAGS, **more
-    )
+    put(aws, Tags=TAGS)
     return f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:a"
 
 

@@ -63,13 +63,6 @@ def a_cluster_is_made_once(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-@rules("ModifyDBCluster")
-def an_unknown_cluster_is_not_found(call: Call, proceed: Proceed) -> Reply:
-    """Modifying what is not there is refused."""
-    cluster_of(call)
-    return proceed()
-
-
 @rules("CreateDBCluster", "ModifyDBCluster")
 def an_engine_version_becomes_a_minor(call: Call, proceed: Proceed) -> Reply:
     """A bare major stands for its default minor; what cannot be created is refused."""
