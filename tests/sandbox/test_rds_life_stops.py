@@ -89,6 +89,8 @@ def test_a_member_does_not_stop_by_itself(aws: Aws, members: tuple[str, str], re
     call: Any = getattr(aws.rds, operation)
     with refused("InvalidParameterCombination", "not eligible for stopping and starting"):
         call(DBInstanceIdentifier="i")
+    with refused("DBInstanceNotFound"):
+        call(DBInstanceIdentifier="none")
 
 
 def test_where_nothing_takes_time_it_is_stopped_at_once(aws: Aws, make_cluster: Build, make_instance: Build) -> None:
