@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tapctl.clients import Clients
 from tapctl.errors import AwsRefused, WrongTarget
-from tapctl.traffic import IN_FLIGHT, Traffic, door, translate
+from tapctl.traffic import IN_FLIGHT, Traffic, before_sending, door, translate
 
 if TYPE_CHECKING:
     import boto3
@@ -153,17 +154,20 @@ class Aws(Clients):
     def _make(self, service: str, *, retries: bool) -> Any:
         if self._session is None:
             self._session = self._open()
+        # None: those of the environment.
+        proxies: dict[str, str] | None = {} if self.target.credentials else None
         return cast("Any", self._session).client(
-            service, config=_config(retries=retries), endpoint_url=self.target.endpoint_url
+            service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
         )
 
     def _open(self) -> boto3.session.Session:
         import boto3.session
 
-        key, secret = self.target.credentials or (None, None)
         try:
-            session = boto3.session.Session(
-                region_name=self.region, aws_access_key_id=key, aws_secret_access_key=secret
+            session = (
+                _alone(self.region, *self.target.credentials)
+                if self.target.credentials
+                else boto3.session.Session(region_name=self.region)
             )
             if self.target.role_arn:
                 session = _assumed(session, self.target)
@@ -171,10 +175,27 @@ class Aws(Clients):
             raise (translate("sts", "AssumeRole", error) or error) from None
         base = door(self.traffic)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
+        session.events.register("before-send", before_sending(self.traffic))
         return session
 
 
-def _config(*, retries: bool = True) -> Config:
+def _alone(region: str, key: str, secret: str) -> boto3.session.Session:
+    """A session of its own: no profile, no file and no variable of the user's for AWS says anything to it."""
+    import boto3.session
+    import botocore.session
+
+    known = botocore.session.Session.SESSION_VARIABLES
+    unset = {name: (None, None, default, convert) for name, (_, _, default, convert) in known.items()}
+    no_file = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return boto3.session.Session(
+        botocore_session=botocore.session.Session({**unset, **no_file}),
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
+
+
+def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
     from botocore.config import Config
 
     # 4 attempts bridge a hiccup; whatever lasts longer is the engine's to wait for, where it can be seen.
@@ -184,6 +205,7 @@ def _config(*, retries: bool = True) -> Config:
         read_timeout=20,
         max_pool_connections=IN_FLIGHT,
         user_agent_extra="tapctl",
+        proxies=proxies,
     )
 
 

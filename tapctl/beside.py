@@ -25,3 +25,12 @@ def beside(call: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=work, daemon=True).start()
     return ended
+
+
+def at_most(seconds: float, call: Callable[[], T]) -> T:
+    """The result of this call, or what it raised.
+
+    Raises:
+        TimeoutError: it takes longer; it goes on, and nobody waits for it.
+    """
+    return beside(call).result(seconds)

@@ -64,6 +64,7 @@ class Runner:
         self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
         self.doing: dict[str, str] = {}
         """What is done with each address: ``creating``, ``changing``, ``removing`` …"""
+        run.aws.traffic.guard = lease.sure
 
     def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
         """Make these resources, or change them."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tapctl.errors import THROTTLING, AwsError, AwsLost, AwsRefused, WrongTarget
+from tapctl.errors import THROTTLING, AwsError, AwsLost, AwsRefused, NotYet, WrongTarget
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
@@ -32,11 +34,27 @@ class Traffic:
     in_flight: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
     places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
+    guard: Callable[[], None] = lambda: None
+    """Asked right before each sending of a changing call, the SDK's repetitions among them; asks nobody itself.
+
+    It raises `NotYet` where the call must not be sent for now: what was sent before may have taken effect.
+    """
 
 
 def is_change(service: str, operation: str) -> bool:
     """Whether this call may change the stack in AWS."""
     return service not in _NOT_THE_STACK and not operation.startswith(_READS)
+
+
+def before_sending(traffic: Traffic) -> Callable[..., None]:
+    """What is to be registered for botocore's ``before-send``: the guard of changing calls."""
+
+    def ask(event_name: str, **_: Any) -> None:
+        service, operation = event_name.split(".")[1:]
+        if is_change(service, operation):
+            traffic.guard()
+
+    return ask
 
 
 def translate(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | None:
@@ -88,7 +106,8 @@ def door(traffic: Traffic) -> type:
             service = cast("Any", self).meta.service_model.service_name
             action = f"{service}:{operation_name}"
             changing = is_change(service, operation_name)
-            with traffic.places:
+            # The state store waits for nobody: a lease that is not renewed because ten calls hang is lost.
+            with nullcontext() if service == "s3" else traffic.places:
                 with traffic.lock:
                     traffic.calls[action] += 1
                     if changing:
@@ -96,6 +115,8 @@ def door(traffic: Traffic) -> type:
                         traffic.in_flight.add(action)
                 try:
                     answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
+                except NotYet as unsure:
+                    raise AwsLost(service, operation_name, "NotSent", unsure.reason) from None
                 except Exception as error:
                     ours = translate(service, operation_name, error)
                     if ours is None:

@@ -10,7 +10,7 @@ from botocore import exceptions as bc
 from botocore.parsers import ResponseParserError
 
 from tapctl.aws import Aws, Target
-from tapctl.errors import AwsError, AwsLost, AwsRefused, WrongTarget
+from tapctl.errors import AwsError, AwsLost, AwsRefused, LockHeld, NotYet, Patience, WrongTarget
 from tapctl.traffic import IN_FLIGHT, is_change, translate
 from tests.conftest import CREDENTIALS, REGION
 from tests.endpoint import Answer, Endpoint, endpoint, identity, refusal
@@ -42,6 +42,86 @@ def test_no_more_than_ten_calls_are_in_flight() -> None:
             list(pool.map(lambda _: sts.get_caller_identity(), range(3 * IN_FLIGHT)))
 
     assert 1 < most <= IN_FLIGHT
+
+
+def test_the_state_store_waits_for_nobody() -> None:
+    """A lease is renewed, and the record is written, whatever hangs."""
+    came, go_on = threading.Semaphore(0), threading.Event()
+
+    def hang(body: str) -> Answer:
+        if "GetCallerIdentity" not in body:
+            return Answer(200, "<DeleteResult/>")
+        came.release()
+        go_on.wait(20)
+        return identity()
+
+    with endpoint(hang) as there:
+        door = to(there)
+        callers = [threading.Thread(target=door.sts.get_caller_identity) for _ in range(IN_FLIGHT)]
+        for one in callers:
+            one.start()
+        assert all(came.acquire(timeout=20) for _ in callers)
+        try:
+            door.s3.delete_objects(Bucket="records", Delete={"Objects": [{"Key": "a"}]})
+        finally:
+            assert not go_on.is_set()
+            go_on.set()
+            for one in callers:
+                one.join()
+
+    assert door.traffic.calls["s3:DeleteObjects"] == 1
+
+
+# -- the guard -------------------------------------------------------------------------------------------------------
+
+
+def test_a_guard_is_asked_right_before_each_sending_of_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    asked: list[int] = []
+    with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
+        door = to(there)
+        door.traffic.guard = lambda: asked.append(len(there.heard))
+        with pytest.raises(AwsLost):
+            door.sns.create_topic(Name="a")
+        with pytest.raises(AwsLost):
+            door.sns.list_topics()
+        with pytest.raises(AwsLost):
+            door.sts.get_caller_identity()
+
+    # Before each of the SDK's four attempts, and for nothing that changes nothing.
+    assert asked == [0, 1, 2, 3]
+
+
+def test_a_change_the_guard_is_not_sure_of_is_not_sent_and_may_have_been_done_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+
+    def unsure() -> None:
+        if there.heard:
+            raise NotYet("the lock could not be renewed for 50 s", Patience.PROPAGATION)
+
+    with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
+        door = to(there)
+        door.traffic.guard = unsure
+        with pytest.raises(AwsLost, match="NotSent on sns:CreateTopic: the lock could not be renewed for 50 s"):
+            door.sns.create_topic(Name="a")
+
+    assert len(there.heard) == 1
+    assert door.traffic.in_flight == set()
+
+
+def test_a_change_the_guard_refuses_is_not_sent() -> None:
+    def lost() -> None:
+        raise LockHeld("the lock was taken away from this run")
+
+    with endpoint(lambda _: Answer(200, "{}")) as there:
+        door = to(there)
+        door.traffic.guard = lost
+        with pytest.raises(LockHeld, match="taken away"):
+            door.kms_once.create_key()
+
+    assert there.heard == []
 
 
 def test_calls_changes_and_what_was_accepted_are_counted(aws: Aws) -> None:

@@ -9,9 +9,10 @@ Why never two go on, whatever the clocks of the machines say:
 - Another may take over only when the object has been the same for a whole lease (`tapctl.manifest.line`): either since
   it saw it so itself, or since S3's LastModified, as S3's own Date in the same answer tells. Both begin after W, so a
   takeover happens after W + 60 s; if the holder has renewed meanwhile, it has another ETag and the takeover is refused.
-- The holder makes no changing call later than F + 50 s without a renewal that S3 took (`S3Lease.check`). 50 s after F
-  is before 60 s after W, on any two clocks whose *rates* differ by less than a sixth. The holder's clock counts the
-  time its machine sleeps (`tapctl.manifest.awake`), so a laptop that wakes knows that its time is over.
+- The holder makes no changing call later than F + 50 s without a renewal that S3 took: it is asked for before each step
+  (`S3Lease.check`), and its age again right before each sending, the SDK's repetitions among them (`S3Lease.sure`).
+  50 s after F is before 60 s after W, on any two clocks whose *rates* differ by less than a sixth. The holder's clock
+  counts the time its machine sleeps (`tapctl.manifest.awake`), so a laptop that wakes knows that its time is over.
 
 No time of day is compared with another machine's: S3's LastModified is compared with S3's Date alone, and is believed
 to within 10 s. What remains: a call made before F + 50 s that is still under way when the other begins (at most the
@@ -23,13 +24,17 @@ whoever was overtaken can record no new intent, and a call is only made after it
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
+from tapctl.beside import at_most
 from tapctl.engine.clock import Clock
-from tapctl.errors import AwsError, NotYet, Patience, StoreFailed, TapctlError
+from tapctl.errors import AwsError, AwsLost, NotYet, Patience, StoreFailed, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, must_look
 from tapctl.manifest.store import Lock, lost
 
+_PAUSE_S = 0.25
+"""Before the lock is given back once more, where that had no answer."""
 _ROUNDS = 2
 """Writes in one renewal: a second one where a look tells that the first has not taken effect."""
 
@@ -40,6 +45,8 @@ class Terms:
 
     lease_s: float = 60
     renew_s: float = 20
+    give_back_s: float = 3
+    """Giving it back takes no longer: a run that was stopped is to end, and what is not given back is free in time."""
 
     @property
     def trusted_s(self) -> float:
@@ -101,13 +108,17 @@ class S3Lease:
                 # Where somebody has just tried, that answer is ours too: many threads do not wait one after another.
                 if self._tried == tried:
                     self._renew()
+        self.sure()
+
+    def sure(self) -> None:
+        """Make sure by its age alone: no call is made."""
+        where = self._bucket.url(self._key)
         if self._taken is not None:
-            raise lost(self._bucket.url(self._key), *self._taken)
+            raise lost(where, *self._taken)
         age = self._age()
         if age >= self._terms.sure_s:
-            where = self._bucket.url(self._key)
-            reason = f"the lock {where} could not be renewed for {age:.0f} s: {self._unanswered}"
-            raise NotYet(reason, Patience.PROPAGATION)
+            why = f": {self._unanswered}" if self._unanswered else ""
+            raise NotYet(f"the lock {where} could not be renewed for {age:.0f} s{why}", Patience.PROPAGATION)
 
     def release(self) -> None:
         """Remove the object, if it is still ours, and renew it no more.
@@ -116,16 +127,28 @@ class S3Lease:
             TapctlError: it may still be there; it is free when its lease has ended.
         """
         self._ended.set()
+        try:
+            at_most(self._terms.give_back_s, self._remove)
+        except TimeoutError:
+            raise StoreFailed(f"S3 has not answered for {self._terms.give_back_s:g} s") from None
+
+    def _remove(self) -> None:
         etag = self._etag
+        failed: TapctlError = StoreFailed(f"S3 does not remove the lock {self._bucket.url(self._key)}")
         for _ in range(ATTEMPTS):
-            if self._bucket.remove(self._key, etag):
-                return
-            found = self._bucket.get(self._key)
+            try:
+                if self._once.remove(self._key, etag):
+                    return
+                found = self._once.get(self._key)
+            except AwsLost as error:
+                failed = error
+                time.sleep(_PAUSE_S)
+                continue
             told = Lock.told(found.content) if found else None
             if found is None or told is None or told.id != self.id:
                 return
             etag = found.etag  # a renewal whose answer was lost, or was on its way
-        raise StoreFailed(f"S3 does not remove the lock {self._bucket.url(self._key)}")
+        raise failed
 
     def _age(self) -> float:
         return self._clock.now() - self._renewed

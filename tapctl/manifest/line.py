@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tapctl.beside import at_most
 from tapctl.engine.clock import Clock
 from tapctl.errors import AwsError, AwsLost, LockHeld, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, Found, must_look
@@ -70,10 +71,19 @@ class Line:
             )
 
     def leave(self) -> None:
-        """Give back what we may have taken without knowing it: we were interrupted."""
-        found = self._bucket.get(self._key)
-        if found is not None and found.content == self._content:
-            self._bucket.remove(self._key, found.etag)
+        """Give back what we may have taken without knowing it, as far as there is time: we were interrupted.
+
+        Raises:
+            TapctlError, TimeoutError: it may be there; it is free when its lease has ended.
+        """
+        once = self._bucket.once()
+
+        def remove() -> None:
+            found = once.get(self._key)
+            if found is not None and found.content == self._content:
+                once.remove(self._key, found.etag)
+
+        at_most(self._terms.give_back_s, remove)
 
     def _try(self) -> S3Lease | None:
         """Take it if it is free; None: it is somebody's, or others were always quicker."""

@@ -193,6 +193,10 @@ class _LocalLease:
         if not _is_at(self._held, self._path):
             raise lost(str(self._path), Lock.told(_content(self._path) or b""))
 
+    def sure(self) -> None:
+        """As `check`: the file is here."""
+        self.check()
+
 
 def _make_folder(wanted: Path) -> None:
     missing = [folder for folder in (wanted, *wanted.parents) if not folder.exists()]

@@ -122,7 +122,7 @@ class S3Store:
         except TapctlError:
             raise
         except BaseException:  # interrupted: perhaps right when S3 took it
-            with suppress(TapctlError):
+            with suppress(TapctlError, TimeoutError):
                 line.leave()
             raise
         try:

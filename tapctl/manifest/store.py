@@ -113,6 +113,12 @@ class Lease(Protocol):
             NotYet: for now nobody can tell; it is not to be used before that is known.
         """
 
+    def sure(self) -> None:
+        """As `check`, but asks nobody: right before each sending of a changing call, the SDK's repetitions among them.
+
+        Raises as `check`.
+        """
+
     def enter(self, phase: str) -> None:
         """Say what is being done from now on, to whoever waits."""
 

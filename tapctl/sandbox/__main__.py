@@ -1,4 +1,4 @@
-"""The server's process: ``python -m tapctl.sandbox <listening socket> <token> <latency in s>``."""
+"""The server's process: ``python -m tapctl.sandbox <listening socket> <token> <latency in s> <scale of time>``."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import sys
 
 from tapctl.sandbox.server import serve
 
-serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+serve(int(sys.argv[1]), sys.argv[2], latency_s=float(sys.argv[3]), scale=float(sys.argv[4]))

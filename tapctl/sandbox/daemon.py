@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
+from tapctl.sandbox.life import GENTLE
 
 if TYPE_CHECKING:
     from tapctl.sandbox.seeding import Seed
@@ -44,16 +45,18 @@ class _Record:
         return f"http://127.0.0.1:{self.port}"
 
 
-def ensure(folder: Path, seeds: Sequence[Seed], *, latency_s: float = 0.0, patience_s: float = 30.0) -> str:
+def ensure(
+    folder: Path, seeds: Sequence[Seed], *, latency_s: float = 0.0, scale: float = GENTLE, patience_s: float = 30.0
+) -> str:
     """The address of the embedded AWS of ``folder``, started if need be, with all ``seeds`` in it.
 
-    ``latency_s`` is added to every call of a server started here.
+    In a server started here ``latency_s`` is added to every call, and time passes by ``scale`` (see `Life`).
 
     Raises:
         SandboxError: moto is not installed, or the server did not answer within ``patience_s``.
     """
     with _locked(folder):
-        record = _running(folder, patience_s) or _start(folder, latency_s, patience_s)
+        record = _running(folder, patience_s) or _start(folder, patience_s, latency_s=latency_s, scale=scale)
         missing = [one for one in seeds if _as_kept(one) not in record.planted]
         if missing:
             from tapctl.sandbox.seeding import plant
@@ -150,7 +153,7 @@ def _ask(record: _Record, method: str, patience_s: float) -> int | None:
     return pid
 
 
-def _start(folder: Path, latency_s: float, patience_s: float) -> _Record:
+def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -> _Record:
     if find_spec("moto") is None or find_spec("flask") is None:
         raise SandboxError("the embedded AWS is not installed", hint="pip install 'tapctl[sandbox]'")
     log, token = folder / "sandbox.log", secrets.token_hex(16)
@@ -160,7 +163,7 @@ def _start(folder: Path, latency_s: float, patience_s: float) -> _Record:
         # A session of its own: Ctrl-C in the terminal is not for it. It holds no directory and none of the user's
         # AWS settings.
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "tapctl.sandbox", str(fd), token, str(latency_s)],
+            [sys.executable, "-m", "tapctl.sandbox", str(fd), token, str(latency_s), str(scale)],
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -180,7 +183,8 @@ def _environment() -> dict[str, str]:
     ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
-    return {**kept, "PYTHONPATH": path}
+    no_file = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+    return {**kept, **no_file, "PYTHONPATH": path}
 
 
 def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patience_s: float) -> None:

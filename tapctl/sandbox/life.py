@@ -16,6 +16,11 @@ from typing import Any, Final
 
 from tapctl.sandbox.rule import kept
 
+GENTLE: Final = 1 / 200
+"""The scale of ``--sandbox``. A cluster's three minutes pass within a second, so that things are seen at work, and the
+25 minutes of Lambda's network interfaces within eight. What shows late (20 s at most) has shown at the next command.
+"""
+
 # Where nothing takes time, any two looks at the clock are further apart than anything lasts: three years. They are long
 # before those of a clock that runs, so that an AWS may be furnished in no time and then come to life; and whichever
 # clock counts them they go on.

@@ -41,7 +41,13 @@ class Call:
     account: str
     send: Callable[[str, str, Mapping[str, Any]], Reply]
     life: Life
-    partition: str = "aws"
+
+    @property
+    def partition(self) -> str:
+        """The partition that the region is in: ``aws``, ``aws-cn``, ``aws-us-gov``."""
+        from moto.utilities.utils import get_partition
+
+        return get_partition(self.region)
 
     def ask(self, operation: str, **params: Any) -> Reply:
         """Another operation of the same service, straight from moto."""

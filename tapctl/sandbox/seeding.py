@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tapctl.aws import Aws, Target
+from tapctl.errors import AwsError, SandboxError
+
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 # Any would do: the embedded AWS looks at no signature.
 CREDENTIALS = ("sandbox", "sandbox")
+_ZONES, _FEWEST_ZONES = 3, 2
 
 
 @dataclass(frozen=True)
@@ -37,33 +41,52 @@ def seed(config: Config, region: str) -> Seed:
 
 
 def plant(url: str, wanted: Seed) -> None:
-    """Make what ``wanted`` names in the embedded AWS at ``url``; what is there already stays as it is."""
-    import boto3.session
+    """Make what ``wanted`` names in the embedded AWS at ``url``; what is there already stays as it is.
 
-    session = boto3.session.Session(
-        aws_access_key_id=CREDENTIALS[0], aws_secret_access_key=CREDENTIALS[1], region_name=wanted.region
-    )
-    if wanted.stack is not None:
-        stacks = session.client("cloudformation", endpoint_url=url)
-        if all(one["StackName"] != wanted.stack for one in stacks.describe_stacks()["Stacks"]):
-            stacks.create_stack(StackName=wanted.stack, TemplateBody=json.dumps(_template()))
-    if wanted.image is not None:
-        _push(session.client("ecr", endpoint_url=url), *wanted.image)
+    Raises:
+        SandboxError: it cannot be made there.
+    """
+    door = Aws(Target(wanted.region, endpoint_url=url, credentials=CREDENTIALS))
+    try:
+        if wanted.stack is not None:
+            _build(door, wanted.stack)
+        if wanted.image is not None:
+            _push(door.ecr, *wanted.image)
+    except AwsError as error:
+        raise SandboxError(
+            f"the embedded AWS does not take what an environment in {wanted.region} refers to",
+            evidence=str(error),
+            hint="see whether it has that region; begin with a new one: tapctl sandbox stop",
+        ) from error
 
 
-def _template() -> dict[str, Any]:
-    """A networking stack: one VPC with DNS, a private subnet in each of three zones, and what tapctl reads of it."""
+def _build(door: Aws, stack: str) -> None:
+    there = door.cloudformation.describe_stacks()["Stacks"]
+    if any(one["StackName"] == stack for one in there):
+        return
+    zones = [one["ZoneName"] for one in door.ec2.describe_availability_zones()["AvailabilityZones"]]
+    if len(zones) < _FEWEST_ZONES:
+        raise SandboxError(
+            f"the embedded AWS has no region {door.region}",
+            evidence=f"it knows {len(zones)} availability zones there, and a network has {_FEWEST_ZONES} at least",
+            hint="use another one with it: --region us-east-1",
+        )
+    door.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(zones[:_ZONES])))
+
+
+def _template(zones: list[str]) -> dict[str, Any]:
+    """A networking stack: one VPC with DNS, a private subnet in each of these zones, and what tapctl reads of it."""
     subnets = {
         f"PrivateSubnet{at}": {
             "Type": "AWS::EC2::Subnet",
             "Properties": {
                 "VpcId": {"Ref": "Vpc"},
                 "CidrBlock": f"10.0.{16 * at}.0/20",
-                "AvailabilityZone": {"Fn::Join": ["", [{"Ref": "AWS::Region"}, zone]]},
+                "AvailabilityZone": zone,
                 "MapPublicIpOnLaunch": False,
             },
         }
-        for at, zone in enumerate("abc")
+        for at, zone in enumerate(zones)
     }
     vpc = {
         "Type": "AWS::EC2::VPC",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.life import Life
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -60,9 +61,9 @@ def _warm_up() -> None:
         get_backend(service)
 
 
-def serve(fd: int, token: str, latency_s: float) -> None:
-    """Serve the embedded AWS on the listening socket ``fd`` until it is told to stop."""
-    app = Controlled(Sandbox(latency_s=latency_s), token)
+def serve(fd: int, token: str, *, latency_s: float, scale: float) -> None:
+    """Serve the embedded AWS on the listening socket ``fd`` until it is told to stop; ``scale``: see `Life`."""
+    app = Controlled(Sandbox(latency_s=latency_s, life=Life(scale=scale)), token)
     app.server = http_server(app, fd)
     os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone
     threading.Thread(target=_warm_up, daemon=True).start()

@@ -5,18 +5,30 @@ from __future__ import annotations
 from tapctl import sandbox
 from tapctl.command import SANDBOX_FOLDER, Options
 from tapctl.config import load_all
+from tapctl.errors import SandboxError
 from tapctl.render.screen import Header, Screen
 from tapctl.which import note_start
 
 
 def start(options: Options, screen: Screen) -> int:
-    """Start it, with what every environment refers to; one that runs already is given what it lacks."""
+    """Start it, with what every environment refers to; one that runs already is given what it lacks.
+
+    An environment it cannot hold is named, and keeps no other one out.
+    """
     screen.header(Header(options.verb, many=True))
     configs = load_all(options.config)
     note_start(screen)
-    endpoint = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, config.region) for config in configs.values()])
+    endpoint = sandbox.ensure(SANDBOX_FOLDER, [])
+    held = []
+    for name, config in sorted(configs.items()):
+        try:
+            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, config.region)])
+        except SandboxError as error:
+            screen.warn(f"not for {name}: {error}: {error.evidence}")
+        else:
+            held.append(name)
     screen.output("endpoint", endpoint)
-    screen.verdict(options.verdict("RUNNING", 0, {}, f"{endpoint} · for {', '.join(sorted(configs))}"))
+    screen.verdict(options.verdict("RUNNING", 0, {}, f"{endpoint} · for {', '.join(held) or 'none'}"))
     return 0
 
 

@@ -15,13 +15,15 @@ from tests.cli.world import World
 
 @pytest.fixture(scope="module")
 def user(shared: World) -> Iterator[World]:
-    """Somebody without credentials and without an endpoint of their own."""
+    """Somebody without credentials and an endpoint of their own, whose profile and proxy are of no use."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
+        patch.setenv("AWS_PROFILE", "nobody")
+        patch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
         yield shared
         sandbox.stop(shared.folder / SANDBOX_FOLDER)
 
@@ -76,3 +78,13 @@ def test_the_whole_of_it(user: World) -> None:
     anew = user.tapctl("plan", "--env", "dev", "--sandbox")
     assert (anew.code, anew.verdict.split(" · ")[0]) == (0, "PLAN dev: 21 to create")
     assert anew.err.startswith("starting the embedded AWS\n")
+
+
+def test_an_environment_it_cannot_hold_keeps_no_other_one_out(user: World) -> None:
+    text = (user.folder / "environments" / "dev.toml").read_text()
+    (user.folder / "environments" / "far.toml").write_text(text.replace("us-east-2", "eu-isoe-west-1"))
+    started = user.tapctl("sandbox", "start")
+    (user.folder / "environments" / "far.toml").unlink()
+    assert started.code == 0, started.err
+    assert started.verdict.endswith("for dev, prod, staging")
+    assert "warning: not for far: the embedded AWS has no region eu-isoe-west-1" in started.err

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +11,14 @@ from tapctl.errors import AwsRefused
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
+from tapctl.sandbox.rules.system_tags import TAG
 from tests.conftest import Network, Unmeasured
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import TagTypeDef
+
+OF_AWS: TagTypeDef = {"Key": TAG[0], "Value": TAG[1]}
+"""A tag that shows among the others, as AWS's own do."""
 
 Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]
@@ -110,3 +117,21 @@ def clock(sandbox_url: str, sandbox_app: Sandbox) -> Iterator[Clock]:
     sandbox_app.life = clock.life
     yield clock
     sandbox_app.life = peace
+
+
+@pytest.fixture
+def cluster(make_cluster: Build, clock: Clock) -> str:
+    """A cluster that was there before time began."""
+    make_cluster(EngineVersion="16.8")
+    clock.start()
+    return "c"
+
+
+@pytest.fixture
+def members(make_cluster: Build, make_instance: Build, clock: Clock) -> tuple[str, str]:
+    """The members of such a cluster: a writer and a reader."""
+    make_cluster(EngineVersion="16.8")
+    for name in ("i", "j"):
+        make_instance(name)
+    clock.start()
+    return "i", "j"

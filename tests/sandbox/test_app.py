@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tapctl.aws import Aws
+from tapctl.aws import Aws, Target
 from tapctl.errors import AwsLost
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
 from tapctl.sandbox.server import http_server
-from tests.conftest import Network
+from tests.conftest import ACCOUNT, CREDENTIALS, Network
 
 
 @contextmanager
@@ -34,6 +35,18 @@ def served(app: Sandbox) -> Iterator[str]:
 def test_it_is_an_aws_account(aws: Aws) -> None:
     assert aws.account == "123456789012"
     assert aws.kms.list_keys()["Keys"] == []
+
+
+@pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
+def test_a_region_is_of_its_partition(sandbox_url: str, region: str, partition: str) -> None:
+    there = Aws(Target(region, endpoint_url=sandbox_url, credentials=CREDENTIALS))
+    assert there.identify(ACCOUNT).partition == partition
+    there.iam.create_role(RoleName="r", AssumeRolePolicyDocument='{"Statement": []}')
+    arn = there.iam.get_role(RoleName="r")["Role"]["Arn"]
+    assert arn == f"arn:{partition}:iam::{ACCOUNT}:role/r"
+    users = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "kms:Decrypt", "Resource": "*"}
+    root = {"Effect": "Allow", "Principal": {"AWS": f"arn:{partition}:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+    there.kms.create_key(Policy=json.dumps({"Statement": [users, root]}))
 
 
 def test_the_network_fixture_spans_three_zones(aws: Aws, network: Network) -> None:

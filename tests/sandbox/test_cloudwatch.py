@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tests.conftest import ACCOUNT
-from tests.sandbox.conftest import Refused
+from tests.sandbox.conftest import OF_AWS, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -36,7 +36,8 @@ def seen(aws: Aws) -> MetricAlarmTypeDef:
 
 
 def tags(aws: Aws) -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in aws.cloudwatch.list_tags_for_resource(ResourceARN=ARN)["Tags"]}
+    told = aws.cloudwatch.list_tags_for_resource(ResourceARN=ARN)["Tags"]
+    return {one["Key"]: one["Value"] for one in told if one != OF_AWS}
 
 
 def test_a_new_alarm_has_insufficient_data(aws: Aws) -> None:

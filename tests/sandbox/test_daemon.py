@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,6 +23,15 @@ from tapctl.errors import SandboxError
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / ".tapctl"
     sandbox.stop(tmp_path / ".tapctl")
+
+
+@pytest.fixture
+def broken_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own settings for AWS are of no use."""
+    (tmp_path / ".aws").mkdir()
+    for name in ("config", "credentials"):
+        (tmp_path / ".aws" / name).write_text("[default")
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def record(folder: Path) -> dict[str, int]:
@@ -60,7 +70,7 @@ def pretend(folder: Path, port: int, pid: int = 1) -> None:
     (folder / "sandbox.json").write_text(json.dumps({"pid": pid, "port": port, "token": "t", "planted": []}))
 
 
-def test_it_is_started_once_planted_once_and_stopped(folder: Path) -> None:
+def test_it_is_started_once_planted_once_and_stopped(folder: Path, broken_home: None) -> None:
     seed = sandbox.Seed("us-east-2", "networking-dev", ("repo", "1"))
     assert sandbox.status(folder) is None
     url = sandbox.ensure(folder, [seed])
@@ -75,6 +85,19 @@ def test_it_is_started_once_planted_once_and_stopped(folder: Path) -> None:
     assert len(stacks) == 2
     assert sandbox.stop(folder) is True
     assert (sandbox.status(folder), sandbox.stop(folder)) == (None, False)
+
+
+def test_what_it_makes_takes_a_moment(folder: Path) -> None:
+    """Three of AWS's minutes are about a second of ours."""
+    rds = boto3.client("rds", region_name="us-east-1", endpoint_url=sandbox.ensure(folder, []))
+    made = rds.create_db_cluster(
+        DBClusterIdentifier="c", Engine="aurora-postgresql", MasterUsername="owner", MasterUserPassword="12345678"
+    )
+    assert made["DBCluster"]["Status"] == "creating"
+    deadline = time.monotonic() + 20
+    while [one["Status"] for one in rds.describe_db_clusters()["DBClusters"]] != ["available"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_many_at_once_start_one(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tests.conftest import ACCOUNT, Network
-from tests.sandbox.conftest import Build, Refused
+from tests.sandbox.conftest import OF_AWS, Build, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
@@ -99,6 +99,18 @@ def test_a_zip_is_known_by_its_hash(aws: Aws, make: Build, refused: Refused) -> 
         aws.lambda_.get_function(FunctionName="f")
     with refused("ResourceNotFoundException"):
         aws.lambda_.update_function_configuration(FunctionName="f", Timeout=5)
+
+
+def test_naive_code_may_not_remove_tags_of_aws_s_own(aws: Aws, make: Build, refused: Refused) -> None:
+    make(Tags={"Name": "mine"})
+    told = aws.lambda_.get_function(FunctionName="f")["Tags"]
+    assert told == {"Name": "mine", OF_AWS["Key"]: OF_AWS["Value"]}
+    arn = seen(aws)["FunctionArn"]
+    assert aws.lambda_.list_tags(Resource=arn)["Tags"] == told
+    with refused("InvalidParameterValueException", "aws:"):
+        aws.lambda_.untag_resource(Resource=arn, TagKeys=[key for key in told if key != "Name"])
+    with refused("InvalidParameterValueException", "aws:"):
+        aws.lambda_.tag_resource(Resource=arn, Tags={"aws:mine": "x"})
 
 
 def test_the_role_must_be_lambdas(aws: Aws, make: Build, refused: Refused) -> None:

@@ -6,7 +6,7 @@ from unittest.mock import ANY
 import pytest
 
 from tapctl.aws import Aws
-from tests.sandbox.conftest import Build, Refused
+from tests.sandbox.conftest import OF_AWS, Build, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
@@ -181,7 +181,7 @@ def test_tags_are_embedded(aws: Aws, make_cluster: Build) -> None:
     arn = seen(aws)["DBClusterArn"]
     aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "b", "Value": "2"}])
     aws.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["a"])
-    assert seen(aws)["TagList"] == [{"Key": "b", "Value": "2"}]
+    assert seen(aws)["TagList"] == [{"Key": "b", "Value": "2"}, OF_AWS]
 
 
 @pytest.mark.parametrize("both", [{}, {"SkipFinalSnapshot": True, "FinalDBSnapshotIdentifier": "s"}])

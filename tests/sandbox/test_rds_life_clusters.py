@@ -2,62 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from tapctl.aws import Aws
 from tests.conftest import Network
+from tests.sandbox.clusters import BUSY, change, events, seen, status, statuses, writer
 from tests.sandbox.conftest import Build, Clock, Refused
-
-if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBClusterTypeDef
-
-BUSY = "InvalidDBClusterStateFault"
-
-
-@pytest.fixture
-def cluster(make_cluster: Build, clock: Clock) -> str:
-    """A cluster that was there before time began."""
-    make_cluster(EngineVersion="16.8")
-    clock.start()
-    return "c"
-
-
-@pytest.fixture
-def members(make_cluster: Build, make_instance: Build, clock: Clock) -> tuple[str, str]:
-    """The members of such a cluster: a writer and a reader."""
-    make_cluster(EngineVersion="16.8")
-    for name in ("i", "j"):
-        make_instance(name)
-    clock.start()
-    return "i", "j"
-
-
-def seen(aws: Aws) -> DBClusterTypeDef:
-    (cluster,) = aws.rds.describe_db_clusters(DBClusterIdentifier="c")["DBClusters"]
-    return cluster
-
-
-def status(aws: Aws) -> str:
-    return seen(aws)["Status"]
-
-
-def statuses(aws: Aws) -> set[str]:
-    return {one["DBInstanceStatus"] for one in aws.rds.describe_db_instances()["DBInstances"]}
-
-
-def writer(aws: Aws) -> str:
-    return next(one["DBInstanceIdentifier"] for one in seen(aws)["DBClusterMembers"] if one["IsClusterWriter"])
-
-
-def change(aws: Aws, **asked: Any) -> DBClusterTypeDef:
-    return aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **asked)["DBCluster"]
-
-
-def events(aws: Aws) -> list[str]:
-    told = aws.rds.describe_events(SourceIdentifier="c", SourceType="db-cluster")["Events"]
-    return [one["Message"] for one in told]
 
 
 @pytest.mark.usefixtures("subnets")
@@ -219,85 +169,3 @@ def test_a_failover_is_to_a_reader_that_is_available(
     aws.rds.failover_db_cluster(DBClusterIdentifier="c")
     clock.move(35)
     assert writer(aws) == second
-
-
-# -- the end ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_cluster_goes_once_all_its_members_are_going_and_after_them(
-    aws: Aws, members: tuple[str, str], clock: Clock, refused: Refused
-) -> None:
-    def delete() -> None:
-        aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-
-    aws.rds.delete_db_instance(DBInstanceIdentifier="i")
-    with refused(BUSY, "non-deleting state"):
-        delete()
-    clock.move(60)
-    aws.rds.delete_db_instance(DBInstanceIdentifier="j")
-    delete()
-    assert status(aws) == "available"
-    with refused(BUSY, "deleting"):
-        delete()
-    clock.move(5)
-    assert (status(aws), len(seen(aws)["DBClusterMembers"])) == ("deleting", 2)
-    clock.move(235)
-    assert (status(aws), seen(aws)["DBClusterMembers"]) == ("deleting", [])
-    clock.move(120)
-    with refused("DBClusterNotFoundFault"):
-        seen(aws)
-
-
-def test_a_protected_cluster_stays_and_its_members_go(
-    aws: Aws, members: tuple[str, str], clock: Clock, refused: Refused
-) -> None:
-    change(aws, DeletionProtection=True)
-    clock.move(65)
-    with refused("InvalidParameterCombination", "disable deletion protection"):
-        aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-    aws.rds.delete_db_instance(DBInstanceIdentifier="i")
-
-
-def test_a_final_snapshot_takes_longer_than_the_cluster(aws: Aws, cluster: str, clock: Clock) -> None:
-    def snapshot() -> tuple[str, int]:
-        (one,) = aws.rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier="s")["DBClusterSnapshots"]
-        return one["Status"], one["PercentProgress"]
-
-    aws.rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="s")
-    clock.move(120)
-    assert aws.rds.describe_db_clusters()["DBClusters"] == []
-    assert snapshot() == ("creating", 0)
-    clock.move(120)
-    assert snapshot() == ("available", 100)
-
-
-def test_a_final_snapshot_may_fail(aws: Aws, cluster: str, clock: Clock) -> None:
-    clock.life.demand("rds.snapshot", "failed")
-    aws.rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="s")
-    clock.move(240)
-    (one,) = aws.rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
-    assert one["Status"] == "failed"
-
-
-@pytest.mark.usefixtures("subnets")
-@pytest.mark.parametrize("end", ["failed", "incompatible-network", "inaccessible-encryption-credentials"])
-def test_a_cluster_comes_to_the_end_that_was_demanded(
-    aws: Aws, clock: Clock, make_cluster: Build, refused: Refused, end: str
-) -> None:
-    clock.start()
-    clock.life.demand("rds.cluster", end)
-    make_cluster()
-    clock.move(180)
-    assert status(aws) == end
-    assert len(events(aws)) == 1
-    with refused(BUSY, end):
-        change(aws, BackupRetentionPeriod=3)
-    aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-
-
-def test_a_change_comes_to_the_end_that_was_demanded(aws: Aws, cluster: str, clock: Clock) -> None:
-    clock.life.demand("rds.cluster.change", "inaccessible-encryption-credentials")
-    change(aws, BackupRetentionPeriod=3)
-    clock.move(65)
-    assert status(aws) == "inaccessible-encryption-credentials"
-    assert "KMS" in events(aws)[-1]

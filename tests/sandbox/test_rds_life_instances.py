@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tapctl.aws import Aws
-from tests.sandbox.conftest import Build, Clock, Refused
+from tests.sandbox.conftest import OF_AWS, Build, Clock, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef, TagTypeDef
@@ -204,4 +204,4 @@ def test_tags_show_late(aws: Aws, lone: str, clock: Clock) -> None:
     assert (cluster["TagList"], seen(aws)["TagList"]) == ([], [])
     clock.move(3)
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    assert (cluster["TagList"], seen(aws)["TagList"]) == ([TAG], [TAG])
+    assert (cluster["TagList"], seen(aws)["TagList"]) == ([TAG, OF_AWS], [TAG, OF_AWS])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tapctl.aws import Aws
-from tests.sandbox.conftest import Refused
+from tests.sandbox.conftest import OF_AWS, Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import ParameterOutputTypeDef, ParameterTypeDef
@@ -145,4 +145,4 @@ def test_tags_are_listed_and_changed(aws: Aws) -> None:
     (other,) = aws.rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
     for arn in (one["DBParameterGroupArn"], other["DBClusterParameterGroupArn"]):
         aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "1"}])
-        assert aws.rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}]
+        assert aws.rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "1"}, OF_AWS]

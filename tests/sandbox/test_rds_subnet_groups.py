@@ -4,7 +4,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tests.conftest import Network
-from tests.sandbox.conftest import Refused
+from tests.sandbox.conftest import OF_AWS, Refused
 
 
 def make(aws: Aws, subnets: tuple[str, ...], name: str = "Group") -> None:
@@ -43,7 +43,7 @@ def test_tags_added_later_come_back(aws: Aws, network: Network) -> None:
     arn = aws.rds.describe_db_subnet_groups()["DBSubnetGroups"][0]["DBSubnetGroupArn"]
     aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "b", "Value": "2"}])
     tags = {one["Key"]: one["Value"] for one in aws.rds.list_tags_for_resource(ResourceName=arn)["TagList"]}
-    assert tags == {"a": "1", "b": "2"}
+    assert tags == {"a": "1", "b": "2", OF_AWS["Key"]: OF_AWS["Value"]}
 
 
 def test_bad_groups_are_refused(aws: Aws, network: Network, elsewhere: tuple[str, ...], refused: Refused) -> None:
@@ -62,3 +62,13 @@ def test_bad_groups_are_refused(aws: Aws, network: Network, elsewhere: tuple[str
         aws.rds.modify_db_subnet_group(DBSubnetGroupName="none", SubnetIds=network.subnet_ids)
     with refused("DBSubnetGroupNotFoundFault"):
         aws.rds.delete_db_subnet_group(DBSubnetGroupName="none")
+
+
+def test_they_come_in_pages(aws: Aws, network: Network, refused: Refused) -> None:
+    for at in range(21):
+        aws.rds.create_db_subnet_group(
+            DBSubnetGroupName=f"group-{at}", DBSubnetGroupDescription="d", SubnetIds=network.subnet_ids
+        )
+    first = aws.rds.describe_db_subnet_groups(MaxRecords=20)
+    rest = aws.rds.describe_db_subnet_groups(MaxRecords=20, Marker=first["Marker"])
+    assert (len(first["DBSubnetGroups"]), len(rest["DBSubnetGroups"]), "Marker" in rest) == (20, 1, False)

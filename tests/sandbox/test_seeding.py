@@ -4,9 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from tapctl import sandbox
-from tapctl.aws import Aws
+from tapctl.aws import Aws, Target
 from tapctl.config import Config, load_all
+from tapctl.errors import SandboxError
 from tapctl.sandbox.seeding import plant
 
 SEED = sandbox.Seed("us-east-1", "net", ("repo", "1"))
@@ -27,6 +30,39 @@ def test_the_stack_is_a_network_in_three_zones(aws: Aws, sandbox_url: str) -> No
 def test_the_stack_is_of_its_region(aws: Aws, sandbox_url: str) -> None:
     plant(sandbox_url, replace(SEED, region="us-west-2"))
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
+@pytest.mark.parametrize("region", ["us-west-1", "ap-northeast-1", "ca-central-1", "us-gov-west-1"])
+def test_its_zones_are_those_of_the_region(sandbox_url: str, region: str) -> None:
+    plant(sandbox_url, replace(SEED, region=region))
+    ec2 = Aws(Target(region, endpoint_url=sandbox_url, credentials=sandbox.CREDENTIALS)).ec2
+    known = {one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
+    zones = {one["AvailabilityZone"] for one in ec2.describe_subnets()["Subnets"] if not one["DefaultForAz"]}
+    assert zones <= known
+    assert len(zones) == min(len(known), 3)
+
+
+def test_a_region_the_embedded_aws_has_not_is_named(sandbox_url: str) -> None:
+    with pytest.raises(SandboxError, match="the embedded AWS has no region eu-isoe-west-1") as caught:
+        plant(sandbox_url, replace(SEED, region="eu-isoe-west-1"))
+    assert "zones" in str(caught.value.evidence)
+    assert "--region" in str(caught.value.hint)
+
+
+def test_what_it_does_not_take_is_told(sandbox_url: str) -> None:
+    with pytest.raises(SandboxError, match="does not take") as caught:
+        plant(sandbox_url, replace(SEED, image=("UPPER", "1")))
+    assert "ecr:CreateRepository" in str(caught.value.evidence)
+    assert "tapctl sandbox stop" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(("name", "value"), [("HTTP_PROXY", "http://127.0.0.1:9"), ("AWS_PROFILE", "nobody")])
+def test_no_setting_of_the_user_s_is_in_the_way(
+    aws: Aws, sandbox_url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    plant(sandbox_url, SEED)
+    assert len(aws.cloudformation.describe_stacks()["Stacks"]) == 1
 
 
 def test_planting_again_changes_nothing(aws: Aws, sandbox_url: str) -> None:

@@ -28,7 +28,7 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         fd = os.dup(listening.fileno())
-    monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), TOKEN, "0.0"])
+    monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), TOKEN, "0.0", "0.0"])
     main = threading.Thread(target=lambda: runpy.run_module("tapctl.sandbox", run_name="__main__"))
     main.start()
     path = f"/tapctl-sandbox/{TOKEN}"

@@ -30,17 +30,20 @@ from tapctl.sandbox.rules import (
     rds_life_instances,
     rds_life_reboots,
     rds_life_secrets,
+    rds_life_stops,
     rds_parameters,
     rds_subnet_groups,
     secretsmanager,
     sns,
     sns_life,
+    system_tags,
     tagging,
     tagging_life,
 )
 
 # Of rules for the same operation the first is outermost.
 ALL = (
+    *system_tags.RULES,
     *rds_course.RULES,
     *looks.RULES,
     *tagging_life.RULES,
@@ -62,6 +65,7 @@ ALL = (
     logs.rules,
     rds_catalog.rules,
     rds_ends.rules,
+    rds_life_stops.refusals,
     rds_life_clusters.rules,
     rds_life_instances.rules,
     rds_life_reboots.rules,
@@ -70,6 +74,7 @@ ALL = (
     rds_life_secrets.rules,
     rds_clusters.rules,
     rds_cluster_changes.rules,
+    rds_life_stops.rules,
     rds_instances.rules,
     rds_parameters.rules,
     rds_subnet_groups.rules,

@@ -8,7 +8,7 @@ from tapctl.sandbox.rule import Call, Fault, Proceed, Reply, Rules
 
 rules = Rules("ec2")
 
-_UNKNOWN_S: Final = 3.0
+UNKNOWN_S: Final = 3.0
 _FLIPS_S: Final = 0.5
 
 _NAMES_A_GROUP: Final = (
@@ -22,7 +22,7 @@ _NAMES_A_GROUP: Final = (
 def _unknown(call: Call) -> list[Any]:
     """The groups that not all of EC2 knows yet, as moto keeps them."""
     every = call.moto("ec2").describe_security_groups()
-    return [one for one in every if not call.life.after(one, "made", _UNKNOWN_S)]
+    return [one for one in every if not call.life.after(one, "made", UNKNOWN_S)]
 
 
 @rules("CreateSecurityGroup")

@@ -14,7 +14,7 @@ rules = Rules("iam")
 
 ASSUMABLE_S: Final = 8.0
 POLICY_S: Final = 6.0
-_STILL_COUNTED_S: Final = 2.0
+STILL_COUNTED_S: Final = 2.0
 
 _POLICIES: Final = ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy")
 _FOREVER: Final = float("-inf")
@@ -75,7 +75,7 @@ def policies_have_a_past(call: Call, proceed: Proceed) -> Reply:
 def a_policy_just_taken_away_still_counts(call: Call, proceed: Proceed) -> Reply:
     """DeleteRole is refused for a moment after its last policy went."""
     role = _role(call)
-    if role is not None and not call.life.after(role, "policy taken away", _STILL_COUNTED_S):
+    if role is not None and not call.life.after(role, "policy taken away", STILL_COUNTED_S):
         raise Fault("DeleteConflict", "Cannot delete entity, must delete policies first.")
     reply = proceed()
     kept(role)["gone_at"] = call.life.now()

@@ -12,7 +12,7 @@ from tapctl.sandbox.rules.kms import key_of
 
 rules = Rules("kms")
 
-_UNKNOWN_S: Final = 3.0
+UNKNOWN_S: Final = 3.0
 SPREADS: Final = "policy changed"
 """The event of a key since which services have to hear who may use it."""
 
@@ -34,7 +34,7 @@ def a_key_has_a_birthday(call: Call, proceed: Proceed) -> Reply:
 def a_new_key_is_not_known_everywhere(call: Call, proceed: Proceed) -> Reply:
     """For 3 s after it was made."""
     key = key_of(call, call.params.get("TargetKeyId") or call.params["KeyId"])
-    if key is not None and not call.life.after(key, "made", _UNKNOWN_S):
+    if key is not None and not call.life.after(key, "made", UNKNOWN_S):
         raise Fault("NotFoundException", f"Key '{key.arn}' does not exist")
     return proceed()
 

@@ -17,7 +17,7 @@ from tapctl.sandbox.rules.lambda_interfaces import missing
 
 rules = Rules("lambda")
 
-_NETWORK_S: Final = 75.0
+NETWORK_S: Final = 75.0
 _CREATE_S: Final = 4.0
 _UPDATE_S: Final = 10.0
 _GRANT_S: Final = 5.0
@@ -136,7 +136,7 @@ def a_function_takes_one_change_at_a_time(call: Call, proceed: Proceed) -> Reply
 @rules("CreateFunction")
 def a_function_is_pending_first(call: Call, proceed: Proceed) -> Reply:
     """For over a minute where it is the first in its subnets and groups; or it fails, for a reason AWS names."""
-    takes = _NETWORK_S if missing(call, call.params.get("VpcConfig", {})) else _CREATE_S
+    takes = NETWORK_S if missing(call, call.params.get("VpcConfig", {})) else _CREATE_S
     reply = proceed()
     kept(function_of(call)).update(made_until=call.life.now() + takes, failure=call.life.demanded("lambda.create"))
     return reply
@@ -145,7 +145,7 @@ def a_function_is_pending_first(call: Call, proceed: Proceed) -> Reply:
 @rules(*_UPDATES)
 def an_update_is_in_progress_first(call: Call, proceed: Proceed) -> Reply:
     """Its values show at once; where it fails what was before stays in force, and only its status tells."""
-    takes = _NETWORK_S if missing(call, call.params.get("VpcConfig", {})) else _UPDATE_S
+    takes = NETWORK_S if missing(call, call.params.get("VpcConfig", {})) else _UPDATE_S
     reply = proceed()
     kept(function_of(call)).update(
         updated_until=call.life.now() + takes, update_failure=call.life.demanded("lambda.update")

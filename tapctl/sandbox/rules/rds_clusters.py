@@ -31,7 +31,10 @@ def cluster_of(call: Call) -> Any:
     return cluster
 
 
-@rules("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters")
+@rules(
+    *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
+    *("StopDBCluster", "StartDBCluster"),
+)
 def a_cluster_is_shown_as_it_is(call: Call, proceed: Proceed) -> Reply:
     """The answer to a change is what is then kept, and says what waits for a reboot and whether the secret is ready."""
     reply = proceed()
@@ -57,13 +60,6 @@ def a_cluster_is_made_once(call: Call, proceed: Proceed) -> Reply:
     """A name that is taken is refused; moto would overwrite the cluster."""
     if call.params["DBClusterIdentifier"] in call.moto("rds").clusters:
         raise Fault("DBClusterAlreadyExistsFault", "DB Cluster already exists")
-    return proceed()
-
-
-@rules("ModifyDBCluster")
-def an_unknown_cluster_is_not_found(call: Call, proceed: Proceed) -> Reply:
-    """Modifying what is not there is refused."""
-    cluster_of(call)
     return proceed()
 
 

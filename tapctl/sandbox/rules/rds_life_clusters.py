@@ -33,7 +33,10 @@ from tapctl.sandbox.rules.rds_ends import ENDS, tell_event
 rules = Rules("rds")
 
 _BUSY: Final = "InvalidDBClusterStateFault"
-_SHOWN: Final = ("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters")
+_SHOWN: Final = (
+    *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
+    *("StopDBCluster", "StartDBCluster"),
+)
 # What shows its old value until the change is through, and is told as pending meanwhile; and what it is where it is
 # left out.
 _DEFERRED: Final = {

@@ -23,6 +23,8 @@ CLUSTER_CREATING_S: Final = 180.0
 CLUSTER_MODIFYING_S: Final = 60.0
 CLUSTER_FAILING_OVER_S: Final = 30.0
 """Aurora user guide, "High availability": a failover is complete within 60 s, often within 30 s."""
+CLUSTER_STOPPING_S: Final = 300.0
+CLUSTER_STARTING_S: Final = 480.0
 CLUSTER_GOES_S: Final = 120.0
 """After the last of its members."""
 SNAPSHOT_S: Final = 240.0

@@ -65,4 +65,4 @@ def test_a_late_writer_finds_the_group_that_was_made_anew(aws: Aws, clock: Clock
     aws.logs.create_log_group(logGroupName="g", tags={"a": "b"})
     clock.after(LONG_S)
     (there,) = aws.logs.describe_log_groups()["logGroups"]
-    assert aws.logs.list_tags_for_resource(resourceArn=there["logGroupArn"])["tags"] == {"a": "b"}
+    assert aws.logs.list_tags_for_resource(resourceArn=there["logGroupArn"])["tags"]["a"] == "b"

@@ -9,6 +9,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
 from tests.sandbox.life.conftest import LONG_S, Clock
+from tests.sandbox.test_cloudwatch import put
 
 Look = Callable[[], bool]
 
@@ -52,7 +53,24 @@ def role(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
     )
 
 
-@pytest.mark.parametrize("of", [log_group, topic, role])
+def alarm(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
+    return (
+        lambda: put(aws),
+        lambda: aws.cloudwatch.delete_alarms(AlarmNames=["a"]),
+        lambda: bool(aws.cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]),
+    )
+
+
+def tag_of_a_group(aws: Aws) -> tuple[Callable[[], object], Callable[[], object], Look]:
+    group = aws.ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    return (
+        lambda: aws.ec2.create_tags(Resources=[group], Tags=[{"Key": "a", "Value": "b"}]),
+        lambda: aws.ec2.delete_tags(Resources=[group], Tags=[{"Key": "a"}]),
+        lambda: bool(aws.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0].get("Tags")),
+    )
+
+
+@pytest.mark.parametrize("of", [log_group, topic, role, alarm, tag_of_a_group])
 def test_what_is_new_shows_and_hides_and_so_does_what_is_gone(
     aws: Aws, clock: Clock, of: Callable[[Aws], tuple[Callable[[], object], Callable[[], object], Look]]
 ) -> None:

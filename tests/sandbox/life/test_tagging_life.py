@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from tapctl.aws import Aws
 from tests.sandbox.life.conftest import LONG_S, Clock
+from tests.sandbox.test_cloudwatch import put
 
 FILTERS = [{"Key": "a", "Values": ["b"]}]
 TAGS = [{"TagKey": "a", "TagValue": "b"}]
@@ -23,6 +28,41 @@ def test_naive_code_looks_for_a_new_key_by_its_tags(aws: Aws, clock: Clock) -> N
     clock.after(2)
     assert found(aws, "kms:key") == [f"key/{key}"]
     assert found(aws, "logs") == []
+
+
+@pytest.mark.parametrize("service", ["cloudwatch", "kms", "lambda", "logs", "sns"])
+def test_naive_code_looks_for_what_it_has_just_tagged(
+    aws: Aws, clock: Clock, make: Callable[..., None], service: str
+) -> None:
+    if service == "cloudwatch":
+        put(aws, Tags=[{"Key": "a", "Value": "b"}])
+    elif service == "kms":
+        aws.kms.create_key(Tags=[{"TagKey": "a", "TagValue": "b"}])
+    elif service == "lambda":
+        make(Tags={"a": "b"})
+    elif service == "logs":
+        aws.logs.create_log_group(logGroupName="g", tags={"a": "b"})
+    else:
+        aws.sns.create_topic(Name="t", Tags=[{"Key": "a", "Value": "b"}])
+    assert found(aws) == []
+    clock.after(21)
+    assert len(found(aws)) == 1
+
+
+def test_a_cluster_is_found_as_long_as_it_is_there(aws: Aws, clock: Clock) -> None:
+    """Although nobody asks RDS meanwhile."""
+    aws.rds.create_db_cluster(
+        DBClusterIdentifier="c",
+        Engine="aurora-postgresql",
+        MasterUsername="owner",
+        MasterUserPassword="12345678",
+        Tags=[{"Key": "a", "Value": "b"}],
+    )
+    clock.after(LONG_S)
+    aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
+    assert found(aws) == ["cluster:c"]
+    clock.after(121)
+    assert found(aws) == []
 
 
 def test_what_went_is_found_for_a_while_and_what_lost_its_tags_too(aws: Aws, clock: Clock) -> None:
@@ -47,7 +87,8 @@ def test_many_pages_are_all_behind(aws: Aws, clock: Clock) -> None:
         aws.logs.create_log_group(logGroupName=name, tags={"a": "b", **more})
     clock.after(LONG_S)
     aws.logs.create_log_group(logGroupName="new", tags={"a": "b", **more})
-    assert found(aws, "logs:log-group") == [f"log-group:{name}" for name in "wxyz"]
+    for kinds in ((), ("logs:log-group",)):
+        assert found(aws, *kinds) == [f"log-group:{name}" for name in "wxyz"]
     clock.after(30)
     assert len(found(aws)) == 5
 

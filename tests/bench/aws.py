@@ -1,0 +1,77 @@
+"""The embedded AWS of the bench: in this process, so that what it is asked can be counted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tapctl import sandbox
+from tapctl.config import load_all
+from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.life import Life
+from tapctl.sandbox.seeding import plant
+from tapctl.sandbox.server import http_server
+from tests.cli.door import Door
+
+ROOT = Path(__file__).parents[2]
+LATENCY_S = 0.05
+"""Added to every call."""
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An AWS that nobody has used, with what the shipped environments refer to."""
+
+    door: Door
+
+    def renew(self, scale: float) -> None:
+        """Forget everything; from now on time passes by this scale (see `Life`), and 0 is none at all."""
+        self.door.sandbox.life, self.door.sandbox.latency_s = Life(), 0.0
+        self.door.sandbox.reset()
+        shutil.rmtree("manifests", ignore_errors=True)
+        for config in load_all(Path("environments")).values():
+            plant(self.door.url, sandbox.seed(config, config.region))
+        self.door.sandbox.life, self.door.sandbox.latency_s = Life(scale=scale), LATENCY_S
+
+    def pass_by(self, scale: float) -> None:
+        """From now on time passes by this scale; a smaller one than before, so that nothing is younger than it was."""
+        self.door.sandbox.life.scale = scale
+
+    def calls(self) -> Counter[str]:
+        """What it was asked since this was asked last, by service."""
+        asked = Counter(name.partition(":")[0] for name in self.door.asked)
+        self.door.asked.clear()
+        return asked
+
+
+@contextmanager
+def served() -> Iterator[Aws]:
+    """Serve it; the process works in a user's folder meanwhile, and what it starts takes it for AWS."""
+    door = Door(Sandbox(latency_s=LATENCY_S))
+    server = http_server(door)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    door.url = f"http://127.0.0.1:{server.server_port}"
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("environments", "handlers"):
+            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("node_modules"))
+        os.chdir(folder)
+        for name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
+            del os.environ[name]
+        key, secret = sandbox.CREDENTIALS
+        os.environ.update(
+            AWS_ENDPOINT_URL=door.url, AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret, PYTHONPATH=str(ROOT)
+        )
+        try:
+            yield Aws(door)
+        finally:
+            os.chdir(here)
+            server.shutdown()
+            server.server_close()

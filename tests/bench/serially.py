@@ -1,0 +1,29 @@
+"""tapctl, the plain way: the same steps by the same engine, but each begun when the one before it has ended.
+
+``python -m tests.bench.serially <arguments of tapctl>``.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
+
+from tapctl import execution
+from tapctl.cli import run
+from tapctl.engine.events import Event
+from tapctl.engine.execute import Work, execute
+from tapctl.engine.graph import Step
+
+
+def one_after_another(steps: Iterable[Step], work: Work, stop: threading.Event) -> Iterator[Event]:
+    """As `execute`; what a step needs has ended when its turn comes."""
+    needs = {step.address: step.known | step.settled for step in steps}
+    for here in TopologicalSorter(needs).static_order():
+        yield from execute([Step(here, frozenset(), frozenset())], work, stop)
+
+
+if __name__ == "__main__":
+    execution.execute = one_after_another  # type: ignore[attr-defined, assignment]  # the one thing that is different
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,34 @@
+"""How soon a command is there, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tests.bench.measuring import TAPCTL, Report, ran, times
+
+ROUNDS = 9
+BARE = (sys.executable, "-c", "import click, pydantic")
+HEAVY = ("boto3", "botocore", "moto", "rich.live")
+
+
+def starting(report: Report) -> None:
+    """``--help`` against the two imports it cannot do without; ``--help`` and ``validate`` against what they can."""
+    report.begin("start-up")
+    report.limit("--help, as python -c 'import click, pydantic'", times((*TAPCTL, "--help"), BARE, ROUNDS), 2, " x")
+    for verb in ("--help", "validate"):
+        taken = imported(verb)
+        report.limit(f"{verb} imports of {', '.join(HEAVY)}: {', '.join(taken) or 'none'}", len(taken), 0, "")
+
+
+def imported(verb: str) -> list[str]:
+    """Which of the heavy modules this command has imported."""
+    look = (
+        "import json, sys\n"
+        "from tapctl.cli import run\n"
+        f"code = run([{verb!r}])\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))\n"
+        "sys.exit(code)"
+    )
+    told: list[str] = json.loads(ran((sys.executable, "-c", look)).out.splitlines()[-1])
+    return told
