@@ -1,6 +1,8 @@
 #!/bin/sh
 # The whole story on the embedded AWS: planned, applied, changed by hand, found, repaired, destroyed. Run by make demo.
 set -eu
+# The story is told in a folder of its own, whatever the caller's shell points tapctl at.
+unset TAPCTL_CONFIG TAPCTL_ENV TAPCTL_STATE
 here=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 cp -R "$here/environments" "$here/handlers" "$work/"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from tapctl.alarms import max_connections
 from tapctl.engine.drift import Finding, Report, State
+from tapctl.engine.model import OWNER_TAG, SUFFIX_TAG
+from tapctl.keeping import COMMON, takes
 from tapctl.names import OUR_TAGS
 from tapctl.render.screen import Advice
 from tapctl.run import Run
@@ -20,6 +23,7 @@ _COMMON: Final = {
         "parameters.log_min_duration_statement": "database.log_min_duration_statement_ms",
         "parameters.log_statement": "database.log_statement",
     },
+    "db-instance": {"maintenance_window": "database.maintenance_window"},
     "lambda-function": {
         "timeout_s": "processor.timeout_s",
         "image_uri": "processor.image",
@@ -36,51 +40,100 @@ _ENVIRONMENT: Final = {
         "reserved_concurrency": "processor.reserved_concurrency",
     },
 }
+_CONNECTIONS: Final = "alarms.connections_threshold_percent"
 _ALARMS: Final = {
     "payment-processor-errors-": ("alarms.error_threshold", True),
     "payment-processor-duration-": ("alarms.latency_threshold_ms", True),
     "payment-processor-throttles-": ("alarms.throttle_threshold", False),
     "db-cpu-": ("alarms.cpu_threshold_percent", False),
-    "db-connections-": ("alarms.connections_threshold_percent", False),
+    "db-connections-": (_CONNECTIONS, False),
 }
 """How an alarm's name begins to the key of its threshold, and whether that is the environment's own."""
-_TAGS: Final = {"tags.Service": "common.toml: service", "tags.tapctl:final-snapshot": "{env}.toml: final_snapshot"}
+_SNAPSHOT: Final = "final_snapshot"
+_TAGS: Final = {"Service": (False, "service"), "tapctl:final-snapshot": (True, _SNAPSHOT)}
 """Our own tags that a key decides. The others are what the thing is and whose: no key wants them otherwise."""
+
+
+_NOTHING: Final = (False, "")
+_UNCHECKED: Final = "processor.image"
+"""A table, where AWS tells one text: which of its keys says it is the user's choice."""
+_DENIED: Final = " denied"
 
 
 def advise(report: Report, run: Run) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field."""
-    return {(one.address, one.field): _advice(one, run) for one in report.findings}
+    theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
+    return {(one.address, one.field): _advice(one, run, theirs.get(one.address)) for one in report.findings}
 
 
-def _advice(one: Finding, run: Run) -> Advice:
+def _is_theirs(one: Finding) -> bool:
+    """Whether this names another owner: an apply refuses that. A tag that is gone names nobody, and is put back."""
+    owners = (f"tags.{OWNER_TAG}", f"tags.{SUFFIX_TAG}")
+    return one.state is State.DRIFT and one.field in owners and one.live is not None
+
+
+def _advice(one: Finding, run: Run, theirs: str | None) -> Advice:
     if one.state is State.UNEXPECTED:
-        return Advice(undo=_delete_member(str(one.live).rpartition("/")[2], run))
+        return Advice(undo=delete_member(str(one.live).rpartition("/")[2], run))
     if one.state is State.PENDING and one.note.startswith("until"):
         return Advice()
+    if one.state is State.UNKNOWN and one.note.endswith(_DENIED):
+        return Advice(read=f"allow {one.note.removesuffix(_DENIED)}, then: {run.command('drift')}")
     if one.state is State.UNKNOWN:
-        return Advice(undo=f"allow the action that was denied, then: {run.command('drift')}")
-    return Advice(edit=_edit(one, run.config.environment), undo=run.command("apply"))
+        return Advice(read=f"{run.command('apply')} records it")
+    if theirs is not None:
+        ours = run.owner.tags[theirs]
+        return Advice(undo=f"set its tag {theirs} back to {ours}, then: {run.command('apply')}")
+    return Advice(edit=_edit(one, run), undo=run.command("apply"))
 
 
-def _delete_member(identifier: str, run: Run) -> str:
+def delete_member(identifier: str, run: Run) -> str:
+    """The command that removes a cluster's member which is not ours: tapctl never does."""
     target = run.aws.target
     command = f"aws rds delete-db-instance --db-instance-identifier {identifier} --region {target.region}"
     # The embedded AWS: the real one must never hear of it.
     return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 
 
-def _edit(one: Finding, env: str) -> str:
-    """The file and key that this field comes from; empty where no key can want another value."""
+def _edit(one: Finding, run: Run) -> str:
+    """The file and key that this field comes from; empty where none does, or its rules refuse the live value."""
+    own, key = _key(one)
+    if not key:
+        return ""
+    env = run.config.environment
+    file, path = (env, key) if own else (COMMON, key)
+    if path == _UNCHECKED or takes(run.options.config, env, file, _path(one, path), _wanted(one, run, path)):
+        return f"{file}.toml: {path}"
+    return ""
+
+
+def _key(one: Finding) -> tuple[bool, str]:
+    """Whether it is the environment's own key, and the key; empty where no key can want another value."""
     if one.type == "cloudwatch-alarm" and one.field == "threshold":
         id_ = one.address.partition("/")[2]
-        threshold, own = next(found for start, found in _ALARMS.items() if id_.startswith(start))
-        return f"{env if own else 'common'}.toml: {threshold}"
+        key, own = next(found for start, found in _ALARMS.items() if id_.startswith(start))
+        return own, key
     if one.field.startswith("tags."):
-        ours = one.field.startswith("tags.tapctl:") or one.field.removeprefix("tags.") in OUR_TAGS
-        return _TAGS.get(one.field, "").format(env=env) if ours else "common.toml: tags"
-    for file, keys in ((f"{env}.toml", _ENVIRONMENT), ("common.toml", _COMMON)):
+        name = one.field.removeprefix("tags.")
+        ours = name.startswith("tapctl:") or name in OUR_TAGS
+        # Our own tags are always set: the absence of one is nothing that a key could want.
+        return (_TAGS.get(name, _NOTHING) if one.live is not None else _NOTHING) if ours else (False, "tags")
+    for own, keys in ((True, _ENVIRONMENT), (False, _COMMON)):
         key = keys.get(one.type, {}).get(one.field, "")
         if key:
-            return f"{file}: {key}"
-    return ""
+            return own, key
+    return _NOTHING
+
+
+def _path(one: Finding, key: str) -> tuple[str, ...]:
+    return ("tags", one.field.removeprefix("tags.")) if key == "tags" else tuple(key.split("."))
+
+
+def _wanted(one: Finding, run: Run, key: str) -> Any:
+    """The live value as its key says it."""
+    if key == _SNAPSHOT:
+        return one.live == "true"
+    if key != _CONNECTIONS:
+        return one.live
+    most = max_connections(run.config.database.instance_class)
+    return next((percent for percent in range(1, 101) if most * percent // 100 == one.live), one.live)

@@ -233,3 +233,17 @@ def _assumed(session: boto3.session.Session, target: Target) -> boto3.session.Se
         method="assume-role", refresh_using=fetcher.fetch_credentials
     )
     return boto3.session.Session(botocore_session=inner, region_name=target.region)
+
+
+def default_region() -> str:
+    """The region that boto3 takes by itself (AWS_DEFAULT_REGION, the profile's), or us-east-1.
+
+    Raises:
+        WrongTarget: there is no such profile.
+    """
+    import boto3.session
+
+    try:
+        return boto3.session.Session().region_name or "us-east-1"
+    except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
+        raise (translate("sts", "GetCallerIdentity", error) or error) from None

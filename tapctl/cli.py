@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from tapctl.failing import COMMAND
-from tapctl.options import global_options, lock_timeout, open_one, options_of, screen_of, target_options
+from tapctl.options import files_options, global_options, lock_timeout, open_one, options_of, remember, target_options
 
 
 class Terminated(BaseException):
@@ -23,9 +23,9 @@ class Terminated(BaseException):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @global_options
 @click.pass_context
-def cli(context: click.Context, /, **flags: bool) -> None:
+def cli(context: click.Context, /, **flags: Any) -> None:
     """Put one payments stack into every environment, and prove it is still what it was."""
-    context.obj = flags
+    remember(context, flags)
 
 
 @cli.command()
@@ -54,16 +54,20 @@ def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, *
 
 
 @cli.command()
+@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours.")
 @click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
+@click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
 @click.pass_context
-def apply(context: click.Context, /, *, allowed: tuple[str, ...], **given: Any) -> int:
+def apply(
+    context: click.Context, /, *, adopted: tuple[str, ...], allowed: tuple[str, ...], reboot: bool, **given: Any
+) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.verbs.applying import apply
 
-    return apply(open_one(context, given), allowed=allowed)
+    return apply(open_one(context, given), adopted=adopted, allowed=allowed, reboot=reboot)
 
 
 @cli.command()
@@ -88,7 +92,9 @@ def parity(context: click.Context, /, *, environments: tuple[str, ...], **given:
     """Compare the environments with each other: only allowed differences?"""
     from tapctl.verbs.comparing import parity
 
-    return parity(*options_of(context, given), environments)
+    # An --env names one of them, like an argument: the answer is about all that are compared.
+    env = given.pop("env")
+    return parity(*options_of(context, given), environments if env is None else (*environments, env))
 
 
 @cli.command()
@@ -109,7 +115,7 @@ def destroy(context: click.Context, /, *, confirm: str | None, **given: Any) -> 
 @click.pass_context
 def status(context: click.Context, /, **given: Any) -> int:
     """Show what is deployed, since when, by whom, and whether it is healthy."""
-    from tapctl.verbs.reporting import status
+    from tapctl.verbs.standing import status
 
     return status(*options_of(context, given))
 
@@ -137,8 +143,11 @@ def graph(context: click.Context, /, *, kind: str, **given: Any) -> int:
 
 
 @cli.group()
-def manifest() -> None:
+@global_options
+@click.pass_context
+def manifest(context: click.Context, /, **flags: Any) -> None:
     """The record itself."""
+    remember(context, flags)
 
 
 @manifest.command("show")
@@ -183,27 +192,45 @@ def schema(context: click.Context, /, **given: Any) -> int:
     """Print the JSON Schema of the environment files, for editors."""
     from tapctl.verbs.validating import show_schema
 
-    return show_schema(screen_of(context, given))
+    return show_schema(*options_of(context, given))
 
 
 @cli.group()
-def sandbox() -> None:
+@global_options
+@click.pass_context
+def sandbox(context: click.Context, /, **flags: Any) -> None:
     """The embedded AWS."""
+    remember(context, flags)
 
 
-def _sandbox_command(name: str, text: str) -> None:
-    @sandbox.command(name, help=text)
-    @target_options
-    @click.pass_context
-    def command(context: click.Context, /, **given: Any) -> int:
-        from tapctl.verbs import sandboxing
+@sandbox.command("start")
+@files_options
+@click.pass_context
+def sandbox_start(context: click.Context, /, **given: Any) -> int:
+    """Start it, with the networking stacks and images of all environments."""
+    from tapctl.verbs.sandboxing import start
 
-        return int(getattr(sandboxing, name)(*options_of(context, given)))
+    return start(*options_of(context, given))
 
 
-_sandbox_command("start", "Start it, with the networking stacks and images of all environments.")
-_sandbox_command("status", "Say whether it runs, and where.")
-_sandbox_command("stop", "Stop it; its state is forgotten.")
+@sandbox.command("status")
+@global_options
+@click.pass_context
+def sandbox_status(context: click.Context, /, **given: Any) -> int:
+    """Say whether it runs, and where."""
+    from tapctl.verbs.sandboxing import status
+
+    return status(*options_of(context, given))
+
+
+@sandbox.command("stop")
+@global_options
+@click.pass_context
+def sandbox_stop(context: click.Context, /, **given: Any) -> int:
+    """Stop it; its state is forgotten."""
+    from tapctl.verbs.sandboxing import stop
+
+    return stop(*options_of(context, given))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -221,14 +248,16 @@ def run(arguments: list[str]) -> int:
     _open_what_is_closed()
     before = signal.signal(signal.SIGTERM, terminated)
     context = click.Context(cli, info_name="tapctl")
+    typed = shlex.join(["tapctl", *arguments])
     try:
-        with cli.make_context("tapctl", arguments) as context:
-            context.meta[COMMAND] = shlex.join(["tapctl", *arguments])
+        # A copy: click takes out of the list what it has understood.
+        with cli.make_context("tapctl", list(arguments)) as context:
+            context.meta[COMMAND] = typed
             return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        return usage(error)
+        return usage(error, _words(arguments), arguments)
     except (KeyboardInterrupt, click.Abort):
         return interrupted(context.meta, signal.SIGINT)
     except Terminated:
@@ -241,6 +270,19 @@ def run(arguments: list[str]) -> int:
         return failed(context.meta, error) if isinstance(error, TapctlError) else bug(context.meta, error)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _words(arguments: Sequence[str]) -> str:
+    """The command that this line begins with, as far as there is one: before it there are flags alone."""
+    found, here = [], cli
+    for word in arguments:
+        command = here.commands.get(word)
+        if command is not None:
+            found.append(word)
+        if not word.startswith("-") and not isinstance(command, click.Group):
+            break
+        here = command if isinstance(command, click.Group) else here
+    return " ".join(found)
 
 
 def _open_what_is_closed() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,25 @@ from tapctl.config_schema import (
 from tapctl.config_values import did_you_mean
 from tapctl.errors import ConfigError, Problem
 from tapctl.names import suffix_problem
+from tapctl.regions import REGION, REGION_RULE
 
-__all__ = ["Config", "NetworkingReference", "check_suffix", "config_hash", "environments", "load", "load_all", "schema"]
+__all__ = [
+    "Config",
+    "NetworkingReference",
+    "check_folder",
+    "check_region",
+    "check_suffix",
+    "config_hash",
+    "environments",
+    "load",
+    "load_all",
+    "schema",
+]
 
 T = TypeVar("T", bound=Table)
 
 _COMMON = "common"
+_FOLDER_HINT = "name the folder of the environment files with --config"
 
 
 class NetworkingReference(BaseModel):
@@ -107,12 +121,22 @@ def environments(directory: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the folder cannot be read.
     """
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+
+
+def _files(directory: Path) -> list[Path]:
+    """What may be meant for an environment's file, its ending in upper case or not."""
     try:
-        files = [path.stem for path in directory.iterdir() if path.suffix == ".toml" and not path.name.startswith(".")]
+        paths = list(directory.iterdir())
     except OSError as error:
         reason = f"the folder of the environment files cannot be read: {error.strerror}"
-        raise ConfigError([Problem(str(directory), "", "", reason)], hint="name the folder with --config") from None
-    return tuple(sorted(set(files) - {_COMMON}))
+        raise ConfigError([Problem(str(directory), "", "", reason)], hint=_FOLDER_HINT) from None
+    return [path for path in paths if path.suffix.lower() == ".toml" and not path.name.startswith(".")]
+
+
+def _misnamed(directory: Path) -> list[Problem]:
+    rule = "is not read: the name of an environment's file ends in .toml, in lower case"
+    return [Problem(str(path), "", "", rule) for path in _files(directory) if path.suffix != ".toml"]
 
 
 def load_all(directory: Path) -> dict[str, Config]:
@@ -125,7 +149,7 @@ def load_all(directory: Path) -> dict[str, Config]:
     if not names:
         rule = f"has no environment's file, such as {directory / 'dev.toml'}"
         raise ConfigError([Problem(str(directory), "", "", rule)])
-    return _load(directory, names)
+    return _load(directory, names, _misnamed(directory))
 
 
 def load(directory: Path, environment: str) -> Config:
@@ -135,11 +159,25 @@ def load(directory: Path, environment: str) -> Config:
         ConfigError: there is no such environment, or with all that is wrong in its two files.
     """
     names = environments(directory)
-    if environment not in names:
-        there = f"there are {', '.join(names)}" if names else "there is none"
-        rule = f"is no environment; {there}{did_you_mean(environment, names)}"
-        raise ConfigError([Problem(str(directory), "", shown(environment), rule)], hint="name one with --env")
-    return _load(directory, (environment,))[environment]
+    if environment in names:
+        return _load(directory, (environment,))[environment]
+    if names and not (directory / f"{_COMMON}.toml").exists():
+        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+        raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
+    there = f"there are {', '.join(names)}" if names else "there is none"
+    rule = f"is no environment; {there}{did_you_mean(environment, names)}"
+    unknown = Problem(str(directory), "", shown(environment), rule)
+    raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
+
+
+def check_folder(folder: str) -> None:
+    """Make sure that the command line names a folder of environment files.
+
+    Raises:
+        ConfigError: it names none, as from an unset variable: that must never mean the folder we are in.
+    """
+    if not folder:
+        raise ConfigError([Problem("--config", "", shown(folder), "names no folder")], hint=_FOLDER_HINT)
 
 
 def check_suffix(suffix: str, environment: str, all_environments: Iterable[str]) -> None:
@@ -153,6 +191,19 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
         rule = f"is the name of another environment: it would work on {suffix} with the configuration of {environment}"
     if rule:
         raise ConfigError([Problem("--suffix", "", shown(suffix), rule)], hint="choose another --suffix, such as pr-42")
+
+
+def check_region(region: str) -> None:
+    """Make sure that this may be a region of AWS; whether it is one, its endpoint tells.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not re.fullmatch(REGION, region):
+        raise ConfigError(
+            [Problem("--region", "", shown(region), f"must be {REGION_RULE}")],
+            hint="correct --region, or leave it out: the environment's file has one",
+        )
 
 
 def config_hash(config: Config) -> str:
@@ -171,10 +222,10 @@ class _File(Generic[T]):
     problems: list[Problem]
 
 
-def _load(directory: Path, names: tuple[str, ...]) -> dict[str, Config]:
+def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
     common = _open(directory / f"{_COMMON}.toml", CommonFile, rules.in_common)
     own = {name: _open(directory / f"{name}.toml", EnvironmentFile, rules.in_environment) for name in names}
-    problems = [*common.problems]
+    problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
         if rule := suffix_problem(name):
@@ -182,7 +233,7 @@ def _load(directory: Path, names: tuple[str, ...]) -> dict[str, Config]:
         if common.raw is not None and file.raw is not None:
             problems += [problem(file.path, *broken) for broken in rules.across(common.raw, file.raw)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, hint=None if common.path.exists() else _FOLDER_HINT)
     return {name: _merged(name, common.value, file.value) for name, file in own.items()}
 
 
@@ -199,7 +250,7 @@ def _merged(environment: str, common: CommonFile | None, own: EnvironmentFile | 
     assert own is not None, "a file without a value has problems"
     processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}
     if own.processor.image is not None:
-        processor["image"] |= own.processor.image.model_dump(exclude_none=True)
+        processor["image"] |= own.processor.image.model_dump()
     return Config(
         environment=environment,
         service=common.service,

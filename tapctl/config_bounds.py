@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -10,6 +9,8 @@ from pydantic import AfterValidator, Field
 from tapctl.config_values import OneOf, broken
 from tapctl.instance_classes import INSTANCE_CLASSES
 from tapctl.names import MAX_INSTANCES
+from tapctl.regions import REGISTRY_HOST
+from tapctl.reserved_words import KEY_WORDS
 
 # -- database ---------------------------------------------------------------------------------------------------------
 
@@ -18,7 +19,11 @@ ENGINE_VERSIONS = (
     *("16.8", "16.9", "16.10", "16.11", "16.13", "16.14", "16.15"),
     *("17.4", "17.5", "17.6", "17.7", "17.9", "17.10", "17.11"),
 )
-"""What Aurora PostgreSQL still creates (DescribeDBEngineVersions, 2026-11); the missing numbers it never offered."""
+"""What Aurora PostgreSQL still creates (DescribeDBEngineVersions, 2026-11); the missing numbers it never offered.
+
+15.10, 16.8 and 17.7 have long-term support, and a cluster does not stay there: instances take minor upgrades by
+themselves, which is no drift.
+"""
 
 EngineVersion = Annotated[
     str,
@@ -39,7 +44,10 @@ InstanceClass = Annotated[
     OneOf(
         "an instance class that Aurora PostgreSQL has, such as db.r6g.large",
         INSTANCE_CLASSES,
-        (("db.serverless", "serverless capacity has no range in this configuration"),),
+        (
+            ("db.serverless", "serverless capacity has no range in this configuration"),
+            (r"db\.r9g\..*", "AWS has announced r9g, and this tapctl does not know its sizes yet"),
+        ),
     ),
     Field(description="an instance class that Aurora PostgreSQL has, such as db.r6g.large"),
 ]
@@ -48,23 +56,18 @@ InstanceCount = Annotated[
     Field(ge=1, le=MAX_INSTANCES, description=f"a whole number from 1 to {MAX_INSTANCES}: one writer and its readers"),
 ]
 
-# PostgreSQL's reserved words (SQL key words, appendix C) and what RDS has taken for itself.
-_RESERVED = frozenset(
-    re.findall(
-        "[a-z_]+",
-        "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create "
-        "current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc "
-        "distinct do else end except false fetch for foreign from grant group having in initially intersect into "
-        "lateral leading limit localtime localtimestamp not null offset on only or order placing primary references "
-        "returning select session_user some symmetric system_user table then to trailing true union unique user using "
-        "variadic when where window with admin rdsadmin none public",
-    )
-)
+# Roles that RDS makes in a cluster, or keeps for itself.
+_OF_RDS = frozenset({"rdsadmin", "rdsrepladmin", "rdsproxyadmin", "rdstopmgr", "rdswriteforwarduser"})
 _SYSTEM_DATABASES = frozenset({"postgres", "template0", "template1"})
+APP_USER = "_app"
+"""What follows the database's name in that of the user that the function connects as, by IAM."""
+_LONGEST_NAME = 63 - len(APP_USER)
 
 
 def _free(name: str) -> str:
-    if name in _RESERVED or name.startswith(("pg_", "rds_")):
+    if name in KEY_WORDS:
+        raise broken("is a key word of SQL or PostgreSQL, which RDS takes for no name; choose another one")
+    if name in _OF_RDS or f"{name}_".startswith(("pg_", "rds_")):
         raise broken("is reserved by PostgreSQL or RDS; choose another name")
     return name
 
@@ -78,8 +81,9 @@ def _database_name(name: str) -> str:
 DatabaseName = Annotated[
     str,
     Field(
-        pattern="^[a-z][a-z0-9_]{0,62}$",
-        description="a name of at most 63 lower-case letters, digits and underscores, a letter first",
+        pattern=f"^[a-z][a-z0-9_]{{0,{_LONGEST_NAME - 1}}}$",
+        description=f"a name of at most {_LONGEST_NAME} lower-case letters, digits and underscores, a letter first "
+        "(its user's name is <name>_app, and PostgreSQL's names have at most 63)",
     ),
     AfterValidator(_database_name),
 ]
@@ -179,12 +183,11 @@ ImageTag = Annotated[
         description="an image's tag (at most 128 letters, digits and _.-) or its digest (sha256:…)",
     ),
 ]
-REGISTRY_HOST = re.compile("[0-9]{12}[.]dkr[.]ecr[.](?P<region>[a-z0-9-]+)[.]amazonaws[.]com([.]cn)?")
 Registry = Annotated[
     str,
     Field(
-        pattern=f"^([0-9]{{12}}|{REGISTRY_HOST.pattern.replace('?P<region>', '')})$",
-        description="an account id, or <account id>.dkr.ecr.<region>.amazonaws.com",
+        pattern=f"^([0-9]{{12}}|{REGISTRY_HOST})$",
+        description="an account id, or <account id>.dkr.ecr.<region>.amazonaws.com (in China ….amazonaws.com.cn)",
     ),
 ]
 Package = Annotated[Literal["image", "zip"], Field(description='"image" or "zip"')]
@@ -197,7 +200,11 @@ Runtime = Annotated[
     ),
     Field(description="a Node.js runtime that is not deprecated"),
 ]
-Timeout = Annotated[int, Field(ge=1, le=900, description="a whole number of seconds from 1 to 900 (Lambda's bounds)")]
+MAX_TIMEOUT_S = 900
+Timeout = Annotated[
+    int,
+    Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (Lambda's bounds)"),
+]
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
 
 
@@ -207,10 +214,20 @@ def _not_switched_off(concurrency: int) -> int:
     return concurrency
 
 
+_MOST_CONCURRENCY = 100_000
+"""The API takes any integer, and the account's own limit is AWS's to tell. The quota is 1000, and is raised to "tens of
+thousands" at most (Lambda quotas, concurrent executions): what is more is a slip.
+"""
 Concurrency = Annotated[
     int,
-    # The account's own limit is AWS's to tell; the lower bound is the validator's, for the sake of its reason.
-    Field(ge=0, description="a whole number from 1, or absent for none", json_schema_extra={"minimum": 1}),
+    # The lower bound is the validator's, for the sake of its reason.
+    Field(
+        ge=0,
+        le=_MOST_CONCURRENCY,
+        description=f"a whole number from 1 to {_MOST_CONCURRENCY} (Lambda's quota is raised to tens of thousands at "
+        "most), or absent for none",
+        json_schema_extra={"minimum": 1},
+    ),
     AfterValidator(_not_switched_off),
 ]
 
@@ -231,6 +248,10 @@ RetentionDays = Annotated[
 Count = Annotated[int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Latency = Annotated[
     int,
-    Field(ge=1, le=900_000, description="a whole number of milliseconds from 1 to 900000 (Lambda's longest timeout)"),
+    Field(
+        ge=1,
+        le=MAX_TIMEOUT_S * 1000,
+        description=f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_S * 1000} (Lambda's longest timeout)",
+    ),
 ]
 Percent = Annotated[int, Field(ge=1, le=100, description="a whole number of percent from 1 to 100")]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from tapctl.config_rules import at
 from tapctl.config_schema import CommonFile, EnvironmentFile, Table
 from tapctl.config_values import did_you_mean
 from tapctl.errors import Problem
@@ -33,6 +34,9 @@ _TOML_WORDS = {
     list: "an array",
     dict: "a table",
 }
+_FILES: dict[type[Table], str] = {CommonFile: "common.toml", EnvironmentFile: "an environment's own file"}
+# A key before its value, or a table's name.
+_ASSIGNED = re.compile(r"""\s*(?:([\w.'" -]+?)\s*=|\[+\s*([\w.'" -]+?)\s*\])""")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -52,7 +56,16 @@ def read(path: Path) -> dict[str, Any] | Problem:
     except UnicodeDecodeError as error:
         return Problem(str(path), "", "", f"is not UTF-8 text (byte {error.start + 1})")
     except (ValueError, RecursionError) as error:
-        return Problem(str(path), "", "", f"is not TOML: {error}")
+        return Problem(str(path), "", "", f"is not TOML: {_named(str(error), content.decode())}")
+
+
+def _named(error: str, text: str) -> str:
+    """What tomllib says. It does not name a key that has a second value, and names a table as Python writes it."""
+    if place := re.fullmatch(r"Cannot overwrite a value \((at line ([0-9]+), .*|at end of document)\)", error):
+        lines = text.rstrip("\n").split("\n")
+        key = _ASSIGNED.match(lines[int(place[2] or len(lines)) - 1])
+        return f"the key {key[1] or key[2]} has a value already ({place[1]})" if key else error
+    return re.sub(r"\('([^()]*?)',?\)", lambda names: names[1].replace("', '", "."), error)
 
 
 def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, list[Problem]]:
@@ -60,7 +73,7 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
     try:
         return kind.model_validate(raw), []
     except ValidationError as error:
-        return None, [each for detail in error.errors(include_url=False) for each in _told(path, detail, kind)]
+        return None, [each for detail in error.errors(include_url=False) for each in _told(path, detail, kind, raw)]
 
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
@@ -104,27 +117,37 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
         return _rule(table, path[1:])
     if table:
         return f"a table with the keys {', '.join(keys(table))}"
-    inner = (
-        getattr(each, "description", None)
+    inner = [
+        each.description
         for arg in get_args(field.annotation)
         for each in getattr(arg, "__metadata__", ())
-    )
-    return field.description or next(filter(None, inner))
+        if getattr(each, "description", None)
+    ]
+    # An optional value is described within, and so is an element of an array or of a table of any keys.
+    return field.description if field.description and len(path) == 1 else inner[0]
 
 
-def _told(path: Path, detail: ErrorDetails, kind: type[Table]) -> Iterator[Problem]:
-    where = tuple(part for part in detail["loc"] if part != "[key]")
+def _told(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mapping[str, Any]) -> Iterator[Problem]:
+    where, value = detail["loc"], detail["input"]
+    if where[-1] == "[key]" and at(raw, where) is None:
+        # It is about the key itself, and has the key for its input.
+        where = where[:-1]
+        value = at(raw, where)
     if detail["type"] == "extra_forbidden":
-        for inside, value in _leaves(where, detail["input"]):
-            yield problem(path, dotted(inside), value, _unknown(inside, kind))
+        if isinstance(value, Mapping) and (meant := _table_meant(where, kind)):
+            # One slip is one problem, however many keys follow it.
+            yield Problem(str(path), dotted(where), "", f"is no table of this file{meant}")
+            return
+        for inside, leaf in _leaves(where, value):
+            yield problem(path, dotted(inside), leaf, _unknown(inside, kind))
         return
     if detail["type"] == "missing":
         yield Problem(str(path), dotted(where), "", f"is missing; must be {_rule(kind, where)}")
         return
     rule = detail["msg"] if detail["type"] == "rule" else f"must be {_rule(kind, where)}"
     if detail["type"].endswith("_type"):
-        rule += f"; this is {_TOML_WORDS.get(type(detail['input']), 'a date or time')}"
-    yield problem(path, dotted(where), detail["input"], rule)
+        rule += f"; this is {_TOML_WORDS.get(type(value), 'a date or time')}"
+    yield problem(path, dotted(where), value, rule)
 
 
 def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
@@ -141,14 +164,37 @@ def _unknown(path: KeyPath, kind: type[Table]) -> str:
     depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))
     here = [each for each in allowed if not depth or each.startswith(f"{dotted(path[:depth])}.")]
     listed = f"allowed here: {', '.join(here)}"
-    other = EnvironmentFile if kind is CommonFile else CommonFile
-    if key in keys(other) or dotted(path[:1]) == "tags":
+    if key in keys(_other(kind)) or dotted(path[:1]) == "tags":
         place = "may differ between environments, and belongs in their own files"
         if kind is EnvironmentFile:
             place = "is the same in every environment, and belongs in common.toml"
         return f"{place}; {listed}"
-    last = {each.rpartition(".")[2]: each for each in (*allowed, *here)}
-    return f"is no key of this file{did_you_mean(path[-1], last)}; {listed}"
+    last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _places(kind).items()}
+    # A key beside it is likelier than one that is spelt the same elsewhere.
+    meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in here}) or did_you_mean(path[-1], last)
+    return f"is no key of this file{meant or _table_meant(path, kind)}; {listed}"
+
+
+def _table_meant(path: KeyPath, kind: type[Table]) -> str:
+    """``; did you mean database?``: a table beside this one, of the name of which it may be a slip."""
+    above = "".join(f"{part}." for part in path[:-1])
+    beside = (
+        (*each.removeprefix(above).partition("."), place)
+        for each, place in _places(kind).items()
+        if each.startswith(above)
+    )
+    tables = {name: f"{above}{name}{place}" for name, dot, _, place in beside if dot}
+    return "" if path[-1] in tables else did_you_mean(path[-1], tables)
+
+
+def _places(kind: type[Table]) -> dict[str, str]:
+    """Every key of both kinds of file, and where it belongs: nothing for those of this kind, which come last."""
+    own, other = keys(kind), _other(kind)
+    return {each: f", in {_FILES[other]}" for each in keys(other) if each not in own} | dict.fromkeys(own, "")
+
+
+def _other(kind: type[Table]) -> type[Table]:
+    return EnvironmentFile if kind is CommonFile else CommonFile
 
 
 def _holds(allowed: Mapping[str, str], table: KeyPath) -> bool:

@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tapctl.config_bounds import BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, REGISTRY_HOST, WEEK, window
+from tapctl.config_bounds import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, MAX_TIMEOUT_S, WEEK, window
 from tapctl.config_values import ROLE_ARN
+from tapctl.regions import partition_of, registry_of
 
 Broken = tuple[str, Any, str]
 """A key's path, its value, and the rule it breaks."""
 
 _PROTECTED_INSTANCES = 2
-_PARTITIONS = (
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("us-isob-", "aws-iso-b"),
-    ("us-isof-", "aws-iso-f"),
-    ("us-iso-", "aws-iso"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("eusc-", "aws-eusc"),
-)
-
-
-def partition_of(region: str) -> str:
-    """The partition that a region is in (botocore's ``partitions.json``)."""
-    return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
 
 
 def in_common(raw: Mapping[str, Any]) -> Iterator[Broken]:
     """The rules within common.toml."""
     yield from _windows(raw)
+    master = _at(raw, "database.master_username")
+    if isinstance(master, str) and master == f"{_at(raw, 'database.name')}{APP_USER}":
+        rule = "is the user that the function connects as, <database.name>_app: it would be the master user"
+        yield "database.master_username", master, rule
     if _at(raw, "processor.package") == "image" and _at(raw, "processor.image") is None:
         yield "processor.package", "image", 'needs processor.image = { repository = "…", tag = "…" }'
     tags = _at(raw, "tags")
@@ -86,17 +77,39 @@ def across(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Broken
     image, change = _at(common, "processor.image"), _at(raw, "processor.image")
     if change is not None and image is None:
         yield "processor.image", change, "changes the image of common.toml, which has none"
-    registry = _at(raw, "processor.image.registry") or _at(common, "processor.image.registry")
-    host = REGISTRY_HOST.fullmatch(registry) if isinstance(registry, str) else None
-    region = _at(raw, "region")
-    if host and host["region"] != region:
-        yield "region", region, f"must be the image registry's region {host['region']}: Lambda takes none from another"
+    yield from _registry(common, raw)
+    yield from _latency(common, raw)
+
+
+def _registry(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Broken]:
+    registry, region = _at(common, "processor.image.registry"), _at(raw, "region")
+    found = registry_of(registry) if isinstance(registry, str) else None
+    if found and found[1] != region:
+        rule = (
+            f"must be the image registry's region, {found[1]}: Lambda takes none from another; "
+            "or name the registry in common.toml by its account id"
+        )
+        yield "region", region, rule
+
+
+def _latency(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Broken]:
+    latency, timeout = _at(raw, "alarms.latency_threshold_ms"), _at(common, "processor.timeout_s")
+    if type(latency) is int and type(timeout) is int and 0 < timeout <= MAX_TIMEOUT_S and latency > timeout * 1000:
+        rule = (
+            f"must be at most the function's timeout, {timeout} s (processor.timeout_s in common.toml): "
+            "no call lasts longer, and the alarm could never go off"
+        )
+        yield "alarms.latency_threshold_ms", latency, rule
 
 
 def _at(raw: Mapping[str, Any], key: str) -> Any:
-    """What stands at this dotted path; None where nothing does."""
+    return at(raw, key.split("."))
+
+
+def at(raw: Mapping[str, Any], path: Iterable[str | int]) -> Any:
+    """What stands at this path of keys; None where nothing does."""
     found: Any = raw
-    for part in key.split("."):
+    for part in path:
         found = found.get(part) if isinstance(found, dict) else None
     return found
 

@@ -1,7 +1,7 @@
 """The two kinds of file in ``environments/``: which keys each may have, and what may stand behind them.
 
 Parity is by construction: a key belongs to one kind of file, so what is the same everywhere cannot differ. The one key
-that both have is ``processor.image``, which a release changes environment by environment.
+that both have is ``processor.image.tag``, which a release changes environment by environment.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ class Image(Table):
 
 
 class ImageChange(Table):
-    """What an environment's file changes of common's image, while a release is promoted."""
+    """What an environment's file changes of common's image, while a release is promoted: its tag alone."""
 
     tag: bounds.ImageTag
-    repository: bounds.Repository | None = None
-    registry: bounds.Registry | None = None
 
 
 class CommonDatabase(Table):
@@ -151,6 +149,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schemas (draft 2020-12) of ``common`` and ``environment`` files, for editors and other tools.
 
     Rules that join several keys (windows that overlap, a protected environment's instances) are `tapctl.config_rules`'.
+    Names that RDS and PostgreSQL keep for themselves are not in it: there are hundreds.
     """
     kinds: dict[str, type[Table]] = {"common": CommonFile, "environment": EnvironmentFile}
     return {

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from tapctl.names import OUR_TAGS
+from tapctl.regions import REGION, REGION_RULE
 
 _SHOWN = 30
 MAX_TAGS = 44
@@ -73,14 +74,7 @@ ServiceName = Annotated[
     ),
 ]
 AccountId = Annotated[str, Field(pattern="^[0-9]{12}$", description="an AWS account id: a string of 12 digits")]
-Region = Annotated[
-    str,
-    Field(
-        pattern="^(af|ap|ca|cn|eu|eu-iso[a-z]?|eusc-de|il|me|mx|sa|us|us-gov|us-iso[a-z]?)"
-        "-(central|north|south|east|west|northeast|northwest|southeast|southwest)-[1-9][0-9]?$",
-        description="an AWS region, such as us-east-1",
-    ),
-]
+Region = Annotated[str, Field(pattern=f"^{REGION}$", description=REGION_RULE)]
 ROLE_ARN = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}$"
 RoleArn = Annotated[
     str,
@@ -146,39 +140,57 @@ Networking = Annotated[
 
 # -- tags -------------------------------------------------------------------------------------------------------------
 
+_TAG_ENDS = r"[\w.:/=+@-]"
 _TAG_TEXT = r"[\w .:/=+@-]"
+# AWS cuts spaces off both ends, which would look like drift ever after.
+_TAG_KEY = f"{_TAG_ENDS}({_TAG_TEXT}{{0,126}}{_TAG_ENDS})?"
+_TAG_VALUE = f"({_TAG_ENDS}({_TAG_TEXT}{{0,254}}{_TAG_ENDS})?)?"
 _TAKEN = ("aws:", "rds:", "tapctl:")
+_TAG_CHARACTERS = "letters, digits, spaces (none first or last) and _.:/=+-@, not starting with aws:, rds: or tapctl:"
+_TAG_VALUE_RULE = f"a string of at most 256 {_TAG_CHARACTERS}"
 
 
 def _tag_key(key: str) -> str:
     if key.lower() in {ours.lower() for ours in OUR_TAGS}:
         raise broken(f"tapctl sets {', '.join(OUR_TAGS)} itself, and IAM does not tell upper from lower case")
-    if not re.fullmatch(_TAG_TEXT + "{1,128}", key) or key.lower().startswith(_TAKEN):
-        raise broken(
-            "a tag's key must be 1 to 128 letters, digits, spaces and _.:/=+-@, not starting with aws:, rds: or tapctl:"
-        )
+    if not re.fullmatch(_TAG_KEY, key) or key.lower().startswith(_TAKEN):
+        raise broken(f"a tag's key must be 1 to 128 {_TAG_CHARACTERS}")
     return key
 
 
 def _tag_value(value: str) -> str:
-    if not re.fullmatch(_TAG_TEXT + "{0,256}", value) or value.lower().startswith(_TAKEN):
-        raise broken(
-            "a tag's value must be at most 256 letters, digits, spaces and _.:/=+-@, "
-            "not starting with aws:, rds: or tapctl:"
-        )
+    if not re.fullmatch(_TAG_VALUE, value) or value.lower().startswith(_TAKEN):
+        raise broken(f"must be {_TAG_VALUE_RULE}")
     return value
 
+
+def _any_case(words: Iterable[str]) -> str:
+    """A pattern for these words in upper and lower case: JSON Schema's patterns have no flag for it."""
+    return "|".join(re.sub("[A-Za-z]", lambda each: f"[{each[0].upper()}{each[0].lower()}]", word) for word in words)
+
+
+_TAKEN_PATTERN = {"pattern": f"^({_any_case(_TAKEN)})"}
 
 Tags = Annotated[
     dict[
         Annotated[str, AfterValidator(_tag_key)],
-        Annotated[str, AfterValidator(_tag_value), Field(json_schema_extra={"pattern": f"^{_TAG_TEXT}{{0,256}}$"})],
+        Annotated[
+            str,
+            AfterValidator(_tag_value),
+            Field(
+                description=_TAG_VALUE_RULE,
+                json_schema_extra={"pattern": f"^{_TAG_VALUE}$", "not": _TAKEN_PATTERN},
+            ),
+        ],
     ],
     Field(
         max_length=MAX_TAGS,
         description=f"at most {MAX_TAGS} tags, each value a string",
         json_schema_extra={
-            "propertyNames": {"pattern": f"^{_TAG_TEXT}{{1,128}}$", "not": {"enum": list(OUR_TAGS)}},
+            "propertyNames": {
+                "pattern": f"^{_TAG_KEY}$",
+                "not": {"anyOf": [_TAKEN_PATTERN, {"pattern": f"^({_any_case(OUR_TAGS)})$"}]},
+            },
         },
     ),
 ]

@@ -23,6 +23,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +33,8 @@ class TapctlError(Exception):
 
     code = "error"
     exit_code = 1
+    retry_safe = False
+    """Whether the same command, run again as it is, goes on from here or may well succeed."""
 
     def __init__(self, cause: str, *, evidence: str | None = None, hint: str | None = None) -> None:
         super().__init__(cause)
@@ -104,6 +107,7 @@ class LockHeld(TapctlError):
 
     code = "lock-held"
     exit_code = 5
+    retry_safe = True
 
 
 class Refused(TapctlError):
@@ -125,6 +129,7 @@ class NotConverged(TapctlError):
 
     code = "not-converged"
     exit_code = 4
+    retry_safe = True
 
 
 class StoreFailed(TapctlError):
@@ -132,6 +137,7 @@ class StoreFailed(TapctlError):
 
     code = "manifest-unwritten"
     exit_code = 4
+    retry_safe = True
 
 
 class SandboxError(TapctlError):
@@ -172,6 +178,8 @@ class AwsError(TapctlError):
 
 _IAM_PREFIX = {"resourcegroupstaggingapi": "tag"}
 """SDK service to its prefix in IAM actions, where the two differ."""
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+_PERMISSION = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s,]+))?")
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized"}
 )
@@ -209,15 +217,53 @@ class AwsRefused(AwsError):
         return self.aws_code in _DENIED
 
     @property
+    def action(self) -> str:
+        """The action that is denied, which may be another than was called: creating a function passes a role."""
+        told = _PERMISSION.search(self.message) if self.denied else None
+        return told["action"] if told else super().action
+
+    @property
+    def permission(self) -> str:
+        """What has to be allowed: the action, and on what where AWS says so."""
+        told = _PERMISSION.search(self.message)
+        on = told["resource"] if told else None
+        return f"{self.action} on {on}" if on else self.action
+
+    @property
     def credentials(self) -> bool:
         """The credentials are expired or not valid."""
         return self.aws_code in _CREDENTIALS
 
 
+THROTTLING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "Throttled",
+        "RequestThrottledException",
+        "RequestThrottled",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "TransactionInProgressException",
+        "SlowDown",
+        "EC2ThrottledException",
+    }
+)
+"""What AWS says to one call too many, service by service."""
+
+
 class AwsLost(AwsError):
-    """No usable answer: throttled, a server error, or the network. The call may have taken effect."""
+    """No usable answer: throttled, a server error, or the network. Unless throttled, the call may have taken effect."""
 
     code = "aws-lost"
+    retry_safe = True
+
+    @property
+    def throttled(self) -> bool:
+        """AWS turned the call away before it did anything."""
+        return self.aws_code in THROTTLING
 
 
 class Patience(Enum):

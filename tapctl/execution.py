@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
+from tapctl.engine.change import Action
 from tapctl.engine.clock import WallClock
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.events import Ending, Failed, Finished, Left, Result, Skipped
@@ -23,6 +24,14 @@ from tapctl.failing import advise, exit_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.store import Lease
 from tapctl.run import Run
+
+_DOING: Final = {
+    Action.SETTLE: "waiting for",
+    Action.UPDATE: "changing",
+    Action.CREATE: "creating",
+    Action.REPLACE: "replacing",
+    Action.DELETE: "removing",
+}
 
 
 @dataclass
@@ -54,9 +63,12 @@ class Runner:
         self.lease = lease
         self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
         run.aws.traffic.guard = lease.sure
+        self.doing: dict[str, str] = {}
+        """What is done with each address: ``creating``, ``changing``, ``removing`` …"""
 
     def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
         """Make these resources, or change them."""
+        self.doing |= {here: _DOING[job.change.action] for here, job in jobs.items()}
 
         def work(here: str, tell: Tell) -> Ending:
             return converge(jobs[here], self.tools, tell)
@@ -65,6 +77,7 @@ class Runner:
 
     def remove(self, steps: Sequence[Step], leaving: dict[str, Leaving]) -> Outcome:
         """Take these resources away."""
+        self.doing |= dict.fromkeys(leaving, _DOING[Action.DELETE])
 
         def work(here: str, tell: Tell) -> Ending:
             return remove(leaving[here], self.tools, tell)
@@ -87,6 +100,9 @@ class Runner:
                     screen.event(event)
                     if isinstance(event, Finished):
                         outcome.finished[event.address] = event
+                        for other in event.also:
+                            screen.event(other)
+                            outcome.finished[other.address] = other
                     elif isinstance(event, Failed):
                         outcome.failed.append(event)
                         if isinstance(event.error, LockHeld | StoreFailed):
@@ -107,18 +123,23 @@ class Runner:
         outcome, screen = self.outcome, self.run.screen
         unsaved = any(isinstance(one.error, StoreFailed) for one in outcome.failed)
         state = self._state(unsaved=unsaved)
-        for error in _causes(outcome.failed):
-            screen.error(error, state)
+        for failed in _causes(outcome.failed):
+            screen.error(located(failed, self.doing), state)
         if unsaved:
             self._rescue()
+        stopped = ""
         if outcome.signal is not None:
             doing = ", ".join(sorted(self.run.aws.traffic.in_flight)) or "nothing"
-            screen.warn(
-                f"stopped by {signal.Signals(outcome.signal).name}; calls still in flight: {doing}. "
-                f"AWS goes on with what it has accepted. To go on: {self.run.options.command}"
-            )
-            return 128 + outcome.signal
-        return self._exit()
+            stopped = f"stopped by {signal.Signals(outcome.signal).name}; calls still in flight: {doing}. "
+        at_work = self._at_work()
+        goes_on = f"AWS is still at work on {', '.join(at_work)}. " if at_work else ""
+        screen.warn(f"{stopped}{goes_on}To go on: {self.run.options.command}")
+        return self._exit() if outcome.signal is None else 128 + outcome.signal
+
+    def _at_work(self) -> list[str]:
+        """What AWS goes on with although nobody waits for it any more, with AWS's own word."""
+        ended: list[Left | Failed] = [*self.outcome.left, *self.outcome.failed]
+        return sorted(f"{one.address} ({one.status})" for one in ended if one.at_work)
 
     def unsaved(self, error: StoreFailed) -> int:
         """Everything is made and the last write of the record failed: show it, save a copy; returns the exit status."""
@@ -158,13 +179,12 @@ class Runner:
         self.run.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
 
 
-def _causes(failed: Sequence[Failed]) -> Iterator[TapctlError]:
+def _causes(failed: Sequence[Failed]) -> Iterator[Sequence[Failed]]:
     """Each root cause once, with all the resources it has stopped: one missing right may stop a dozen."""
     same: dict[tuple[str | None, ...], list[Failed]] = {}
     for one in failed:
         same.setdefault(_cause(one.error), []).append(one)
-    for many in same.values():
-        yield _located(many[0].error, [one.address for one in many])
+    yield from same.values()
 
 
 def _cause(error: TapctlError) -> tuple[str | None, ...]:
@@ -175,11 +195,16 @@ def _cause(error: TapctlError) -> tuple[str | None, ...]:
     return error.cause, error.evidence
 
 
-def _located(error: TapctlError, addresses: Sequence[str]) -> TapctlError:
-    """The error with what it is about, where it does not say so itself, and what to do."""
+def located(failed: Sequence[Failed], doing: Mapping[str, str]) -> TapctlError:
+    """The error of these with what was being done, where it does not say so itself, and what to do."""
+    error, addresses = failed[0].error, [one.address for one in failed]
     advise(error)
-    if error.evidence is None and addresses[0] not in error.cause:
-        error.evidence, error.cause = error.cause, f"working on {', '.join(addresses)}"
+    if addresses[0] not in error.cause:
+        error.evidence = "\n".join(filter(None, [error.cause, error.evidence]))
+        error.cause = f"{doing[addresses[0]]} {', '.join(one.replace('/', ' ', 1) for one in addresses)}"
+    if error.hint is None:
+        error.hint = "remove the cause, then run the same command again: it continues from here"
+    error.retry_safe = True  # as its state says: whatever it was, the same command goes on from there
     return error
 
 

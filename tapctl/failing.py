@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -14,8 +15,11 @@ from tapctl.errors import AwsLost, AwsRefused, LockHeld, TapctlError, UsageError
 COMMAND = "tapctl.command"
 """Where a context keeps the command as it was typed."""
 
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click 8.2 and newer raise for a command line with nothing on it: its message is the help."""
+
 Meta = Mapping[str, Any]
-"""What the command line has learnt so far: ``screen``, ``options`` and ``run``, if it came that far."""
+"""What the command line has learnt: ``screen`` and ``options`` together, if it came that far."""
 
 
 def exit_of(error: TapctlError) -> int:
@@ -35,19 +39,32 @@ def advise(error: TapctlError) -> None:
     if error.hint is not None:
         return
     if isinstance(error, AwsRefused) and error.denied:
-        error.hint = f"allow {error.action}, then run the same command again: it continues from here"
+        error.hint = f"allow {error.permission}, then run the same command again: it continues from here"
     elif isinstance(error, AwsRefused) and error.credentials:
         error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
     elif isinstance(error, AwsLost):
         error.hint = (
-            "check the network, the proxy and AWS_ENDPOINT_URL, and health.aws.amazon.com; then run the same command "
-            "again: it continues from here"
+            "check the network, the proxy, AWS_ENDPOINT_URL, the region's name and health.aws.amazon.com; then run the "
+            "same command again: it continues from here"
         )
 
 
-def usage(error: click.ClickException) -> int:
-    """A wrong command line, in click's own words; click's exit status 2 means differences here."""
-    error.show()
+def usage(error: click.ClickException, verb: str, arguments: Sequence[str]) -> int:
+    """A wrong command line, in click's words; its flags were not parsed, and click's exit status means another here."""
+    if isinstance(error, _HELP):
+        error.show()
+        return UsageError.exit_code
+    from tapctl.command import Options
+    from tapctl.render.screen import Header
+    from tapctl.render.terminal import choose
+
+    json, no_color, quiet = (flag in arguments for flag in ("--json", "--no-color", "--quiet"))
+    screen = choose(sys.stdout, sys.stderr, os.environ, json=json, no_color=no_color, quiet=quiet)
+    screen.header(Header(verb))
+    hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
+    screen.error(UsageError(error.format_message(), hint=hint), _state(0))
+    if verb or json:
+        screen.verdict(Options(verb).verdict("FAILED", UsageError.exit_code))
     return UsageError.exit_code
 
 
@@ -86,7 +103,7 @@ def interrupted(meta: Meta, number: signal.Signals) -> int:
 
 def _changed(meta: Meta) -> int:
     """How many changing calls AWS has accepted from this run."""
-    return int(meta["run"].aws.traffic.accepted) if "run" in meta else 0
+    return int(meta["options"].tally.accepted) if "options" in meta else 0
 
 
 def _state(changed: int) -> str:
@@ -103,14 +120,11 @@ def _told(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
         meta["screen"].error(error, _state(changed))
         _verdict(meta, "FAILED", code)
     else:
-        lines = [f"error {error.code}: {error.cause}", error.evidence, error.hint]
-        print(*filter(None, lines), sep="\n  ", file=sys.stderr)  # noqa: T201 -- there is no screen
+        from tapctl.render.errors_text import error_lines
+
+        print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
 
 
 def _verdict(meta: Meta, status: str, code: int) -> None:
-    from tapctl.render.screen import Verdict
-
-    if "options" in meta:
-        options = meta["options"]
-        meta["screen"].verdict(Verdict(options.verb, options.suffix or options.env or "all", status, code))
+    meta["screen"].verdict(meta["options"].verdict(status, code))

@@ -1,7 +1,10 @@
 """The instance classes that Aurora PostgreSQL has, by set: what a range would admit AWS refuses after minutes.
 
-Source: the Aurora user guide, "Supported DB engines for DB instance classes". ``db.serverless`` is left out: it needs a
-capacity range, which the configuration has not.
+Source: the Aurora user guide (2026), "Hardware specifications for DB instance classes for Aurora" for families, sizes
+and memory, "Improving query performance for Aurora PostgreSQL with Aurora Optimized Reads" for r6gd, r6id and r8gd.
+Which region has a class, RDS tells. Left out: ``db.serverless``, which needs a capacity range that the configuration
+has not; r4 and t2, which belong to versions that can no longer be created; r9g, announced on 2026-11-12 ("Document
+history") when its sizes could not be read anywhere yet.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _FAMILIES = {
     "r7g": _TO_16,
     "r7i": _TO_48,
     "r8g": _TO_48,
-    "r8gd": _TO_48[1:],
+    "r8gd": _TO_48,
     "x2g": _TO_16,
 }
 

@@ -3,7 +3,8 @@
 Nothing here asks AWS. Every name holds the suffix, always after a hyphen, so that two suffixes never share a thing. A
 name that AWS chooses (a secret's, a key's id) is not here; it is an output.
 
-A role's name is global in its account: one suffix in two regions of one account would share ``lambda-role-<suffix>``.
+A role's name is global in its account: one suffix in two regions of one account shares ``lambda-role-<suffix>``, which
+is of the region that its tag tells (`tapctl.reconcilers.iam_role`) and refused to the other.
 """
 
 from __future__ import annotations

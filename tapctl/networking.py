@@ -2,12 +2,15 @@
 
 The contract is checked before anything is created, and every broken clause is named at once: the stack is complete and
 has its outputs; the VPC exists, is available, not of dedicated tenancy, with DNS support on; every private subnet
-exists, is in that VPC, available and has addresses free; they span at least two zones and are not too many.
+exists, is in that VPC, available and has addresses free for what is still to be created; they span at least two zones
+and are not too many.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -25,12 +28,32 @@ MIN_ZONES = 2
 """An RDS subnet group wants two zones (DBSubnetGroupDoesNotCoverEnoughAZs)."""
 MAX_SUBNETS = 16
 """Lambda's VpcConfig takes no more."""
-MIN_FREE_ADDRESSES = 5
-"""Wanted free in each subnet: AWS may place all of it in any one zone.
+_LAMBDA_ADDRESSES = 2
+"""One Hyperplane interface for this subnet and group, one that lingers up to 45 minutes after a change of groups."""
 
-Lambda: one Hyperplane interface for this subnet and group, and one more that lingers up to 45 minutes after a change of
-groups. Aurora: two instances in one zone, and one spare for a host that is replaced.
-"""
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What is still to be created in the subnets; what is there has its addresses, which are not free any more."""
+
+    function: bool = False
+    instances: int = 0
+
+    @property
+    def addresses(self) -> int:
+        """How many have to be free in each subnet: AWS may place all of it in one zone, and replaces a failed host."""
+        wanted = self.instances + (_LAMBDA_ADDRESSES if self.function else 0)
+        return wanted + 1 if wanted else 0
+
+    def __str__(self) -> str:
+        plural = "a database instance" if self.instances == 1 else "database instances"
+        function = [f"{_LAMBDA_ADDRESSES} for Lambda"] if self.function else []
+        return (
+            ", ".join([*function, *([f"{self.instances} for {plural}"] if self.instances else [])]) + " and 1 to spare"
+        )
+
+
+_NOTHING = Arrivals()
 
 
 class NetworkContract(BaseModel):
@@ -47,22 +70,22 @@ class NetworkContract(BaseModel):
     """Their availability zones, sorted."""
 
 
-def resolve(aws: Aws, reference: Reference, *, deployed: bool = False) -> NetworkContract:
+def resolve(aws: Aws, reference: Reference, *, folder: Path = Path(), arrivals: Arrivals = _NOTHING) -> NetworkContract:
     """Look up what ``reference`` names and check it; at most four calls to AWS.
 
-    ``deployed``: our interfaces are there already. What they took is not free any more, so free addresses do not count.
+    ``folder``: the folder of the environment files, where a relative path in them begins.
 
     Raises:
         NetworkingError: the contract is broken, with one line of evidence for each clause; or a file is unusable.
         AwsRefused: AWS refused for another reason, such as a missing permission.
     """
-    found = _look_up(aws, reference)
+    found = _look_up(aws, reference, folder)
     vpc = _vpc(aws, found.vpc_id) if found.vpc_id else None
     subnets = _subnets(aws, found.subnet_ids) if 0 < len(found.subnet_ids) <= MAX_SUBNETS else {}
     broken = [
         *found.broken,
         *_broken_vpc(aws, found, vpc),
-        *_broken_subnets(aws, found, subnets, deployed=deployed),
+        *_broken_subnets(aws, found, subnets, arrivals),
     ]
     if broken:
         many = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
@@ -79,16 +102,16 @@ def resolve(aws: Aws, reference: Reference, *, deployed: bool = False) -> Networ
     )
 
 
-def _look_up(aws: Aws, reference: Reference) -> Found:
+def _look_up(aws: Aws, reference: Reference, folder: Path) -> Found:
     match reference.kind:
         case "cloudformation":
             return from_cloudformation(aws, reference.target)
         case "ssm":
             return from_ssm(aws, reference.target)
         case "terraform":
-            return from_terraform(reference.target)
+            return from_terraform(folder / reference.target)
         case "pulumi":
-            return from_pulumi(reference.target)
+            return from_pulumi(folder / reference.target)
         case _:
             return from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
 
@@ -124,7 +147,7 @@ def _dns_support(aws: Aws, vpc_id: str) -> bool:
     return answer["EnableDnsSupport"].get("Value", False)
 
 
-def _broken_subnets(aws: Aws, found: Found, subnets: dict[str, SubnetTypeDef], *, deployed: bool) -> Iterator[str]:
+def _broken_subnets(aws: Aws, found: Found, subnets: dict[str, SubnetTypeDef], arrivals: Arrivals) -> Iterator[str]:
     if not found.subnet_ids:
         return
     if len(found.subnet_ids) > MAX_SUBNETS:
@@ -140,9 +163,10 @@ def _broken_subnets(aws: Aws, found: Found, subnets: dict[str, SubnetTypeDef], *
         if subnet["State"] != "available":
             yield f"subnet: {subnet_id} is {subnet['State']}, not available"
         free = subnet["AvailableIpAddressCount"]
-        if free < MIN_FREE_ADDRESSES and not deployed:
-            yield f"addresses: {subnet_id} has {free} free, Lambda and Aurora need {MIN_FREE_ADDRESSES}"
-    zones = _zones(subnets)
+        if free < arrivals.addresses:
+            yield f"addresses: {subnet_id} has {free} free and {arrivals.addresses} are needed: {arrivals}"
+    # A subnet elsewhere is no zone of ours.
+    zones = _zones({id_: subnet for id_, subnet in subnets.items() if found.vpc_id in ("", subnet["VpcId"])})
     if len(zones) < MIN_ZONES:
         there = ", ".join(zones) or "none"
         yield f"zones: the private subnets are in {there}; Aurora needs at least {MIN_ZONES} availability zones"

@@ -16,7 +16,7 @@ _TERRAFORM_VERSION = 4
 _PULUMI_STACK = "pulumi:pulumi:Stack"
 
 
-def from_terraform(path: str) -> Found:
+def from_terraform(path: Path) -> Found:
     """The outputs of a Terraform state of format 4 (Terraform 0.12 and later, OpenTofu).
 
     Raises:
@@ -29,7 +29,7 @@ def from_terraform(path: str) -> Found:
     return from_outputs({name: each.get("value") for name, each in outputs.items() if isinstance(each, dict)})
 
 
-def from_pulumi(path: str) -> Found:
+def from_pulumi(path: Path) -> Found:
     """The outputs of the stack in a Pulumi checkpoint, or in what ``pulumi stack export`` writes.
 
     Raises:
@@ -49,9 +49,9 @@ def from_pulumi(path: str) -> Found:
     )
 
 
-def _load(path: str, writer: str) -> dict[str, Any]:
+def _load(path: Path, writer: str) -> dict[str, Any]:
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(path.read_bytes())
     except OSError as error:
         raise _unusable(path, f"it cannot be read: {error.strerror}", writer) from error
     except (ValueError, RecursionError):
@@ -62,8 +62,10 @@ def _load(path: str, writer: str) -> dict[str, Any]:
     return content
 
 
-def _unusable(path: str, why: str, writer: str) -> NetworkingError:
+def _unusable(path: Path, why: str, writer: str) -> NetworkingError:
+    where = path.absolute()
     return NetworkingError(
-        f"the networking file {path} cannot be used: {why}",
-        hint=f"write it anew: {writer} > {path}; or correct the networking key of the environment's file",
+        f"the networking file {where} cannot be used: {why}",
+        hint=f"write it anew: {writer} > {where}; or correct the networking key: a relative path in it begins at the "
+        "folder of the environment's file",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +15,9 @@ from tapctl import __version__
 from tapctl.failing import COMMAND
 
 if TYPE_CHECKING:
+    from tapctl.command import Options
     from tapctl.render.screen import Screen
-    from tapctl.run import Options, Run
+    from tapctl.run import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,31 +38,37 @@ def global_options(command: F) -> F:
     return command
 
 
+_STATE = click.option(
+    "--state",
+    envvar="TAPCTL_STATE",
+    default="./manifests",
+    show_default=True,
+    help="Where manifests are: a folder, or s3://bucket/prefix.",
+)
+_CONFIG = click.option(
+    "--config",
+    "folder",
+    envvar="TAPCTL_CONFIG",
+    default="environments",
+    show_default=True,
+    type=click.Path(),
+    help="The folder of the environment files.",
+)
+_REGION = click.option("--region", help="Another region than the file's.")
+_SUFFIX = click.option("--suffix", help="The suffix of every name; default: the environment's name.")
+_ENV = click.option("--env", envvar="TAPCTL_ENV", help="The environment.")
+
+
 def target_options(command: F) -> F:
     """The options that say which environment, and where its files and records are."""
-    for option in (
-        click.option(
-            "--state",
-            envvar="TAPCTL_STATE",
-            default="./manifests",
-            show_default=True,
-            help="Where manifests are: a folder, or s3://bucket/prefix.",
-        ),
-        click.option(
-            "--config",
-            "folder",
-            envvar="TAPCTL_CONFIG",
-            default="environments",
-            show_default=True,
-            type=click.Path(path_type=Path),
-            help="The folder of the environment files.",
-        ),
-        click.option("--region", help="Another region than the file's."),
-        click.option("--suffix", help="The suffix of every name; default: the environment's name."),
-        click.option("--env", envvar="TAPCTL_ENV", help="The environment."),
-    ):
+    for option in (_STATE, _CONFIG, _REGION, _SUFFIX, _ENV):
         command = option(command)
     return global_options(command)
+
+
+def files_options(command: F) -> F:
+    """The option that says where the environment files are, of a command about all of them."""
+    return global_options(_CONFIG(command))
 
 
 lock_timeout = click.option(
@@ -68,53 +76,68 @@ lock_timeout = click.option(
 )
 
 
-def screen_of(context: click.Context, given: dict[str, Any]) -> Screen:
-    """The screen that the flags, the streams and the environment ask for."""
-    from tapctl.render.terminal import choose
-
-    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
-    context.meta["sandbox"] = flags.pop("sandbox")
-    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
-    context.meta["screen"] = screen
-    return screen
+def remember(context: click.Context, given: dict[str, Any]) -> None:
+    """Keep the global flags that stand before a command's name, of a group within a group too."""
+    before = context.obj or {}
+    context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
 
 
 def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
-    """The options all commands share, taken out of what was given, and the screen they ask for."""
-    from tapctl.config import check_suffix
+    """The options all commands share, taken out of what was given, and the screen they ask for.
+
+    Raises:
+        ConfigError: ``--config``, ``--suffix`` or ``--region`` cannot be one, or the suffix is another environment's.
+        UsageError: ``--lock-timeout`` is no time.
+    """
+    from tapctl.command import CONFIG, STATE, Options
+    from tapctl.config import check_folder
     from tapctl.manifest.duration import parse_duration
     from tapctl.render.screen import Header
-    from tapctl.render.terminal import can_ask
-    from tapctl.run import Options
+    from tapctl.render.terminal import can_ask, choose
 
-    screen = screen_of(context, given)
-    env, suffix = given.pop("env"), given.pop("suffix")
+    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
+    sandbox = flags.pop("sandbox")
+    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
+    env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
     options = Options(
-        verb=str(context.info_name),
+        verb=verb_of(context),
         env=env,
         suffix=suffix,
         named=env is not None or suffix is not None,
-        region=given.pop("region"),
-        config=given.pop("folder"),
-        state=given.pop("state"),
-        sandbox=context.meta["sandbox"],
+        region=given.pop("region", None),
+        config=Path(folder),
+        state=given.pop("state", STATE),
+        sandbox=sandbox,
         yes=given.pop("yes", False),
-        lock_wait_s=parse_duration(given.pop("lock_timeout", "0s")),
         can_ask=can_ask(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )
-    context.meta["options"] = options
+    # What follows may fail: from here on it is told as this command's failure.
+    context.meta.update(screen=screen, options=options)
     screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
-    if suffix == "":
-        # As from an unset variable: it must never mean "the environment itself".
-        check_suffix(suffix, env or "", ())
-    return options, screen
+    check_folder(folder)
+    _check(options)
+    return replace(options, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
+
+
+def verb_of(context: click.Context) -> str:
+    """The command's words: ``plan``, ``manifest show``; of the whole program none."""
+    return context.command_path.partition(" ")[2]
+
+
+def _check(options: Options) -> None:
+    """Whatever the command: an empty one, as from an unset variable, never means "the environment itself"."""
+    from tapctl.config import check_region, check_suffix, environments
+
+    if options.region is not None:
+        check_region(options.region)
+    if options.suffix is not None:
+        others = environments(options.config) if options.env is not None else ()
+        check_suffix(options.suffix, options.env or options.suffix, others)
 
 
 def open_one(context: click.Context, given: dict[str, Any]) -> Run:
     """A run on one environment, opened."""
     from tapctl.run import open_run
 
-    options, screen = options_of(context, given)
-    run = context.meta["run"] = open_run(options, screen)
-    return run
+    return open_run(*options_of(context, given))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tapctl.errors import ConfigError, Problem
 MAX_BYTES = 50 * 1024 * 1024
 """What Lambda takes in one upload: 50 MB zipped (Lambda quotas, deployment package)."""
 
+_HANDLER = Path("handlers") / "payment_processor"
 _ENTRY_POINTS = ("index.mjs", "index.js", "index.cjs")
 _LEFT_OUT = frozenset({"test", "tests", "node_modules", "Dockerfile"})
 # The earliest time a zip can hold: any other would tell when, not what.
@@ -34,6 +36,11 @@ class Package:
     content: bytes = field(repr=False)
 
 
+def handler_of(environments: Path) -> Path:
+    """The payment processor's code: ``handlers/`` stands beside the folder of the environment files."""
+    return Path(os.path.normpath(environments.absolute())).parent / _HANDLER
+
+
 def build(directory: Path) -> Package:
     """The handler in ``directory`` as a package; no test, Dockerfile, dot-file or ``node_modules`` goes into it.
 
@@ -41,6 +48,8 @@ def build(directory: Path) -> Package:
         ConfigError: the folder is missing, unreadable, too large, without entry point, or holds more than plain files.
     """
     try:
+        if not directory.is_dir():
+            raise _problem(directory, "is no folder; handlers/ has to stand beside the folder of the environment files")
         files = {path.relative_to(directory).as_posix(): path for path in _files(directory)}
         if sum(path.stat().st_size for path in files.values()) > MAX_BYTES:
             raise _problem(directory, "is larger than the 50 MB that Lambda takes in one upload; deploy it as an image")

@@ -29,9 +29,7 @@ ALLOWED_KEYS = frozenset(
         "database.instance_count",
         "processor.memory_mb",
         "processor.reserved_concurrency",
-        "processor.image.repository",
         "processor.image.tag",
-        "processor.image.registry",
         "alarms.error_threshold",
         "alarms.latency_threshold_ms",
     }

@@ -7,60 +7,21 @@ call asks STS who we are: nothing else is asked of the wrong account.
 from __future__ import annotations
 
 import os
-import shlex
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tapctl.aws import Aws, Identity, Target
-from tapctl.config import Config, check_suffix, config_hash, environments, load
+from tapctl.aws import Aws, Identity
+from tapctl.command import Options
+from tapctl.config import Config, config_hash
 from tapctl.engine.model import Owner
-from tapctl.errors import UsageError
-from tapctl.manifest.entry import Manifest, Phase, check, empty
+from tapctl.manifest.entry import Manifest, check, empty
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.store import Holder, Lease, Store, open_store
 from tapctl.names import Names
 from tapctl.render.screen import Header, Screen
-
-SANDBOX_FOLDER = Path(".tapctl")
-CONFIG = Path("environments")
-STATE = "./manifests"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says; ``env`` and ``suffix`` may be left open."""
-
-    verb: str
-    env: str | None = None
-    suffix: str | None = None
-    region: str | None = None
-    config: Path = CONFIG
-    state: str = STATE
-    sandbox: bool = False
-    named: bool = True
-    """Whether the command line names the environment, or the state knows only one."""
-    yes: bool = False
-    lock_wait_s: float = 0
-    """Seconds to wait in line for the lock."""
-    can_ask: bool = False
-    command: str = "tapctl"
-    """The command as typed, for hints and the lock."""
-
-    def again(self, verb: str, env: str, suffix: str) -> str:
-        """Another command for the same target: a hint that can be run as it is, and never hits another AWS."""
-        parts = ["tapctl", *verb.split(), "--env", env]
-        given = {
-            "--suffix": "" if suffix == env else suffix,
-            "--region": self.region or "",
-            "--config": "" if self.config == CONFIG else str(self.config),
-            "--state": "" if self.state == STATE else self.state,
-        }
-        parts += [part for flag, value in given.items() if value for part in (flag, value)]
-        return shlex.join([*parts, "--sandbox"] if self.sandbox else parts)
+from tapctl.which import header, open_door, which
 
 
 @dataclass
@@ -73,9 +34,7 @@ class Run:
     suffix: str
     aws: Aws
     store: Store
-    began: float = field(default_factory=time.monotonic)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    networking: str = ""
 
     @property
     def names(self) -> Names:
@@ -86,11 +45,6 @@ class Run:
     def owner(self) -> Owner:
         """Whose things are ours."""
         return Owner.ours(self.suffix)
-
-    @property
-    def env(self) -> str:
-        """What verdicts and prompts call this: the environment, and the suffix where it is another word."""
-        return self.suffix
 
     @property
     def hash(self) -> str:
@@ -106,23 +60,10 @@ class Run:
         """Another command for this environment."""
         return self.options.again(verb, self.config.environment, self.suffix)
 
-    def elapsed(self) -> float:
-        """Seconds since the run was opened."""
-        return time.monotonic() - self.began
-
     def header(self, networking: str = "") -> Header:
         """The target, as far as it is known."""
         who = self.aws.identity
-        return Header(
-            verb=self.options.verb,
-            env=self.config.environment,
-            suffix=self.suffix,
-            account=self.config.account_id,
-            region=self.aws.region,
-            identity=short(who) if who else "",
-            config_hash=self.hash,
-            networking=networking,
-        )
+        return header(self.options, self.config, self.suffix, short(who) if who else "", networking)
 
     def recorded(self) -> tuple[Manifest, str | None]:
         """The record, checked to be of this very target, and its version; an empty one where there is none yet."""
@@ -176,80 +117,13 @@ def open_run(options: Options, screen: Screen) -> Run:
         UsageError: no environment was named, and the state does not know exactly one.
         WrongTarget: another account, or no usable credentials.
     """
-    env, suffix = which(options)
-    config = load(options.config, env)
-    check_suffix(suffix, env, environments(options.config))
-    region = options.region or config.region
-    target = _target(options, config, region)
-    aws = Aws(target)
+    config, suffix = which(options, screen)
+    aws = open_door(options, screen, config)
     run = Run(options, screen, config, suffix, aws, open_store(options.state, aws))
-    screen.header(run.header())
-    if region != config.region:
-        screen.warn(f"{region} is not the region of {env} ({config.region})")
+    options.tally.manifest = run.location
+    screen.note(f"{options.verb} {suffix}: asking AWS who we are")
+    if aws.region != config.region:
+        screen.warn(f"{aws.region} is not the region of {config.environment} ({config.region})")
     aws.identify(config.account_id)
     screen.header(run.header())
     return run
-
-
-def _target(options: Options, config: Config, region: str) -> Target:
-    if not options.sandbox:
-        return Target(region, role_arn=config.role_arn)
-    from tapctl import sandbox
-
-    url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, region)])
-    return Target(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
-
-
-def bare_store(options: Options) -> Store:
-    """The store, before any environment is known: for a local one no call is made and no credentials are wanted."""
-    if not options.state.startswith("s3://"):
-        return open_store(options.state, None)
-    region = options.region or os.environ.get("AWS_REGION") or "us-east-1"
-    if not options.sandbox:
-        return open_store(options.state, Aws(Target(region)))
-    from tapctl import sandbox
-
-    url = sandbox.ensure(SANDBOX_FOLDER, [])
-    return open_store(options.state, Aws(Target(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)))
-
-
-def deployed(store: Store) -> dict[str, Manifest]:
-    """What the state knows, by suffix; what was destroyed (nothing left, or only what is kept) is not deployed."""
-    found: dict[str, Manifest] = {}
-    for suffix in store.suffixes():
-        stored = store.read(suffix)
-        if stored is None:
-            continue
-        manifest = stored.manifest
-        check_as_named(manifest, store.location(suffix), suffix)
-        if any(entry.phase is not Phase.KEPT for entry in manifest.entries.values()):
-            found[suffix] = manifest
-    return found
-
-
-def check_as_named(manifest: Manifest, where: str, suffix: str) -> None:
-    """Make sure that this record is of the suffix it lies under, whatever its account and region.
-
-    Raises:
-        ManifestError: it records another suffix.
-    """
-    own = {"environment": manifest.environment, "account": manifest.account, "region": manifest.region}
-    check(manifest, where, suffix=suffix, **own)
-
-
-def which(options: Options) -> tuple[str, str]:
-    """The environment and the suffix this run is about."""
-    if options.env is not None:
-        return options.env, options.suffix or options.env
-    known = deployed(bare_store(options))
-    if options.suffix is not None and options.suffix in known:
-        return known[options.suffix].environment, options.suffix
-    if options.suffix is None and len(known) == 1:
-        ((suffix, manifest),) = known.items()
-        return manifest.environment, suffix
-    there = f"the state knows: {', '.join(sorted(known))}" if known else "the state knows none"
-    raise UsageError(
-        f"which environment? {there}",
-        evidence=f"state {options.state}",
-        hint=f"name one: tapctl {options.verb} --env {next(iter(sorted(known)), 'dev')}",
-    )

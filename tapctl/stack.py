@@ -17,7 +17,7 @@ from tapctl.reconcilers.db_cluster_parameter_group import DbClusterParameterGrou
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.db_parameter_group import DbParameterGroup
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
-from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
+from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
@@ -199,19 +199,22 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
         ),
         after=[subnet_group, cluster_parameters, instance_parameters, db_rules, database_logs],
     )
+    members = [names.instance(index) for index in range(db.instance_count)]
     instances = [
         stack.add(
-            DbInstance(),
-            names.instance(index),
+            DbInstance(members),
+            member,
             DbInstanceSpec(
                 cluster=names.cluster,
                 instance_class=db.instance_class,
                 parameter_group=names.instance_parameter_group(db.engine_major),
-                tags=tags(names.instance(index)),
+                maintenance_window=db.maintenance_window,
+                tags=tags(member),
             ),
-            after=[cluster, instance_parameters],
+            # The groups too: what a reboot is to put in force has to be set before.
+            after=[cluster, cluster_parameters, instance_parameters],
         )
-        for index in range(db.instance_count)
+        for member in members
     ]
     stack.add(
         SecretRotation(),
@@ -236,7 +239,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Relea
                 )
             },
             description=f"What {names.function} may do",
-            tags=tags(names.role),
+            tags=tags(names.role, **{REGION_TAG: names.region}),
         ),
     )
     processor, package = config.processor, release.package

@@ -13,31 +13,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tapctl.errors import AwsError, AwsLost, AwsRefused, NotYet, WrongTarget
+from tapctl.errors import THROTTLING, AwsError, AwsLost, AwsRefused, NotYet, WrongTarget
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
 # The state store is not the stack: writing the record is no change to what it records.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
 _SERVER_ERROR = 500
-_LOST_CODES = frozenset(
-    {
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "Throttled",
-        "RequestThrottledException",
-        "RequestThrottled",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
-        "BandwidthLimitExceeded",
-        "TransactionInProgressException",
-        "SlowDown",
-        "EC2ThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-    }
-)
+_LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
 @dataclass

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.client import ClientCreator
 from botocore.loaders import JSONFileLoader
 
 from tapctl.aws import Aws, Target
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.server import http_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -33,6 +39,9 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
 )
 
+# moto and the models of AWS are a million objects that stay: to look through them again and again is a fifth of a run.
+gc.set_threshold(100_000, 50, 100)
+
 # Each test has a session of its own; reading the models of AWS anew for each would be most of a run's time.
 _load_model = JSONFileLoader.load_file
 
@@ -47,6 +56,20 @@ def _load_once(self: JSONFileLoader, file_path: str) -> Any:
 
 
 JSONFileLoader.load_file = _load_once  # type: ignore[method-assign]  # see above
+
+# As above: the hundreds of methods of a client, which are the same for every session.
+_make_methods: Any = vars(ClientCreator)["_create_methods"]
+_METHODS: dict[str, dict[str, Any]] = {}
+
+
+def _methods_once(self: ClientCreator, service_model: Any) -> dict[str, Any]:
+    name = service_model.service_name
+    if name not in _METHODS:
+        _METHODS[name] = _make_methods(self, service_model)
+    return dict(_METHODS[name])
+
+
+ClientCreator._create_methods = _methods_once  # type: ignore[attr-defined]  # see above
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -78,15 +101,33 @@ def _loopback_only() -> Iterator[None]:
     socket.socket = real  # type: ignore[misc]  # as above
 
 
+class Unmeasured:
+    """An embedded AWS whose lines nobody counts: its own tests do, and counting costs as much as it does."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+        self.measured = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not self.measured:
+            sys.settrace(None)  # of this request's thread alone
+        return self.app(environ, start_response)
+
+
 @pytest.fixture(scope="session")
 def sandbox_app() -> Sandbox:
     return Sandbox()
 
 
 @pytest.fixture(scope="session")
-def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
+def unmeasured(sandbox_app: Sandbox) -> Unmeasured:
+    return Unmeasured(sandbox_app)
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server(unmeasured: Unmeasured) -> Iterator[str]:
     """One server a process (so one an xdist worker), on a port the system chooses."""
-    server = http_server(sandbox_app)
+    server = http_server(unmeasured)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.config import NetworkingReference, check_suffix, environments, load, load_all
+from tapctl.config import NetworkingReference, check_region, check_suffix, environments, load, load_all
 from tapctl.errors import ConfigError
 from tests.config_folder import SHIPPED, Folder
 
@@ -91,13 +91,12 @@ def test_a_final_snapshot_is_taken_of_what_is_protected_unless_said_otherwise(fo
     assert folder.put("prod", "final_snapshot", not protected).load()["prod"].final_snapshot is not protected
 
 
-def test_an_environment_changes_only_what_it_names_of_the_image(folder: Folder) -> None:
+def test_an_environment_changes_the_tag_of_the_image_alone(folder: Folder) -> None:
     folder.put("common", "processor.image.registry", "210987654321").put("prod", "processor.image", {"tag": "1.0.1"})
-    folder.put("dev", "processor.image", {"tag": "2", "repository": "fork", "registry": "123456789012"})
     images = {name: config.processor.image for name, config in folder.load().items()}
     shown = {name: (image.registry, image.repository, image.tag) for name, image in images.items() if image}
     assert shown == {
-        "dev": ("123456789012", "fork", "2"),
+        "dev": ("210987654321", "payment-processor", "1.0.0"),
         "prod": ("210987654321", "payment-processor", "1.0.1"),
         "staging": ("210987654321", "payment-processor", "1.0.0"),
     }
@@ -166,6 +165,7 @@ def test_an_unknown_environment_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "dev")
     assert "there is none" in caught.value.problems[0].rule
+    assert "--config" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("suffix", ["dev", "pr-42", "a", "x" * 46])
@@ -187,6 +187,19 @@ def test_a_suffix_too_long_is_told_which_name_it_would_break() -> None:
     rule = caught.value.problems[0].rule
     assert "at most 46 characters" in rule
     assert "the Lambda function payment-processor-xxx" in rule
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-2", "cn-north-1"])
+def test_a_region_given_by_hand_may_be_any_that_is_well_formed(region: str) -> None:
+    check_region(region)
+
+
+@pytest.mark.parametrize("region", ["", "us-est-1", "us-east-1a", "us-east-1\n", "eu"])
+def test_a_region_given_by_hand_that_is_none_is_refused(region: str) -> None:
+    with pytest.raises(ConfigError, match="not valid") as caught:
+        check_region(region)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.rule) == ("--region", "must be an AWS region, such as us-east-1")
 
 
 def test_a_suffix_is_never_another_environments_name() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tapctl.config import Config, config_hash, load, load_all
+from tapctl.config_problems import keys
+from tapctl.config_schema import CommonFile, EnvironmentFile
 from tests.config_folder import SHIPPED, Folder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -25,11 +27,16 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
 
 def full(tmp_path: Path) -> Config:
     """A configuration in which nothing is left out."""
+    return full_folder(tmp_path).load()["prod"]
+
+
+def full_folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path / "environments").put("common", "processor.image.registry", "123456789012")
     folder.put("prod", "networking", "static").put("prod", "role_arn", "arn:aws:iam::123456789012:role/deploy")
     subnets = ["subnet-00000001", "subnet-00000002"]
-    folder.put("prod", "network", {"vpc_id": "vpc-00000001", "private_subnet_ids": subnets})
-    return folder.load()["prod"]
+    folder.put("prod", "processor.image", {"tag": "1.0.0"}).put("common", "processor.runtime", "nodejs22.x")
+    folder.put("common", "alarms", {})
+    return folder.put("prod", "network", {"vpc_id": "vpc-00000001", "private_subnet_ids": subnets})
 
 
 def leaves(model: BaseModel) -> Iterator[tuple[str, ...]]:
@@ -69,6 +76,70 @@ def test_any_leaf_changed_is_another_hash(path: tuple[str, ...], tmp_path_factor
         assert config_hash(changed(changed(config, path, value), path, old)) == before
 
     other()
+
+
+# Every key that a file may have, and another value of it that is valid beside all others of `full`.
+OTHERS: dict[str, dict[str, Any]] = {
+    "common": {
+        "service": "cards",
+        "tags": {"CostCenter": "cards"},
+        "database.name": "cards",
+        "database.master_username": "postgres",
+        "database.engine_version": "17.11",
+        "database.backup_retention_days": 8,
+        "database.backup_window": "01:00-02:00",
+        "database.maintenance_window": "mon:05:00-mon:06:00",
+        "database.log_statement": "mod",
+        "database.log_min_duration_statement_ms": -1,
+        "processor.package": "zip",
+        "processor.image.repository": "card-processor",
+        "processor.image.tag": "1.0.1",
+        "processor.image.registry": "210987654321",
+        "processor.runtime": "nodejs24.x",
+        "processor.timeout_s": 31,
+        "secrets.rotation_days": 29,
+        "logs.retention_days": 60,
+        "alarms.throttle_threshold": 2,
+        "alarms.cpu_threshold_percent": 81,
+        "alarms.connections_threshold_percent": 81,
+    },
+    "prod": {
+        "account_id": "210987654321",
+        "region": "eu-west-1",
+        "networking": "ssm:/networking",
+        "network.vpc_id": "vpc-00000002",
+        "network.private_subnet_ids": ["subnet-00000001", "subnet-00000003"],
+        "protected": False,
+        "final_snapshot": False,
+        "role_arn": "arn:aws:iam::123456789012:role/other",
+        "database.instance_class": "db.r6g.xlarge",
+        "database.instance_count": 3,
+        "processor.memory_mb": 4097,
+        "processor.reserved_concurrency": 101,
+        "processor.image.tag": "1.0.2",
+        "alarms.error_threshold": 4,
+        "alarms.latency_threshold_ms": 2001,
+    },
+}
+
+
+def test_every_key_of_both_files_is_changed_here() -> None:
+    assert set(OTHERS["common"]) == set(keys(CommonFile))
+    assert set(OTHERS["prod"]) == set(keys(EnvironmentFile))
+
+
+@pytest.mark.parametrize(("file", "key"), [(file, key) for file, others in OTHERS.items() for key in others])
+def test_any_key_of_any_file_changed_is_another_hash(tmp_path: Path, file: str, key: str) -> None:
+    folder = full_folder(tmp_path)
+    match key:
+        case "account_id":
+            folder.drop("prod", "role_arn")  # it is in that account
+        case "networking":
+            folder.drop("prod", "network").put("prod", "networking", "ssm:/elsewhere")
+        case "processor.image.tag" if file == "common":
+            folder.drop("prod", "processor.image")  # it would hide the common one
+    before = config_hash(folder.load()["prod"])
+    assert config_hash(folder.put(file, key, OTHERS[file][key]).load()["prod"]) != before
 
 
 def test_two_leaves_that_swap_their_values_are_another_hash() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tapctl.config_rules import partition_of
 from tests.config_folder import Folder
 
 
@@ -115,24 +114,34 @@ def test_the_image_is_in_the_functions_region(folder: Folder) -> None:
     folder.put("common", "processor.image.registry", "123456789012.dkr.ecr.us-east-2.amazonaws.com")
     wrong = {(Path(each.file).name, each.key) for each in folder.problems()}
     assert wrong == {("prod.toml", "region"), ("staging.toml", "region")}
-    for name, region in (("prod", "us-east-1"), ("staging", "us-west-2")):
-        registry = f"123456789012.dkr.ecr.{region}.amazonaws.com"
-        folder.put(name, "processor.image", {"tag": "1", "registry": registry})
-    assert folder.problems() == []
+    assert {"or name the registry in common.toml by its account id" in each.rule for each in folder.problems()} == {
+        True
+    }
+    assert folder.put("common", "processor.image.registry", "123456789012").problems() == []
 
 
-@pytest.mark.parametrize(
-    ("region", "partition"),
-    [
-        ("eu-west-1", "aws"),
-        ("cn-north-1", "aws-cn"),
-        ("us-gov-east-1", "aws-us-gov"),
-        ("us-iso-east-1", "aws-iso"),
-        ("us-isob-east-1", "aws-iso-b"),
-        ("us-isof-south-1", "aws-iso-f"),
-        ("eu-isoe-west-1", "aws-iso-e"),
-        ("eusc-de-east-1", "aws-eusc"),
-    ],
-)
-def test_a_region_tells_its_partition(region: str, partition: str) -> None:
-    assert partition_of(region) == partition
+def test_an_alarm_on_a_duration_that_no_call_can_last_is_refused(folder: Folder) -> None:
+    assert folder.put("dev", "alarms.latency_threshold_ms", 30_000).problems() == []
+    file, key, shown, rule = folder.put("dev", "alarms.latency_threshold_ms", 30_001).problem()
+    assert (file, key, shown) == ("dev.toml", "alarms.latency_threshold_ms", "30001")
+    assert rule == (
+        "must be at most the function's timeout, 30 s (processor.timeout_s in common.toml): "
+        "no call lasts longer, and the alarm could never go off"
+    )
+    assert folder.put("common", "processor.timeout_s", 31).problems() == []
+
+
+@pytest.mark.parametrize("timeout", ["30", True, 0])
+def test_a_latency_is_not_held_against_a_timeout_that_is_none(folder: Folder, timeout: Any) -> None:
+    folder.put("dev", "alarms.latency_threshold_ms", 800_000).put("common", "processor.timeout_s", timeout)
+    assert folder.problem()[1] == "processor.timeout_s"
+
+
+def test_a_latency_that_is_none_is_not_held_against_the_timeout(folder: Folder) -> None:
+    assert folder.put("dev", "alarms.latency_threshold_ms", "40000").problem()[3].endswith("this is a string")
+
+
+def test_the_master_user_is_not_the_one_that_the_function_connects_as(folder: Folder) -> None:
+    _, key, shown, rule = folder.put("common", "database.master_username", "payments_app").problem()
+    assert (key, shown) == ("database.master_username", '"payments_app"')
+    assert rule == "is the user that the function connects as, <database.name>_app: it would be the master user"

@@ -51,6 +51,28 @@ def test_every_table_is_closed_and_nothing_may_be_null() -> None:
         assert '"null"' not in json.dumps(each)
 
 
+HOST = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
+ACCEPTED: list[tuple[str, str, Any]] = [
+    *(("common", "tags", tags) for tags in ({}, {"Größe": ""}, {"names": "a b"}, {"k": "v"}, {"awsx": "aws"})),
+    *(("common", "database.name", name) for name in ("pay", "a" * 59, "payments_2", "names_1")),
+    ("common", "database.master_username", "postgres"),
+    ("common", "processor.image", {"repository": "ab", "tag": "1", "registry": HOST}),
+    ("dev", "processor.image", {"tag": "1.0.1"}),
+    ("dev", "processor.reserved_concurrency", 100_000),
+]
+
+
+@pytest.mark.parametrize(("file", "key", "value"), ACCEPTED)
+def test_what_a_file_may_hold_the_schema_takes(file: str, key: str, value: Any) -> None:
+    changed = content(file)
+    *path, last = key.split(".")
+    table = changed
+    for each in path:
+        table = table[each]
+    table[last] = value
+    validator(file).validate(changed)
+
+
 CHANGES: list[tuple[str, str, Any]] = [
     ("common", "database.engine_version", "16.12"),
     ("common", "database.engine_version", 16),
@@ -71,6 +93,8 @@ CHANGES: list[tuple[str, str, Any]] = [
     ("common", "secrets.rotation_days", 31),
     ("common", "logs.retention_days", 31),
     ("common", "tags", {"Name": "x"}),
+    *(("common", "tags", {key: "x"}) for key in ("name", "SERVICE", "aws:x", "AWS:x", "rds:x", "tapctl:x", " a", "a ")),
+    *(("common", "tags", {"a": value}) for value in ("aws:x", "Rds:x", " a", "a ", 1)),
     ("common", "tags", {"a*": "x"}),
     ("common", "tags", {"a": "*"}),
     ("common", "service", "Payments"),
@@ -86,7 +110,12 @@ CHANGES: list[tuple[str, str, Any]] = [
     ("dev", "database.engine_version", "16.13"),
     ("dev", "processor.memory_mb", 127),
     ("dev", "processor.reserved_concurrency", 0),
+    ("dev", "processor.reserved_concurrency", 10**23),
     ("dev", "processor.image", {"tag": "-1"}),
+    ("dev", "processor.image", {"tag": "1", "repository": "fork"}),
+    ("dev", "processor.image", {"tag": "1", "registry": "123456789012"}),
+    ("common", "database.name", "a" * 60),
+    ("common", "processor.image", {"repository": "ab", "tag": "1", "registry": f"{HOST}.cn"}),
     ("dev", "alarms.error_threshold", 0),
     ("dev", "alarms.latency_threshold_ms", 900_001),
 ]

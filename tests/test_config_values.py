@@ -12,6 +12,7 @@ STACK = "arn:aws:cloudformation:us-east-2:123456789012:stack/networking-dev/0f0e
 ACCEPTED: list[tuple[str, str, Any]] = [
     *(("common", "service", name) for name in ("p", "card-payments-2", "a" * 64)),
     *(("common", "tags", tags) for tags in ({}, {"Team": ""}, {"Größe": "a b_.:/=+-@c"}, {"k" * 128: "v" * 256})),
+    *(("common", "tags", tags) for tags in ({"k": "v"}, {"Cost Center": "x y"}, {"names": "x"}, {"awsx": "aws"})),
     ("common", "tags", {f"Tag{number}": "x" for number in range(44)}),
     *(
         ("dev", "region", region)
@@ -50,7 +51,10 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ),
     *(
         ("dev", "region", region, "an AWS region, such as us-east-1")
-        for region in ("", "us-est-1", "us-east-1a", "us-east", "US-EAST-1", "east-us-1", "us-east-0", "us-east-1\n")
+        for region in (
+            *("", "us-est-1", "us-east-1a", "us-east", "US-EAST-1", "east-us-1", "us-east-0", "us-east-1\n"),
+            *("us-isoz-east-1", "eusc-fr-east-1", "us-east-100"),
+        )
     ),
     *(
         ("dev", "role_arn", arn, "must be the ARN of an IAM role")
@@ -76,23 +80,32 @@ def test_what_aws_does_not_take_is_refused(tmp_path: Path, file: str, key: str, 
 
 @pytest.mark.parametrize("key", ["Name", "Environment", "EnvironmentSuffix", "Service", "ManagedBy", "managedby"])
 def test_a_tag_that_tapctl_sets_is_refused(tmp_path: Path, key: str) -> None:
-    file, where, _, rule = Folder(tmp_path / "environments").put("common", f"tags.{key}", "x").problem()
-    assert (file, where) == ("common.toml", f"tags.{key}")
+    file, where, shown, rule = Folder(tmp_path / "environments").put("common", f"tags.{key}", "x").problem()
+    assert (file, where, shown) == ("common.toml", f"tags.{key}", '"x"')
     assert rule.startswith("tapctl sets Name, Environment, EnvironmentSuffix, Service, ManagedBy itself")
 
 
-@pytest.mark.parametrize("key", ["", "aws:x", "AWS:x", "rds:x", "tapctl:x", "a*b", "k" * 129, "a\nb"])
+@pytest.mark.parametrize(
+    "key", ["", "aws:x", "AWS:x", "rds:x", "tapctl:x", "a*b", "k" * 129, "a\nb", " a", "a ", " ", "[key]"]
+)
 def test_a_tags_key_that_aws_does_not_take_is_refused(tmp_path: Path, key: str) -> None:
-    _, where, _, rule = Folder(tmp_path / "environments").put("common", "tags", {key: "x"}).problem()
+    _, where, shown, rule = Folder(tmp_path / "environments").put("common", "tags", {key: "x"}).problem()
     assert where.startswith("tags.")
+    assert shown == '"x"', "the value, not the key once more"
     assert rule.startswith("a tag's key must be 1 to 128 letters")
 
 
-@pytest.mark.parametrize("value", ["aws:x", "RDS:x", "v" * 257, "a;b", "a\tb"])
+@pytest.mark.parametrize("value", ["aws:x", "RDS:x", "v" * 257, "a;b", "a\tb", " a", "a ", " "])
 def test_a_tags_value_that_aws_does_not_take_is_refused(tmp_path: Path, value: str) -> None:
     _, where, _, rule = Folder(tmp_path / "environments").put("common", "tags", {"Team": value}).problem()
     assert where == "tags.Team"
-    assert rule.startswith("a tag's value must be at most 256 letters")
+    assert rule.startswith("must be a string of at most 256 letters")
+
+
+def test_a_tag_of_which_nothing_is_right_is_told_twice(tmp_path: Path) -> None:
+    problems = Folder(tmp_path / "environments").put("common", "tags", {"[key]": 1}).problems()
+    assert {(each.key, each.value) for each in problems} == {('tags."[key]"', "1")}
+    assert len(problems) == 2
 
 
 def test_more_tags_than_aws_leaves_room_for_are_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tapctl.image import resolve
 from tests.conftest import ACCOUNT, REGION
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DIGEST = f"sha256:{'ab' * 32}"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
@@ -69,18 +70,34 @@ def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
     assert resolve(aws, Image(), ACCOUNT, REGION) != before
 
 
-def test_a_digest_is_taken_as_it_is_without_a_call(aws: Aws) -> None:
-    digest = f"sha256:{'ab' * 32}"
+def test_a_digest_is_taken_as_it_is_once_ecr_has_it(aws: Aws) -> None:
+    digest = push(aws)
     aws.traffic.calls.clear()
 
     assert resolve(aws, Image(tag=digest), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
-    assert not aws.traffic.calls
+    assert dict(aws.traffic.calls) == {"ecr:DescribeImages": 1}
+
+
+def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None:
+    push(aws)
+
+    error = refused(aws, Image(tag=DIGEST))
+
+    assert error.evidence == (
+        f"processor.image = payment-processor@{DIGEST}: "
+        f"the repository payment-processor of account {ACCOUNT} in {REGION} has no image of this digest"
+    )
+    assert error.hint == (
+        "see which there are: aws ecr describe-images "
+        f"--registry-id {ACCOUNT} --repository-name payment-processor --region {REGION}"
+    )
 
 
 def test_another_accounts_registry_is_named_by_its_account_id(aws: Aws) -> None:
-    image = Image(tag=f"sha256:{'ab' * 32}", registry="210987654321")
+    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST}]}):
+        uri = resolve(aws, Image(registry="210987654321"), ACCOUNT, REGION)
 
-    assert resolve(aws, image, ACCOUNT, REGION).startswith(f"210987654321.dkr.ecr.{REGION}.amazonaws.com/")
+    assert uri == f"210987654321.dkr.ecr.{REGION}.amazonaws.com/payment-processor@{DIGEST}"
 
 
 def test_a_registry_may_be_named_by_its_host(aws: Aws) -> None:
@@ -97,10 +114,19 @@ def test_another_registry_is_the_one_that_is_asked(aws: Aws) -> None:
     assert "account 210987654321 has no repository elsewhere" in str(error.evidence)
 
 
-def test_china_has_its_own_dns_suffix(aws: Aws) -> None:
-    image = Image(tag=f"sha256:{'ab' * 32}")
+@pytest.mark.parametrize("host", [None, f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"])
+def test_china_has_its_own_domain(aws: Aws, host: str | None) -> None:
+    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST}]}):
+        uri = resolve(aws, Image(registry=host), ACCOUNT, "cn-north-1")
 
-    assert resolve(aws, image, ACCOUNT, "cn-north-1").startswith(f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/")
+    assert uri == f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/payment-processor@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("host", "region"), [(f"{HOST}.cn", REGION), (f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com", "cn-north-1")]
+)
+def test_chinas_domain_elsewhere_or_another_in_china_is_no_registry(aws: Aws, host: str, region: str) -> None:
+    assert "Lambda takes images from ECR alone" in str(refused(aws, Image(registry=host), region).evidence)
 
 
 def test_a_registry_of_another_region_is_refused_since_lambda_would(aws: Aws) -> None:
@@ -155,14 +181,23 @@ def answering(aws: Aws, status: int, body: Mapping[str, object]) -> Iterator[Non
     "media_type",
     ["application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"],
 )
-def test_an_index_of_images_is_refused_since_lambda_would(aws: Aws, media_type: str) -> None:
-    index = {"imageDigest": f"sha256:{'ab' * 32}", "imageManifestMediaType": media_type}
+@pytest.mark.parametrize("tag", ["1.0.0", DIGEST])
+def test_an_index_of_images_is_refused_since_lambda_would(aws: Aws, media_type: str, tag: str) -> None:
+    index = {"imageDigest": DIGEST, "imageManifestMediaType": media_type}
 
     with answering(aws, 200, {"imageDetails": [index]}):
-        error = refused(aws, Image())
+        error = refused(aws, Image(tag=tag))
 
     assert "Lambda takes an image of one architecture" in str(error.evidence)
-    assert "--provenance=false" in str(error.hint)
+    if tag == DIGEST:
+        assert error.hint == (
+            f"name the digest of one image in it: docker buildx imagetools inspect {HOST}/payment-processor@{DIGEST}"
+        )
+    else:
+        assert error.hint == (
+            "push one image under that tag: "
+            f"docker buildx build --provenance=false --push -t {HOST}/payment-processor:1.0.0 ."
+        )
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidParameterException"])

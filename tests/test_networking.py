@@ -9,7 +9,7 @@ from moto.ec2.models import ec2_backends
 
 from tapctl.aws import Aws
 from tapctl.errors import NetworkingError
-from tapctl.networking import MAX_SUBNETS, MIN_FREE_ADDRESSES, NetworkContract, resolve
+from tapctl.networking import MAX_SUBNETS, Arrivals, NetworkContract, resolve
 from tests.conftest import ACCOUNT, REGION, Network
 
 
@@ -26,9 +26,9 @@ def good(network: Network) -> Static:
     return Static(network.vpc_id, network.subnet_ids)
 
 
-def broken(aws: Aws, reference: Static) -> list[str]:
+def broken(aws: Aws, reference: Static, *, function: bool = False, instances: int = 0) -> list[str]:
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, reference)
+        resolve(aws, reference, arrivals=Arrivals(function, instances))
     assert raised.value.exit_code == 3
     return str(raised.value.evidence).splitlines()
 
@@ -112,6 +112,16 @@ def test_a_subnet_that_is_not_available(aws: Aws, good: Static, network: Network
     assert broken(aws, good) == [f"subnet: {network.subnet_ids[1]} is pending, not available"]
 
 
+def test_a_subnet_of_another_vpc_is_no_second_zone(aws: Aws, network: Network) -> None:
+    other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    stranger = subnet(aws, other, "10.2.0.0/24", "b")
+
+    assert sorted(broken(aws, Static(network.vpc_id, (network.subnet_ids[0], stranger)))) == [
+        f"subnet: {stranger} is in {other}, not in {network.vpc_id}",
+        "zones: the private subnets are in us-east-1a; Aurora needs at least 2 availability zones",
+    ]
+
+
 def test_subnets_in_one_zone(aws: Aws, network: Network) -> None:
     second = subnet(aws, network.vpc_id, "10.0.9.0/24")
 
@@ -133,23 +143,48 @@ def fill(aws: Aws, subnet_id: str, *, leave: int) -> None:
         aws.ec2.create_network_interface(SubnetId=subnet_id)
 
 
-def test_too_few_free_addresses_in_one_subnet(aws: Aws, good: Static, network: Network) -> None:
+@pytest.mark.parametrize(
+    ("function", "instances", "needed", "who"),
+    [
+        (True, 1, 4, "2 for Lambda, 1 for a database instance and 1 to spare"),
+        (True, 2, 5, "2 for Lambda, 2 for database instances and 1 to spare"),
+        (True, 0, 3, "2 for Lambda and 1 to spare"),
+        (False, 8, 9, "8 for database instances and 1 to spare"),
+    ],
+)
+def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
+    aws: Aws, *, function: bool, instances: int, needed: int, who: str
+) -> None:
+    vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    small = subnet(aws, vpc_id, "10.1.9.0/28")
+    reference = Static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
+    fill(aws, small, leave=needed)
+    resolve(aws, reference, arrivals=Arrivals(function, instances))
+
+    fill(aws, small, leave=needed - 1)
+
+    assert broken(aws, reference, function=function, instances=instances) == [
+        f"addresses: {small} has {needed - 1} free and {needed} are needed: {who}"
+    ]
+
+
+def test_as_many_instances_as_a_cluster_may_have_want_as_many_addresses(
+    aws: Aws, good: Static, network: Network
+) -> None:
     small = subnet(aws, network.vpc_id, "10.0.9.0/28")
     reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
-    fill(aws, small, leave=MIN_FREE_ADDRESSES)
-    resolve(aws, reference)
 
-    fill(aws, small, leave=MIN_FREE_ADDRESSES - 1)
-
-    assert broken(aws, reference) == [f"addresses: {small} has 4 free, Lambda and Aurora need 5"]
+    assert broken(aws, reference, function=True, instances=16) == [
+        f"addresses: {small} has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
+    ]
 
 
-def test_free_addresses_do_not_count_where_ours_are_taken_already(aws: Aws, good: Static, network: Network) -> None:
+def test_free_addresses_do_not_count_where_nothing_is_to_come(aws: Aws, good: Static, network: Network) -> None:
     small = subnet(aws, network.vpc_id, "10.0.9.0/28")
     fill(aws, small, leave=0)
     reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
 
-    assert small in resolve(aws, reference, deployed=True).subnet_ids
+    assert small in resolve(aws, reference, arrivals=Arrivals()).subnet_ids
 
 
 def test_more_subnets_than_lambda_takes(aws: Aws, good: Static) -> None:
@@ -178,7 +213,11 @@ def test_every_broken_clause_is_named_at_once(aws: Aws, network: Network) -> Non
     fill(aws, stranger, leave=0)
 
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, Static(network.vpc_id, (stranger, "subnet-0123abcd")))
+        resolve(
+            aws,
+            Static(network.vpc_id, (stranger, "subnet-0123abcd")),
+            arrivals=Arrivals(function=True, instances=1),
+        )
 
     assert str(raised.value) == "the networking of static does not hold its contract: 5 clauses broken"
     kinds = [line.split(":")[0] for line in str(raised.value.evidence).splitlines()]

@@ -27,14 +27,14 @@ class Reference:
     private_subnet_ids: tuple[str, ...] = ()
 
 
-def terraform(path: Path, outputs: object, version: object = 4) -> str:
+def terraform(path: Path, outputs: object, version: object = 4) -> Path:
     path.write_text(json.dumps({"version": version, "outputs": outputs, "resources": [SECRET]}))
-    return str(path)
+    return path
 
 
-def pulumi(path: Path, *, export: bool = False, **latest: object) -> str:
+def pulumi(path: Path, *, export: bool = False, **latest: object) -> Path:
     path.write_text(json.dumps({"deployment": latest} if export else {"checkpoint": {"latest": latest}}))
-    return str(path)
+    return path
 
 
 def stack(outputs: object) -> list[object]:
@@ -63,7 +63,7 @@ def test_a_terraform_state_is_resolved(
         {names[0]: {"value": network.vpc_id, "type": "string"}, names[1]: {"value": subnets}, "odd": SECRET},
     )
 
-    contract = resolve(aws, Reference("terraform", file))
+    contract = resolve(aws, Reference("terraform", str(file)))
 
     assert contract.reference == f"terraform:{file}"
     assert contract.vpc_id == network.vpc_id
@@ -94,7 +94,7 @@ def test_what_is_no_terraform_state_of_format_4_is_refused(tmp_path: Path, outpu
 def test_a_pulumi_checkpoint_or_export_is_resolved(aws: Aws, network: Network, tmp_path: Path, export: bool) -> None:
     file = pulumi(tmp_path / "dev.json", export=export, resources=stack(good(network)))
 
-    contract = resolve(aws, Reference("pulumi", file))
+    contract = resolve(aws, Reference("pulumi", str(file)))
 
     assert contract.reference == f"pulumi:{file}"
     assert contract.vpc_id == network.vpc_id
@@ -105,7 +105,7 @@ def test_a_pulumi_stack_whose_last_update_was_interrupted(aws: Aws, network: Net
     file = pulumi(tmp_path / "dev.json", resources=stack(good(network)), pending_operations=[{"type": "creating"}])
 
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, Reference("pulumi", file))
+        resolve(aws, Reference("pulumi", str(file)))
 
     assert raised.value.evidence == "stack: the last pulumi update was interrupted (pending operations)"
 
@@ -133,7 +133,7 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
     file.write_text(json.dumps(content))
 
     with pytest.raises(NetworkingError) as raised:
-        from_pulumi(str(file))
+        from_pulumi(file)
 
     assert str(raised.value).endswith("it is neither a Pulumi checkpoint nor an export")
     assert "pulumi stack export > " in str(raised.value.hint)
@@ -155,13 +155,13 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
     ids=["empty", "torn", "binary", "deep", "a list"],
 )
 def test_a_malformed_file_is_named_and_never_shown(
-    tmp_path: Path, read: Callable[[str], Found], content: bytes, why: str
+    tmp_path: Path, read: Callable[[Path], Found], content: bytes, why: str
 ) -> None:
     file = tmp_path / "state"
     file.write_bytes(content)
 
     with pytest.raises(NetworkingError) as raised:
-        read(str(file))
+        read(file)
 
     error = raised.value
     assert error.exit_code == 3
@@ -172,9 +172,31 @@ def test_a_malformed_file_is_named_and_never_shown(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NetworkingError, match=r"missing\.tfstate cannot be used: it cannot be read: No such file"):
-        from_terraform(str(tmp_path / "missing.tfstate"))
+        from_terraform(tmp_path / "missing.tfstate")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(NetworkingError, match=r"cannot be read: Is a directory"):
-        from_pulumi(str(tmp_path))
+        from_pulumi(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["terraform", "pulumi"])
+def test_a_relative_path_begins_at_the_folder_of_the_file_that_names_it(
+    aws: Aws, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder, elsewhere = tmp_path / "environments", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    outputs = {name: {"value": value} for name, value in good(network).items()}
+    terraform(tmp_path / "terraform.state", outputs)
+    pulumi(tmp_path / "pulumi.state", resources=stack(good(network)))
+
+    for each in (folder, Path("../environments")):
+        contract = resolve(aws, Reference(kind, f"../{kind}.state"), folder=each)
+        assert (contract.reference, contract.vpc_id) == (f"{kind}:../{kind}.state", network.vpc_id)
+
+    with pytest.raises(NetworkingError) as raised:
+        resolve(aws, Reference(kind, "missing.state"), folder=Path("../environments"))
+    assert f"the networking file {elsewhere}/../environments/missing.state cannot be used" in str(raised.value)
+    assert "a relative path in it begins at the folder of the environment's file" in str(raised.value.hint)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import ConfigError
-from tapctl.package import MAX_BYTES, build
+from tapctl.package import MAX_BYTES, build, handler_of
 
 PAYMENT_PROCESSOR = Path(__file__).parent.parent / "handlers" / "payment_processor"
 
@@ -126,7 +126,30 @@ def test_the_content_is_not_printed(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
-    assert rule(tmp_path / "missing") == f"{tmp_path.as_posix()}/missing: cannot be read: No such file or directory"
+    assert rule(tmp_path / "missing") == (
+        f"{tmp_path.as_posix()}/missing: is no folder; "
+        "handlers/ has to stand beside the folder of the environment files"
+    )
+
+
+@pytest.mark.parametrize(
+    ("here", "environments"),
+    [
+        ("", "environments"),
+        ("", "environments/"),
+        ("environments", "."),
+        ("other", "../environments"),
+        ("x/y", ".."),
+    ],
+)
+def test_the_handler_stands_beside_the_environment_files_wherever_we_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, environments: str
+) -> None:
+    (tmp_path / here).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / here)
+
+    assert handler_of(Path(environments)) == tmp_path / "handlers" / "payment_processor"
+    assert handler_of(tmp_path / "environments") == tmp_path / "handlers" / "payment_processor"
 
 
 @pytest.fixture

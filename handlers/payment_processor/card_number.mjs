@@ -1,13 +1,13 @@
-// Finds what looks like a primary account number (PAN) anywhere in an event, so that it is refused and never kept.
+// Tells whether a text holds what looks like a primary account number (PAN), so that it is refused and never kept.
 
 const SHORTEST = 13;
 const LONGEST = 19;
 const SEARCHED = 64;
 // Digits, each perhaps followed by a little of what people put between the groups of a card number.
-const RUN = /\d(?:[\s\-._/]{0,3}\d)+/g;
+const RUN = /\d(?:[\s\p{Pd}._/·]{0,3}\d)+/gu;
 // A UUID's longest group has 12 digits. Read as one number about one in a thousand random ones would pass for a card.
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const SAFE_NAME = /^[a-z_]{1,40}$/;
+const DIGIT = /\p{Nd}/u;
 
 /** The check digit of ISO/IEC 7812-1: from the right, every second digit counts twice. */
 function passesLuhn(digits) {
@@ -20,48 +20,50 @@ function passesLuhn(digits) {
   return sum % 10 === 0;
 }
 
-/** Whether a text holds 13 to 19 digits that pass Luhn, however grouped, also inside a longer run of digits. */
-export function looksLikeCardNumber(text) {
-  // NFKC: full-width and other compatibility digits are digits too.
-  const plain = text.normalize("NFKC");
-  if (UUID.test(plain)) return false;
-  for (const [run] of plain.matchAll(RUN)) {
-    const digits = run.replace(/\D/g, "");
-    if (digits.length <= LONGEST) {
-      if (digits.length >= SHORTEST && passesLuhn(digits)) return true;
-      continue;
+/** What this digit of any script counts: Unicode has each script's ten in a row, and some rows side by side. */
+function valueOf(digit) {
+  const code = digit.codePointAt(0);
+  let before = 0;
+  while (DIGIT.test(String.fromCodePoint(code - before - 1))) before += 1;
+  return before % 10;
+}
+
+/** The text with every script's digits as ASCII has them, and without what nobody sees between them. */
+function plain(text) {
+  // NFKC first: it makes ASCII's of full-width and mathematical digits.
+  return text.normalize("NFKC").replace(/\p{Cf}/gu, "").replace(/(?![0-9])\p{Nd}/gu, valueOf);
+}
+
+/** What in these groups of digits may be a card number: groups side by side, or a part of a group that is longer. */
+function* candidates(groups) {
+  for (const [first, group] of groups.entries()) {
+    let digits = "";
+    for (const next of groups.slice(first)) {
+      digits += next;
+      if (digits.length > LONGEST) break;
+      if (digits.length >= SHORTEST) yield digits;
     }
-    // No field has such a number, and trying every part of megabytes of digits would outlast the function's time.
-    if (digits.length > SEARCHED) return true;
     // A number with something glued to it, such as its expiry date.
-    for (let length = SHORTEST; length <= LONGEST; length += 1) {
-      for (let start = 0; start + length <= digits.length; start += 1) {
-        if (passesLuhn(digits.slice(start, start + length))) return true;
-      }
+    for (let length = SHORTEST; group.length > LONGEST && length <= LONGEST; length += 1) {
+      for (let start = 0; start + length <= group.length; start += 1) yield group.slice(start, start + length);
+    }
+  }
+}
+
+/** Whether a text holds 13 to 19 digits that pass Luhn, however grouped, also inside a longer run of digits. */
+export function holdsCardNumber(text) {
+  for (const [run] of plain(text).matchAll(RUN)) {
+    const groups = run.match(/\d+/g);
+    // No field has such a number, and trying every part of it would take long.
+    if (groups.join("").length > SEARCHED) return true;
+    for (const digits of candidates(groups)) {
+      if (passesLuhn(digits)) return true;
     }
   }
   return false;
 }
 
-/**
- * Paths of every field whose value or name looks like a card number. A name that is not a plain word is shown as `?`:
- * it may be the number itself. Walks with a list of its own, so that deep nesting cannot exhaust the stack.
- */
-export function findCardNumbers(event) {
-  const found = new Set();
-  const left = [["event", event]];
-  while (left.length > 0) {
-    const [path, value] = left.pop();
-    if (value !== null && typeof value === "object") {
-      for (const [name, inner] of Object.entries(value)) {
-        const shown = SAFE_NAME.test(name) ? name : "?";
-        const innerPath = path === "event" ? shown : `${path}.${shown}`;
-        if (looksLikeCardNumber(name)) found.add(innerPath);
-        left.push([innerPath, inner]);
-      }
-    } else if (typeof value === "string" || typeof value === "number") {
-      if (looksLikeCardNumber(String(value))) found.add(path);
-    }
-  }
-  return [...found].sort();
+/** As `holdsCardNumber`, but a UUID is none: refusing one in a thousand payments for its id would help nobody. */
+export function looksLikeCardNumber(text) {
+  return !UUID.test(text) && holdsCardNumber(text);
 }

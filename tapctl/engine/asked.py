@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from tapctl.engine.model import Observed
-from tapctl.engine.tools import Wait
+from tapctl.engine.model import REBOOT, Observed
+from tapctl.engine.tools import Wait, given_up
 from tapctl.errors import NotConverged, NotYet, Patience
 
 PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
@@ -22,6 +22,8 @@ class Asked:
         self._quiet_since: float | None = None
         self._partly_on: Observed[Any, Any] | None = None
         self._waited = False
+        self._stuck: str | None = None
+        self.rebooted = False
 
     def missing(self, differs: Collection[str]) -> list[str]:
         """Of the fields that differ now those that are still to be asked for."""
@@ -75,3 +77,27 @@ class Asked:
             evidence=f"asked for, and for {PROPAGATION_S:.0f} s not there; AWS's word: {seen.status}",
             hint="see who changes it (tapctl drift), then run the same command again",
         )
+
+    def end_if_stuck(self, seen: Observed[Any, Any]) -> None:
+        """What AWS gave up on before is asked for again, and may show for a while after that; our own ends the node."""
+        before, self._stuck = self._stuck, seen.stuck
+        if seen.stuck is None or not self.fields:
+            return
+        if seen.stuck != before or self.wait.now - self.wait.since_step > PROPAGATION_S:
+            raise given_up(self.wait.address, seen)
+
+    def awaits_reboot(self, seen: Observed[Any, Any]) -> bool:
+        """Whether it is to be rebooted now: it is planned, and was not asked for yet.
+
+        Raises:
+            NotYet: the reboot does not show, or what it is for has not come this far.
+        """
+        waiting = [name for name, one in seen.pending.items() if one.until == REBOOT]
+        if self.rebooted:
+            if waiting:
+                raise NotYet(f"{', '.join(waiting)}: the reboot does not show yet", Patience.PROPAGATION)
+            return False
+        if not waiting and self.wait.elapsed < PROPAGATION_S:
+            # What was changed for it a moment ago shows late; after that it did without.
+            raise NotYet("waiting for what is to be put in force to show", Patience.BUSY)
+        return bool(waiting)

@@ -7,23 +7,22 @@ alone; a call's answer says only that it was accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tapctl.engine import refs
 from tapctl.engine.asked import PROPAGATION_S, Asked
+from tapctl.engine.change import Action, Change
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.graph import AnyResource
-from tapctl.engine.model import Impact, Observed, Spec
+from tapctl.engine.model import REBOOT, Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.permit import permit
-from tapctl.engine.plan import Action, Change, entry_for, not_ours
+from tapctl.engine.plan import entry_for, not_ours
 from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tell, Tools, Wait, given_up
-from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Patience, Refused
+from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
+from tapctl.errors import AlreadyExists, AwsLost, NotConverged, NotYet, Refused
 from tapctl.manifest.entry import Entry, Phase
-
-REBOOT: Final = "reboot"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,10 @@ def converge(job: Job, tools: Tools, tell: Tell) -> Ending:
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
-    return _Converging(job, tools, tell).run()
+    try:
+        return _Converging(job, tools, tell).run()
+    except NotConverged as error:
+        raise explained(error, job.resource.reconciler, tools.aws, job.resource.id) from None
 
 
 class _Converging:
@@ -79,7 +81,7 @@ class _Converging:
             except AwsLost as error:
                 self.wait.lost(error)
                 continue
-            self.wait.looked(seen.status if seen else "absent")
+            self.wait.looked(seen, "absent")
             try:
                 if self.turn(seen):
                     break
@@ -89,9 +91,8 @@ class _Converging:
                 self.created_at = self.wait.now if self.created_at is None else self.created_at
                 self.wait.pause(str(answer))
             except AwsLost as error:
-                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
-                self.doubtful = self.doubtful or not self.rec.repeatable
-                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+                self.doubtful = self.doubtful or not (self.rec.repeatable or error.throttled)
+                self.wait.unanswered(error)
         # A facet planned as a create is made by changing its parent: to the user it was created.
         created = self.change.action is Action.CREATE and self.result is Result.UPDATED
         return Ending(Result.CREATED if created else self.result, unread=self.unread)
@@ -105,7 +106,7 @@ class _Converging:
         recorded = self.entry.outputs if self.entry else None
         # What this very loop has made shows its tags later than itself.
         made_by_aws = self.rec.made_by_aws or (self.made and seen.owner is None)
-        if not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=made_by_aws):
+        if not self.change.adopts and not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=made_by_aws):
             self.stranger(seen)
             return False
         if seen.going:
@@ -114,6 +115,7 @@ class _Converging:
         self.was_seen = True
         if seen.failed is not None and not self.heal(seen):
             return False
+        self.asked.end_if_stuck(seen)
         differs = compare(self.want, seen.spec, unread=seen.unread)
         missing = self.asked.missing(differs)
         costs = max((self.rec.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
@@ -121,9 +123,8 @@ class _Converging:
             self.publish(seen)
         pending = any(name in self.asked.fields and waiting.until != REBOOT for name, waiting in seen.pending.items())
         if not differs and not pending and seen.settled and seen.outputs is not None and seen.failed is None:
-            self.done(seen)
-            return True
-        if seen.failed is not None and not missing and not self.asked.fields:
+            return self.restarted(seen) and self.done(seen)
+        if (seen.failed or seen.stuck) is not None and not missing and not self.asked.fields:
             raise given_up(self.one.address, seen)
         if missing:
             self.change_fields(seen, missing, costs)
@@ -184,10 +185,11 @@ class _Converging:
         fixed = {name for name, impact in self.rec.impacts.items() if anew and impact is Impact.REPLACE}
         try:
             self.rec.create(self.tools.aws, self.one.id, self.want, self.tools.owner)
-        except AwsLost:
-            # What an unrepeatable create did is looked for during the propagation time, counted from now.
-            self.absent_since = None
-            self.asked.fields |= fixed
+        except AwsLost as error:
+            if not error.throttled:
+                # What an unrepeatable create did is looked for during the propagation time, counted from now.
+                self.absent_since = None
+                self.asked.fields |= fixed
             raise
         self.asked.fields |= fixed
         self.created_at, self.made = self.wait.now, anew
@@ -272,10 +274,23 @@ class _Converging:
             self.tools.known[self.one.address] = seen.outputs.model_dump()
             self.tell(Known(self.one.address))
 
-    def done(self, seen: Observed[Any, Any]) -> None:
+    def restarted(self, seen: Observed[Any, Any]) -> bool:
+        """Whether nothing waits for a reboot that it is to get; the reboot is the last step, and taken once."""
+        if not self.change.reboots or not self.asked.awaits_reboot(seen):
+            return True
+        self.permit(Action.UPDATE, Impact.RESTART)
+        self.before_step()
+        self.rec.restart(self.tools.aws, self.one.id, self.want)
+        self.asked.rebooted = True
+        self.result = Result.UPDATED if self.result is Result.UNCHANGED else self.result
+        self.wait.stepped()
+        return False
+
+    def done(self, seen: Observed[Any, Any]) -> bool:
         outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
         self.unread = tuple(sorted(seen.unread.values()))
         # What this loop has made is known without reading it; what it found there is not.
         unread = () if self.made else tuple(seen.unread)
         self.tools.journal.put(entry_for(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))
         self.tools.known[self.one.address] = outputs
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +16,12 @@ from tapctl.manifest.entry import Entry, Phase
 
 WHOLE = "*"
 """The field of a finding that is about the whole resource."""
+
+
+_HALF_DONE: Final = {
+    Phase.MAKING: "apply was interrupted; run it again",
+    Phase.LEAVING: "its removal was interrupted; run the same command again",
+}
 
 
 class State(StrEnum):
@@ -47,7 +53,8 @@ class Report:
 
     findings: tuple[Finding, ...]
     fields: int
-    unknown: int
+    unchecked: int
+    """How many of them were not compared."""
     resources: int
 
     def count(self, *states: State) -> int:
@@ -63,15 +70,17 @@ class Report:
 def compare_with_record(entries: Mapping[str, Entry], seen: Seen) -> Report:
     """Compare each recorded thing, field by field, with what was seen."""
     findings: list[Finding] = []
-    fields = unknown = 0
+    fields = unchecked = 0
     looked_at = [(here, entry) for here, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
     for here, entry in looked_at:
         found = list(_findings(entry, seen[here], entries))
         findings += found
         fields += len(entry.spec)
         missed = {one.field for one in found if one.state is State.UNKNOWN and one.field in entry.spec}
-        unknown += len(entry.spec) if isinstance(seen[here], Unreadable) else len(missed)
-    return Report(tuple(findings), fields, unknown, len(looked_at))
+        # Of what is missing, or half made or half gone, no field was compared.
+        whole = any(one.field == WHOLE for one in found)
+        unchecked += len(entry.spec) if whole else len(missed)
+    return Report(tuple(findings), fields, unchecked, len(looked_at))
 
 
 def _findings(
@@ -81,11 +90,9 @@ def _findings(
     if isinstance(sight, Unreadable):
         yield Finding(here, type_, WHOLE, State.UNKNOWN, note=f"{sight.action} denied")
         return
-    if entry.phase is Phase.MAKING:
-        yield Finding(here, type_, WHOLE, State.PENDING, note="apply was interrupted; run it again")
-        return
-    if entry.phase is Phase.LEAVING:
-        yield Finding(here, type_, WHOLE, State.PENDING, note="its removal was interrupted; run the same command again")
+    if entry.phase in _HALF_DONE:
+        yield Finding(here, type_, WHOLE, State.PENDING, note=_HALF_DONE[entry.phase])
+        yield from _unexpected(entry, sight, entries)
         return
     if isinstance(sight, Absent) or sight.going:
         status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
@@ -99,8 +106,14 @@ def _findings(
         yield Finding(here, type_, "status", State.DRIFT, "available", sight.status, f"AWS gave it up: {sight.failed}")
     for name in type(sight.spec).model_fields:
         yield from _field(entry, name, sight)
-    for there in sorted(sight.residents - entries.keys()):
-        yield Finding(here, type_, "members", State.UNEXPECTED, None, there, "not ours; it is never removed")
+    yield from _unexpected(entry, sight, entries)
+
+
+def _unexpected(entry: Entry, sight: Observed[Any, Any] | Absent, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    residents = sight.residents if isinstance(sight, Observed) else frozenset()
+    for there in sorted(residents - entries.keys()):
+        note = "not ours; it is never removed"
+        yield Finding(entry.address, entry.type, "members", State.UNEXPECTED, None, there, note)
 
 
 def _field(entry: Entry, name: str, sight: Observed[Any, Any]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tapctl.engine.model import Kept
 from tapctl.errors import TapctlError
 
 
@@ -37,6 +38,8 @@ class Progress:
     elapsed_s: float
     awaiting: str = ""
     usual_s: float = 0
+    at_work: bool = False
+    """AWS goes on with it, whether anybody waits or not."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +54,39 @@ class Ending:
     """How the work on one resource ended: what was done, why it was kept, and what could not be read back."""
 
     result: Result
-    note: str = ""
+    kept: Kept | None = None
     unread: tuple[str, ...] = ()
     """The denied actions of fields that could not be read back."""
+    facets: tuple[str, ...] = ()
+    """Recorded facets that went with it."""
+    leaves: tuple[tuple[str, Kept], ...] = ()
+    """What it has left on purpose, by address: a final snapshot."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """It is there as wanted, or gone, or kept on purpose (``note`` says until when and why). Seconds."""
+    """It is there as wanted, or gone, or kept on purpose. Seconds."""
 
     address: str
     result: Result
     elapsed_s: float
+    kept: Kept | None = None
     note: str = ""
     unread: tuple[str, ...] = ()
+    facets: tuple[str, ...] = ()
+    leaves: tuple[tuple[str, Kept], ...] = ()
+
+    @property
+    def said(self) -> str:
+        """What is said of it beside its result: until when it is kept and why, or the note."""
+        return f"until {self.kept.until}: {self.kept.why}" if self.kept else self.note
+
+    @property
+    def also(self) -> tuple[Finished, ...]:
+        """What ended with it, without a step of its own."""
+        gone = [Finished(here, self.result, self.elapsed_s, note=f"with {self.address}") for here in self.facets]
+        left = [Finished(here, Result.KEPT, self.elapsed_s, kept) for here, kept in self.leaves]
+        return (*gone, *left)
 
 
 @dataclass(frozen=True)
@@ -75,14 +97,18 @@ class Failed:
     error: TapctlError
     elapsed_s: float
     status: str = ""
+    at_work: bool = False
+    """AWS goes on with it nevertheless."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """It was left while AWS is still at work, because we were asked to stop."""
+    """It was left, because we were asked to stop."""
 
     address: str
     status: str
+    at_work: bool = False
+    """AWS goes on with it."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class _Execution:
         self.told: set[_Node] = set()
         self.ready: set[_Node] = set()
         self.failed: list[str] = []
-        self.status: dict[str, str] = {}
+        self.last: dict[str, Progress] = {}
 
     def run(self) -> Iterator[Event]:
         yield from self.start()
@@ -68,7 +68,7 @@ class _Execution:
             self.take(event)
             yield from self.start()
         for here in sorted(self.running):
-            yield Left(here, self.status.get(here, ""))
+            yield self.left(here)
         for here in self.steps:
             if here not in self.began:
                 yield Skipped(here, self.causes(here))
@@ -117,23 +117,32 @@ class _Execution:
 
         def tell(event: Known | Progress) -> None:
             if isinstance(event, Progress):
-                self.status[here] = event.status
+                self.last[here] = event
             self.inbox.put(event)
 
         try:
             end = self.work(here, tell)
-            self.inbox.put(Finished(here, end.result, self.elapsed(here), end.note, end.unread))
+            self.inbox.put(_finished(here, end, self.elapsed(here)))
         except Stopped:
-            self.inbox.put(Left(here, self.status.get(here, "")))
+            self.inbox.put(self.left(here))
         except TapctlError as error:
-            self.inbox.put(Failed(here, error, self.elapsed(here), self.status.get(here, "")))
+            self.inbox.put(self.failure(here, error))
         except BaseException as error:  # noqa: BLE001 -- a bug ends its own resource only; a thread that dies is waited for
             bug = TapctlError(
                 f"unexpected {type(error).__name__} while working on {here}: this is a bug of tapctl",
                 evidence=_where(error),
                 hint="the manifest is right; report this, then run the same command again",
             )
-            self.inbox.put(Failed(here, bug, self.elapsed(here), self.status.get(here, "")))
+            self.inbox.put(self.failure(here, bug))
+
+    def left(self, here: str) -> Left:
+        last = self.last.get(here)
+        return Left(here, last.status, last.at_work) if last else Left(here, "")
+
+    def failure(self, here: str, error: TapctlError) -> Failed:
+        last = self.last.get(here)
+        at_work = last is not None and last.at_work
+        return Failed(here, error, self.elapsed(here), last.status if last else "", at_work)
 
     def elapsed(self, here: str) -> float:
         return time.monotonic() - self.began[here]
@@ -147,6 +156,10 @@ class _Execution:
             seen |= new
             waits += new
         return tuple(one for one in self.failed if one in seen)
+
+
+def _finished(here: str, end: Ending, elapsed_s: float) -> Finished:
+    return Finished(here, end.result, elapsed_s, end.kept, unread=end.unread, facets=end.facets, leaves=end.leaves)
 
 
 def _where(error: BaseException) -> str:

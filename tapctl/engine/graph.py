@@ -118,22 +118,30 @@ class Removal:
     type: str
     needs: frozenset[str] | None
     early: bool
+    outlived_by: frozenset[str] = frozenset()
+    """Types that stay until nothing of it lingers (`Reconciler.outlived_by`)."""
+
+    def frees_early(self, later: Removal) -> bool:
+        """Whether ``later`` may go before this one has ended: while it is going, or while something of it lingers."""
+        return later.early if self.early else later.type not in self.outlived_by
 
 
 def removing(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[Step]:
     """The steps that remove these things: what is related goes in ``teardown``'s order of types.
 
     The records say which things are related; of two related ones the type with the lower rank goes first, and within
-    a type the one that needs the other, unless that makes a cycle. What has no record waits for every lower rank. An
-    early thing that is going frees an early thing: an Aurora cluster may be deleted once its members are all being
-    deleted.
+    a type the one that needs the other, unless that makes a cycle. What has no record waits for every lower rank.
+
+    An early thing that is going frees an early thing: an Aurora cluster may be deleted once its members are all being
+    deleted. Everything else frees what waits for it once it is gone; what lingers of it after that (a function's
+    network interfaces, for up to 45 minutes) holds up only the types that it still needs (the function's role).
     """
     things = list(removals)
     needs = {one.address: one.needs or frozenset() for one in things}
     steps = []
     for later in things:
         first = [one for one in things if one is not later and _goes_first(one, later, teardown, needs)]
-        known = frozenset(one.address for one in first if one.early and later.early)
+        known = frozenset(one.address for one in first if one.frees_early(later))
         steps.append(Step(later.address, known, frozenset(one.address for one in first) - known))
     return steps
 

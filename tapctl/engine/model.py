@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +22,12 @@ class Impact(IntEnum):
     RESTART = 1
     FAILOVER = 2
     REPLACE = 3
+    DATA_LOSS = 4
+
+    @property
+    def word(self) -> str:
+        """As plans say it."""
+        return self.name.lower().replace("_", " ")
 
 
 class Spec(BaseModel):
@@ -84,6 +90,10 @@ class Owner:
         return self.managed_by not in ("", other.managed_by) or self.suffix not in ("", other.suffix)
 
 
+REBOOT: Final = "reboot"
+"""What a pending value may wait for, that never comes by itself."""
+
+
 @dataclass(frozen=True)
 class Pending:
     """A value that AWS has accepted and that is not in force yet."""
@@ -118,17 +128,23 @@ class Observed(Generic[S, O]):
     """Being deleted, or a key pending deletion: a plan treats it as absent."""
     failed: str | None = None
     """AWS's own reason, when it gave up on it."""
+    stuck: str | None = None
+    """AWS's own reason, when it gave up on a change of it or does no more about it, and it is none to be replaced for
+    that: a gap when the loop begins, the end after a step of ours."""
     status: str = "active"
     """AWS's own word, shown to the user."""
     owner: Owner | None = None
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Field to what was accepted for it and is not in force."""
+    deferred: Mapping[str, str] = field(default_factory=dict)
+    """Path of a part of a field (``parameters.x``) to what a change of it waits for: `REBOOT`."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
     kept: Kept | None = None
     """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
-    residents: frozenset[str] = frozenset()
-    """Addresses of what lives inside it; those not ours are reported and never touched."""
+    residents: frozenset[str] = field(default=frozenset(), compare=False)
+    """Addresses of what lives inside it; those not ours are reported and never touched. They come and go by
+    themselves: two looks that differ in them alone are the same."""
 
 
 SpecType = type[Spec]
@@ -162,10 +178,14 @@ class Reconciler(ABC, Generic[S, O]):
     """Its outputs are known once its create is accepted; its going frees what it needs."""
     made_by_aws: ClassVar[bool] = False
     """AWS makes it by itself under our name: without anybody's tags it is still ours."""
+    outlived_by: ClassVar[frozenset[str]] = frozenset()
+    """Types that what lingers of it still needs: they go only once nothing lingers, all others once it is gone."""
     repeatable: ClassVar[bool] = True
     """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
     dies_with_parent: ClassVar[bool] = False
     """A facet that goes when its parent goes; it is not removed by itself."""
+    restarts: ClassVar[bool] = False
+    """What is deferred until a reboot on something that it needs is put in force by its `restart`."""
     facet: ClassVar[bool] = False
     """Lives on another resource, whose id and owner are its own; its create is an update."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
@@ -193,6 +213,14 @@ class Reconciler(ABC, Generic[S, O]):
     def update(self, aws: Any, id: str, have: S, want: S) -> frozenset[str]:
         """Change it by exactly one changing call; returns the fields that call asked for."""
 
+    def restart(self, aws: Any, id: str, want: S) -> None:
+        """Put in force what waits for a reboot, by exactly one changing call. Only where there can be such a thing.
+
+        Raises:
+            NotYet: others have to go first.
+        """
+        raise NotImplementedError(f"nothing of a {self.type} waits for a reboot")
+
     @abstractmethod
     def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Kept | None:
         """Go one step towards its removal by exactly one changing call, or make none and say why it is kept.
@@ -200,6 +228,13 @@ class Reconciler(ABC, Generic[S, O]):
         The engine looks again after each step and asks for the next one, until it is gone. ``last`` is the recorded
         spec, where there is a record.
         """
+
+    def take_away(self, aws: Any, id: str, seen: Observed[S, O]) -> Kept | None:
+        """One step towards its removal where it is made anew at once, under the same name, by what it needs and needed.
+
+        The default is `delete`'s; a type overrides it where that takes pains that only an end needs.
+        """
+        return self.delete(aws, id, seen, seen.spec)
 
     @abstractmethod
     def find(self, aws: Any, owner: Owner) -> Iterable[str]:
@@ -209,9 +244,17 @@ class Reconciler(ABC, Generic[S, O]):
         """Why it must not be removed now (deletion protection); pure."""
         return None
 
+    def explain(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
+        """What AWS last told of it, where it did not get there: an upgrade that was given up is only an event."""
+        return ""
+
     def lingers(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
         """What AWS still holds once it is gone (network interfaces)."""
         return None
+
+    def leaves(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Kept]]:  # noqa: ARG002 -- the default: nothing
+        """What it leaves on purpose once it is gone (a final snapshot), by address, until when and why."""
+        return ()
 
 
 def address(type_: str, id_: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tapctl.engine.change import Action, Change
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import Action, Change
 from tapctl.errors import NotConverged
 
 

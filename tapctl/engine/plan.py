@@ -3,95 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import replace
 from typing import Any
 
 from tapctl.engine import refs
+from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.diff import compare, details, same
 from tapctl.engine.graph import AnyResource, Stack
-from tapctl.engine.model import Impact, Observed, Owner, Pending, Reconciler, Spec
+from tapctl.engine.model import REBOOT, Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours
-from tapctl.errors import Refused, TapctlError, Unread
+from tapctl.errors import Refused, Unread
 from tapctl.manifest.entry import Entry, Phase
-
-AFTER_APPLY = "(known after apply)"
-
-
-class Action(IntEnum):
-    """What is to be done, by severity: an apply may do less than its plan, never more."""
-
-    NOTHING = 0
-    SETTLE = 1
-    UPDATE = 2
-    CREATE = 3
-    REPLACE = 4
-    DELETE = 5
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """One field's change. ``outside``: the live value was changed outside tapctl, and apply will undo that."""
-
-    path: str
-    have: Any
-    want: Any
-    impact: Impact = Impact.NONE
-    outside: bool = False
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is to be done with one resource, and why it must not be where it must not."""
-
-    address: str
-    type: str
-    id: str
-    action: Action
-    fields: tuple[FieldChange, ...] = ()
-    impact: Impact = Impact.NONE
-    pending: Mapping[str, Pending] = field(default_factory=dict)
-    unread: Mapping[str, str] = field(default_factory=dict)
-    unexpected: tuple[str, ...] = ()
-    """Residents that are not ours: reported, never touched."""
-    note: str = ""
-    blocked: TapctlError | None = None
-
-    @property
-    def outside(self) -> bool:
-        """Whether apply would undo a change made outside tapctl."""
-        return any(one.outside for one in self.fields)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All changes in the stack's order, removals last; and what the look already proved."""
-
-    changes: tuple[Change, ...]
-    outputs: refs.KnownOutputs
-    confirmed: tuple[Entry, ...]
-    """Entries for what needs nothing and is missing or differs in the record: written at once, without a call."""
-    forgotten: tuple[str, ...]
-    """Recorded addresses of what is wanted no longer and is gone already."""
-
-    def to(self, *actions: Action) -> tuple[Change, ...]:
-        """The changes with one of these actions."""
-        return tuple(one for one in self.changes if one.action in actions)
-
-    @property
-    def blocked(self) -> tuple[Change, ...]:
-        """What must not be done."""
-        return tuple(one for one in self.changes if one.blocked is not None)
-
-    @property
-    def work(self) -> tuple[Change, ...]:
-        """What an apply executes: everything but NOTHING."""
-        return tuple(one for one in self.changes if one.action is not Action.NOTHING)
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing to create, change or remove."""
-        return not self.to(Action.UPDATE, Action.CREATE, Action.REPLACE, Action.DELETE)
 
 
 def make_plan(
@@ -102,15 +24,27 @@ def make_plan(
     reconcilers: Mapping[str, Reconciler[Any, Any]],
     *,
     allowed: Collection[str] = (),
+    adopted: Collection[str] = (),
+    reboot: bool = False,
 ) -> Plan:
-    """Compare what is wanted with what is seen. ``allowed``: addresses that hold data and may be removed."""
+    """Compare what is wanted with what is seen.
+
+    ``allowed``: addresses that hold data and may be removed. ``adopted``: addresses of what is somebody else's and is
+    taken over, with the facets on it. ``reboot``: what waits for a reboot gets it.
+    """
     known: dict[str, dict[str, str]] = {}
     changes: list[Change] = []
+    deferring: set[str] = set()
     confirmed: list[Entry] = []
     for one in stack:
         want = refs.resolve(one.spec, known)
         sight = seen[one.address]
-        change = _change(one, want, sight, entries.get(one.address), owner)
+        adopts = one.address in adopted or (one.reconciler.facet and one.id in _ids(adopted))
+        change = _change(one, want, sight, entries.get(one.address), owner, adopts=adopts)
+        if reboot:
+            change = _rebooted(change, deferred=one.reconciler.restarts and not deferring.isdisjoint(one.needs))
+        if any(each.until == REBOOT for each in change.fields):
+            deferring.add(one.address)
         unexpected = tuple(sorted(there for there in _residents(sight) if there not in stack and there not in entries))
         change = replace(change, unexpected=unexpected)
         changes.append(change)
@@ -167,16 +101,17 @@ def entry_for(
 
 def not_ours(here: str, seen: Observed[Any, Any]) -> Refused:
     """The refusal of a thing that bears our name and is somebody else's."""
-    who = (
-        f"ManagedBy={seen.owner.managed_by or '-'}, EnvironmentSuffix={seen.owner.suffix or '-'}"
-        if seen.owner
-        else "no owner tags"
-    )
     return Refused(
         f"{here} exists and is not ours; it was left untouched",
-        evidence=f"its tags say: {who}",
-        hint="remove or rename that resource, or use another --suffix",
+        evidence=f"its tags say: {_who(seen)}",
+        hint=f"use another --suffix, rename that resource, or take it over: tapctl apply … --adopt {here}",
     )
+
+
+def _who(seen: Observed[Any, Any]) -> str:
+    if seen.owner is None:
+        return "no owner tags"
+    return f"ManagedBy={seen.owner.managed_by or '-'}, EnvironmentSuffix={seen.owner.suffix or '-'}"
 
 
 def _unreadable(here: str, sight: Unreadable) -> Refused:
@@ -191,14 +126,41 @@ def _residents(sight: Sight) -> frozenset[str]:
     return sight.residents if isinstance(sight, Observed) else frozenset()
 
 
-def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, owner: Owner) -> Change:
+def _ids(addresses: Collection[str]) -> frozenset[str]:
+    return frozenset(here.partition("/")[2] for here in addresses)
+
+
+def _rebooted(change: Change, *, deferred: bool) -> Change:
+    """The change, with a reboot where something waits for one, or will: ``deferred``, by what is changed before it."""
+    waiting = [name for name, one in change.pending.items() if one.until == REBOOT]
+    if change.blocked or change.action > Action.UPDATE or not (waiting or deferred):
+        return change
+    fields = (
+        FieldChange(name, f"pending: {change.pending[name].detail}", "in force", Impact.RESTART) for name in waiting
+    )
+    return replace(
+        change,
+        action=Action.UPDATE,
+        fields=(*change.fields, *fields),
+        impact=max(change.impact, Impact.RESTART),
+        pending={name: one for name, one in change.pending.items() if name not in waiting},
+        reboots=True,
+        note=change.note or "it is rebooted",
+    )
+
+
+def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, owner: Owner, *, adopts: bool) -> Change:
     base = Change(one.address, one.type, one.id, Action.NOTHING)
     if isinstance(sight, Unreadable):
         return replace(base, unread={"*": sight.action}, blocked=_unreadable(one.address, sight))
     if isinstance(sight, Absent):
-        return replace(base, action=Action.CREATE, fields=_wanted(want))
-    if not is_ours(sight, owner, recorded=entry.outputs if entry else None, made_by_aws=one.reconciler.made_by_aws):
-        return replace(base, blocked=not_ours(one.address, sight))
+        removed = entry is not None and entry.phase is Phase.MADE
+        return replace(base, action=Action.CREATE, fields=_wanted(want), removed_outside=removed)
+    recorded = entry.outputs if entry else None
+    if not is_ours(sight, owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
+        if not adopts:
+            return replace(base, blocked=not_ours(one.address, sight))
+        base = replace(base, adopts=True, note=f"taken over; its tags say: {_who(sight)}")
     if sight.going:
         note = f"it is {sight.status}" + ("; it is brought back" if sight.kept else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted(want), note=note)
@@ -245,7 +207,8 @@ def _fields(
             continue
         outside = name in left and same(type(want), name, refs.plain(wanted), left[name])
         changes += [
-            FieldChange(each.path, each.have, each.want, impact, outside) for each in details(name, have, wanted)
+            FieldChange(each.path, each.have, each.want, impact, outside, sight.deferred.get(each.path, ""))
+            for each in details(name, have, wanted)
         ]
     return tuple(changes)
 
@@ -258,16 +221,17 @@ def _failed(base: Change, one: AnyResource, sight: Observed[Any, Any]) -> Change
             hint="bring it back to available as AWS's documentation of that state says, then run this again",
         )
         return replace(base, blocked=blocked)
-    if one.reconciler.replaceable:
+    if one.reconciler.replaceable and not base.adopts:
         return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=f"AWS gave it up: {sight.failed}")
     return replace(base, action=Action.UPDATE, note=f"AWS gave it up: {sight.failed}")
 
 
 def _replaced(base: Change, one: AnyResource) -> Change:
-    if one.reconciler.replaceable and not one.reconciler.holds_data:
+    if one.reconciler.replaceable and not one.reconciler.holds_data and not base.adopts:
         return replace(base, action=Action.REPLACE)
     which = ", ".join(sorted({each.path for each in base.fields if each.impact is Impact.REPLACE}))
-    why = "it holds data" if one.reconciler.holds_data else "its name is fixed"
+    why = "it is somebody else's" if base.adopts else "its name is fixed"
+    why = "it holds data" if one.reconciler.holds_data else why
     blocked = Refused(
         f"{one.address}: {which} cannot be changed in place, and it is never replaced because {why}",
         hint="put the old value back into the configuration, or use another --suffix for a new stack",
@@ -276,7 +240,8 @@ def _replaced(base: Change, one: AnyResource) -> Change:
 
 
 def _removal(entry: Entry, sight: Sight, owner: Owner, rec: Reconciler[Any, Any], *, allowed: bool) -> Change | None:
-    base = Change(entry.address, entry.type, entry.id, Action.DELETE)
+    impact = Impact.DATA_LOSS if rec.holds_data else Impact.NONE
+    base = Change(entry.address, entry.type, entry.id, Action.DELETE, impact=impact)
     if isinstance(sight, Absent):
         return None
     if isinstance(sight, Unreadable):

@@ -10,7 +10,7 @@ from tapctl.engine.events import Ending, Known, Result
 from tapctl.engine.model import Kept, Observed, Reconciler, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import not_ours
-from tapctl.engine.tools import Tell, Tools, Wait, given_up
+from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
 from tapctl.errors import AwsLost, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
@@ -31,13 +31,18 @@ class Leaving:
 def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> Ending:
     """Remove it; ``forget`` its record then. Returns what was done, and why it was kept where it was.
 
+    Not to ``forget`` it means that it is made anew at once.
+
     Raises:
         Stopped: we were asked to stop.
         Refused: it is not ours, or protected; it was left.
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
-    return _Removing(one, tools, tell, forget=forget).run()
+    try:
+        return _Removing(one, tools, tell, forget=forget).run()
+    except NotConverged as error:
+        raise explained(error, one.reconciler, tools.aws, one.id) from None
 
 
 class _Removing:
@@ -49,6 +54,7 @@ class _Removing:
         self.stepped_on: Observed[Any, Any] | None = None
         self.leaving = False
         self.freed = False
+        self.leaves: tuple[tuple[str, Kept], ...] = ()
 
     def run(self) -> Ending:
         while True:
@@ -59,20 +65,25 @@ class _Removing:
             except AwsLost as error:
                 self.wait.lost(error)
                 continue
-            self.wait.looked(seen.status if seen else "gone")
+            self.wait.looked(seen, "gone")
             try:
                 ended = self.gone(held) if seen is None else self.turn(seen)
             except NotYet as answer:
                 self.wait.refused(answer)
             except AwsLost as error:
-                # It may have taken effect; the next look tells. Where nothing shows, the step is asked for again.
-                self.wait.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+                self.wait.unanswered(error)
             else:
                 if ended is not None:
                     return ended
 
     def held(self) -> str | None:
-        return self.rec.lingers(self.tools.aws, self.one.id, self.last) if self.last is not None else None
+        # What is made anew under the same name at once needs nothing of what lingers to be over.
+        if self.last is None or not self.forget:
+            return None
+        lingering = self.rec.lingers(self.tools.aws, self.one.id, self.last)
+        if lingering is None:
+            self.leaves = tuple(self.rec.leaves(self.tools.aws, self.one.id, self.last))
+        return lingering
 
     def gone(self, held: str | None) -> Ending | None:
         self.free()
@@ -81,7 +92,7 @@ class _Removing:
             return None
         if self.forget:
             self.tools.journal.drop(self.one.address, *self.one.facets)
-        return Ending(Result.DELETED)
+        return Ending(Result.DELETED, facets=self.one.facets, leaves=self.leaves)
 
     def turn(self, seen: Observed[Any, Any]) -> Ending | None:
         recorded = self.one.entry.outputs if self.one.entry else None
@@ -92,7 +103,8 @@ class _Removing:
         if seen.kept is not None:
             return self.keep(seen.kept, seen)
         if seen.going:
-            self.free()
+            if self.rec.early:
+                self.free()
             self.wait.pause(f"AWS is at work: {seen.status}")
             return None
         why = self.rec.refuses(seen)
@@ -104,12 +116,17 @@ class _Removing:
         if self.stepped_on is not None and seen.failed is not None and seen.failed != self.stepped_on.failed:
             raise given_up(self.one.address, seen)
         self.before_step(seen)
-        kept = self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
+        kept = self.step(seen)
         if kept is not None:
             return self.keep(kept, seen)
         self.stepped_on = seen
         self.wait.stepped()
         return None
+
+    def step(self, seen: Observed[Any, Any]) -> Kept | None:
+        if self.forget:
+            return self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
+        return self.rec.take_away(self.tools.aws, self.one.id, seen)
 
     def again(self, seen: Observed[Any, Any]) -> None:
         """The last step does not show yet: a new one is taken only when what is seen has changed."""
@@ -132,7 +149,7 @@ class _Removing:
         self.free()
         entry = self.record(Phase.KEPT, seen)
         self.tools.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
-        return Ending(Result.KEPT, f"until {kept.until}: {kept.why}")
+        return Ending(Result.KEPT, kept)
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
         if self.one.entry is not None:
@@ -143,7 +160,7 @@ class _Removing:
         )
 
     def free(self) -> None:
-        """It is going or gone: what may go beside it need not wait any longer."""
+        """It is gone, or an early thing is going: what waits for no more than that need not wait any longer."""
         if not self.freed:
             self.freed = True
             self.tell(Known(self.one.address))

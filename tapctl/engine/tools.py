@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from tapctl.engine.clock import Clock, limit, pause_before_look, pause_before_step
 from tapctl.engine.events import Known, Progress
-from tapctl.engine.model import Observed, Owner, Usual
-from tapctl.errors import AwsLost, NotConverged, NotYet, Patience
+from tapctl.engine.model import Observed, Owner, Reconciler, Usual
+from tapctl.errors import AwsError, AwsLost, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.manifest.entry import Entry
 
 
@@ -62,6 +62,10 @@ class Wait:
     refused_since: float = 0
     lost_since: float | None = None
     status: str = ""
+    at_work: bool = False
+    """AWS is at work on it, as was last seen."""
+    awaiting: str = ""
+    """What was last waited for."""
 
     def __post_init__(self) -> None:
         self.began = self.since_step = self.tools.clock.now()
@@ -87,7 +91,9 @@ class Wait:
             raise Stopped
         waited = self.now - self.since_step
         if waited > self.usual.longest:
-            raise self.too_long(self.refusal.reason if self.refusal else "AWS has not finished", waited)
+            raise self.too_long(
+                self.refusal.reason if self.refusal else self.awaiting or "AWS has not finished", waited
+            )
 
     def stepped(self) -> None:
         """A step was accepted: its waiting begins."""
@@ -98,10 +104,11 @@ class Wait:
         """Nothing is asked for: a step that is refused later is refused anew."""
         self.refusal = None
 
-    def looked(self, status: str) -> None:
-        """A look was answered."""
+    def looked(self, seen: Observed[Any, Any] | None, absent: str) -> None:
+        """A look was answered; ``absent``: the word for what is not there."""
         self.lost_since = None
-        self.status = status
+        self.status = seen.status if seen else absent
+        self.at_work = seen is not None and (not seen.settled or (seen.going and seen.kept is None))
 
     def pause(self, awaiting: str) -> None:
         """Wait for the next look."""
@@ -116,12 +123,23 @@ class Wait:
         self._wait(pause_before_look(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
 
     def refused(self, answer: NotYet) -> None:
-        """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed."""
+        """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed.
+
+        Raises:
+            AwsRefused: what was taken for "not yet" was a no: a wrong policy is told as one, not as a time-out.
+            NotConverged: the time is over.
+        """
         if self.refusal is None or self.refusal.patience is not answer.patience:
             self.refused_since = self.now
         self.refusal = answer
         waited = self.now - self.refused_since
         if waited > limit(answer.patience, self.usual.longest):
+            said = answer.__cause__
+            if isinstance(said, AwsRefused) and answer.patience is not Patience.LONG:
+                said.evidence = (
+                    f"AWS has said so for {waited:.0f} s, longer than that passes by itself: {answer.reason}"
+                )
+                raise said
             raise self.too_long(answer.reason, waited)
         self._wait(pause_before_step(waited), answer.reason)
 
@@ -133,15 +151,36 @@ class Wait:
             hint="run the same command again: it continues from here",
         )
 
+    def unanswered(self, error: AwsLost) -> None:
+        """A step got no answer, and may have taken effect: look again, and where nothing shows ask again."""
+        if error.throttled:
+            self.refused(NotYet(f"AWS is throttling: {error}", Patience.BUSY))
+        else:
+            self.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+
     def _wait(self, seconds: float, awaiting: str) -> None:
-        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s))
+        self.awaiting = awaiting
+        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
         self.tools.clock.wait(seconds, self.tools.stop)
+
+
+def explained(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, id: str) -> NotConverged:
+    """The error with what AWS last told of the thing, where it tells and has not been quoted yet."""
+    try:
+        told = reconciler.explain(aws, id)
+    except AwsError:
+        # What is being explained matters more.
+        told = ""
+    evidence = error.evidence or ""
+    if told and told not in evidence:
+        error.evidence = f"{evidence}\nAWS's last event: {told}"
+    return error
 
 
 def given_up(here: str, seen: Observed[Any, Any]) -> NotConverged:
     """The error of what AWS itself has given up, with its own reason."""
     return NotConverged(
         f"{here} failed in AWS",
-        evidence=f"AWS says: {seen.failed}",
+        evidence=f"AWS says: {seen.failed or seen.stuck}",
         hint="remove the cause, then run the same command again",
     )

@@ -91,11 +91,11 @@ def versions(store: Archive, suffix: str, newest: int) -> tuple[list[Manifest], 
     return [*found, *([current.manifest] if current else [])], len(names) - len(wanted)
 
 
-def version(store: Archive, suffix: str, serial: int) -> Manifest:
+def version(store: Archive, suffix: str, serial: int) -> Manifest | None:
     """The version with this serial; where there are more (an older record was put back), the one written last.
 
     Raises:
-        ManifestError: there is none, or it is no manifest.
+        ManifestError: it is no manifest.
     """
     names = [
         name
@@ -106,12 +106,7 @@ def version(store: Archive, suffix: str, serial: int) -> Manifest:
     current = store.read(suffix)
     if current is not None and current.manifest.serial == serial:
         found.append(current.manifest)
-    if not found:
-        raise ManifestError(
-            f"there is no version {serial} of the record of {suffix}",
-            hint="see which there are: tapctl manifest history",
-        )
-    return max(found, key=lambda one: one.written_at)
+    return max(found, key=lambda one: one.written_at, default=None)
 
 
 def unlocks(store: Archive, suffix: str) -> list[Unlock]:

@@ -92,6 +92,19 @@ class LocalStore:
             raise unwritten(str(path), error) from error
         return _version(content)
 
+    def attach(self, suffix: str, name: str, content: bytes) -> None:
+        """Put this beside the manifest, durably."""
+        path = self._folder / f"{suffix}.{name}.json"
+        try:
+            _make_folder(self._folder)
+            path_of_draft = path.with_name(f".{path.name}.tmp")
+            with _held(path_of_draft) as draft:
+                _fill(draft, content)
+                path_of_draft.replace(path)
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise unwritten(str(path), error) from error
+
     @contextmanager
     def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
         """The one right to change this suffix, for as long as this process lives. The lock's file stays."""

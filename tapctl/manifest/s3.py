@@ -84,6 +84,16 @@ class S3Store:
                 raise overtaken(where, found.manifest if found else None) from answer
         raise unwritten(where, answer) from answer
 
+    def attach(self, suffix: str, name: str, content: bytes) -> None:
+        """Put this beside the manifest."""
+        key = f"{suffix}.{name}.json"
+        try:
+            there = self._bucket.get(key)
+            if there is None or there.content != content:
+                self._bucket.put(key, content, there.etag if there else None)
+        except TapctlError as error:
+            raise unwritten(self._bucket.url(key), error) from error
+
     def _look_again(self, suffix: str, answer: AwsError) -> Stored | None:
         try:
             return self.read(suffix)

@@ -156,6 +156,13 @@ class Store(Protocol):
             LockHeld: somebody else has it.
         """
 
+    def attach(self, suffix: str, name: str, content: bytes) -> None:
+        """Put this beside the manifest as ``<suffix>.<name>.json``, durably; an earlier one is replaced.
+
+        Raises:
+            StoreFailed: it could not be written.
+        """
+
     def archived(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
 
@@ -234,4 +241,4 @@ def unwritten(where: str, evidence: object) -> StoreFailed:
 
 def vanished(where: str) -> ManifestError:
     """What was kept is not there any more."""
-    return ManifestError(f"{where} is not there any more", hint="see which versions there are: tapctl manifest history")
+    return ManifestError(f"{where} is not there any more", hint="run the same command again: it lists them anew")

@@ -6,13 +6,25 @@ AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, Kept, Observed, Owner, Reconciler, Spec, Usual, address
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.reconcilers.db_cluster_calls import creation, modification
-from tapctl.reconcilers.db_cluster_sight import DbClusterOutputs, DbClusterSpec, is_terminal, observed
-from tapctl.reconcilers.rds import NO_CLUSTER, arn_of, cluster_of, last_event, meaning, set_tags, tag_list, tags_of
+from tapctl.reconcilers.db_cluster_sight import FOR, STOPPED, DbClusterOutputs, DbClusterSpec, is_terminal, observed
+from tapctl.reconcilers.db_instance_sight import described
+from tapctl.reconcilers.rds import (
+    NO_CLUSTER,
+    arn_of,
+    cluster_of,
+    how_to_start,
+    last_event,
+    meaning,
+    set_tags,
+    tag_list,
+    tags_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
@@ -21,15 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DbCluster", "DbClusterOutputs", "DbClusterSpec", "final_snapshot_due"]
 
+_DONE: Final = ("available", "failed")
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """On the cluster itself, so that it is known without the files that once said it."""
 
 
 class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
-    """Sees and changes one cluster; its id is its identifier. It never waits for its members.
-
-    Of what a cluster can have, the Data API, IAM roles and serverless scaling are neither wanted nor read.
-    """
+    """Sees and changes one cluster; its id is its identifier. It never waits for its members."""
 
     type = "db-cluster"
     spec = DbClusterSpec
@@ -58,6 +70,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         cluster = cluster_of(aws, id)
         if cluster is None:
             return None
+        if cluster.get("Status") == STOPPED:
+            return observed(cluster, like, how_to_start(aws, id))
         return observed(cluster, like, last_event(aws, "db-cluster", id) if is_terminal(cluster) else "")
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
@@ -70,15 +84,17 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             raise meaning(error) from error
 
     def update(self, aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
-        """All settings in one call, at once; then a new major version; then tags."""
+        """Ways in that nobody wants; all settings in one call, at once; then a new major version; then tags."""
         asked, fields = modification(have, want)
         try:
+            if have.http_endpoint != want.http_endpoint or have.associated_roles != want.associated_roles:
+                return _close(aws, id, have, want)
             if fields:
                 aws.rds.modify_db_cluster(DBClusterIdentifier=id, ApplyImmediately=True, **asked)
                 return fields
             return set_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
         except AwsRefused as error:
-            raise meaning(error) from error
+            raise meaning(error, how_to_start(aws, id)) from error
 
     def delete(
         self,
@@ -103,7 +119,13 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if error.says("DBClusterSnapshotAlreadyExistsFault"):
                 # Taken since the names were read; the next step reads them again.
                 raise NotYet(error.message, Patience.PROPAGATION) from error
-            raise meaning(error) from error
+            if error.says("InvalidDBClusterStateFault", text="still contains DB instances"):
+                _name_strangers(aws, id, seen.owner)
+            raise meaning(error, how_to_start(aws, id)) from error
+
+    def explain(self, aws: Aws, id: str) -> str:
+        """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
+        return last_event(aws, "db-cluster", id)
 
     def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All clusters of the region, by the tags that are told with them."""
@@ -114,25 +136,73 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
 
     def refuses(self, seen: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
         """RDS deletes a protected cluster's instances all the same: so nothing of it may be begun."""
-        return "its deletion protection is on" if seen.spec.deletion_protection else None
+        if seen.spec.deletion_protection:
+            return "its deletion protection is on"
+        if seen.status == STOPPED:
+            return f"it is {seen.failed}; RDS deletes no member of a stopped cluster"
+        return None
 
-    def lingers(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:  # noqa: ARG002 -- what is there counts
+    def lingers(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
         """The final snapshot, as long as it is being taken.
+
+        Snapshots of earlier clusters of this name are kept beside it. Of a cluster that is gone nothing tells its
+        resource id; but each of the others is done with, and it is the newest, where by the record one was due.
 
         Raises:
             NotConverged: it has failed.
         """
-        for name, one in _final_snapshots(aws, id).items():
+        taken = sorted(_final_snapshots(aws, id).items(), key=_age)
+        for name, one in taken:
             status = one.get("Status", "")
-            if status == "failed":
-                raise NotConverged(
-                    f"the final snapshot {name} has failed",
-                    evidence="AWS says: failed",
-                    hint="see its events in the RDS console; where it is of no use, delete it and run this again",
-                )
-            if status != "available":
+            if status not in _DONE:
                 return f"the final snapshot {name} is {status} ({one.get('PercentProgress', 0)} %)"
+        name, newest = taken[-1] if taken else ("", {})
+        if newest.get("Status") == "failed" and final_snapshot_due(last, None):
+            raise NotConverged(
+                f"the final snapshot {name} has failed",
+                evidence="AWS says: failed",
+                hint="see its events in the RDS console; where it is of no use, delete it and run this again",
+            )
         return None
+
+    def leaves(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Kept]]:  # noqa: ARG002 -- as above
+        """Its final snapshot."""
+        for name in _final_snapshots(aws, id):
+            why = "the final snapshot: the database can be restored from it"
+            yield address("db-cluster-snapshot", name), Kept("you delete it", why)
+
+
+def _close(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
+    """Take one way in away: the Data API, or one role."""
+    assert not want.http_endpoint, "the Data API is a way past the security groups"
+    assert not want.associated_roles, "tapctl gives no cluster a role"
+    if have.http_endpoint:
+        aws.rds.disable_http_endpoint(ResourceArn=arn_of(aws, "cluster", id))
+        return frozenset({"http_endpoint"})
+    arn, _, feature = min(have.associated_roles).partition(FOR)
+    of: dict[str, Any] = {"FeatureName": feature} if feature else {}
+    aws.rds.remove_role_from_db_cluster(DBClusterIdentifier=id, RoleArn=arn, **of)
+    return frozenset({"associated_roles"} if len(have.associated_roles) == 1 else ())
+
+
+def _name_strangers(aws: Aws, id: str, ours: Owner | None) -> None:
+    """Members that somebody added go by no removal of ours: RDS may refuse the cluster's for ever.
+
+    Raises:
+        NotYet: there are any.
+    """
+    try:
+        members = described(aws, "db-cluster-id", (id,))
+    except AwsRefused:
+        # The refusal that is being explained matters more than this one.
+        return
+    strangers = [
+        one.get("DBInstanceIdentifier", "")
+        for one in members
+        if one.get("DBInstanceStatus") != "deleting" and Owner.of(tags_of(one.get("TagList", []))) != ours
+    ]
+    if strangers:
+        raise NotYet(f"{id} holds members that are not ours: {', '.join(sorted(strangers))}", Patience.BUSY)
 
 
 def final_snapshot_due(live: DbClusterSpec, last: Spec | None) -> bool:
@@ -154,6 +224,12 @@ def _free_name(aws: Aws, id: str, resource_id: str) -> str:
     name, taken = f"{id}-final-{token}", _final_snapshots(aws, id)
     beside = (f"{name}-{number}" for number in range(2, len(taken) + 2))
     return next(one for one in (name, *beside) if one not in taken)
+
+
+def _age(one: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime, str]:
+    """The newest last: by its cluster, then by its own time, which one that failed may not have."""
+    name, snapshot = one
+    return snapshot.get("ClusterCreateTime", _FIRST), snapshot.get("SnapshotCreateTime", _LAST), name
 
 
 def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
 EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
 
+FOR: Final = " for "
+
+STOPPED: Final = "stopped"
 _GOING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
@@ -30,7 +33,7 @@ _TERMINAL: Final = frozenset(
         "migration-failed",
         "restore-failed",
         # Nothing is wrong with it, but nothing will happen to it either until somebody starts it.
-        "stopped",
+        STOPPED,
     }
 )
 _MOVING: Final = frozenset({"adding", "removing"})
@@ -44,7 +47,11 @@ _PENDING: Final = {
 
 
 class DbClusterSpec(Spec):
-    """What tapctl owns on a cluster. No password: RDS makes it, keeps it and rotates it."""
+    """What tapctl owns on a cluster. No password: RDS makes it, keeps it and rotates it.
+
+    Not owned: the scaling of Aurora Serverless. It means nothing to members of another class than ``db.serverless``,
+    and a cluster that was given one never loses it (ModifyDBCluster), so that there is no undoing it.
+    """
 
     engine: str
     engine_version: Annotated[str, AT_LEAST_MINOR]
@@ -78,6 +85,11 @@ class DbClusterSpec(Spec):
     """0 where Performance Insights is off."""
     deletion_protection: bool
     extended_support: bool = False
+    http_endpoint: bool = False
+    """Whether the Data API answers for it: SQL by IAM, past its security groups. Never wanted."""
+    associated_roles: frozenset[str] = frozenset()
+    """ARNs of the roles that it may take to reach other services, each with `FOR` and its feature where it has one.
+    Wanted: none."""
     tags: dict[str, str]
 
 
@@ -151,6 +163,10 @@ def _settings(found: Mapping[str, Any], like: DbClusterSpec | None) -> dict[str,
         "performance_insights_kms_key_arn": found.get("PerformanceInsightsKMSKeyId", "") if insights else "",
         "performance_insights_retention_days": found.get("PerformanceInsightsRetentionPeriod", 0) if insights else 0,
         "deletion_protection": found.get("DeletionProtection", False),
+        "http_endpoint": found.get("HttpEndpointEnabled", False),
+        "associated_roles": frozenset(
+            FOR.join(filter(None, (one["RoleArn"], one.get("FeatureName")))) for one in found.get("AssociatedRoles", ())
+        ),
     }
 
 

@@ -1,6 +1,7 @@
 """An IAM role with everything that decides what it may do: trust, inline policies, attached policies, boundary.
 
 All inline and attached policies are owned whole: an extra one is access that somebody gave, shows, and is taken away.
+IAM is global: in each region of an account the same suffix means the same role name, so a role tells whose it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY: Final = Patience.BUSY
+REGION_TAG: Final = "tapctl:region"
+"""Which region's stack it is of. One without the tag is of any: a tag to be put back."""
 _DEFAULT_SESSION_S: Final = 3600
 
 
@@ -101,7 +104,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             ),
             outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if told else None,
             settled=told,
-            owner=Owner.of(tags),
+            owner=_owner(tags, aws.region),
             unread=unread,
         )
 
@@ -141,7 +144,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         seen: Observed[IamRoleSpec, IamRoleOutputs],
         last: IamRoleSpec | None,  # noqa: ARG002 -- what is seen says enough
     ) -> None:
-        """Detach, then delete the inline policies, then the role: IAM deletes none that still has any."""
+        """Detach, then delete the inline policies, then the role: IAM deletes none that has any."""
         try:
             if seen.spec.attached:
                 aws.iam.detach_role_policy(RoleName=id, PolicyArn=min(seen.spec.attached))
@@ -165,7 +168,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         for page in aws.pages(aws.iam.get_paginator("list_roles")):
             for role in page["Roles"]:
                 name = role["RoleName"]
-                if name.endswith(f"-{owner.suffix}") and Owner.of(_tags(aws, name)) == owner:
+                if name.endswith(f"-{owner.suffix}") and _owner(_tags(aws, name), aws.region) == owner:
                     yield name
 
 
@@ -207,6 +210,12 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
+def _owner(tags: Mapping[str, str], region: str) -> Owner | None:
+    """Who the tags name; the same suffix in another region is somebody else's."""
+    owner, there = Owner.of(tags), tags.get(REGION_TAG, region)
+    return owner if owner is None or there == region else Owner(f"{owner.managed_by}, for {there}", owner.suffix)
+
+
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
     """What keeps the role: instance profiles, which tapctl never makes and so leaves to whoever did."""
     try:
@@ -222,22 +231,21 @@ def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
 
 
 def _bounds(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
-    iam = aws.iam
     if have.trust != want.trust:
-        iam.update_assume_role_policy(RoleName=id, PolicyDocument=as_json(want.trust))
+        aws.iam.update_assume_role_policy(RoleName=id, PolicyDocument=as_json(want.trust))
         return frozenset({"trust"})
     if have.permissions_boundary != want.permissions_boundary:
         if want.permissions_boundary:
-            iam.put_role_permissions_boundary(RoleName=id, PermissionsBoundary=want.permissions_boundary)
+            aws.iam.put_role_permissions_boundary(RoleName=id, PermissionsBoundary=want.permissions_boundary)
         else:
-            iam.delete_role_permissions_boundary(RoleName=id)
+            aws.iam.delete_role_permissions_boundary(RoleName=id)
         return frozenset({"permissions_boundary"})
     told = frozenset(
         name for name in ("description", "max_session_duration_s") if getattr(have, name) != getattr(want, name)
     )
     if told:
         # Both at once: a duration left out is set back to an hour (UpdateRole).
-        iam.update_role(RoleName=id, Description=want.description, MaxSessionDuration=want.max_session_duration_s)
+        aws.iam.update_role(RoleName=id, Description=want.description, MaxSessionDuration=want.max_session_duration_s)
         return told
     return None
 

@@ -1,8 +1,7 @@
 """A Lambda function, from an image or a zip.
 
 AWS's facts are from the Lambda API reference and developer guide: CreateFunction, UpdateFunctionConfiguration,
-UpdateFunctionCode (function states; VPC networking of functions), and hashicorp/terraform-provider-aws
-internal/service/lambda for the refusals that only mean "not yet".
+UpdateFunctionCode (function states; VPC networking of functions).
 """
 
 from __future__ import annotations
@@ -18,23 +17,17 @@ from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Usual
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.policy import PolicyDocument, parse
 from tapctl.reconcilers.lambda_function_network import leave_groups, lingering
-from tapctl.reconcilers.lambda_function_sight import LambdaFunctionOutputs, LambdaFunctionSpec, observed
+from tapctl.reconcilers.lambda_function_refusals import CONFLICT, INVALID, MISSING, meaning
+from tapctl.reconcilers.lambda_function_sight import LambdaFunctionOutputs, LambdaFunctionSpec, at_work, observed
 
 if TYPE_CHECKING:
     from tapctl.aws import Aws
 
 __all__ = ["LambdaFunction", "LambdaFunctionOutputs", "LambdaFunctionSpec"]
 
-_MISSING: Final = "ResourceNotFoundException"
-_INVALID: Final = "InvalidParameterValueException"
-# What a new role, a changed policy or a new key's grant looks like to Lambda until IAM and KMS have spread it.
-_SPREADING: Final = {
-    "cannot be assumed by lambda": "Lambda cannot assume the role yet",
-    "does not have permissions to call": "the role's policy has not reached Lambda yet",
-    "key is invalid for creategrant": "Lambda may not use the KMS key yet",
-}
 # Which parameter of UpdateFunctionConfiguration carries which field.
 _CONFIGURATION: Final = {
+    "description": "Description",
     "role_arn": "Role",
     "memory_mb": "MemorySize",
     "timeout_s": "Timeout",
@@ -70,6 +63,8 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     spec = LambdaFunctionSpec
     outputs = LambdaFunctionOutputs
     replaceable = True
+    # Lambda removes its network interfaces with the function's role.
+    outlived_by = frozenset({"iam-role"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
     usual = Usual(creating=60, deleting=1200, longest=3600)
@@ -84,7 +79,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         try:
             answer = aws.read(aws.lambda_.get_function, FunctionName=id)
         except AwsRefused as error:
-            if error.says(_MISSING):
+            if error.says(MISSING):
                 return None
             raise
         policy: PolicyDocument | None = None
@@ -94,7 +89,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         except AwsRefused as error:
             if error.denied:
                 policy, unread = like.resource_policy if like else None, {"resource_policy": error.action}
-            elif not error.says(_MISSING):
+            elif not error.says(MISSING):
                 raise
         return observed(answer, policy, unread, like)
 
@@ -112,9 +107,9 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 **asked,
             )
         except AwsRefused as error:
-            if error.says("ResourceConflictException", text="already exist"):
+            if error.says(CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise _meaning(error) from error
+            raise meaning(error) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Configuration, code, reserved concurrency, resource policy, tags: AWS takes each by itself."""
@@ -130,6 +125,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 config |= failed
         client: Any = aws.lambda_  # as in create
         try:
+            # Lambda takes one change at a time: each that is asked for meanwhile is refused, and counts all the same.
+            doing = at_work(aws.read(aws.lambda_.get_function, FunctionName=id))
+            if doing:
+                raise NotYet(f"Lambda is at work on the function: {doing}", Patience.LONG)
             if config and "update_failure" not in code:
                 aws.lambda_.update_function_configuration(FunctionName=id, **_changed(config, want))
                 return config
@@ -142,7 +141,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 return _close(aws, id, have.resource_policy)
             return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise meaning(error) from error
 
     def delete(
         self,
@@ -154,17 +153,27 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Take it out of its security groups first, then remove it.
 
         Lambda's network interfaces outlive the function by up to 45 minutes, and nobody else can detach them. In the
-        VPC's default group they hold no group of ours (terraform-provider-aws does the same).
+        VPC's default group they hold no group of ours (terraform-provider-aws does the same). One whose last update
+        failed, perhaps by that move, is moved no more.
         """
         if not seen.settled:
             raise NotYet(f"Lambda is at work on it: {seen.status}", Patience.LONG)
+        if (seen.failed or seen.stuck) is None and seen.spec.subnet_ids and leave_groups(aws, id, seen.spec):
+            return
+        self.take_away(aws, id, seen)
+
+    def take_away(
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],  # noqa: ARG002 -- its name says enough
+    ) -> None:
+        """Remove it at once: the one that follows takes its interfaces, and nobody waits for its groups."""
         try:
-            if seen.failed is None and seen.spec.subnet_ids and leave_groups(aws, id, seen.spec):
-                return
             aws.lambda_.delete_function(FunctionName=id)
         except AwsRefused as error:
-            if not error.says(_MISSING):
-                raise _meaning(error) from error
+            if not error.says(MISSING):
+                raise meaning(error) from error
 
     def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """By tag, in the listing that all types share."""
@@ -195,6 +204,7 @@ def _arn(aws: Aws, id: str) -> str:
 def _configuration(want: LambdaFunctionSpec) -> dict[str, Any]:
     """The parameters that CreateFunction and UpdateFunctionConfiguration share."""
     asked: dict[str, Any] = {
+        "Description": want.description,
         "Role": want.role_arn,
         "MemorySize": want.memory_mb,
         "Timeout": want.timeout_s,
@@ -231,7 +241,7 @@ def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
         else:
             aws.lambda_.put_function_concurrency(FunctionName=id, ReservedConcurrentExecutions=reserved)
     except AwsRefused as error:
-        if not error.says(_INVALID, text="UnreservedConcurrentExecution"):
+        if not error.says(INVALID, text="UnreservedConcurrentExecution"):
             raise
         raise AwsRefused(
             error.service,
@@ -259,20 +269,3 @@ def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
         return frozenset() if extra else frozenset({"tags"})
     aws.lambda_.untag_resource(Resource=arn, TagKeys=extra)
     return frozenset({"tags"})
-
-
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
-    if error.says(_INVALID, text="throttled by ec2"):
-        return NotYet("EC2 is throttling Lambda", Patience.LONG)
-    for text, reason in _SPREADING.items():
-        if error.says(_INVALID, text=text):
-            return NotYet(reason, Patience.PROPAGATION)
-    if error.says("ResourceConflictException", text="state: pending"):
-        # The first interface in a subnet takes minutes; Lambda itself ends this, as Active or as Failed.
-        return NotYet("Lambda is still making the function", Patience.LONG)
-    if error.says("ResourceConflictException"):
-        return NotYet("another update of this function is going on", Patience.BUSY)
-    if error.says(_MISSING):
-        return NotYet("Lambda does not show the function yet", Patience.PROPAGATION)
-    return error

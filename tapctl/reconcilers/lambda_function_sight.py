@@ -57,6 +57,7 @@ class LambdaFunctionSpec(Spec):
     log_format: str = "Text"
     """``Text`` or ``JSON``."""
     log_group: str
+    description: str = ""
     image_config: str = ""
     """Canonical JSON of what overrides the image's entry point, command and directory; empty: nothing does."""
     resource_policy: PolicyDocument | None = None
@@ -85,7 +86,7 @@ def observed(
     is_image = found.get("PackageType", "Zip") == "Image"
     vpc = found.get("VpcConfig", {})
     logging = found.get("LoggingConfig", {})
-    state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+    state, update = _states(found)
     failed = _reason(found, "State") if state == "Failed" else None
     update_failure = _reason(found, "LastUpdateStatus") if update == "Failed" and failed is None else ""
     tags = {key: value for key, value in answer.get("Tags", {}).items() if not key.startswith("aws:")}
@@ -116,6 +117,7 @@ def observed(
         layers=tuple(one["Arn"] for one in found.get("Layers", ())),
         log_format=logging.get("LogFormat", "Text"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{found['FunctionName']}"),
+        description=found.get("Description", ""),
         image_config=_overrides(found, like),
         resource_policy=resource_policy,
         update_failure=update_failure,
@@ -124,13 +126,26 @@ def observed(
     return Observed(
         spec,
         LambdaFunctionOutputs(arn=found["FunctionArn"]),
-        settled=state not in _UNSETTLED and update != "InProgress",
+        settled=not at_work(answer),
         going=state == "Deleting",
         failed=failed,
+        stuck=update_failure or None,
         status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
         owner=owner,
         unread=unread,
     )
+
+
+def at_work(answer: GetFunctionResponseTypeDef) -> str:
+    """What Lambda is doing with it, in its own words; empty where it is at rest."""
+    state, update = _states(answer.get("Configuration", {}))
+    if state in _UNSETTLED:
+        return state
+    return f"update {update}" if update == "InProgress" else ""
+
+
+def _states(found: Mapping[str, Any]) -> tuple[str, str]:
+    return found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
 
 
 def _reason(found: Mapping[str, Any], what: str) -> str:

@@ -36,14 +36,31 @@ _NOT_YET: Final[Mapping[str, Patience]] = {
     "InvalidDBParameterGroupState": Patience.BUSY,
     "InvalidDBClusterStateFault": Patience.LONG,
     "InvalidDBInstanceState": Patience.LONG,
+    # So the Data API calls both of a cluster (DisableHttpEndpoint).
+    "ResourceNotFoundFault": Patience.PROPAGATION,
+    "InvalidResourceStateFault": Patience.LONG,
+    "DBClusterRoleNotFound": Patience.PROPAGATION,
 }
 # InvalidParameterValue says a hundred things; these two pass by themselves: a security group that has not spread to
 # RDS, and the account's very first use of RDS, which makes its service-linked role.
 _SPREADING: Final = ("invalid security group", "service linked role")
+_STATE: Final = ("InvalidDBClusterStateFault", "InvalidDBInstanceState")
 
 
-def meaning(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
+def how_to_start(aws: Aws, cluster: str) -> str:
+    """What brings a stopped cluster back. Nothing is done with it or its members before, and AWS waits for a week."""
+    target = aws.target
+    command = f"aws rds start-db-cluster --db-cluster-identifier {cluster} --region {target.region}"
+    # The embedded AWS: the real one must never hear of it.
+    return f"start it first: {command}" + (f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else "")
+
+
+def meaning(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused:
+    """What a refused change means: ask again, or no; ``start``: how its cluster is started, where it is one's."""
+    if error.says(*_STATE, text="stopped"):
+        # Unlike every other state this one does not pass while somebody waits.
+        error.hint = start
+        return error
     patience = _NOT_YET.get(error.aws_code)
     if any(error.says("InvalidParameterValue", text=text) for text in _SPREADING):
         patience = Patience.PROPAGATION

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, meaning, read_tags, set_tags, tag_list, tagged
 
@@ -101,7 +101,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             group = next((one for one in self.groups(aws, id) if one.name == id.lower()), None)
             if group is None:
                 return None
-            values, denied = self._values(aws, id, wanted)
+            values, denied, deferred = self._values(aws, id, wanted)
             tags, unread = read_tags(aws, group.arn, like.tags if like else {})
         except AwsRefused as error:
             if error.says(NO_PARAMETER_GROUP):
@@ -109,7 +109,8 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             raise
         spec = ParameterGroupSpec(family=group.family, description=group.description, parameters=values, tags=tags)
         owner = None if unread else Owner.of(tags)
-        return Observed(spec, ParameterGroupOutputs(arn=group.arn), owner=owner, unread={**unread, **denied})
+        outputs = ParameterGroupOutputs(arn=group.arn)
+        return Observed(spec, outputs, owner=owner, unread={**unread, **denied}, deferred=deferred)
 
     def create(self, aws: Aws, id: str, want: ParameterGroupSpec, owner: Owner) -> None:
         """Make it; RDS takes its parameters only afterwards, which is an update."""
@@ -160,17 +161,23 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
         groups = [one for one in self.groups(aws, None) if not one.name.startswith("default.")]
         yield from tagged(aws, owner, {one.name: one.arn for one in groups})
 
-    def _values(self, aws: Aws, id: str, wanted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """The parameters that are set; and, where they may not be read, the wanted ones and what was denied."""
+    def _values(
+        self, aws: Aws, id: str, wanted: Mapping[str, str]
+    ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        """The parameters that are set; where they may not be read the wanted ones, and what was denied; and the static.
+
+        A change of a static one waits for a reboot of every instance, which AWS never does by itself.
+        """
         try:
             found = list(self.parameters(aws, id, Source="user"))
             found += self._named(aws, id, sorted(wanted)) if wanted else []
         except AwsRefused as error:
             if not error.denied:
                 raise
-            return dict(wanted), {"parameters": error.action}
+            return dict(wanted), {"parameters": error.action}, {}
+        static = {f"parameters.{one.get('ParameterName')}": REBOOT for one in found if one.get("ApplyType") == "static"}
         names = {one.get("ParameterName", ""): one for one in found if "ParameterValue" in one}
-        return {name: _value(one, wanted.get(name)) for name, one in names.items()}, {}
+        return {name: _value(one, wanted.get(name)) for name, one in names.items()}, {}, static
 
     def _named(self, aws: Aws, id: str, names: Sequence[str]) -> list[ParameterOutputTypeDef]:
         filters = [{"Name": "parameter-name", "Values": list(names)}]

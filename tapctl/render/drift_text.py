@@ -43,14 +43,14 @@ def drift_lines(
         following = None if after is None else advice.get((after.address, after.field))
         if now is not None and (after is None or after.address != one.address or following != now):
             told += advice_lines(now, paint)
-    told.append(f"  checked {report.fields - report.unknown} of {_fields(report.fields)} on {_resources(report)}")
+    told.append(f"  checked {report.fields - report.unchecked} of {_fields(report.fields)} on {_resources(report)}")
     return told
 
 
 def advice_lines(advice: Advice, paint: Paint = PLAIN) -> list[str]:
-    """What to do about a finding: keep the live value, or undo it."""
-    told = [("keep it:", sentence(advice.edit)), ("undo it:", sentence(advice.undo))]
-    return [f"      {paint('dim', label)} {text}" for label, text in told if text]
+    """What to do about a finding: keep the live value, undo it, or see to it that it can be read."""
+    told = [("keep it:", advice.edit), ("undo it:", advice.undo), ("read it:", advice.read)]
+    return [f"      {paint('dim', label)} {sentence(text)}" for label, text in told if sentence(text)]
 
 
 def _names(found: Sequence[Finding]) -> list[str]:

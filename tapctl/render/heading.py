@@ -13,6 +13,8 @@ _ACCOUNT_DIGITS: Final = 12
 _HASH_SHOWN: Final = 8
 _TIMED: Final = ("apply", "destroy")
 """Verbs whose duration people are told; programs are told every one's."""
+ANSWERS: Final = ("outputs", "graph", "manifest show", "schema")
+"""Verbs whose answer stands alone, for ``$(…)`` and files: people get a verdict only where there is no answer."""
 _STYLES: Final = {0: "good", 2: "change"}
 
 
@@ -40,7 +42,8 @@ def account(number: str) -> str:
 
 def verdict_line(verdict: Verdict, paint: Paint = PLAIN) -> str:
     """The last line: ``APPLY prod: CONVERGED in 11 m 02 s · 23 created``; without a status the counts alone."""
-    who = f"{verdict.verb.upper()} {verdict.env}".rstrip()
+    verb = verdict.verb.partition(" ")[0].upper()
+    who = f"{verb} {sentence(verdict.suffix or verdict.env)}".rstrip()
     status = paint(_STYLES.get(verdict.exit, "bad"), verdict.status)
     if status and verdict.verb in _TIMED:
         status += f" in {took(verdict.elapsed_s)}"

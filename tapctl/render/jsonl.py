@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TextIO
 
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event, Failed, Finished, Left, Progress, Result, Skipped
-from tapctl.engine.plan import Action, Plan
 from tapctl.errors import TapctlError
 from tapctl.render import records
 from tapctl.render.clean import sentence
@@ -24,10 +24,10 @@ _EXECUTING: Final = ("apply", "destroy")
 
 
 class JsonScreen:
-    """Writes what a verb says as JSON Lines; questions and warnings go to stderr, as text."""
+    """Writes what a verb says as JSON Lines; notes, questions and warnings go to stderr, as text."""
 
-    def __init__(self, stdin: TextIO, out: Out, err: Out) -> None:
-        self.stdin, self.out, self.err = stdin, out, err
+    def __init__(self, stdin: TextIO, out: Out, err: Out, *, quiet: bool = False) -> None:
+        self.stdin, self.out, self.err, self.quiet = stdin, out, err, quiet
         self.target = Header("")
         self.introduced = False
         self.unchanged: list[str] = []
@@ -37,13 +37,15 @@ class JsonScreen:
         self.elapsed: dict[str, float] = {}
 
     def header(self, header: Header) -> None:
-        """Keep it; the first line is written once it is known who we are, or that it is about many."""
+        """Keep it; the first line is written with the first other one, or once all that it tells is known."""
         self.target = header
-        if header.identity or not header.env:
+        if header.identity or header.many:
             self._introduce()
 
     def note(self, text: str) -> None:
-        """Programs do not need it."""
+        """One sentence on stderr, unless quiet: somebody may be looking, and a log shows that it goes on."""
+        if not self.quiet:
+            self.err.lines(sentence(text))
 
     def warn(self, text: str) -> None:
         """One sentence on stderr."""
@@ -76,7 +78,7 @@ class JsonScreen:
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
         """One line a finding."""
         for one in report.findings:
-            self._write(records.finding(one, advice.get((one.address, one.field))))
+            self._write(records.finding(one, advice.get((one.address, one.field))) | self._whose())
 
     def table(
         self,
@@ -102,7 +104,7 @@ class JsonScreen:
 
     def error(self, error: TapctlError, state: str = "") -> None:
         """One line; on stderr where stdout is lost."""
-        self._write(records.error(error, state))
+        self._write(records.error(error, state) | self._whose())
         if self.out.lost is not None:
             self.err.lines(*error_lines(error, state))
 
@@ -118,6 +120,10 @@ class JsonScreen:
             self.unchanged = []
         self._write(records.verdict(verdict))
         self.out.check()
+
+    def _whose(self) -> dict[str, str]:
+        """Which of many environments a line is about."""
+        return {"env": self.target.env, "suffix": self.target.suffix}
 
     def _introduce(self) -> None:
         if not self.introduced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
@@ -12,43 +13,67 @@ from tapctl.render.tracker import Tracker
 
 HEARTBEAT_S: Final = 30.0
 """So long nothing is said before the log is told what is still awaited; CI systems end what is silent."""
+_LATE: Final = 0.01
+"""Where nothing runs that could be told: after this part of the heartbeat it is looked again."""
 
 
 class LinesView:
-    """Writes lines that a log can keep. The engine's own Progress, every 15 s at most, drives the heartbeat."""
+    """Writes lines that a log can keep. A thread of its own gives the sign of life: a call may hang for a minute."""
 
-    def __init__(self, err: Out, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, err: Out, *, clock: Callable[[], float] = time.monotonic, heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
         self.err = err
         self.clock = clock
+        self.heartbeat_s = heartbeat_s
         self.tracker: Tracker | None = None
         self.told = 0.0
+        self._over = threading.Event()
+        self._turn = threading.RLock()
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
         """Remember what there is to do."""
-        self.told = self.clock()
-        self.tracker = Tracker(addresses, needs, self.told)
+        with self._turn:
+            self.told = self.clock()
+            self.tracker = Tracker(addresses, needs, self.told)
+            self._over = threading.Event()
+        threading.Thread(target=self._live, args=(self._over,), daemon=True).start()
 
     def event(self, event: Event) -> None:
-        """Tell a change; tell what is awaited where nothing was told for long."""
-        tracker, now = self.tracker, self.clock()
-        assert tracker is not None
-        changed = tracker.take(event, now)
-        if isinstance(event, Finished | Failed | Left):
-            self.say(tracker.ended_row(event))
-        elif changed:
-            self.say(tracker.running_row(event.address, now))
-        elif now - self.told >= HEARTBEAT_S and tracker.running:
+        """Tell a change, and an end."""
+        with self._turn:
+            tracker, now = self.tracker, self.clock()
+            assert tracker is not None
+            changed = tracker.take(event, now)
+            if isinstance(event, Finished | Failed | Left):
+                self.say(tracker.ended_row(event))
+            elif changed:
+                self.say(tracker.running_row(event.address, now))
+
+    def beat(self) -> None:
+        """Tell what is awaited, where nothing was told for long."""
+        with self._turn:
+            tracker, now = self.tracker, self.clock()
+            if tracker is None or not tracker.running or now - self.told < self.heartbeat_s:
+                return
             self.say(f"  still waiting, {tracker.count(now)}:")
             for one in tracker.running:
                 self.say(tracker.running_row(one, now))
 
     def say(self, line: str) -> None:
         """A line on stderr; it counts as a sign of life."""
-        self.told = self.clock()
-        self.err.lines(line)
+        with self._turn:
+            self.told = self.clock()
+            self.err.lines(line)
 
     def end(self) -> None:
         """Tell what was never begun."""
-        if self.tracker is not None and self.tracker.skipped:
-            self.say(self.tracker.skipped_line())
-        self.tracker = None
+        self._over.set()
+        with self._turn:
+            if self.tracker is not None and self.tracker.skipped:
+                self.say(self.tracker.skipped_line())
+            self.tracker = None
+
+    def _live(self, over: threading.Event) -> None:
+        while not over.wait(max(self.told + self.heartbeat_s - self.clock(), self.heartbeat_s * _LATE)):
+            self.beat()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapctl.engine.plan import Action, Change, FieldChange, Plan
+from tapctl.engine.change import Action, Change, FieldChange, Plan
+from tapctl.engine.model import Impact
 from tapctl.render.clean import sentence
 from tapctl.render.paint import PLAIN, Paint
 from tapctl.render.rows import Block, Detail, block_lines
 from tapctl.render.values import LIMIT, REMOVE, pair, short, shown
 
 OUTSIDE: Final = "changed outside tapctl; apply will undo it"
+REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 _SYMBOLS: Final = {
     Action.SETTLE: "…",
@@ -37,7 +39,9 @@ def is_told(change: Change) -> bool:
 
 
 def _block(change: Change, *, verbose: bool) -> Block:
-    notes = [OUTSIDE if change.outside and not change.blocked else "", change.note]
+    outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
+    loss = change.impact.word if change.impact is Impact.DATA_LOSS else ""
+    notes = [outside if not change.blocked else "", loss, change.note]
     blocked = change.blocked
     return Block(
         symbol=_symbol(change),
@@ -78,4 +82,4 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
 def _changed(change: FieldChange, limit: int | None) -> Detail:
     have, want = pair(change.have, change.want, limit=limit)
     wanted = REMOVE if change.want is None else want
-    return Detail(change.path, f"{have} → {wanted}", change.impact.name.lower())
+    return Detail(change.path, f"{have} → {wanted}", change.cost)

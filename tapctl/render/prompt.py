@@ -11,7 +11,12 @@ from tapctl.render.out import Out
 def ask(stdin: TextIO, err: Out, question: str, expected: str) -> bool:
     """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
     err.text(f"{sentence(question)} ")
-    answer = stdin.readline()
+    try:
+        answer = stdin.readline()
+    except BaseException:
+        # Ctrl-C: the terminal has written ^C behind the question.
+        err.lines("")
+        raise
     if not answer.endswith("\n"):
         # The next line starts on a line of its own.
         err.lines("")

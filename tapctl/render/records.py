@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from tapctl import __version__
 from tapctl.engine import refs
+from tapctl.engine.change import Change
 from tapctl.engine.drift import Finding
 from tapctl.engine.events import Failed, Finished, Left, Progress, Result, Skipped
-from tapctl.engine.plan import Change
-from tapctl.errors import AwsError, AwsLost, ConfigError, LockHeld, NotConverged, TapctlError
+from tapctl.errors import AwsError, ConfigError, TapctlError
 from tapctl.render.screen import Advice, Header, Verdict
 
 UI: Final = "1.0"
@@ -46,12 +46,14 @@ def planned_change(change: Change) -> Record:
                 "path": one.path,
                 "have": refs.plain(one.have),
                 "want": refs.plain(one.want),
-                "impact": one.impact.name.lower(),
+                "impact": one.impact.word,
                 "outside": one.outside,
+                "until": one.until,
             }
             for one in change.fields
         ],
-        "impact": change.impact.name.lower(),
+        "impact": change.impact.word,
+        "outside": change.outside,
         "pending": {name: {"until": one.until, "detail": one.detail} for name, one in sorted(change.pending.items())},
         "unread": dict(change.unread),
         "unexpected": list(change.unexpected),
@@ -87,7 +89,7 @@ def resource(address: str, result: Result, elapsed_s: float = 0, note: str = "")
 def ended(event: Finished | Failed | Left | Skipped, elapsed_s: float = 0) -> Record:
     """How one resource ended, by its last event. What was left while AWS goes on has not succeeded: failed."""
     if isinstance(event, Finished):
-        return resource(event.address, event.result, event.elapsed_s, event.note)
+        return resource(event.address, event.result, event.elapsed_s, event.said)
     if isinstance(event, Failed):
         return resource(event.address, Result.FAILED, event.elapsed_s, event.error.cause) | {"code": event.error.code}
     if isinstance(event, Left):
@@ -112,11 +114,12 @@ def finding(found: Finding, advice: Advice | None) -> Record:
         "note": found.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
+        "read": advice.read if advice else "",
     }
 
 
 def error(failed: TapctlError, state: str = "") -> Record:
-    """An error. ``retry_safe``: the same command, run again as it is, harms nothing and may well succeed."""
+    """An error. ``retry_safe``: the same command, run again as it is, goes on from here or may well succeed."""
     made: Record = {
         "type": "error",
         "code": failed.code,
@@ -124,7 +127,7 @@ def error(failed: TapctlError, state: str = "") -> Record:
         "why": failed.evidence,
         "hint": failed.hint,
         "aws": None,
-        "retry_safe": isinstance(failed, NotConverged | LockHeld | AwsLost),
+        "retry_safe": failed.retry_safe,
         "state": state,
     }
     if isinstance(failed, AwsError):
@@ -147,6 +150,7 @@ def verdict(last: Verdict) -> Record:
         "type": "verdict",
         "verb": last.verb,
         "env": last.env,
+        "suffix": last.suffix,
         "status": last.status,
         "exit": last.exit,
         "counts": dict(last.counts),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from tapctl.engine.change import Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
 
 
@@ -27,6 +27,8 @@ class Header:
     config_hash: str = ""
     networking: str = ""
     """One line on the networking stack: its reference, VPC, subnets and zones."""
+    many: bool = False
+    """Whether it is about all environments there are, or about none."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Verdict:
 
     verb: str
     env: str
+    """The environment, or ``all``."""
     status: str
     exit: int
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -46,14 +49,18 @@ class Verdict:
     """Those of them that may have changed the stack."""
     manifest: str = ""
     """Where the record is."""
+    suffix: str = ""
+    """What people are told it is about; empty: the environment."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do about one drifted field: where to edit if the live value is wanted, what undoes it if not."""
+    """What to do about one finding: where to edit if the live value is wanted, what undoes it if not."""
 
     edit: str = ""
     undo: str = ""
+    read: str = ""
+    """How it can be told next time, where it could not be read."""
 
 
 class Screen(Protocol):

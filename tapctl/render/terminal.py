@@ -32,7 +32,7 @@ def choose(
     out, err = Out(stdout, "stdout"), Out(stderr, "stderr")
     answers = stdin or sys.stdin
     if json:
-        return JsonScreen(answers, out, err)
+        return JsonScreen(answers, out, err, quiet=quiet)
     colour = not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
     progress: View
     if quiet:

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TextIO
 
+from tapctl.engine.change import Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
 from tapctl.render import clean
 from tapctl.render.drift_text import drift_lines
 from tapctl.render.errors_text import error_lines
-from tapctl.render.heading import header_lines, verdict_line
+from tapctl.render.heading import ANSWERS, header_lines, verdict_line
 from tapctl.render.out import Out
 from tapctl.render.paint import Paint
 from tapctl.render.plan_text import plan_lines
@@ -36,15 +36,10 @@ class TextScreen:
         self.paint_err = Paint(on=colour and err.stream.isatty())
         self.target: Header | None = None
         """The header while it is not shown."""
-        self.announced = ""
-        """The environment of which was said that AWS is asked."""
 
     def header(self, header: Header) -> None:
-        """Keep it until there is a report or an error to head; say at once that AWS is asked."""
+        """Keep it until there is a report or an error to head."""
         self.target = header
-        if header.region and not header.identity and header.env != self.announced:
-            self.announced = header.env
-            self.note(f"{header.verb} {header.env}: asking AWS who we are")
 
     def note(self, text: str) -> None:
         """One sentence on stderr, unless quiet."""
@@ -106,13 +101,16 @@ class TextScreen:
         self.err.lines(*error_lines(error, state, self.paint_err))
 
     def verdict(self, verdict: Verdict) -> None:
-        """The last line.
+        """The last line; on stderr where stdout is for the answer alone, and there is none.
 
         Raises:
             TapctlError: something on stdout could not be written.
         """
         self.end()
-        self.out.lines(verdict_line(verdict, self.paint))
+        if verdict.verb in ANSWERS:
+            self.err.lines(verdict_line(verdict, self.paint_err))
+        else:
+            self.out.lines(verdict_line(verdict, self.paint))
         self.out.check()
 
     def _head(self, where: Out, paint: Paint) -> None:

@@ -81,7 +81,7 @@ class Tracker:
         """One line on how it ended."""
         if isinstance(event, Finished):
             symbol = "…" if event.result is Result.SKIPPED else "✓"
-            return self._row(symbol, event.address, event.result, took(event.elapsed_s), sentence(event.note))
+            return self._row(symbol, event.address, event.result, took(event.elapsed_s), sentence(event.said))
         if isinstance(event, Failed):
             return self._row("✗", event.address, "failed", took(event.elapsed_s), sentence(event.error.cause))
         rest = "left; AWS goes on with what it has accepted"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tapctl.command import Options
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Screen, Verdict
+from tapctl.render.screen import Screen
 
 
-def told(screen: Screen, verb: str, env: str = "", where: str = "") -> int:
+def told(options: Options, screen: Screen) -> int:
     """Tell programs their last line; returns the exit status."""
     if isinstance(screen, JsonScreen):
-        screen.verdict(Verdict(verb, env, "OK", 0, manifest=where))
+        screen.verdict(options.verdict("OK", 0))
     return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tapctl.config_values import did_you_mean
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.graph import Removal, building, removing
-from tapctl.engine.plan import Action, Plan
 from tapctl.engine.remove import Leaving
 from tapctl.errors import AwsRefused, StoreFailed, UsageError
 from tapctl.execution import Outcome, Runner
@@ -17,10 +18,15 @@ from tapctl.stack import RANKS
 from tapctl.verbs.planning import Survey, counted, show_blocked, survey, verdict
 
 
-def apply(run: Run, *, allowed: tuple[str, ...] = ()) -> int:
-    """Make the environment what its configuration says."""
+def apply(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False) -> int:
+    """Make the environment what its configuration says.
+
+    ``adopted``: addresses of what is somebody else's and is taken over. ``allowed``: of what holds data and may be
+    removed. ``reboot``: what waits for a reboot gets it.
+    """
     with run.locked() as lease:
-        found = survey(run, allowed)
+        found = survey(run, adopted=adopted, allowed=allowed, reboot=reboot)
+        _check_adopted(run, adopted, [one.address for one in found.stack])
         run.screen.plan(found.plan)
         if found.plan.blocked:
             return verdict(run, "BLOCKED", show_blocked(run, found.plan), counted(found.plan), "nothing was changed")
@@ -40,6 +46,20 @@ def apply(run: Run, *, allowed: tuple[str, ...] = ()) -> int:
         except StoreFailed as error:
             return verdict(run, "NOT RECORDED", runner.unsaved(error), _results(outcome, found.plan), "all is made")
         return _converged(run, found, outcome)
+
+
+def _check_adopted(run: Run, adopted: tuple[str, ...], wanted: list[str]) -> None:
+    """Hold what is to be taken over against what is wanted: a slip must not pass for a permission.
+
+    Raises:
+        UsageError: it is no address of this stack.
+    """
+    for one in adopted:
+        if one not in wanted:
+            raise UsageError(
+                f"--adopt {one} names nothing that this stack has{did_you_mean(one, wanted)}",
+                hint=f"an address is type/id, as {run.command('plan')} shows them",
+            )
 
 
 def consent(run: Run, question: str) -> bool:
@@ -87,7 +107,7 @@ def departures(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Leav
         reconciler = reconcilers[entry.type]
         facets = facets_of(entry, manifest, reconcilers)
         leaving[here] = Leaving(here, reconciler, entry.id, likeness(entry, reconciler), entry, facets)
-        removals.append(Removal(here, entry.type, frozenset(entry.needs), reconciler.early))
+        removals.append(Removal(here, entry.type, frozenset(entry.needs), reconciler.early, reconciler.outlived_by))
     return leaving, removals
 
 

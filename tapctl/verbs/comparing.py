@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
+from tapctl.command import Options
 from tapctl.config import Config, load, load_all
 from tapctl.manifest.entry import Manifest, Phase, check
 from tapctl.parity import Parity, Recorded, compare, compare_manifests
-from tapctl.render.screen import Screen, Verdict
-from tapctl.run import Options, bare_store, deployed
+from tapctl.render.screen import Header, Screen
+from tapctl.which import bare_store, is_deployed
 
 _ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
 
 
 def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> int:
-    """Compare all environments, or those named: their files, and the records there are of them."""
-    began = time.monotonic()
+    """Compare all environments, or those named: their files, and the records there are of them.
+
+    One alone is compared with all the others: what any two others differ in, one of them differs in from this one.
+    """
+    screen.header(Header(options.verb, many=True))
     configs = load_all(options.config)
     for env in set(environments) - set(configs):
         load(options.config, env)  # which tells what there is
-    chosen = {env: configs[env] for env in environments or sorted(configs)}
-    known = _known(options, chosen)
+    chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
+    known = _known(options, screen, chosen)
     found = [
         ("files", compare(chosen)),
         ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()})),
@@ -34,24 +37,27 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
     summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
     counts = {"allowed": allowed, "disallowed": refused}
     code = 2 if refused else 0
-    status = "DIFFERENT" if refused else "OK"
-    screen.verdict(Verdict("parity", "all", status, code, counts, summary, time.monotonic() - began))
+    screen.verdict(options.verdict("DIFFERENT" if refused else "OK", code, counts, summary))
     return code
 
 
-def _known(options: Options, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
-    """The records there are of these environments; in whichever region each was deployed.
+def _known(options: Options, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
+    """The records there are of these environments, and of no other; in whichever region each was deployed.
 
     Raises:
-        ManifestError: one is of another environment.
+        ManifestError: one cannot be read, or is of another environment.
         WrongTarget: one is of another account.
     """
-    store = bare_store(options)
-    known = deployed(store)
-    found = {env: known[env] for env in chosen if env in known}
-    for env, one in found.items():
-        account = chosen[env].account_id
+    found = {}
+    for env, config in chosen.items():
+        store = bare_store(options, screen, config)
+        stored = store.read(env)
+        if stored is None:
+            continue
+        one, account = stored.manifest, config.account_id
         check(one, store.location(env), environment=env, suffix=env, account=account, region=one.region)
+        if is_deployed(one):
+            found[env] = one
     return found
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tapctl.advice import advise
+from tapctl.command import Options
 from tapctl.engine.drift import Report, State, compare_with_record
 from tapctl.engine.observe import look
-from tapctl.errors import ManifestError, TapctlError
-from tapctl.failing import advise as hint
-from tapctl.failing import exit_of
+from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Phase
 from tapctl.reconcilers import registry
 from tapctl.records import looks_of
-from tapctl.render.screen import Screen, Verdict
-from tapctl.run import Options, Run, bare_store, deployed, open_run
+from tapctl.render.screen import Header, Screen
+from tapctl.run import Run, open_run
+from tapctl.verbs.every import each, worst
 from tapctl.verbs.planning import verdict
-
-_WORST_FIRST = (9, 3, 5, 6, 1, 4, 2, 7, 0)
+from tapctl.which import is_there, known
 
 
 def drift(run: Run) -> int:
@@ -58,23 +55,32 @@ def judged(report: Report) -> tuple[str, int, dict[str, int], str]:
     return "" if report.findings else "OK", 0, counts, said
 
 
-def drift_all(options: Options, screen: Screen, open_one: Callable[[Options, Screen], Run] = open_run) -> int:
-    """Compare every environment that the state knows; the exit status is the worst of theirs."""
-    from dataclasses import replace
+def drift_all(options: Options, screen: Screen) -> int:
+    """Compare every environment that the state knows; the exit status is the worst of theirs.
 
-    known = deployed(bare_store(options))
-    codes: dict[str, int] = {}
-    for suffix, manifest in sorted(known.items()):
-        try:
-            codes[suffix] = drift(open_one(replace(options, env=manifest.environment, suffix=suffix), screen))
-        except TapctlError as error:
-            hint(error)
-            screen.error(error)
-            codes[suffix] = exit_of(error)
-            screen.verdict(Verdict(options.verb, suffix, "FAILED", codes[suffix], summary=error.cause))
-    worst = min(codes.values(), key=_WORST_FIRST.index, default=0)
-    clean = sum(code == 0 for code in codes.values())
+    Raises:
+        ManifestError: the folder of the records is not there. Whoever checks on a schedule has misspelt it, or has not
+            got the records: that is not "nothing has drifted".
+    """
+    screen.header(Header(options.verb, many=True))
+    found = known(options, screen)
+    if not found:
+        return _nothing(options, screen)
+    codes = each(options, screen, found, lambda part, _: drift(open_run(part, screen)), verdicts=True)
+    code = worst(codes.values())
+    clean = sum(one == 0 for one in codes.values())
     counts = {"environments": len(codes), "clean": clean}
-    summary = f"{clean} of {len(codes)} environments are as recorded" if codes else "the state knows no environment"
-    screen.verdict(Verdict(options.verb, "all", "OK" if worst == 0 else "", worst, counts, summary))
-    return worst
+    summary = f"{clean} of {len(codes)} environments are as recorded"
+    screen.verdict(options.verdict("OK" if code == 0 else "", code, counts, summary))
+    return code
+
+
+def _nothing(options: Options, screen: Screen) -> int:
+    if not is_there(options):
+        raise ManifestError(
+            f"there is no folder of records: {options.state}",
+            hint="name it with --state or TAPCTL_STATE; the first apply makes it",
+        )
+    screen.warn(f"nothing was compared: {options.state} holds no record of anything that is deployed")
+    screen.verdict(options.verdict("NOTHING", 0, {"environments": 0, "clean": 0}, "the state knows no environment"))
+    return 0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
+from tapctl.command import Options
 from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Manifest, dump
 from tapctl.manifest.history import Unlock, change, unlocks, version, versions
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.store import Holder
-from tapctl.render.screen import Screen, Verdict
-from tapctl.run import Options, bare_store, open_run, short, which
+from tapctl.manifest.store import Holder, Store
+from tapctl.render.screen import Screen
+from tapctl.run import open_run, short
+from tapctl.verbs.answering import told
+from tapctl.which import bare_store, check_target, recorded_as, which
 
 SHOWN = 100
 """Versions in one listing: each is an object to be read."""
@@ -21,9 +23,7 @@ _COLUMNS = ("serial", "when", "by", "run", "what")
 
 def history(options: Options, screen: Screen) -> int:
     """List what the record was: each version with who wrote it and what it changed, newest last."""
-    began = time.monotonic()
-    env, suffix = which(options)
-    store = bare_store(options)
+    env, suffix, store = _checked(options, screen)
     found, older = versions(store, suffix, SHOWN + 1)
     if not found:
         raise ManifestError(
@@ -43,39 +43,57 @@ def history(options: Options, screen: Screen) -> int:
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {one}")
     counts = {"versions": len(found) + older, "unlocks": sum(record["done"] for record in taken_away)}
     summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
-    elapsed = time.monotonic() - began
-    screen.verdict(
-        Verdict("history", suffix, "", 0, counts, summary, elapsed_s=elapsed, manifest=store.location(suffix))
-    )
+    screen.verdict(options.verdict("", 0, counts, summary))
     return 0
 
 
 def show_version(options: Options, screen: Screen, serial: int) -> int:
     """Print one version of the record."""
-    _, suffix = which(options)
-    manifest = version(bare_store(options), suffix, serial)
+    env, suffix, store = _checked(options, screen)
+    manifest = version(store, suffix, serial)
+    if manifest is None:
+        raise ManifestError(
+            f"there is no version {serial} of the record of {suffix}",
+            evidence=f"nothing of it beside {store.location(suffix)}",
+            hint=f"see which there are: {options.again('manifest history', env, suffix)}",
+        )
     screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return 0
+    return told(options, screen)
+
+
+def _checked(options: Options, screen: Screen) -> tuple[str, str, Store]:
+    """Environment, suffix and store; the record that counts now is of this very target, what it was may have moved.
+
+    Raises:
+        ManifestError: it cannot be read, or is of another environment or suffix.
+        WrongTarget: it is of another account or region.
+    """
+    config, suffix = which(options, screen)
+    store = bare_store(options, screen, config)
+    options.tally.manifest = where = store.location(suffix)
+    manifest = recorded_as(options, store, suffix)
+    if manifest is not None:
+        check_target(options, manifest, where, config, suffix)
+    return config.environment, suffix, store
 
 
 def unlock(options: Options, screen: Screen, lock_id: str) -> int:
     """Take the lock with this id away from its holder, and record who did it."""
-    began = time.monotonic()
-    _, suffix = which(options)
-    if not isinstance(bare_store(options), S3Store):
+    config, _ = which(options, screen)
+    if not isinstance(bare_store(options, screen, config), S3Store):
         summary = "there is nothing to unlock: the lock of a local record dies with its holder"
-        return _unlocked(screen, suffix, "NOTHING", summary, began)
+        return _unlocked(options, screen, "NOTHING", summary)
     run = open_run(options, screen)
     who = run.aws.identity
     by = Holder.here(short(who) if who else "", options.command, os.environ)
     assert isinstance(run.store, S3Store), "it was one a moment ago"
-    if run.store.unlock(suffix, lock_id, by, screen.note):
-        return _unlocked(screen, suffix, "UNLOCKED", f"{lock_id} was taken away by {by.who}, and recorded", began)
-    return _unlocked(screen, suffix, "NOTHING", "there is nothing to unlock: nobody holds the lock", began)
+    if run.store.unlock(run.suffix, lock_id, by, screen.note):
+        return _unlocked(options, screen, "UNLOCKED", f"{lock_id} was taken away by {by.who}, and recorded")
+    return _unlocked(options, screen, "NOTHING", "there is nothing to unlock: nobody holds the lock")
 
 
-def _unlocked(screen: Screen, suffix: str, status: str, summary: str, began: float) -> int:
-    screen.verdict(Verdict("unlock", suffix, status, 0, {}, summary, time.monotonic() - began))
+def _unlocked(options: Options, screen: Screen, status: str, summary: str) -> int:
+    screen.verdict(options.verdict(status, 0, {}, summary))
     return 0
 
 

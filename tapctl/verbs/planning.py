@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Final
 
 from tapctl.beside import beside
+from tapctl.config_values import did_you_mean
+from tapctl.engine.change import Action, Plan
 from tapctl.engine.graph import Stack
+from tapctl.engine.model import address
 from tapctl.engine.observe import Look, look
-from tapctl.engine.plan import Action, Plan, make_plan
+from tapctl.engine.plan import make_plan
+from tapctl.errors import UsageError
+from tapctl.graphing import addresses
 from tapctl.image import resolve as resolve_image
 from tapctl.manifest.entry import Manifest, Phase
-from tapctl.networking import NetworkContract
+from tapctl.names import Names
+from tapctl.networking import Arrivals, NetworkContract
 from tapctl.networking import resolve as resolve_network
 from tapctl.package import build as build_package
+from tapctl.package import handler_of
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.records import looks_of
-from tapctl.render.screen import Verdict
 from tapctl.run import Run
 from tapctl.stack import Release, build
-
-HANDLER: Final = Path("handlers") / "payment_processor"
 
 
 @dataclass(frozen=True)
@@ -36,27 +40,65 @@ class Survey:
     plan: Plan
 
 
-def survey(run: Run, allowed: tuple[str, ...] = ()) -> Survey:
-    """Read everything, change nothing."""
+def survey(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False) -> Survey:
+    """Read everything, change nothing; see `make_plan` for what is allowed."""
     manifest, version = run.recorded()
-    deployed = any(entry.phase is Phase.MADE for entry in manifest.entries.values())
+    _check_allowed(run, allowed, manifest)
     released = beside(partial(release, run))
-    network = resolve_network(run.aws, run.config.networking, deployed=deployed)
+    arrivals = still_to_come(manifest, run.names, run.config.database.instance_count)
+    network = resolve_network(run.aws, run.config.networking, folder=run.options.config, arrivals=arrivals)
     run.screen.header(run.header(describe(network)))
     stack = build(run.config, run.names, network, released.result())
     reconcilers = registry()
     wanted = [Look(one.reconciler, one.id, one.spec) for one in stack]
     leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
     seen = look(run.aws, [*wanted, *looks_of(leftover, reconcilers)])
-    plan = make_plan(stack, manifest.entries, seen, run.owner, reconcilers, allowed=allowed)
+    plan = make_plan(
+        stack,
+        manifest.entries,
+        seen,
+        run.owner,
+        reconcilers,
+        allowed=allowed,
+        adopted=adopted,
+        reboot=reboot,
+    )
     return Survey(stack, network, manifest, version, plan)
+
+
+def _check_allowed(run: Run, allowed: tuple[str, ...], manifest: Manifest) -> None:
+    """Make sure that each address may be one of ours.
+
+    One of a type of ours that is not there is a warning and no error: an earlier run of the same command, which was
+    cut off, may have removed it already. Misspelt, it lets nothing be removed, and the plan says so.
+
+    Raises:
+        UsageError: it is no address of anything that tapctl manages.
+    """
+    there = {*manifest.entries, *addresses(run.config, run.suffix)}
+    for one in allowed:
+        near = did_you_mean(one, sorted(there)) if one not in there else ""
+        if one.partition("/")[0] not in registry():
+            raise UsageError(
+                f"--allow {one} names nothing that tapctl manages{near}",
+                hint=f"an address is type/id, as {run.command('plan')} shows them",
+            )
+        if one not in there:
+            run.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
+
+
+def still_to_come(manifest: Manifest, names: Names, instances: int) -> Arrivals:
+    """What will take addresses in the subnets: an apply that was interrupted has recorded what took its own already."""
+    made = {here for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+    members = {address(DbInstance.type, names.instance(index)) for index in range(instances)}
+    return Arrivals(address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
 def release(run: Run) -> Release:
     """What the function is to run: the image's digest now, or our handler as a zip."""
     processor = run.config.processor
     if processor.package == "zip":
-        return Release(package=build_package(HANDLER))
+        return Release(package=build_package(handler_of(run.options.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
     return Release(image_uri=resolve_image(run.aws, processor.image, run.config.account_id, run.aws.region))
 
@@ -104,18 +146,5 @@ def counted(found: Plan) -> dict[str, int]:
 
 def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:
     """Say the last line; returns the exit status."""
-    run.screen.verdict(
-        Verdict(
-            verb=run.options.verb,
-            env=run.suffix,
-            status=status,
-            exit=code,
-            counts=counts,
-            summary=summary,
-            elapsed_s=run.elapsed(),
-            api_calls=run.aws.traffic.calls.total(),
-            changing_calls=run.aws.traffic.changes.total(),
-            manifest=run.location,
-        )
-    )
+    run.screen.verdict(run.options.verdict(status, code, counts, summary))
     return code

@@ -1,24 +1,18 @@
-"""Commands that tell what is deployed and change nothing: status, outputs, graph, manifest show."""
+"""Commands that tell what is recorded or configured and ask AWS nothing: outputs, graph, manifest show."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from tapctl.config import check_suffix, environments, load
-from tapctl.engine.model import Observed, address
-from tapctl.engine.observe import look
-from tapctl.errors import AwsError, ManifestError, TapctlError, UsageError
+from tapctl.command import Options
+from tapctl.engine.model import address
+from tapctl.errors import ManifestError, UsageError
 from tapctl.graphing import draw
-from tapctl.manifest.entry import Entry, Manifest, Phase, check, dump
+from tapctl.manifest.entry import Manifest, Phase, dump
 from tapctl.names import Names
-from tapctl.reconcilers import registry
-from tapctl.records import looks_of
-from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Header, Screen, Verdict
-from tapctl.run import Options, Run, bare_store, deployed, open_run, which
+from tapctl.render.screen import Screen
 from tapctl.verbs.answering import told
+from tapctl.which import bare_store, check_target, which
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -48,10 +42,10 @@ def outputs(options: Options, screen: Screen, name: str | None) -> int:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(found))}")
     if name is not None:
         screen.document(found[name], {"type": "output", "name": name, "value": found[name]})
-        return told(screen, options.verb, manifest.suffix, where)
+        return told(options, screen)
     for each, value in sorted(found.items()):
         screen.output(each, value)
-    return told(screen, options.verb, manifest.suffix, where)
+    return told(options, screen)
 
 
 def values(manifest: Manifest) -> dict[str, str]:
@@ -87,106 +81,30 @@ def recorded(options: Options, screen: Screen) -> tuple[Manifest, str]:
         ManifestError: there is none, or it is another environment's.
         WrongTarget: it is another account's or region's.
     """
-    env, suffix = which(options)
-    config = load(options.config, env)
-    check_suffix(suffix, env, environments(options.config))
-    store = bare_store(options)
+    config, suffix = which(options, screen)
+    store = bare_store(options, screen, config)
     stored, where = store.read(suffix), store.location(suffix)
+    options.tally.manifest = where
     if stored is None:
         raise ManifestError(
             f"there is no record of {suffix}",
             evidence=f"nothing at {where}",
-            hint=f"{options.again('apply', env, suffix)} makes it",
+            hint=f"{options.again('apply', config.environment, suffix)} makes it",
         )
-    region = options.region or config.region
-    manifest = stored.manifest
-    check(manifest, where, environment=env, suffix=suffix, account=config.account_id, region=region)
-    if isinstance(screen, JsonScreen):
-        screen.header(Header(options.verb, env, suffix, manifest.account, region, config_hash=manifest.config_hash))
-    return manifest, where
+    check_target(options, stored.manifest, where, config, suffix)
+    return stored.manifest, where
 
 
 def show_manifest(options: Options, screen: Screen) -> int:
     """Print the record itself."""
-    manifest, where = recorded(options, screen)
+    manifest, _ = recorded(options, screen)
     screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return told(screen, options.verb, manifest.suffix, where)
+    return told(options, screen)
 
 
 def graph(options: Options, screen: Screen, *, kind: str) -> int:
     """Print the stack as a picture's source; offline."""
-    env, suffix = which(options)
-    check_suffix(suffix, env, environments(options.config))
-    text = draw(load(options.config, env), suffix, kind)
+    config, suffix = which(options, screen)
+    text = draw(config, suffix, kind)
     screen.document(text, {"type": "graph", "format": kind, "text": text})
-    return told(screen, options.verb, suffix)
-
-
-def status(options: Options, screen: Screen) -> int:
-    """One row an environment: what is deployed, since when, by whom, healthy or not."""
-    began = time.monotonic()
-    known = deployed(bare_store(options))
-    if options.env is not None:
-        load(options.config, options.env)
-    if options.named:
-        known = {suffix: one for suffix, one in known.items() if suffix == (options.suffix or options.env)}
-    else:
-        screen.header(Header("status"))
-    records = [
-        _row(replace(options, env=manifest.environment, suffix=suffix), screen, manifest)
-        for suffix, manifest in sorted(known.items())
-    ]
-    columns = ("environment", "resources", "since", "by", "config", "health")
-    screen.table(columns, [[str(record[one]) for one in columns] for record in records], records)
-    sick = sum(record["health"] != "healthy" for record in records)
-    summary = f"{len(records)} deployed · {len(records) - sick} healthy"
-    name = options.suffix or options.env or "all"
-    screen.verdict(
-        Verdict("status", name, "", 0, {"deployed": len(records), "unhealthy": sick}, summary, time.monotonic() - began)
-    )
-    return 0
-
-
-def _row(options: Options, screen: Screen, manifest: Manifest) -> dict[str, Any]:
-    """One environment; where AWS cannot be asked, what the record tells.
-
-    Raises:
-        ManifestError: its record is of another environment.
-        WrongTarget: its record is of another account or region.
-    """
-    try:
-        run = open_run(options, screen)
-    except TapctlError as error:
-        return _told(manifest, "unknown", f"unknown: {error.cause}")
-    run.recorded()
-    config = "current" if run.hash == manifest.config_hash else "differs from the files"
-    try:
-        return _told(manifest, config, _health(run, manifest))
-    except AwsError as error:
-        return _told(manifest, config, f"unknown: {error.cause}")
-
-
-def _told(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
-    return {
-        "type": "status",
-        "environment": manifest.suffix,
-        "resources": sum(entry.phase is not Phase.KEPT for entry in manifest.entries.values()),
-        "since": manifest.written_at,
-        "by": manifest.written_by,
-        "config": config,
-        "health": health,
-    }
-
-
-def _health(run: Run, manifest: Manifest) -> str:
-    """``healthy``, or the first thing that is not and why."""
-    seen = look(run.aws, looks_of(manifest.entries, registry()))
-    for here, sight in sorted(seen.items()):
-        entry: Entry = manifest.entries[here]
-        if not isinstance(sight, Observed):
-            return f"{here} is missing or cannot be read"
-        if sight.failed is not None or not sight.settled or sight.going:
-            return f"{here} is {sight.status}"
-        if entry.phase is not Phase.MADE:
-            return f"{here} was left half done: run apply again"
-    return "healthy"
+    return told(options, screen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tapctl import sandbox
+from tapctl.command import SANDBOX_FOLDER, Options
 from tapctl.config import load_all
 from tapctl.errors import SandboxError
-from tapctl.render.screen import Screen, Verdict
-from tapctl.run import SANDBOX_FOLDER, Options
+from tapctl.render.screen import Header, Screen
+from tapctl.which import note_start
 
 
 def start(options: Options, screen: Screen) -> int:
@@ -14,7 +15,9 @@ def start(options: Options, screen: Screen) -> int:
 
     An environment it cannot hold is named, and keeps no other one out.
     """
+    screen.header(Header(options.verb, many=True))
     configs = load_all(options.config)
+    note_start(screen)
     endpoint = sandbox.ensure(SANDBOX_FOLDER, [])
     held = []
     for name, config in sorted(configs.items()):
@@ -25,21 +28,23 @@ def start(options: Options, screen: Screen) -> int:
         else:
             held.append(name)
     screen.output("endpoint", endpoint)
-    screen.verdict(Verdict("sandbox", "all", "RUNNING", 0, {}, f"{endpoint} · for {', '.join(held) or 'none'}"))
+    screen.verdict(options.verdict("RUNNING", 0, {}, f"{endpoint} · for {', '.join(held) or 'none'}"))
     return 0
 
 
-def status(_options: Options, screen: Screen) -> int:
+def status(options: Options, screen: Screen) -> int:
     """Say whether it runs, and where."""
+    screen.header(Header(options.verb, many=True))
     endpoint = sandbox.status(SANDBOX_FOLDER)
     if endpoint is not None:
         screen.output("endpoint", endpoint)
-    screen.verdict(Verdict("sandbox", "all", "RUNNING" if endpoint else "STOPPED", 0, {}, endpoint or ""))
+    screen.verdict(options.verdict("RUNNING" if endpoint else "STOPPED", 0, {}, endpoint or ""))
     return 0
 
 
-def stop(_options: Options, screen: Screen) -> int:
+def stop(options: Options, screen: Screen) -> int:
     """Stop it; its state is forgotten."""
+    screen.header(Header(options.verb, many=True))
     ended = sandbox.stop(SANDBOX_FOLDER)
-    screen.verdict(Verdict("sandbox", "all", "STOPPED", 0, {}, "" if ended else "it was not running"))
+    screen.verdict(options.verdict("STOPPED", 0, {}, "" if ended else "it was not running"))
     return 0

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-import time
 
-from tapctl.config import config_hash, load, load_all, schema
-from tapctl.render.screen import Header, Screen, Verdict
-from tapctl.run import Options
+from tapctl.command import Options
+from tapctl.config import config_hash, load_all, schema
+from tapctl.package import build, handler_of
+from tapctl.render.screen import Header, Screen
 from tapctl.verbs.answering import told
+from tapctl.which import which
 
 
 def validate(options: Options, screen: Screen) -> int:
-    """Check the environment files: all of them, or the one that is named."""
-    began = time.monotonic()
-    env = options.env
-    configs = load_all(options.config) if env is None else {env: load(options.config, env)}
+    """Check the environment files, all of them or the one that is named, and the handler where they package it."""
+    if options.env is None:
+        screen.header(Header(options.verb, many=True))
+        configs = load_all(options.config)
+    else:
+        configs = {options.env: which(options, screen)[0]}
+    if any(config.processor.package == "zip" for config in configs.values()):
+        build(handler_of(options.config))
     for each, config in sorted(configs.items()):
         screen.output(each, config_hash(config))
     summary = f"valid: {', '.join(sorted(configs))}"
-    counts = {"environments": len(configs)}
-    screen.verdict(Verdict("validate", env or "all", "OK", 0, counts, summary, time.monotonic() - began))
+    screen.verdict(options.verdict("OK", 0, {"environments": len(configs)}, summary))
     return 0
 
 
-def show_schema(screen: Screen) -> int:
-    """Print the JSON Schema of both kinds of environment file."""
+def show_schema(options: Options, screen: Screen) -> int:
+    """Print the JSON Schema of both kinds of file."""
     made = schema()
-    screen.header(Header("schema"))
+    screen.header(Header(options.verb, many=True))
     screen.document(json.dumps(made, indent=2), made)
-    return told(screen, "schema")
+    return told(options, screen)

@@ -46,6 +46,7 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     # Added since: what is no list of resources.
     "status": {"environment": _TEXT, "resources": (int,), "since": _TEXT, "by": _TEXT, "health": _TEXT},
     "difference": {"where": _TEXT, "what": _TEXT, "values": (dict,), "verdict": _TEXT},
+    "certificate": {"state": _TEXT, "address": _TEXT, "until": _TEXT, "why": _TEXT},
     "graph": {"format": _TEXT, "text": _TEXT},
     "document": {},
 }

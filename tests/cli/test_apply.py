@@ -21,7 +21,7 @@ def test_a_second_apply_makes_no_changing_call(dev: World) -> None:
     again = dev.tapctl("apply", "--env", "dev")
     assert (again.code, again.changes) == (0, ())
     assert again.out.splitlines()[-2] == "  nothing to do"
-    assert "21 unchanged · 210/210 fields read back" in again.verdict
+    assert "21 unchanged · 214/214 fields read back" in again.verdict
 
 
 def test_an_apply_that_changed_nothing_leaves_the_record_as_it_is(dev: World) -> None:
@@ -51,7 +51,8 @@ def test_a_plan_says_what_it_would_undo(dev: World) -> None:
     assert "99 → 30" in planned.out
     records = dev.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
     (field,) = records[0]["fields"]
-    assert field == {"path": "timeout_s", "have": 99, "want": 30, "impact": "none", "outside": True}
+    told = {"path": "timeout_s", "have": 99, "want": 30, "impact": "none", "outside": True, "until": ""}
+    assert field == told
     assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -26,17 +27,18 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     made = key_state(world)
     planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
-    assert planned.verdict == "PLAN dev: 20 to remove · 0 kept already"
+    assert planned.verdict == "PLAN dev: 21 to remove · 0 kept already"
     # An environment that was not named wants to be: its name is the answer.
     gone = world.tapctl("destroy", typed="dev\n")
     assert gone.code == 0, gone.err
     assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
-    assert gone.verdict.endswith(" · 19 removed · 1 kept · 0 left · nothing else of ours is left")
+    assert gone.verdict.endswith(" · 20 removed · 1 kept · 0 left · nothing else of ours is left")
     assert left(world) == before | {"key:PendingDeletion"}
     state = key_state(world)
     assert (state["id"], state["days"]) == (made["id"], "7")
     kept = world.client("kms").describe_key(KeyId=made["id"])["KeyMetadata"]["DeletionDate"].date().isoformat()
-    assert f"kept: kms-key/alias/db-key-dev until {kept}" in gone.err
+    (line,) = (one for one in gone.out.splitlines() if one.startswith("kept "))
+    assert line.split()[:4] == ["kept", "kms-key", "alias/db-key-dev", kept]
     (entry,) = world.manifest()["entries"].values()
     assert (entry["phase"], entry["kept_until"]) == ("kept", kept)
     # What is shown first says what becomes of the key.
@@ -85,6 +87,42 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
     assert world.drift("dev", "--suffix", "pr-42").code == 0
     assert world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes").code == 0
     assert left(world) == before | {"key:PendingDeletion"}
+
+
+def test_the_certificate_says_what_became_of_each(world: World) -> None:
+    world.standing()
+    recorded = set(world.manifest()["entries"])
+    answer = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
+    told = {one["address"]: one for one in answer.of_type("certificate")}
+    key = "kms-key/alias/db-key-dev"
+    assert {here: one["state"] for here, one in told.items()} == dict.fromkeys(recorded, "gone") | {key: "kept"}
+    # Each has its line too, those that go with another as well.
+    assert {one["address"] for one in answer.of_type("resource")} == recorded
+    assert {one["address"] for one in answer.of_type("planned_change")} == recorded
+    kept = json.loads((world.folder / "manifests" / "dev.certificate.json").read_text())
+    assert (kept["complete"], kept["suffix"], kept["account"], kept["left"]) == (True, "dev", "123456789012", [])
+    assert set(kept["gone"]) == recorded - {key}
+    assert kept["kept"][key] == {"until": told[key]["until"], "why": told[key]["why"]}
+    # It is no manifest: nobody takes it for an environment.
+    assert world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+
+
+def test_a_strangers_function_and_cluster_keep_their_logs(world: World) -> None:
+    """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
+    world.standing()
+    world.tapctl("destroy", "--env", "dev", "--yes")
+    world.client("rds").create_db_cluster(
+        DBClusterIdentifier="db-cluster-dev",
+        Engine="aurora-postgresql",
+        MasterUsername="them",
+        MasterUserPassword="x" * 8,
+    )
+    for name in (LOGS, "/aws/rds/cluster/db-cluster-dev/postgresql"):
+        world.client("logs").create_log_group(logGroupName=name)
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ("logs:DeleteLogGroup",)), "the function's writer is nobody"
+    groups = world.client("logs").describe_log_groups()["logGroups"]
+    assert [one["logGroupName"] for one in groups] == ["/aws/rds/cluster/db-cluster-dev/postgresql"]
 
 
 def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:

@@ -34,3 +34,43 @@ def test_what_became_somebody_elses_is_left_untouched(dev: World) -> None:
         assert (refused.code, refused.changes) == (6, ())
         assert "sns-topic/alarms-dev exists and is not ours" in refused.err
     assert left(dev) == before
+    assert "--adopt sns-topic/alarms-dev" in refused.err
+    # A slip in what is named is no permission.
+    slip = dev.tapctl("apply", "--env", "dev", "--yes", "--adopt", "sns-topic/alarm-dev")
+    assert (slip.code, slip.changes) == (64, ())
+    assert "did you mean sns-topic/alarms-dev?" in slip.err
+    taken = dev.applied("dev", "--adopt", "sns-topic/alarms-dev")
+    assert taken.changes == ("sns:TagResource",)
+    assert "taken over; its tags say: ManagedBy=tapctl, EnvironmentSuffix=theirs" in taken.out
+    assert dev.applied("dev").changes == ()
+
+
+def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World) -> None:
+    """RDS would take our members' removal, and refuse the cluster's for as long as the other is there."""
+    rds = dev.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="analytics",
+        DBClusterIdentifier="db-cluster-dev",
+        Engine="aurora-postgresql",
+        DBInstanceClass="db.r6g.large",
+    )
+    for command in (["destroy", "--env", "dev", "--yes"], ["plan", "--destroy", "--env", "dev"]):
+        refused = dev.tapctl(*command)
+        assert (refused.code, refused.changes) == (6, ())
+        assert (
+            "db-cluster/db-cluster-dev holds what is not ours and is never removed: db-instance/analytics"
+            in refused.err
+        )
+        assert "aws rds delete-db-instance --db-instance-identifier analytics" in refused.err
+
+
+def test_who_is_protected_while_the_question_is_open_stays_whole(dev: World) -> None:
+    def protect() -> None:
+        dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DeletionProtection=True)
+
+    # The last look before the question is at what the key's snapshots are.
+    dev.door.after["rds:DescribeDBClusterSnapshots"] = protect
+    refused = dev.tapctl("destroy", "--env", "dev", typed="yes\n")
+    dev.door.after.clear()
+    assert (refused.code, [one for one in refused.changes if one != "rds:ModifyDBCluster"]) == (6, [])
+    assert "deletion protection is on" in refused.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
@@ -22,6 +24,7 @@ def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World) -> None:
     assert logs.describe_log_groups()["logGroups"] == []
 
 
+@pytest.mark.soak
 def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     """Whatever is left at the end is no success."""
     logs = dev.client("logs")

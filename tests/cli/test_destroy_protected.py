@@ -51,6 +51,13 @@ def test_a_protected_environment_is_refused_before_any_question(
     assert left(prod, REGION) == untouched
 
 
+def test_a_preview_says_that_it_would_be_refused(prod: World) -> None:
+    planned = prod.tapctl("plan", "--destroy", "--env", "prod")
+    assert (planned.code, planned.changes) == (6, ())
+    assert "protected = false in prod.toml" in planned.err
+    assert planned.verdict.startswith("PLAN prod: BLOCKED")
+
+
 def test_the_file_alone_is_not_enough_it_has_to_be_applied(unprotected: World, untouched: set[str]) -> None:
     refused = unprotected.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
     assert (refused.code, refused.changes) == (6, ())
@@ -65,7 +72,7 @@ def test_what_is_due_a_snapshot_wants_its_name(applied: World, untouched: set[st
         assert "--confirm prod" in refused.err
     assert left(applied, REGION) == untouched
     planned = applied.tapctl("plan", "--destroy", "--env", "prod")
-    assert planned.changes == ()
+    assert (planned.code, planned.changes) == (0, ())
     assert "final snapshot" in planned.out
 
 
@@ -81,10 +88,13 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
         "alias/db-key-prod",
         "key:Enabled",
     }
-    kept = next(line for line in gone.err.splitlines() if line.startswith("warning: kept: kms-key"))
-    assert "until its snapshots are deleted" in kept
-    assert snapshot["DBClusterSnapshotIdentifier"] in kept
-    assert "1 kept" in gone.verdict
+    name = snapshot["DBClusterSnapshotIdentifier"]
+    snapshots, keys = sorted(line for line in gone.out.splitlines() if line.startswith("kept "))
+    assert snapshots.split()[:3] == ["kept", "db-cluster-snapshot", name]
+    assert "you delete it" in snapshots
+    assert "its snapshots are deleted" in keys
+    assert name in keys
+    assert "2 kept" in gone.verdict
 
 
 def test_to_destroy_it_again_is_nothing(applied: World, gone: Answer) -> None:

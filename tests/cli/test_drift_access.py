@@ -116,6 +116,18 @@ def disable_key(world: World) -> None:
     kms.disable_key(KeyId=kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"])
 
 
+def answer_sql_over_https(world: World) -> None:
+    world.client("rds").enable_http_endpoint(ResourceArn=f"{RDS}:cluster:db-cluster-dev")
+
+
+def give_the_cluster_a_role(world: World) -> None:
+    world.client("rds").add_role_to_db_cluster(
+        DBClusterIdentifier="db-cluster-dev", RoleArn="arn:aws:iam::123456789012:role/export", FeatureName="s3Export"
+    )
+
+
+RDS = "arn:aws:rds:us-east-2:123456789012"
+CLUSTER = "db-cluster/db-cluster-dev"
 KEY = "kms-key/alias/db-key-dev"
 DB_RULES = "security-group-rules/db-sg-dev"
 CASES = [
@@ -135,10 +147,12 @@ CASES = [
     Case("the key opened to anybody", open_key, drift_of(KEY, "policy.statements")),
     Case("the key's rotation off", stop_rotation, drift_of(KEY, "rotation", "rotation_period_days")),
     Case("the key disabled", disable_key, drift_of(KEY, "enabled")),
+    Case("the Data API switched on", answer_sql_over_https, drift_of(CLUSTER, "http_endpoint")),
+    Case("a role given to the cluster", give_the_cluster_a_role, drift_of(CLUSTER, "associated_roles")),
 ]
 
 
-@pytest.mark.parametrize("case", cases(CASES, always={"an ingress rule added", "a policy attached", "trust widened"}))
+@pytest.mark.parametrize("case", cases(CASES, always={"an ingress rule added"}))
 def test_what_is_done_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 
@@ -169,5 +183,5 @@ def test_people_see_what_changed_and_what_to_do(dev: World) -> None:
     (line,) = (one for one in answer.out.splitlines() if one.startswith("  ! "))
     assert line.split() == ["!", "db-sg-dev", "rules", "+", "ingress", "10.9.0.0/16", "tcp/5432", "DRIFT"]
     assert "      undo it: tapctl apply --env dev" in answer.out.splitlines()
-    assert answer.out.splitlines()[-2] == "  checked 210 of 210 fields on 21 resources"
+    assert answer.out.splitlines()[-2] == "  checked 214 of 214 fields on 21 resources"
     assert answer.verdict == "DRIFT dev: 1 drifted · 0 pending · 0 unknown"

@@ -172,10 +172,27 @@ def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
     answer = dev.drift()
     text = dev.tapctl("drift", "--env", "dev")
     planned = dev.tapctl("plan", "--env", "dev", "--detailed-exitcode")
-    rds.reboot_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
+    rebooted = dev.applied("dev", "--reboot")
+    assert rebooted.changes == ("rds:RebootDBInstance",)
+    (line,) = (one for one in rebooted.out.splitlines() if "→ in force" in one)
+    assert line.split()[-1] == "restart"
     assert told(answer.records) == {("db-instance/db-cluster-dev-0", "parameter_group", "PENDING")}
     assert answer.code == 0
     assert text.verdict == "DRIFT dev: 0 drifted · 1 pending · 0 unknown"
     assert "PENDING until reboot" in text.out
     assert planned.code == 0
+    assert dev.drift().of_type("finding") == []
+    assert dev.applied("dev", "--reboot").changes == ()
+
+
+def test_what_a_change_of_a_static_parameter_waits_for_is_said(dev: World) -> None:
+    rds = dev.client("rds")
+    parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
+    rds.modify_db_parameter_group(DBParameterGroupName="db-instance-params-pg16-dev", Parameters=[parameter])
+    planned = dev.tapctl("plan", "--env", "dev")
+    (line,) = (one for one in planned.out.splitlines() if "parameters.max_connections" in one)
+    assert line.endswith("deferred until reboot")
+    # In one go: what is reset waits for the reboot, which it gets.
+    changed = dev.applied("dev", "--reboot")
+    assert changed.changes == ("rds:ResetDBParameterGroup", "rds:RebootDBInstance")
     assert dev.drift().of_type("finding") == []

@@ -11,7 +11,7 @@ from tests.cli.world import World
 def test_a_life_in_json_lines(world: World) -> None:
     planned = world.tapctl("plan", "--env", "dev", "--json")
     records = holds(planned, "plan")
-    assert planned.err == ""
+    assert planned.err == "plan dev: asking AWS who we are\n"
     changes = [one for one in records if one["type"] == "planned_change"]
     assert [one["action"] for one in changes] == ["create"] * 21
     assert records[-1]["counts"] == {"create": 21, "change": 0, "remove": 0, "unchanged": 0}
@@ -51,7 +51,7 @@ def test_a_life_in_json_lines(world: World) -> None:
 
     for verb in ("status", "parity", "outputs", "graph"):
         holds(world.tapctl(verb, "--json"), verb)
-    holds(world.tapctl("manifest", "show", "--json"), "show")
+    holds(world.tapctl("manifest", "show", "--json"), "manifest show")
     every = world.tapctl("drift", "--json")
     assert [one["env"] for one in every.records if one["type"] == "verdict"] == ["dev", "all"]
 
@@ -59,8 +59,8 @@ def test_a_life_in_json_lines(world: World) -> None:
     assert {one["action"] for one in preview if one["type"] == "planned_change"} == {"delete"}
     gone = holds(world.tapctl("destroy", "--env", "dev", "--yes", "--json"), "destroy")
     results = [one["result"] for one in gone if one["type"] == "resource"]
-    assert (results.count("deleted"), results.count("kept"), len(results)) == (19, 1, 20)
-    assert gone[-1]["counts"] == {"deleted": 19, "kept": 1, "left": 0}
+    assert (results.count("deleted"), results.count("kept"), len(results)) == (20, 1, 21)
+    assert gone[-1]["counts"] == {"deleted": 20, "kept": 1, "left": 0}
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])

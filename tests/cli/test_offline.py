@@ -45,6 +45,23 @@ def test_more_environments_may_be_added(files: World) -> None:
     assert files.tapctl("validate").verdict.endswith("dev, prod, qa, staging")
 
 
+def test_no_folder_is_not_the_one_we_are_in(shared: World) -> None:
+    answer = shared.tapctl("validate", "--config", "")
+    assert (answer.code, answer.verdict) == (3, "VALIDATE all: FAILED")
+    assert '--config = "": names no folder' in answer.err
+
+
+def test_a_handler_that_cannot_be_packaged_is_told(files: World) -> None:
+    files.edit("common.toml", 'package = "image"', 'package = "zip"')
+    assert files.tapctl("validate").code == 0
+    handler = files.folder / "handlers" / "payment_processor"
+    handler.rename(files.folder / "away")
+    answer = files.tapctl("validate")
+    (files.folder / "away").rename(handler)
+    assert (answer.code, answer.verdict) == (3, "VALIDATE all: FAILED")
+    assert f"{handler}: is no folder; handlers/ has to stand beside the folder of the environment files" in answer.err
+
+
 def test_all_errors_of_all_files_at_once(files: World) -> None:
     files.edit("dev.toml", "memory_mb = 1024", 'memory_mb = "lots"')
     files.edit("prod.toml", "instance_count = 2", "instance_count = 1")

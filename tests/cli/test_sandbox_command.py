@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tapctl import sandbox
-from tapctl.run import SANDBOX_FOLDER
+from tapctl.command import SANDBOX_FOLDER
 from tests.cli.world import World
 
 
@@ -37,12 +37,14 @@ def test_the_whole_of_it(user: World) -> None:
     assert (stopped.code, stopped.verdict) == (0, "SANDBOX all: STOPPED")
     started = user.tapctl("sandbox", "start")
     assert started.code == 0, started.err
+    assert started.err == "starting the embedded AWS\n"
     assert started.out.startswith("endpoint=http://127.0.0.1:")
     assert started.verdict.startswith("SANDBOX all: RUNNING")
     assert started.verdict.endswith("for dev, prod, staging")
     first = pid(user)
     assert user.tapctl("sandbox", "status").verdict.startswith("SANDBOX all: RUNNING")
-    assert user.tapctl("sandbox", "start").code == 0
+    again = user.tapctl("sandbox", "start")
+    assert (again.code, again.err) == (0, "")
     assert pid(user) == first
     assert (user.folder / ".tapctl" / "sandbox.log").exists()
 
@@ -75,6 +77,7 @@ def test_the_whole_of_it(user: World) -> None:
     # It starts by itself where it is needed; what was in it is forgotten.
     anew = user.tapctl("plan", "--env", "dev", "--sandbox")
     assert (anew.code, anew.verdict.split(" · ")[0]) == (0, "PLAN dev: 21 to create")
+    assert anew.err.startswith("starting the embedded AWS\n")
 
 
 def test_an_environment_it_cannot_hold_keeps_no_other_one_out(user: World) -> None:

@@ -13,13 +13,13 @@ ACCOUNT = "123456789012"
 REGION = "us-east-2"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def key(dev: World) -> dict[str, Any]:
     found: dict[str, Any] = dev.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster(dev: World) -> dict[str, Any]:
     (found,) = dev.client("rds").describe_db_clusters()["DBClusters"]
     return dict(found)

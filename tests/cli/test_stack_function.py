@@ -234,4 +234,5 @@ def test_the_tags_of_tapctls_own_tell_what_must_be_known_without_the_files(world
     assert {one for one in own if one[0] != "the secret"} == {
         ("alias/db-key-dev", "tapctl:deletion-window-days", "7"),
         ("db-cluster-dev", "tapctl:final-snapshot", "false"),
+        ("lambda-role-dev", "tapctl:region", "us-east-2"),
     }

@@ -21,7 +21,7 @@ def clusters(world: World, region: str) -> list[dict[str, Any]]:
 
 def test_prod_has_24_resources(prod: Answer) -> None:
     assert "24 created" in prod.verdict
-    assert "256/256 fields read back" in prod.verdict
+    assert "261/261 fields read back" in prod.verdict
 
 
 def test_prod_has_two_private_instances_of_its_class(shared: World, prod: Answer) -> None:
@@ -64,12 +64,12 @@ def test_prod_stays_in_its_region(shared: World, prod: Answer) -> None:
 def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
     again = shared.tapctl("apply", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
-    assert "24 unchanged · 256/256 fields read back" in again.verdict
+    assert "24 unchanged · 261/261 fields read back" in again.verdict
 
 
 def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
-    world.standing("staging")
+    world.applied("staging")
     client = world.client("lambda", REGIONS["staging"])
     found = client.get_function(FunctionName="payment-processor-staging")["Configuration"]
     assert (found["PackageType"], found["Runtime"], found["Handler"]) == ("Zip", "nodejs22.x", "index.handler")
@@ -83,6 +83,7 @@ def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     assert after["MemorySize"] == 2048
 
 
+@pytest.mark.soak
 def test_a_suffix_makes_an_isolated_copy_beside_dev(world: World) -> None:
     world.standing()
     before = world.path().read_bytes()

@@ -9,6 +9,20 @@ import pytest
 from tapctl import __version__
 from tests.cli.world import World
 
+EVERY = (
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "destroy",
+    "outputs",
+    "graph",
+    "status",
+    "manifest show",
+    "manifest show --serial 1",
+    "manifest history",
+    "manifest unlock --id x",
+)
 ONE = ("plan", "apply", "destroy", "outputs", "graph")
 
 
@@ -20,11 +34,28 @@ def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) 
     assert "--env dev" in answer.err
 
 
-@pytest.mark.parametrize("verb", ["drift", "status"])
-def test_of_many_none_is_fine(shared: World, verb: str) -> None:
-    answer = shared.tapctl(verb)
-    assert (answer.code, answer.asked) == (0, ())
-    assert answer.verdict.startswith(f"{verb.upper()} all:")
+class TestNone:
+    """Of many none is fine, but never taken for "all is well"."""
+
+    def test_has_no_status(self, shared: World) -> None:
+        answer = shared.tapctl("status")
+        assert (answer.code, answer.asked) == (0, ())
+        assert answer.verdict == "STATUS all: 0 deployed · 0 healthy"
+        assert "warning: there is no folder of records: ./manifests" in answer.err
+
+    def test_has_not_drifted_and_is_not_ok(self, shared: World) -> None:
+        (shared.folder / "empty").mkdir()
+        answer = shared.tapctl("drift", "--state", "empty")
+        assert (answer.code, answer.asked) == (0, ())
+        assert answer.verdict == "DRIFT all: NOTHING · the state knows no environment"
+        assert "warning: nothing was compared: empty holds no record" in answer.err
+
+    def test_was_misspelt(self, shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TAPCTL_STATE", "typo")
+        answer = shared.tapctl("drift")
+        assert (answer.code, answer.asked) == (3, ())
+        assert answer.verdict == "DRIFT all: FAILED"
+        assert "there is no folder of records: typo" in answer.err
 
 
 class TestOne:
@@ -130,18 +161,50 @@ class TestTwo:
         ("4x", "lower-case"),
         ("x" * 60, "at most"),
         ("../x", "lower-case"),
+        ("", "lower-case"),
     ],
 )
-@pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy", "outputs", "graph"])
+@pytest.mark.parametrize("verb", EVERY)
 def test_a_bad_suffix_stops_before_any_call(shared: World, verb: str, suffix: str, rule: str) -> None:
-    answer = shared.tapctl(verb, "--env", "dev", "--suffix", suffix)
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--suffix", suffix)
     assert (answer.code, answer.asked) == (3, ())
     assert rule in answer.err
 
 
-@pytest.mark.parametrize("verb", ["validate", "plan", "apply", "drift", "destroy", "outputs", "graph", "status"])
+@pytest.mark.parametrize("region", ["", "a b/c", "nonsense", "us-est-1", "US-EAST-1"])
+@pytest.mark.parametrize("verb", ["plan --sandbox", "drift", "outputs", "manifest history", "validate", "status"])
+def test_a_region_that_is_none_stops_before_any_call(shared: World, verb: str, region: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--region", region)
+    assert (answer.code, answer.asked) == (3, ())
+    assert f'--region = "{region}": must be an AWS region, such as us-east-1' in answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_an_empty_folder_of_the_files_is_none(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--config", "")
+    assert (answer.code, answer.asked) == (3, ())
+    assert '--config = "": names no folder' in answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_a_bad_suffix_needs_no_environment_to_be_one(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--suffix", "../x")
+    assert (answer.code, answer.asked) == (3, ())
+
+
+@pytest.mark.parametrize("named", [["--env", "dev", "--suffix", "../x"], ["--env", "../x"], ["--suffix", "../x"]])
+@pytest.mark.parametrize("verb", ["manifest history", "manifest show", "manifest show --serial 1", "outputs", "status"])
+def test_nothing_is_read_outside_the_state(shared: World, verb: str, named: list[str]) -> None:
+    (shared.folder / "manifests").mkdir(exist_ok=True)
+    (shared.folder / "x.json").write_text("{}")
+    answer = shared.tapctl(*verb.split(), *named)
+    assert (answer.code, answer.asked) == (3, ())
+    assert "x.json" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
 def test_an_unknown_environment_names_those_there_are(shared: World, verb: str) -> None:
-    answer = shared.tapctl(verb, "--env", "prd")
+    answer = shared.tapctl(*verb.split(), "--env", "prd")
     assert (answer.code, answer.asked) == (3, ())
     assert "dev, prod, staging" in answer.err
 
@@ -156,16 +219,6 @@ def test_shared_flags_stand_before_or_after_the_command(shared: World, where: li
 @pytest.mark.parametrize("where", [["--version"], ["validate", "--version"]])
 def test_version(shared: World, where: list[str]) -> None:
     assert shared.tapctl(*where).out == f"tapctl, version {__version__}\n"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [["nonsense"], ["plan", "--nonsense"], ["plan", "--env"], ["graph", "--format", "png"], ["validate", "dev"]],
-)
-def test_a_wrong_command_line_is_64(shared: World, wrong: list[str]) -> None:
-    answer = shared.tapctl(*wrong)
-    assert (answer.code, answer.out, answer.asked) == (64, "", ())
-    assert "Error: " in answer.err
 
 
 def test_quiet_shows_no_progress(dev: World) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from tapctl.engine.change import Action, Change, Plan
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.events import Ending, Known, Progress
 from tapctl.engine.graph import AnyResource, Removal, Stack, removing
 from tapctl.engine.model import Impact, Reconciler
 from tapctl.engine.observe import Look, look
-from tapctl.engine.plan import Action, Change, Plan, make_plan
+from tapctl.engine.plan import make_plan
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tell, Tools
 from tapctl.manifest.entry import Entry, Phase

@@ -91,7 +91,7 @@ def test_an_answered_look_begins_the_patience_with_lost_ones_anew() -> None:
     for _ in range(3):
         one.lost(lost())
         world.clock.wait(119, threading.Event())
-        one.looked("available")
+        one.looked(None, "absent")
     one.lost(lost())
     world.clock.wait(121, threading.Event())
     with pytest.raises(AwsLost):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action
 from tapctl.engine.events import Known, Progress, Result
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import Impact, Kept, Pending
-from tapctl.engine.plan import Action
 from tapctl.engine.tools import Stopped
 from tapctl.errors import LockHeld, StoreFailed
 from tapctl.manifest.entry import Phase

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action
 from tapctl.engine.events import Result
 from tapctl.engine.model import Kept
-from tapctl.engine.plan import Action
 from tapctl.errors import NotConverged
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, large

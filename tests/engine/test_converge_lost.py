@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action
 from tapctl.engine.events import Result
-from tapctl.engine.plan import Action
 from tapctl.errors import AwsLost, NotConverged
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, entry, large
@@ -64,6 +64,16 @@ def test_what_cannot_be_repeated_is_looked_for_before_a_second_create() -> None:
 
     assert world.calls == ["create key/a"]
     assert 120 < world.clock.now() < 130
+
+
+def test_what_cannot_be_repeated_and_was_throttled_is_asked_for_again_at_once() -> None:
+    """AWS turned it away: there is nothing to look for."""
+    world = World(Lossy("create", [1, 2], took_effect=False, code="ThrottlingException"))
+
+    bring(world, resource(Key()))
+
+    assert world.calls == ["create key/a"]
+    assert world.clock.now() < 5
 
 
 def test_what_cannot_be_repeated_is_looked_for_where_an_earlier_run_was_making_it() -> None:

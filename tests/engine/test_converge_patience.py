@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action
 from tapctl.engine.events import Progress
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import Action
 from tapctl.errors import AwsRefused, NotConverged, Patience
 from tests.engine.driving import Told, bring, large
 from tests.engine.kinds import LARGE, SMALL, Data, OneByOne, Plain, ThingSpec, resource
@@ -37,6 +37,37 @@ def test_a_step_that_is_refused_for_good_ends_after_its_patience_with_the_reason
     assert "update is refused for now" in str(caught.value.evidence)
     assert longest < world.clock.now() < longest + 16
     assert world.calls == []
+
+
+@pytest.mark.parametrize(("patience", "longest"), [(Patience.PROPAGATION, 120), (Patience.BUSY, 300)])
+def test_what_was_taken_for_not_yet_and_never_passes_is_the_no_that_aws_said(
+    patience: Patience, longest: float
+) -> None:
+    """A wrong policy is told as one, and not as a time-out."""
+    said = AwsRefused("lambda", "CreateFunction", "InvalidParameterValueException", "the role may not", request_id="r1")
+    world = World(Refusing("update", patience, said=said))
+
+    with pytest.raises(AwsRefused) as caught:
+        bring(world, large(world), Action.UPDATE)
+    assert "InvalidParameterValueException on lambda:CreateFunction: the role may not (request r1)" in str(caught.value)
+    assert "longer than that passes by itself: update is refused for now" in str(caught.value.evidence)
+    assert longest < world.clock.now() < longest + 16
+
+
+def test_a_state_that_lasts_as_long_as_it_may_is_a_time_out_whatever_aws_said() -> None:
+    world = World(Refusing("update", Patience.LONG, said=refused()))
+
+    with pytest.raises(NotConverged, match="did not get there in time"):
+        bring(world, large(world), Action.UPDATE)
+
+
+def test_throttling_is_waited_out_for_as_long_as_a_busy_state() -> None:
+    world = World(Lossy("update", A_DAY, took_effect=False, code="Throttling"))
+
+    with pytest.raises(NotConverged, match="did not get there in time") as caught:
+        bring(world, large(world), Action.UPDATE)
+    assert "AWS is throttling" in str(caught.value.evidence)
+    assert 300 < world.clock.now() < 316
 
 
 def test_a_step_that_is_refused_for_a_while_is_asked_for_again() -> None:

@@ -135,6 +135,16 @@ def test_what_an_interrupted_run_has_left_is_pending(sight: Sight, phase: Phase,
     assert found(sight, recorded(phase=phase)) == [Finding("plain/a", "plain", WHOLE, State.PENDING, note=note)]
 
 
+def test_a_stranger_is_told_also_where_a_removal_was_interrupted() -> None:
+    findings = found(seen(residents=frozenset({"plain/extra"})), recorded(phase=Phase.LEAVING))
+    assert [(one.field, one.state) for one in findings] == [(WHOLE, State.PENDING), ("members", State.UNEXPECTED)]
+
+
+def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
+    report = compare_with_record({"plain/a": recorded(phase=Phase.MAKING)}, {"plain/a": seen()})
+    assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
+
+
 def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
     report = compare_with_record({"plain/a": entry(Plain(), Phase.KEPT)}, {})
     assert (report.findings, report.resources) == ((), 0)
@@ -167,7 +177,7 @@ def test_the_report_counts_resources_fields_and_what_could_not_be_told() -> None
 
     report = compare_with_record(entries, sights)
 
-    assert (report.resources, report.fields, report.unknown) == (5, 5 * FIELDS, FIELDS + 1)
+    assert (report.resources, report.fields, report.unchecked) == (5, 5 * FIELDS, 2 * FIELDS + 1)
     assert report.drifted == 3
     assert report.count(State.UNKNOWN) == 2
     assert report.count(State.PENDING) == 0

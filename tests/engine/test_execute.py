@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tapctl.engine.events import Ending, Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
 from tapctl.engine.execute import execute
 from tapctl.engine.graph import Step
+from tapctl.engine.model import Kept
 from tapctl.engine.tools import Stopped, Tell
 from tapctl.errors import NotConverged, Refused, TapctlError
 
@@ -59,10 +60,11 @@ def test_nothing_to_do_is_nothing_told() -> None:
 
 
 def test_how_each_ended_is_told_in_full() -> None:
-    (begun, end) = run([step("a")], {"a": lambda _: Ending(Result.KEPT, "until May", ("iam:GetRole",))})
+    until = Kept("May", "it waits")
+    (begun, end) = run([step("a")], {"a": lambda _: Ending(Result.KEPT, until, ("iam:GetRole",))})
     assert begun == Started("a")
     assert isinstance(end, Finished)
-    assert (end.result, end.note, end.unread) == (Result.KEPT, "until May", ("iam:GetRole",))
+    assert (end.result, end.said, end.unread) == (Result.KEPT, "until May: it waits", ("iam:GetRole",))
 
 
 def test_independent_things_are_worked_on_side_by_side() -> None:

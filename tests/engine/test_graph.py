@@ -78,8 +78,9 @@ def test_what_is_not_worked_on_is_not_waited_for() -> None:
     assert building([user], {"plain": False}) == [Step("plain/u")]
 
 
-def gone(address: str, *needs: str, early: bool = False) -> Removal:
-    return Removal(address, address.split("/", maxsplit=1)[0], frozenset(needs), early)
+def gone(address: str, *needs: str, early: bool = False, outlived_by: str = "") -> Removal:
+    type_ = address.split("/", maxsplit=1)[0]
+    return Removal(address, type_, frozenset(needs), early, frozenset(filter(None, [outlived_by])))
 
 
 def unrecorded(address: str, *, early: bool = False) -> Removal:
@@ -127,6 +128,23 @@ def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() ->
     )
     assert steps[1] == Step("cluster/c", known=frozenset({"instance/i"}))
     assert steps[2] == Step("group/g", settled=frozenset({"instance/i"}))
+
+
+def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
+    steps = removing(
+        [
+            gone("function/f", "cluster/c", "group/g", "key/k", outlived_by="key"),
+            gone("cluster/c", early=True),
+            gone("group/g"),
+            gone("key/k"),
+        ],
+        TEARDOWN,
+    )
+    assert steps[1:] == [
+        Step("cluster/c", known=frozenset({"function/f"})),
+        Step("group/g", known=frozenset({"function/f"})),
+        Step("key/k", settled=frozenset({"function/f"})),
+    ]
 
 
 def test_where_records_of_one_type_make_a_cycle_they_decide_nothing() -> None:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, address
-from tests.engine.kinds import SMALL, ThingOutputs, ThingSpec
+from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, World
 
 
@@ -36,8 +36,23 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
 def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> None:
     assert Bare().refuses(Observed(SMALL, None)) is None
     assert Bare().lingers(World(), "a", SMALL) is None
+    assert list(Bare().leaves(World(), "a", SMALL)) == []
+    assert Bare().explain(World(), "a") == ""
     assert [Bare.holds_data, Bare.replaceable, Bare.early, Bare.made_by_aws] == [False] * 4
     assert Bare.repeatable
+
+
+def test_a_type_is_taken_away_to_be_made_anew_as_it_is_deleted_unless_it_says_so() -> None:
+    world = World()
+    world.put(Plain(), "a", SMALL)
+    seen = Plain().observe(world, "a", None)
+    assert seen is not None
+    assert Plain().take_away(world, "a", seen) is None
+    assert world.calls == ["delete plain/a"]
+
+
+def test_what_lives_inside_a_thing_makes_it_no_other() -> None:
+    assert Observed(SMALL, None, residents=frozenset({"leaf/a"})) == Observed(SMALL, None)
 
 
 def test_a_spec_and_outputs_are_closed_and_frozen() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import Impact, Kept, Pending
 from tapctl.engine.observe import Absent, Sight
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan, make_plan
+from tapctl.engine.plan import make_plan
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Plain, ThingOutputs, ThingSpec
@@ -53,6 +54,13 @@ def test_what_is_absent_is_created_with_every_field_it_owns() -> None:
     assert change.action is Action.CREATE
     assert [each.path for each in change.fields] == list(ThingSpec.model_fields)
     assert FieldChange("size", None, "small") in change.fields
+
+
+def test_what_was_made_and_is_absent_was_removed_outside() -> None:
+    change = one(Plain(), SMALL, Absent(), recorded())
+    assert (change.action, change.outside, change.removed_outside) == (Action.CREATE, True, True)
+    # What an interrupted run was making was never there.
+    assert not one(Plain(), SMALL, Absent(), recorded(phase=Phase.MAKING)).outside
 
 
 def test_what_differs_is_changed_field_by_field_at_the_highest_impact() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.engine.change import Action, Change
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import Kept, Owner
 from tapctl.engine.observe import Absent, Sight, Unreadable
-from tapctl.engine.plan import Action, Change
 from tapctl.errors import Refused, TapctlError, Unread
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from tapctl.engine.events import Ending, Known, Progress, Result
-from tapctl.engine.model import Owner
+from tapctl.engine.model import Kept, Owner
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Stopped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import Told, entry, quiet, take_away, there
-from tests.engine.kinds import SMALL, Adopted, Key, Needed, Peeled, Plain, ThingSpec
+from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
 from tests.engine.traits import (
     Deaf,
     Refusing,
@@ -78,9 +80,29 @@ def test_what_is_going_is_waited_for_and_not_deleted_again() -> None:
 
     assert world.calls == ["delete plain/a"]
     assert 900 <= world.clock.now() <= 950
-    assert [one for one in told if isinstance(one, Known)] == [Known("plain/a")]
-    assert told.index(Known("plain/a")) < len(told) / 2, "what it frees need not wait until it is gone"
     assert {one.awaiting for one in told if isinstance(one, Progress)} == {"AWS is at work: deleting"}
+
+
+def test_an_early_thing_that_is_going_frees_what_need_not_wait_until_it_is_gone() -> None:
+    world = there(Early(), SlowDelete(900))
+    told: Told = []
+
+    take_away(world, Early(), tell=told.append)
+
+    assert [one for one in told if isinstance(one, Known)] == [Known("early/a")]
+    assert told.index(Known("early/a")) < len(told) / 2
+
+
+def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before() -> None:
+    world = there(Plain(), SlowDelete(900))
+    world.holds["plain/a"] = 1500
+    freed: list[float] = []
+
+    take_away(world, Plain(), tell=lambda event: freed.append(world.clock.now()) if isinstance(event, Known) else None)
+
+    (at,) = freed
+    assert 900 <= at < 1000
+    assert world.clock.now() >= 1500, "what lingers is still waited for"
 
 
 def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
@@ -138,6 +160,16 @@ def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
     }
 
 
+def test_what_lingers_for_longer_than_it_may_is_named() -> None:
+    world = there(Plain())
+    world.holds["plain/a"] = 100_000
+
+    with pytest.raises(NotConverged) as caught:
+        take_away(world, Plain())
+
+    assert "AWS still holds its network interfaces" in str(caught.value.evidence)
+
+
 def test_what_was_gone_before_lingers_too_where_it_is_on_record() -> None:
     world = World()
     world.holds["plain/a"] = 60
@@ -181,7 +213,7 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
 
     ending = take_away(world, Key())
 
-    assert ending == Ending(Result.KEPT, "until 2031-05-06: a key waits before it is deleted")
+    assert ending == Ending(Result.KEPT, Kept("2031-05-06", "a key waits before it is deleted"))
     kept = world.journal.entries["key/a"]
     assert (kept.phase, kept.kept_until, kept.kept_why) == (
         Phase.KEPT,
@@ -192,11 +224,25 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
     assert world.calls == ["delete key/a"]
 
 
+def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
+    class Archived(Plain):
+        def leaves(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Kept]]:
+            assert self.lingers(aws, id, last) is None
+            return [("snapshot/s", Kept("you delete it", "it holds the data"))]
+
+    world = there(Archived())
+    world.holds["plain/a"] = 60
+
+    ended = take_away(world, Archived())
+
+    assert ended == Ending(Result.DELETED, leaves=(("snapshot/s", Kept("you delete it", "it holds the data")),))
+
+
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
     world = there(Needed())
     told: Told = []
 
-    assert take_away(world, Needed(), tell=told.append).note == "until its snapshots are deleted: they need it"
+    assert take_away(world, Needed(), tell=told.append).kept == Kept("its snapshots are deleted", "they need it")
     assert world.calls == []
     assert told == [Known("needed/a")]
 

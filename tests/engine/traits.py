@@ -14,8 +14,8 @@ from tapctl.errors import AwsLost, AwsRefused, NotYet, Patience
 from tests.engine.world import Call, Seen, Thing, Trait, World
 
 
-def lost(operation: str = "Look") -> AwsLost:
-    return AwsLost("fake", operation, "Throttling", "slow down")
+def lost(operation: str = "Look", code: str = "InternalFailure") -> AwsLost:
+    return AwsLost("fake", operation, code, "no usable answer")
 
 
 def refused(code: str = "ValidationError") -> AwsRefused:
@@ -184,6 +184,7 @@ class Lossy(Trait):
     verb: str
     numbers: Collection[int]
     took_effect: bool
+    code: str = "InternalFailure"
 
     def before(self, call: Call, world: World) -> None:
         if not self.took_effect:
@@ -195,7 +196,7 @@ class Lossy(Trait):
 
     def lose(self, call: Call) -> None:
         if call.verb == self.verb and call.number in self.numbers:
-            raise lost(call.verb)
+            raise lost(call.verb, self.code)
 
 
 @dataclass
@@ -205,10 +206,14 @@ class Refusing(Trait):
     verb: str
     why: Patience | Exception
     until: float = float("inf")
+    said: AwsRefused | None = None
+    """AWS's own words, where "not yet" was made of them."""
 
     def before(self, call: Call, world: World) -> None:
         if call.verb == self.verb and world.clock.now() < self.until:
-            raise NotYet(f"{call.verb} is refused for now", self.why) if isinstance(self.why, Patience) else self.why
+            if not isinstance(self.why, Patience):
+                raise self.why
+            raise NotYet(f"{call.verb} is refused for now", self.why) from self.said
 
 
 @dataclass

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
-
-import pytest
+from typing import Final
 
 _LOOK: Final = """
 cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups
@@ -100,11 +97,3 @@ DESTROY: Final = (
     "rds:DescribeDBClusterSnapshots",
     *DELETES,
 )
-
-
-def strided(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
-    """Every ``step``-th case for every run of the tests, all the others for the soak."""
-    return [
-        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=() if at % step == start else pytest.mark.soak)
-        for at, one in enumerate(cases)
-    ]

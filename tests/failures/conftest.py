@@ -10,6 +10,7 @@ import pytest
 
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.server import http_server
+from tests.conftest import Unmeasured
 from tests.failures.gate import Gate
 from tests.failures.scene import Scene, new_scene
 
@@ -17,7 +18,7 @@ from tests.failures.scene import Scene, new_scene
 @pytest.fixture(scope="session")
 def gate(sandbox_app: Sandbox) -> Iterator[Gate]:
     gate = Gate(sandbox_app)
-    server = http_server(gate)
+    server = http_server(Unmeasured(gate))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     gate.url = f"http://127.0.0.1:{server.server_port}"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit
 from tests.failures.scene import MADE, Scene
+from tests.strides import strided
 
 STATE = ("--state", "s3://records/payments")
 APPLY = ("apply", "--env", "dev", "--yes", *STATE)
@@ -113,7 +113,7 @@ def test_the_bucket_vanishes(teams: Scene, nth: int) -> None:
     assert teams.ours() == MADE
 
 
-@pytest.mark.parametrize("kind", ["lost before", "lost after"])
+@pytest.mark.parametrize("kind", strided(("lost before", "lost after"), 2, 1))
 @pytest.mark.parametrize("nth", strided((1, 2, 9, 25), 4, 2))
 def test_a_write_without_an_answer(teams: Scene, nth: int, kind: str) -> None:
     """It may be there or not: a look tells, and the work goes on."""
@@ -147,6 +147,7 @@ def test_somebody_else_writes_the_record_meanwhile(teams: Scene) -> None:
     assert teams.ours() == MADE
 
 
+@pytest.mark.soak
 def test_the_bucket_vanishes_when_all_is_done(teams: Scene) -> None:
     """The lock cannot be given back: it is said, and not that nothing was changed."""
     gone = False

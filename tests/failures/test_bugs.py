@@ -12,6 +12,7 @@ import pytest
 from tapctl.cli import run
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.scene import MADE, Scene
+from tests.strides import strided
 
 SECRET = "card 4111 1111 1111 1111"
 
@@ -33,7 +34,7 @@ def nonsense(visit: Visit, proceed: Proceed) -> Served:
 
 
 @pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("drift",), ("destroy", "--yes"), ("status",)])
-@pytest.mark.parametrize("flags", [(), ("--verbose",), ("--json",)])
+@pytest.mark.parametrize("flags", strided([[], ["--verbose"], ["--json"]], 3, 1))
 def test_before_anything_was_changed(dev: Scene, command: tuple[str, ...], flags: tuple[str, ...]) -> None:
     answer = dev.meeting(nonsense, *command, "--env", "dev", *flags)
     assert (answer.code, answer.changes) == (1, ()), answer.err
@@ -63,7 +64,7 @@ def test_in_the_middle_of_an_apply(scene: Scene) -> None:
     for text in ("this is a bug of tapctl", "log-group//aws/lambda/payment-processor-dev", "the manifest is right"):
         assert text in answer.err
     assert SECRET not in answer.out + answer.err + scene.path().read_text()
-    scene.standing()
+    scene.applied("dev")
     assert scene.ours() == MADE
 
 

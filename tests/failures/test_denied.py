@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, strided
+from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO
+from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
-from tests.failures.trouble import deny
+from tests.failures.trouble import deny, refuse
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")
@@ -25,7 +27,7 @@ def is_told(answer: Answer, name: str) -> None:
     assert action(name) in answer.out + answer.err
     assert "bug of tapctl" not in answer.err
     assert "Traceback" not in answer.err
-    hints = [line for line in (answer.out + answer.err).splitlines() if line.lstrip().startswith(("hint", "undo it"))]
+    hints = [line for line in (answer.out + answer.err).splitlines() if line.lstrip().startswith(("hint", "read it"))]
     assert hints
 
 
@@ -60,7 +62,7 @@ def test_no_call_is_left_out(scene: Scene) -> None:
     assert set(scene.tapctl(*DESTROYING).asked) <= set(DESTROY)
 
 
-@pytest.mark.parametrize("name", strided(FIRST_APPLY, 22, 14))
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
 def test_a_first_apply(scene: Scene, name: str) -> None:
     answer = scene.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
@@ -70,7 +72,24 @@ def test_a_first_apply(scene: Scene, name: str) -> None:
     assert scene.ours() == MADE
 
 
-@pytest.mark.parametrize("name", strided(CHANGE, 30, 7))
+def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> None:
+    """Lambda wants the right to pass the role; what it says is what has to be allowed."""
+    role = "arn:aws:iam::123456789012:role/lambda-role-dev"
+    missing = f"User: me is not authorized to perform: iam:PassRole on resource: {role} because no policy allows it"
+
+    def no_role(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "lambda:CreateFunction":
+            raise Refusal("AccessDeniedException", missing, 403)
+        return proceed()
+
+    answer = scene.meeting(no_role, *APPLY, "--json")
+    (error,) = answer.of_type("error")
+    assert (answer.code, error["retry_safe"]) == (4, True)
+    assert error["hint"] == f"allow iam:PassRole on {role}, then run the same command again: it continues from here"
+    assert "it is safe to run the same command again" in error["state"]
+
+
+@pytest.mark.parametrize("name", strided(CHANGE, len(CHANGE), 37))
 def test_an_apply_that_changes(scene: Scene, name: str) -> None:
     scene.standing()
     edit_all(scene)
@@ -109,6 +128,19 @@ def test_drift_that_cannot_be_seen_is_unknown(dev: Scene, name: str) -> None:
     assert answer.code == 9 or "unknown" in answer.verdict
 
 
+def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: Scene) -> None:
+    answer = dev.meeting(deny("sns:GetTopicAttributes"), "status", "--env", "dev", "--json")
+    (row,) = answer.of_type("status")
+    assert row["health"] == "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied"
+
+
+def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: Scene) -> None:
+    answer = dev.meeting(refuse(("sns:GetTopicAttributes",), "InvalidParameter"), "status", "--env", "dev", "--json")
+    (row,) = answer.of_type("status")
+    assert row["health"].startswith("unknown: InvalidParameter on sns:GetTopicAttributes")
+    assert (answer.code, row["config"]) == (0, "current")
+
+
 @pytest.mark.parametrize("name", strided(DRIFT, 9, 3))
 def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, name: str) -> None:
     """Two things are touched, of two services: no single permission hides both."""
@@ -123,7 +155,7 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, nam
     is_told(answer, name)
 
 
-@pytest.mark.parametrize("name", strided(DESTROY, 25, 5))
+@pytest.mark.parametrize("name", strided(DESTROY, len(DESTROY), 30))
 def test_a_destroy(scene: Scene, name: str) -> None:
     scene.standing()
     answer = scene.meeting(deny(name), *DESTROYING)

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.cli.world import Answer
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 CHANGES = 33
@@ -127,7 +127,7 @@ def test_only_another_configuration_is_to_be_recorded_and_cannot_be(scene: Scene
     assert scene.applied("dev").changes == ()
 
 
-@pytest.mark.parametrize("nth", strided((1, 12), 2, 1))
+@pytest.mark.parametrize("nth", strided((1, 12), 3, 2))
 def test_the_disk_is_full_during_a_destroy(scene: Scene, nth: int) -> None:
     scene.standing()
     answer = scene.meeting(at_change(nth, lambda: block(scene)), "destroy", "--env", "dev", "--yes")
@@ -155,6 +155,7 @@ def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
     assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
+@pytest.mark.soak
 def test_nothing_can_be_written_anywhere(scene: Scene) -> None:
     """Neither the record nor a rescue copy: what was there is whole, and what was made is found by its ids and tags."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -171,7 +172,7 @@ def test_nothing_can_be_written_anywhere(scene: Scene) -> None:
         assert told in answer.err
     assert set(phases(scene.manifest()).values()) <= {"making", "made"}
     assert not list(scene.folder.glob("*.rescue-*"))
-    scene.standing()
+    scene.applied("dev")
     assert scene.drift().code == 0
     assert scene.ours() == MADE
 

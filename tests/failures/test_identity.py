@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import refuse
+from tests.strides import strided
 
 ALL = (
     ("plan",),
@@ -100,6 +100,7 @@ def test_credentials_that_run_out_half_way_through_a_destroy(scene: Scene) -> No
     assert scene.ours() == {"kms-key": 1}
 
 
+@pytest.mark.soak
 def test_credentials_that_run_out_when_all_is_removed_but_not_proved(scene: Scene) -> None:
     """The sweep is a part of the destroy: without it nobody may say that all is gone, or that nothing was changed."""
     scene.standing()

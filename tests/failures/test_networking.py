@@ -76,6 +76,24 @@ def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(scene: Scene, 
     refused(scene, "subnet-0dead", "2 availability zones")
 
 
+def test_subnets_without_room_for_every_instance(scene: Scene) -> None:
+    ec2 = scene.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0/28", AvailabilityZone=f"us-east-2{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for at, zone in enumerate("ab")
+    ]
+    ids = f'"static"\nnetwork.vpc_id = "{vpc}"\nnetwork.private_subnet_ids = {subnets}'
+    scene.edit("dev.toml", '"cloudformation:networking-dev"', ids)
+    scene.edit("dev.toml", "instance_count = 1", "instance_count = 16")
+    needed = "has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
+    refused(scene, *(f"{subnet} {needed}" for subnet in subnets), verb="plan")
+    scene.edit("dev.toml", "instance_count = 16", "instance_count = 8")
+    assert scene.tapctl("plan", "--env", "dev").code == 0
+
+
 def test_what_is_deployed_stays_when_its_networking_breaks(scene: Scene) -> None:
     scene.standing()
     before = scene.manifest()

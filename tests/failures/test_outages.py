@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES, strided
+from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES
 from tests.failures.scene import MADE, Scene
 from tests.failures.test_denied import edit_all
 from tests.failures.trouble import HICCUPS, hiccup
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 SDK_ATTEMPTS = 4
@@ -26,7 +27,7 @@ def converged(scene: Scene) -> None:
     assert (again.code, again.changes) == (0, ())
 
 
-@pytest.mark.parametrize(("name", "kind"), strided(EACH, 120, 3))
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, len(EACH), 3))
 def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
     """The SDK asks once more: after an effect whose answer was lost it meets its own work."""
     answer = scene.meeting(hiccup(name, kind), *APPLY)
@@ -34,7 +35,7 @@ def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
     converged(scene)
 
 
-@pytest.mark.parametrize(("name", "kind"), strided(EACH, 120, 58))
+@pytest.mark.parametrize(("name", "kind"), strided(EACH, len(EACH), 58))
 def test_an_outage_that_outlasts_the_sdk(scene: Scene, name: str, kind: str) -> None:
     answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
     assert answer.code == 0, answer.err

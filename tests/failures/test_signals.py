@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from tapctl.failing import interrupted
-from tests.failures.calls import strided
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.process import WITHIN_S, Hold, started
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
+from tests.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 BUSY_S = 2.0
@@ -122,14 +122,17 @@ def test_a_second_signal_ends_at_once(scene: Scene, number: int) -> None:
     assert scene.ours() == MADE
 
 
-def test_while_asking_who_we_are(scene: Scene) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_asking_who_we_are(scene: Scene, number: signal.Signals) -> None:
     def stop(_: Visit, proceed: Proceed) -> Served:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return proceed()
 
-    answer = scene.meeting(stop, "plan", "--env", "dev")
-    assert answer.code == 143
-    assert "stopped by SIGTERM; nothing was changed. To go on: tapctl plan --env dev" in answer.err
+    answer = scene.meeting(stop, "--no-color", "plan", "--env", "dev")
+    assert answer.code == 128 + number
+    stopped = f"stopped by {number.name}; nothing was changed. To go on: tapctl --no-color plan --env dev"
+    assert stopped in answer.err
+    assert answer.verdict == "PLAN dev: STOPPED"
 
 
 def test_before_there_is_a_screen() -> None:

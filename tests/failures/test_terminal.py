@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tapctl.cli import run
-from tests.failures.calls import strided
 from tests.failures.scene import Scene
+from tests.strides import strided
 
 TAPCTL = shlex.join([sys.executable, "-m", "tapctl"])
 ASKING = (("apply", "--yes"), ("destroy", "--yes"))
@@ -29,7 +29,7 @@ def shell(scene: Scene, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("ci", ["", "true", "1"])
+@pytest.mark.parametrize("ci", strided(("", "true", "1"), 3, 1))
 @pytest.mark.parametrize(("verb", "flag"), ASKING)
 def test_a_question_without_a_terminal(dev: Scene, verb: str, flag: str, ci: str) -> None:
     if verb == "apply":
@@ -49,16 +49,6 @@ def test_a_destroy_that_names_nothing_is_not_covered_by_yes(dev: Scene) -> None:
     answer = dev.tapctl("destroy", "--yes")
     assert (answer.code, answer.changes) == (64, ())
     assert "--confirm dev" in answer.err
-
-
-@pytest.mark.parametrize(
-    "command", [("apply", "--bogus"), ("bogus",), ("plan", "--env"), ("apply", "dev"), ("graph", "--format", "png")]
-)
-def test_a_wrong_command_line(scene: Scene, command: tuple[str, ...]) -> None:
-    answer = scene.tapctl(*command)
-    assert (answer.code, answer.asked) == (64, ())
-    assert answer.out == ""
-    assert "Error: " in answer.err
 
 
 @pytest.mark.parametrize("command", ["plan --env dev", "plan --env dev --json", "--help", "schema", "graph --env dev"])
@@ -88,12 +78,6 @@ def test_a_stream_that_python_has_not_got(dev: Scene, name: str) -> None:
         patch.setattr(sys, name, None)
         assert run(["validate", "--env", "dev"]) == 0
         getattr(sys, name).close()
-
-
-def test_without_a_command_there_is_help(scene: Scene) -> None:
-    answer = scene.tapctl()
-    assert (answer.code, answer.asked) == (64, ())
-    assert "Usage: tapctl" in answer.out + answer.err
 
 
 def test_a_report_that_cannot_be_written_is_no_success(dev: Scene) -> None:

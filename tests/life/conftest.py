@@ -17,6 +17,7 @@ from tapctl.sandbox.server import http_server
 from tapctl.traffic import is_change
 from tests.cli.door import Door
 from tests.cli.world import World, new_world
+from tests.conftest import Unmeasured
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -51,7 +52,7 @@ class Watched(Door):
 @pytest.fixture(scope="session")
 def watched(sandbox_app: Sandbox) -> Iterator[Watched]:
     watched = Watched(sandbox_app)
-    server = http_server(watched)
+    server = http_server(Unmeasured(watched))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     watched.url = f"http://127.0.0.1:{server.server_port}"

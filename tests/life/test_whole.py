@@ -42,6 +42,9 @@ def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) 
     # The role outlives the interfaces, which Lambda removes with its rights.
     function_gone = watched.last("lambda:DeleteFunction")
     assert watched.last("iam:DeleteRolePolicy") - function_gone > LINGERS_S
+    # Nothing else waits for them, but the key, which goes last of all.
+    for other in ("rds:DeleteDBCluster", "rds:DeleteDBSubnetGroup", "ec2:DeleteSecurityGroup"):
+        assert watched.last(other) - function_gone < LINGERS_S, other
 
     again = living.tapctl("apply", "--env", "dev", "--yes")
     assert again.code == 0, again.out + again.err

@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from tapctl.aws import Aws
+from tapctl.engine.change import Action, Change
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.graph import Resource
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
-from tapctl.engine.plan import Action, Change
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tools
 from tapctl.manifest.entry import Entry

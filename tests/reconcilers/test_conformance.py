@@ -125,8 +125,9 @@ def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
     assert bench.look(spec) == before
 
 
-def test_killed_before_each_step_and_run_again_it_gets_there(bench: Bench) -> None:
-    for die_at in range(100):
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.soak), 5])
+def test_killed_before_each_step_and_run_again_it_gets_there(bench: Bench, stride: int) -> None:
+    for die_at in range(stride // 2, 100, stride):
         specs = bench.fresh()
         have, want = specs[0], specs[1]
         wanted = have if bench.replaces(have, want) and not bench.reconciler.replaceable else want

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
+from tapctl.engine.change import Action
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.plan import Action
 from tapctl.sandbox.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
+from tests.strides import strided
 
 TYPES = (
     *("cloudwatch_alarm", "iam_role", "kms_key", "lambda_function"),
@@ -57,8 +58,12 @@ def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Ite
     sandbox_app.life = peace
 
 
-test_each_example_becomes_the_next = plain.test_each_example_becomes_the_next
 test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing
+
+
+@pytest.mark.parametrize("bench", strided(TYPES, 4, 1), indirect=True)
+def test_each_example_becomes_the_next(bench: Living) -> None:
+    plain.test_each_example_becomes_the_next(bench)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.engine.model import Impact
-from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
@@ -151,6 +151,51 @@ def test_a_new_major_version_moves_with_its_groups(aws: Aws, want: DbClusterSpec
     assert REC.impacts["engine_version"] is Impact.RESTART
 
 
+def test_another_way_in_is_closed(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    aws.rds.enable_http_endpoint(ResourceArn=f"arn:aws:rds:us-east-1:123456789012:cluster:{ID}")
+    role = "arn:aws:iam::123456789012:role/export"
+    aws.rds.add_role_to_db_cluster(DBClusterIdentifier=ID, RoleArn=role, FeatureName="s3Export")
+    aws.rds.add_role_to_db_cluster(DBClusterIdentifier=ID, RoleArn=f"{role}-other")
+    seen = look(REC, aws, ID, want)
+    assert seen.spec.http_endpoint
+    assert seen.spec.associated_roles == {f"{role} for s3Export", f"{role}-other"}
+    assert bring(REC, aws, ID, want).spec == want
+
+
+@pytest.mark.parametrize(
+    ("code", "patience"),
+    [
+        ("ResourceNotFoundFault", Patience.PROPAGATION),
+        ("InvalidResourceStateFault", Patience.LONG),
+    ],
+)
+def test_a_way_in_that_cannot_be_closed_yet_is_tried_again(
+    aws: Aws, want: DbClusterSpec, code: str, patience: Patience
+) -> None:
+    refuse(aws.rds, "DisableHttpEndpoint", code)
+    with pytest.raises(NotYet) as caught:
+        REC.update(aws, ID, want.model_copy(update={"http_endpoint": True}), want)
+    assert caught.value.patience is patience
+
+
+def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="stopped"))
+    seen = look(REC, aws, ID, want)
+    start = f"start it first: aws rds start-db-cluster --db-cluster-identifier {ID} --region us-east-1"
+    assert str(seen.failed).startswith(f"stopped: {start}")
+    assert REC.refuses(seen) == f"it is {seen.failed}; RDS deletes no member of a stopped cluster"
+    for operation in ("ModifyDBCluster", "DeleteDBCluster"):
+        refuse(aws.rds, operation, "InvalidDBClusterStateFault", f"DbCluster {ID} is in stopped state")
+    with pytest.raises(AwsRefused) as caught:
+        REC.update(aws, ID, want, want.model_copy(update={"port": 5433}))
+    assert str(caught.value.hint).startswith(start)
+    with pytest.raises(AwsRefused) as caught:
+        REC.delete(aws, ID, seen, want)
+    assert str(caught.value.hint).startswith(start)
+
+
 def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
     assert REC.refuses(bring(REC, aws, ID, protected)) == "its deletion protection is on"
@@ -217,23 +262,27 @@ def test_it_goes_once_every_member_is_going(aws: Aws) -> None:
     take_away(REC, aws, ID)
 
 
+def test_members_that_somebody_added_are_named_and_not_waited_for_long(aws: Aws) -> None:
+    db_instance.prepare(aws)
+    add_member(aws, 0)
+    for number in (7, 8):
+        add_member(aws, number, tags={})
+    seen = look(REC, aws, ID, None)
+    with pytest.raises(NotYet, match=f"holds members that are not ours: {ID}-7, {ID}-8$") as caught:
+        REC.delete(aws, ID, seen, None)
+    assert caught.value.patience is Patience.BUSY
+    # Without knowing whose they are.
+    refuse(aws.rds, "DescribeDBInstances", *DENIED)
+    with pytest.raises(NotYet, match="non-deleting state") as caught:
+        REC.delete(aws, ID, seen, None)
+    assert caught.value.patience is Patience.LONG
+
+
 @pytest.mark.parametrize("tags", [DUE, NOT_DUE])
 def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: dict[str, str]) -> None:
     seen = bring(REC, aws, ID, with_tags(want, tags))
     take_away(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
-
-
-def test_a_final_snapshot_is_waited_for(aws: Aws, want: DbClusterSpec) -> None:
-    taken = {"DBClusterSnapshotIdentifier": f"{ID}-final-x", "Status": "creating", "PercentProgress": 40}
-    other = {"DBClusterSnapshotIdentifier": "of-somebody-else", "Status": "creating"}
-    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [other, taken]}, times=1)
-    assert REC.lingers(aws, ID, want) == f"the final snapshot {ID}-final-x is creating (40 %)"
-    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [{**taken, "Status": "failed"}]}, times=1)
-    with pytest.raises(NotConverged, match="has failed"):
-        REC.lingers(aws, ID, want)
-    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [other]}, times=1)
-    assert REC.lingers(aws, ID, want) is None
 
 
 def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:

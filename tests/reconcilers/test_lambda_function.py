@@ -150,7 +150,19 @@ def test_other_bytes_than_the_wanted_ones_never_reach_aws(content: bytes | None)
             f"{BUSY}The function is currently in the following state: Pending",
             Patience.LONG,
         ),
-        ("ResourceConflictException", f"{BUSY}An update is in progress for resource: {ARN}", Patience.BUSY),
+        # It may be a move to other subnets, whose interfaces take minutes.
+        ("ResourceConflictException", f"{BUSY}An update is in progress for resource: {ARN}", Patience.LONG),
+        ("ResourceConflictException", BUSY, Patience.BUSY),
+        (
+            "InvalidParameterValueException",
+            "Error occurred while DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound.",
+            Patience.PROPAGATION,
+        ),
+        (
+            "InvalidParameterValueException",
+            "Error occurred while DescribeSubnets. EC2 Error Code: InvalidSubnetID.NotFound. EC2 Error Message: no",
+            Patience.PROPAGATION,
+        ),
         ("ResourceNotFoundException", f"Function not found: {ARN}", Patience.PROPAGATION),
     ],
 )
@@ -178,7 +190,6 @@ def test_an_image_that_is_not_there_is_a_refusal() -> None:
 
 IN_VPC: dict[str, Any] = {
     "get_policy": NO_POLICY,
-    "describe_subnets": {"Subnets": [{"VpcId": "vpc-1"}]},
     "describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-default"}]},
 }
 
@@ -189,7 +200,7 @@ def remove(*, answers: dict[str, Any] | None = None, **changes: Any) -> list[str
     seen = look(aws)
     aws.calls.clear()
     LambdaFunction().delete(aws, NAME, seen, None)
-    return [name for name, _ in aws.calls if not name.startswith("describe")]
+    return [name for name, _ in aws.calls if not name.startswith(("describe", "get"))]
 
 
 def test_it_leaves_its_groups_first_and_then_goes() -> None:
@@ -205,6 +216,20 @@ def test_outside_a_vpc_it_just_goes() -> None:
 
 def test_a_function_that_aws_gave_up_takes_no_change_and_just_goes() -> None:
     assert remove(State="Failed") == ["delete_function"]
+
+
+def test_a_function_whose_last_update_failed_is_moved_no_more() -> None:
+    assert remove(LastUpdateStatus="Failed") == ["delete_function"]
+
+
+def test_one_that_is_made_anew_at_once_just_goes() -> None:
+    aws = scripted({**IN_VPC, "get_function": answer()})
+    seen = look(aws)
+    aws.calls.clear()
+
+    LambdaFunction().take_away(aws, NAME, seen)
+
+    assert aws.calls == [("delete_function", {"FunctionName": NAME})]
 
 
 def test_while_lambda_is_at_work_it_stays() -> None:
@@ -224,6 +249,13 @@ def test_a_removal_in_the_way_of_another_change_waits() -> None:
 
     with pytest.raises(NotYet):
         remove(VpcConfig=None, answers={"delete_function": busy})
+
+
+def test_a_function_that_vanishes_while_it_is_to_be_moved_is_looked_for_again() -> None:
+    gone = refused("lambda:UpdateFunctionConfiguration", "ResourceNotFoundException")
+
+    with pytest.raises(NotYet, match="does not show"):
+        remove(answers={"update_function_configuration": gone})
 
 
 def test_only_functions_with_both_tags_are_found(aws: Aws) -> None:

@@ -167,7 +167,7 @@ def test_tags_of_aws_are_no_tags_of_ours() -> None:
 def test_it_is_settled_when_aws_is_done_with_it(changes: dict[str, Any], settled: bool, status: str) -> None:
     seen = see(answer(**changes))
 
-    assert (seen.settled, seen.status, seen.failed) == (settled, status, None)
+    assert (seen.settled, seen.status, seen.failed, seen.stuck) == (settled, status, None, None)
 
 
 def test_a_function_that_is_being_deleted_is_going() -> None:
@@ -193,5 +193,6 @@ def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:
 
     assert seen.failed is None
     assert seen.spec == WANT.model_copy(update={"update_failure": "ImageAccessDenied: Lambda may not read it"})
+    assert seen.stuck == seen.spec.update_failure
     assert seen.settled
     assert seen.status == "Active, update Failed ImageAccessDenied: Lambda may not read it"

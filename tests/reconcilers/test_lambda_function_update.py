@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tapctl.errors import AwsRefused
+from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.policy import PolicyDocument, allow, policy
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tests.reconcilers.cases.lambda_function import CONTENT
-from tests.reconcilers.lambda_function_answers import ARN, DIGEST, KEY, NAME, WANT, ZIP
+from tests.reconcilers.lambda_function_answers import ARN, DIGEST, KEY, NAME, WANT, ZIP, answer
 from tests.reconcilers.scripted_aws import refused, scripted
 
 
@@ -21,11 +21,29 @@ def opened(*sids: str) -> PolicyDocument:
 
 
 def update(have: LambdaFunctionSpec, want: LambdaFunctionSpec = WANT, content: bytes | None = None) -> Any:
-    """The fields that one step asks for, and the one call it makes."""
-    aws = scripted()
+    """The fields that one step asks for, and the one changing call it makes after a look."""
+    aws = scripted({"get_function": answer()})
     asked = LambdaFunction(content).update(aws, NAME, have, want)
-    (call,) = aws.calls
+    first, call = aws.calls
+    assert first[0] == "get_function"
     return asked, call
+
+
+@pytest.mark.parametrize(
+    ("state", "doing"),
+    [
+        ({"State": "Pending"}, "Pending"),
+        ({"State": "Deactivating"}, "Deactivating"),
+        ({"LastUpdateStatus": "InProgress"}, "update InProgress"),
+    ],
+)
+def test_while_lambda_is_at_work_on_it_no_change_is_asked_for(state: dict[str, Any], doing: str) -> None:
+    aws = scripted({"get_function": answer(**state)})
+
+    with pytest.raises(NotYet, match=f"at work on the function: {doing}$") as caught:
+        LambdaFunction().update(aws, NAME, with_(reserved_concurrency=None), WANT)
+    assert caught.value.patience is Patience.LONG
+    assert len(aws.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -43,6 +61,7 @@ def update(have: LambdaFunctionSpec, want: LambdaFunctionSpec = WANT, content: b
         ({"ephemeral_storage_mb": 1024}, {"EphemeralStorage": {"Size": 512}}),
         ({"log_format": "JSON"}, {"LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{NAME}"}}),
         ({"image_config": "(hidden)"}, {"ImageConfig": {}}),
+        ({"description": "by hand"}, {"Description": ""}),
     ],
 )
 def test_configuration_changes_by_one_call_that_sends_what_differs(have: dict[str, Any], sent: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws import Aws, Target
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import cluster_of, last_event, meaning, tagged, tags_of
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.rds import cluster_of, how_to_start, last_event, meaning, tagged, tags_of
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 
@@ -39,6 +41,14 @@ def test_any_other_refusal_is_a_refusal(code: str) -> None:
     assert meaning(error) is error
 
 
+@pytest.mark.parametrize("code", ["InvalidDBClusterStateFault", "InvalidDBInstanceState"])
+def test_a_stopped_cluster_is_not_waited_for(code: str) -> None:
+    error = AwsRefused("rds", "ModifyDBCluster", code, "Cluster c is in Stopped state")
+    start = how_to_start(Aws(Target(region="eu-west-1")), "c")
+    assert meaning(error, start) is error
+    assert error.hint == "start it first: aws rds start-db-cluster --db-cluster-identifier c --region eu-west-1"
+
+
 def test_a_cluster_that_was_not_asked_for_is_not_the_one(aws: Aws) -> None:
     answer(aws.rds, "DescribeDBClusters", {"DBClusters": [{"DBClusterIdentifier": "other"}]})
     assert cluster_of(aws, "mine") is None
@@ -57,6 +67,19 @@ def test_the_last_event_is_the_reason(aws: Aws) -> None:
     assert last_event(aws, "db-cluster", "c") == ""
     refuse(aws.rds, "DescribeEvents", *DENIED)
     assert last_event(aws, "db-cluster", "c") == ""
+
+
+@pytest.mark.parametrize(("rec", "kind"), [(DbCluster(), "db-cluster"), (DbInstance(), "db-instance")])
+def test_what_did_not_get_there_is_explained_by_its_last_event(
+    aws: Aws, rec: DbCluster | DbInstance, kind: str
+) -> None:
+    answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "Unable to upgrade"}]})
+    asked: list[str] = []
+    aws.rds.meta.events.register(
+        "provide-client-params.rds.DescribeEvents", lambda params, **_: asked.append(params["SourceType"])
+    )
+    assert rec.explain(aws, "c") == "Unable to upgrade"
+    assert asked == [kind]
 
 
 def test_tags_of_aws_itself_are_not_seen() -> None:

@@ -94,6 +94,7 @@ def test_the_rotation_waits_for_the_secret_which_waits_for_the_first_instance(ro
     assert rotation.converge(want).result is Result.UNCHANGED
 
 
+@pytest.mark.soak
 def test_a_writer_changes_its_class_as_a_reader_although_the_other_awaits_a_reboot(living: Living) -> None:
     bench = living("db_instance")
     have = bench.fresh()[0]
@@ -124,7 +125,7 @@ def make_groups(aws: Aws, major: str) -> None:
         )
 
 
-@pytest.mark.parametrize(("version", "longest_s"), [("16.15", 700), ("17.4", 2600)])
+@pytest.mark.parametrize(("version", "longest_s"), [("16.15", 700), pytest.param("17.4", 2600, marks=pytest.mark.soak)])
 def test_an_upgrade_takes_its_members_along(living: Living, version: str, longest_s: float) -> None:
     bench = living("db_cluster")
     have, major = bench.fresh()[0], version[:2]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
+from tapctl.engine.model import REBOOT
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds_parameter_groups import ParameterGroups, ParameterGroupSpec
 from tapctl.sandbox.rules.rds_engine_defaults import DEFAULTS
@@ -61,7 +62,11 @@ def test_what_somebody_set_shows_and_is_reset(rec: ParameterGroups, aws: Aws) ->
     bring(rec, aws, ID, WANT)
     rec.modify(aws, ID, [{"ParameterName": "log_connections", "ParameterValue": "1", "ApplyMethod": "immediate"}])
     rec.modify(aws, ID, [{"ParameterName": "max_connections", "ParameterValue": "9", "ApplyMethod": "pending-reboot"}])
-    assert look(rec, aws, ID, WANT).spec.parameters == {**SET, "log_connections": "1", "max_connections": "9"}
+    seen = look(rec, aws, ID, WANT)
+    assert seen.spec.parameters == {**SET, "log_connections": "1", "max_connections": "9"}
+    # Whatever becomes of the static ones is in force only after a reboot.
+    static = {f"parameters.{name}" for name in ("max_connections", "shared_preload_libraries")}
+    assert dict(seen.deferred) == dict.fromkeys(static, REBOOT)
     assert bring(rec, aws, ID, WANT).spec == WANT
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
+from tapctl.engine.change import Action, Change, FieldChange, Plan
 from tapctl.engine.drift import Finding, Report, State
 from tapctl.engine.model import Impact, Pending
-from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import Refused, TapctlError
 from tapctl.render.screen import Advice, Header
 
@@ -63,6 +63,6 @@ REPORT = Report(
         Finding("kms-key/db-key-prod", "kms-key", "policy", State.UNKNOWN, note="kms:GetKeyPolicy denied"),
     ),
     fields=214,
-    unknown=1,
+    unchecked=1,
     resources=23,
 )

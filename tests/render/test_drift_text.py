@@ -72,6 +72,11 @@ def test_advice_stands_under_its_finding() -> None:
     ]
 
 
+def test_what_could_not_be_read_says_how_it_can_be() -> None:
+    advice = {("kms-key/db-key-prod", "policy"): Advice(read="allow kms:GetKeyPolicy, then: tapctl drift --env prod")}
+    assert drift_lines(REPORT, advice)[2] == "      read it: allow kms:GetKeyPolicy, then: tapctl drift --env prod"
+
+
 def test_the_same_advice_on_one_resource_is_given_once() -> None:
     undo = Advice(undo="tapctl apply --env prod")
     fields = ("a", "b", "c")
@@ -105,7 +110,7 @@ def test_colour_is_on_symbol_and_state() -> None:
 @given(st.text(), st.text(), st.text(), st.sampled_from(list(State)))
 def test_no_value_from_aws_steers_the_terminal_or_forges_a_line(id_: str, value: str, note: str, state: State) -> None:
     found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", state, None, value, note))
-    for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, note)}):
+    for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, note, value)}):
         assert line.splitlines() == [line]
         assert line == line.rstrip()
         assert "\x1b" not in line

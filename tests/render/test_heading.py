@@ -77,6 +77,9 @@ def test_what_is_no_account_number_stays_as_it_is() -> None:
         (Verdict("drift", "prod", "", 2, {"drifted": 2, "not_tried": 1}), "DRIFT prod: 2 drifted · 1 not tried"),
         (Verdict("validate", "", "OK", 0), "VALIDATE: OK"),
         (Verdict("status", "all", "", 0), "STATUS all:"),
+        (Verdict("manifest show", "dev", "FAILED", 3), "MANIFEST dev: FAILED"),
+        (Verdict("plan", "dev", "", 0, {"create": 4}, suffix="pr-42"), "PLAN pr-42: 4 create"),
+        (Verdict("plan", "a\x1b[31mred\nAPPLY x: OK", "FAILED", 3), "PLAN a\\u001b[31mred APPLY x: OK: FAILED"),
         (Verdict("drift", "all", "FAILED", 1, {}, "no\nAPPLY prod: OK"), "DRIFT all: FAILED · no APPLY prod: OK"),
     ],
 )

@@ -2,68 +2,37 @@ from __future__ import annotations
 
 import errno
 import io
-import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl import __version__
+from tapctl.engine.change import Action, Change, FieldChange
 from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
-from tapctl.engine.plan import Action, Change, FieldChange
-from tapctl.errors import AwsLost, AwsRefused, ConfigError, LockHeld, NotConverged, Problem, Refused, TapctlError
+from tapctl.errors import (
+    AwsLost,
+    AwsRefused,
+    ConfigError,
+    LockHeld,
+    NotConverged,
+    Problem,
+    Refused,
+    StoreFailed,
+    TapctlError,
+)
 from tapctl.policy import allow, policy
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.out import Out
-from tapctl.render.screen import Header, Verdict
-from tests.render.examples import ADVICE, CROSS, HEADER, PLAN, REPORT, change, pending, plan
+from tapctl.render.screen import Verdict
+from tests.render.examples import ADVICE, CROSS, PLAN, REPORT, change, pending, plan
+from tests.render.jsonl import Shown
 
 KEY, CLUSTER = "kms-key/alias/key", "db-cluster/db"
-
-
-class Shown:
-    """A screen for programs, and its lines after the first."""
-
-    def __init__(self, answer: str = "") -> None:
-        self.stdout, self.stderr = io.StringIO(), io.StringIO()
-        self.screen = JsonScreen(io.StringIO(answer), Out(self.stdout, "stdout"), Out(self.stderr, "stderr"))
-
-    @property
-    def all(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.getvalue().splitlines()]
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return self.all[1:]
 
 
 @pytest.fixture
 def shown() -> Shown:
     return Shown()
-
-
-def test_the_first_line_names_version_and_target_once_we_know_who_we_are(shown: Shown) -> None:
-    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
-    assert shown.all == []
-    shown.screen.header(HEADER)
-    shown.screen.header(HEADER)
-    assert shown.stdout.getvalue() == (
-        f'{{"type":"version","ui":"1.0","tapctl":"{__version__}","verb":"plan","env":"prod","suffix":"prod",'
-        '"account":"421077550192","region":"us-east-1","config_hash":"9f3c","identity":"sso:dana"}\n'
-    )
-
-
-def test_it_is_written_before_any_other_line_whatever_is_known(shown: Shown) -> None:
-    shown.screen.header(Header("plan", env="prod"))
-    shown.screen.error(TapctlError("no"))
-    assert [(one["type"], one.get("env")) for one in shown.all] == [("version", "prod"), ("error", None)]
-
-
-def test_a_command_about_many_environments_says_so_at_once(shown: Shown) -> None:
-    shown.screen.header(Header("status"))
-    shown.screen.header(HEADER)
-    assert [(one["verb"], one["env"]) for one in shown.all] == [("status", "")]
 
 
 def test_a_planned_change_has_its_fields(shown: Shown) -> None:
@@ -75,7 +44,8 @@ def test_a_planned_change_has_its_fields(shown: Shown) -> None:
         "kms-key",
     )
     assert (made["action"], made["blocked"]) == ("create", None)
-    assert made["fields"] == [{"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False}]
+    field = {"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False, "until": ""}
+    assert made["fields"] == [field]
     assert [one["impact"] for one in (*changed["fields"], changed)] == ["failover", "failover"]
     assert blocked["action"] == "nothing"
     assert blocked["blocked"] == {"code": "refused", "message": "iam-role/theirs exists and is not ours", "hint": None}
@@ -128,7 +98,7 @@ def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: S
     shown.screen.begin([KEY, CLUSTER])
     shown.screen.event(Started(KEY))
     shown.screen.event(Known(KEY))
-    shown.screen.event(Finished(KEY, Result.CREATED, 0.61, "a note"))
+    shown.screen.event(Finished(KEY, Result.CREATED, 0.61, note="a note"))
     shown.screen.event(Progress(CLUSTER, "creating", 5))
     shown.screen.event(Left(CLUSTER, "creating"))
     shown.screen.event(Left("db-instance/i", ""))
@@ -173,6 +143,9 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "note": "",
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",
+        "read": "",
+        "env": "",
+        "suffix": "",
     }
     assert (shown.lines[1]["state"], shown.lines[1]["live"], shown.lines[1]["undo"]) == ("UNKNOWN", None, "")
 
@@ -202,6 +175,8 @@ def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
             "aws": {"service": "kms", "operation": "CreateKey", "code": "LimitExceeded", "request_id": "4f1c"},
             "retry_safe": False,
             "state": "nothing was changed",
+            "env": "",
+            "suffix": "",
         }
     ]
 
@@ -211,6 +186,7 @@ def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
     [
         (NotConverged("c"), True),
         (LockHeld("c"), True),
+        (StoreFailed("c"), True),
         (AwsLost("kms", "CreateKey", "Throttling", "slow down"), True),
         (Refused("c"), False),
         (TapctlError("c", evidence="e"), False),
@@ -236,6 +212,7 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
             "type": "verdict",
             "verb": "drift",
             "env": "prod",
+            "suffix": "",
             "status": "",
             "exit": 2,
             "counts": {"drifted": 2},
@@ -253,7 +230,15 @@ def test_stdout_holds_json_and_nothing_else() -> None:
     shown.screen.note("reading")
     shown.screen.warn("careful")
     assert shown.screen.ask("Apply?", "yes")
-    assert (shown.stdout.getvalue(), shown.stderr.getvalue()) == ("", "warning: careful\nApply? ")
+    assert (shown.stdout.getvalue(), shown.stderr.getvalue()) == ("", "reading\nwarning: careful\nApply? ")
+
+
+def test_quiet_it_notes_nothing() -> None:
+    stderr = io.StringIO()
+    screen = JsonScreen(io.StringIO(), Out(io.StringIO(), "stdout"), Out(stderr, "stderr"), quiet=True)
+    screen.note("reading")
+    screen.warn("careful")
+    assert stderr.getvalue() == "warning: careful\n"
 
 
 def test_an_error_nobody_can_read_on_stdout_is_told_on_stderr() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
 from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.model import Kept
 from tapctl.errors import AwsRefused
 from tapctl.render.lines import LinesView
 from tapctl.render.out import Out
@@ -65,20 +67,43 @@ def test_a_silent_half_minute_names_what_is_still_awaited(watched: Watched) -> N
     watched.view.event(Progress(CLUSTER, "creating", 0, usual_s=185))
     watched.clock.now += 29
     watched.view.event(Progress(CLUSTER, "creating", 29, usual_s=185))
+    watched.view.beat()
     assert len(watched.new()) == 1
     watched.clock.now += 1
-    watched.view.event(Progress(CLUSTER, "creating", 30, usual_s=185))
+    watched.view.beat()
     assert watched.new() == [
         "  still waiting, 0/3   elapsed 0:30:",
         "  … db-cluster   db         creating    0:30    usual 3:05",
     ]
-    watched.view.event(Progress(CLUSTER, "creating", 31, usual_s=185))
+    watched.view.beat()
     assert watched.new() == []
+
+
+def test_a_call_that_hangs_and_tells_nothing_is_no_silence() -> None:
+    """No event comes: the view finds out by itself, and in time."""
+    stream, heard = io.StringIO(), threading.Event()
+
+    class Heard(Out):
+        def lines(self, *lines: str) -> None:
+            super().lines(*lines)
+            heard.set()
+
+    view = LinesView(Heard(stream, "stderr"), heartbeat_s=0.05)
+    view.begin([CLUSTER], {})
+    view.event(Started(CLUSTER))
+    assert heard.wait(10)
+    view.end()
+    assert stream.getvalue().startswith("  still waiting, 0/1   elapsed 0:00:\n")
 
 
 def test_nothing_is_awaited_where_nothing_runs(watched: Watched) -> None:
     watched.clock.now += 60
+    watched.view.beat()
     watched.view.event(Skipped(CLUSTER, ()))
+    watched.view.beat()
+    watched.view.end()
+    assert watched.new() == ["  1 not tried; we were asked to stop"]
+    watched.view.beat()
     assert watched.new() == []
 
 
@@ -95,7 +120,7 @@ def test_a_failure_and_what_was_left_are_told(watched: Watched) -> None:
 
 
 def test_what_was_kept_says_until_when(watched: Watched) -> None:
-    watched.view.event(Finished(KEY, Result.KEPT, 1, "until 2027-01-08: AWS deletes no key at once"))
+    watched.view.event(Finished(KEY, Result.KEPT, 1, Kept("2027-01-08", "AWS deletes no key at once")))
     watched.view.event(Finished(INSTANCE, Result.SKIPPED, 0))
     assert watched.new() == [
         "  ✓ kms-key      alias/key  kept        1.0 s   until 2027-01-08: AWS deletes no key at once",

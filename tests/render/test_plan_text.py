@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.errors import Refused
 from tapctl.render.paint import Paint
 from tapctl.render.plan_text import plan_lines

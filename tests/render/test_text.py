@@ -57,17 +57,16 @@ def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: 
     assert shown.err == []
 
 
-def test_something_is_said_before_aws_is_asked_and_once(shown: Shown) -> None:
+def test_a_target_alone_says_nothing(shown: Shown) -> None:
     shown.screen.header(Header("plan", env="prod", region="us-east-1"))
-    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
-    assert shown.err == ["plan prod: asking AWS who we are"]
     shown.screen.header(HEADER)
-    assert (shown.out, len(shown.err)) == ([], 1)
+    assert (shown.out, shown.err) == ([], [])
 
 
-def test_offline_nobody_is_asked(shown: Shown) -> None:
-    shown.screen.header(Header("validate", env="prod"))
-    assert shown.err == []
+@pytest.mark.parametrize("verb", ["outputs", "graph", "manifest show", "schema"])
+def test_where_the_answer_stands_alone_a_verdict_is_no_answer(shown: Shown, verb: str) -> None:
+    shown.screen.verdict(Verdict(verb, "prod", "FAILED", 3))
+    assert (shown.out, shown.err) == ([], [f"{verb.split(maxsplit=1)[0].upper()} prod: FAILED"])
 
 
 def test_every_report_has_its_header_once(shown: Shown) -> None:
@@ -133,6 +132,20 @@ def test_only_the_expected_answer_is_a_yes(answer: str, agreed: bool) -> None:
     end = "" if answer.endswith("\n") else "\n"
     assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}warning: after\n"
     assert shown.out == []
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_whoever_stops_at_the_question_is_told_on_a_line_of_its_own(stop: type[BaseException]) -> None:
+    class Interrupted(io.StringIO):
+        def readline(self, _: int | None = -1) -> str:  # type: ignore[override]  # typeshed: of bytes and of str
+            raise stop
+
+    shown = Shown()
+    shown.screen.stdin = Interrupted()
+    with pytest.raises(stop):
+        shown.screen.ask("Type yes:", "yes")
+    shown.screen.warn("stopped by SIGINT")
+    assert shown.err == ["Type yes: ", "warning: stopped by SIGINT"]
 
 
 def test_colour_is_on_the_stream_that_is_a_terminal() -> None:

@@ -11,7 +11,7 @@ from tapctl.errors import AwsRefused
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rules.system_tags import TAG
-from tests.conftest import Network
+from tests.conftest import Network, Unmeasured
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef
@@ -21,6 +21,14 @@ OF_AWS: TagTypeDef = {"Key": TAG[0], "Value": TAG[1]}
 
 Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _measured(unmeasured: Unmeasured) -> Iterator[None]:
+    """Here it is the embedded AWS that is tested."""
+    unmeasured.measured = True
+    yield
+    unmeasured.measured = False
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import ANY
 
 import pytest
 
@@ -230,3 +231,29 @@ def test_automated_backups_can_be_kept(aws: Aws, make_cluster: Build) -> None:
     aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True, DeleteAutomatedBackups=False)
     (left,) = aws.rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert left["SnapshotType"] == "automated"
+
+
+def test_the_data_api_is_switched_by_its_own_calls(aws: Aws, make_cluster: Build, refused: Refused) -> None:
+    make_cluster()
+    arn = seen(aws)["DBClusterArn"]
+    assert seen(aws)["HttpEndpointEnabled"] is False
+    assert aws.rds.enable_http_endpoint(ResourceArn=arn) == {
+        "ResourceArn": arn,
+        "HttpEndpointEnabled": True,
+        "ResponseMetadata": ANY,
+    }
+    assert seen(aws)["HttpEndpointEnabled"] is True
+    assert aws.rds.disable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is False
+    assert seen(aws)["HttpEndpointEnabled"] is False
+    with refused("ResourceNotFoundFault"):
+        aws.rds.disable_http_endpoint(ResourceArn=f"{arn}-other")
+
+
+def test_a_role_is_taken_from_a_cluster(aws: Aws, make_cluster: Build, refused: Refused) -> None:
+    make_cluster()
+    role = "arn:aws:iam::123456789012:role/import"
+    aws.rds.add_role_to_db_cluster(DBClusterIdentifier="c", RoleArn=role, FeatureName="s3Import")
+    with refused("DBClusterRoleNotFound"):
+        aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role)
+    aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role, FeatureName="s3Import")
+    assert seen(aws)["AssociatedRoles"] == []

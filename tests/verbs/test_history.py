@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
+from tapctl.command import Options
 from tapctl.errors import ManifestError, Refused, WrongTarget
 from tapctl.manifest.entry import Phase, dump
 from tapctl.manifest.store import Holder, Lock, Store, open_store
 from tapctl.render.screen import Screen
 from tapctl.render.terminal import choose
-from tapctl.run import Options
 from tapctl.verbs.history import SHOWN, history, show_version, unlock
 from tests.manifest.examples import DANA, entry, manifest
 
@@ -49,14 +49,14 @@ def said() -> Said:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Options:
-    return Options("history", env="dev", state=str(tmp_path / "manifests"))
+    return Options("manifest history", env="dev", state=str(tmp_path / "manifests"))
 
 
 @pytest.fixture
 def there(aws: Aws) -> Options:
     aws.s3.create_bucket(Bucket="records")
     command = "tapctl manifest unlock --env dev --id the-id"
-    return Options("unlock", env="dev", config=ENVIRONMENTS, state="s3://records/team", command=command)
+    return Options("manifest unlock", env="dev", config=ENVIRONMENTS, state="s3://records/team", command=command)
 
 
 def store_of(options: Options, aws: Aws | None = None) -> Store:
@@ -82,7 +82,7 @@ def test_each_version_is_told_with_what_it_changed_newest_last(here: Options, sa
         ["2", "2031-05-06T07:08:09Z", "dana", "run-2", "1", "made"],
         ["3", "2031-05-06T07:08:09Z", "dana", "run-3", "1", "removed"],
     ]
-    assert said.lines[-1] == "HISTORY dev: 3 versions · 0 unlocked"
+    assert said.lines[-1] == "MANIFEST dev: 3 versions · 0 unlocked"
     assert said.err.getvalue() == ""
 
 
@@ -127,13 +127,16 @@ def test_one_version_is_shown_as_it_was(here: Options, said: Said) -> None:
 def test_one_version_for_programs(here: Options, said: Said) -> None:
     write(store_of(here))
     show_version(here, said.screen(json=True), 1)
-    assert said.records[-1]["entries"]["kms-key/alias/db-key-dev"]["phase"] == "making"
+    version, document, verdict = said.records
+    assert document["entries"]["kms-key/alias/db-key-dev"]["phase"] == "making"
+    assert (verdict["type"], verdict["verb"], verdict["exit"]) == ("verdict", version["verb"], 0)
 
 
 def test_a_version_that_is_not_there_is_an_error(here: Options, said: Said) -> None:
     write(store_of(here))
-    with pytest.raises(ManifestError, match="no version 9"):
+    with pytest.raises(ManifestError, match="no version 9") as refused:
         show_version(here, said.screen(), 9)
+    assert f"tapctl manifest history --env dev --state {here.state}" in str(refused.value.hint)
 
 
 def test_a_local_lock_needs_no_unlocking(here: Options, said: Said) -> None:
@@ -141,7 +144,7 @@ def test_a_local_lock_needs_no_unlocking(here: Options, said: Said) -> None:
         assert unlock(here, said.screen(), lease.id) == 0
         lease.check()
     assert said.lines[-1] == (
-        "UNLOCK dev: NOTHING · there is nothing to unlock: the lock of a local record dies with its holder"
+        "MANIFEST dev: NOTHING · there is nothing to unlock: the lock of a local record dies with its holder"
     )
 
 
@@ -149,7 +152,7 @@ def test_a_lock_in_s3_is_taken_away_and_the_history_tells_by_whom(there: Options
     write(store_of(there, aws))
     aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.text())
     assert unlock(there, said.screen(), "the-id") == 0
-    assert said.lines[-1].startswith("UNLOCK dev: UNLOCKED · the-id was taken away by ")
+    assert said.lines[-1].startswith("MANIFEST dev: UNLOCKED · the-id was taken away by ")
     after = Said()
     history(there, after.screen(json=True))
     asked, done = [one for one in after.records if one.get("event") == "unlock"]
@@ -186,7 +189,7 @@ def test_the_lock_of_somebody_else_is_refused(there: Options, aws: Aws, said: Sa
 
 def test_where_nobody_holds_the_lock_there_is_nothing_to_do(there: Options, said: Said) -> None:
     assert unlock(there, said.screen(), "the-id") == 0
-    assert said.lines[-1] == "UNLOCK dev: NOTHING · there is nothing to unlock: nobody holds the lock"
+    assert said.lines[-1] == "MANIFEST dev: NOTHING · there is nothing to unlock: nobody holds the lock"
 
 
 def test_from_another_account_nothing_is_unlocked(there: Options, aws: Aws, said: Said, tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_from_another_account_nothing_is_unlocked(there: Options, aws: Aws, said
     for file in ENVIRONMENTS.glob("*.toml"):
         (folder / file.name).write_text(file.read_text().replace("123456789012", "210987654321"))
     aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.text())
-    elsewhere = Options("unlock", env="dev", config=folder, state=there.state)
+    elsewhere = Options("manifest unlock", env="dev", config=folder, state=there.state)
     with pytest.raises(WrongTarget):
         unlock(elsewhere, said.screen(), "the-id")
     assert aws.s3.list_objects_v2(Bucket="records")["KeyCount"] == 1

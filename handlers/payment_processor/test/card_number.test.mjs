@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { looksLikeCardNumber } from "../card_number.mjs";
+import { holdsCardNumber, looksLikeCardNumber } from "../card_number.mjs";
+
+function inDigitsFrom(zero) {
+  return "4111111111111111".replace(/\d/g, (digit) => String.fromCodePoint(zero + Number(digit)));
+}
 
 for (const [what, text] of [
   ["16 digits (Visa)", "4111111111111111"],
@@ -15,7 +19,18 @@ for (const [what, text] of [
   ["text around it", "paid with x5555555555554444x today"],
   ["its expiry date glued to it", "41111111111111111229"],
   ["too many digits to rule one out", "1".repeat(65)],
-  ["full-width digits", "4111111111111111".replace(/\d/g, (digit) => String.fromCharCode(0xff10 + Number(digit)))],
+  ["its expiry date after it", "4111111111111111 12/29"],
+  ["its security code after it", "4111 1111 1111 1111 123"],
+  ["a number before it", "1 4111111111111111"],
+  ["full-width digits", inDigitsFrom(0xff10)],
+  ["Arabic-Indic digits", inDigitsFrom(0x0660)],
+  ["Devanagari digits", inDigitsFrom(0x0966)],
+  ["mathematical digits", inDigitsFrom(0x1d7e2)],
+  ["Adlam digits, beyond the basic plane", inDigitsFrom(0x1e950)],
+  ["digits of several scripts", `4111\u0661\u0661\u0661\u0661\u096711111\uff111`],
+  ["invisible characters between", "4111\u200b1111\u00ad1111\u20601111"],
+  ["dashes that are no hyphens", "4111\u20131111\u20141111\u20111111"],
+  ["no-break spaces", "4111\u00a01111\u202f1111\u20091111"],
 ]) {
   test(`a card number is seen: ${what}`, () => assert.equal(looksLikeCardNumber(text), true));
 }
@@ -26,8 +41,24 @@ for (const [what, text] of [
   ["12 digits", "411111111116"],
   ["digits far apart", "4111 and 1111 and 1111 and 1111"],
   ["an amount", "999999999999"],
+  ["a date and a time", "2026-11-23 12:30:45"],
+  ["invoices", "invoices 1001, 1002, 1003, 1004"],
   ["a UUID of digits that would pass", "41111111-1111-1111-0000-000000000000"],
   ["a long number that holds none", "1".repeat(20)],
 ]) {
   test(`no card number is seen: ${what}`, () => assert.equal(looksLikeCardNumber(text), false));
 }
+
+test("the digits of a UUID are seen where they are looked for", () => {
+  assert.equal(holdsCardNumber("41111111-1111-1111-8000-000000000000"), true);
+  assert.equal(holdsCardNumber("0a8b1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d"), false);
+});
+
+test("every digit of every script counts what it says", () => {
+  const codes = Array.from({ length: 0x110000 }, (_, code) => String.fromCodePoint(code));
+  const digits = codes.filter((character) => /\p{Nd}/u.test(character));
+  // Unicode has them in rows of ten; of those, only a 2 is this number's check digit.
+  for (const [index, digit] of digits.entries()) {
+    assert.equal(looksLikeCardNumber(`400000000000000${digit}`), index % 10 === 2, digit.codePointAt(0).toString(16));
+  }
+});

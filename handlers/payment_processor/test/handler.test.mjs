@@ -153,10 +153,99 @@ for (const [what, event, field] of [
   });
 }
 
-test("a deeply nested event is refused and exhausts nothing", async () => {
-  const depth = 100_000;
-  const { answer } = await ask({ type: "health", deep: JSON.parse("[".repeat(depth) + "]".repeat(depth)) });
-  assert.equal(answer.status, "refused");
+test("a card number in a UUID's groups is answered to its sender alone", async () => {
+  const payment_id = "41111111-1111-1111-8000-000000000000";
+  const { answer, lines } = await pay({ payment_id });
+  assert.equal(answer.status, "accepted");
+  assert.equal(JSON.parse(lines[0]).payment_id, "withheld: it reads like a card number");
+  assert.ok(!lines[0].replaceAll("-", "").includes(CARD));
+});
+
+test("a name that is none of ours is answered, and not logged: it may be a card holder's", async () => {
+  const refused = await pay({ john_doe: CARD, metadata: { jane_doe: { note: CARD } } });
+  assert.ok(fieldsOf(refused).includes("payment.john_doe"));
+  assert.deepEqual(JSON.parse(refused.lines[0]).fields, ["payment.?", "payment.?.?.?", "payment"]);
+});
+
+const nested = (depth, beside = "") => JSON.parse(`${`[${beside}`.repeat(depth)}[]${"]".repeat(depth)}`);
+const long = (length) => "4 ".repeat(length / 2);
+const named = (count) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`field_${"x".repeat(at)}`, CARD]));
+
+for (const [what, hostile, field] of [
+  ["nested deeply", { deep: nested(100_000) }, "event"],
+  ["nested deeply, with a card number at each level", { deep: nested(9999, `"${CARD}",`) }, "event"],
+  ["of many elements", { list: Array(1_000_000).fill(CARD) }, "event"],
+  ["of many names", named(5000), "event"],
+  ["with a text of digits", { text: "4".repeat(5_000_000) }, "text"],
+  ["with a text of many numbers", { text: long(5_000_000) }, "text"],
+  ["with a text of combining characters", { text: `a${"\u0301".repeat(3_000_000)}` }, "text"],
+  ["with a name that is a text", { ["4 ".repeat(2_000_000)]: 1 }, "?"],
+]) {
+  test(`an event ${what} is refused at once, in few words`, async () => {
+    const began = performance.now();
+    const refused = await ask({ type: "health", ...hostile });
+    assert.ok(performance.now() - began < 5000);
+    assert.equal(refused.answer.status, "refused");
+    assert.ok(fieldsOf(refused).includes(field));
+    assert.ok(JSON.stringify(refused.answer).length < 100_000);
+    assert.ok(refused.lines.join().length < 10_000);
+    assert.ok(!JSON.stringify([refused.answer, refused.lines]).includes(CARD));
+  });
+}
+
+test("a description as long as can be is refused by its own rule", async () => {
+  const refused = await pay({ description: "x".repeat(5_000_000) });
+  assert.deepEqual(new Set(fieldsOf(refused)), new Set(["payment.description"]));
+});
+
+for (const [what, json] of [
+  ["an event's", '{"__proto__": {"type": "health"}}'],
+  ["a payment's", '{"type": "payment", "payment": {"__proto__": {"a": 1}, "constructor": {"prototype": {"a": 1}}}}'],
+]) {
+  test(`${what} prototype is not to be had`, async () => {
+    const refused = await ask(JSON.parse(json));
+    assert.equal(refused.answer.status, "refused");
+    assert.equal({}.type, undefined);
+    assert.equal({}.a, undefined);
+  });
+}
+
+test("fields that are inherited are none", async () => {
+  const refused = await ask({ type: "payment", payment: Object.create(PAYMENT) });
+  assert.equal(fieldsOf(refused).length, 5);
+});
+
+for (const amount_minor of [NaN, Infinity, -Infinity, -0, 1e21, 19.000001, 1999n, "1999n", "1e3", [1999], {}, true]) {
+  test(`an amount of ${typeof amount_minor} ${String(amount_minor)} is refused`, async () => {
+    assert.ok(fieldsOf(await pay({ amount_minor })).includes("payment.amount_minor"));
+  });
+}
+
+for (const [field, value] of [
+  ["currency", CARD],
+  ["currency", "EUR\u0000"],
+  ["merchant_id", `m${CARD}`],
+  ["payment_id", CARD],
+  ["description", "\u0664".padEnd(16, "\u0661")],
+  ["amount_minor", BigInt(CARD)],
+]) {
+  test(`${JSON.stringify(String(value))} for ${field} is neither answered nor logged`, async () => {
+    const refused = await pay({ [field]: value });
+    assert.ok(fieldsOf(refused).includes(`payment.${field}`));
+    assert.ok(!JSON.stringify([refused.answer, refused.lines]).includes(String(value)));
+  });
+}
+
+test("what a payment holds stands in no error of ours either", async () => {
+  const { error, lines } = await ask({ type: "payment", payment: PAYMENT }, {});
+  for (const value of Object.values(PAYMENT)) {
+    assert.ok(!`${error.message}${error.stack}${lines.join()}`.includes(String(value)));
+  }
+});
+
+test("a description of as many characters as may be, each of two code units", async () => {
+  assert.equal((await pay({ description: "\u{1f980}".repeat(140) })).answer.status, "accepted");
+  assert.deepEqual(fieldsOf(await pay({ description: "\u{1f980}".repeat(141) })), ["payment.description"]);
 });
 
 test("logs are JSON lines with the request and the environment, and without the token", async () => {

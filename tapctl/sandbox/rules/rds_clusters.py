@@ -175,3 +175,26 @@ def extended_support_is_echoed(call: Call, proceed: Proceed) -> Reply:
 def clusters_come_in_pages(call: Call, proceed: Proceed) -> Reply:
     """100 records a page; moto has no pages here."""
     return page(call, "DBClusters", proceed()["DBClusters"])
+
+
+@rules("EnableHttpEndpoint", "DisableHttpEndpoint")
+def the_data_api_is_switched(call: Call, _: Proceed) -> Reply:
+    """Moto has neither; of a cluster that is not serverless ModifyDBCluster does not switch it."""
+    arn = call.params["ResourceArn"]
+    cluster = next((one for one in call.moto("rds").clusters.values() if one.arn == arn), None)
+    if cluster is None:
+        raise Fault("ResourceNotFoundFault", f"The resource {arn} is not found.")
+    # Past its setter, which lets only serverless clusters have it.
+    cluster._enable_http_endpoint = call.operation == "EnableHttpEndpoint"  # noqa: SLF001 -- see above
+    return {"ResourceArn": arn, "HttpEndpointEnabled": cluster.http_endpoint_enabled}
+
+
+@rules("RemoveRoleFromDBCluster")
+def a_role_is_taken_from_a_cluster(call: Call, _: Proceed) -> Reply:
+    """Moto can only add one."""
+    roles, role = cluster_of(call).associated_roles, call.params["RoleArn"]
+    there = [one for one in roles if (one.role_arn, one.feature_name) == (role, call.params.get("FeatureName"))]
+    if not there:
+        raise Fault("DBClusterRoleNotFound", f"The role {role} is not associated with the cluster.")
+    roles.remove(there[0])
+    return {}

@@ -8,8 +8,8 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 RECONCILER = DbCluster()
 ID = "db-cluster-test"
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
-FIXED = frozenset({"engine", "managed_secret"})
-"""There is no other engine, and no cluster whose password RDS does not manage."""
+FIXED = frozenset({"engine", "managed_secret", "http_endpoint", "associated_roles"})
+"""There is no other engine, no cluster whose password RDS does not manage, and no other way in or out is wanted."""
 
 GROUP = "db-cluster-params-pg16-test"
 

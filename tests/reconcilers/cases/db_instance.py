@@ -42,6 +42,7 @@ def examples(world: dict[str, str]) -> list[DbInstanceSpec]:
         cluster=db_cluster.ID,
         instance_class="db.r6g.large",
         parameter_group=GROUP,
+        maintenance_window="sun:05:00-sun:06:00",
         tags={**TAGS, "CostCenter": "payments"},
     )
     return [
@@ -50,6 +51,7 @@ def examples(world: dict[str, str]) -> list[DbInstanceSpec]:
             update={
                 "instance_class": "db.r6g.xlarge",
                 "parameter_group": f"{GROUP}-other",
+                "maintenance_window": "wed:22:00-wed:23:30",
                 "publicly_accessible": True,
                 "auto_minor_version_upgrade": False,
                 "promotion_tier": 0,

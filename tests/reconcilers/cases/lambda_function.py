@@ -141,6 +141,7 @@ def examples(world: dict[str, str]) -> list[LambdaFunctionSpec]:
                 "ephemeral_storage_mb": 1024,
                 "log_format": "Text",
                 "log_group": "/payments/processor",
+                "description": "Processes payments",
                 "image_config": json.dumps({"Command": ["index.other"]}),
                 "tags": {**_TAGS, "Service": "payments"},
             }

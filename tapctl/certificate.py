@@ -1,0 +1,65 @@
+"""The proof of a destroy: what is gone, what is kept on purpose and until when, what was left by mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tapctl.engine.model import Kept
+
+NAME: Final = "certificate"
+COLUMNS: Final = ("certificate", "type", "id", "until", "why")
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How one destroy ended. ``at``: UTC, ISO 8601."""
+
+    environment: str
+    suffix: str
+    account: str
+    region: str
+    run: str
+    by: str
+    at: str
+    gone: tuple[str, ...]
+    kept: Mapping[str, Kept]
+    left: tuple[str, ...]
+    """What is still there, or may be, although it was to go."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """One thing each, for tables and programs."""
+        gone = [_record("gone", here) for here in sorted(self.gone)]
+        kept = [_record("kept", here, one.until, one.why) for here, one in sorted(self.kept.items())]
+        return [*gone, *kept, *(_record("left", here) for here in sorted(self.left))]
+
+    def rows(self) -> list[list[str]]:
+        """The same as cells under `COLUMNS`."""
+        return [[one["state"], one["resource_type"], one["id"], one["until"], one["why"]] for one in self.records()]
+
+    def text(self) -> bytes:
+        """As it is kept beside the manifest: JSON, the same certificate always the same text."""
+        content = {
+            "format": _FORMAT,
+            "environment": self.environment,
+            "suffix": self.suffix,
+            "account": self.account,
+            "region": self.region,
+            "run": self.run,
+            "by": self.by,
+            "at": self.at,
+            "complete": not self.left,
+            "gone": sorted(self.gone),
+            "kept": {here: {"until": one.until, "why": one.why} for here, one in self.kept.items()},
+            "left": sorted(self.left),
+        }
+        return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _record(state: str, here: str, until: str = "", why: str = "") -> dict[str, Any]:
+    type_, _, id_ = here.partition("/")
+    told = {"type": NAME, "state": state, "address": here, "resource_type": type_, "id": id_}
+    return {**told, "until": until, "why": why}

@@ -1,0 +1,61 @@
+"""AWS's regions by their form, and what follows from it: the partition, and the name of a registry's host.
+
+There is no list of regions: it would age, and refuse a new region as if it were misspelt. A region that is well formed
+and is none has no endpoint, which the first call to AWS tells. Source: botocore's ``partitions.json``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_AREAS: Final = {
+    "aws": ("af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"),
+    "aws-cn": ("cn",),
+    "aws-eusc": ("eusc-de",),
+    "aws-iso": ("us-iso",),
+    "aws-iso-b": ("us-isob",),
+    "aws-iso-e": ("eu-isoe",),
+    "aws-iso-f": ("us-isof",),
+    "aws-us-gov": ("us-gov",),
+}
+"""Partition to what the names of its regions begin with."""
+_DNS_SUFFIXES: Final = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+    "aws-us-gov": "amazonaws.com",
+}
+_PARTITIONS: Final = {area: partition for partition, areas in _AREAS.items() for area in areas}
+_PLACE: Final = "-(central|north|south|east|west|northeast|northwest|southeast|southwest)-[1-9][0-9]?"
+
+REGION: Final = f"({'|'.join(_PARTITIONS)}){_PLACE}"
+"""A region's name, whole."""
+REGION_RULE: Final = "an AWS region, such as us-east-1"
+_ECR: Final = "|".join(
+    f"({'|'.join(areas)}){_PLACE}[.]{re.escape(_DNS_SUFFIXES[partition])}" for partition, areas in _AREAS.items()
+)
+REGISTRY_HOST: Final = f"[0-9]{{12}}[.]dkr[.]ecr[.]({_ECR})"
+"""The host of an ECR registry, whole: each partition has its own domain."""
+
+
+def partition_of(region: str) -> str:
+    """The partition that a region is in."""
+    return _PARTITIONS.get(region.rsplit("-", 2)[0], "aws")
+
+
+def registry_host(account: str, region: str) -> str:
+    """The host of this account's ECR registry in this region."""
+    return f"{account}.dkr.ecr.{region}.{_DNS_SUFFIXES[partition_of(region)]}"
+
+
+def registry_of(host: str) -> tuple[str, str] | None:
+    """The account and the region of an ECR registry's host; None where it is none."""
+    if not re.fullmatch(REGISTRY_HOST, host):
+        return None
+    account, _, _, region, _ = host.split(".", 4)
+    return account, region

@@ -1,0 +1,53 @@
+"""What a cluster that is gone leaves: its final snapshot, among those of earlier clusters of its name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tapctl.aws import Aws
+from tapctl.errors import NotConverged
+from tapctl.reconcilers.db_cluster import DbClusterSpec
+from tests.reconcilers.cases import db_cluster as case
+from tests.reconcilers.scripted import answer
+from tests.reconcilers.test_db_cluster_sight import with_
+
+REC, ID = case.RECONCILER, case.ID
+DUE = with_(tags={"tapctl:final-snapshot": "true"})
+NOT_DUE = with_(tags={"tapctl:final-snapshot": "false"})
+OLD, NEW = datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 5, 1, tzinfo=UTC)
+
+
+def snapshot(name: str, status: str, cluster: datetime, taken: datetime | None = None, **more: Any) -> dict[str, Any]:
+    own = {} if taken is None else {"SnapshotCreateTime": taken}
+    return {"DBClusterSnapshotIdentifier": name, "Status": status, "ClusterCreateTime": cluster, **own, **more}
+
+
+def lingers(aws: Aws, last: DbClusterSpec, *snapshots: dict[str, Any]) -> str | None:
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": list(snapshots)}, times=1)
+    return REC.lingers(aws, ID, last)
+
+
+def test_one_that_is_being_taken_is_waited_for(aws: Aws) -> None:
+    mine = snapshot(f"{ID}-final-x", "creating", NEW, PercentProgress=40)
+    other = snapshot("of-somebody-else", "creating", NEW)
+    for last in (DUE, NOT_DUE):
+        assert lingers(aws, last, other, mine) == f"the final snapshot {ID}-final-x is creating (40 %)"
+    assert lingers(aws, DUE, other) is None
+    assert lingers(aws, DUE, {**mine, "Status": "available"}) is None
+
+
+def test_the_newest_one_has_failed_where_one_was_due(aws: Aws) -> None:
+    # One of an earlier removal, which did not end, and then the last, which has no time since nothing was taken.
+    before = snapshot(f"{ID}-final-x", "available", NEW, NEW)
+    failed = snapshot(f"{ID}-final-x-2", "failed", NEW)
+    with pytest.raises(NotConverged, match=f"{ID}-final-x-2 has failed"):
+        lingers(aws, DUE, before, failed)
+
+
+def test_one_of_an_earlier_cluster_that_failed_is_no_affair_of_this_one(aws: Aws) -> None:
+    failed = snapshot(f"{ID}-final-x", "failed", OLD)
+    assert lingers(aws, DUE, snapshot(f"{ID}-final-y", "available", NEW, NEW), failed) is None
+    assert lingers(aws, NOT_DUE, failed) is None
