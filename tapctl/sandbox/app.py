@@ -42,13 +42,13 @@ class Sandbox:
     ) -> None:
         # Thousands of machine images that nobody here starts: half a second for every region and reset.
         os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from tapctl.sandbox.dispatcher import dispatcher
 
         self.latency_s = latency_s
         self.hiccups = hiccups or Hiccups()
         self.life = life or Life()
         self._rules = RuleBook(rules.ALL, disabled)
-        self._moto: Any = DomainDispatcherApplication(create_backend_app)
+        self._moto: Any = dispatcher()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
