@@ -4,7 +4,7 @@ from typing import Any
 
 from tapctl.manifest.entry import Entry, Manifest, Phase, empty
 from tapctl.reconcilers import registry
-from tapctl.records import facets_of, likeness
+from tapctl.records import facets_of, likeness, looks_of
 from tapctl.verbs.applying import departures
 
 CLUSTER, ROTATION = "db-cluster/db-cluster-dev", "secret-rotation/db-cluster-dev"
@@ -40,3 +40,9 @@ def test_what_goes_with_another_has_no_step_of_its_own() -> None:
     assert leaving[CLUSTER].facets == (ROTATION,)
     # Without its parent it goes by itself.
     assert set(departures([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
+
+
+def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+    entries = recorded(CLUSTER, GROUP).entries
+    kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
+    assert [one.address for one in looks_of(kept, registry())] == [CLUSTER]

@@ -15,6 +15,8 @@ from tapctl.traffic import IN_FLIGHT, is_change, translate
 from tests.conftest import CREDENTIALS, REGION
 from tests.endpoint import Answer, Endpoint, endpoint, identity, refusal
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def to(there: Endpoint) -> Aws:
     return Aws(Target(region=REGION, endpoint_url=there.url, credentials=CREDENTIALS))

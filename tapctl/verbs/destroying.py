@@ -178,8 +178,7 @@ def _ended(run: Run, runner: Runner, remains: Remains, left: set[str]) -> int:
     proof = _certificate(run, runner, remains, undone)
     counts = {"deleted": len(proof.gone), "kept": len(proof.kept), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
-    if proof.records():
-        run.screen.table(COLUMNS, proof.rows(), proof.records())
+    certified = _certified(run, proof)
     if not outcome.complete or outcome.signal is not None:
         return verdict(run, "NOT DESTROYED", runner.report(), counts, summary)
     if left:
@@ -189,10 +188,24 @@ def _ended(run: Run, runner: Runner, remains: Remains, left: set[str]) -> int:
     if remains.version is not None or proof.records():
         try:
             runner.journal.flush()
-            run.store.attach(run.suffix, NAME, proof.text())
         except StoreFailed as error:
             return verdict(run, "NOT RECORDED", runner.unsaved(error), counts, summary)
+    if not certified:
+        return verdict(run, "NOT CERTIFIED", StoreFailed.exit_code, counts, summary)
     return verdict(run, "DESTROYED", 0, counts, f"{summary} · nothing else of ours is left")
+
+
+def _certified(run: Run, proof: Certificate) -> bool:
+    """Show the certificate, and keep it beside the manifest; whether that could be done."""
+    if not proof.records():
+        return True
+    run.screen.table(COLUMNS, proof.rows(), proof.records())
+    try:
+        run.store.attach(run.suffix, NAME, proof.text())
+    except StoreFailed as error:
+        run.screen.error(error, "the certificate is what stands above, and what it says is so")
+        return False
+    return True
 
 
 def _certificate(run: Run, runner: Runner, remains: Remains, undone: set[str]) -> Certificate:

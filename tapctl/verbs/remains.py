@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from tapctl.beside import beside
 from tapctl.engine.graph import Removal, removing
@@ -24,6 +24,9 @@ from tapctl.reconcilers.security_group_rules import SecurityGroupRules
 from tapctl.records import facets_of, likeness, reconciler_of
 from tapctl.run import Run
 from tapctl.stack import RANKS
+
+_ROUNDS: Final = 2
+"""How often what came back is removed again: who writes on after that has to be found by a person."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,21 @@ def remove(runner: Runner, remains: Remains) -> None:
 
 def sweep(run: Run, runner: Runner, remains: Remains) -> dict[str, Sight]:
     """Look again, by tags and at every id just removed; what came back (a late writer's log group) goes once more."""
-    for more in (True, True, False):
-        again = {**_late(run), **remains.leaving, **found_by_tags(run)}
-        seen = _look(run, again)
-        left = {here: sight for here, sight in seen.items() if _is_left(run, runner, again[here], seen)}
-        if not left or not more:
+    left = _left(run, runner, remains)
+    for _ in range(_ROUNDS):
+        if not left:
             break
-        late = {here: replace(again[here], entry=None, last=_spec(left[here])) for here in left}
-        remove(runner, Remains(late, left, {}, remains.manifest, remains.version))
-    return left
+        late = {here: replace(one, entry=None, last=_spec(sight)) for here, (one, sight) in left.items()}
+        seen = {here: sight for here, (_, sight) in left.items()}
+        remove(runner, Remains(late, seen, {}, remains.manifest, remains.version))
+        left = _left(run, runner, remains)
+    return {here: sight for here, (_, sight) in left.items()}
+
+
+def _left(run: Run, runner: Runner, remains: Remains) -> dict[str, tuple[Leaving, Sight]]:
+    again = {**_late(run), **remains.leaving, **found_by_tags(run)}
+    seen = _look(run, again)
+    return {here: (one, seen[here]) for here, one in again.items() if _is_left(run, runner, one, seen)}
 
 
 def is_strangers(run: Run, one: Leaving, seen: dict[str, Sight]) -> bool:

@@ -139,6 +139,7 @@ def test_the_disk_is_full_during_a_destroy(scene: Scene, nth: int) -> None:
     assert scene.ours() == {"kms-key": 1}
 
 
+@pytest.mark.soak
 def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
     scene.standing()
 
@@ -152,6 +153,27 @@ def test_the_last_write_of_a_destroy_fails(scene: Scene) -> None:
     assert "rescue" in answer.err
     in_the_way(scene).rmdir()
     assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_a_destroy_whose_proof_or_last_record_cannot_be_kept_is_no_success(scene: Scene) -> None:
+    scene.standing()
+    proof = scene.folder / "manifests" / "dev.certificate.json"
+    proof.mkdir()
+    answer = scene.tapctl("destroy", "--env", "dev", "--yes")
+    assert answer.code == 4, answer.err
+    assert answer.verdict.startswith("DESTROY dev: NOT CERTIFIED")
+    assert "dev.certificate.json could not be written" in answer.err
+    assert scene.ours() == {"kms-key": 1}
+    proof.rmdir()
+    # Nothing is left to remove; that it was asked for by another configuration is to be recorded, and cannot be.
+    scene.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+    block(scene)
+    answer = scene.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (4, ())
+    assert answer.verdict.startswith("DESTROY dev: NOT RECORDED")
+    in_the_way(scene).rmdir()
+    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert proof.is_file()
 
 
 @pytest.mark.soak

@@ -82,7 +82,7 @@ def test_a_holder_that_renews_right_before_it_is_taken_over_keeps_it(
     team: Team, script: S3Script, clock: FakeClock
 ) -> None:
     with team.run().lock("dev", SAM) as lease:
-        with pytest.raises(LockHeld), team.run(team.aws).lock("dev", DANA, wait_s=59):
+        with pytest.raises(LockHeld), team.run(team.aws).lock("dev", DANA, wait_s=40):
             pytest.fail("two hold the lock")
         script.then("GetObject", stamped(**stamps(61)))
         script.then("PutObject", meanwhile(lambda: None), meanwhile(lease.check))
