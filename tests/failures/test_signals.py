@@ -122,6 +122,7 @@ def test_a_second_signal_ends_at_once(scene: Scene, number: int) -> None:
     assert scene.ours() == MADE
 
 
+@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_while_asking_who_we_are(scene: Scene, number: signal.Signals) -> None:
     def stop(_: Visit, proceed: Proceed) -> Served:
