@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, mod
 VERSION = "2012-10-17"
 # What a policy without a version is (IAM user guide, "Version").
 _UNSAID_VERSION = "2008-10-17"
+# ⟦…⟧ as JSON writes it.
+_PROMISE = re.compile(r"\\u27e6.*?\\u27e7")
 _ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 
 
@@ -156,6 +158,17 @@ def as_json(document: PolicyDocument) -> str:
     statements = [_element(one) for one in document.statements]
     statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
     return json.dumps({"Version": document.version, "Statement": statements})
+
+
+def fit(documents: Mapping[str, PolicyDocument], wanted: Mapping[str, PolicyDocument]) -> bool:
+    """Whether these policies, by name, may be the wanted ones, in which a promise (`tapctl.engine.refs`) is any text.
+
+    By their canonical text: where a promise's value would sort elsewhere than the promise they do not fit.
+    """
+    forms = {name: '[^"]*'.join(map(re.escape, _PROMISE.split(as_json(one)))) for name, one in wanted.items()}
+    return documents.keys() == forms.keys() and all(
+        re.fullmatch(forms[name], as_json(one)) for name, one in documents.items()
+    )
 
 
 def _element(statement: Statement) -> dict[str, Any]:

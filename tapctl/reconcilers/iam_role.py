@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, as_json, parse
+from tapctl.policy import PolicyDocument, as_json, fit, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import TagTypeDef
@@ -80,7 +80,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 # What is wanted can still be asked for by name. Where that is all there, the others stay unknown.
                 wanted = like.inline if like else {}
                 inline = read("inline", lambda: _documents(aws, id, wanted), wanted)
-                if inline != wanted:
+                if not fit(inline, wanted):
                     del unread["inline"]
             attached = read("attached", lambda: _attached(aws, id), like.attached if like else nothing)
         except AwsRefused as error:

@@ -10,7 +10,7 @@ from tapctl.reconcilers.iam_role import IamRole
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import bring, look, take_away
 from tests.reconcilers.scripted import refuse
-from tests.reconcilers.test_iam_role import WANT
+from tests.reconcilers.test_iam_role import WANT, having
 
 REC, ID = IamRole(), case.ID
 
@@ -36,6 +36,17 @@ def test_a_policy_that_is_missing_or_differs_is_no_unknown(unlisted: Aws) -> Non
     unlisted.iam.delete_role_policy(RoleName=ID, PolicyName="policy")
     seen = look(REC, unlisted, ID, WANT)
     assert (dict(seen.spec.inline), dict(seen.unread)) == ({}, {})
+
+
+def test_what_is_promised_in_a_policy_may_be_anything_and_the_rest_may_not(unlisted: Aws) -> None:
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1-AbCdEf"
+    read = ["secretsmanager:GetSecretValue"]
+    bring(REC, unlisted, ID, having(inline={"policy": policy(allow("Read", read, [secret]))}))
+
+    planned = having(inline={"policy": policy(allow("Read", read, ["⟦db-cluster/c.secret_arn⟧"]))})
+    assert dict(look(REC, unlisted, ID, planned).unread) == {"inline": "iam:ListRolePolicies"}
+    other = having(inline={"policy": policy(allow("Write", read, ["⟦db-cluster/c.secret_arn⟧"]))})
+    assert dict(look(REC, unlisted, ID, other).unread) == {}
 
 
 def test_its_recorded_policy_is_removed_with_it(unlisted: Aws) -> None:
