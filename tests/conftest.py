@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
 from botocore.client import BaseClient, ClientCreator
+from botocore.hooks import EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
 from tapctl.aws import Aws, Identity, Target
 from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.server import http_server
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from tests.served import MEASURED, Unmeasured, served
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -43,6 +41,9 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE="/nonexistent/credentials",
     AWS_EC2_METADATA_DISABLED="true",
 )
+
+# What a shell starts in the background is born deaf to SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # moto and the models of AWS are a million objects that stay: to look through them again and again is a fifth of a run.
 gc.set_threshold(100_000, 50, 100)
@@ -89,15 +90,25 @@ def _methods_once(self: ClientCreator, service_model: Any) -> dict[str, Any]:
 
 ClientCreator._create_methods = _methods_once  # type: ignore[attr-defined]  # see above
 
+# As above: the present name of an event, which botocore works out for each of the dozen that a call emits.
+_alias: Any = vars(EventAliaser)["_alias_event_name"]
+_NAMES: dict[str, str] = {}
+
+
+def _alias_once(self: EventAliaser, event_name: str) -> str:
+    if event_name not in _NAMES:
+        _NAMES[event_name] = _alias(self, event_name)
+    return _NAMES[event_name]
+
+
+EventAliaser._alias_event_name = _alias_once  # type: ignore[attr-defined]  # see above
+
 # What botocore does in a call and in making a client is nobody's to measure here, and measuring it takes as long again.
-
-
-_MEASURED: list[bool] = []
 
 
 def _unmeasured(work: Callable[..., Any]) -> Callable[..., Any]:
     def do(*args: Any, **kwargs: Any) -> Any:
-        if _MEASURED:
+        if MEASURED:
             return work(*args, **kwargs)
         tracer = sys.gettrace()
         sys.settrace(None)
@@ -112,9 +123,9 @@ def _unmeasured(work: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.fixture
 def measured() -> Iterator[None]:
     """Of what botocore does in a call the lines are counted: some of them are ours."""
-    _MEASURED.append(True)
+    MEASURED.append(True)
     yield
-    _MEASURED.clear()
+    MEASURED.clear()
 
 
 BaseClient._make_api_call = _unmeasured(vars(BaseClient)["_make_api_call"])  # type: ignore[attr-defined]  # see above
@@ -153,19 +164,6 @@ def _loopback_only() -> Iterator[None]:
     socket.socket = real  # type: ignore[misc]  # as above
 
 
-class Unmeasured:
-    """An embedded AWS whose lines nobody counts: its own tests do, and counting costs as much as it does."""
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
-        self.measured = False
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not self.measured:
-            sys.settrace(None)  # of this request's thread alone
-        return self.app(environ, start_response)
-
-
 @pytest.fixture(scope="session")
 def sandbox_app() -> Sandbox:
     return Sandbox()
@@ -179,13 +177,8 @@ def unmeasured(sandbox_app: Sandbox) -> Unmeasured:
 @pytest.fixture(scope="session")
 def _sandbox_server(unmeasured: Unmeasured) -> Iterator[str]:
     """One server a process (so one an xdist worker), on a port the system chooses."""
-    server = http_server(unmeasured)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(unmeasured) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.server import http_server
 from tests.cli.door import Door
 from tests.cli.world import World, new_world
-from tests.conftest import Unmeasured
+from tests.served import served
 
 
 @pytest.fixture(scope="session")
 def door(sandbox_app: Sandbox) -> Iterator[Door]:
     """A second address of this process's embedded AWS, at which somebody counts."""
     counting = Door(sandbox_app)
-    server = http_server(Unmeasured(counting))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    counting.url = f"http://127.0.0.1:{server.server_port}"
-    yield counting
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(counting) as counting.url:
+        yield counting
 
 
 @pytest.fixture

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.server import http_server
-from tests.conftest import Unmeasured
-from tests.failures.gate import Gate
+from tests.failures.gate import Gate, peacefully
 from tests.failures.scene import Scene, new_scene
+from tests.served import served
 
 
 @pytest.fixture(scope="session")
 def gate(sandbox_app: Sandbox) -> Iterator[Gate]:
     gate = Gate(sandbox_app)
-    server = http_server(Unmeasured(gate))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    gate.url = f"http://127.0.0.1:{server.server_port}"
-    yield gate
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(gate, lambda: gate.trouble is peacefully) as gate.url:
+        yield gate
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ import pytest
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
-from tapctl.sandbox.server import http_server
 from tapctl.traffic import is_change
 from tests.cli.door import Door
 from tests.cli.world import World, new_world
-from tests.conftest import Unmeasured
+from tests.served import served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -52,14 +50,8 @@ class Watched(Door):
 @pytest.fixture(scope="session")
 def watched(sandbox_app: Sandbox) -> Iterator[Watched]:
     watched = Watched(sandbox_app)
-    server = http_server(Unmeasured(watched))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    watched.url = f"http://127.0.0.1:{server.server_port}"
-    yield watched
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(watched) as watched.url:
+        yield watched
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rules.system_tags import TAG
-from tests.conftest import Network, Unmeasured
+from tests.conftest import Network
+from tests.served import Unmeasured
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef
