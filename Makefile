@@ -19,7 +19,7 @@ demo: $(READY)  ## The whole story on the embedded AWS, under a minute
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(READY) lint types  ## Every check: format, lint, types, tests, coverage
-	$(BIN)/python -m pytest -q -n 2 -m "not soak" --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -76,11 +76,20 @@ def test_what_was_never_there_is_destroyed_already(world: World) -> None:
 def test_without_the_record_the_tags_find_everything(world: World) -> None:
     before = left(world)
     world.standing()
-    world.applied("dev", "--suffix", "pr-42")
-    other = left(world)
     world.path().unlink()
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.err
+    assert left(world) == before | {"key:PendingDeletion"}
+
+
+@pytest.mark.soak
+def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
+    before = left(world)
+    world.standing()
+    world.applied("dev", "--suffix", "pr-42")
+    other = left(world)
+    world.path().unlink()
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
     after = left(world)
     assert not [one for one in after if one.endswith("-dev") or "-dev" in one.replace("pr-42", "")]
     assert {one for one in other if "pr-42" in one} <= after

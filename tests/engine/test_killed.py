@@ -123,8 +123,14 @@ def settled(world: World, story: Story) -> None:
     assert world.calls == calls
 
 
-@pytest.mark.parametrize("traits", [ORDINARY, SLOWLY], ids=["obedient", "slow"])
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize(
+    ("story", "traits"),
+    [
+        *(pytest.param(story, ORDINARY, id=story.name) for story in STORIES),
+        pytest.param(STORIES[0], SLOWLY, id="create slowly"),
+        *(pytest.param(story, SLOWLY, id=f"{story.name} slowly", marks=pytest.mark.soak) for story in STORIES[1:]),
+    ],
+)
 def test_killed_at_any_moment_and_run_again_it_is_done(story: Story, traits: Collection[Callable[[], Trait]]) -> None:
     many, undisturbed = moments(story, traits)
     settled(undisturbed, story)

@@ -51,6 +51,7 @@ def edit_all(scene: Scene) -> None:
     scene.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
 
 
+@pytest.mark.soak
 def test_no_call_is_left_out(scene: Scene) -> None:
     assert set(scene.applied("dev").asked) <= set(FIRST_APPLY)
     assert set(scene.applied("dev").asked) <= set(NOTHING_TO_DO)
