@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Where nothing compiled may be kept, each of a test run's hundreds of processes would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+# Types are checked beside the tests.
+MAKEFLAGS += --jobs=2
 
-.PHONY: help demo test format lint types check soak bench clean
+.PHONY: help demo test tests format lint types soak bench clean
 help:  ## What there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -12,13 +16,15 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tapctl needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
 
 demo: $(READY)  ## The whole story on the embedded AWS, under a minute
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
-test: $(READY) lint types  ## Every check: format, lint, types, tests, coverage
+test: lint types tests  ## Every check: format, lint, types, tests, coverage
+
+tests: $(READY)
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --cov --cov-report=term
 
 lint: $(READY)

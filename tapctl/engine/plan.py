@@ -230,7 +230,7 @@ def _replaced(base: Change, one: AnyResource) -> Change:
     if one.reconciler.replaceable and not one.reconciler.holds_data and not base.adopts:
         return replace(base, action=Action.REPLACE)
     which = ", ".join(sorted({each.path for each in base.fields if each.impact is Impact.REPLACE}))
-    why = "it is somebody else's" if base.adopts else "its name is fixed"
+    why = "it is somebody else's" if base.adopts else "what uses it holds it"
     why = "it holds data" if one.reconciler.holds_data else why
     blocked = Refused(
         f"{one.address}: {which} cannot be changed in place, and it is never replaced because {why}",

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic_core import to_json
 
 from tapctl.engine.model import address
 from tapctl.errors import ManifestError, WrongTarget
@@ -118,7 +119,14 @@ def now() -> str:
 
 def dump(manifest: Manifest) -> str:
     """The manifest as it is stored: the same one gives the same text, with keys sorted and a newline at its end."""
-    return json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # An apply writes it dozens of times, and what the standard library indents it writes in Python.
+    return to_json(_sorted(manifest.model_dump(mode="json")), indent=2).decode() + "\n"
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(one) for one in value] if isinstance(value, list) else value
 
 
 def parse(text: str | bytes, where: str) -> Manifest:

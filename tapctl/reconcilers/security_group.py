@@ -46,7 +46,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     type = "security-group"
     spec = SecurityGroupSpec
     outputs = SecurityGroupOutputs
-    replaceable = True
+    # Never replaced: the cluster and the function hold it, and they move to no other VPC.
     impacts: ClassVar[Mapping[str, Impact]] = {"description": Impact.REPLACE, "vpc_id": Impact.REPLACE}
     # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
     usual = Usual(creating=5, deleting=60, longest=45 * 60)

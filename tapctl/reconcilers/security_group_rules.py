@@ -63,7 +63,6 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
     spec = SecurityGroupRulesSpec
     outputs = NoOutputs
     facet = True
-    replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     usual = Usual(creating=5, deleting=5, longest=600)
 

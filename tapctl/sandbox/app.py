@@ -52,7 +52,8 @@ class Sandbox:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        time.sleep(self.latency_s)
+        if self.latency_s:
+            time.sleep(self.latency_s)
         service, region = wire.service_of(environ) or ("", "")
         with _MOTO:
             asked = wire.asked(environ, service, region) if service not in _AS_IT_IS else None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _BY_SIGNATURE = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 # What the service models do not know; 501 is a server's fault that no SDK asks again for.
 _SERVER_FAULTS = {"InternalFailure": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
+_READ = "tapctl.asked"
+"""Where a request keeps what it asks, once that was found out."""
 _CREDENTIAL = re.compile(r"Credential=[^/,]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
@@ -74,7 +76,14 @@ def service_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
 
 
 def asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
-    """Which operation of ``service`` this request is about, if any; the request stays readable."""
+    """Which operation of ``service`` this request is about, if any; the request stays readable, and is read once."""
+    if _READ not in environ:
+        environ[_READ] = _asked(environ, service, region)
+    found: Asked | None = environ[_READ]
+    return found
+
+
+def _asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
     from botocore.exceptions import UnknownServiceError
     from moto.core.request import determine_request_protocol
     from moto.core.routing import get_service_router

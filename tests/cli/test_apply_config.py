@@ -103,6 +103,7 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     assert len(dev.manifest()["entries"]) == 21
 
 
+@pytest.mark.soak
 def test_a_tag_is_added_everywhere_and_taken_away_everywhere(dev: World) -> None:
     dev.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "core"')
     added = applied_for_good(dev)

@@ -70,7 +70,7 @@ def test_data_that_aws_gave_up_on_is_refused() -> None:
     assert "inaccessible-encryption-credentials" in str(why(change).evidence)
 
 
-@pytest.mark.parametrize(("kind", "reason"), [(Data(), "it holds data"), (Plain(), "its name is fixed")])
+@pytest.mark.parametrize(("kind", "reason"), [(Data(), "it holds data"), (Plain(), "what uses it holds it")])
 def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: Plain, reason: str) -> None:
     change = one(kind, ThingSpec(zone="b"), seen())
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))

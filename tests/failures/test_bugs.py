@@ -52,6 +52,7 @@ def test_before_anything_was_changed(dev: Scene, command: tuple[str, ...], flags
     assert "Traceback" not in told
 
 
+@pytest.mark.soak
 def test_in_the_middle_of_an_apply(scene: Scene) -> None:
     """It ends what it happened to and what needs that; the rest is made and recorded."""
 

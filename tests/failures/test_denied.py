@@ -90,7 +90,8 @@ def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> No
     assert "it is safe to run the same command again" in error["state"]
 
 
-@pytest.mark.parametrize("name", strided(CHANGE, len(CHANGE), 37))
+@pytest.mark.soak
+@pytest.mark.parametrize("name", CHANGE)
 def test_an_apply_that_changes(scene: Scene, name: str) -> None:
     scene.standing()
     edit_all(scene)

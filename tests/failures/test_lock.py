@@ -59,6 +59,7 @@ def test_a_lock_dies_with_its_holder(scene: Scene) -> None:
     assert len(scene.client("kms").list_keys()["Keys"]) == 1
 
 
+@pytest.mark.soak
 def test_a_lock_that_is_taken_away_stops_the_run(scene: Scene) -> None:
     """Somebody has put another file in its place: the one we hold keeps nobody out any more."""
 

@@ -76,17 +76,23 @@ def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(scene: Scene, 
     refused(scene, "subnet-0dead", "2 availability zones")
 
 
-def test_subnets_without_room_for_every_instance(scene: Scene) -> None:
+def elsewhere(scene: Scene, size: str) -> list[str]:
+    """From now on dev is to be in another VPC; its subnets."""
     ec2 = scene.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0/28", AvailabilityZone=f"us-east-2{zone}")["Subnet"][
+    subnets: list[str] = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0{size}", AvailabilityZone=f"us-east-2{zone}")["Subnet"][
             "SubnetId"
         ]
         for at, zone in enumerate("ab")
     ]
     ids = f'"static"\nnetwork.vpc_id = "{vpc}"\nnetwork.private_subnet_ids = {subnets}'
     scene.edit("dev.toml", '"cloudformation:networking-dev"', ids)
+    return subnets
+
+
+def test_subnets_without_room_for_every_instance(scene: Scene) -> None:
+    subnets = elsewhere(scene, "/28")
     scene.edit("dev.toml", "instance_count = 1", "instance_count = 16")
     needed = "has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
     refused(scene, *(f"{subnet} {needed}" for subnet in subnets), verb="plan")
@@ -104,3 +110,16 @@ def test_what_is_deployed_stays_when_its_networking_breaks(scene: Scene) -> None
     # Neither of these needs it.
     assert scene.drift().code == 0
     assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+def test_what_is_deployed_stays_in_its_vpc(scene: Scene) -> None:
+    """Groups are held by what uses them, and a cluster moves to no other VPC: it is said before anything is begun."""
+    scene.standing()
+    elsewhere(scene, "/24")
+    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    told = answer.out + answer.err
+    assert "security-group/db-sg-dev: vpc_id cannot be changed in place" in told
+    assert "it is never replaced because what uses it holds it" in told
+    assert "put the old value back into the configuration, or use another --suffix for a new stack" in told
+    assert scene.drift().code == 0

@@ -27,7 +27,8 @@ def converged(scene: Scene) -> None:
     assert (again.code, again.changes) == (0, ())
 
 
-@pytest.mark.parametrize(("name", "kind"), strided(EACH, len(EACH), 3))
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "kind"), EACH)
 def test_a_hiccup(scene: Scene, name: str, kind: str) -> None:
     """The SDK asks once more: after an effect whose answer was lost it meets its own work."""
     answer = scene.meeting(hiccup(name, kind), *APPLY)
@@ -60,7 +61,9 @@ def test_while_something_is_changed(scene: Scene, name: str, kind: str) -> None:
     converged(scene)
 
 
-@pytest.mark.parametrize(("name", "kind"), strided([(name, kind) for name in DELETES for kind in HICCUPS], 85, 13))
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", HICCUPS)
+@pytest.mark.parametrize("name", DELETES)
 def test_while_something_is_removed(scene: Scene, name: str, kind: str) -> None:
     scene.standing()
     answer = scene.meeting(hiccup(name, kind, SDK_ATTEMPTS), "destroy", "--env", "dev", "--yes")

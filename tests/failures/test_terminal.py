@@ -59,6 +59,7 @@ def test_a_reader_that_has_had_enough(dev: Scene, command: str) -> None:
     assert ended.returncode in (0, 141)
 
 
+@pytest.mark.soak
 def test_an_apply_whose_report_nobody_reads_ends_what_it_began(scene: Scene) -> None:
     ended = shell(scene, f"{TAPCTL} apply --env dev --yes 2>&1 | head -1")
     assert "Traceback" not in ended.stdout

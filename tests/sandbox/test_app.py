@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from threading import Thread
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -15,21 +16,21 @@ from botocore.exceptions import ClientError
 
 from tapctl.aws import Aws, Target
 from tapctl.errors import AwsLost
+from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
-from tapctl.sandbox.server import http_server
+from tests import served as serving
 from tests.conftest import ACCOUNT, CREDENTIALS, Network
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-@contextmanager
-def served(app: Sandbox) -> Iterator[str]:
-    server = http_server(app)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+
+def served(app: WSGIApplication) -> AbstractContextManager[str]:
+    counted = serving.Unmeasured(app)
+    counted.measured = True
+    return serving.served(counted)
 
 
 def test_it_is_an_aws_account(aws: Aws) -> None:
@@ -128,6 +129,22 @@ def test_latency_is_waited_side_by_side(aws: Aws) -> None:
         for one in callers:
             one.join()
         assert 0.2 <= time.monotonic() - began < 0.7
+
+
+def test_who_asks_first_what_a_request_is_about_takes_nothing_from_it(sandbox_app: Sandbox) -> None:
+    def curious(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        service, region = wire.service_of(environ) or ("", "")
+        asked.append(wire.asked(environ, service, region))
+        return sandbox_app(environ, start_response)
+
+    asked: list[wire.Asked | None] = []
+    sandbox_app.reset()
+    with served(curious) as url:
+        sns = boto3.client("sns", region_name="us-east-1", endpoint_url=url)
+        assert sns.create_topic(Name="topic")["TopicArn"].endswith(":topic")
+    (one,) = asked
+    assert one is not None
+    assert one.operation.name == "CreateTopic"
 
 
 def test_services_without_rules_are_motos(sandbox_url: str) -> None:
