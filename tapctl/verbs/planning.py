@@ -119,9 +119,10 @@ def plan(run: Run, *, detailed_exitcode: bool = False) -> int:
     elif code == 0 and any(one.unread for one in found.changes):
         code = 7
     counts = counted(found)
+    blocked = f" · {counts['blocked']} blocked" if found.blocked else ""
     summary = (
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
-        f" · {counts['unchanged']} unchanged"
+        f" · {counts['unchanged']} unchanged{blocked}"
     )
     return verdict(run, "BLOCKED" if found.blocked else "", code, counts, summary)
 
@@ -135,13 +136,18 @@ def show_blocked(run: Run, found: Plan) -> int:
 
 
 def counted(found: Plan) -> dict[str, int]:
-    """How many resources the plan creates, changes, removes and leaves."""
-    return {
-        "create": len(found.to(Action.CREATE)),
-        "change": len(found.to(Action.UPDATE, Action.REPLACE)),
-        "remove": len(found.to(Action.DELETE)),
-        "unchanged": len(found.to(Action.NOTHING, Action.SETTLE)),
+    """How many resources the plan creates, changes, removes and leaves; and which it must not touch, where there are."""
+
+    def many(*actions: Action) -> int:
+        return sum(one.blocked is None for one in found.to(*actions))
+
+    counts = {
+        "create": many(Action.CREATE),
+        "change": many(Action.UPDATE, Action.REPLACE),
+        "remove": many(Action.DELETE),
+        "unchanged": many(Action.NOTHING, Action.SETTLE),
     }
+    return counts | ({"blocked": len(found.blocked)} if found.blocked else {})
 
 
 def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:

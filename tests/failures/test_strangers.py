@@ -135,6 +135,10 @@ def test_somebody_else_s(scene: Scene, here: str) -> None:
         assert (answer.code, answer.changes) == (6, ()), answer.err
         for told in ("error refused", f"{here} exists and is not ours; it was left untouched", "--suffix", "hint"):
             assert told in answer.err
+        assert "BLOCKED" in answer.verdict
+        # What stands on it is blocked with it: nothing of it is told as done or as left.
+        (counts,) = (one["counts"] for one in scene.tapctl(*command, "--env", "dev", "--json").of_type("verdict"))
+        assert (counts["create"] + counts["blocked"], counts["change"], counts["unchanged"]) == (21, 0, 0)
     # What is not ours is not ours to remove either.
     gone: Any = scene.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ()), gone.err
