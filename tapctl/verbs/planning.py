@@ -136,7 +136,7 @@ def show_blocked(run: Run, found: Plan) -> int:
 
 
 def counted(found: Plan) -> dict[str, int]:
-    """How many resources the plan creates, changes, removes and leaves; and which it must not touch, where there are."""
+    """How many resources the plan creates, changes, removes and leaves, and must not touch where there are such."""
 
     def many(*actions: Action) -> int:
         return sum(one.blocked is None for one in found.to(*actions))
