@@ -39,7 +39,7 @@ format: $(READY)  ## Put the code into its format
 	$(BIN)/ruff check --fix .
 
 soak: $(READY)  ## The exhaustive run: every pair, every kill point
-	$(BIN)/python -m pytest -q -n 2 -m soak
+	$(BIN)/python -m pytest -q -n 3
 
 bench: $(READY)  ## Measured: calls, memory, times against AWS's own; eight minutes
 	$(BIN)/python -m tests.bench

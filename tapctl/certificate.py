@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tapctl.engine.model import Kept
@@ -40,6 +40,14 @@ class Certificate:
         """The same as cells under `COLUMNS`."""
         return [[one["state"], one["resource_type"], one["id"], one["until"], one["why"]] for one in self.records()]
 
+    def continuing(self, before: bytes | None) -> Certificate:
+        """The same, with what the destroy before it had removed where that one was not complete.
+
+        What it kept or left is told as it is now. What cannot be read is no certificate.
+        """
+        gone = _unfinished(before) - self.kept.keys() - set(self.left)
+        return replace(self, gone=tuple(sorted(gone.union(self.gone))))
+
     def text(self) -> bytes:
         """As it is kept beside the manifest: JSON, the same certificate always the same text."""
         content = {
@@ -57,6 +65,15 @@ class Certificate:
             "left": sorted(self.left),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _unfinished(before: bytes | None) -> set[str]:
+    try:
+        found = json.loads(before or b"{}")
+        gone = [] if found.get("complete", True) else found["gone"]
+        return {here for here in gone if isinstance(here, str)}
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return set()
 
 
 def _record(state: str, here: str, until: str = "", why: str = "") -> dict[str, Any]:

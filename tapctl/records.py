@@ -43,7 +43,7 @@ def facets_of(entry: Entry, manifest: Manifest, reconcilers: Registry) -> tuple[
     return tuple(
         here
         for here, other in manifest.entries.items()
-        if other.id == entry.id and other is not entry and reconcilers[other.type].dies_with_parent
+        if other.id == entry.id and other is not entry and reconciler_of(other, reconcilers).dies_with_parent
     )
 
 

@@ -31,7 +31,8 @@ class Traffic:
     changes: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
     """Changing calls that AWS has answered with yes."""
-    in_flight: set[str] = field(default_factory=set)
+    in_flight: list[str] = field(default_factory=list)
+    """The changing calls that have no answer yet, each as often as it was sent."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
     guard: Callable[[], None] = lambda: None
@@ -112,7 +113,7 @@ def door(traffic: Traffic) -> type:
                     traffic.calls[action] += 1
                     if changing:
                         traffic.changes[action] += 1
-                        traffic.in_flight.add(action)
+                        traffic.in_flight.append(action)
                 try:
                     answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
                 except NotYet as unsure:
@@ -125,7 +126,8 @@ def door(traffic: Traffic) -> type:
                     raise ours from None
                 finally:
                     with traffic.lock:
-                        traffic.in_flight.discard(action)
+                        if changing:
+                            traffic.in_flight.remove(action)
                 with traffic.lock:
                     traffic.accepted += changing
                 return answer

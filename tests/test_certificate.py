@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from tapctl.certificate import COLUMNS, Certificate
 from tapctl.engine.model import Kept
@@ -49,3 +52,18 @@ def test_what_is_kept_beside_the_manifest_says_whether_it_is_complete() -> None:
     )
     assert told["gone"] == ["iam-role/r", "sns-topic/alarms"]
     assert told["kept"] == {"kms-key/alias/k": {"until": "2026-12-02", "why": "KMS waits"}}
+
+
+def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
+    before = replace(PROOF, gone=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
+    assert PROOF.continuing(before.text()).gone == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
+    assert PROOF.continuing(replace(before, left=()).text()).gone == ("iam-role/r", "sns-topic/alarms"), (
+        "it was complete"
+    )
+
+
+@pytest.mark.parametrize(
+    "before", [None, b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}']
+)
+def test_what_is_no_certificate_is_continued_by_none(before: bytes | None) -> None:
+    assert PROOF.continuing(before).gone == ("iam-role/r", "sns-topic/alarms")

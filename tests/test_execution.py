@@ -99,7 +99,7 @@ def test_the_end_says_what_was_done_what_aws_goes_on_with_and_how_to_go_on(runne
 
 def test_stopped_by_a_signal_it_names_the_calls_in_flight(runner: Runner) -> None:
     runner.outcome.signal = 15
-    runner.run.aws.traffic.in_flight.add("rds:CreateDBCluster")
+    runner.run.aws.traffic.in_flight.append("rds:CreateDBCluster")
     code, told = said(runner)
     assert code == 143
     assert f"stopped by SIGTERM; calls still in flight: rds:CreateDBCluster. To go on: {COMMAND}" in told

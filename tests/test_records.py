@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Entry, Manifest, Phase, empty
 from tapctl.reconcilers import registry
 from tapctl.records import facets_of, likeness, looks_of
@@ -46,3 +49,9 @@ def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
     entries = recorded(CLUSTER, GROUP).entries
     kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
     assert [one.address for one in looks_of(kept, registry())] == [CLUSTER]
+
+
+def test_what_only_a_newer_tapctl_knows_is_told_as_that() -> None:
+    manifest = recorded(CLUSTER, "db-proxy/db-cluster-dev")
+    with pytest.raises(ManifestError, match="db-proxy/db-cluster-dev"):
+        facets_of(manifest.entries[CLUSTER], manifest, registry())

@@ -110,7 +110,7 @@ def test_a_change_the_guard_is_not_sure_of_is_not_sent_and_may_have_been_done_be
             door.sns.create_topic(Name="a")
 
     assert len(there.heard) == 1
-    assert door.traffic.in_flight == set()
+    assert door.traffic.in_flight == []
 
 
 def test_a_change_the_guard_refuses_is_not_sent() -> None:
@@ -153,6 +153,30 @@ def test_every_page_is_a_call(aws: Aws) -> None:
     assert aws.traffic.calls["ssm:GetParametersByPath"] == len(pages) > 1
 
 
+def test_the_end_of_one_is_not_the_end_of_another_of_the_same_name() -> None:
+    first, second = threading.Event(), threading.Event()
+
+    def slowly(body: str) -> Answer:
+        (first if "RoleName=one" in body else second).wait(10)
+        return Answer(200, "<DeleteRoleResponse/>")
+
+    with endpoint(slowly) as there:
+        door = to(there)
+        calls = {
+            name: threading.Thread(target=door.iam.delete_role, kwargs={"RoleName": name}) for name in ("one", "two")
+        }
+        for one in calls.values():
+            one.start()
+        while len(door.traffic.in_flight) < len(calls):
+            time.sleep(0.01)
+        first.set()
+        calls["one"].join()
+        assert door.traffic.in_flight == ["iam:DeleteRole"]
+        second.set()
+        calls["two"].join()
+    assert door.traffic.in_flight == []
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) -> None:
     during: list[set[str]] = []
@@ -169,7 +193,7 @@ def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) ->
             door.iam.get_role(RoleName="x")
 
     assert during == [{"iam:DeleteRole"}, set()]
-    assert door.traffic.in_flight == set()
+    assert door.traffic.in_flight == []
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,9 @@ def _findings(
         yield Finding(here, type_, WHOLE, State.PENDING, note=_HALF_DONE[entry.phase])
         yield from _unexpected(entry, sight, entries)
         return
+    if isinstance(sight, Absent) and _goes_with_another(entry, entries):
+        yield Finding(here, type_, WHOLE, State.PENDING, note=_HALF_DONE[Phase.LEAVING])
+        return
     if isinstance(sight, Absent) or sight.going:
         status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
         yield Finding(here, type_, WHOLE, State.MISSING, note=status)
@@ -107,6 +110,12 @@ def _findings(
     for name in type(sight.spec).model_fields:
         yield from _field(entry, name, sight)
     yield from _unexpected(entry, sight, entries)
+
+
+def _goes_with_another(entry: Entry, entries: Mapping[str, Entry]) -> bool:
+    """Whether it lives on a thing whose removal was interrupted."""
+    parents = (entries[here] for here in entry.needs if here in entries)
+    return any(one.id == entry.id and one.phase is Phase.LEAVING for one in parents)
 
 
 def _unexpected(entry: Entry, sight: Observed[Any, Any] | Absent, entries: Mapping[str, Entry]) -> Iterator[Finding]:

@@ -98,10 +98,16 @@ def is_ours(seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, st
     """Whether this thing is ours to change.
 
     The owner tags say so; or the record holds this very thing (the same identity), so that a removed tag is drift and
-    not a stranger; or AWS makes it by itself under our name. Another owner's tag always refuses.
+    not a stranger; or AWS makes it by itself under our name, and nobody's tags are on it. Another owner's tag always
+    refuses, and tags that could not be read may be another's.
     """
     if seen.owner is not None and seen.owner.excludes(owner):
         return False
-    if seen.owner == owner or made_by_aws:
+    if seen.owner == owner or (made_by_aws and not owner_is_unread(seen)):
         return True
     return recorded is not None and seen.outputs is not None and dict(recorded) == seen.outputs.model_dump()
+
+
+def owner_is_unread(seen: Observed[Any, Any]) -> bool:
+    """Whether its tags could not be read: nobody knows whose it is."""
+    return seen.owner is None and "tags" in seen.unread

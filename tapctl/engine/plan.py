@@ -11,7 +11,7 @@ from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.diff import compare, details, same
 from tapctl.engine.graph import AnyResource, Stack
 from tapctl.engine.model import REBOOT, Impact, Observed, Owner, Reconciler, Spec
-from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours
+from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours, owner_is_unread
 from tapctl.errors import Refused, Unread
 from tapctl.manifest.entry import Entry, Phase
 
@@ -100,7 +100,13 @@ def entry_for(
 
 
 def not_ours(here: str, seen: Observed[Any, Any]) -> Refused:
-    """The refusal of a thing that bears our name and is somebody else's."""
+    """The refusal of a thing that bears our name and is somebody else's, or may be."""
+    if owner_is_unread(seen):
+        return Refused(
+            f"{here} exists, and whose it is could not be read; it was left untouched",
+            evidence=f"denied: {seen.unread['tags']}",
+            hint=f"allow {seen.unread['tags']}, then run the same command again",
+        )
     return Refused(
         f"{here} exists and is not ours; it was left untouched",
         evidence=f"its tags say: {_who(seen)}",

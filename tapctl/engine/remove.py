@@ -95,8 +95,7 @@ class _Removing:
         return Ending(Result.DELETED, facets=self.one.facets, leaves=self.leaves)
 
     def turn(self, seen: Observed[Any, Any]) -> Ending | None:
-        recorded = self.one.entry.outputs if self.one.entry else None
-        if not is_ours(seen, self.tools.owner, recorded=recorded, made_by_aws=self.rec.made_by_aws):
+        if not is_ours(seen, self.tools.owner, recorded=self.identity(), made_by_aws=self.rec.made_by_aws):
             raise not_ours(self.one.address, seen)
         if self.last is None:
             self.last = seen.spec
@@ -122,6 +121,13 @@ class _Removing:
         self.stepped_on = seen
         self.wait.stepped()
         return None
+
+    def identity(self) -> dict[str, str] | None:
+        """Of this very thing, as recorded or as our own call was about it: it may show longer than its tags do."""
+        if self.one.entry is not None:
+            return self.one.entry.outputs
+        outputs = self.stepped_on.outputs if self.stepped_on is not None else None
+        return outputs.model_dump() if outputs is not None else None
 
     def step(self, seen: Observed[Any, Any]) -> Kept | None:
         if self.forget:

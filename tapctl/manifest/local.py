@@ -105,6 +105,14 @@ class LocalStore:
         except OSError as error:
             raise unwritten(str(path), error) from error
 
+    def attached(self, suffix: str, name: str) -> bytes | None:
+        """What was put beside the manifest."""
+        path = self._folder / f"{suffix}.{name}.json"
+        try:
+            return path.read_bytes() if path.exists() else None
+        except OSError as error:
+            raise unwritten(str(path), error) from error
+
     @contextmanager
     def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
         """The one right to change this suffix, for as long as this process lives. The lock's file stays."""

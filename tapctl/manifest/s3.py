@@ -94,6 +94,15 @@ class S3Store:
         except TapctlError as error:
             raise unwritten(self._bucket.url(key), error) from error
 
+    def attached(self, suffix: str, name: str) -> bytes | None:
+        """What was put beside the manifest."""
+        key = f"{suffix}.{name}.json"
+        try:
+            there = self._bucket.get(key)
+        except TapctlError as error:
+            raise unwritten(self._bucket.url(key), error) from error
+        return there.content if there else None
+
     def _look_again(self, suffix: str, answer: AwsError) -> Stored | None:
         try:
             return self.read(suffix)

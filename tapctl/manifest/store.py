@@ -163,6 +163,13 @@ class Store(Protocol):
             StoreFailed: it could not be written.
         """
 
+    def attached(self, suffix: str, name: str) -> bytes | None:
+        """What was put there last; None where nothing was.
+
+        Raises:
+            StoreFailed: it could not be read.
+        """
+
     def archived(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
 

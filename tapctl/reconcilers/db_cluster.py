@@ -5,6 +5,7 @@ AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -237,4 +238,6 @@ def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     # Without DBClusterIdentifier: that must be an existing cluster's (DescribeDBClusterSnapshots).
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
     found = {one.get("DBClusterSnapshotIdentifier", ""): one for page in pages for one in page["DBClusterSnapshots"]}
-    return {name: one for name, one in found.items() if name.startswith(f"{id}-final-")}
+    # Its token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
+    ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
+    return {name: one for name, one in found.items() if ours.fullmatch(name)}

@@ -15,7 +15,7 @@ from tapctl.engine.plan import not_ours
 from tapctl.engine.remove import Leaving
 from tapctl.errors import Refused, StoreFailed, TapctlError, UsageError
 from tapctl.execution import Runner
-from tapctl.manifest.entry import now
+from tapctl.manifest.entry import Phase, now
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey
 from tapctl.run import Run
@@ -176,7 +176,7 @@ def _ended(run: Run, runner: Runner, remains: Remains, left: set[str]) -> int:
     ended: list[Failed | Left | Skipped] = [*outcome.failed, *outcome.left, *outcome.skipped]
     undone = {one.address for one in ended} | left
     proof = _certificate(run, runner, remains, undone)
-    counts = {"deleted": len(proof.gone), "kept": len(proof.kept), "left": len(undone)}
+    counts = {"deleted": len(_deleted(runner, _there(remains))), "kept": len(proof.kept), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(run, proof)
     if not outcome.complete or outcome.signal is not None:
@@ -199,18 +199,34 @@ def _certified(run: Run, proof: Certificate) -> bool:
     """Show the certificate, and keep it beside the manifest; whether that could be done."""
     if not proof.records():
         return True
-    run.screen.table(COLUMNS, proof.rows(), proof.records())
+    unkept = None
     try:
-        run.store.attach(run.suffix, NAME, proof.text())
+        before = run.store.attached(run.suffix, NAME)
+        proof = proof.continuing(before)
+        # Where there was nothing to remove any more, the certificate of what was removed stays.
+        if proof.gone or proof.left or before is None:
+            run.store.attach(run.suffix, NAME, proof.text())
     except StoreFailed as error:
-        run.screen.error(error, "the certificate is what stands above, and what it says is so")
-        return False
-    return True
+        unkept = error
+    run.screen.table(COLUMNS, proof.rows(), proof.records())
+    if unkept is not None:
+        run.screen.error(unkept, "the certificate is what stands above, and what it says is so")
+    return unkept is None
+
+
+def _there(remains: Remains) -> set[str]:
+    return {*remains.present, *remains.going}
+
+
+def _deleted(runner: Runner, among: set[str]) -> tuple[str, ...]:
+    finished = runner.outcome.finished.values()
+    return tuple(one.address for one in finished if one.result is Result.DELETED and one.address in among)
 
 
 def _certificate(run: Run, runner: Runner, remains: Remains, undone: set[str]) -> Certificate:
     finished, header = runner.outcome.finished.values(), run.header()
-    there = remains.present.keys() | remains.going.keys()
+    # What an interrupted destroy left to AWS may have gone before this one looked.
+    recorded = {here for here, entry in remains.manifest.entries.items() if entry.phase is not Phase.MAKING}
     return Certificate(
         environment=header.env,
         suffix=header.suffix,
@@ -219,7 +235,7 @@ def _certificate(run: Run, runner: Runner, remains: Remains, undone: set[str]) -
         run=run.id,
         by=header.identity,
         at=now(),
-        gone=tuple(one.address for one in finished if one.result is Result.DELETED and one.address in there),
+        gone=_deleted(runner, _there(remains) | recorded),
         kept={one.address: one.kept for one in finished if one.kept is not None},
         left=tuple(undone),
     )

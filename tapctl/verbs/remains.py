@@ -9,7 +9,7 @@ from typing import Any, Final
 from tapctl.beside import beside
 from tapctl.engine.graph import Removal, removing
 from tapctl.engine.model import Kept, Observed, Reconciler, address
-from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look
+from tapctl.engine.observe import Absent, Look, Sight, Unreadable, is_ours, look, owner_is_unread
 from tapctl.engine.remove import Leaving
 from tapctl.execution import Runner
 from tapctl.manifest.entry import Manifest
@@ -122,9 +122,9 @@ def _left(run: Run, runner: Runner, remains: Remains) -> dict[str, tuple[Leaving
 
 
 def is_strangers(run: Run, one: Leaving, seen: dict[str, Sight]) -> bool:
-    """Whether what is seen there is somebody else's."""
+    """Whether what is seen there is somebody else's, or may be."""
     sight = seen[one.address]
-    return isinstance(sight, Observed) and not _is_ours_or_unread(run, one, seen)
+    return isinstance(sight, Observed) and not _is_ours(run, one, sight)
 
 
 def _kept(run: Run, one: Leaving, sight: Sight) -> Kept | None:
@@ -142,6 +142,10 @@ def _is_ours_or_unread(run: Run, one: Leaving, seen: dict[str, Sight]) -> bool:
         return isinstance(sight, Unreadable)
     if one.entry is None and sight.owner is None and _writer_is_a_strangers(run, one, seen):
         return False
+    return _is_ours(run, one, sight) or (one.reconciler.made_by_aws and owner_is_unread(sight))
+
+
+def _is_ours(run: Run, one: Leaving, sight: Observed[Any, Any]) -> bool:
     recorded = one.entry.outputs if one.entry else None
     return is_ours(sight, run.owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws)
 

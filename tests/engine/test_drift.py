@@ -135,6 +135,16 @@ def test_what_an_interrupted_run_has_left_is_pending(sight: Sight, phase: Phase,
     assert found(sight, recorded(phase=phase)) == [Finding("plain/a", "plain", WHOLE, State.PENDING, note=note)]
 
 
+def test_what_lives_on_a_thing_whose_removal_was_interrupted_is_pending_with_it() -> None:
+    parent = recorded(phase=Phase.LEAVING)
+    rules = Entry(type="rules", id="a", needs=("plain/a",), phase=Phase.MADE, spec={"size": "small"}, outputs={})
+    entries, gone = {"plain/a": parent, "rules/a": rules}, {"plain/a": Absent(), "rules/a": Absent()}
+    states = [(one.address, one.state) for one in compare_with_record(entries, gone).findings]
+    assert states == [("plain/a", State.PENDING), ("rules/a", State.PENDING)]
+    standing = {**entries, "plain/a": recorded()}
+    assert {one.state for one in compare_with_record(standing, gone).findings} == {State.MISSING}
+
+
 def test_a_stranger_is_told_also_where_a_removal_was_interrupted() -> None:
     findings = found(seen(residents=frozenset({"plain/extra"})), recorded(phase=Phase.LEAVING))
     assert [(one.field, one.state) for one in findings] == [(WHOLE, State.PENDING), ("members", State.UNEXPECTED)]

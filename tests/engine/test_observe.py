@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,12 @@ def test_ours_are_what_our_tags_name_what_is_on_record_and_what_aws_makes_for_us
     owner: Owner | None, recorded: dict[str, str] | None, made_by_aws: bool, ours: bool
 ) -> None:
     assert is_ours(thing(owner), OURS, recorded=recorded, made_by_aws=made_by_aws) is ours
+
+
+def test_what_aws_makes_for_us_may_be_another_s_where_its_tags_could_not_be_read() -> None:
+    unread = replace(thing(None), unread={"tags": "fake:ListTags"})
+    assert not is_ours(unread, OURS, recorded=None, made_by_aws=True)
+    assert is_ours(unread, OURS, recorded={"arn": "x"}, made_by_aws=True), "it is on record"
 
 
 def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.engine.traits import (
     at_work,
     refused,
 )
-from tests.engine.world import THEIRS, World
+from tests.engine.world import THEIRS, Seen, Thing, World
 
 A_DAY = range(1, 100_000)
 MADE = entry(Plain(), needs=("key/k",), spec={"size": "small"}, outputs={"arn": "arn:plain/a"})
@@ -34,6 +35,20 @@ def test_its_leaving_is_recorded_before_the_call_and_its_end_when_it_is_gone() -
 
     assert take_away(world, Plain(), entry=MADE) == Ending(Result.DELETED)
     assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
+
+
+class TagsFirst(SlowDelete):
+    """While it does not show yet that it is going, its tags are gone already."""
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        found = super().sight(here, thing, seen, world)
+        return replace(found, owner=None) if found and thing and thing.going_since is not None else found
+
+
+def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
+    world = there(Plain(), TagsFirst(20, lag=10))
+    assert take_away(world, Plain()) == Ending(Result.DELETED)
+    assert "plain/a" not in world.things
 
 
 def test_the_record_of_what_leaves_keeps_what_it_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -76,11 +77,20 @@ def test_in_the_middle_of_an_apply(scene: Scene, nth: int, number: int) -> None:
 @pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
 def test_in_the_middle_of_a_destroy(scene: Scene, number: int) -> None:
     scene.standing()
+    recorded = set(scene.manifest()["entries"])
     destroy = ("destroy", "--env", "dev", "--yes")
     answer = scene.meeting(at_change(9, lambda: os.kill(os.getpid(), number)), *destroy)
     assert answer.code == 128 + number, answer.err
     assert "To go on: tapctl destroy --env dev --yes" in answer.err
+    proof = scene.folder / "manifests" / "dev.certificate.json"
+    assert not json.loads(proof.read_text())["complete"]
     assert scene.tapctl(*destroy).code == 0
+    # The proof is of both: of what went before, of what went meanwhile, and of what went now.
+    whole = proof.read_text()
+    told = json.loads(whole)
+    assert (told["complete"], {*told["gone"], *told["kept"]}) == (True, recorded)
+    assert scene.tapctl(*destroy).code == 0
+    assert proof.read_text() == whole, "nothing was left to remove"
     assert scene.ours() == {"kms-key": 1}
 
 

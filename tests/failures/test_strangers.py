@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.failures.scene import Scene
+from tests.failures.trouble import deny
 from tests.strides import strided
 
 _TRUST = json.dumps(
@@ -166,3 +167,14 @@ def test_what_was_ours_and_is_another_s_now_is_not_destroyed(scene: Scene) -> No
     answer = scene.tapctl("destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ())
     assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err
+
+
+def test_what_may_be_somebody_else_s_is_left_untouched(scene: Scene) -> None:
+    """AWS makes log groups of our names by itself; whose this one is, its tags would tell."""
+    group = "/aws/lambda/payment-processor-dev"
+    scene.client("logs").create_log_group(logGroupName=group, tags={"ManagedBy": "terraform"})
+    for command in (("plan",), ("apply", "--yes"), ("destroy", "--yes"), ("plan", "--destroy")):
+        answer = scene.meeting(deny("logs:ListTagsForResource"), *command, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), command
+        assert f"log-group/{group} exists, and whose it is could not be read; it was left untouched" in answer.err
+        assert "allow logs:ListTagsForResource" in answer.err

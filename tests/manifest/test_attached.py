@@ -30,7 +30,16 @@ def attached(store: Store, aws: Aws) -> bytes:
 def test_it_is_there_and_the_next_one_replaces_it(store: Store, aws: Aws) -> None:
     for content in (b"first", b"second", b"second"):
         store.attach("dev", "proof", content)
-        assert attached(store, aws) == content
+        assert attached(store, aws) == store.attached("dev", "proof") == content
+
+
+def test_where_there_is_none_that_is_told_from_one_that_cannot_be_read(store: Store, aws: Aws, tmp_path: Path) -> None:
+    assert store.attached("dev", "proof") is None
+    (tmp_path / "dev.proof.json").mkdir()
+    with pytest.raises(StoreFailed):
+        open_store(str(tmp_path), None).attached("dev", "proof")
+    with pytest.raises(StoreFailed):
+        open_store("s3://not-there", aws).attached("dev", "proof")
 
 
 def test_it_is_no_manifest_and_is_kept_apart_from_the_record(store: Store, aws: Aws) -> None:

@@ -51,3 +51,9 @@ def test_one_of_an_earlier_cluster_that_failed_is_no_affair_of_this_one(aws: Aws
     failed = snapshot(f"{ID}-final-x", "failed", OLD)
     assert lingers(aws, DUE, snapshot(f"{ID}-final-y", "available", NEW, NEW), failed) is None
     assert lingers(aws, NOT_DUE, failed) is None
+
+
+def test_one_of_a_suffix_that_only_begins_like_ours_is_no_affair_of_this_one(aws: Aws) -> None:
+    theirs = snapshot(f"{ID}-final-1-final-abc", "creating", NEW, PercentProgress=40)
+    assert lingers(aws, NOT_DUE, theirs) is None
+    assert lingers(aws, NOT_DUE, snapshot(f"{ID}-final-abc-2", "creating", NEW, PercentProgress=40)) is not None
