@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tapctl.alarms import max_connections
-from tapctl.engine.drift import Finding, Report, State
+from tapctl.engine.drift import HALF_GONE, Finding, Report, State
 from tapctl.engine.model import OWNER_TAG, SUFFIX_TAG
 from tapctl.keeping import COMMON, takes
 from tapctl.names import OUR_TAGS
@@ -77,6 +77,8 @@ def _advice(one: Finding, run: Run, theirs: str | None) -> Advice:
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], run))
     if one.state is State.PENDING and one.note.startswith("until"):
         return Advice()
+    if one.state is State.PENDING and one.note == HALF_GONE:
+        return Advice(undo=f"{run.command('apply')} makes it again, where it is still wanted")
     if one.state is State.UNKNOWN and one.note.endswith(_DENIED):
         return Advice(read=f"allow {one.note.removesuffix(_DENIED)}, then: {run.command('drift')}")
     if one.state is State.UNKNOWN:

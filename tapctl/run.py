@@ -11,17 +11,22 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from tapctl.aws import Aws, Identity
 from tapctl.command import Options
 from tapctl.config import Config, config_hash
 from tapctl.engine.model import Owner
+from tapctl.errors import WrongTarget
 from tapctl.manifest.entry import Manifest, check, empty
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.store import Holder, Lease, Store, open_store
 from tapctl.names import Names
 from tapctl.render.screen import Header, Screen
 from tapctl.which import header, open_door, which
+
+_EMBEDDED: Final = "embedded"
+_REAL: Final = ""
 
 
 @dataclass
@@ -77,7 +82,19 @@ class Run:
         if stored is None:
             return empty(**target), None
         check(stored.manifest, self.location, **target)
+        self._check_which_aws(stored.manifest)
         return stored.manifest, stored.version
+
+    def _check_which_aws(self, manifest: Manifest) -> None:
+        """The embedded AWS has the account of the files: only the run that wrote a record tells of which it is."""
+        theirs, ours = _which_aws(manifest.run), _which_aws(self.id)
+        if manifest.run and {theirs, ours} == {_EMBEDDED, _REAL}:
+            here, there = ("embedded", "real") if ours == _EMBEDDED else ("real", "embedded")
+            raise WrongTarget(
+                f"the manifest {self.location} is of the {there} AWS, this is the {here} one",
+                evidence=f"{self.location}: run = {manifest.run}",
+                hint=f"use another --state with the {here} one, or move that manifest away if it is of no use any more",
+            )
 
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
         """The journal of this run."""
@@ -100,6 +117,16 @@ class Run:
             yield lease
 
 
+def run_id(aws: Aws) -> str:
+    """A new run's id, which tells of which AWS it is: one behind an endpoint of the user's own may be any."""
+    other = "endpoint-" if os.environ.get("AWS_ENDPOINT_URL") else _REAL
+    return f"{f'{_EMBEDDED}-' if aws.target.endpoint_url else other}{uuid.uuid4().hex}"
+
+
+def _which_aws(run: str) -> str:
+    return run.rpartition("-")[0]
+
+
 def short(identity: Identity) -> str:
     """Who we are, in a word: ``sso:dana``, ``role/deploy``, ``user/alice``."""
     kind, _, rest = identity.arn.split(":", 5)[5].partition("/")
@@ -119,7 +146,7 @@ def open_run(options: Options, screen: Screen) -> Run:
     """
     config, suffix = which(options, screen)
     aws = open_door(options, screen, config)
-    run = Run(options, screen, config, suffix, aws, open_store(options.state, aws))
+    run = Run(options, screen, config, suffix, aws, open_store(options.state, aws), run_id(aws))
     options.tally.manifest = run.location
     screen.note(f"{options.verb} {suffix}: asking AWS who we are")
     if aws.region != config.region:

@@ -9,7 +9,7 @@ import pytest
 from tapctl.advice import advise
 from tapctl.aws import Aws, Target
 from tapctl.command import Options
-from tapctl.engine.drift import WHOLE, Finding, Report, State
+from tapctl.engine.drift import HALF_GONE, WHOLE, Finding, Report, State
 from tapctl.manifest.store import open_store
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import choose
@@ -106,6 +106,11 @@ def test_what_could_not_be_read_is_not_undone(run: Run) -> None:
 def test_what_waits_by_itself_needs_nothing(run: Run) -> None:
     waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", State.PENDING, "until reboot")
     assert advice(run, waiting) == [Advice()]
+
+
+def test_what_is_half_gone_is_made_again_by_an_apply(run: Run) -> None:
+    half = found("db-cluster/db-cluster-dev", WHOLE, None, State.PENDING, HALF_GONE)
+    assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 
-from tapctl.aws import Identity
-from tapctl.run import short
+from tapctl.aws import Aws, Identity, Target
+from tapctl.command import Options
+from tapctl.config import load
+from tapctl.errors import WrongTarget
+from tapctl.manifest.store import open_store
+from tapctl.render.terminal import choose
+from tapctl.run import Run, run_id, short
+from tests.manifest.examples import entry, manifest
 
 
 @pytest.mark.parametrize(
@@ -17,3 +26,42 @@ from tapctl.run import short
 )
 def test_who_we_are_is_said_in_a_word(who: str, said: str) -> None:
     assert short(Identity("1", f"arn:aws:{who}")) == said
+
+
+REAL, EMBEDDED = Target("us-east-2"), Target("us-east-2", endpoint_url="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("targets", "endpoint", "refused"),
+    [
+        ((REAL, REAL), "", ""),
+        ((EMBEDDED, EMBEDDED), "", ""),
+        ((REAL, EMBEDDED), "", "is of the real AWS, this is the embedded one"),
+        ((EMBEDDED, REAL), "", "is of the embedded AWS, this is the real one"),
+        ((EMBEDDED, REAL), "http://127.0.0.1:1", ""),
+        ((None, EMBEDDED), "", ""),
+    ],
+)
+def test_what_was_recorded_of_the_embedded_aws_is_not_taken_for_the_real_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    targets: tuple[Target | None, Target],
+    endpoint: str,
+    refused: str,
+) -> None:
+    """Whose record it is, who reads it."""
+    written, mine = targets
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    store, record = open_store(str(tmp_path), None), manifest(entry(), run=run_id(Aws(written)) if written else "")
+    store.write(record, None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    screen = choose(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    aws = Aws(mine)
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
+    run = Run(Options("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store, run_id(aws))
+    if not refused:
+        assert run.recorded()[0] == record
+        return
+    with pytest.raises(WrongTarget, match=refused) as told:
+        run.recorded()
+    assert "another --state" in str(told.value.hint)

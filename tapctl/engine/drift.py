@@ -18,9 +18,10 @@ WHOLE = "*"
 """The field of a finding that is about the whole resource."""
 
 
+HALF_GONE: Final = "its removal was interrupted; run the same command again"
 _HALF_DONE: Final = {
     Phase.MAKING: "apply was interrupted; run it again",
-    Phase.LEAVING: "its removal was interrupted; run the same command again",
+    Phase.LEAVING: HALF_GONE,
 }
 
 
@@ -95,7 +96,7 @@ def _findings(
         yield from _unexpected(entry, sight, entries)
         return
     if isinstance(sight, Absent) and _goes_with_another(entry, entries):
-        yield Finding(here, type_, WHOLE, State.PENDING, note=_HALF_DONE[Phase.LEAVING])
+        yield Finding(here, type_, WHOLE, State.PENDING, note=HALF_GONE)
         return
     if isinstance(sight, Absent) or sight.going:
         status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
