@@ -166,7 +166,9 @@ class Runner:
         counts += [f"{len(outcome.failed)} failed"]
         counts += [f"{len(outcome.left)} left while AWS is at work"] if outcome.left else []
         counts += [f"{len(outcome.skipped)} not tried"]
+        lost = any(isinstance(one.error, LockHeld) for one in outcome.failed)
         record = "the manifest could not be written" if unsaved else "the manifest is up to date"
+        record = "the manifest is that of whoever has the lock now" if lost else record
         return f"{', '.join(counts)}; {record}; it is safe to run the same command again"
 
     def _rescue(self) -> None:

@@ -47,6 +47,14 @@ def _at_least_minor(want: str, have: str) -> bool:
     return [int(part) for part in seen] >= [int(part) for part in wanted]
 
 
+def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
+    """Whether this is a version whose major is lower than the one there is: AWS goes back to none."""
+    if not any(isinstance(policy, AtLeastMinor) for policy in spec.model_fields[name].metadata):
+        return False
+    wanted, seen = str(want).partition(".")[0], str(have).partition(".")[0]
+    return wanted.isdecimal() and seen.isdecimal() and int(wanted) < int(seen)
+
+
 def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
     """One field's difference told item by item: which tag, which rule, which statement."""
     if have == want:

@@ -98,14 +98,19 @@ def is_ours(seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, st
     """Whether this thing is ours to change.
 
     The owner tags say so; or the record holds this very thing (the same identity), so that a removed tag is drift and
-    not a stranger; or AWS makes it by itself under our name, and nobody's tags are on it. Another owner's tag always
+    not a stranger; or AWS makes it by itself under our name, and nobody has tagged it. Another owner's tag always
     refuses, and tags that could not be read may be another's.
     """
     if seen.owner is not None and seen.owner.excludes(owner):
         return False
-    if seen.owner == owner or (made_by_aws and not owner_is_unread(seen)):
+    if seen.owner == owner or (made_by_aws and _is_as_aws_makes_it(seen)):
         return True
     return recorded is not None and seen.outputs is not None and dict(recorded) == seen.outputs.model_dump()
+
+
+def _is_as_aws_makes_it(seen: Observed[Any, Any]) -> bool:
+    """Whether nobody has tagged it, or what the owner tags say of it is us: AWS tags nothing."""
+    return not owner_is_unread(seen) and (seen.owner is not None or not getattr(seen.spec, "tags", None))
 
 
 def owner_is_unread(seen: Observed[Any, Any]) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from tapctl.engine import refs
 from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
-from tapctl.engine.diff import compare, details, same
+from tapctl.engine.diff import compare, details, is_downgrade, same
 from tapctl.engine.graph import AnyResource, Stack
-from tapctl.engine.model import REBOOT, Impact, Observed, Owner, Reconciler, Spec
+from tapctl.engine.model import MANAGED_BY, REBOOT, Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Seen, Sight, Unreadable, is_ours, owner_is_unread
 from tapctl.errors import Refused, Unread
 from tapctl.manifest.entry import Entry, Phase
@@ -107,11 +107,22 @@ def not_ours(here: str, seen: Observed[Any, Any]) -> Refused:
             evidence=f"denied: {seen.unread['tags']}",
             hint=f"allow {seen.unread['tags']}, then run the same command again",
         )
+    if _in_another_region(seen):
+        return Refused(
+            f"{here} exists and is of the same suffix in another region; it was left untouched",
+            evidence=f"its tags say: {_who(seen)}",
+            hint="use another --suffix here",
+        )
     return Refused(
         f"{here} exists and is not ours; it was left untouched",
         evidence=f"its tags say: {_who(seen)}",
-        hint=f"use another --suffix, rename that resource, or take it over: tapctl apply … --adopt {here}",
+        hint=f"use another --suffix, rename that resource, or take it over: apply with --adopt {here}",
     )
+
+
+def _in_another_region(seen: Observed[Any, Any]) -> bool:
+    """Whether a stack of tapctl stands on it that is not this one: it is not to be had for any word."""
+    return seen.owner is not None and seen.owner.managed_by.startswith(f"{MANAGED_BY}, for ")
 
 
 def _who(seen: Observed[Any, Any]) -> str:
@@ -164,7 +175,7 @@ def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, own
         return replace(base, action=Action.CREATE, fields=_wanted(want), removed_outside=removed)
     recorded = entry.outputs if entry else None
     if not is_ours(sight, owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
-        if not adopts:
+        if not adopts or _in_another_region(sight):
             return replace(base, blocked=not_ours(one.address, sight))
         base = replace(base, adopts=True, note=f"taken over; its tags say: {_who(sight)}")
     if sight.going:
@@ -206,7 +217,7 @@ def _fields(
     left = entry.spec if entry and entry.phase is Phase.MADE else {}
     for name in compare(want, sight.spec, unread=sight.unread):
         have, wanted = getattr(sight.spec, name), getattr(want, name)
-        impact = rec.impacts.get(name, Impact.NONE)
+        impact = Impact.REPLACE if is_downgrade(type(want), name, wanted, have) else rec.impacts.get(name, Impact.NONE)
         if refs.needs(wanted):
             # Its value is known only after something else was made: it may change, in place.
             changes.append(FieldChange(name, have, AFTER_APPLY, impact if impact < Impact.REPLACE else Impact.NONE))

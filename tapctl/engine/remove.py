@@ -88,6 +88,7 @@ class _Removing:
     def gone(self, held: str | None) -> Ending | None:
         self.free()
         if held:
+            self.wait.lingers()
             self.wait.pause(held)
             return None
         if self.forget:

@@ -122,6 +122,10 @@ class Wait:
             raise error
         self._wait(pause_before_look(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
 
+    def lingers(self) -> None:
+        """It is gone, and AWS is still at work on what it has left."""
+        self.at_work = True
+
     def refused(self, answer: NotYet) -> None:
         """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed.
 

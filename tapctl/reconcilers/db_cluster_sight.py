@@ -190,7 +190,8 @@ def _support(found: Mapping[str, Any], like: DbClusterSpec | None) -> dict[str, 
 def _accepted(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Pending]]:
     """What RDS has accepted and not put into force: it counts as it will be, and is told as pending."""
     values = found.get("PendingModifiedValues") or {}
-    until = found.get("PreferredMaintenanceWindow", "")
+    # At work on it now, or put off until then.
+    until = found.get("PreferredMaintenanceWindow", "") if found.get("Status") == "available" else "AWS is done"
     accepted = {field: values[name] for name, field in _PENDING.items() if name in values}
     pending = {
         field: Pending(until, f"now {found.get(name, 'aurora')}") for name, field in _PENDING.items() if name in values

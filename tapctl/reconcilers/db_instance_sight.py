@@ -76,7 +76,7 @@ def observed(
     name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
     told = last_event(aws, "db-instance", name) if status in TERMINAL else ""
     waiting = parameters(aws, instance)
-    window = instance.get("PreferredMaintenanceWindow", "")
+    window = instance.get("PreferredMaintenanceWindow", "") if status == "available" else "AWS is done"
     later = instance.get("PendingModifiedValues", {}).get("DBInstanceClass")
     pending = {}
     if later:

@@ -18,6 +18,7 @@ from tapctl.execution import Runner
 from tapctl.manifest.entry import Phase, now
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey
+from tapctl.reconcilers.log_group import LogGroup
 from tapctl.run import Run
 from tapctl.stack import RANKS
 from tapctl.verbs.applying import consent
@@ -103,7 +104,8 @@ def _blocked(run: Run, remains: Remains, one: Leaving) -> TapctlError | None:
         return not_ours(one.address, sight)
     why = one.reconciler.refuses(sight)
     if why and not sight.going:
-        return _protected(run, f"{one.address}: {why}")
+        protected = isinstance(one.reconciler, DbCluster) and sight.spec.deletion_protection
+        return _protected(run, f"{one.address}: {why}") if protected else _held(run, one, why)
     strangers = sorted(sight.residents - remains.leaving.keys())
     if strangers:
         # RDS would take the removal of our own members, and then refuse the cluster's for as long as they are there.
@@ -121,6 +123,20 @@ def _protected(run: Run, evidence: str) -> Refused:
         f"{run.suffix} is protected; it is not destroyed in one step",
         evidence=evidence,
         hint=f"set protected = false in {run.config.environment}.toml, {run.command('apply')}, then run this again",
+    )
+
+
+def _held(run: Run, one: Leaving, why: str) -> Refused:
+    """What AWS would refuse now: it is no protection of ours."""
+    undo = (
+        f"{run.command('apply')}, which takes it back"
+        if isinstance(one.reconciler, LogGroup)
+        else "start it, as told above"
+    )
+    return Refused(
+        f"{one.address} cannot be removed now; nothing of it was begun",
+        evidence=why,
+        hint=f"{undo}, then run this again",
     )
 
 

@@ -74,3 +74,27 @@ def test_who_is_protected_while_the_question_is_open_stays_whole(dev: World) -> 
     dev.door.after.clear()
     assert (refused.code, [one for one in refused.changes if one != "rds:ModifyDBCluster"]) == (6, [])
     assert "deletion protection is on" in refused.err
+
+
+def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
+    world.standing()
+    world.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
+    refused = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "db-cluster/db-cluster-dev cannot be removed now; nothing of it was begun" in refused.err
+    assert "aws rds start-db-cluster --db-cluster-identifier db-cluster-dev" in refused.err
+    assert "start it, as told above, then run this again" in refused.err
+    assert "protected" not in refused.err
+
+
+def test_a_log_group_that_somebody_protected_is_told_as_that(world: World) -> None:
+    world.standing()
+    logs = world.client("logs")
+    logs.put_log_group_deletion_protection(
+        logGroupIdentifier="/aws/lambda/payment-processor-dev", deletionProtectionEnabled=True
+    )
+    refused = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "tapctl apply --env dev, which takes it back, then run this again" in refused.err
+    assert world.applied("dev").code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0

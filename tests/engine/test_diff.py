@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from tapctl.engine.diff import compare, details
+from tapctl.engine.diff import compare, details, is_downgrade
 from tests.engine.kinds import SMALL, ThingSpec
 
 
@@ -48,6 +48,21 @@ def test_a_field_that_could_not_be_read_is_no_difference() -> None:
 )
 def test_a_higher_minor_of_the_same_major_is_no_difference(want: str, have: str, same: bool) -> None:
     assert (compare(ThingSpec(version=want), ThingSpec(version=have)) == ()) is same
+
+
+@pytest.mark.parametrize(
+    ("field", "want", "have", "down"),
+    [
+        ("version", "15.19", "16.13", True),
+        ("version", "16.8", "16.13", False),
+        ("version", "17.4", "16.13", False),
+        ("version", "9.6", "16.13", True),
+        ("version", "newest", "16.13", False),
+        ("size", "1", "2", False),
+    ],
+)
+def test_a_lower_major_is_a_downgrade(field: str, want: str, have: str, down: bool) -> None:
+    assert is_downgrade(ThingSpec, field, want, have) is down
 
 
 @given(st.integers(10, 20), st.integers(0, 30), st.integers(0, 30))

@@ -129,6 +129,12 @@ def test_what_aws_makes_for_us_may_be_another_s_where_its_tags_could_not_be_read
     assert is_ours(unread, OURS, recorded={"arn": "x"}, made_by_aws=True), "it is on record"
 
 
+def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> None:
+    tagged = replace(thing(None), spec=ThingSpec(tags={"Owner": "bob"}))
+    assert not is_ours(tagged, OURS, recorded=None, made_by_aws=True)
+    assert is_ours(tagged, OURS, recorded={"arn": "x"}, made_by_aws=True)
+
+
 def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:
     assert not is_ours(Observed(SMALL, None), OURS, recorded={"arn": "x"}, made_by_aws=False)
     assert is_ours(thing(None, NoOutputs()), OURS, recorded={}, made_by_aws=False)

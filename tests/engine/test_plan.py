@@ -24,8 +24,15 @@ def seen(spec: ThingSpec = SMALL, **more: Any) -> Seen:
     return Seen(spec, more.pop("outputs", ThingOutputs(arn="x")), owner=more.pop("owner", OURS), **more)
 
 
-def planned(stack: Stack, sights: dict[str, Sight], *entries: Entry, allowed: Collection[str] = ()) -> Plan:
-    return make_plan(stack, {one.address: one for one in entries}, sights, OURS, KINDS, allowed=allowed)
+def planned(
+    stack: Stack,
+    sights: dict[str, Sight],
+    *entries: Entry,
+    allowed: Collection[str] = (),
+    adopted: Collection[str] = (),
+) -> Plan:
+    recorded = {one.address: one for one in entries}
+    return make_plan(stack, recorded, sights, OURS, KINDS, allowed=allowed, adopted=adopted)
 
 
 def one(kind: Plain, want: ThingSpec, sight: Sight, *entries: Entry) -> Change:

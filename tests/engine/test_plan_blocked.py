@@ -49,6 +49,16 @@ def test_the_refusal_of_a_stranger_tells_its_tags() -> None:
     assert half.evidence == "its tags say: ManagedBy=-, EnvironmentSuffix=shop"
 
 
+def test_what_another_stack_of_tapctl_stands_on_is_not_to_be_had() -> None:
+    there = seen(owner=Owner("tapctl, for us-east-1", "dev"))
+    for adopted in ((), ("plain/a",)):
+        stack = Stack()
+        stack.add(Plain(), "a", SMALL)
+        (change,) = planned(stack, {"plain/a": there}, adopted=adopted).changes
+        assert "of the same suffix in another region" in str(why(change))
+        assert why(change).hint == "use another --suffix here"
+
+
 def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> None:
     assert one(Plain(), LARGE, seen(owner=None), recorded()).action is Action.UPDATE
     assert one(Adopted(), LARGE, seen(owner=None)).action is Action.UPDATE
@@ -74,6 +84,11 @@ def test_data_that_aws_gave_up_on_is_refused() -> None:
 def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: Plain, reason: str) -> None:
     change = one(kind, ThingSpec(zone="b"), seen())
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
+
+
+def test_a_major_version_back_is_refused() -> None:
+    change = one(Data(), ThingSpec(version="15.19"), seen(ThingSpec(version="16.13")))
+    assert "version cannot be changed in place, and it is never replaced because it holds data" in str(why(change))
 
 
 @pytest.mark.parametrize("failed", [None, "broken"])

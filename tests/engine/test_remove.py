@@ -170,8 +170,8 @@ def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
     take_away(world, Plain(), tell=told.append)
 
     assert 1500 <= world.clock.now() < 1600
-    assert {(one.status, one.awaiting) for one in told if isinstance(one, Progress)} == {
-        ("gone", "AWS still holds its network interfaces")
+    assert {(one.status, one.awaiting, one.at_work) for one in told if isinstance(one, Progress)} == {
+        ("gone", "AWS still holds its network interfaces", True)
     }
 
 

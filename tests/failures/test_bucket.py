@@ -143,6 +143,7 @@ def test_somebody_else_writes_the_record_meanwhile(teams: Scene) -> None:
     assert answer.code == 5, answer.err
     for told in ("error lock-held", "user/bob", "somebody else has written", "run the same command again"):
         assert told in answer.err
+    assert "the manifest is that of whoever has the lock now" in answer.err
     assert record(teams)["run"] == "another"
     assert teams.tapctl(*APPLY).code == 0
     assert teams.ours() == MADE

@@ -169,6 +169,20 @@ def test_what_was_ours_and_is_another_s_now_is_not_destroyed(scene: Scene) -> No
     assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err
 
 
+def test_a_log_group_that_somebody_has_tagged_is_theirs(scene: Scene) -> None:
+    """AWS makes log groups of our names by itself, and gives them no tags."""
+    group = "/aws/lambda/payment-processor-dev"
+    scene.client("logs").create_log_group(logGroupName=group, tags={"Owner": "bob"})
+    refused = scene.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert f"log-group/{group} exists and is not ours" in refused.err
+    gone = scene.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ())
+    assert "nothing to remove" in gone.out
+    adopted = scene.tapctl("apply", "--env", "dev", "--yes", "--adopt", f"log-group/{group}")
+    assert (adopted.code, scene.drift().code) == (0, 0)
+
+
 def test_what_may_be_somebody_else_s_is_left_untouched(scene: Scene) -> None:
     """AWS makes log groups of our names by itself; whose this one is, its tags would tell."""
     group = "/aws/lambda/payment-processor-dev"

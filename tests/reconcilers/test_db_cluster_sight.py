@@ -120,6 +120,11 @@ def test_a_security_group_on_its_way_counts_as_it_will_be_and_unsettles() -> Non
     assert (sight.spec, sight.settled) == (with_(security_group_ids=frozenset({"sg-1", "sg-3"})), False)
 
 
+def test_what_rds_puts_into_force_now_waits_for_no_window() -> None:
+    sight = seen(Status="upgrading", PendingModifiedValues={"EngineVersion": "16.9"})
+    assert sight.pending == {"engine_version": Pending("AWS is done", "now 16.8")}
+
+
 def test_what_is_accepted_for_the_window_counts_as_it_will_be_and_is_pending() -> None:
     sight = seen(
         PendingModifiedValues={
