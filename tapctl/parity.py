@@ -147,7 +147,10 @@ def compare_manifests(records: Mapping[str, Recorded]) -> Parity:
     for address in _all(specs.values()):
         there = {name: address in each for name, each in specs.items()}
         if not all(there.values()):
-            may = all(_kind(address) in map(_kind, each) for each in specs.values()) and _kind(address) != address
+            may = _kind(address) != address and all(
+                address in each or (_kind(address) in map(_kind, each) and not _has_instance(each, address))
+                for each in specs.values()
+            )
             (allowed if may else disallowed)[address] = {
                 name: "there" if here else None for name, here in there.items()
             }
@@ -198,3 +201,9 @@ def _differ(values: Iterable[Any]) -> bool:
 def _kind(address: str) -> str:
     """The address without its number: instances, and the alarms on each."""
     return _NUMBER.sub("", address)
+
+
+def _has_instance(specs: Iterable[str], address: str) -> bool:
+    """Whether the instance is there that this is, or is about: then it has to be there too."""
+    number = _NUMBER.findall(address)[-1]
+    return any(one.startswith("db-instance/") and _NUMBER.findall(one)[-1:] == [number] for one in specs)

@@ -7,13 +7,14 @@ cannot be used stops the command that is about it, and never hides the others.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tapctl.aws import Aws, Target, default_region
 from tapctl.command import SANDBOX_FOLDER, Options
-from tapctl.config import Config, check_suffix, config_hash, environments, load
+from tapctl.config import Config, check_suffix, config_hash, environments, load, load_all
 from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, UsageError
 from tapctl.manifest.entry import Manifest, Phase, check
 from tapctl.manifest.store import Store, open_store
@@ -114,14 +115,23 @@ def _own_region() -> str:
 def _sandboxed(options: Options, screen: Screen, config: Config | None) -> Target:
     from tapctl import sandbox
 
-    note_start(screen)
+    fresh = note_start(screen)
     region = options.region or (config.region if config else _ANY_REGION)
     url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, region)] if config else [])
+    for other in _all_there_are(options) if fresh else ():
+        with suppress(SandboxError):  # whoever works with that one is told
+            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(other, other.region)])
     return Target(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
 
 
-def note_start(screen: Screen) -> None:
-    """Say that the embedded AWS is started, where it does not run yet: that takes seconds."""
+def _all_there_are(options: Options) -> Iterable[Config]:
+    with suppress(ConfigError):  # whoever needs the files tells what is wrong with them
+        return load_all(options.config).values()
+    return ()
+
+
+def note_start(screen: Screen) -> bool:
+    """Say that the embedded AWS is started, where it does not run yet: that takes seconds. Whether that is so."""
     from tapctl import sandbox
 
     try:
@@ -130,6 +140,7 @@ def note_start(screen: Screen) -> None:
         running = None
     if running is None:
         screen.note("starting the embedded AWS")
+    return running is None
 
 
 def bare_store(options: Options, screen: Screen, config: Config | None = None) -> Store:

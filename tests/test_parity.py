@@ -224,6 +224,15 @@ def test_no_instance_at_all_is_none_that_may_differ() -> None:
     assert set(parity.disallowed) == {"cloudwatch-alarm/db-cpu-0-<name>", "db-instance/db-cluster-<name>-0"}
 
 
+def test_an_instance_without_its_alarm_is_no_allowed_difference() -> None:
+    records = three()
+    specs = {here: spec for here, spec in records["prod"].specs.items() if "db-cpu-1" not in here}
+    records["prod"] = Recorded("prod", "prod", "123456789012", "us-east-1", specs)
+    assert set(compare_manifests(records).disallowed) == set(), "no environment has that alarm"
+    records["staging"] = recorded("staging", account="210987654321", region="us-west-2", instances=2)
+    assert set(compare_manifests(records).disallowed) == {"cloudwatch-alarm/db-cpu-1-<name>"}
+
+
 def test_a_difference_is_shown_as_it_is_recorded() -> None:
     records = {"dev": recorded("dev"), "prod": recorded("prod")}
     address = "log-group//aws/lambda/payment-processor-dev"

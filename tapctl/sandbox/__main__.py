@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tapctl.sandbox.server import serve
+
+# AWS's own policies, which people attach by hand.
+os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 serve(int(sys.argv[1]), sys.argv[2], latency_s=float(sys.argv[3]), scale=float(sys.argv[4]))

@@ -15,9 +15,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,7 +62,7 @@ def ensure(
             from tapctl.sandbox.seeding import plant
 
             for one in missing:
-                plant(record.url, one)
+                plant(record.url, _without_a_second_stack(one, record.planted))
                 record.planted.append(_as_kept(one))
                 _write(folder, record)
         return record.url
@@ -115,6 +115,11 @@ def _locked(folder: Path) -> Iterator[None]:
 def _as_kept(one: Seed) -> dict[str, Any]:
     kept: dict[str, Any] = json.loads(json.dumps(asdict(one)))
     return kept
+
+
+def _without_a_second_stack(one: Seed, planted: Sequence[Mapping[str, Any]]) -> Seed:
+    mine = [kept for kept in planted if (kept.get("environment"), kept["region"]) == (one.environment, one.region)]
+    return replace(one, stack=None) if one.environment and any(kept["stack"] for kept in mine) else one
 
 
 def _write(folder: Path, record: _Record) -> None:

@@ -22,11 +22,16 @@ _ZONES, _FEWEST_ZONES = 3, 2
 
 @dataclass(frozen=True)
 class Seed:
-    """What one environment needs in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag."""
+    """What one environment needs in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag.
+
+    An ``environment`` that is named has one stack in a region: where its file names another one later, that is missing
+    there, as it would be in AWS.
+    """
 
     region: str
     stack: str | None
     image: tuple[str, str] | None
+    environment: str = ""
 
 
 def seed(config: Config, region: str) -> Seed:
@@ -37,6 +42,7 @@ def seed(config: Config, region: str) -> Seed:
         region,
         network.target if network.kind == "cloudformation" else None,
         (image.repository, image.tag) if image is not None and ours else None,
+        config.environment,
     )
 
 

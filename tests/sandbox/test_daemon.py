@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_it_is_started_once_planted_once_and_stopped(folder: Path, broken_home: 
     sandbox.ensure(folder, [seed, sandbox.Seed("us-east-2", "networking-two", None)])
     stacks = boto3.client("cloudformation", region_name="us-east-2", endpoint_url=url).describe_stacks()["Stacks"]
     assert len(stacks) == 2
+    dev = sandbox.Seed("us-east-2", "networking-dev", None, "dev")
+    sandbox.ensure(folder, [dev])
+    sandbox.ensure(folder, [replace(dev, stack="networking-misspelt"), replace(dev, region="us-east-1", stack="there")])
+    stacks = boto3.client("cloudformation", region_name="us-east-2", endpoint_url=url).describe_stacks()["Stacks"]
+    assert len(stacks) == 2, "an environment has one in a region"
+    stacks = boto3.client("cloudformation", region_name="us-east-1", endpoint_url=url).describe_stacks()["Stacks"]
+    assert len(stacks) == 1
+    iam = boto3.client("iam", region_name="us-east-1", endpoint_url=url)
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument='{"Statement": []}')
+    iam.attach_role_policy(RoleName="r", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     assert sandbox.stop(folder) is True
     assert (sandbox.status(folder), sandbox.stop(folder)) == (None, False)
 

@@ -109,6 +109,7 @@ class _Config:
 
     networking: _Networking
     processor: _Processor
+    environment: str = ""
 
 
 def seed(networking: _Networking, image: _Image | None) -> sandbox.Seed:
