@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tapctl.alarms import max_connections
 from tapctl.engine.drift import HALF_GONE, Finding, Report, State
-from tapctl.engine.model import OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
 from tapctl.keeping import COMMON, takes
 from tapctl.names import OUR_TAGS
 from tapctl.render.screen import Advice
@@ -75,6 +75,8 @@ def _is_theirs(one: Finding) -> bool:
 def _advice(one: Finding, run: Run, theirs: str | None) -> Advice:
     if one.state is State.UNEXPECTED:
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], run))
+    if one.state is State.PENDING and one.note == f"until {REBOOT}":
+        return Advice(now=f"{run.command('apply')} --reboot")
     if one.state is State.PENDING and one.note.startswith("until"):
         return Advice()
     if one.state is State.PENDING and one.note == HALF_GONE:

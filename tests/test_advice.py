@@ -104,8 +104,13 @@ def test_what_could_not_be_read_is_not_undone(run: Run) -> None:
 
 
 def test_what_waits_by_itself_needs_nothing(run: Run) -> None:
-    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", State.PENDING, "until reboot")
+    waiting = found("db-cluster/db-cluster-dev", "engine_version", "x", State.PENDING, "until sun:04:00-sun:04:30")
     assert advice(run, waiting) == [Advice()]
+
+
+def test_what_waits_for_a_reboot_may_have_it_now(run: Run) -> None:
+    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", State.PENDING, "until reboot")
+    assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
 
 
 def test_what_is_half_gone_is_made_again_by_an_apply(run: Run) -> None:

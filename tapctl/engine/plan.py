@@ -220,7 +220,9 @@ def _fields(
         impact = Impact.REPLACE if is_downgrade(type(want), name, wanted, have) else rec.impacts.get(name, Impact.NONE)
         if refs.needs(wanted):
             # Its value is known only after something else was made: it may change, in place.
-            changes.append(FieldChange(name, have, AFTER_APPLY, impact if impact < Impact.REPLACE else Impact.NONE))
+            touched = name in left and refs.plain(have) != left[name]
+            cost = impact if impact < Impact.REPLACE else Impact.NONE
+            changes.append(FieldChange(name, have, AFTER_APPLY, cost, touched))
             continue
         outside = name in left and same(type(want), name, refs.plain(wanted), left[name])
         changes += [

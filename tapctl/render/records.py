@@ -115,6 +115,7 @@ def finding(found: Finding, advice: Advice | None) -> Record:
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",
+        "now": advice.now if advice else "",
     }
 
 
@@ -144,6 +145,10 @@ def error(failed: TapctlError, state: str = "") -> Record:
     return made
 
 
+_STATUS: Final = {2: "DIFFERENT", 7: "INCOMPLETE"}
+"""What a verdict without a word of its own says by its exit status."""
+
+
 def verdict(last: Verdict) -> Record:
     """The last line."""
     return {
@@ -151,7 +156,7 @@ def verdict(last: Verdict) -> Record:
         "verb": last.verb,
         "env": last.env,
         "suffix": last.suffix,
-        "status": last.status,
+        "status": last.status or _STATUS.get(last.exit, "OK"),
         "exit": last.exit,
         "counts": dict(last.counts),
         "elapsed_s": _seconds(last.elapsed_s),

@@ -61,6 +61,8 @@ class Advice:
     undo: str = ""
     read: str = ""
     """How it can be told next time, where it could not be read."""
+    now: str = ""
+    """What puts it in force, where it waits for that."""
 
 
 class Screen(Protocol):

@@ -172,6 +172,16 @@ def test_users_of_what_is_not_known_yet_may_change_in_place(first: Sight) -> Non
     assert change.fields == (FieldChange("link", "<x>", AFTER_APPLY),)
 
 
+@pytest.mark.parametrize(("before", "outside"), [("<x>", False), ("<y>", True)])
+def test_what_will_be_known_later_was_changed_outside_where_the_record_says_so(before: str, outside: bool) -> None:
+    stack = Stack()
+    early = stack.add(Early(), "e", ThingSpec())
+    stack.add(Plain(), "a", ThingSpec(link=early.out.arn))
+    made = recorded(ThingSpec(link=before))
+    (_, change) = planned(stack, {"early/e": Absent(), "plain/a": seen(ThingSpec(link="<x>"))}, made).changes
+    assert [one.outside for one in change.fields if one.path == "link"] == [outside]
+
+
 def test_users_of_what_is_replaced_may_change_in_place() -> None:
     plan = two(Leaf(), seen(ThingSpec(zone="b")), seen(ThingSpec(link="<x>")))
     assert [each.action for each in plan.changes] == [Action.REPLACE, Action.UPDATE]

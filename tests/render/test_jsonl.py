@@ -144,6 +144,7 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",
         "read": "",
+        "now": "",
         "env": "",
         "suffix": "",
     }
@@ -213,7 +214,7 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
             "verb": "drift",
             "env": "prod",
             "suffix": "",
-            "status": "",
+            "status": "DIFFERENT",
             "exit": 2,
             "counts": {"drifted": 2},
             "elapsed_s": 1.235,
@@ -223,6 +224,14 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
             "summary": "2 drifted",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"), [("", 0, "OK"), ("", 2, "DIFFERENT"), ("", 7, "INCOMPLETE"), ("BLOCKED", 6, "BLOCKED")]
+)
+def test_every_verdict_has_a_word(shown: Shown, status: str, code: int, told: str) -> None:
+    shown.screen.verdict(Verdict("plan", "prod", status, code))
+    assert shown.lines[0]["status"] == told
 
 
 def test_stdout_holds_json_and_nothing_else() -> None:
