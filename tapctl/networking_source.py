@@ -61,19 +61,22 @@ class Found:
     broken: tuple[str, ...] = ()
 
 
-def from_outputs(outputs: Mapping[str, object], *broken: str) -> Found:
-    """The ids among a source's outputs. Values that are no ids are never shown: they may be anything."""
+def from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> Found:
+    """The ids among a source's outputs. Values that are no ids are never shown: they may be anything.
+
+    ``root``: what stands before the names where they are looked for.
+    """
     vpc_id = _first(outputs, VPC_NAMES)
     listed = _first(outputs, SUBNETS_NAMES)
     subnet_ids = listed.split(",") if isinstance(listed, str) else listed
     wrong = list(broken)
     if not vpc_id:
-        wrong.append(f"outputs: {VPC_NAMES[0]} is missing")
+        wrong.append(f"outputs: {root}{VPC_NAMES[0]} is missing")
     elif not _is_id(vpc_id, _VPC_ID):
         wrong.append(f"outputs: {VPC_NAMES[0]} is not the id of a VPC (vpc-…)")
         vpc_id = ""
     if not listed:
-        wrong.append(f"outputs: {SUBNETS_NAMES[0]} is missing")
+        wrong.append(f"outputs: {root}{SUBNETS_NAMES[0]} is missing")
         subnet_ids = ()
     elif not isinstance(subnet_ids, list | tuple) or not all(_is_id(each, _SUBNET_ID) for each in subnet_ids):
         wrong.append(f"outputs: {SUBNETS_NAMES[0]} is not a list of ids of subnets (subnet-…)")
@@ -122,4 +125,4 @@ def from_ssm(aws: Aws, path: str) -> Found:
                 f"outputs: the parameter {parameter['Name']} is a SecureString; ids go into String or StringList"
             )
         outputs[parameter["Name"].removeprefix(f"{root}/")] = parameter["Value"]
-    return from_outputs(outputs, *broken)
+    return from_outputs(outputs, *broken, root=f"{root}/")

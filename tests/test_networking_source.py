@@ -200,8 +200,8 @@ def test_a_path_is_found_with_or_without_its_outer_slashes(aws: Aws, path: str) 
 
 def test_missing_parameters(aws: Aws) -> None:
     assert from_ssm(aws, PATH.target).broken == (
-        "outputs: VpcId is missing",
-        "outputs: PrivateSubnetIds is missing",
+        "outputs: /networking/test/VpcId is missing",
+        "outputs: /networking/test/PrivateSubnetIds is missing",
     )
 
 
