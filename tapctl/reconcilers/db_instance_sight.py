@@ -76,11 +76,13 @@ def observed(
     name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
     told = last_event(aws, "db-instance", name) if status in TERMINAL else ""
     waiting = parameters(aws, instance)
-    window = instance.get("PreferredMaintenanceWindow", "") if status == "available" else "AWS is done"
+    window = instance.get("PreferredMaintenanceWindow", "")
     later = instance.get("PendingModifiedValues", {}).get("DBInstanceClass")
     pending = {}
     if later:
-        pending["instance_class"] = Pending(window, f"now {instance.get('DBInstanceClass')}")
+        # At work on it now, or put off until then.
+        until = window if status == "available" else "AWS is done"
+        pending["instance_class"] = Pending(until, f"now {instance.get('DBInstanceClass')}")
     needing = [f"{group}: {state}" for group, state in waiting if state not in IN_FORCE]
     if needing:
         pending["parameter_group"] = Pending(REBOOT, ", ".join(needing))

@@ -132,6 +132,11 @@ def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(a
     seen = look(REC, aws, ID, WANT)
     assert seen.spec.instance_class == LARGER
     assert seen.pending["instance_class"].detail == "now db.r6g.large"
+    modifying = instance(aws, DBInstanceStatus="modifying", PendingModifiedValues={"DBInstanceClass": LARGER})
+    answer(aws.rds, "DescribeDBInstances", modifying, times=1)
+    seen = look(REC, aws, ID, WANT)
+    assert seen.pending["instance_class"].until == "AWS is done", "it waits for no window"
+    assert seen.spec.maintenance_window == WANT.maintenance_window
     seen = bring(REC, aws, ID, WANT)
     assert (seen.spec, seen.pending) == (WANT, {})
 
