@@ -142,6 +142,8 @@ class Observed(Generic[S, O]):
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
     kept: Kept | None = None
     """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
+    removal: Impact = field(default=Impact.NONE, compare=False)
+    """What its removal would cost the rest, now: another member takes over from a cluster's writer."""
     residents: frozenset[str] = field(default=frozenset(), compare=False)
     """Addresses of what lives inside it; those not ours are reported and never touched. They come and go by
     themselves: two looks that differ in them alone are the same."""

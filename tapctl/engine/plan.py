@@ -269,6 +269,7 @@ def _removal(entry: Entry, sight: Sight, owner: Owner, rec: Reconciler[Any, Any]
         return replace(base, blocked=not_ours(entry.address, sight))
     if sight.going:
         return base
+    base = replace(base, impact=max(base.impact, sight.removal))
     if rec.holds_data and not allowed:
         blocked = Refused(
             f"{entry.address} is no longer wanted, and it holds data",

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from tapctl.engine.model import REBOOT, Observed, Outputs, Owner, Pending, Spec
+from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Pending, Spec
 from tapctl.errors import AwsRefused
 from tapctl.reconcilers.rds import NO_INSTANCE, cluster_of, how_to_start, last_event, tags_of
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBInstanceTypeDef
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef, DBInstanceTypeDef
 
     from tapctl.aws import Aws
 
@@ -75,7 +75,8 @@ def observed(
     """DescribeDBInstances' answer, with what its cluster's tells of it."""
     name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
     told = last_event(aws, "db-instance", name) if status in TERMINAL else ""
-    waiting = parameters(aws, instance)
+    cluster = _cluster_of(aws, instance)
+    waiting = _parameters(cluster, instance)
     window = instance.get("PreferredMaintenanceWindow", "")
     later = instance.get("PendingModifiedValues", {}).get("DBInstanceClass")
     pending = {}
@@ -109,6 +110,7 @@ def observed(
         status=status,
         owner=_owner(spec, like),
         pending=pending,
+        removal=_removal(cluster, instance),
     )
 
 
@@ -134,16 +136,30 @@ def described(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanc
 
 def parameters(aws: Aws, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
     """Its parameter groups, and how far each is in force in it: its own, and its cluster's as told with the cluster."""
+    return _parameters(_cluster_of(aws, instance), instance)
+
+
+def _cluster_of(aws: Aws, instance: DBInstanceTypeDef) -> DBClusterTypeDef | None:
+    cluster_id = instance.get("DBClusterIdentifier")
+    # RDS refuses to look for a cluster without a name, rather than to find none.
+    return cluster_of(aws, cluster_id) if cluster_id else None
+
+
+def _removal(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
+    """What its removal costs: another member takes over from a writer."""
+    members = cluster.get("DBClusterMembers", []) if cluster is not None else []
+    writers = [one.get("DBInstanceIdentifier") for one in members if one.get("IsClusterWriter")]
+    return Impact.FAILOVER if len(members) > 1 and instance.get("DBInstanceIdentifier") in writers else Impact.NONE
+
+
+def _parameters(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
     return [
         (group.get("DBParameterGroupName", ""), group.get("ParameterApplyStatus", ""))
         for group in instance.get("DBParameterGroups", [])
-    ] + list(_shared(aws, instance))
+    ] + list(_shared(cluster, instance))
 
 
-def _shared(aws: Aws, instance: DBInstanceTypeDef) -> Iterator[tuple[str, str]]:
-    cluster_id = instance.get("DBClusterIdentifier")
-    # RDS refuses to look for a cluster without a name, rather than to find none.
-    cluster = cluster_of(aws, cluster_id) if cluster_id else None
+def _shared(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Iterator[tuple[str, str]]:
     if cluster is not None:
         shared = cluster.get("DBClusterParameterGroup", "")
         for member in cluster.get("DBClusterMembers", []):

@@ -40,7 +40,8 @@ def is_told(change: Change) -> bool:
 
 def _block(change: Change, *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
-    loss = change.impact.word if change.impact is Impact.DATA_LOSS else ""
+    told = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
+    loss = change.impact.word if told else ""
     notes = [outside if not change.blocked else "", loss, change.note]
     blocked = change.blocked
     return Block(

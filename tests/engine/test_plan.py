@@ -172,6 +172,11 @@ def test_users_of_what_is_not_known_yet_may_change_in_place(first: Sight) -> Non
     assert change.fields == (FieldChange("link", "<x>", AFTER_APPLY),)
 
 
+def test_a_removal_tells_what_it_costs_the_rest() -> None:
+    plan = planned(Stack(), {"plain/a": seen(removal=Impact.FAILOVER)}, recorded())
+    assert [(one.action, one.impact) for one in plan.changes] == [(Action.DELETE, Impact.FAILOVER)]
+
+
 @pytest.mark.parametrize(("before", "outside"), [("<x>", False), ("<y>", True)])
 def test_what_will_be_known_later_was_changed_outside_where_the_record_says_so(before: str, outside: bool) -> None:
     stack = Stack()

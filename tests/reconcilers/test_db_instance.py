@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.engine.model import Owner, Pending
+from tapctl.engine.model import Impact, Owner, Pending
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_cluster
@@ -123,6 +123,15 @@ def test_what_rds_does_not_tell_yet_is_empty(aws: Aws) -> None:
     answer(aws.rds, "DescribeDBInstances", instance(aws, DbiResourceId="", DBParameterGroups=[]))
     seen = look(REC, aws, ID, WANT)
     assert (seen.outputs, seen.spec.parameter_group, seen.pending) == (None, "", {})
+
+
+@pytest.mark.usefixtures("world")
+def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    assert look(REC, aws, ID, WANT).removal is Impact.NONE, "there is no other"
+    add_member(aws, 1)
+    costs = {name: look(REC, aws, name, WANT).removal for name in (ID, f"{CLUSTER}-1")}
+    assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
 
 
 @pytest.mark.usefixtures("world")

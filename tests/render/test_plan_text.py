@@ -44,6 +44,7 @@ def test_a_replacement_a_removal_and_a_wait_have_their_symbols() -> None:
             change("lambda-function/p", Action.REPLACE, FieldChange("package", "Image", "Zip", Impact.REPLACE)),
             waiting,
             change("log-group/l", Action.DELETE),
+            replace(change("db-instance/w", Action.DELETE), impact=Impact.FAILOVER),
         )
     )
     assert shown == [
@@ -51,6 +52,7 @@ def test_a_replacement_a_removal_and_a_wait_have_their_symbols() -> None:
         "      package  Image → Zip  replace",
         "  …   db-cluster       c  it is modifying",
         "  -   log-group        l",
+        "  -   db-instance      w  failover",
     ]
 
 
