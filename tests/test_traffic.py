@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
 
 import pytest
 from botocore import exceptions as bc
@@ -151,49 +150,6 @@ def test_every_page_is_a_call(aws: Aws) -> None:
     pages = aws.pages(aws.ssm.get_paginator("get_parameters_by_path"), Path="/x", PaginationConfig={"PageSize": 1})
 
     assert aws.traffic.calls["ssm:GetParametersByPath"] == len(pages) > 1
-
-
-def test_the_end_of_one_is_not_the_end_of_another_of_the_same_name() -> None:
-    first, second = threading.Event(), threading.Event()
-
-    def slowly(body: str) -> Answer:
-        (first if "RoleName=one" in body else second).wait(10)
-        return Answer(200, "<DeleteRoleResponse/>")
-
-    with endpoint(slowly) as there:
-        door = to(there)
-        calls = {
-            name: threading.Thread(target=door.iam.delete_role, kwargs={"RoleName": name}) for name in ("one", "two")
-        }
-        for one in calls.values():
-            one.start()
-        while len(door.traffic.in_flight) < len(calls):
-            time.sleep(0.01)
-        first.set()
-        calls["one"].join()
-        assert door.traffic.in_flight == ["iam:DeleteRole"]
-        second.set()
-        calls["two"].join()
-    assert door.traffic.in_flight == []
-
-
-@pytest.mark.parametrize("refused", [False, True])
-def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) -> None:
-    during: list[set[str]] = []
-
-    def note(body: str) -> Answer:
-        during.append(set(door.traffic.in_flight))
-        return refusal("NoSuchEntity") if refused or "GetRole" in body else Answer(200, "<DeleteRoleResponse/>")
-
-    with endpoint(note) as there:
-        door = to(there)
-        with pytest.raises(AwsRefused) if refused else nullcontext():
-            door.iam.delete_role(RoleName="x")
-        with suppress(AwsRefused):
-            door.iam.get_role(RoleName="x")
-
-    assert during == [{"iam:DeleteRole"}, set()]
-    assert door.traffic.in_flight == []
 
 
 @pytest.mark.parametrize(

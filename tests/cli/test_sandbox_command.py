@@ -88,3 +88,12 @@ def test_an_environment_it_cannot_hold_keeps_no_other_one_out(user: World) -> No
     assert started.code == 0, started.err
     assert started.verdict.endswith("for dev, prod, staging")
     assert "warning: not for far: the embedded AWS has no region eu-isoe-west-1" in started.err
+
+    # Nor does one whose file is broken, where the embedded AWS starts by itself.
+    assert user.tapctl("sandbox", "stop").code == 0
+    prod = user.folder / "environments" / "prod.toml"
+    whole = prod.read_text()
+    prod.write_text("[")
+    planned = user.tapctl("plan", "--env", "dev", "--sandbox")
+    prod.write_text(whole)
+    assert planned.code == 0, planned.err
