@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.leftovers import left
 from tests.cli.world import World
 
@@ -87,6 +89,7 @@ def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
     assert "protected" not in refused.err
 
 
+@pytest.mark.soak
 def test_a_log_group_that_somebody_protected_is_told_as_that(world: World) -> None:
     world.standing()
     logs = world.client("logs")
