@@ -175,7 +175,7 @@ def _change(one: AnyResource, want: Spec, sight: Sight, entry: Entry | None, own
         return replace(base, action=Action.CREATE, fields=_wanted(want), removed_outside=removed)
     recorded = entry.outputs if entry else None
     if not is_ours(sight, owner, recorded=recorded, made_by_aws=one.reconciler.made_by_aws):
-        if not adopts or _in_another_region(sight):
+        if not adopts or owner_is_unread(sight) or _in_another_region(sight):
             return replace(base, blocked=not_ours(one.address, sight))
         base = replace(base, adopts=True, note=f"taken over; its tags say: {_who(sight)}")
     if sight.going:

@@ -48,7 +48,7 @@ def drift_lines(
 
 
 def advice_lines(advice: Advice, paint: Paint = PLAIN) -> list[str]:
-    """What to do about a finding: keep the live value, undo it, or see to it that it can be read."""
+    """What to do about a finding: keep the live value, undo it, see to it that it can be read, or is in force."""
     told = [("keep it:", advice.edit), ("undo it:", advice.undo), ("read it:", advice.read), ("do it now:", advice.now)]
     return [f"      {paint('dim', label)} {sentence(text)}" for label, text in told if sentence(text)]
 

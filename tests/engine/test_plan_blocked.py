@@ -86,6 +86,16 @@ def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: 
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
 
 
+def test_what_could_not_be_read_is_taken_over_by_nobody() -> None:
+    """There is no difference to show: whose it is, its tags would tell."""
+    stack = Stack()
+    stack.add(Plain(), "a", SMALL)
+    there = seen(owner=None, unread={"tags": "fake:ListTags"})
+    (change,) = planned(stack, {"plain/a": there}, adopted=("plain/a",)).changes
+    assert "whose it is could not be read" in str(why(change))
+    assert why(change).hint == "allow fake:ListTags, then run the same command again"
+
+
 def test_a_major_version_back_is_refused() -> None:
     change = one(Data(), ThingSpec(version="15.19"), seen(ThingSpec(version="16.13")))
     assert "version cannot be changed in place, and it is never replaced because it holds data" in str(why(change))
