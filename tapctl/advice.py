@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tapctl.alarms import max_connections
-from tapctl.engine.drift import HALF_GONE, Finding, Report, State
+from tapctl.engine.drift import DELETE_INTERRUPTED, Finding, FindingState, Report
 from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
-from tapctl.keeping import COMMON, takes
+from tapctl.keeping import COMMON, edit_would_be_valid
 from tapctl.names import OUR_TAGS
 from tapctl.render.screen import Advice
-from tapctl.run import Run
+from tapctl.run import Session
 
 _COMMON: Final = {
     "db-cluster": {
@@ -60,53 +60,55 @@ _UNCHECKED: Final = "processor.image"
 _DENIED: Final = " denied"
 
 
-def advise(report: Report, run: Run) -> dict[tuple[str, str], Advice]:
+def advise(report: Report, session: Session) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field."""
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
-    return {(one.address, one.field): _advice(one, run, theirs.get(one.address)) for one in report.findings}
+    return {(one.address, one.field): _advice(one, session, theirs.get(one.address)) for one in report.findings}
 
 
 def _is_theirs(one: Finding) -> bool:
     """Whether this names another owner: an apply refuses that. A tag that is gone names nobody, and is put back."""
     owners = (f"tags.{OWNER_TAG}", f"tags.{SUFFIX_TAG}")
-    return one.state is State.DRIFT and one.field in owners and one.live is not None
+    return one.state is FindingState.DRIFT and one.field in owners and one.live is not None
 
 
-def _advice(one: Finding, run: Run, theirs: str | None) -> Advice:
-    if one.state is State.UNEXPECTED:
-        return Advice(undo=delete_member(str(one.live).rpartition("/")[2], run))
-    if one.state is State.PENDING and one.note == f"until {REBOOT}":
-        return Advice(now=f"{run.command('apply')} --reboot")
-    if one.state is State.PENDING and one.note.startswith("until"):
+def _advice(one: Finding, session: Session, theirs: str | None) -> Advice:
+    if one.state is FindingState.UNEXPECTED:
+        return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
+    if one.state is FindingState.PENDING and one.note == f"until {REBOOT}":
+        return Advice(now=f"{session.command('apply')} --reboot")
+    if one.state is FindingState.PENDING and one.note.startswith("until"):
         return Advice()
-    if one.state is State.PENDING and one.note == HALF_GONE:
-        return Advice(undo=f"{run.command('apply')} makes it again, where it is still wanted")
-    if one.state is State.UNKNOWN and one.note.endswith(_DENIED):
-        return Advice(read=f"allow {one.note.removesuffix(_DENIED)}, then: {run.command('drift')}")
-    if one.state is State.UNKNOWN:
-        return Advice(read=f"{run.command('apply')} records it")
+    if one.state is FindingState.PENDING and one.note == DELETE_INTERRUPTED:
+        return Advice(undo=f"{session.command('apply')} makes it again, where it is still wanted")
+    if one.state is FindingState.UNKNOWN and one.note.endswith(_DENIED):
+        return Advice(read=f"allow {one.note.removesuffix(_DENIED)}, then: {session.command('drift')}")
+    if one.state is FindingState.UNKNOWN:
+        return Advice(read=f"{session.command('apply')} records it")
     if theirs is not None:
-        ours = run.owner.tags[theirs]
-        return Advice(undo=f"set its tag {theirs} back to {ours}, then: {run.command('apply')}")
-    return Advice(edit=_edit(one, run), undo=run.command("apply"))
+        ours = session.owner.tags[theirs]
+        return Advice(undo=f"set its tag {theirs} back to {ours}, then: {session.command('apply')}")
+    return Advice(edit=_edit(one, session), undo=session.command("apply"))
 
 
-def delete_member(identifier: str, run: Run) -> str:
+def delete_member(identifier: str, session: Session) -> str:
     """The command that removes a cluster's member which is not ours: tapctl never does."""
-    target = run.aws.target
+    target = session.aws.target
     command = f"aws rds delete-db-instance --db-instance-identifier {identifier} --region {target.region}"
     # The embedded AWS: the real one must never hear of it.
     return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 
 
-def _edit(one: Finding, run: Run) -> str:
+def _edit(one: Finding, session: Session) -> str:
     """The file and key that this field comes from; empty where none does, or its rules refuse the live value."""
     own, key = _key(one)
     if not key:
         return ""
-    env = run.config.environment
+    env = session.config.environment
     file, path = (env, key) if own else (COMMON, key)
-    if path == _UNCHECKED or takes(run.options.config, env, file, _path(one, path), _wanted(one, run, path)):
+    if path == _UNCHECKED or edit_would_be_valid(
+        session.invocation.config, env, file, _path(one, path), _wanted(one, session, path)
+    ):
         return f"{file}.toml: {path}"
     return ""
 
@@ -133,11 +135,11 @@ def _path(one: Finding, key: str) -> tuple[str, ...]:
     return ("tags", one.field.removeprefix("tags.")) if key == "tags" else tuple(key.split("."))
 
 
-def _wanted(one: Finding, run: Run, key: str) -> Any:
+def _wanted(one: Finding, session: Session, key: str) -> Any:
     """The live value as its key says it."""
     if key == _SNAPSHOT:
         return one.live == "true"
     if key != _CONNECTIONS:
         return one.live
-    most = max_connections(run.config.database.instance_class)
+    most = max_connections(session.config.database.instance_class)
     return next((percent for percent in range(1, 101) if most * percent // 100 == one.live), one.live)

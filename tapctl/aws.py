@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tapctl.clients import Clients
 from tapctl.errors import AwsRefused, WrongTarget
-from tapctl.traffic import IN_FLIGHT, Traffic, before_sending, door, translate
+from tapctl.traffic import IN_FLIGHT, CallLog, client_base, guard_hook, to_tapctl_error
 
 if TYPE_CHECKING:
     import boto3
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Target:
+class Connection:
     """Where the door leads. ``endpoint_url`` and ``credentials`` are for the embedded AWS alone."""
 
     region: str
@@ -51,10 +51,10 @@ class Identity:
 class Aws(Clients):
     """Typed clients for one account and region. `round` gives a view in which identical reads are made once."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Connection) -> None:
         self.target = target
         self.region = target.region
-        self.traffic = Traffic()
+        self.call_log = CallLog()
         self.identity: Identity | None = None
         self._session: boto3.session.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
@@ -106,13 +106,13 @@ class Aws(Clients):
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def round(self, ids: Mapping[str, tuple[str, ...]] | None = None) -> Aws:
+    def memoized(self, ids: Mapping[str, tuple[str, ...]] | None = None) -> Aws:
         """A view for one round of looks: identical reads are made once, and ``siblings`` knows what is looked at."""
         view = copy.copy(self)
         vars(view).update(_memo={}, _ids=ids or {})
         return view
 
-    def siblings(self, type_: str, id_: str) -> tuple[str, ...]:
+    def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
         """All ids of this type that the round looks at, sorted, ``id_`` among them: for one bulk read."""
         return tuple(sorted({id_, *self._ids.get(type_, ())}))
 
@@ -153,33 +153,33 @@ class Aws(Clients):
 
     def _make(self, service: str, *, retries: bool) -> Any:
         if self._session is None:
-            self._session = self._open()
+            self._session = self._new_session()
         # None: those of the environment.
         proxies: dict[str, str] | None = {} if self.target.credentials else None
         return cast("Any", self._session).client(
             service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
         )
 
-    def _open(self) -> boto3.session.Session:
+    def _new_session(self) -> boto3.session.Session:
         import boto3.session
 
         try:
             session = (
-                _alone(self.region, *self.target.credentials)
+                _isolated_session(self.region, *self.target.credentials)
                 if self.target.credentials
                 else boto3.session.Session(region_name=self.region)
             )
             if self.target.role_arn:
-                session = _assumed(session, self.target)
+                session = _assumed_session(session, self.target)
         except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
-            raise (translate("sts", "AssumeRole", error) or error) from None
-        base = door(self.traffic)
+            raise (to_tapctl_error("sts", "AssumeRole", error) or error) from None
+        base = client_base(self.call_log)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
-        session.events.register("before-send", before_sending(self.traffic))
+        session.events.register("before-send", guard_hook(self.call_log))
         return session
 
 
-def _alone(region: str, key: str, secret: str) -> boto3.session.Session:
+def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:
     """A session of its own: no profile, no file and no variable of the user's for AWS says anything to it."""
     import boto3.session
     import botocore.session
@@ -209,7 +209,7 @@ def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> C
     )
 
 
-def _assumed(session: boto3.session.Session, target: Target) -> boto3.session.Session:
+def _assumed_session(session: boto3.session.Session, target: Connection) -> boto3.session.Session:
     """A session that has assumed the target's role, and assumes it again when its credentials run out."""
     import boto3.session
     import botocore.session
@@ -246,4 +246,4 @@ def default_region() -> str:
     try:
         return boto3.session.Session().region_name or "us-east-1"
     except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
-        raise (translate("sts", "GetCallerIdentity", error) or error) from None
+        raise (to_tapctl_error("sts", "GetCallerIdentity", error) or error) from None

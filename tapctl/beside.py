@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def beside(call: Callable[[], T]) -> Future[T]:
+def in_background(call: Callable[[], T]) -> Future[T]:
     """Begin this call now; its result, or what it raised, is the future's."""
     ended: Future[T] = Future()
 
@@ -27,10 +27,10 @@ def beside(call: Callable[[], T]) -> Future[T]:
     return ended
 
 
-def at_most(seconds: float, call: Callable[[], T]) -> T:
+def with_timeout(seconds: float, call: Callable[[], T]) -> T:
     """The result of this call, or what it raised.
 
     Raises:
         TimeoutError: it takes longer; it goes on, and nobody waits for it.
     """
-    return beside(call).result(seconds)
+    return in_background(call).result(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
@@ -25,16 +25,16 @@ class Certificate:
     run: str
     by: str
     at: str
-    gone: tuple[str, ...]
-    kept: Mapping[str, Kept]
-    left: tuple[str, ...]
+    deleted: tuple[str, ...]
+    retained: Mapping[str, Retained]
+    remaining: tuple[str, ...]
     """What is still there, or may be, although it was to go."""
 
     def records(self) -> list[dict[str, Any]]:
         """One thing each, for tables and programs."""
-        gone = [_record("gone", here) for here in sorted(self.gone)]
-        kept = [_record("kept", here, one.until, one.why) for here, one in sorted(self.kept.items())]
-        return [*gone, *kept, *(_record("left", here) for here in sorted(self.left))]
+        gone = [_record("gone", here) for here in sorted(self.deleted)]
+        kept = [_record("kept", here, one.until, one.why) for here, one in sorted(self.retained.items())]
+        return [*gone, *kept, *(_record("left", here) for here in sorted(self.remaining))]
 
     def rows(self) -> list[list[str]]:
         """The same as cells under `COLUMNS`."""
@@ -45,8 +45,8 @@ class Certificate:
 
         What it kept or left is told as it is now. What cannot be read is no certificate.
         """
-        gone = _unfinished(before) - self.kept.keys() - set(self.left)
-        return replace(self, gone=tuple(sorted(gone.union(self.gone))))
+        gone = _unfinished(before) - self.retained.keys() - set(self.remaining)
+        return replace(self, deleted=tuple(sorted(gone.union(self.deleted))))
 
     def text(self) -> bytes:
         """As it is kept beside the manifest: JSON, the same certificate always the same text."""
@@ -59,10 +59,10 @@ class Certificate:
             "run": self.run,
             "by": self.by,
             "at": self.at,
-            "complete": not self.left,
-            "gone": sorted(self.gone),
-            "kept": {here: {"until": one.until, "why": one.why} for here, one in self.kept.items()},
-            "left": sorted(self.left),
+            "complete": not self.remaining,
+            "gone": sorted(self.deleted),
+            "kept": {here: {"until": one.until, "why": one.why} for here, one in self.retained.items()},
+            "left": sorted(self.remaining),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 

@@ -13,7 +13,15 @@ from typing import Any, NoReturn
 import click
 
 from tapctl.failing import COMMAND
-from tapctl.options import files_options, global_options, lock_timeout, open_one, options_of, remember, target_options
+from tapctl.options import (
+    carry_global_flags,
+    files_options,
+    global_options,
+    invocation_of,
+    lock_timeout,
+    open_one,
+    target_options,
+)
 
 
 class Terminated(BaseException):
@@ -25,7 +33,7 @@ class Terminated(BaseException):
 @click.pass_context
 def cli(context: click.Context, /, **flags: Any) -> None:
     """Put one payments stack into every environment, and prove it is still what it was."""
-    remember(context, flags)
+    carry_global_flags(context, flags)
 
 
 @cli.command()
@@ -35,7 +43,7 @@ def validate(context: click.Context, /, **given: Any) -> int:
     """Check the environment files, offline."""
     from tapctl.verbs.validating import validate
 
-    return validate(*options_of(context, given))
+    return validate(*invocation_of(context, given))
 
 
 @cli.command()
@@ -75,13 +83,13 @@ def apply(
 @click.pass_context
 def drift(context: click.Context, /, **given: Any) -> int:
     """Compare the manifest with AWS now."""
-    from tapctl.run import open_run
+    from tapctl.run import open_session
     from tapctl.verbs import drifting
 
-    options, screen = options_of(context, given)
-    if options.named:
-        return drifting.drift(open_run(options, screen))
-    return drifting.drift_all(options, screen)
+    invocation, screen = invocation_of(context, given)
+    if invocation.target_is_explicit:
+        return drifting.drift(open_session(invocation, screen))
+    return drifting.drift_all(invocation, screen)
 
 
 @cli.command()
@@ -94,7 +102,7 @@ def parity(context: click.Context, /, *, environments: tuple[str, ...], **given:
 
     # An --env names one of them, like an argument: the answer is about all that are compared.
     env = given.pop("env")
-    return parity(*options_of(context, given), environments if env is None else (*environments, env))
+    return parity(*invocation_of(context, given), environments if env is None else (*environments, env))
 
 
 @cli.command()
@@ -117,7 +125,7 @@ def status(context: click.Context, /, **given: Any) -> int:
     """Show what is deployed, since when, by whom, and whether it is healthy."""
     from tapctl.verbs.standing import status
 
-    return status(*options_of(context, given))
+    return status(*invocation_of(context, given))
 
 
 @cli.command()
@@ -128,7 +136,7 @@ def outputs(context: click.Context, /, *, name: str | None, **given: Any) -> int
     """Print endpoints, ARNs and names, for scripts; one NAME prints the bare value."""
     from tapctl.verbs.reporting import outputs
 
-    return outputs(*options_of(context, given), name)
+    return outputs(*invocation_of(context, given), name)
 
 
 @cli.command()
@@ -139,7 +147,7 @@ def graph(context: click.Context, /, *, kind: str, **given: Any) -> int:
     """Print the stack as the source of a picture."""
     from tapctl.verbs.reporting import graph
 
-    return graph(*options_of(context, given), kind=kind)
+    return graph(*invocation_of(context, given), kind=kind)
 
 
 @cli.group()
@@ -147,7 +155,7 @@ def graph(context: click.Context, /, *, kind: str, **given: Any) -> int:
 @click.pass_context
 def manifest(context: click.Context, /, **flags: Any) -> None:
     """The record itself."""
-    remember(context, flags)
+    carry_global_flags(context, flags)
 
 
 @manifest.command("show")
@@ -158,10 +166,10 @@ def manifest_show(context: click.Context, /, *, serial: int | None, **given: Any
     """Print the manifest of an environment."""
     from tapctl.verbs import history, reporting
 
-    options, screen = options_of(context, given)
+    invocation, screen = invocation_of(context, given)
     if serial is not None:
-        return history.show_version(options, screen, serial)
-    return reporting.show_manifest(options, screen)
+        return history.show_version(invocation, screen, serial)
+    return reporting.show_manifest(invocation, screen)
 
 
 @manifest.command("history")
@@ -171,7 +179,7 @@ def manifest_history(context: click.Context, /, **given: Any) -> int:
     """List the versions of the manifest: when, by whom, what changed."""
     from tapctl.verbs.history import history
 
-    return history(*options_of(context, given))
+    return history(*invocation_of(context, given))
 
 
 @manifest.command("unlock")
@@ -182,7 +190,7 @@ def manifest_unlock(context: click.Context, /, *, lock_id: str, **given: Any) ->
     """Take a lock in S3 away from its holder; that is recorded."""
     from tapctl.verbs.history import unlock
 
-    return unlock(*options_of(context, given), lock_id)
+    return unlock(*invocation_of(context, given), lock_id)
 
 
 @cli.command()
@@ -192,7 +200,7 @@ def schema(context: click.Context, /, **given: Any) -> int:
     """Print the JSON Schema of the environment files, for editors."""
     from tapctl.verbs.validating import show_schema
 
-    return show_schema(*options_of(context, given))
+    return show_schema(*invocation_of(context, given))
 
 
 @cli.group()
@@ -200,7 +208,7 @@ def schema(context: click.Context, /, **given: Any) -> int:
 @click.pass_context
 def sandbox(context: click.Context, /, **flags: Any) -> None:
     """The embedded AWS."""
-    remember(context, flags)
+    carry_global_flags(context, flags)
 
 
 @sandbox.command("start")
@@ -210,7 +218,7 @@ def sandbox_start(context: click.Context, /, **given: Any) -> int:
     """Start it, with the networking stacks and images of all environments."""
     from tapctl.verbs.sandboxing import start
 
-    return start(*options_of(context, given))
+    return start(*invocation_of(context, given))
 
 
 @sandbox.command("status")
@@ -220,7 +228,7 @@ def sandbox_status(context: click.Context, /, **given: Any) -> int:
     """Say whether it runs, and where."""
     from tapctl.verbs.sandboxing import status
 
-    return status(*options_of(context, given))
+    return status(*invocation_of(context, given))
 
 
 @sandbox.command("stop")
@@ -230,7 +238,7 @@ def sandbox_stop(context: click.Context, /, **given: Any) -> int:
     """Stop it; its state is forgotten."""
     from tapctl.verbs.sandboxing import stop
 
-    return stop(*options_of(context, given))
+    return stop(*invocation_of(context, given))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -240,12 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status and never raises."""
-    from tapctl.failing import bug, failed, interrupted, usage
+    from tapctl.failing import report_bug, report_error, report_interrupt, report_usage
 
     def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
         raise Terminated
 
-    _open_what_is_closed()
+    _reopen_closed_streams()
     before = signal.signal(signal.SIGTERM, terminated)
     context = click.Context(cli, info_name="tapctl")
     typed = shlex.join(["tapctl", *arguments])
@@ -257,22 +265,22 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        return usage(error, _words(arguments), arguments)
+        return report_usage(error, _command_of(arguments), arguments)
     except (KeyboardInterrupt, click.Abort):
-        return interrupted(context.meta, signal.SIGINT)
+        return report_interrupt(context.meta, signal.SIGINT)
     except Terminated:
-        return interrupted(context.meta, signal.SIGTERM)
+        return report_interrupt(context.meta, signal.SIGTERM)
     except BrokenPipeError:
-        return _closed()
+        return _broken_pipe()
     except Exception as error:  # noqa: BLE001 -- the last door: what is no error of ours is shown as a bug
         from tapctl.errors import TapctlError
 
-        return failed(context.meta, error) if isinstance(error, TapctlError) else bug(context.meta, error)
+        return report_error(context.meta, error) if isinstance(error, TapctlError) else report_bug(context.meta, error)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _words(arguments: Sequence[str]) -> str:
+def _command_of(arguments: Sequence[str]) -> str:
     """The command that this line begins with, as far as there is one: before it there are flags alone."""
     found, here = [], cli
     for word in arguments:
@@ -285,14 +293,14 @@ def _words(arguments: Sequence[str]) -> str:
     return " ".join(found)
 
 
-def _open_what_is_closed() -> None:
+def _reopen_closed_streams() -> None:
     """Give a stream that was closed (``>&-``) a place to go: else the next file opened would have its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
-def _closed() -> int:
+def _broken_pipe() -> int:
     """Whoever read our output has gone (``| head``): nothing more can be said, and nobody wants a traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE

@@ -61,7 +61,7 @@ class Clients(ABC):
         return cast("KMSClient", self.client("kms"))
 
     @property
-    def kms_once(self) -> KMSClient:
+    def kms_without_retries(self) -> KMSClient:
         """KMS without SDK retries: CreateKey has no idempotency token, a retried one makes a second key."""
         return cast("KMSClient", self.client("kms", retries=False))
 

@@ -18,46 +18,46 @@ STATE = "./manifests"
 
 
 @dataclass
-class Tally:
+class Usage:
     """What a command has found out and spent: its last line tells it, however it ends."""
 
-    began: float = field(default_factory=time.monotonic)
-    doors: list[Aws] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    clients: list[Aws] = field(default_factory=list)
     """Every door to AWS that was opened."""
-    parts: list[Tally] = field(default_factory=list)
+    parts: list[Usage] = field(default_factory=list)
     """Of a command about many environments: one for each."""
     env: str = ""
     suffix: str = ""
     manifest: str = ""
     """Where the record is; like the environment and its suffix empty as long as it is not known."""
 
-    def part(self) -> Tally:
+    def part(self) -> Usage:
         """The tally of one of many environments; what it spends is spent here too."""
-        made = Tally()
+        made = Usage()
         self.parts.append(made)
         return made
 
     @property
     def calls(self) -> int:
         """How many calls were made."""
-        return sum(door.traffic.calls.total() for door in self._all())
+        return sum(door.call_log.calls.total() for door in self._all())
 
     @property
     def changes(self) -> int:
         """How many of them may have changed the stack."""
-        return sum(door.traffic.changes.total() for door in self._all())
+        return sum(door.call_log.changes.total() for door in self._all())
 
     @property
     def accepted(self) -> int:
         """How many of those AWS has answered with yes."""
-        return sum(door.traffic.accepted for door in self._all())
+        return sum(door.call_log.accepted for door in self._all())
 
     def _all(self) -> list[Aws]:
-        return [*self.doors, *(door for part in self.parts for door in part.doors)]
+        return [*self.clients, *(door for part in self.parts for door in part.clients)]
 
 
 @dataclass(frozen=True)
-class Options:
+class Invocation:
     """What the command line says; ``env`` and ``suffix`` may be left open."""
 
     verb: str
@@ -68,17 +68,17 @@ class Options:
     config: Path = CONFIG
     state: str = STATE
     sandbox: bool = False
-    named: bool = True
+    target_is_explicit: bool = True
     """Whether the command line names the environment, or the state knows only one."""
     yes: bool = False
     lock_wait_s: float = 0
     """Seconds to wait in line for the lock."""
-    can_ask: bool = False
+    interactive: bool = False
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
-    tally: Tally = field(default_factory=Tally, compare=False)
+    usage: Usage = field(default_factory=Usage, compare=False)
 
-    def again(self, verb: str, env: str, suffix: str) -> str:
+    def command_line_for(self, verb: str, env: str, suffix: str) -> str:
         """Another command for the same target: a hint that can be run as it is, and never hits another AWS."""
         parts = ["tapctl", *verb.split(), "--env", env]
         given = {
@@ -94,9 +94,9 @@ class Options:
         self, status: str, code: int, counts: Mapping[str, int] = MappingProxyType({}), summary: str = ""
     ) -> Verdict:
         """The last line, with what was spent; about the environment that is known or named, or about all."""
-        tally = self.tally
-        env = tally.env or self.env or ""
-        suffix = tally.suffix or self.suffix or env
+        usage = self.usage
+        env = usage.env or self.env or ""
+        suffix = usage.suffix or self.suffix or env
         return Verdict(
             verb=self.verb,
             env=env if suffix else "all",
@@ -105,8 +105,8 @@ class Options:
             exit=code,
             counts=counts,
             summary=summary,
-            elapsed_s=time.monotonic() - tally.began,
-            api_calls=tally.calls,
-            changing_calls=tally.changes,
-            manifest=tally.manifest,
+            elapsed_s=time.monotonic() - usage.started,
+            api_calls=usage.calls,
+            changing_calls=usage.changes,
+            manifest=usage.manifest,
         )

@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from tapctl import config_rules as rules
-from tapctl.config_problems import parse, problem, read, shown
+from tapctl.config_problems import parse, printable, problem, read
 from tapctl.config_schema import (
     CommonAlarms,
     CommonDatabase,
@@ -166,7 +166,7 @@ def load(directory: Path, environment: str) -> Config:
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
     there = f"there are {', '.join(names)}" if names else "there is none"
     rule = f"is no environment; {there}{did_you_mean(environment, names)}"
-    unknown = Problem(str(directory), "", shown(environment), rule)
+    unknown = Problem(str(directory), "", printable(environment), rule)
     raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
 
 
@@ -177,7 +177,7 @@ def check_folder(folder: str) -> None:
         ConfigError: it names none, as from an unset variable: that must never mean the folder we are in.
     """
     if not folder:
-        raise ConfigError([Problem("--config", "", shown(folder), "names no folder")], hint=_FOLDER_HINT)
+        raise ConfigError([Problem("--config", "", printable(folder), "names no folder")], hint=_FOLDER_HINT)
 
 
 def check_suffix(suffix: str, environment: str, all_environments: Iterable[str]) -> None:
@@ -190,7 +190,9 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
     if suffix != environment and suffix in all_environments:
         rule = f"is the name of another environment: it would work on {suffix} with the configuration of {environment}"
     if rule:
-        raise ConfigError([Problem("--suffix", "", shown(suffix), rule)], hint="choose another --suffix, such as pr-42")
+        raise ConfigError(
+            [Problem("--suffix", "", printable(suffix), rule)], hint="choose another --suffix, such as pr-42"
+        )
 
 
 def check_region(region: str) -> None:
@@ -201,7 +203,7 @@ def check_region(region: str) -> None:
     """
     if not re.fullmatch(REGION, region):
         raise ConfigError(
-            [Problem("--region", "", shown(region), f"must be {REGION_RULE}")],
+            [Problem("--region", "", printable(region), f"must be {REGION_RULE}")],
             hint="correct --region, or leave it out: the environment's file has one",
         )
 
@@ -213,7 +215,7 @@ def config_hash(config: Config) -> str:
 
 
 @dataclass(frozen=True)
-class _File(Generic[T]):
+class _SourceFile(Generic[T]):
     """One file as it was read: its tables unless it is no TOML, its value unless something is wrong with it."""
 
     path: Path
@@ -223,29 +225,29 @@ class _File(Generic[T]):
 
 
 def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
-    common = _open(directory / f"{_COMMON}.toml", CommonFile, rules.in_common)
-    own = {name: _open(directory / f"{name}.toml", EnvironmentFile, rules.in_environment) for name in names}
+    common = _read(directory / f"{_COMMON}.toml", CommonFile, rules.common_rules)
+    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
         if rule := suffix_problem(name):
             problems.append(Problem(str(file.path), "", "", f"the environment's name, {name}, {rule}"))
         if common.raw is not None and file.raw is not None:
-            problems += [problem(file.path, *broken) for broken in rules.across(common.raw, file.raw)]
+            problems += [problem(file.path, *broken) for broken in rules.joint_rules(common.raw, file.raw)]
     if problems:
         raise ConfigError(problems, hint=None if common.path.exists() else _FOLDER_HINT)
-    return {name: _merged(name, common.value, file.value) for name, file in own.items()}
+    return {name: _merge(name, common.value, file.value) for name, file in own.items()}
 
 
-def _open(path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Broken]]) -> _File[T]:
+def _read(path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]]) -> _SourceFile[T]:
     raw = read(path)
     if isinstance(raw, Problem):
-        return _File(path, None, None, [raw])
+        return _SourceFile(path, None, None, [raw])
     value, problems = parse(path, raw, kind)
-    return _File(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
+    return _SourceFile(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
 
 
-def _merged(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
+def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
     assert common is not None, "a file without a value has problems"
     assert own is not None, "a file without a value has problems"
     processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from tapctl.config_values import OneOf, broken
+from tapctl.config_values import OneOf, rule_error
 from tapctl.instance_classes import INSTANCE_CLASSES
 from tapctl.names import MAX_INSTANCES
 from tapctl.regions import REGISTRY_HOST
@@ -64,18 +64,18 @@ APP_USER = "_app"
 _LONGEST_NAME = 63 - len(APP_USER)
 
 
-def _free(name: str) -> str:
+def _not_reserved(name: str) -> str:
     if name in KEY_WORDS:
-        raise broken("is a key word of SQL or PostgreSQL, which RDS takes for no name; choose another one")
+        raise rule_error("is a key word of SQL or PostgreSQL, which RDS takes for no name; choose another one")
     if name in _OF_RDS or f"{name}_".startswith(("pg_", "rds_")):
-        raise broken("is reserved by PostgreSQL or RDS; choose another name")
+        raise rule_error("is reserved by PostgreSQL or RDS; choose another name")
     return name
 
 
 def _database_name(name: str) -> str:
     if name in _SYSTEM_DATABASES:
-        raise broken("is a database that every cluster has already; choose another name")
-    return _free(name)
+        raise rule_error("is a database that every cluster has already; choose another name")
+    return _not_reserved(name)
 
 
 DatabaseName = Annotated[
@@ -93,7 +93,7 @@ MasterUsername = Annotated[
         pattern="^[a-z][a-z0-9_]{0,15}$",
         description="a name of at most 16 lower-case letters, digits and underscores, a letter first",
     ),
-    AfterValidator(_free),
+    AfterValidator(_not_reserved),
 ]
 BackupRetentionDays = Annotated[
     int, Field(ge=7, le=35, description="a whole number of days from 7 to 35 (RDS keeps at most 35)")
@@ -124,7 +124,7 @@ def _minute(text: str) -> int:
 def _window_length(text: str) -> str:
     length = window(text)[1]
     if not _LEAST_MINUTES <= length <= DAY:
-        raise broken(f"must be at least {_LEAST_MINUTES} minutes and at most a day long; it is {length} minutes")
+        raise rule_error(f"must be at least {_LEAST_MINUTES} minutes and at most a day long; it is {length} minutes")
     return text
 
 
@@ -149,7 +149,7 @@ LogStatement = Annotated[
 
 def _not_every_statement(milliseconds: int) -> int:
     if milliseconds == 0:
-        raise broken(f"0 logs statements of any duration: {_CARD_DATA}; must be 1 or more, or -1 for none")
+        raise rule_error(f"0 logs statements of any duration: {_CARD_DATA}; must be 1 or more, or -1 for none")
     return milliseconds
 
 
@@ -208,9 +208,11 @@ Timeout = Annotated[
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
 
 
-def _not_switched_off(concurrency: int) -> int:
+def _not_zero(concurrency: int) -> int:
     if concurrency == 0:
-        raise broken("0 switches the function off: nothing would be processed; must be 1 or more, or absent for none")
+        raise rule_error(
+            "0 switches the function off: nothing would be processed; must be 1 or more, or absent for none"
+        )
     return concurrency
 
 
@@ -228,7 +230,7 @@ Concurrency = Annotated[
         "most), or absent for none",
         json_schema_extra={"minimum": 1},
     ),
-    AfterValidator(_not_switched_off),
+    AfterValidator(_not_zero),
 ]
 
 # -- secrets, logs, alarms --------------------------------------------------------------------------------------------

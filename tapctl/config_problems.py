@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from tapctl.config_rules import at
+from tapctl.config_rules import get_path
 from tapctl.config_schema import CommonFile, EnvironmentFile, Table
 from tapctl.config_values import did_you_mean
 from tapctl.errors import Problem
@@ -73,33 +73,35 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
     try:
         return kind.model_validate(raw), []
     except ValidationError as error:
-        return None, [each for detail in error.errors(include_url=False) for each in _told(path, detail, kind, raw)]
+        return None, [
+            each for detail in error.errors(include_url=False) for each in _to_problem(path, detail, kind, raw)
+        ]
 
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """One thing wrong with one key."""
     secret = _SECRET.search(key.removeprefix("secrets"))
-    return Problem(str(path), key, "(not shown)" if secret else shown(value), rule)
+    return Problem(str(path), key, "(not shown)" if secret else printable(value), rule)
 
 
-def shown(value: Any) -> str:
+def printable(value: Any) -> str:
     """A value as it may be printed: on one line, no control characters, not too long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def dotted(path: KeyPath) -> str:
+def toml_path(path: KeyPath) -> str:
     """A key's path as TOML writes it."""
-    return ".".join(part if _BARE.fullmatch(part) else shown(part) for part in map(str, path))
+    return ".".join(part if _BARE.fullmatch(part) else printable(part) for part in map(str, path))
 
 
-def keys(kind: type[Table], above: str = "") -> dict[str, str]:
+def allowed_keys(kind: type[Table], above: str = "") -> dict[str, str]:
     """The dotted path of every key that this kind of file may have, and its rule."""
     found: dict[str, str] = {}
     for name, field in kind.model_fields.items():
         table = _table(field.annotation)
-        found.update(keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
+        found.update(allowed_keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
     return found
 
 
@@ -116,7 +118,7 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
     if table and len(path) > 1:
         return _rule(table, path[1:])
     if table:
-        return f"a table with the keys {', '.join(keys(table))}"
+        return f"a table with the keys {', '.join(allowed_keys(table))}"
     inner = [
         each.description
         for arg in get_args(field.annotation)
@@ -127,27 +129,27 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
     return field.description if field.description and len(path) == 1 else inner[0]
 
 
-def _told(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _to_problem(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mapping[str, Any]) -> Iterator[Problem]:
     where, value = detail["loc"], detail["input"]
-    if where[-1] == "[key]" and at(raw, where) is None:
+    if where[-1] == "[key]" and get_path(raw, where) is None:
         # It is about the key itself, and has the key for its input.
         where = where[:-1]
-        value = at(raw, where)
+        value = get_path(raw, where)
     if detail["type"] == "extra_forbidden":
-        if isinstance(value, Mapping) and (meant := _table_meant(where, kind)):
+        if isinstance(value, Mapping) and (meant := _table_suggestion(where, kind)):
             # One slip is one problem, however many keys follow it.
-            yield Problem(str(path), dotted(where), "", f"is no table of this file{meant}")
+            yield Problem(str(path), toml_path(where), "", f"is no table of this file{meant}")
             return
         for inside, leaf in _leaves(where, value):
-            yield problem(path, dotted(inside), leaf, _unknown(inside, kind))
+            yield problem(path, toml_path(inside), leaf, _unknown(inside, kind))
         return
     if detail["type"] == "missing":
-        yield Problem(str(path), dotted(where), "", f"is missing; must be {_rule(kind, where)}")
+        yield Problem(str(path), toml_path(where), "", f"is missing; must be {_rule(kind, where)}")
         return
     rule = detail["msg"] if detail["type"] == "rule" else f"must be {_rule(kind, where)}"
     if detail["type"].endswith("_type"):
         rule += f"; this is {_TOML_WORDS.get(type(value), 'a date or time')}"
-    yield problem(path, dotted(where), value, rule)
+    yield problem(path, toml_path(where), value, rule)
 
 
 def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
@@ -160,37 +162,37 @@ def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 def _unknown(path: KeyPath, kind: type[Table]) -> str:
     """Why this key may not stand in this kind of file, what was perhaps meant, and which keys may stand here."""
-    key, allowed = dotted(path), keys(kind)
+    key, allowed = toml_path(path), allowed_keys(kind)
     depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))
-    here = [each for each in allowed if not depth or each.startswith(f"{dotted(path[:depth])}.")]
+    here = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
     listed = f"allowed here: {', '.join(here)}"
-    if key in keys(_other(kind)) or dotted(path[:1]) == "tags":
+    if key in allowed_keys(_other(kind)) or toml_path(path[:1]) == "tags":
         place = "may differ between environments, and belongs in their own files"
         if kind is EnvironmentFile:
             place = "is the same in every environment, and belongs in common.toml"
         return f"{place}; {listed}"
-    last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _places(kind).items()}
+    last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _all_keys(kind).items()}
     # A key beside it is likelier than one that is spelt the same elsewhere.
     meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in here}) or did_you_mean(path[-1], last)
-    return f"is no key of this file{meant or _table_meant(path, kind)}; {listed}"
+    return f"is no key of this file{meant or _table_suggestion(path, kind)}; {listed}"
 
 
-def _table_meant(path: KeyPath, kind: type[Table]) -> str:
+def _table_suggestion(path: KeyPath, kind: type[Table]) -> str:
     """``; did you mean database?``: a table beside this one, of the name of which it may be a slip."""
     above = "".join(f"{part}." for part in path[:-1])
     beside = (
         (*each.removeprefix(above).partition("."), place)
-        for each, place in _places(kind).items()
+        for each, place in _all_keys(kind).items()
         if each.startswith(above)
     )
     tables = {name: f"{above}{name}{place}" for name, dot, _, place in beside if dot}
     return "" if path[-1] in tables else did_you_mean(path[-1], tables)
 
 
-def _places(kind: type[Table]) -> dict[str, str]:
+def _all_keys(kind: type[Table]) -> dict[str, str]:
     """Every key of both kinds of file, and where it belongs: nothing for those of this kind, which come last."""
-    own, other = keys(kind), _other(kind)
-    return {each: f", in {_FILES[other]}" for each in keys(other) if each not in own} | dict.fromkeys(own, "")
+    own, other = allowed_keys(kind), _other(kind)
+    return {each: f", in {_FILES[other]}" for each in allowed_keys(other) if each not in own} | dict.fromkeys(own, "")
 
 
 def _other(kind: type[Table]) -> type[Table]:
@@ -198,4 +200,4 @@ def _other(kind: type[Table]) -> type[Table]:
 
 
 def _holds(allowed: Mapping[str, str], table: KeyPath) -> bool:
-    return any(each.startswith(f"{dotted(table)}.") for each in allowed)
+    return any(each.startswith(f"{toml_path(table)}.") for each in allowed)

@@ -24,7 +24,7 @@ MAX_TAGS = 44
 """AWS takes 50 on a resource; tapctl sets five of its own on each, and a sixth (``tapctl:…``) on some."""
 
 
-def broken(rule: str) -> PydanticCustomError:
+def rule_error(rule: str) -> PydanticCustomError:
     """A value that breaks a rule which is told in its own words."""
     return PydanticCustomError("rule", "{rule}", {"rule": rule})
 
@@ -40,7 +40,7 @@ def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
 class OneOf:
     """Membership of an explicit set, with a reason for what somebody might well try and is not in it."""
 
-    what: str
+    description: str
     values: tuple[str, ...] | tuple[int, ...]
     reasons: tuple[tuple[str, str], ...] = ()
 
@@ -55,9 +55,9 @@ class OneOf:
             return value
         for pattern, reason in self.reasons:
             if re.fullmatch(pattern, str(value)):
-                raise broken(f"{reason}; must be {self.what}{self._listed()}")
+                raise rule_error(f"{reason}; must be {self.description}{self._listed()}")
         near = did_you_mean(value, map(str, self.values)) if isinstance(value, str) else ""
-        raise broken(f"must be {self.what}{self._listed()}{near}")
+        raise rule_error(f"must be {self.description}{self._listed()}{near}")
 
     def _listed(self) -> str:
         return ": " + ", ".join(map(str, self.values)) if len(self.values) <= _SHOWN else ""
@@ -95,7 +95,7 @@ def _subnets(ids: tuple[str, ...]) -> tuple[str, ...]:
     # A set: its order means nothing, to AWS and to the configuration's hash.
     different = tuple(sorted(set(ids)))
     if not _LEAST_SUBNETS <= len(different) <= _MOST_SUBNETS:
-        raise broken(f"must be {_SUBNETS_RULE}")
+        raise rule_error(f"must be {_SUBNETS_RULE}")
     return different
 
 
@@ -126,7 +126,7 @@ def _networking(value: str) -> str:
     if value == "static" or (kind in NETWORKING and re.fullmatch(NETWORKING[kind], target)):
         return value
     near = "" if kind in NETWORKING else did_you_mean(kind, [*NETWORKING, "static"])
-    raise broken(f"must be {_NETWORKING_RULE}{near}")
+    raise rule_error(f"must be {_NETWORKING_RULE}{near}")
 
 
 Networking = Annotated[
@@ -152,15 +152,15 @@ _TAG_VALUE_RULE = f"a string of at most 256 {_TAG_CHARACTERS}"
 
 def _tag_key(key: str) -> str:
     if key.lower() in {ours.lower() for ours in OUR_TAGS}:
-        raise broken(f"tapctl sets {', '.join(OUR_TAGS)} itself, and IAM does not tell upper from lower case")
+        raise rule_error(f"tapctl sets {', '.join(OUR_TAGS)} itself, and IAM does not tell upper from lower case")
     if not re.fullmatch(_TAG_KEY, key) or key.lower().startswith(_TAKEN):
-        raise broken(f"a tag's key must be 1 to 128 {_TAG_CHARACTERS}")
+        raise rule_error(f"a tag's key must be 1 to 128 {_TAG_CHARACTERS}")
     return key
 
 
 def _tag_value(value: str) -> str:
     if not re.fullmatch(_TAG_VALUE, value) or value.lower().startswith(_TAKEN):
-        raise broken(f"must be {_TAG_VALUE_RULE}")
+        raise rule_error(f"must be {_TAG_VALUE_RULE}")
     return value
 
 

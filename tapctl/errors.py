@@ -117,7 +117,7 @@ class Refused(TapctlError):
     exit_code = 6
 
 
-class Unread(Refused):
+class FieldUnreadable(Refused):
     """A field that would have to change could not be read."""
 
     code = "unread"
@@ -171,7 +171,7 @@ class AwsError(TapctlError):
         super().__init__(f"{aws_code} on {service}:{operation}: {message}{where}", hint=hint)
 
     @property
-    def action(self) -> str:
+    def iam_action(self) -> str:
         """The action as IAM calls it: ``rds:CreateDBCluster``, ``tag:GetResources``."""
         return f"{_IAM_PREFIX.get(self.service, self.service)}:{self.operation}"
 
@@ -204,7 +204,7 @@ class AwsRefused(AwsError):
 
     code = "aws-refused"
 
-    def says(self, *codes: str, text: str = "") -> bool:
+    def matches(self, *codes: str, text: str = "") -> bool:
         """Whether AWS's code is one of these and its message holds ``text`` (any case).
 
         The code alone often says too little: InvalidParameterValueException and its kind are catch-alls.
@@ -212,25 +212,25 @@ class AwsRefused(AwsError):
         return self.aws_code in codes and text.lower() in self.message.lower()
 
     @property
-    def denied(self) -> bool:
+    def is_denied(self) -> bool:
         """A permission is missing."""
         return self.aws_code in _DENIED
 
     @property
-    def action(self) -> str:
+    def iam_action(self) -> str:
         """The action that is denied, which may be another than was called: creating a function passes a role."""
-        told = _PERMISSION.search(self.message) if self.denied else None
-        return told["action"] if told else super().action
+        told = _PERMISSION.search(self.message) if self.is_denied else None
+        return told["action"] if told else super().iam_action
 
     @property
     def permission(self) -> str:
         """What has to be allowed: the action, and on what where AWS says so."""
         told = _PERMISSION.search(self.message)
         on = told["resource"] if told else None
-        return f"{self.action} on {on}" if on else self.action
+        return f"{self.action} on {on}" if on else self.iam_action
 
     @property
-    def credentials(self) -> bool:
+    def is_bad_credentials(self) -> bool:
         """The credentials are expired or not valid."""
         return self.aws_code in _CREDENTIALS
 
@@ -254,7 +254,7 @@ THROTTLING = frozenset(
 """What AWS says to one call too many, service by service."""
 
 
-class AwsLost(AwsError):
+class AwsNoAnswer(AwsError):
     """No usable answer: throttled, a server error, or the network. Unless throttled, the call may have taken effect."""
 
     code = "aws-lost"

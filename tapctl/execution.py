@@ -14,16 +14,16 @@ from typing import Any, Final
 from tapctl.engine.change import Action
 from tapctl.engine.clock import WallClock
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.events import Ending, Failed, Finished, Left, Result, Skipped
+from tapctl.engine.events import Detached, Ending, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
-from tapctl.engine.graph import Step
-from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tell, Tools
+from tapctl.engine.graph import Node
+from tapctl.engine.remove import Deletion, delete
+from tapctl.engine.tools import Emit, EngineContext
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed, TapctlError
-from tapctl.failing import advise, exit_of
+from tapctl.failing import add_default_hint, exit_code_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.store import Lease
-from tapctl.run import Run
+from tapctl.run import Session
 
 _DOING: Final = {
     Action.SETTLE: "waiting for",
@@ -35,60 +35,62 @@ _DOING: Final = {
 
 
 @dataclass
-class Outcome:
+class ExecutionResult:
     """How an execution ended, resource by resource."""
 
     finished: dict[str, Finished] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    detached: list[Detached] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     signal: int | None = None
 
     @property
-    def complete(self) -> bool:
+    def ok(self) -> bool:
         """Everything ended as it should."""
-        return not (self.failed or self.left or self.skipped)
+        return not (self.failed or self.detached or self.skipped)
 
     def count(self, *results: Result) -> int:
         """How many resources ended so."""
         return sum(one.result in results for one in self.finished.values())
 
 
-class Runner:
+class EngineRunner:
     """Executes steps for one run, and keeps what the steps of one run share."""
 
-    def __init__(self, run: Run, journal: Journal, lease: Lease) -> None:
-        self.run, self.journal = run, journal
-        self.outcome = Outcome()
+    def __init__(self, session: Session, journal: Journal, lease: Lease) -> None:
+        self.session, self.journal = session, journal
+        self.outcome = ExecutionResult()
         self.lease = lease
-        self.tools = Tools(run.aws, run.owner, journal, WallClock(), lease=lease.check)
-        self.doing: dict[str, str] = {}
+        self.context = EngineContext(session.aws, session.owner, journal, WallClock(), lease=lease.ensure_held)
+        self.activity: dict[str, str] = {}
         """What is done with each address: ``creating``, ``changing``, ``removing`` …"""
-        run.aws.traffic.guard = lease.sure
+        session.aws.call_log.guard = lease.assert_valid
 
-    def converge(self, steps: Sequence[Step], jobs: dict[str, Job]) -> Outcome:
+    def converge(self, steps: Sequence[Node], jobs: dict[str, Job]) -> ExecutionResult:
         """Make these resources, or change them."""
-        self.doing |= {here: _DOING[job.change.action] for here, job in jobs.items()}
+        self.activity |= {here: _DOING[job.change.action] for here, job in jobs.items()}
 
-        def work(here: str, tell: Tell) -> Ending:
-            return converge(jobs[here], self.tools, tell)
+        def work(here: str, emit: Emit) -> Ending:
+            return converge(jobs[here], self.context, emit)
 
         return self._execute(steps, work)
 
-    def remove(self, steps: Sequence[Step], leaving: dict[str, Leaving]) -> Outcome:
+    def remove(self, steps: Sequence[Node], leaving: dict[str, Deletion]) -> ExecutionResult:
         """Take these resources away."""
-        self.doing |= dict.fromkeys(leaving, _DOING[Action.DELETE])
+        self.activity |= dict.fromkeys(leaving, _DOING[Action.DELETE])
 
-        def work(here: str, tell: Tell) -> Ending:
-            return remove(leaving[here], self.tools, tell)
+        def work(here: str, emit: Emit) -> Ending:
+            return delete(leaving[here], self.context, emit)
 
         return self._execute(steps, work)
 
-    def _execute(self, steps: Sequence[Step], work: Work) -> Outcome:
-        screen, outcome, stop = self.run.screen, self.outcome, self.tools.stop
+    def _execute(self, steps: Sequence[Node], work: Work) -> ExecutionResult:
+        screen, outcome, stop = self.session.screen, self.outcome, self.context.stop
         told = False
-        self.lease.enter("changing")
-        screen.begin([step.address for step in steps], {step.address: step.known | step.settled for step in steps})
+        self.lease.set_phase("changing")
+        screen.begin(
+            [step.address for step in steps], {step.address: step.after_outputs | step.after_settled for step in steps}
+        )
         try:
             with _stopped_by_signals(stop, outcome):
                 for event in execute(steps, work, stop):
@@ -100,7 +102,7 @@ class Runner:
                     screen.event(event)
                     if isinstance(event, Finished):
                         outcome.finished[event.address] = event
-                        for other in event.also:
+                        for other in event.accompanied_by:
                             screen.event(other)
                             outcome.finished[other.address] = other
                     elif isinstance(event, Failed):
@@ -108,8 +110,8 @@ class Runner:
                         if isinstance(event.error, LockHeld | StoreFailed):
                             # Nobody may go on without the lock or the record: finish what runs, start nothing.
                             stop.set()
-                    elif isinstance(event, Left):
-                        outcome.left.append(event)
+                    elif isinstance(event, Detached):
+                        outcome.detached.append(event)
                     elif isinstance(event, Skipped):
                         outcome.skipped.append(event)
         finally:
@@ -118,32 +120,32 @@ class Runner:
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 
-    def report(self) -> int:
+    def report_failures(self) -> int:
         """Show each root cause, what state things are in and how to go on; returns the exit status."""
-        outcome, screen = self.outcome, self.run.screen
+        outcome, screen = self.outcome, self.session.screen
         unsaved = any(isinstance(one.error, StoreFailed) for one in outcome.failed)
         state = self._state(unsaved=unsaved)
-        for failed in _causes(outcome.failed):
-            screen.error(located(failed, self.doing), state)
+        for failed in root_causes(outcome.failed):
+            screen.error(with_location(failed, self.activity), state)
         if unsaved:
             self._rescue()
         stopped = ""
         if outcome.signal is not None:
-            doing = ", ".join(sorted(self.run.aws.traffic.in_flight)) or "nothing"
+            doing = ", ".join(sorted(self.session.aws.call_log.in_flight)) or "nothing"
             stopped = f"stopped by {signal.Signals(outcome.signal).name}; calls still in flight: {doing}. "
         at_work = self._at_work()
         goes_on = f"AWS is still at work on {', '.join(at_work)}. " if at_work else ""
-        screen.warn(f"{stopped}{goes_on}To go on: {self.run.options.command}")
+        screen.warn(f"{stopped}{goes_on}To go on: {self.session.invocation.command}")
         return self._exit() if outcome.signal is None else 128 + outcome.signal
 
     def _at_work(self) -> list[str]:
         """What AWS goes on with although nobody waits for it any more, with AWS's own word."""
-        ended: list[Left | Failed] = [*self.outcome.left, *self.outcome.failed]
+        ended: list[Detached | Failed] = [*self.outcome.detached, *self.outcome.failed]
         return sorted(f"{one.address} ({one.status})" for one in ended if one.at_work)
 
-    def unsaved(self, error: StoreFailed) -> int:
+    def report_unsaved(self, error: StoreFailed) -> int:
         """Everything is made and the last write of the record failed: show it, save a copy; returns the exit status."""
-        self.run.screen.error(error, "all changes are made; the manifest could not be written")
+        self.session.screen.error(error, "all changes are made; the manifest could not be written")
         self._rescue()
         return error.exit_code
 
@@ -153,9 +155,9 @@ class Runner:
         errors = [one.error for one in self.outcome.failed]
         if any(isinstance(error, LockHeld) for error in errors):
             return LockHeld.exit_code
-        if self.run.aws.traffic.accepted:
+        if self.session.aws.call_log.accepted:
             return NotConverged.exit_code
-        return exit_of(errors[0])
+        return exit_code_of(errors[0])
 
     def _state(self, *, unsaved: bool) -> str:
         outcome = self.outcome
@@ -164,7 +166,7 @@ class Runner:
         counts = [f"{made} made or changed"] if made or not gone else []
         counts += [f"{gone} removed"] if gone else []
         counts += [f"{len(outcome.failed)} failed"]
-        counts += [f"{len(outcome.left)} left while AWS is at work"] if outcome.left else []
+        counts += [f"{len(outcome.detached)} left while AWS is at work"] if outcome.detached else []
         counts += [f"{len(outcome.skipped)} not tried"]
         lost = any(isinstance(one.error, LockHeld) for one in outcome.failed)
         record = "the manifest could not be written" if unsaved else "the manifest is up to date"
@@ -175,13 +177,13 @@ class Runner:
         try:
             copy = self.journal.rescue(Path.cwd())
         except StoreFailed as error:
-            self.run.screen.error(error)
+            self.session.screen.error(error)
             return
-        command = restore_command(copy, self.run.store, self.run.suffix)
-        self.run.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
+        command = restore_command(copy, self.session.store, self.session.suffix)
+        self.session.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
 
 
-def _causes(failed: Sequence[Failed]) -> Iterator[Sequence[Failed]]:
+def root_causes(failed: Sequence[Failed]) -> Iterator[Sequence[Failed]]:
     """Each root cause once, with all the resources it has stopped: one missing right may stop a dozen."""
     same: dict[tuple[str | None, ...], list[Failed]] = {}
     for one in failed:
@@ -190,17 +192,17 @@ def _causes(failed: Sequence[Failed]) -> Iterator[Sequence[Failed]]:
 
 
 def _cause(error: TapctlError) -> tuple[str | None, ...]:
-    if isinstance(error, AwsRefused) and error.credentials:
+    if isinstance(error, AwsRefused) and error.is_bad_credentials:
         return (error.aws_code,)
-    if isinstance(error, AwsRefused) and error.denied:
-        return error.aws_code, error.action
+    if isinstance(error, AwsRefused) and error.is_denied:
+        return error.aws_code, error.iam_action
     return error.cause, error.evidence
 
 
-def located(failed: Sequence[Failed], doing: Mapping[str, str]) -> TapctlError:
+def with_location(failed: Sequence[Failed], doing: Mapping[str, str]) -> TapctlError:
     """The error of these with what was being done, where it does not say so itself, and what to do."""
     error, addresses = failed[0].error, [one.address for one in failed]
-    advise(error)
+    add_default_hint(error)
     if addresses[0] not in error.cause:
         error.evidence = "\n".join(filter(None, [error.cause, error.evidence]))
         error.cause = f"{doing[addresses[0]]} {', '.join(one.replace('/', ' ', 1) for one in addresses)}"
@@ -211,7 +213,7 @@ def located(failed: Sequence[Failed], doing: Mapping[str, str]) -> TapctlError:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event, outcome: Outcome) -> Iterator[None]:
+def _stopped_by_signals(stop: threading.Event, outcome: ExecutionResult) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks to stop; a second one ends at once, and the record is still right."""
     numbers = (signal.SIGINT, signal.SIGTERM)
 

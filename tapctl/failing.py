@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tapctl.errors import AwsLost, AwsRefused, LockHeld, TapctlError, UsageError, WrongTarget
+from tapctl.errors import AwsNoAnswer, AwsRefused, LockHeld, TapctlError, UsageError, WrongTarget
 
 COMMAND = "tapctl.command"
 """Where a context keeps the command as it was typed."""
@@ -22,59 +22,59 @@ Meta = Mapping[str, Any]
 """What the command line has learnt: ``screen`` and ``options`` together, if it came that far."""
 
 
-def exit_of(error: TapctlError) -> int:
+def exit_code_of(error: TapctlError) -> int:
     """The exit status of an error before anything was changed.
 
     A missing permission is a refusal; credentials that AWS does not take are no identity.
     """
-    if isinstance(error, AwsRefused) and error.denied:
+    if isinstance(error, AwsRefused) and error.is_denied:
         return 6
-    if isinstance(error, AwsRefused) and error.credentials:
+    if isinstance(error, AwsRefused) and error.is_bad_credentials:
         return WrongTarget.exit_code
     return error.exit_code
 
 
-def advise(error: TapctlError) -> None:
+def add_default_hint(error: TapctlError) -> None:
     """Say what to do about an answer of AWS that says nothing of it itself."""
     if error.hint is not None:
         return
-    if isinstance(error, AwsRefused) and error.denied:
+    if isinstance(error, AwsRefused) and error.is_denied:
         error.hint = f"allow {error.permission}, then run the same command again: it continues from here"
-    elif isinstance(error, AwsRefused) and error.credentials:
+    elif isinstance(error, AwsRefused) and error.is_bad_credentials:
         error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
-    elif isinstance(error, AwsLost):
+    elif isinstance(error, AwsNoAnswer):
         error.hint = (
             "check the network, the proxy, AWS_ENDPOINT_URL, the region's name and health.aws.amazon.com; then run the "
             "same command again: it continues from here"
         )
 
 
-def usage(error: click.ClickException, verb: str, arguments: Sequence[str]) -> int:
+def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str]) -> int:
     """A wrong command line, in click's words; its flags were not parsed, and click's exit status means another here."""
     if isinstance(error, _HELP):
         error.show()
         return UsageError.exit_code
-    from tapctl.command import Options
-    from tapctl.render.screen import Header
-    from tapctl.render.terminal import choose
+    from tapctl.command import Invocation
+    from tapctl.render.screen import Target
+    from tapctl.render.terminal import choose_screen
 
     json, no_color, quiet = (flag in arguments for flag in ("--json", "--no-color", "--quiet"))
-    screen = choose(sys.stdout, sys.stderr, os.environ, json=json, no_color=no_color, quiet=quiet)
-    screen.header(Header(verb))
+    screen = choose_screen(sys.stdout, sys.stderr, os.environ, json=json, no_color=no_color, quiet=quiet)
+    screen.target(Target(verb))
     hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
     screen.error(UsageError(error.format_message(), hint=hint), _state(0))
     if verb or json:
-        screen.verdict(Options(verb).verdict("FAILED", UsageError.exit_code))
+        screen.verdict(Invocation(verb).verdict("FAILED", UsageError.exit_code))
     return UsageError.exit_code
 
 
-def failed(meta: Meta, error: TapctlError) -> int:
+def report_error(meta: Meta, error: TapctlError) -> int:
     """An error of ours that ended the command; returns the exit status."""
     changed = _changed(meta)
-    return _told(meta, error, 4 if changed and not isinstance(error, LockHeld) else exit_of(error), changed)
+    return _show_error(meta, error, 4 if changed and not isinstance(error, LockHeld) else exit_code_of(error), changed)
 
 
-def bug(meta: Meta, error: Exception) -> int:
+def report_bug(meta: Meta, error: Exception) -> int:
     """Something nobody foresaw: where it happened, and that the record is right. Its message may hold secrets."""
     where, trace = [], error.__traceback__
     while trace is not None:
@@ -87,12 +87,12 @@ def bug(meta: Meta, error: Exception) -> int:
         hint=f"the manifest in {state} is right up to the last change; report this, then run the same command again",
     )
     try:
-        return _told(meta, shown, shown.exit_code, _changed(meta))
+        return _show_error(meta, shown, shown.exit_code, _changed(meta))
     except Exception:  # noqa: BLE001 -- it may be the screen itself that does not work
-        return _told({}, shown, shown.exit_code, 0)
+        return _show_error({}, shown, shown.exit_code, 0)
 
 
-def interrupted(meta: Meta, number: signal.Signals) -> int:
+def report_interrupt(meta: Meta, number: signal.Signals) -> int:
     """Stopped by a signal while no resource was being worked on."""
     code = 128 + number
     if "screen" in meta:
@@ -103,7 +103,7 @@ def interrupted(meta: Meta, number: signal.Signals) -> int:
 
 def _changed(meta: Meta) -> int:
     """How many changing calls AWS has accepted from this run."""
-    return int(meta["options"].tally.accepted) if "options" in meta else 0
+    return int(meta["options"].usage.accepted) if "options" in meta else 0
 
 
 def _state(changed: int) -> str:
@@ -114,8 +114,8 @@ def _state(changed: int) -> str:
     )
 
 
-def _told(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
-    advise(error)
+def _show_error(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
+    add_default_hint(error)
     if "screen" in meta:
         meta["screen"].error(error, _state(changed))
         _verdict(meta, "FAILED", code)

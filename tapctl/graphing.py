@@ -8,18 +8,18 @@ from tapctl.config import Config
 from tapctl.engine.graph import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.networking import NetworkContract
-from tapctl.stack import Release, build
+from tapctl.stack import Artifact, build
 
 FORMATS: Final = ("mermaid", "dot")
 
 
-def draw(config: Config, suffix: str, kind: str) -> str:
+def render_graph(config: Config, suffix: str, kind: str) -> str:
     """The picture's source in this format."""
     stack = _stack(config, suffix)
     return _mermaid(stack) if kind == "mermaid" else _dot(stack)
 
 
-def addresses(config: Config, suffix: str) -> frozenset[str]:
+def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
     """The addresses of all that an apply makes."""
     return frozenset(one.address for one in _stack(config, suffix))
 
@@ -28,7 +28,7 @@ def _stack(config: Config, suffix: str) -> Stack:
     """The stack, without what only AWS can tell of the networking and the image."""
     names = Names(suffix, config.account_id, config.region)
     network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
-    return build(config, names, network, Release(image_uri="image"))
+    return build(config, names, network, Artifact(image_uri="image"))
 
 
 def _mermaid(stack: Stack) -> str:

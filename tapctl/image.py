@@ -92,9 +92,9 @@ def _describe(aws: Aws, image: ImageReference, owner: str, host: str, region: st
                 "see which there are: aws ecr describe-images "
                 f"--registry-id {owner} --repository-name {image.repository} --region {region}"
             )
-        if error.says("RepositoryNotFoundException"):
+        if error.matches("RepositoryNotFoundException"):
             missing = f"account {owner} has no repository {image.repository} in {region}"
-        elif error.says("ImageNotFoundException"):
+        elif error.matches("ImageNotFoundException"):
             what = "of this digest" if _is_digest(image) else f"tagged {image.tag}"
             missing = f"the repository {image.repository} of account {owner} in {region} has no image {what}"
         else:

@@ -19,14 +19,14 @@ Keys = tuple[str, ...]
 """A key's path: tags have dots in theirs."""
 
 
-def takes(folder: Path, env: str, file: str, key: Keys, live: Any) -> bool:
+def edit_would_be_valid(folder: Path, env: str, file: str, key: Keys, live: Any) -> bool:
     """Whether ``file`` (``common``, or the environment's name) may say ``live`` at this key; None: nothing there."""
     common, own = read(folder / f"{COMMON}.toml"), read(folder / f"{env}.toml")
     if isinstance(common, Problem) or isinstance(own, Problem):
         return False
     _put(common if file == COMMON else own, key, live)
     problems = [*parse(folder, common, CommonFile)[1], *parse(folder, own, EnvironmentFile)[1]]
-    broken = [*rules.in_common(common), *rules.in_environment(own), *rules.across(common, own)]
+    broken = [*rules.common_rules(common), *rules.environment_rules(own), *rules.joint_rules(common, own)]
     return not problems and not broken
 
 

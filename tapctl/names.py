@@ -195,8 +195,8 @@ class Limit:
     what: str
     longest: Callable[[Names], str]
     """The longest name of this kind that the stack can come to have."""
-    most: int
-    form: str
+    max_length: int
+    pattern: str
 
 
 _RDS = "[a-z](-?[a-z0-9])*"
@@ -225,7 +225,7 @@ LIMITS = (
 
 def longest_suffix() -> int:
     """The most characters that a suffix may have."""
-    return min(limit.most - len(limit.longest(Names("", "", ""))) for limit in LIMITS)
+    return min(limit.max_length - len(limit.longest(Names("", "", ""))) for limit in LIMITS)
 
 
 def suffix_problem(suffix: str) -> str | None:
@@ -233,9 +233,9 @@ def suffix_problem(suffix: str) -> str | None:
     if not _SUFFIX.fullmatch(suffix):
         return "must be lower-case letters, digits and single hyphens ([a-z][a-z0-9-]*), not ending with a hyphen"
     names = Names(suffix, "", "")
-    for limit in sorted(LIMITS, key=lambda limit: limit.most - len(limit.longest(names))):
+    for limit in sorted(LIMITS, key=lambda limit: limit.max_length - len(limit.longest(names))):
         name = limit.longest(names)
-        if len(name) > limit.most or not re.fullmatch(limit.form, name):
-            takes = f"{limit.what} {name} would have {len(name)}, and AWS takes {limit.most}"
+        if len(name) > limit.max_length or not re.fullmatch(limit.pattern, name):
+            takes = f"{limit.what} {name} would have {len(name)}, and AWS takes {limit.max_length}"
             return f"must have at most {longest_suffix()} characters: {takes}"
     return None

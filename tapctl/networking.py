@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from tapctl.errors import NetworkingError
-from tapctl.networking_file import from_pulumi, from_terraform
-from tapctl.networking_source import Found, Reference, from_cloudformation, from_outputs, from_ssm, shown
+from tapctl.networking_file import read_pulumi, read_terraform
+from tapctl.networking_source import NetworkIds, Reference, ids_from_outputs, read_cloudformation, read_ssm, shown
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SubnetTypeDef, VpcTypeDef
@@ -33,7 +33,7 @@ _LAMBDA_ADDRESSES = 2
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class AddressDemand:
     """What is still to be created in the subnets; what is there has its addresses, which are not free any more."""
 
     function: bool = False
@@ -53,7 +53,7 @@ class Arrivals:
         )
 
 
-_NOTHING = Arrivals()
+_NOTHING = AddressDemand()
 
 
 class NetworkContract(BaseModel):
@@ -70,7 +70,9 @@ class NetworkContract(BaseModel):
     """Their availability zones, sorted."""
 
 
-def resolve(aws: Aws, reference: Reference, *, folder: Path = Path(), arrivals: Arrivals = _NOTHING) -> NetworkContract:
+def resolve(
+    aws: Aws, reference: Reference, *, folder: Path = Path(), arrivals: AddressDemand = _NOTHING
+) -> NetworkContract:
     """Look up what ``reference`` names and check it; at most four calls to AWS.
 
     ``folder``: the folder of the environment files, where a relative path in them begins.
@@ -102,18 +104,18 @@ def resolve(aws: Aws, reference: Reference, *, folder: Path = Path(), arrivals: 
     )
 
 
-def _look_up(aws: Aws, reference: Reference, folder: Path) -> Found:
+def _look_up(aws: Aws, reference: Reference, folder: Path) -> NetworkIds:
     match reference.kind:
         case "cloudformation":
-            return from_cloudformation(aws, reference.target)
+            return read_cloudformation(aws, reference.target)
         case "ssm":
-            return from_ssm(aws, reference.target)
+            return read_ssm(aws, reference.target)
         case "terraform":
-            return from_terraform(folder / reference.target)
+            return read_terraform(folder / reference.target)
         case "pulumi":
-            return from_pulumi(folder / reference.target)
+            return read_pulumi(folder / reference.target)
         case _:
-            return from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
+            return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
 
 
 def _vpc(aws: Aws, vpc_id: str) -> VpcTypeDef | None:
@@ -128,7 +130,7 @@ def _subnets(aws: Aws, subnet_ids: tuple[str, ...]) -> dict[str, SubnetTypeDef]:
     return {subnet["SubnetId"]: subnet for subnet in answer["Subnets"]}
 
 
-def _broken_vpc(aws: Aws, found: Found, vpc: VpcTypeDef | None) -> Iterator[str]:
+def _broken_vpc(aws: Aws, found: NetworkIds, vpc: VpcTypeDef | None) -> Iterator[str]:
     if not found.vpc_id:
         return
     if vpc is None:
@@ -147,7 +149,9 @@ def _dns_support(aws: Aws, vpc_id: str) -> bool:
     return answer["EnableDnsSupport"].get("Value", False)
 
 
-def _broken_subnets(aws: Aws, found: Found, subnets: dict[str, SubnetTypeDef], arrivals: Arrivals) -> Iterator[str]:
+def _broken_subnets(
+    aws: Aws, found: NetworkIds, subnets: dict[str, SubnetTypeDef], arrivals: AddressDemand
+) -> Iterator[str]:
     if not found.subnet_ids:
         return
     if len(found.subnet_ids) > MAX_SUBNETS:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tapctl.errors import NetworkingError
-from tapctl.networking_source import Found, from_outputs
+from tapctl.networking_source import NetworkIds, ids_from_outputs
 
 _TERRAFORM_VERSION = 4
 _PULUMI_STACK = "pulumi:pulumi:Stack"
 
 
-def from_terraform(path: Path) -> Found:
+def read_terraform(path: Path) -> NetworkIds:
     """The outputs of a Terraform state of format 4 (Terraform 0.12 and later, OpenTofu).
 
     Raises:
@@ -26,10 +26,10 @@ def from_terraform(path: Path) -> Found:
     outputs = state.get("outputs")
     if state.get("version") != _TERRAFORM_VERSION or not isinstance(outputs, dict):
         raise _unusable(path, "it is not a Terraform state of format 4", "terraform state pull")
-    return from_outputs({name: each.get("value") for name, each in outputs.items() if isinstance(each, dict)})
+    return ids_from_outputs({name: each.get("value") for name, each in outputs.items() if isinstance(each, dict)})
 
 
-def from_pulumi(path: Path) -> Found:
+def read_pulumi(path: Path) -> NetworkIds:
     """The outputs of the stack in a Pulumi checkpoint, or in what ``pulumi stack export`` writes.
 
     Raises:
@@ -44,7 +44,7 @@ def from_pulumi(path: Path) -> Found:
     stacks = [each for each in resources if isinstance(each, dict) and each.get("type") == _PULUMI_STACK]
     outputs = stacks[0].get("outputs") if stacks else None
     broken = ("stack: the last pulumi update was interrupted (pending operations)",)
-    return from_outputs(
+    return ids_from_outputs(
         outputs if isinstance(outputs, dict) else {}, *(broken if latest.get("pending_operations") else ())
     )
 

@@ -53,7 +53,7 @@ def shown(reference: Reference) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
+class NetworkIds:
     """What a source told. An id that is not there is empty, and said in ``broken``."""
 
     vpc_id: str = ""
@@ -61,7 +61,7 @@ class Found:
     broken: tuple[str, ...] = ()
 
 
-def from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> Found:
+def ids_from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> NetworkIds:
     """The ids among a source's outputs. Values that are no ids are never shown: they may be anything.
 
     ``root``: what stands before the names where they are looked for.
@@ -81,7 +81,9 @@ def from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") ->
     elif not isinstance(subnet_ids, list | tuple) or not all(_is_id(each, _SUBNET_ID) for each in subnet_ids):
         wrong.append(f"outputs: {SUBNETS_NAMES[0]} is not a list of ids of subnets (subnet-…)")
         subnet_ids = ()
-    return Found(str(vpc_id or "").strip(), tuple(sorted({str(each).strip() for each in subnet_ids})), tuple(wrong))
+    return NetworkIds(
+        str(vpc_id or "").strip(), tuple(sorted({str(each).strip() for each in subnet_ids})), tuple(wrong)
+    )
 
 
 def _first(outputs: Mapping[str, object], names: tuple[str, ...]) -> object:
@@ -92,25 +94,25 @@ def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value.strip()) is not None
 
 
-def from_cloudformation(aws: Aws, stack: str) -> Found:
+def read_cloudformation(aws: Aws, stack: str) -> NetworkIds:
     """The outputs of a stack, by name or ARN. One call."""
     try:
         answer = aws.read(aws.cloudformation.describe_stacks, StackName=stack)
     except AwsRefused as error:
         # DescribeStacks has no code of its own for a missing stack.
-        if error.says("ValidationError", text="does not exist"):
-            return Found(broken=(f"stack: {stack} does not exist in {aws.region}",))
+        if error.matches("ValidationError", text="does not exist"):
+            return NetworkIds(broken=(f"stack: {stack} does not exist in {aws.region}",))
         raise
     described = answer["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
     status = described["StackStatus"]
     if status in _COMPLETE:
-        return from_outputs(outputs)
+        return ids_from_outputs(outputs)
     why = f" ({reason})" if (reason := described.get("StackStatusReason")) else ""
-    return from_outputs(outputs, f"stack: {stack} is {status}{why}, not complete")
+    return ids_from_outputs(outputs, f"stack: {stack} is {status}{why}, not complete")
 
 
-def from_ssm(aws: Aws, path: str) -> Found:
+def read_ssm(aws: Aws, path: str) -> NetworkIds:
     """The parameters ``<path>/VpcId`` and ``<path>/PrivateSubnetIds``, in any of their spellings. One call."""
     # A name with a slash in it has to begin with one.
     root = f"/{path.strip('/')}"
@@ -125,4 +127,4 @@ def from_ssm(aws: Aws, path: str) -> Found:
                 f"outputs: the parameter {parameter['Name']} is a SecureString; ids go into String or StringList"
             )
         outputs[parameter["Name"].removeprefix(f"{root}/")] = parameter["Value"]
-    return from_outputs(outputs, *broken, root=f"{root}/")
+    return ids_from_outputs(outputs, *broken, root=f"{root}/")

@@ -15,9 +15,9 @@ from tapctl import __version__
 from tapctl.failing import COMMAND
 
 if TYPE_CHECKING:
-    from tapctl.command import Options
+    from tapctl.command import Invocation
     from tapctl.render.screen import Screen
-    from tapctl.run import Run
+    from tapctl.run import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,48 +76,48 @@ lock_timeout = click.option(
 )
 
 
-def remember(context: click.Context, given: dict[str, Any]) -> None:
+def carry_global_flags(context: click.Context, given: dict[str, Any]) -> None:
     """Keep the global flags that stand before a command's name, of a group within a group too."""
     before = context.obj or {}
     context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
 
 
-def options_of(context: click.Context, given: dict[str, Any]) -> tuple[Options, Screen]:
+def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invocation, Screen]:
     """The options all commands share, taken out of what was given, and the screen they ask for.
 
     Raises:
         ConfigError: ``--config``, ``--suffix`` or ``--region`` cannot be one, or the suffix is another environment's.
         UsageError: ``--lock-timeout`` is no time.
     """
-    from tapctl.command import CONFIG, STATE, Options
+    from tapctl.command import CONFIG, STATE, Invocation
     from tapctl.config import check_folder
     from tapctl.manifest.duration import parse_duration
-    from tapctl.render.screen import Header
-    from tapctl.render.terminal import can_ask, choose
+    from tapctl.render.screen import Target
+    from tapctl.render.terminal import choose_screen, is_interactive
 
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
     sandbox = flags.pop("sandbox")
-    screen = choose(sys.stdout, sys.stderr, os.environ, **flags)
+    screen = choose_screen(sys.stdout, sys.stderr, os.environ, **flags)
     env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
-    options = Options(
+    invocation = Invocation(
         verb=verb_of(context),
         env=env,
         suffix=suffix,
-        named=env is not None or suffix is not None,
+        target_is_explicit=env is not None or suffix is not None,
         region=given.pop("region", None),
         config=Path(folder),
         state=given.pop("state", STATE),
         sandbox=sandbox,
         yes=given.pop("yes", False),
-        can_ask=can_ask(sys.stdin, os.environ),
+        interactive=is_interactive(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )
     # What follows may fail: from here on it is told as this command's failure.
-    context.meta.update(screen=screen, options=options)
-    screen.header(Header(options.verb, env=env or "", suffix=suffix or env or ""))
+    context.meta.update(screen=screen, options=invocation)
+    screen.target(Target(invocation.verb, env=env or "", suffix=suffix or env or ""))
     check_folder(folder)
-    _check(options)
-    return replace(options, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
+    _check(invocation)
+    return replace(invocation, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
 
 
 def verb_of(context: click.Context) -> str:
@@ -125,19 +125,19 @@ def verb_of(context: click.Context) -> str:
     return context.command_path.partition(" ")[2]
 
 
-def _check(options: Options) -> None:
+def _check(invocation: Invocation) -> None:
     """Whatever the command: an empty one, as from an unset variable, never means "the environment itself"."""
     from tapctl.config import check_region, check_suffix, environments
 
-    if options.region is not None:
-        check_region(options.region)
-    if options.suffix is not None:
-        others = environments(options.config) if options.env is not None else ()
-        check_suffix(options.suffix, options.env or options.suffix, others)
+    if invocation.region is not None:
+        check_region(invocation.region)
+    if invocation.suffix is not None:
+        others = environments(invocation.config) if invocation.env is not None else ()
+        check_suffix(invocation.suffix, invocation.env or invocation.suffix, others)
 
 
-def open_one(context: click.Context, given: dict[str, Any]) -> Run:
+def open_one(context: click.Context, given: dict[str, Any]) -> Session:
     """A run on one environment, opened."""
-    from tapctl.run import open_run
+    from tapctl.run import open_session
 
-    return open_run(*options_of(context, given))
+    return open_session(*invocation_of(context, given))

@@ -87,7 +87,7 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedSpecs:
     """One environment as its manifest has it."""
 
     environment: str
@@ -133,7 +133,7 @@ def compare(configs: Mapping[str, Config]) -> Parity:
     return Parity(tuple(configs), allowed, disallowed)
 
 
-def compare_manifests(records: Mapping[str, Recorded]) -> Parity:
+def compare_manifests(records: Mapping[str, RecordedSpecs]) -> Parity:
     """The records against each other, resource by resource and field by field."""
     forms = {name: record.generic() for name, record in records.items()}
     specs = {

@@ -108,7 +108,7 @@ def when(operator: str, key: str, *values: str) -> Condition:
     return Condition(operator=operator, key=key, values=frozenset(values))
 
 
-def _listed(value: Any) -> list[str]:
+def _as_tuple(value: Any) -> list[str]:
     """A JSON element that may be one value or a list, as strings: ``true`` as AWS writes it."""
     many = value if isinstance(value, list) else [value]
     return [one if isinstance(one, str) else json.dumps(one) for one in many]
@@ -120,7 +120,7 @@ def _principals(value: Any) -> frozenset[Principal]:
         return frozenset({Principal(kind="AWS", name=value)})
     found: set[Principal] = set()
     for kind, names in value.items():
-        found.update(Principal(kind=kind, name=name) for name in _listed(names))
+        found.update(Principal(kind=kind, name=name) for name in _as_tuple(names))
     return frozenset(found)
 
 
@@ -128,7 +128,7 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
     known = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
     other = {key: raw[key] for key in sorted(set(raw) - known)}
     conditions = frozenset(
-        Condition(operator=operator, key=key, values=frozenset(_listed(values)))
+        Condition(operator=operator, key=key, values=frozenset(_as_tuple(values)))
         for operator, keys in raw.get("Condition", {}).items()
         for key, values in keys.items()
     )
@@ -136,8 +136,8 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
         sid=raw.get("Sid", ""),
         effect=raw["Effect"],
         principals=_principals(raw.get("Principal", {})),
-        actions=frozenset(_listed(raw.get("Action", []))),
-        resources=frozenset(_listed(raw.get("Resource", []))),
+        actions=frozenset(_as_tuple(raw.get("Action", []))),
+        resources=frozenset(_as_tuple(raw.get("Resource", []))),
         conditions=conditions,
         other=json.dumps(other, sort_keys=True) if other else "",
     )
@@ -160,7 +160,7 @@ def as_json(document: PolicyDocument) -> str:
     return json.dumps({"Version": document.version, "Statement": statements})
 
 
-def fit(documents: Mapping[str, PolicyDocument], wanted: Mapping[str, PolicyDocument]) -> bool:
+def matches_template(documents: Mapping[str, PolicyDocument], wanted: Mapping[str, PolicyDocument]) -> bool:
     """Whether these policies, by name, may be the wanted ones, in which a promise (`tapctl.engine.refs`) is any text.
 
     By their canonical text: where a promise's value would sort elsewhere than the promise they do not fit.

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tapctl.engine.model import Reconciler, Spec
-from tapctl.engine.observe import Look
+from tapctl.engine.observe import ObserveRequest
 from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Entry, Manifest, Phase
 
@@ -30,7 +30,7 @@ def reconciler_of(entry: Entry, reconcilers: Registry) -> Reconciler[Any, Any]:
         ) from None
 
 
-def likeness(entry: Entry, reconciler: Reconciler[Any, Any]) -> Spec | None:
+def recorded_spec(entry: Entry, reconciler: Reconciler[Any, Any]) -> Spec | None:
     """The recorded spec as a value; None where an older or newer tapctl recorded it in another form."""
     try:
         return reconciler.spec.model_validate(entry.spec)
@@ -38,18 +38,18 @@ def likeness(entry: Entry, reconciler: Reconciler[Any, Any]) -> Spec | None:
         return None
 
 
-def facets_of(entry: Entry, manifest: Manifest, reconcilers: Registry) -> tuple[str, ...]:
+def subresources_of(entry: Entry, manifest: Manifest, reconcilers: Registry) -> tuple[str, ...]:
     """The recorded facets that die with this thing: of its id, and of a type that goes with its parent."""
     return tuple(
         here
         for here, other in manifest.entries.items()
-        if other.id == entry.id and other is not entry and reconciler_of(other, reconcilers).dies_with_parent
+        if other.id == entry.id and other is not entry and reconciler_of(other, reconcilers).deleted_with_parent
     )
 
 
-def looks_of(entries: Mapping[str, Entry], reconcilers: Registry) -> Iterator[Look]:
+def observations_for(entries: Mapping[str, Entry], reconcilers: Registry) -> Iterator[ObserveRequest]:
     """What to look at because it is recorded; what is kept on purpose is not."""
     for entry in entries.values():
         if entry.phase is not Phase.KEPT:
             reconciler = reconciler_of(entry, reconcilers)
-            yield Look(reconciler, entry.id, likeness(entry, reconciler))
+            yield ObserveRequest(reconciler, entry.id, recorded_spec(entry, reconciler))

@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tapctl.aws import Aws, Identity
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.config import Config, config_hash
 from tapctl.engine.model import Owner
 from tapctl.errors import WrongTarget
 from tapctl.manifest.entry import Manifest, check, empty
 from tapctl.manifest.journal import Journal
-from tapctl.manifest.store import Holder, Lease, Store, open_store
+from tapctl.manifest.store import Lease, LockHolder, Store, open_store
 from tapctl.names import Names
-from tapctl.render.screen import Header, Screen
-from tapctl.which import header, open_door, which
+from tapctl.render.screen import Screen, Target
+from tapctl.which import connect, header, resolve_target
 
 _EMBEDDED: Final = "embedded"
 _REAL: Final = ""
 
 
 @dataclass
-class Run:
+class Session:
     """An opened run: everything a verb works with."""
 
-    options: Options
+    invocation: Invocation
     screen: Screen
     config: Config
     suffix: str
@@ -52,7 +52,7 @@ class Run:
         return Owner.ours(self.suffix)
 
     @property
-    def hash(self) -> str:
+    def config_hash(self) -> str:
         """The configuration's SHA-256."""
         return config_hash(self.config)
 
@@ -63,14 +63,14 @@ class Run:
 
     def command(self, verb: str) -> str:
         """Another command for this environment."""
-        return self.options.again(verb, self.config.environment, self.suffix)
+        return self.invocation.command_line_for(verb, self.config.environment, self.suffix)
 
-    def header(self, networking: str = "") -> Header:
+    def header(self, networking: str = "") -> Target:
         """The target, as far as it is known."""
         who = self.aws.identity
-        return header(self.options, self.config, self.suffix, short(who) if who else "", networking)
+        return header(self.invocation, self.config, self.suffix, short_identity(who) if who else "", networking)
 
-    def recorded(self) -> tuple[Manifest, str | None]:
+    def load_manifest(self) -> tuple[Manifest, str | None]:
         """The record, checked to be of this very target, and its version; an empty one where there is none yet."""
         stored = self.store.read(self.suffix)
         target = {
@@ -100,20 +100,20 @@ class Run:
         """The journal of this run."""
         who = self.aws.identity
         journal = Journal(self.store, manifest, version)
-        journal.update(config_hash=self.hash, run=self.id, written_by=short(who) if who else "")
+        journal.update(config_hash=self.config_hash, run=self.id, written_by=short_identity(who) if who else "")
         return journal
 
     @contextmanager
-    def locked(self) -> Iterator[Lease]:
+    def lock(self) -> Iterator[Lease]:
         """Hold this environment's lock.
 
         Raises:
             LockHeld: somebody else changes it right now.
         """
         who = self.aws.identity
-        holder = Holder.here(short(who) if who else "", self.options.command, os.environ)
-        with self.store.lock(self.suffix, holder, self.options.lock_wait_s, self.screen.note) as lease:
-            lease.enter("planning")
+        holder = LockHolder.here(short_identity(who) if who else "", self.invocation.command, os.environ)
+        with self.store.lock(self.suffix, holder, self.invocation.lock_wait_s, self.screen.note) as lease:
+            lease.set_phase("planning")
             yield lease
 
 
@@ -123,11 +123,11 @@ def run_id(aws: Aws) -> str:
     return f"{f'{_EMBEDDED}-' if aws.target.endpoint_url else other}{uuid.uuid4().hex}"
 
 
-def _which_aws(run: str) -> str:
-    return run.rpartition("-")[0]
+def _which_aws(session: str) -> str:
+    return session.rpartition("-")[0]
 
 
-def short(identity: Identity) -> str:
+def short_identity(identity: Identity) -> str:
     """Who we are, in a word: ``sso:dana``, ``role/deploy``, ``user/alice``."""
     kind, _, rest = identity.arn.split(":", 5)[5].partition("/")
     name = rest.split("/")
@@ -136,7 +136,7 @@ def short(identity: Identity) -> str:
     return f"{kind}/{rest}" if rest else kind
 
 
-def open_run(options: Options, screen: Screen) -> Run:
+def open_session(invocation: Invocation, screen: Screen) -> Session:
     """Open a run for one environment: read its configuration, check the suffix, and ask AWS who we are.
 
     Raises:
@@ -144,13 +144,13 @@ def open_run(options: Options, screen: Screen) -> Run:
         UsageError: no environment was named, and the state does not know exactly one.
         WrongTarget: another account, or no usable credentials.
     """
-    config, suffix = which(options, screen)
-    aws = open_door(options, screen, config)
-    run = Run(options, screen, config, suffix, aws, open_store(options.state, aws), run_id(aws))
-    options.tally.manifest = run.location
-    screen.note(f"{options.verb} {suffix}: asking AWS who we are")
+    config, suffix = resolve_target(invocation, screen)
+    aws = connect(invocation, screen, config)
+    session = Session(invocation, screen, config, suffix, aws, open_store(invocation.state, aws), run_id(aws))
+    invocation.usage.manifest = session.location
+    screen.note(f"{invocation.verb} {suffix}: asking AWS who we are")
     if aws.region != config.region:
         screen.warn(f"{aws.region} is not the region of {config.environment} ({config.region})")
     aws.identify(config.account_id)
-    screen.header(run.header())
-    return run
+    screen.target(session.header())
+    return session

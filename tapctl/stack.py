@@ -51,14 +51,14 @@ RANKS: Final = {type_: rank for rank, type_ in enumerate(TEARDOWN)}
 
 
 @dataclass(frozen=True)
-class Release:
+class Artifact:
     """What the function runs: an image by its digest, or our handler as a zip."""
 
     image_uri: str = ""
     package: Package | None = None
 
 
-def build(config: Config, names: Names, network: NetworkContract, release: Release) -> Stack:
+def build(config: Config, names: Names, network: NetworkContract, release: Artifact) -> Stack:
     """All resources of one environment, each after what it needs."""
     stack = Stack()
     db = config.database

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tapctl.errors import THROTTLING, AwsError, AwsLost, AwsRefused, NotYet, WrongTarget
+from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, NotYet, WrongTarget
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
@@ -24,7 +24,7 @@ _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
 @dataclass
-class Traffic:
+class CallLog:
     """What has passed the door so far."""
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class Traffic:
     in_flight: list[str] = field(default_factory=list)
     """The changing calls that have no answer yet, each as often as it was sent."""
     lock: threading.Lock = field(default_factory=threading.Lock)
-    places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
+    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
     guard: Callable[[], None] = lambda: None
     """Asked right before each sending of a changing call, the SDK's repetitions among them; asks nobody itself.
 
@@ -47,7 +47,7 @@ def is_change(service: str, operation: str) -> bool:
     return service not in _NOT_THE_STACK and not operation.startswith(_READS)
 
 
-def before_sending(traffic: Traffic) -> Callable[..., None]:
+def guard_hook(traffic: CallLog) -> Callable[..., None]:
     """What is to be registered for botocore's ``before-send``: the guard of changing calls."""
 
     def ask(event_name: str, **_: Any) -> None:
@@ -58,7 +58,7 @@ def before_sending(traffic: Traffic) -> Callable[..., None]:
     return ask
 
 
-def translate(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | None:
+def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | None:
     """What this botocore exception means to us; None for what is no answer of AWS (a bug of ours)."""
     from botocore import exceptions as bc
     from botocore.parsers import ResponseParserError
@@ -68,7 +68,7 @@ def translate(service: str, operation: str, error: Exception) -> AwsError | Wron
         meta = error.response.get("ResponseMetadata", {})
         code = str(body.get("Code") or "Unknown")
         status = int(meta.get("HTTPStatusCode") or 0)
-        kind = AwsLost if code in _LOST_CODES or status >= _SERVER_ERROR else AwsRefused
+        kind = AwsNoAnswer if code in _LOST_CODES or status >= _SERVER_ERROR else AwsRefused
         return kind(
             service, operation, code, str(body.get("Message") or "no message"), request_id=meta.get("RequestId") or None
         )
@@ -93,13 +93,15 @@ def translate(service: str, operation: str, error: Exception) -> AwsError | Wron
         )
     if isinstance(error, ResponseParserError):
         # Its own text is the whole page that came.
-        return AwsLost(service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)")
+        return AwsNoAnswer(
+            service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)"
+        )
     if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError):
-        return AwsLost(service, operation, type(error).__name__, str(error))
+        return AwsNoAnswer(service, operation, type(error).__name__, str(error))
     return None
 
 
-def door(traffic: Traffic) -> type:
+def client_base(traffic: CallLog) -> type:
     """A base class for every client that takes each of its calls through ``traffic``."""
 
     class _Door:
@@ -108,7 +110,7 @@ def door(traffic: Traffic) -> type:
             action = f"{service}:{operation_name}"
             changing = is_change(service, operation_name)
             # The state store waits for nobody: a lease that is not renewed because ten calls hang is lost.
-            with nullcontext() if service == "s3" else traffic.places:
+            with nullcontext() if service == "s3" else traffic.slots:
                 with traffic.lock:
                     traffic.calls[action] += 1
                     if changing:
@@ -117,9 +119,9 @@ def door(traffic: Traffic) -> type:
                 try:
                     answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
                 except NotYet as unsure:
-                    raise AwsLost(service, operation_name, "NotSent", unsure.reason) from None
+                    raise AwsNoAnswer(service, operation_name, "NotSent", unsure.reason) from None
                 except Exception as error:
-                    ours = translate(service, operation_name, error)
+                    ours = to_tapctl_error(service, operation_name, error)
                     if ours is None:
                         raise
                     # Without "from": botocore's own text may hold what the request held.

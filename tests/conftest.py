@@ -19,7 +19,7 @@ from botocore.hooks import EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
-from tapctl.aws import Aws, Identity, Target
+from tapctl.aws import Aws, Connection, Identity
 from tapctl.sandbox.app import Sandbox
 from tests.served import MEASURED, Unmeasured, served
 
@@ -192,7 +192,7 @@ def sandbox_url(_sandbox_server: str, sandbox_app: Sandbox, monkeypatch: pytest.
 @pytest.fixture
 def aws(sandbox_url: str) -> Aws:
     """The door to a fresh embedded AWS, identified."""
-    door = Aws(Target(region=REGION, endpoint_url=sandbox_url, credentials=CREDENTIALS))
+    door = Aws(Connection(region=REGION, endpoint_url=sandbox_url, credentials=CREDENTIALS))
     door.identity = Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/tester")
     return door
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tapctl.advice import advise
-from tapctl.aws import Aws, Target
-from tapctl.command import Options
-from tapctl.engine.drift import HALF_GONE, WHOLE, Finding, Report, State
+from tapctl.aws import Aws, Connection
+from tapctl.command import Invocation
+from tapctl.engine.drift import DELETE_INTERRUPTED, WHOLE_RESOURCE, Finding, FindingState, Report
 from tapctl.manifest.store import open_store
 from tapctl.render.screen import Advice
-from tapctl.render.terminal import choose
-from tapctl.run import Run
+from tapctl.render.terminal import choose_screen
+from tapctl.run import Session
 from tests.config_folder import Folder
 
 APPLY = "tapctl apply --env dev"
@@ -23,20 +23,20 @@ TOPIC = "sns-topic/alarms-dev"
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """One on dev, as shipped; nobody is asked anything."""
     folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
-    screen = choose(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
-    return Run(Options("drift"), screen, folder.load()["dev"], "dev", Aws(Target("us-east-2")), store)
+    return Session(Invocation("drift"), screen, folder.load()["dev"], "dev", Aws(Connection("us-east-2")), store)
 
 
-def found(address: str, field: str, live: Any, state: State = State.DRIFT, note: str = "") -> Finding:
+def found(address: str, field: str, live: Any, state: FindingState = FindingState.DRIFT, note: str = "") -> Finding:
     return Finding(address, address.partition("/")[0], field, state, "as it was", live, note)
 
 
-def advice(run: Run, *findings: Finding) -> list[Advice]:
+def advice(run: Session, *findings: Finding) -> list[Advice]:
     told = advise(Report(findings, 10, 0, 1), run)
     return [told[(one.address, one.field)] for one in findings]
 
@@ -73,12 +73,12 @@ def advice(run: Run, *findings: Finding) -> list[Advice]:
         (found("cloudwatch-alarm/db-connections-0-dev", "threshold", 401.0), ""),
     ],
 )
-def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Run, finding: Finding, edit: str) -> None:
+def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, finding: Finding, edit: str) -> None:
     assert advice(run, finding) == [Advice(edit=edit, undo=APPLY)]
 
 
 @pytest.mark.parametrize(("tag", "ours"), [("ManagedBy", "tapctl"), ("EnvironmentSuffix", "dev")])
-def test_what_names_another_owner_is_ours_again_first(run: Run, tag: str, ours: str) -> None:
+def test_what_names_another_owner_is_ours_again_first(run: Session, tag: str, ours: str) -> None:
     theirs, also, other = advice(
         run,
         found(TOPIC, f"tags.{tag}", "terraform"),
@@ -90,38 +90,40 @@ def test_what_names_another_owner_is_ours_again_first(run: Run, tag: str, ours: 
 
 
 @pytest.mark.parametrize("tag", ["ManagedBy", "EnvironmentSuffix"])
-def test_an_owner_s_tag_that_is_gone_is_put_back(run: Run, tag: str) -> None:
+def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None:
     assert advice(run, found(TOPIC, f"tags.{tag}", None)) == [Advice(undo=APPLY)]
 
 
-def test_what_could_not_be_read_is_not_undone(run: Run) -> None:
-    denied = found(FUNCTION, WHOLE, None, State.UNKNOWN, "lambda:GetFunction denied")
-    older = found(TOPIC, "policy", None, State.UNKNOWN, "not recorded by the tapctl that wrote the manifest")
+def test_what_could_not_be_read_is_not_undone(run: Session) -> None:
+    denied = found(FUNCTION, WHOLE_RESOURCE, None, FindingState.UNKNOWN, "lambda:GetFunction denied")
+    older = found(TOPIC, "policy", None, FindingState.UNKNOWN, "not recorded by the tapctl that wrote the manifest")
     assert advice(run, denied, older) == [
         Advice(read="allow lambda:GetFunction, then: tapctl drift --env dev"),
         Advice(read=f"{APPLY} records it"),
     ]
 
 
-def test_what_waits_by_itself_needs_nothing(run: Run) -> None:
-    waiting = found("db-cluster/db-cluster-dev", "engine_version", "x", State.PENDING, "until sun:04:00-sun:04:30")
+def test_what_waits_by_itself_needs_nothing(run: Session) -> None:
+    waiting = found(
+        "db-cluster/db-cluster-dev", "engine_version", "x", FindingState.PENDING, "until sun:04:00-sun:04:30"
+    )
     assert advice(run, waiting) == [Advice()]
 
 
-def test_what_waits_for_a_reboot_may_have_it_now(run: Run) -> None:
-    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", State.PENDING, "until reboot")
+def test_what_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
+    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", FindingState.PENDING, "until reboot")
     assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
 
 
-def test_what_is_half_gone_is_made_again_by_an_apply(run: Run) -> None:
-    half = found("db-cluster/db-cluster-dev", WHOLE, None, State.PENDING, HALF_GONE)
+def test_what_is_half_gone_is_made_again_by_an_apply(run: Session) -> None:
+    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, FindingState.PENDING, DELETE_INTERRUPTED)
     assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])
-def test_a_stranger_is_removed_by_whoever_made_it(run: Run, endpoint: str | None) -> None:
-    run.aws = Aws(Target("us-east-2", endpoint_url=endpoint))
-    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", State.UNEXPECTED)
+def test_a_stranger_is_removed_by_whoever_made_it(run: Session, endpoint: str | None) -> None:
+    run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))
+    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", FindingState.UNEXPECTED)
     command = "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2"
     assert advice(run, stranger) == [
         Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")

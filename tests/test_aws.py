@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ParamValidationError
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.clients import Clients
-from tapctl.errors import AwsLost, AwsRefused, WrongTarget
+from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget
 from tests.conftest import ACCOUNT, CREDENTIALS, REGION
 from tests.endpoint import Answer, Endpoint, endpoint, identity, refusal
 
 
 def to(there: Endpoint, *, role_arn: str | None = None) -> Aws:
-    return Aws(Target(region=REGION, role_arn=role_arn, endpoint_url=there.url, credentials=CREDENTIALS))
+    return Aws(Connection(region=REGION, role_arn=role_arn, endpoint_url=there.url, credentials=CREDENTIALS))
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ def to(there: Endpoint, *, role_arn: str | None = None) -> Aws:
 
 def test_opening_the_door_imports_no_sdk() -> None:
     code = (
-        "import sys; from tapctl.aws import Aws, Target; Aws(Target('us-east-1'));"
+        "import sys; from tapctl.aws import Aws, Connection; Aws(Connection('us-east-1'));"
         "assert not {'boto3', 'botocore'} & sys.modules.keys()"
     )
 
@@ -36,7 +36,7 @@ def test_opening_the_door_imports_no_sdk() -> None:
 SERVICES = {
     "lambda_": "lambda",
     "tagging": "resourcegroupstaggingapi",
-    "kms_once": "kms",
+    "kms_without_retries": "kms",
 }
 
 
@@ -47,7 +47,7 @@ def test_each_service_has_one_client_in_our_region(aws: Aws, name: str) -> None:
     assert client.meta.service_model.service_name == SERVICES.get(name, name)
     assert client.meta.region_name == REGION
     assert getattr(aws, name) is client
-    assert getattr(aws.round(), name) is client
+    assert getattr(aws.memoized(), name) is client
 
 
 def test_threads_that_ask_at_once_get_the_same_client(aws: Aws) -> None:
@@ -60,11 +60,11 @@ def test_threads_that_ask_at_once_get_the_same_client(aws: Aws) -> None:
 def test_a_hiccup_is_bridged_by_the_sdk_but_for_what_must_not_be_made_twice() -> None:
     with endpoint(lambda _: Answer(500, "{}")) as there:
         door = to(there)
-        with pytest.raises(AwsLost):
+        with pytest.raises(AwsNoAnswer):
             door.kms.create_key()
         often = len(there.heard)
-        with pytest.raises(AwsLost):
-            door.kms_once.create_key()
+        with pytest.raises(AwsNoAnswer):
+            door.kms_without_retries.create_key()
 
     assert (often, len(there.heard) - often) == (4, 1)
 
@@ -84,7 +84,7 @@ def test_identity_tells_account_and_partition() -> None:
 @pytest.mark.parametrize("name", ["account", "partition"])
 def test_nothing_is_known_of_the_account_before_it_was_asked_for(name: str) -> None:
     with pytest.raises(RuntimeError, match="identify"):
-        getattr(Aws(Target(region=REGION)), name)
+        getattr(Aws(Connection(region=REGION)), name)
 
 
 def test_another_account_is_the_wrong_target_and_stays_unknown() -> None:
@@ -113,14 +113,14 @@ def test_no_credentials_are_the_wrong_target(monkeypatch: pytest.MonkeyPatch, ro
         monkeypatch.delenv(name)
 
     with pytest.raises(WrongTarget, match="no usable AWS credentials"):
-        Aws(Target(region=REGION, role_arn=role_arn)).identify(ACCOUNT)
+        Aws(Connection(region=REGION, role_arn=role_arn)).identify(ACCOUNT)
 
 
 def test_an_unknown_profile_is_the_wrong_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
 
     with pytest.raises(WrongTarget) as raised:
-        Aws(Target(region=REGION)).identify(ACCOUNT)
+        Aws(Connection(region=REGION)).identify(ACCOUNT)
     assert "nobody" in str(raised.value.evidence)
 
 
@@ -132,7 +132,7 @@ def test_a_configuration_file_that_is_broken_is_the_wrong_target(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
 
     with pytest.raises(WrongTarget) as raised:
-        Aws(Target(region=REGION)).identify(ACCOUNT)
+        Aws(Connection(region=REGION)).identify(ACCOUNT)
     assert str(broken) in str(raised.value.evidence)
 
 
@@ -141,7 +141,7 @@ def test_an_endpoint_that_refuses_connections_is_given_up_well_within_thirty_sec
         pass
     began = time.monotonic()
 
-    with pytest.raises(AwsLost) as raised:
+    with pytest.raises(AwsNoAnswer) as raised:
         to(there).identify(ACCOUNT)
 
     assert raised.value.exit_code == 1
@@ -157,7 +157,7 @@ def test_a_role_is_assumed_for_everything(aws: Aws, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
 
-    found = Aws(Target(REGION, role, aws.target.endpoint_url, CREDENTIALS)).identify(ACCOUNT)
+    found = Aws(Connection(REGION, role, aws.target.endpoint_url, CREDENTIALS)).identify(ACCOUNT)
 
     assert found.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/tapctl"
 
@@ -176,7 +176,7 @@ def test_a_role_that_must_not_be_assumed_is_the_wrong_target() -> None:
 
 def test_in_a_round_the_same_read_is_made_once(aws: Aws) -> None:
     aws.ec2.create_vpc(CidrBlock="10.0.0.0/16")
-    view = aws.round()
+    view = aws.memoized()
     for _ in range(3):
         assert view.read(view.ec2.describe_vpcs)["Vpcs"]
         assert view.read(view.ec2.describe_vpcs, Filters=[{"Name": "state", "Values": ["available"]}])["Vpcs"]
@@ -184,17 +184,17 @@ def test_in_a_round_the_same_read_is_made_once(aws: Aws) -> None:
         assert view.pages(view.ec2.get_paginator("describe_security_groups"))
         assert view.pages(view.ec2.get_paginator("describe_security_groups"), MaxResults=5)
 
-    seen = {call: count for call, count in aws.traffic.calls.items() if "Describe" in call}
+    seen = {call: count for call, count in aws.call_log.calls.items() if "Describe" in call}
     assert seen == {"ec2:DescribeVpcs": 2, "ec2:DescribeSubnets": 1, "ec2:DescribeSecurityGroups": 2}
 
 
 def test_outside_a_round_and_in_another_one_every_read_is_made(aws: Aws) -> None:
-    for view in (aws, aws, aws.round(), aws.round()):
+    for view in (aws, aws, aws.memoized(), aws.memoized()):
         view.read(view.ec2.describe_vpcs)
         view.pages(view.ec2.get_paginator("describe_subnets"))
 
-    assert aws.traffic.calls["ec2:DescribeVpcs"] == 4
-    assert aws.traffic.calls["ec2:DescribeSubnets"] == 4
+    assert aws.call_log.calls["ec2:DescribeVpcs"] == 4
+    assert aws.call_log.calls["ec2:DescribeSubnets"] == 4
 
 
 def test_readers_side_by_side_share_one_call_and_its_answer() -> None:
@@ -203,7 +203,7 @@ def test_readers_side_by_side_share_one_call_and_its_answer() -> None:
         return identity()
 
     with endpoint(slow) as there:
-        view = to(there).round()
+        view = to(there).memoized()
         together = threading.Barrier(6)
 
         def ask(_: int) -> str:
@@ -219,21 +219,21 @@ def test_readers_side_by_side_share_one_call_and_its_answer() -> None:
 
 
 def test_a_refusal_is_the_answer_to_everybody_who_asked_the_same(aws: Aws) -> None:
-    view = aws.round()
+    view = aws.memoized()
 
     for _ in range(2):
         with pytest.raises(AwsRefused, match="NoSuchEntity"):
             view.read(view.iam.get_role, RoleName="nobody")
-    assert aws.traffic.calls["iam:GetRole"] == 1
+    assert aws.call_log.calls["iam:GetRole"] == 1
 
 
 def test_siblings_are_what_the_round_looks_at_and_always_oneself(aws: Aws) -> None:
-    view = aws.round({"db-instance": ("b", "a")})
+    view = aws.memoized({"db-instance": ("b", "a")})
 
-    assert view.siblings("db-instance", "a") == ("a", "b")
-    assert view.siblings("db-instance", "c") == ("a", "b", "c")
-    assert view.siblings("iam-role", "x") == ("x",)
-    assert aws.siblings("db-instance", "a") == ("a",)
+    assert view.batch_ids("db-instance", "a") == ("a", "b")
+    assert view.batch_ids("db-instance", "c") == ("a", "b", "c")
+    assert view.batch_ids("iam-role", "x") == ("x",)
+    assert aws.batch_ids("db-instance", "a") == ("a",)
 
 
 def test_a_mistake_of_ours_is_no_answer_of_aws(aws: Aws) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tests.conftest import ACCOUNT, CREDENTIALS, REGION
 
 NOBODY = "http://127.0.0.1:9"
 
 
 def ask(url: str) -> None:
-    door = Aws(Target(region=REGION, endpoint_url=url, credentials=CREDENTIALS))
+    door = Aws(Connection(region=REGION, endpoint_url=url, credentials=CREDENTIALS))
     assert door.identify(ACCOUNT).account == ACCOUNT
     assert door.s3.list_buckets()["Buckets"] == []
 

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from tapctl.engine.events import Ending, Finished, Result, Started
-from tapctl.engine.graph import Step
-from tapctl.engine.tools import Tell
+from tapctl.engine.graph import Node
+from tapctl.engine.tools import Emit
 from tests.bench.critical import APPLY, DESTROY, Stage, longest
 from tests.bench.measuring import Report, beyond, ran
 from tests.bench.serially import one_after_another
@@ -32,11 +32,11 @@ def test_a_database_decides_how_long_an_apply_takes_and_interfaces_how_long_a_de
 
 
 def test_the_plain_way_begins_each_step_when_the_one_before_has_ended() -> None:
-    steps = [Step("c", known=frozenset("b")), Step("a"), Step("b", settled=frozenset("a")), Step("d")]
+    steps = [Node("c", after_outputs=frozenset("b")), Node("a"), Node("b", after_settled=frozenset("a")), Node("d")]
     work_at_once: list[int] = []
     at_work = threading.Semaphore(1)
 
-    def work(_: str, __: Tell) -> Ending:
+    def work(_: str, __: Emit) -> Ending:
         work_at_once.append(at_work.acquire(blocking=False))
         at_work.release()
         return Ending(Result.CREATED)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tapctl.certificate import COLUMNS, Certificate
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 
 PROOF = Certificate(
     environment="dev",
@@ -16,9 +16,9 @@ PROOF = Certificate(
     run="r1",
     by="role/deploy",
     at="2026-11-25T20:00:00Z",
-    gone=("sns-topic/alarms", "iam-role/r"),
-    kept={"kms-key/alias/k": Kept("2026-12-02", "KMS waits")},
-    left=("log-group//aws/x",),
+    deleted=("sns-topic/alarms", "iam-role/r"),
+    retained={"kms-key/alias/k": Retained("2026-12-02", "KMS waits")},
+    remaining=("log-group//aws/x",),
 )
 
 
@@ -55,9 +55,9 @@ def test_what_is_kept_beside_the_manifest_says_whether_it_is_complete() -> None:
 
 
 def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
-    before = replace(PROOF, gone=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
-    assert PROOF.continuing(before.text()).gone == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
-    assert PROOF.continuing(replace(before, left=()).text()).gone == ("iam-role/r", "sns-topic/alarms"), (
+    before = replace(PROOF, deleted=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
+    assert PROOF.continuing(before.text()).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
+    assert PROOF.continuing(replace(before, remaining=()).text()).deleted == ("iam-role/r", "sns-topic/alarms"), (
         "it was complete"
     )
 
@@ -66,4 +66,4 @@ def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
     "before", [None, b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}']
 )
 def test_what_is_no_certificate_is_continued_by_none(before: bytes | None) -> None:
-    assert PROOF.continuing(before).gone == ("iam-role/r", "sns-topic/alarms")
+    assert PROOF.continuing(before).deleted == ("iam-role/r", "sns-topic/alarms")

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws, Target
-from tapctl.command import Options
+from tapctl.aws import Aws, Connection
+from tapctl.command import Invocation
 from tapctl.config import load
-from tapctl.engine.events import Failed, Finished, Left, Result, Skipped
+from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
-from tapctl.execution import Runner, located
+from tapctl.execution import EngineRunner, with_location
 from tapctl.manifest.entry import empty
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.store import open_store
-from tapctl.render.terminal import choose
-from tapctl.run import Run
+from tapctl.render.terminal import choose_screen
+from tapctl.run import Session
 
 FUNCTION, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluster-dev"
 DOING = {FUNCTION: "creating", CLUSTER: "changing"}
@@ -30,7 +30,7 @@ def no_room() -> AwsRefused:
 
 
 def test_an_answer_of_aws_is_told_with_what_was_being_done() -> None:
-    error = located([Failed(FUNCTION, no_room(), 1)], DOING)
+    error = with_location([Failed(FUNCTION, no_room(), 1)], DOING)
     assert error.cause == "creating lambda-function payment-processor-dev"
     assert error.evidence == "InsufficientDBInstanceCapacity on rds:CreateDBInstance: no room (request r1)"
     assert "run the same command again" in str(error.hint)
@@ -39,57 +39,60 @@ def test_an_answer_of_aws_is_told_with_what_was_being_done() -> None:
 def test_what_it_was_told_for_is_told_too() -> None:
     refused = no_room()
     refused.evidence = "AWS has said so for 121 s"
-    assert str(located([Failed(FUNCTION, refused, 1)], DOING).evidence).splitlines()[1] == "AWS has said so for 121 s"
+    assert (
+        str(with_location([Failed(FUNCTION, refused, 1)], DOING).evidence).splitlines()[1]
+        == "AWS has said so for 121 s"
+    )
 
 
 def test_one_cause_of_many_names_them_all() -> None:
-    error = located([Failed(CLUSTER, no_room(), 1), Failed(FUNCTION, no_room(), 1)], DOING)
+    error = with_location([Failed(CLUSTER, no_room(), 1), Failed(FUNCTION, no_room(), 1)], DOING)
     assert error.cause == "changing db-cluster db-cluster-dev, lambda-function payment-processor-dev"
 
 
 def test_an_error_that_names_its_resource_stays_as_it_is() -> None:
     own = NotConverged(f"{FUNCTION} did not get there in time", evidence="e", hint="h")
-    error = located([Failed(FUNCTION, own, 1)], DOING)
+    error = with_location([Failed(FUNCTION, own, 1)], DOING)
     assert (error.cause, error.evidence, error.hint) == (f"{FUNCTION} did not get there in time", "e", "h")
 
 
 class _Lease:
     id = "l"
 
-    def check(self) -> None:
+    def ensure_held(self) -> None:
         """It is ours."""
 
-    def sure(self) -> None:
+    def assert_valid(self) -> None:
         """It is, without asking."""
 
-    def enter(self, phase: str) -> None:
+    def set_phase(self, phase: str) -> None:
         """Nobody is told."""
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
+def runner(tmp_path: Path) -> EngineRunner:
     config = load(Path("environments"), "dev")
-    screen = choose(io.StringIO(), io.StringIO(), {}, json=False, no_color=True)
+    screen = choose_screen(io.StringIO(), io.StringIO(), {}, json=False, no_color=True)
     store = open_store(str(tmp_path), None)
-    run = Run(Options("apply", command=COMMAND), screen, config, "dev", Aws(Target("us-east-2")), store)
+    run = Session(Invocation("apply", command=COMMAND), screen, config, "dev", Aws(Connection("us-east-2")), store)
     base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
-    made = Runner(run, Journal(store, base, None), _Lease())
-    made.doing = dict(DOING)
+    made = EngineRunner(run, Journal(store, base, None), _Lease())
+    made.activity = dict(DOING)
     return made
 
 
-def said(runner: Runner) -> tuple[int, str]:
-    code = runner.report()
-    stream: io.StringIO = vars(vars(runner.run.screen)["err"])["stream"]
+def said(runner: EngineRunner) -> tuple[int, str]:
+    code = runner.report_failures()
+    stream: io.StringIO = vars(vars(runner.session.screen)["err"])["stream"]
     return code, stream.getvalue()
 
 
-def test_the_end_says_what_was_done_what_aws_goes_on_with_and_how_to_go_on(runner: Runner) -> None:
+def test_the_end_says_what_was_done_what_aws_goes_on_with_and_how_to_go_on(runner: EngineRunner) -> None:
     runner.outcome.finished["sns-topic/t"] = Finished("sns-topic/t", Result.CREATED, 1)
     runner.outcome.failed.append(Failed(FUNCTION, no_room(), 1, "Active"))
-    runner.outcome.left.append(Left(CLUSTER, "creating", at_work=True))
+    runner.outcome.detached.append(Detached(CLUSTER, "creating", at_work=True))
     runner.outcome.skipped.append(Skipped("db-instance/i", (FUNCTION,)))
-    runner.run.aws.traffic.accepted = 1
+    runner.session.aws.call_log.accepted = 1
     code, told = said(runner)
     assert code == 4
     assert "1 made or changed, 1 failed, 1 left while AWS is at work, 1 not tried; the manifest is up to date" in told
@@ -97,9 +100,9 @@ def test_the_end_says_what_was_done_what_aws_goes_on_with_and_how_to_go_on(runne
     assert f"{FUNCTION} (Active)" not in told
 
 
-def test_stopped_by_a_signal_it_names_the_calls_in_flight(runner: Runner) -> None:
+def test_stopped_by_a_signal_it_names_the_calls_in_flight(runner: EngineRunner) -> None:
     runner.outcome.signal = 15
-    runner.run.aws.traffic.in_flight.append("rds:CreateDBCluster")
+    runner.session.aws.call_log.in_flight.append("rds:CreateDBCluster")
     code, told = said(runner)
     assert code == 143
     assert f"stopped by SIGTERM; calls still in flight: rds:CreateDBCluster. To go on: {COMMAND}" in told
@@ -116,26 +119,26 @@ def test_stopped_by_a_signal_it_names_the_calls_in_flight(runner: Runner) -> Non
     ],
 )
 def test_the_exit_status_says_whether_anything_was_changed(
-    runner: Runner, error: Refused | AwsRefused | LockHeld, changed: int, code: int
+    runner: EngineRunner, error: Refused | AwsRefused | LockHeld, changed: int, code: int
 ) -> None:
     runner.outcome.failed.append(Failed(FUNCTION, error, 1))
-    runner.run.aws.traffic.accepted = changed
+    runner.session.aws.call_log.accepted = changed
     assert said(runner)[0] == code
 
 
-def test_what_was_only_left_is_not_done(runner: Runner) -> None:
+def test_what_was_only_left_is_not_done(runner: EngineRunner) -> None:
     assert said(runner)[0] == 4
 
 
 def test_a_record_that_nobody_takes_is_told_and_no_copy_is_promised(
-    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: EngineRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "a file"
     nowhere.touch()
     monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
     monkeypatch.setattr(Path, "cwd", lambda: nowhere)
     runner.outcome.failed.append(Failed(FUNCTION, StoreFailed("the manifest could not be written"), 1))
-    runner.run.aws.traffic.accepted = 1
+    runner.session.aws.call_log.accepted = 1
     code, told = said(runner)
     assert code == 4
     assert "no rescue copy of the manifest could be written" in told

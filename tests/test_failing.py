@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tapctl.errors import AwsRefused, Refused
-from tapctl.failing import advise, exit_of
+from tapctl.failing import add_default_hint, exit_code_of
 
 USER = "User: arn:aws:iam::123456789012:user/ci is not authorized to perform"
 ROLE = "arn:aws:iam::123456789012:role/lambda-role-dev"
@@ -23,9 +23,9 @@ ROLE = "arn:aws:iam::123456789012:role/lambda-role-dev"
 )
 def test_what_is_to_be_allowed_is_what_aws_has_denied(message: str, hint: str) -> None:
     error = AwsRefused("lambda", "CreateFunction", "AccessDeniedException", message)
-    advise(error)
+    add_default_hint(error)
     assert str(error.hint).startswith(hint)
-    assert exit_of(error) == 6
+    assert exit_code_of(error) == 6
 
 
 def test_the_action_of_what_is_no_denial_is_what_was_called() -> None:
@@ -35,5 +35,5 @@ def test_the_action_of_what_is_no_denial_is_what_was_called() -> None:
 
 def test_of_what_says_nothing_of_it_nothing_is_made_up() -> None:
     error = Refused("not this")
-    advise(error)
+    add_default_hint(error)
     assert error.hint is None

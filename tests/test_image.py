@@ -55,11 +55,11 @@ def test_a_tag_becomes_the_digest_it_names_in_this_account_and_region(aws: Aws) 
 
 def test_it_takes_one_call(aws: Aws) -> None:
     push(aws)
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     resolve(aws, Image(), ACCOUNT, REGION)
 
-    assert dict(aws.traffic.calls) == {"ecr:DescribeImages": 1}
+    assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
 
 
 def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
@@ -72,10 +72,10 @@ def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
 
 def test_a_digest_is_taken_as_it_is_once_ecr_has_it(aws: Aws) -> None:
     digest = push(aws)
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     assert resolve(aws, Image(tag=digest), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
-    assert dict(aws.traffic.calls) == {"ecr:DescribeImages": 1}
+    assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
 
 
 def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None:

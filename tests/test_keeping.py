@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.keeping import takes
+from tapctl.keeping import edit_would_be_valid
 from tests.config_folder import Folder
 
 KEPT: list[tuple[str, str, Any]] = [
@@ -40,19 +40,19 @@ REFUSED: list[tuple[str, str, Any]] = [
 def test_what_the_rules_take(tmp_path: Path, file: str, key: str, live: Any) -> None:
     folder = Folder(tmp_path / "environments")
     before = {path: path.read_bytes() for path in folder.path.iterdir()}
-    assert takes(folder.path, "prod" if file == "prod" else "dev", file, tuple(key.split(".")), live)
+    assert edit_would_be_valid(folder.path, "prod" if file == "prod" else "dev", file, tuple(key.split(".")), live)
     assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
 
 
 @pytest.mark.parametrize(("file", "key", "live"), REFUSED)
 def test_what_the_rules_refuse(tmp_path: Path, file: str, key: str, live: Any) -> None:
-    assert not takes(Folder(tmp_path / "environments").path, "dev", file, tuple(key.split(".")), live)
+    assert not edit_would_be_valid(Folder(tmp_path / "environments").path, "dev", file, tuple(key.split(".")), live)
 
 
 def test_a_window_that_would_overlap_the_other(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "environments")
     backup = folder.tables["common"]["database"]["backup_window"]
-    assert not takes(
+    assert not edit_would_be_valid(
         folder.path,
         "dev",
         "common",
@@ -66,11 +66,11 @@ def test_a_window_that_would_overlap_the_other(tmp_path: Path) -> None:
     [("Owner", "500", True), ("a.b", "x", True), ("Owner", "a\tb", False), ("CostCenter", None, True)],
 )
 def test_tags(tmp_path: Path, tag: str, live: str | None, taken: bool) -> None:
-    assert takes(Folder(tmp_path / "environments").path, "dev", "common", ("tags", tag), live) is taken
+    assert edit_would_be_valid(Folder(tmp_path / "environments").path, "dev", "common", ("tags", tag), live) is taken
 
 
 @pytest.mark.parametrize("file", ["common", "dev"])
 def test_a_file_that_is_gone_meanwhile_takes_nothing(tmp_path: Path, file: str) -> None:
     folder = Folder(tmp_path / "environments")
     (folder.path / f"{file}.toml").unlink()
-    assert not takes(folder.path, "dev", "common", ("logs", "retention_days"), 60)
+    assert not edit_would_be_valid(folder.path, "dev", "common", ("logs", "retention_days"), 60)

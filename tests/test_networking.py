@@ -9,7 +9,7 @@ from moto.ec2.models import ec2_backends
 
 from tapctl.aws import Aws
 from tapctl.errors import NetworkingError
-from tapctl.networking import MAX_SUBNETS, Arrivals, NetworkContract, resolve
+from tapctl.networking import MAX_SUBNETS, AddressDemand, NetworkContract, resolve
 from tests.conftest import ACCOUNT, REGION, Network
 
 
@@ -28,7 +28,7 @@ def good(network: Network) -> Static:
 
 def broken(aws: Aws, reference: Static, *, function: bool = False, instances: int = 0) -> list[str]:
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, reference, arrivals=Arrivals(function, instances))
+        resolve(aws, reference, arrivals=AddressDemand(function, instances))
     assert raised.value.exit_code == 3
     return str(raised.value.evidence).splitlines()
 
@@ -50,12 +50,12 @@ def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Netwo
 
 
 def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, good: Static) -> None:
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     resolve(aws, good)
 
-    assert aws.traffic.calls.total() == 3
-    assert not aws.traffic.changes
+    assert aws.call_log.calls.total() == 3
+    assert not aws.call_log.changes
 
 
 def test_a_missing_vpc(aws: Aws, good: Static) -> None:
@@ -159,7 +159,7 @@ def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
     small = subnet(aws, vpc_id, "10.1.9.0/28")
     reference = Static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
     fill(aws, small, leave=needed)
-    resolve(aws, reference, arrivals=Arrivals(function, instances))
+    resolve(aws, reference, arrivals=AddressDemand(function, instances))
 
     fill(aws, small, leave=needed - 1)
 
@@ -184,7 +184,7 @@ def test_free_addresses_do_not_count_where_nothing_is_to_come(aws: Aws, good: St
     fill(aws, small, leave=0)
     reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
 
-    assert small in resolve(aws, reference, arrivals=Arrivals()).subnet_ids
+    assert small in resolve(aws, reference, arrivals=AddressDemand()).subnet_ids
 
 
 def test_more_subnets_than_lambda_takes(aws: Aws, good: Static) -> None:
@@ -200,10 +200,10 @@ def test_as_many_subnets_as_lambda_takes(aws: Aws, network: Network) -> None:
 
 
 def test_ids_that_are_not_there_at_all(aws: Aws) -> None:
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     assert broken(aws, Static(None, ())) == ["outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing"]
-    assert not aws.traffic.calls
+    assert not aws.call_log.calls
 
 
 def test_every_broken_clause_is_named_at_once(aws: Aws, network: Network) -> None:
@@ -216,7 +216,7 @@ def test_every_broken_clause_is_named_at_once(aws: Aws, network: Network) -> Non
         resolve(
             aws,
             Static(network.vpc_id, (stranger, "subnet-0123abcd")),
-            arrivals=Arrivals(function=True, instances=1),
+            arrivals=AddressDemand(function=True, instances=1),
         )
 
     assert str(raised.value) == "the networking of static does not hold its contract: 5 clauses broken"

@@ -12,8 +12,8 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.errors import NetworkingError
 from tapctl.networking import resolve
-from tapctl.networking_file import from_pulumi, from_terraform
-from tapctl.networking_source import Found
+from tapctl.networking_file import read_pulumi, read_terraform
+from tapctl.networking_source import NetworkIds
 from tests.conftest import Network
 
 SECRET = "hunter2-in-the-state"
@@ -71,7 +71,7 @@ def test_a_terraform_state_is_resolved(
 
 
 def test_a_terraform_state_that_lacks_its_outputs(tmp_path: Path) -> None:
-    found = from_terraform(terraform(tmp_path / "state", {"vpc_id": {"value": "vpc-0a"}}))
+    found = read_terraform(terraform(tmp_path / "state", {"vpc_id": {"value": "vpc-0a"}}))
 
     assert found.broken == ("outputs: PrivateSubnetIds is missing",)
 
@@ -81,7 +81,7 @@ def test_what_is_no_terraform_state_of_format_4_is_refused(tmp_path: Path, outpu
     file = terraform(tmp_path / "state", outputs, version)
 
     with pytest.raises(NetworkingError) as raised:
-        from_terraform(file)
+        read_terraform(file)
 
     assert str(raised.value) == f"the networking file {file} cannot be used: it is not a Terraform state of format 4"
     assert f"terraform state pull > {file}" in str(raised.value.hint)
@@ -112,7 +112,7 @@ def test_a_pulumi_stack_whose_last_update_was_interrupted(aws: Aws, network: Net
 
 @pytest.mark.parametrize("resources", [[], stack(None), stack([SECRET]), stack({"vpc": "x"})])
 def test_a_pulumi_stack_that_lacks_its_outputs(tmp_path: Path, resources: list[object]) -> None:
-    found = from_pulumi(pulumi(tmp_path / "dev.json", resources=resources))
+    found = read_pulumi(pulumi(tmp_path / "dev.json", resources=resources))
 
     assert found.broken == ("outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing")
 
@@ -133,7 +133,7 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
     file.write_text(json.dumps(content))
 
     with pytest.raises(NetworkingError) as raised:
-        from_pulumi(file)
+        read_pulumi(file)
 
     assert str(raised.value).endswith("it is neither a Pulumi checkpoint nor an export")
     assert "pulumi stack export > " in str(raised.value.hint)
@@ -142,7 +142,7 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
 # -- any file ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("read", [from_terraform, from_pulumi])
+@pytest.mark.parametrize("read", [read_terraform, read_pulumi])
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -155,7 +155,7 @@ def test_what_is_neither_checkpoint_nor_export_is_refused(tmp_path: Path, conten
     ids=["empty", "torn", "binary", "deep", "a list"],
 )
 def test_a_malformed_file_is_named_and_never_shown(
-    tmp_path: Path, read: Callable[[Path], Found], content: bytes, why: str
+    tmp_path: Path, read: Callable[[Path], NetworkIds], content: bytes, why: str
 ) -> None:
     file = tmp_path / "state"
     file.write_bytes(content)
@@ -172,12 +172,12 @@ def test_a_malformed_file_is_named_and_never_shown(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NetworkingError, match=r"missing\.tfstate cannot be used: it cannot be read: No such file"):
-        from_terraform(tmp_path / "missing.tfstate")
+        read_terraform(tmp_path / "missing.tfstate")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(NetworkingError, match=r"cannot be read: Is a directory"):
-        from_pulumi(tmp_path)
+        read_pulumi(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["terraform", "pulumi"])

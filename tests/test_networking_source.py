@@ -15,7 +15,7 @@ from moto.cloudformation.models import cloudformation_backends
 from tapctl.aws import Aws
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.networking import resolve
-from tapctl.networking_source import Found, from_cloudformation, from_outputs, from_ssm
+from tapctl.networking_source import NetworkIds, ids_from_outputs, read_cloudformation, read_ssm
 from tests.conftest import ACCOUNT, REGION, Network
 
 
@@ -50,14 +50,14 @@ def make_good_stack(aws: Aws, network: Network) -> None:
 
 def test_a_complete_stack_is_resolved_in_four_calls(aws: Aws, network: Network) -> None:
     make_good_stack(aws, network)
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     contract = resolve(aws, STACK)
 
     assert contract.reference == "cloudformation:networking-test"
     assert contract.vpc_id == network.vpc_id
     assert contract.subnet_ids == tuple(sorted(network.subnet_ids))
-    assert dict(aws.traffic.calls) == {
+    assert dict(aws.call_log.calls) == {
         "cloudformation:DescribeStacks": 1,
         "ec2:DescribeVpcs": 1,
         "ec2:DescribeVpcAttribute": 1,
@@ -66,7 +66,7 @@ def test_a_complete_stack_is_resolved_in_four_calls(aws: Aws, network: Network) 
 
 
 def test_a_missing_stack(aws: Aws) -> None:
-    assert from_cloudformation(aws, STACK.target).broken == ("stack: networking-test does not exist in us-east-1",)
+    assert read_cloudformation(aws, STACK.target).broken == ("stack: networking-test does not exist in us-east-1",)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_stack_that_is_whole_after_a_change_is_complete(aws: Aws, status: str)
     make_stack(aws, VpcId="vpc-0a", PrivateSubnetIds="subnet-0a,subnet-0b")
     cloudformation_backends[ACCOUNT][REGION].get_stack(STACK.target).status = status
 
-    assert from_cloudformation(aws, STACK.target) == Found("vpc-0a", ("subnet-0a", "subnet-0b"))
+    assert read_cloudformation(aws, STACK.target) == NetworkIds("vpc-0a", ("subnet-0a", "subnet-0b"))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_stack_that_is_not_complete(aws: Aws, status: str) -> None:
     make_stack(aws, VpcId="vpc-0a", PrivateSubnetIds="subnet-0a,subnet-0b")
     cloudformation_backends[ACCOUNT][REGION].get_stack(STACK.target).status = status
 
-    assert from_cloudformation(aws, STACK.target).broken == (f"stack: networking-test is {status}, not complete",)
+    assert read_cloudformation(aws, STACK.target).broken == (f"stack: networking-test is {status}, not complete",)
 
 
 def test_a_failed_stack_without_outputs_names_all_of_it(aws: Aws) -> None:
@@ -117,13 +117,13 @@ def test_a_failed_stack_without_outputs_names_all_of_it(aws: Aws) -> None:
 def test_a_stack_that_lacks_its_subnets(aws: Aws) -> None:
     make_stack(aws, VpcId="vpc-0a")
 
-    assert from_cloudformation(aws, STACK.target) == Found("vpc-0a", (), ("outputs: PrivateSubnetIds is missing",))
+    assert read_cloudformation(aws, STACK.target) == NetworkIds("vpc-0a", (), ("outputs: PrivateSubnetIds is missing",))
 
 
 def test_a_stack_that_lacks_its_vpc(aws: Aws) -> None:
     make_stack(aws, PrivateSubnetIds="subnet-0a")
 
-    assert from_cloudformation(aws, STACK.target) == Found("", ("subnet-0a",), ("outputs: VpcId is missing",))
+    assert read_cloudformation(aws, STACK.target) == NetworkIds("", ("subnet-0a",), ("outputs: VpcId is missing",))
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def test_aws_own_reason_for_a_failed_stack_is_told(aws: Aws) -> None:
     failed = {"StackStatus": "CREATE_FAILED", "StackStatusReason": "too many VPCs"}
 
     with answering(aws, 200, {"Stacks": [failed]}):
-        found = from_cloudformation(aws, STACK.target)
+        found = read_cloudformation(aws, STACK.target)
 
     assert found.broken[0] == "stack: networking-test is CREATE_FAILED (too many VPCs), not complete"
 
@@ -172,13 +172,13 @@ def put(aws: Aws, name: str, value: str, type_: Literal["String", "StringList", 
 def test_parameters_are_resolved_in_four_calls(aws: Aws, network: Network) -> None:
     put(aws, "VpcId", network.vpc_id)
     put(aws, "PrivateSubnetIds", ",".join(network.subnet_ids), "StringList")
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
 
     contract = resolve(aws, PATH)
 
     assert contract.reference == "ssm:/networking/test"
     assert contract.subnet_ids == tuple(sorted(network.subnet_ids))
-    assert aws.traffic.calls.total() == 4
+    assert aws.call_log.calls.total() == 4
 
 
 @pytest.mark.parametrize(
@@ -188,18 +188,18 @@ def test_parameters_are_found_in_each_spelling(aws: Aws, vpc: str, subnets: str)
     put(aws, vpc, "vpc-0a")
     put(aws, subnets, "subnet-0a,subnet-0b")
 
-    assert from_ssm(aws, PATH.target) == Found("vpc-0a", ("subnet-0a", "subnet-0b"))
+    assert read_ssm(aws, PATH.target) == NetworkIds("vpc-0a", ("subnet-0a", "subnet-0b"))
 
 
 @pytest.mark.parametrize("path", ["networking/test", "/networking/test/"])
 def test_a_path_is_found_with_or_without_its_outer_slashes(aws: Aws, path: str) -> None:
     put(aws, "VpcId", "vpc-0a")
 
-    assert from_ssm(aws, path).vpc_id == "vpc-0a"
+    assert read_ssm(aws, path).vpc_id == "vpc-0a"
 
 
 def test_missing_parameters(aws: Aws) -> None:
-    assert from_ssm(aws, PATH.target).broken == (
+    assert read_ssm(aws, PATH.target).broken == (
         "outputs: /networking/test/VpcId is missing",
         "outputs: /networking/test/PrivateSubnetIds is missing",
     )
@@ -209,7 +209,7 @@ def test_a_secure_string_is_named_and_not_shown(aws: Aws) -> None:
     put(aws, "VpcId", "hidden-value", "SecureString")
     put(aws, "PrivateSubnetIds", "subnet-0a", "StringList")
 
-    lines = from_ssm(aws, PATH.target).broken
+    lines = read_ssm(aws, PATH.target).broken
 
     assert lines == (
         "outputs: the parameter /networking/test/VpcId is a SecureString; ids go into String or StringList",
@@ -223,7 +223,7 @@ def test_a_secure_string_is_named_and_not_shown(aws: Aws) -> None:
 
 @pytest.mark.parametrize("value", ["sg-0123abcd", "subnet-0123abcd", 7, {"secret": "x"}, ["vpc-0123abcd"]])
 def test_a_vpc_output_that_is_no_vpc_id(value: object) -> None:
-    found = from_outputs({"VpcId": value, "PrivateSubnetIds": "subnet-0a"})
+    found = ids_from_outputs({"VpcId": value, "PrivateSubnetIds": "subnet-0a"})
 
     assert found.broken == ("outputs: VpcId is not the id of a VPC (vpc-…)",)
     assert found.vpc_id == ""
@@ -231,14 +231,14 @@ def test_a_vpc_output_that_is_no_vpc_id(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["vpc-0a", "subnet-0a;subnet-0b", 7, {"secret": "x"}, ["subnet-0a", 7], "subnet-0a,"])
 def test_a_subnets_output_that_is_no_list_of_subnet_ids(value: object) -> None:
-    found = from_outputs({"VpcId": "vpc-0a", "PrivateSubnetIds": value})
+    found = ids_from_outputs({"VpcId": "vpc-0a", "PrivateSubnetIds": value})
 
     assert found.broken == ("outputs: PrivateSubnetIds is not a list of ids of subnets (subnet-…)",)
     assert found.subnet_ids == ()
 
 
 def test_blanks_and_repetitions_in_a_list_do_no_harm() -> None:
-    found = from_outputs({"VpcId": " vpc-0a\n", "PrivateSubnetIds": "subnet-0b, subnet-0a,subnet-0b"})
+    found = ids_from_outputs({"VpcId": " vpc-0a\n", "PrivateSubnetIds": "subnet-0b, subnet-0a,subnet-0b"})
 
     assert found.vpc_id == "vpc-0a"
     assert found.subnet_ids == ("subnet-0a", "subnet-0b")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tapctl.config import load_all
-from tapctl.config_problems import keys
+from tapctl.config_problems import allowed_keys
 from tapctl.config_schema import EnvironmentFile
-from tapctl.parity import ALLOWED_KEYS, Recorded, compare, compare_manifests
+from tapctl.parity import ALLOWED_KEYS, RecordedSpecs, compare, compare_manifests
 from tests.config_folder import SHIPPED, Folder
 
 # -- configurations ---------------------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def test_the_shipped_environments_differ_only_in_what_may() -> None:
 
 def test_what_may_differ_is_what_an_environments_file_may_hold() -> None:
     ids = {"network.vpc_id", "network.private_subnet_ids"}
-    assert set(keys(EnvironmentFile)) - ids == ALLOWED_KEYS
+    assert set(allowed_keys(EnvironmentFile)) - ids == ALLOWED_KEYS
 
 
 def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ KEY = "0a1b2c3d-0000-4000-8000-00000000000"
 
 def recorded(
     environment: str, *, suffix: str = "", account: str = "123456789012", region: str = "us-east-1", instances: int = 1
-) -> Recorded:
+) -> RecordedSpecs:
     """A small stack as it is recorded. Everything AWS numbers differs from one environment to the next."""
     suffix = suffix or environment
     digit = len(environment)
@@ -129,10 +129,10 @@ def recorded(
             "dimensions": {"DBInstanceIdentifier": f"{cluster}-{index}"},
             "alarm_actions": [topic],
         }
-    return Recorded(environment, suffix, account, region, specs)
+    return RecordedSpecs(environment, suffix, account, region, specs)
 
 
-def three() -> dict[str, Recorded]:
+def three() -> dict[str, RecordedSpecs]:
     return {
         "dev": recorded("dev", region="us-east-2"),
         "staging": recorded("staging", account="210987654321", region="us-west-2"),
@@ -173,7 +173,7 @@ def test_another_partition_is_no_difference() -> None:
 
 def test_addresses_may_come_without_their_suffix() -> None:
     records = {
-        name: Recorded(name, name, "1" * 12, "us-east-1", {"log-group/x": {"retention_days": 30}}) for name in "ab"
+        name: RecordedSpecs(name, name, "1" * 12, "us-east-1", {"log-group/x": {"retention_days": 30}}) for name in "ab"
     }
     assert compare_manifests(records).holds
 
@@ -205,7 +205,7 @@ LAMBDA, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluste
 def test_any_other_field_is_none_that_may_differ(address: str, field: str, value: Any, told: str) -> None:
     records = three()
     specs = {**records["dev"].specs, address: {**records["dev"].specs[address], field: value}}
-    records["dev"] = Recorded("dev", "dev", "123456789012", "us-east-2", specs)
+    records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
     parity = compare_manifests(records)
     assert not parity.holds
     assert f"{address.removesuffix('dev')}<name> {told}" in parity.disallowed
@@ -214,7 +214,7 @@ def test_any_other_field_is_none_that_may_differ(address: str, field: str, value
 def test_a_resource_that_one_environment_lacks_is_none_that_may_differ() -> None:
     records = three()
     specs = {address: spec for address, spec in records["dev"].specs.items() if address != CLUSTER}
-    records["dev"] = Recorded("dev", "dev", "123456789012", "us-east-2", specs)
+    records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
     missing = {"dev": None, "staging": "there", "prod": "there"}
     assert compare_manifests(records).disallowed == {"db-cluster/db-cluster-<name>": missing}
 
@@ -227,7 +227,7 @@ def test_no_instance_at_all_is_none_that_may_differ() -> None:
 def test_an_instance_without_its_alarm_is_no_allowed_difference() -> None:
     records = three()
     specs = {here: spec for here, spec in records["prod"].specs.items() if "db-cpu-1" not in here}
-    records["prod"] = Recorded("prod", "prod", "123456789012", "us-east-1", specs)
+    records["prod"] = RecordedSpecs("prod", "prod", "123456789012", "us-east-1", specs)
     assert set(compare_manifests(records).disallowed) == set(), "no environment has that alarm"
     records["staging"] = recorded("staging", account="210987654321", region="us-west-2", instances=2)
     assert set(compare_manifests(records).disallowed) == {"cloudwatch-alarm/db-cpu-1-<name>"}
@@ -237,7 +237,7 @@ def test_a_difference_is_shown_as_it_is_recorded() -> None:
     records = {"dev": recorded("dev"), "prod": recorded("prod")}
     address = "log-group//aws/lambda/payment-processor-dev"
     specs = {**records["dev"].specs, address: {"retention_days": 30, "kms_key_arn": ""}}
-    records["dev"] = Recorded("dev", "dev", "123456789012", "us-east-1", specs)
+    records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-1", specs)
     told = compare_manifests(records).disallowed["log-group//aws/lambda/payment-processor-<name> kms_key_arn"]
     assert told == {"dev": "", "prod": f"arn:aws:kms:us-east-1:123456789012:key/{KEY}4"}
 

@@ -7,8 +7,8 @@ import pytest
 from tapctl.engine.model import address
 from tapctl.manifest.entry import Entry, Manifest, Phase, empty
 from tapctl.names import Names
-from tapctl.networking import Arrivals
-from tapctl.verbs.planning import still_to_come
+from tapctl.networking import AddressDemand
+from tapctl.verbs.planning import address_demand
 from tests.conftest import ACCOUNT, REGION
 
 FUNCTION = ("lambda-function", "payment-processor-prod")
@@ -26,13 +26,13 @@ def recording(*made: tuple[str, str], making: tuple[str, str] | None = None) -> 
 @pytest.mark.parametrize(
     ("manifest", "arrivals"),
     [
-        (recording(), Arrivals(function=True, instances=2)),
-        (recording(("kms-key", "alias/db-key-prod")), Arrivals(function=True, instances=2)),
-        (recording(FUNCTION), Arrivals(function=False, instances=2)),
-        (recording(FUNCTION, FIRST, making=SECOND), Arrivals(function=False, instances=1)),
-        (recording(FIRST, SECOND, ("db-instance", "db-cluster-prod-2")), Arrivals(function=True, instances=0)),
-        (recording(FUNCTION, FIRST, SECOND), Arrivals(function=False, instances=0)),
+        (recording(), AddressDemand(function=True, instances=2)),
+        (recording(("kms-key", "alias/db-key-prod")), AddressDemand(function=True, instances=2)),
+        (recording(FUNCTION), AddressDemand(function=False, instances=2)),
+        (recording(FUNCTION, FIRST, making=SECOND), AddressDemand(function=False, instances=1)),
+        (recording(FIRST, SECOND, ("db-instance", "db-cluster-prod-2")), AddressDemand(function=True, instances=0)),
+        (recording(FUNCTION, FIRST, SECOND), AddressDemand(function=False, instances=0)),
     ],
 )
-def test_only_what_was_made_has_its_addresses_already(manifest: Manifest, arrivals: Arrivals) -> None:
-    assert still_to_come(manifest, Names("prod", ACCOUNT, REGION), 2) == arrivals
+def test_only_what_was_made_has_its_addresses_already(manifest: Manifest, arrivals: AddressDemand) -> None:
+    assert address_demand(manifest, Names("prod", ACCOUNT, REGION), 2) == arrivals

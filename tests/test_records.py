@@ -7,8 +7,8 @@ import pytest
 from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Entry, Manifest, Phase, empty
 from tapctl.reconcilers import registry
-from tapctl.records import facets_of, likeness, looks_of
-from tapctl.verbs.applying import departures
+from tapctl.records import observations_for, recorded_spec, subresources_of
+from tapctl.verbs.applying import planned_deletions
 
 CLUSTER, ROTATION = "db-cluster/db-cluster-dev", "secret-rotation/db-cluster-dev"
 RULES, GROUP = "security-group-rules/db-sg-dev", "security-group/db-sg-dev"
@@ -27,31 +27,31 @@ def test_a_record_in_another_form_than_this_tapctls_is_like_nothing() -> None:
     group = registry()["security-group"]
     spec = {"description": "d", "vpc_id": "vpc-1", "tags": {}}
     known = recorded(GROUP, **spec).entries[GROUP]
-    assert likeness(known, group) == group.spec(**spec)
-    assert likeness(recorded(GROUP, **spec, colour="red").entries[GROUP], group) is None
+    assert recorded_spec(known, group) == group.spec(**spec)
+    assert recorded_spec(recorded(GROUP, **spec, colour="red").entries[GROUP], group) is None
 
 
 def test_what_dies_with_its_parent_is_forgotten_with_it() -> None:
     manifest = recorded(CLUSTER, ROTATION, RULES, GROUP)
-    assert facets_of(manifest.entries[CLUSTER], manifest, registry()) == (ROTATION,)
-    assert facets_of(manifest.entries[GROUP], manifest, registry()) == (), "rules are removed by themselves"
+    assert subresources_of(manifest.entries[CLUSTER], manifest, registry()) == (ROTATION,)
+    assert subresources_of(manifest.entries[GROUP], manifest, registry()) == (), "rules are removed by themselves"
 
 
 def test_what_goes_with_another_has_no_step_of_its_own() -> None:
-    leaving, removals = departures([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
+    leaving, removals = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
     assert set(leaving) == {one.address for one in removals} == {CLUSTER, RULES}
-    assert leaving[CLUSTER].facets == (ROTATION,)
+    assert leaving[CLUSTER].subresources == (ROTATION,)
     # Without its parent it goes by itself.
-    assert set(departures([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
+    assert set(planned_deletions([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
 
 
 def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
     entries = recorded(CLUSTER, GROUP).entries
     kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
-    assert [one.address for one in looks_of(kept, registry())] == [CLUSTER]
+    assert [one.address for one in observations_for(kept, registry())] == [CLUSTER]
 
 
 def test_what_only_a_newer_tapctl_knows_is_told_as_that() -> None:
     manifest = recorded(CLUSTER, "db-proxy/db-cluster-dev")
     with pytest.raises(ManifestError, match="db-proxy/db-cluster-dev"):
-        facets_of(manifest.entries[CLUSTER], manifest, registry())
+        subresources_of(manifest.entries[CLUSTER], manifest, registry())

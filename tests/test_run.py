@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws, Identity, Target
-from tapctl.command import Options
+from tapctl.aws import Aws, Connection, Identity
+from tapctl.command import Invocation
 from tapctl.config import load
 from tapctl.errors import WrongTarget
 from tapctl.manifest.store import open_store
-from tapctl.render.terminal import choose
-from tapctl.run import Run, run_id, short
+from tapctl.render.terminal import choose_screen
+from tapctl.run import Session, run_id, short_identity
 from tests.manifest.examples import entry, manifest
 
 
@@ -25,10 +25,10 @@ from tests.manifest.examples import entry, manifest
     ],
 )
 def test_who_we_are_is_said_in_a_word(who: str, said: str) -> None:
-    assert short(Identity("1", f"arn:aws:{who}")) == said
+    assert short_identity(Identity("1", f"arn:aws:{who}")) == said
 
 
-REAL, EMBEDDED = Target("us-east-2"), Target("us-east-2", endpoint_url="http://127.0.0.1:1")
+REAL, EMBEDDED = Connection("us-east-2"), Connection("us-east-2", endpoint_url="http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ REAL, EMBEDDED = Target("us-east-2"), Target("us-east-2", endpoint_url="http://1
 def test_what_was_recorded_of_the_embedded_aws_is_not_taken_for_the_real_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    targets: tuple[Target | None, Target],
+    targets: tuple[Connection | None, Connection],
     endpoint: str,
     refused: str,
 ) -> None:
@@ -55,13 +55,13 @@ def test_what_was_recorded_of_the_embedded_aws_is_not_taken_for_the_real_one(
     store, record = open_store(str(tmp_path), None), manifest(entry(), run=run_id(Aws(written)) if written else "")
     store.write(record, None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    screen = choose(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     aws = Aws(mine)
     aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
-    run = Run(Options("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store, run_id(aws))
+    run = Session(Invocation("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store, run_id(aws))
     if not refused:
-        assert run.recorded()[0] == record
+        assert run.load_manifest()[0] == record
         return
     with pytest.raises(WrongTarget, match=refused) as told:
-        run.recorded()
+        run.load_manifest()
     assert "another --state" in str(told.value.hint)

@@ -8,9 +8,9 @@ import pytest
 from botocore import exceptions as bc
 from botocore.parsers import ResponseParserError
 
-from tapctl.aws import Aws, Target
-from tapctl.errors import AwsError, AwsLost, AwsRefused, LockHeld, NotYet, Patience, WrongTarget
-from tapctl.traffic import IN_FLIGHT, is_change, translate
+from tapctl.aws import Aws, Connection
+from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, LockHeld, NotYet, Patience, WrongTarget
+from tapctl.traffic import IN_FLIGHT, is_change, to_tapctl_error
 from tests.conftest import CREDENTIALS, REGION
 from tests.endpoint import Answer, Endpoint, endpoint, identity, refusal
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("measured")
 
 
 def to(there: Endpoint) -> Aws:
-    return Aws(Target(region=REGION, endpoint_url=there.url, credentials=CREDENTIALS))
+    return Aws(Connection(region=REGION, endpoint_url=there.url, credentials=CREDENTIALS))
 
 
 # -- bounded and counted ---------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_the_state_store_waits_for_nobody() -> None:
             for one in callers:
                 one.join()
 
-    assert door.traffic.calls["s3:DeleteObjects"] == 1
+    assert door.call_log.calls["s3:DeleteObjects"] == 1
 
 
 # -- the guard -------------------------------------------------------------------------------------------------------
@@ -81,12 +81,12 @@ def test_a_guard_is_asked_right_before_each_sending_of_a_change(monkeypatch: pyt
     asked: list[int] = []
     with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
         door = to(there)
-        door.traffic.guard = lambda: asked.append(len(there.heard))
-        with pytest.raises(AwsLost):
+        door.call_log.guard = lambda: asked.append(len(there.heard))
+        with pytest.raises(AwsNoAnswer):
             door.sns.create_topic(Name="a")
-        with pytest.raises(AwsLost):
+        with pytest.raises(AwsNoAnswer):
             door.sns.list_topics()
-        with pytest.raises(AwsLost):
+        with pytest.raises(AwsNoAnswer):
             door.sts.get_caller_identity()
 
     # Before each of the SDK's four attempts, and for nothing that changes nothing.
@@ -104,12 +104,12 @@ def test_a_change_the_guard_is_not_sure_of_is_not_sent_and_may_have_been_done_be
 
     with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
         door = to(there)
-        door.traffic.guard = unsure
-        with pytest.raises(AwsLost, match="NotSent on sns:CreateTopic: the lock could not be renewed for 50 s"):
+        door.call_log.guard = unsure
+        with pytest.raises(AwsNoAnswer, match="NotSent on sns:CreateTopic: the lock could not be renewed for 50 s"):
             door.sns.create_topic(Name="a")
 
     assert len(there.heard) == 1
-    assert door.traffic.in_flight == []
+    assert door.call_log.in_flight == []
 
 
 def test_a_change_the_guard_refuses_is_not_sent() -> None:
@@ -118,29 +118,29 @@ def test_a_change_the_guard_refuses_is_not_sent() -> None:
 
     with endpoint(lambda _: Answer(200, "{}")) as there:
         door = to(there)
-        door.traffic.guard = lost
+        door.call_log.guard = lost
         with pytest.raises(LockHeld, match="taken away"):
-            door.kms_once.create_key()
+            door.kms_without_retries.create_key()
 
     assert there.heard == []
 
 
 def test_calls_changes_and_what_was_accepted_are_counted(aws: Aws) -> None:
-    aws.traffic.calls.clear()
+    aws.call_log.calls.clear()
     aws.ec2.describe_vpcs()
     aws.sns.create_topic(Name="a")
     aws.s3.create_bucket(Bucket="records")
     with pytest.raises(AwsRefused):
         aws.iam.delete_role(RoleName="nobody")
 
-    assert dict(aws.traffic.calls) == {
+    assert dict(aws.call_log.calls) == {
         "ec2:DescribeVpcs": 1,
         "sns:CreateTopic": 1,
         "s3:CreateBucket": 1,
         "iam:DeleteRole": 1,
     }
-    assert dict(aws.traffic.changes) == {"sns:CreateTopic": 1, "iam:DeleteRole": 1}
-    assert aws.traffic.accepted == 1
+    assert dict(aws.call_log.changes) == {"sns:CreateTopic": 1, "iam:DeleteRole": 1}
+    assert aws.call_log.accepted == 1
 
 
 def test_every_page_is_a_call(aws: Aws) -> None:
@@ -149,7 +149,7 @@ def test_every_page_is_a_call(aws: Aws) -> None:
 
     pages = aws.pages(aws.ssm.get_paginator("get_parameters_by_path"), Path="/x", PaginationConfig={"PageSize": 1})
 
-    assert aws.traffic.calls["ssm:GetParametersByPath"] == len(pages) > 1
+    assert aws.call_log.calls["ssm:GetParametersByPath"] == len(pages) > 1
 
 
 @pytest.mark.parametrize(
@@ -187,17 +187,17 @@ def client_error(code: str | None, status: int, message: str | None = "no") -> b
         ("AccessDeniedException", 400, AwsRefused),
         ("LimitExceededException", 400, AwsRefused),
         ("ExpiredToken", 403, AwsRefused),
-        ("ThrottlingException", 400, AwsLost),
-        ("Throttling", 400, AwsLost),
-        ("RequestLimitExceeded", 503, AwsLost),
-        ("TooManyRequestsException", 429, AwsLost),
-        ("InternalFailure", 500, AwsLost),
-        ("ServiceUnavailable", 503, AwsLost),
-        ("RequestTimeout", 400, AwsLost),
+        ("ThrottlingException", 400, AwsNoAnswer),
+        ("Throttling", 400, AwsNoAnswer),
+        ("RequestLimitExceeded", 503, AwsNoAnswer),
+        ("TooManyRequestsException", 429, AwsNoAnswer),
+        ("InternalFailure", 500, AwsNoAnswer),
+        ("ServiceUnavailable", 503, AwsNoAnswer),
+        ("RequestTimeout", 400, AwsNoAnswer),
     ],
 )
 def test_an_answer_is_a_no_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
-    ours = translate("kms", "CreateKey", client_error(code, status))
+    ours = to_tapctl_error("kms", "CreateKey", client_error(code, status))
 
     assert type(ours) is kind
     assert str(ours) == f"{code} on kms:CreateKey: no (request r-1)"
@@ -205,7 +205,7 @@ def test_an_answer_is_a_no_or_no_answer(code: str, status: int, kind: type[AwsEr
 
 def test_an_answer_that_says_nothing_is_still_one() -> None:
     for error in (client_error(None, 400, None), bc.ClientError({}, "CreateKey")):
-        ours = translate("kms", "CreateKey", error)
+        ours = to_tapctl_error("kms", "CreateKey", error)
         assert isinstance(ours, AwsRefused)
         assert (ours.aws_code, ours.message) == ("Unknown", "no message")
 
@@ -224,9 +224,9 @@ def test_an_answer_that_says_nothing_is_still_one() -> None:
     ],
 )
 def test_a_broken_conversation_is_no_answer(error: Exception) -> None:
-    ours = translate("rds", "DescribeDBClusters", error)
+    ours = to_tapctl_error("rds", "DescribeDBClusters", error)
 
-    assert isinstance(ours, AwsLost)
+    assert isinstance(ours, AwsNoAnswer)
     assert ours.aws_code == type(error).__name__
 
 
@@ -248,15 +248,15 @@ def test_a_broken_conversation_is_no_answer(error: Exception) -> None:
     ],
 )
 def test_missing_credentials_are_the_wrong_target(error: Exception) -> None:
-    ours = translate("sts", "GetCallerIdentity", error)
+    ours = to_tapctl_error("sts", "GetCallerIdentity", error)
 
     assert isinstance(ours, WrongTarget)
     assert type(error).__name__ in str(ours.evidence)
 
 
 def test_a_bug_of_ours_is_not_translated() -> None:
-    assert translate("iam", "GetRole", bc.ParamValidationError(report="x")) is None
-    assert translate("iam", "GetRole", KeyError("x")) is None
+    assert to_tapctl_error("iam", "GetRole", bc.ParamValidationError(report="x")) is None
+    assert to_tapctl_error("iam", "GetRole", KeyError("x")) is None
 
 
 def test_what_botocore_raised_does_not_travel_along() -> None:
@@ -270,5 +270,5 @@ def test_what_botocore_raised_does_not_travel_along() -> None:
 
 @pytest.mark.parametrize("told", [Answer(0), Answer(200, "<html>")])
 def test_an_answer_that_breaks_off_or_is_no_answer_is_lost(told: Answer) -> None:
-    with endpoint(lambda _: told) as there, pytest.raises(AwsLost):
+    with endpoint(lambda _: told) as there, pytest.raises(AwsNoAnswer):
         to(there).client("iam", retries=False).list_users()

@@ -27,14 +27,14 @@ def test_the_end_of_one_is_not_the_end_of_another_of_the_same_name() -> None:
         }
         for one in calls.values():
             one.start()
-        while len(door.traffic.in_flight) < len(calls):
+        while len(door.call_log.in_flight) < len(calls):
             time.sleep(0.01)
         first.set()
         calls["one"].join()
-        assert door.traffic.in_flight == ["iam:DeleteRole"]
+        assert door.call_log.in_flight == ["iam:DeleteRole"]
         second.set()
         calls["two"].join()
-    assert door.traffic.in_flight == []
+    assert door.call_log.in_flight == []
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -42,7 +42,7 @@ def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) ->
     during: list[set[str]] = []
 
     def note(body: str) -> Answer:
-        during.append(set(door.traffic.in_flight))
+        during.append(set(door.call_log.in_flight))
         return refusal("NoSuchEntity") if refused or "GetRole" in body else Answer(200, "<DeleteRoleResponse/>")
 
     with endpoint(note) as there:
@@ -53,4 +53,4 @@ def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) ->
             door.iam.get_role(RoleName="x")
 
     assert during == [{"iam:DeleteRole"}, set()]
-    assert door.traffic.in_flight == []
+    assert door.call_log.in_flight == []

@@ -55,8 +55,8 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     impact: Impact = Impact.NONE
     pending: Mapping[str, Pending] = field(default_factory=dict)
-    unread: Mapping[str, str] = field(default_factory=dict)
-    unexpected: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    foreign_members: tuple[str, ...] = ()
     """Residents that are not ours: reported, never touched."""
     note: str = ""
     removed_outside: bool = False

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tapctl.errors import Patience
 
-FIRST_LOOK_S = 0.25
+FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
 
 
@@ -35,9 +35,9 @@ class WallClock:
         stop.wait(seconds)
 
 
-def pause_before_look(waited_s: float) -> float:
+def pause_before_observe(waited_s: float) -> float:
     """Seconds until the next look: never more than 5 % late, never more than 15 s, and never all at once."""
-    return min(max(FIRST_LOOK_S, 0.05 * waited_s), LONGEST_PAUSE_S) * _jitter()
+    return min(max(FIRST_PAUSE_S, 0.05 * waited_s), LONGEST_PAUSE_S) * _jitter()
 
 
 def pause_before_step(waited_s: float) -> float:
@@ -49,6 +49,6 @@ def _jitter() -> float:
     return random.uniform(0.9, 1.0)  # noqa: S311 -- spreads calls in time, guards nothing
 
 
-def limit(patience: Patience, longest_s: float) -> float:
+def patience_limit(patience: Patience, longest_s: float) -> float:
     """How many seconds a "not yet" of this kind is believed."""
     return longest_s if patience is Patience.LONG else float(patience.value or 0)

@@ -11,21 +11,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from tapctl.engine.diff import details, same
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Absent, Seen, Unreadable
+from tapctl.engine.observe import Absent, Observations, Unreadable
 from tapctl.manifest.entry import Entry, Phase
 
-WHOLE = "*"
+WHOLE_RESOURCE = "*"
 """The field of a finding that is about the whole resource."""
 
 
-HALF_GONE: Final = "its removal was interrupted; run the same command again"
-_HALF_DONE: Final = {
+DELETE_INTERRUPTED: Final = "its removal was interrupted; run the same command again"
+_INTERRUPTED: Final = {
     Phase.MAKING: "apply was interrupted; run it again",
-    Phase.LEAVING: HALF_GONE,
+    Phase.LEAVING: DELETE_INTERRUPTED,
 }
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     """What a finding says. What has no finding is as it was."""
 
     DRIFT = "DRIFT"
@@ -42,7 +42,7 @@ class Finding:
     address: str
     type: str
     field: str
-    state: State
+    state: FindingState
     recorded: Any = None
     live: Any = None
     note: str = ""
@@ -58,17 +58,17 @@ class Report:
     """How many of them were not compared."""
     resources: int
 
-    def count(self, *states: State) -> int:
+    def count(self, *states: FindingState) -> int:
         """How many resources have a finding in one of these states."""
         return len({one.address for one in self.findings if one.state in states})
 
     @property
     def drifted(self) -> int:
         """Resources that are not as recorded: changed, missing, or with something unexpected in them."""
-        return self.count(State.DRIFT, State.MISSING, State.UNEXPECTED)
+        return self.count(FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
-def compare_with_record(entries: Mapping[str, Entry], seen: Seen) -> Report:
+def detect_drift(entries: Mapping[str, Entry], seen: Observations) -> Report:
     """Compare each recorded thing, field by field, with what was seen."""
     findings: list[Finding] = []
     fields = unchecked = 0
@@ -77,9 +77,9 @@ def compare_with_record(entries: Mapping[str, Entry], seen: Seen) -> Report:
         found = list(_findings(entry, seen[here], entries))
         findings += found
         fields += len(entry.spec)
-        missed = {one.field for one in found if one.state is State.UNKNOWN and one.field in entry.spec}
+        missed = {one.field for one in found if one.state is FindingState.UNKNOWN and one.field in entry.spec}
         # Of what is missing, or half made or half gone, no field was compared.
-        whole = any(one.field == WHOLE for one in found)
+        whole = any(one.field == WHOLE_RESOURCE for one in found)
         unchecked += len(entry.spec) if whole else len(missed)
     return Report(tuple(findings), fields, unchecked, len(looked_at))
 
@@ -89,25 +89,27 @@ def _findings(
 ) -> Iterator[Finding]:
     here, type_ = entry.address, entry.type
     if isinstance(sight, Unreadable):
-        yield Finding(here, type_, WHOLE, State.UNKNOWN, note=f"{sight.action} denied")
+        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.UNKNOWN, note=f"{sight.action} denied")
         return
-    if entry.phase in _HALF_DONE:
-        yield Finding(here, type_, WHOLE, State.PENDING, note=_HALF_DONE[entry.phase])
+    if entry.phase in _INTERRUPTED:
+        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.PENDING, note=_INTERRUPTED[entry.phase])
         yield from _unexpected(entry, sight, entries)
         return
     if isinstance(sight, Absent) and _goes_with_another(entry, entries):
-        yield Finding(here, type_, WHOLE, State.PENDING, note=HALF_GONE)
+        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.PENDING, note=DELETE_INTERRUPTED)
         return
-    if isinstance(sight, Absent) or sight.going:
+    if isinstance(sight, Absent) or sight.deleting:
         status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
-        yield Finding(here, type_, WHOLE, State.MISSING, note=status)
+        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.MISSING, note=status)
         return
     live_outputs = sight.outputs.model_dump() if sight.outputs is not None else {}
     for name, recorded in sorted((entry.outputs or {}).items()):
         if live_outputs and live_outputs.get(name) != recorded:
-            yield Finding(here, type_, name, State.DRIFT, recorded, live_outputs.get(name), "replaced outside")
-    if sight.failed is not None:
-        yield Finding(here, type_, "status", State.DRIFT, "available", sight.status, f"AWS gave it up: {sight.failed}")
+            yield Finding(here, type_, name, FindingState.DRIFT, recorded, live_outputs.get(name), "replaced outside")
+    if sight.failure is not None:
+        yield Finding(
+            here, type_, "status", FindingState.DRIFT, "available", sight.status, f"AWS gave it up: {sight.failure}"
+        )
     for name in type(sight.spec).model_fields:
         yield from _field(entry, name, sight)
     yield from _unexpected(entry, sight, entries)
@@ -120,26 +122,26 @@ def _goes_with_another(entry: Entry, entries: Mapping[str, Entry]) -> bool:
 
 
 def _unexpected(entry: Entry, sight: Observed[Any, Any] | Absent, entries: Mapping[str, Entry]) -> Iterator[Finding]:
-    residents = sight.residents if isinstance(sight, Observed) else frozenset()
+    residents = sight.members if isinstance(sight, Observed) else frozenset()
     for there in sorted(residents - entries.keys()):
         note = "not ours; it is never removed"
-        yield Finding(entry.address, entry.type, "members", State.UNEXPECTED, None, there, note)
+        yield Finding(entry.address, entry.type, "members", FindingState.UNEXPECTED, None, there, note)
 
 
 def _field(entry: Entry, name: str, sight: Observed[Any, Any]) -> Iterator[Finding]:
     here, type_, spec = entry.address, entry.type, type(sight.spec)
-    if name in sight.unread:
-        yield Finding(here, type_, name, State.UNKNOWN, note=f"{sight.unread[name]} denied")
+    if name in sight.unreadable:
+        yield Finding(here, type_, name, FindingState.UNKNOWN, note=f"{sight.unreadable[name]} denied")
         return
     if name in sight.pending:
         waiting = sight.pending[name]
-        yield Finding(here, type_, name, State.PENDING, live=waiting.detail, note=f"until {waiting.until}")
+        yield Finding(here, type_, name, FindingState.PENDING, live=waiting.detail, note=f"until {waiting.until}")
     if name not in entry.spec:
         yield Finding(
             here,
             type_,
             name,
-            State.UNKNOWN,
+            FindingState.UNKNOWN,
             note="not recorded by the tapctl that wrote the manifest; apply records it",
         )
         return
@@ -147,14 +149,18 @@ def _field(entry: Entry, name: str, sight: Observed[Any, Any]) -> Iterator[Findi
         recorded = _adapter(spec, name).validate_python(entry.spec[name])
     except ValidationError:
         yield Finding(
-            here, type_, name, State.UNKNOWN, note="recorded in a form this tapctl does not know; apply records it"
+            here,
+            type_,
+            name,
+            FindingState.UNKNOWN,
+            note="recorded in a form this tapctl does not know; apply records it",
         )
         return
     live = getattr(sight.spec, name)
     if same(spec, name, recorded, live):
         return
     for each in details(name, live, recorded):
-        yield Finding(here, type_, each.path, State.DRIFT, each.want, each.have)
+        yield Finding(here, type_, each.path, FindingState.DRIFT, each.want, each.have)
 
 
 def _adapter(spec: type[Spec], name: str) -> TypeAdapter[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 from tapctl.errors import TapctlError
 
 
@@ -43,7 +43,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Known:
+class Released:
     """Its outputs are known (building), or it is going (removing); it is not settled yet."""
 
     address: str
@@ -54,12 +54,12 @@ class Ending:
     """How the work on one resource ended: what was done, why it was kept, and what could not be read back."""
 
     result: Result
-    kept: Kept | None = None
-    unread: tuple[str, ...] = ()
+    retained: Retained | None = None
+    unreadable: tuple[str, ...] = ()
     """The denied actions of fields that could not be read back."""
-    facets: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
     """Recorded facets that went with it."""
-    leaves: tuple[tuple[str, Kept], ...] = ()
+    left_behind: tuple[tuple[str, Retained], ...] = ()
     """What it has left on purpose, by address: a final snapshot."""
 
 
@@ -70,22 +70,22 @@ class Finished:
     address: str
     result: Result
     elapsed_s: float
-    kept: Kept | None = None
+    retained: Retained | None = None
     note: str = ""
-    unread: tuple[str, ...] = ()
-    facets: tuple[str, ...] = ()
-    leaves: tuple[tuple[str, Kept], ...] = ()
+    unreadable: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    left_behind: tuple[tuple[str, Retained], ...] = ()
 
     @property
-    def said(self) -> str:
+    def remark(self) -> str:
         """What is said of it beside its result: until when it is kept and why, or the note."""
-        return f"until {self.kept.until}: {self.kept.why}" if self.kept else self.note
+        return f"until {self.retained.until}: {self.retained.why}" if self.retained else self.note
 
     @property
-    def also(self) -> tuple[Finished, ...]:
+    def accompanied_by(self) -> tuple[Finished, ...]:
         """What ended with it, without a step of its own."""
-        gone = [Finished(here, self.result, self.elapsed_s, note=f"with {self.address}") for here in self.facets]
-        left = [Finished(here, Result.KEPT, self.elapsed_s, kept) for here, kept in self.leaves]
+        gone = [Finished(here, self.result, self.elapsed_s, note=f"with {self.address}") for here in self.subresources]
+        left = [Finished(here, Result.KEPT, self.elapsed_s, kept) for here, kept in self.left_behind]
         return (*gone, *left)
 
 
@@ -102,7 +102,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Left:
+class Detached:
     """It was left, because we were asked to stop."""
 
     address: str
@@ -119,4 +119,4 @@ class Skipped:
     causes: tuple[str, ...]
 
 
-Event = Started | Progress | Known | Finished | Failed | Left | Skipped
+Event = Started | Progress | Released | Finished | Failed | Detached | Skipped

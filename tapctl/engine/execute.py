@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from typing import Final, Literal
 
-from tapctl.engine.events import Ending, Event, Failed, Finished, Known, Left, Progress, Skipped, Started
-from tapctl.engine.graph import Step
-from tapctl.engine.tools import Stopped, Tell
+from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Progress, Released, Skipped, Started
+from tapctl.engine.graph import Node
+from tapctl.engine.tools import Cancelled, Emit
 from tapctl.errors import TapctlError
 
 LEAVE_WITHIN_S: Final = 5.0
 _TICK_S: Final = 0.2
 
-Work = Callable[[str, Tell], Ending]
+Work = Callable[[str, Emit], Ending]
 """Bring the resource at this address there, or take it away; tells progress, returns how it ended."""
 
-_Node = tuple[str, Literal["known", "settled"]]
+_GraphNode = tuple[str, Literal["known", "settled"]]
 
 
 def execute(
-    steps: Iterable[Step], work: Work, stop: threading.Event, *, leave_within_s: float = LEAVE_WITHIN_S
+    steps: Iterable[Node], work: Work, stop: threading.Event, *, leave_within_s: float = LEAVE_WITHIN_S
 ) -> Iterator[Event]:
     """Do the work of all steps, each as soon as what it needs is known and settled.
 
@@ -35,20 +35,20 @@ def execute(
 
 
 class _Execution:
-    def __init__(self, steps: Mapping[str, Step], work: Work, stop: threading.Event, leave_within_s: float) -> None:
+    def __init__(self, steps: Mapping[str, Node], work: Work, stop: threading.Event, leave_within_s: float) -> None:
         self.steps, self.work, self.stop, self.leave_within_s = steps, work, stop, leave_within_s
-        self.order: TopologicalSorter[_Node] = TopologicalSorter()
+        self.order: TopologicalSorter[_GraphNode] = TopologicalSorter()
         for here, step in steps.items():
-            needed: list[_Node] = [(need, "known") for need in step.known]
-            needed += [(need, "settled") for need in step.settled]
+            needed: list[_GraphNode] = [(need, "known") for need in step.after_outputs]
+            needed += [(need, "settled") for need in step.after_settled]
             self.order.add((here, "known"), *needed)
             self.order.add((here, "settled"), (here, "known"))
         self.order.prepare()
         self.inbox: queue.Queue[Event] = queue.Queue()
         self.began: dict[str, float] = {}
         self.running: set[str] = set()
-        self.told: set[_Node] = set()
-        self.ready: set[_Node] = set()
+        self.told: set[_GraphNode] = set()
+        self.ready: set[_GraphNode] = set()
         self.failed: list[str] = []
         self.last: dict[str, Progress] = {}
 
@@ -65,28 +65,28 @@ class _Execution:
             except queue.Empty:
                 continue
             yield event
-            self.take(event)
+            self.on_event(event)
             yield from self.start()
         for here in sorted(self.running):
-            yield self.left(here)
+            yield self.detached(here)
         for here in self.steps:
             if here not in self.began:
                 yield Skipped(here, self.causes(here))
 
-    def take(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         here = event.address
-        if isinstance(event, Known):
-            self.tell(here, "known")
+        if isinstance(event, Released):
+            self.mark(here, "known")
         elif not isinstance(event, Progress):
             self.running.discard(here)
             if isinstance(event, Finished):
-                self.tell(here, "known")
-                self.tell(here, "settled")
+                self.mark(here, "known")
+                self.mark(here, "settled")
             elif isinstance(event, Failed):
                 self.failed.append(here)
 
-    def tell(self, here: str, stage: Literal["known", "settled"]) -> None:
-        node: _Node = (here, stage)
+    def mark(self, here: str, stage: Literal["known", "settled"]) -> None:
+        node: _GraphNode = (here, stage)
         if node in self.told:
             return
         self.told.add(node)
@@ -110,21 +110,21 @@ class _Execution:
                 self.began[here] = time.monotonic()
                 self.running.add(here)
                 yield Started(here)
-                threading.Thread(target=self.one, args=(here,), name=here, daemon=True).start()
+                threading.Thread(target=self.run_one, args=(here,), name=here, daemon=True).start()
 
-    def one(self, here: str) -> None:
+    def run_one(self, here: str) -> None:
         """The thread of one resource: every way it can end is one event in the inbox."""
 
-        def tell(event: Known | Progress) -> None:
+        def emit(event: Released | Progress) -> None:
             if isinstance(event, Progress):
                 self.last[here] = event
             self.inbox.put(event)
 
         try:
-            end = self.work(here, tell)
+            end = self.work(here, emit)
             self.inbox.put(_finished(here, end, self.elapsed(here)))
-        except Stopped:
-            self.inbox.put(self.left(here))
+        except Cancelled:
+            self.inbox.put(self.detached(here))
         except TapctlError as error:
             self.inbox.put(self.failure(here, error))
         except BaseException as error:  # noqa: BLE001 -- a bug ends its own resource only; a thread that dies is waited for
@@ -135,9 +135,9 @@ class _Execution:
             )
             self.inbox.put(self.failure(here, bug))
 
-    def left(self, here: str) -> Left:
+    def detached(self, here: str) -> Detached:
         last = self.last.get(here)
-        return Left(here, last.status, last.at_work) if last else Left(here, "")
+        return Detached(here, last.status, last.at_work) if last else Detached(here, "")
 
     def failure(self, here: str, error: TapctlError) -> Failed:
         last = self.last.get(here)
@@ -152,14 +152,22 @@ class _Execution:
         waits, seen = [here], {here}
         while waits:
             step = self.steps[waits.pop()]
-            new = (step.known | step.settled) - seen
+            new = (step.after_outputs | step.after_settled) - seen
             seen |= new
             waits += new
         return tuple(one for one in self.failed if one in seen)
 
 
 def _finished(here: str, end: Ending, elapsed_s: float) -> Finished:
-    return Finished(here, end.result, elapsed_s, end.kept, unread=end.unread, facets=end.facets, leaves=end.leaves)
+    return Finished(
+        here,
+        end.result,
+        elapsed_s,
+        end.retained,
+        unreadable=end.unreadable,
+        subresources=end.subresources,
+        left_behind=end.left_behind,
+    )
 
 
 def _where(error: BaseException) -> str:

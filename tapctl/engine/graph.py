@@ -87,15 +87,15 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Step:
+class Node:
     """One resource in the graph of an execution: what must be known, and what settled, before it starts."""
 
     address: str
-    known: frozenset[str] = field(default_factory=frozenset)
-    settled: frozenset[str] = field(default_factory=frozenset)
+    after_outputs: frozenset[str] = field(default_factory=frozenset)
+    after_settled: frozenset[str] = field(default_factory=frozenset)
 
 
-def building(resources: Iterable[AnyResource], early: Mapping[str, bool]) -> list[Step]:
+def creation_graph(resources: Iterable[AnyResource], early: Mapping[str, bool]) -> list[Node]:
     """The steps that make these resources; a need outside of them is there already.
 
     Only what is ``early`` is known before it is settled.
@@ -106,7 +106,7 @@ def building(resources: Iterable[AnyResource], early: Mapping[str, bool]) -> lis
         values = one.values_from & chosen.keys()
         known = frozenset(need for need in values if early[chosen[need].type])
         settled = (values - known) | (one.after & chosen.keys())
-        steps.append(Step(here, known, settled))
+        steps.append(Node(here, known, settled))
     return steps
 
 
@@ -126,7 +126,7 @@ class Removal:
         return later.early if self.early else later.type not in self.outlived_by
 
 
-def removing(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[Step]:
+def deletion_graph(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[Node]:
     """The steps that remove these things: what is related goes in ``teardown``'s order of types.
 
     The records say which things are related; of two related ones the type with the lower rank goes first, and within
@@ -142,21 +142,21 @@ def removing(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[S
     for later in things:
         first = [one for one in things if one is not later and _goes_first(one, later, teardown, needs)]
         known = frozenset(one.address for one in first if one.frees_early(later))
-        steps.append(Step(later.address, known, frozenset(one.address for one in first) - known))
+        steps.append(Node(later.address, known, frozenset(one.address for one in first) - known))
     return steps
 
 
 def _goes_first(one: Removal, later: Removal, teardown: Mapping[str, int], needs: Mapping[str, frozenset[str]]) -> bool:
     rank, later_rank = teardown[one.type], teardown[later.type]
     if rank == later_rank:
-        return later.address in needs[one.address] and not _stands_on(later.address, one.address, needs)
+        return later.address in needs[one.address] and not _depends_on(later.address, one.address, needs)
     if one.needs is None or later.needs is None:
         return rank < later_rank
     related = later.address in one.needs or one.address in later.needs
     return related and rank < later_rank
 
 
-def _stands_on(here: str, there: str, needs: Mapping[str, frozenset[str]]) -> bool:
+def _depends_on(here: str, there: str, needs: Mapping[str, frozenset[str]]) -> bool:
     """Whether the first needs the second, directly or by way of others."""
     found, todo = {here}, [here]
     while todo:

@@ -104,7 +104,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Retained:
     """What a removal left on purpose: how long, and why."""
 
     until: str
@@ -124,11 +124,11 @@ class Observed(Generic[S, O]):
     """None until AWS has told all of them."""
     settled: bool = True
     """False while AWS is still working on it; never depends on a dependant."""
-    going: bool = False
+    deleting: bool = False
     """Being deleted, or a key pending deletion: a plan treats it as absent."""
-    failed: str | None = None
+    failure: str | None = None
     """AWS's own reason, when it gave up on it."""
-    stuck: str | None = None
+    update_failure: str | None = None
     """AWS's own reason, when it gave up on a change of it or does no more about it, and it is none to be replaced for
     that: a gap when the loop begins, the end after a step of ours."""
     status: str = "active"
@@ -136,15 +136,15 @@ class Observed(Generic[S, O]):
     owner: Owner | None = None
     pending: Mapping[str, Pending] = field(default_factory=dict)
     """Field to what was accepted for it and is not in force."""
-    deferred: Mapping[str, str] = field(default_factory=dict)
+    deferred_until: Mapping[str, str] = field(default_factory=dict)
     """Path of a part of a field (``parameters.x``) to what a change of it waits for: `REBOOT`."""
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
-    kept: Kept | None = None
+    retained: Retained | None = None
     """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
-    removal: Impact = field(default=Impact.NONE, compare=False)
+    removal_impact: Impact = field(default=Impact.NONE, compare=False)
     """What its removal would cost the rest, now: another member takes over from a cluster's writer."""
-    residents: frozenset[str] = field(default=frozenset(), compare=False)
+    members: frozenset[str] = field(default=frozenset(), compare=False)
     """Addresses of what lives inside it; those not ours are reported and never touched. They come and go by
     themselves: two looks that differ in them alone are the same."""
 
@@ -154,12 +154,12 @@ OutputsType = type[Outputs]
 
 
 @dataclass(frozen=True)
-class Usual:
+class Timing:
     """How long AWS usually takes, in seconds, and how long it may."""
 
-    creating: float = 5
-    deleting: float = 5
-    longest: float = 600
+    create_s: float = 5
+    delete_s: float = 5
+    longest_s: float = 600
 
 
 class Reconciler(ABC, Generic[S, O]):
@@ -176,26 +176,26 @@ class Reconciler(ABC, Generic[S, O]):
     """Never replaced; removed by an apply only when its address is named."""
     replaceable: ClassVar[bool] = False
     """May be deleted and made anew where a field cannot change in place."""
-    early: ClassVar[bool] = False
+    outputs_known_early: ClassVar[bool] = False
     """Its outputs are known once its create is accepted; its going frees what it needs."""
-    made_by_aws: ClassVar[bool] = False
+    created_by_aws: ClassVar[bool] = False
     """AWS makes it by itself under our name: without anybody's tags it is still ours."""
-    outlived_by: ClassVar[frozenset[str]] = frozenset()
+    leftovers_need: ClassVar[frozenset[str]] = frozenset()
     """Types that what lingers of it still needs: they go only once nothing lingers, all others once it is gone."""
-    repeatable: ClassVar[bool] = True
+    create_is_repeatable: ClassVar[bool] = True
     """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
-    dies_with_parent: ClassVar[bool] = False
+    deleted_with_parent: ClassVar[bool] = False
     """A facet that goes when its parent goes; it is not removed by itself."""
-    restarts: ClassVar[bool] = False
+    applies_deferred: ClassVar[bool] = False
     """What is deferred until a reboot on something that it needs is put in force by its `restart`."""
-    facet: ClassVar[bool] = False
+    subresource: ClassVar[bool] = False
     """Lives on another resource, whose id and owner are its own; its create is an update."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to what changing it costs; absent means in place, at no cost."""
-    usual: ClassVar[Usual] = Usual()
+    timing: ClassVar[Timing] = Timing()
 
     @abstractmethod
-    def observe(self, aws: Any, id: str, like: S | None) -> Observed[S, O] | None:
+    def observe(self, aws: Any, id: str, expected: S | None) -> Observed[S, O] | None:
         """Look at it; None when it is not there.
 
         ``like`` (the wanted or recorded spec) says which parameters to read by name and where to look, and stands in
@@ -215,7 +215,7 @@ class Reconciler(ABC, Generic[S, O]):
     def update(self, aws: Any, id: str, have: S, want: S) -> frozenset[str]:
         """Change it by exactly one changing call; returns the fields that call asked for."""
 
-    def restart(self, aws: Any, id: str, want: S) -> None:
+    def reboot(self, aws: Any, id: str, want: S) -> None:
         """Put in force what waits for a reboot, by exactly one changing call. Only where there can be such a thing.
 
         Raises:
@@ -224,14 +224,14 @@ class Reconciler(ABC, Generic[S, O]):
         raise NotImplementedError(f"nothing of a {self.type} waits for a reboot")
 
     @abstractmethod
-    def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Kept | None:
+    def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Retained | None:
         """Go one step towards its removal by exactly one changing call, or make none and say why it is kept.
 
         The engine looks again after each step and asks for the next one, until it is gone. ``last`` is the recorded
         spec, where there is a record.
         """
 
-    def take_away(self, aws: Any, id: str, seen: Observed[S, O]) -> Kept | None:
+    def delete_for_replacement(self, aws: Any, id: str, seen: Observed[S, O]) -> Retained | None:
         """One step towards its removal where it is made anew at once, under the same name, by what it needs and needed.
 
         The default is `delete`'s; a type overrides it where that takes pains that only an end needs.
@@ -239,22 +239,22 @@ class Reconciler(ABC, Generic[S, O]):
         return self.delete(aws, id, seen, seen.spec)
 
     @abstractmethod
-    def find(self, aws: Any, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Any, owner: Owner) -> Iterable[str]:
         """Every id of this type that carries these owner tags. A facet has none of its own."""
 
-    def refuses(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default answer needs no look
+    def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default answer needs no look
         """Why it must not be removed now (deletion protection); pure."""
         return None
 
-    def explain(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
+    def last_event(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
         """What AWS last told of it, where it did not get there: an upgrade that was given up is only an event."""
         return ""
 
-    def lingers(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
+    def remaining_after_delete(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
         """What AWS still holds once it is gone (network interfaces)."""
         return None
 
-    def leaves(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Kept]]:  # noqa: ARG002 -- the default: nothing
+    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default: nothing
         """What it leaves on purpose once it is gone (a final snapshot), by address, until when and why."""
         return ()
 

@@ -27,18 +27,18 @@ class Unreadable:
     error: AwsRefused
 
 
-Sight = Observed[Any, Any] | Absent | Unreadable
-Seen = Mapping[str, Sight]
+Observation = Observed[Any, Any] | Absent | Unreadable
+Observations = Mapping[str, Observation]
 """Address to what was seen there."""
 
 
 @dataclass(frozen=True)
-class Look:
+class ObserveRequest:
     """One thing to look at; ``like`` is the wanted or recorded spec."""
 
     reconciler: Reconciler[Any, Any]
     id: str
-    like: Spec | None
+    expected: Spec | None
 
     @property
     def address(self) -> str:
@@ -46,7 +46,7 @@ class Look:
         return address(self.reconciler.type, self.id)
 
 
-def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
+def observe_all(aws: Any, looks: Iterable[ObserveRequest]) -> dict[str, Observation]:
     """Look at all of them, at most `WORKERS` at a time, in one round.
 
     Raises:
@@ -56,9 +56,9 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
     ids: dict[str, list[str]] = {}
     for one in todo:
         ids.setdefault(one.reconciler.type, []).append(one.id)
-    view = aws.round({type_: tuple(many) for type_, many in ids.items()})
-    work: queue.SimpleQueue[Look] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, Sight | BaseException]] = queue.SimpleQueue()
+    view = aws.memoized({type_: tuple(many) for type_, many in ids.items()})
+    work: queue.SimpleQueue[ObserveRequest] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, Observation | BaseException]] = queue.SimpleQueue()
     for one in todo:
         work.put(one)
 
@@ -69,14 +69,14 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
             except queue.Empty:
                 return
             try:
-                done.put((one.address, _sight(view, one)))
+                done.put((one.address, _observe_one(view, one)))
             except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
                 done.put((one.address, error))
 
     # Daemon threads: a Ctrl-C must not wait for a slow read.
     for _ in range(min(WORKERS, len(todo))):
         threading.Thread(target=worker, daemon=True).start()
-    seen: dict[str, Sight] = {}
+    seen: dict[str, Observation] = {}
     for _ in todo:
         here, sight = done.get()
         if isinstance(sight, BaseException):
@@ -85,16 +85,18 @@ def look(aws: Any, looks: Iterable[Look]) -> dict[str, Sight]:
     return seen
 
 
-def _sight(aws: Any, one: Look) -> Sight:
+def _observe_one(aws: Any, one: ObserveRequest) -> Observation:
     try:
-        return one.reconciler.observe(aws, one.id, one.like) or Absent()
+        return one.reconciler.observe(aws, one.id, one.expected) or Absent()
     except AwsRefused as error:
-        if error.denied:
-            return Unreadable(error.action, error)
+        if error.is_denied:
+            return Unreadable(error.iam_action, error)
         raise
 
 
-def is_ours(seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, str] | None, made_by_aws: bool) -> bool:
+def is_ours(
+    seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, str] | None, created_by_aws: bool
+) -> bool:
     """Whether this thing is ours to change.
 
     The owner tags say so; or the record holds this very thing (the same identity), so that a removed tag is drift and
@@ -103,16 +105,16 @@ def is_ours(seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, st
     """
     if seen.owner is not None and seen.owner.excludes(owner):
         return False
-    if seen.owner == owner or (made_by_aws and _is_as_aws_makes_it(seen)):
+    if seen.owner == owner or (created_by_aws and _is_untagged(seen)):
         return True
     return recorded is not None and seen.outputs is not None and dict(recorded) == seen.outputs.model_dump()
 
 
-def _is_as_aws_makes_it(seen: Observed[Any, Any]) -> bool:
+def _is_untagged(seen: Observed[Any, Any]) -> bool:
     """Whether nobody has tagged it, or what the owner tags say of it is us: AWS tags nothing."""
-    return not owner_is_unread(seen) and (seen.owner is not None or not getattr(seen.spec, "tags", None))
+    return not owner_is_unreadable(seen) and (seen.owner is not None or not getattr(seen.spec, "tags", None))
 
 
-def owner_is_unread(seen: Observed[Any, Any]) -> bool:
+def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
     """Whether its tags could not be read: nobody knows whose it is."""
-    return seen.owner is None and "tags" in seen.unread
+    return seen.owner is None and "tags" in seen.unreadable

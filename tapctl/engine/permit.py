@@ -7,7 +7,7 @@ from tapctl.engine.model import Impact
 from tapctl.errors import NotConverged
 
 
-def permit(planned: Change, action: Action, impact: Impact = Impact.NONE, *, begun: bool) -> None:
+def check_within_plan(planned: Change, action: Action, impact: Impact = Impact.NONE, *, begun: bool) -> None:
     """Let this action through where the plan covers it; ``begun``: something was asked for already.
 
     Raises:

@@ -69,14 +69,14 @@ def substitute(value: V, change: Callable[[str], str]) -> V:
     return cast("V", made)
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """The value as plain JSON: sets sorted, models as objects; the same value is always the same JSON."""
     if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: to_json(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
-        return {key: plain(value[key]) for key in sorted(value)}
+        return {key: to_json(value[key]) for key in sorted(value)}
     if isinstance(value, frozenset):
-        return sorted((plain(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+        return sorted((to_json(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
     if isinstance(value, tuple):
-        return [plain(one) for one in value]
+        return [to_json(one) for one in value]
     return value

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapctl.engine import refs
-from tapctl.engine.events import Ending, Known, Result
-from tapctl.engine.model import Kept, Observed, Reconciler, Spec
+from tapctl.engine.events import Ending, Released, Result
+from tapctl.engine.model import Observed, Reconciler, Retained, Spec
 from tapctl.engine.observe import is_ours
-from tapctl.engine.plan import not_ours
-from tapctl.engine.tools import Tell, Tools, Wait, explained, given_up
-from tapctl.errors import AwsLost, NotConverged, NotYet, Patience, Refused
+from tapctl.engine.plan import foreign_error
+from tapctl.engine.tools import Emit, EngineContext, Poller, aws_failure, with_last_event
+from tapctl.errors import AwsNoAnswer, NotConverged, NotYet, Patience, Refused
 from tapctl.manifest.entry import Entry, Phase
 
 
 @dataclass(frozen=True)
-class Leaving:
+class Deletion:
     """One thing to remove. ``last``: the recorded spec, where there is a record that this tapctl can read."""
 
     address: str
@@ -24,11 +24,11 @@ class Leaving:
     id: str
     last: Spec | None
     entry: Entry | None
-    facets: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
     """Recorded facets that die with it: forgotten when it is gone."""
 
 
-def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> Ending:
+def delete(one: Deletion, context: EngineContext, emit: Emit, *, forget: bool = True) -> Ending:
     """Remove it; ``forget`` its record then. Returns what was done, and why it was kept where it was.
 
     Not to ``forget`` it means that it is made anew at once.
@@ -40,87 +40,89 @@ def remove(one: Leaving, tools: Tools, tell: Tell, *, forget: bool = True) -> En
         AwsError: AWS said no, or no answer came for the propagation time.
     """
     try:
-        return _Removing(one, tools, tell, forget=forget).run()
+        return _DeleteLoop(one, context, emit, forget=forget).run()
     except NotConverged as error:
-        raise explained(error, one.reconciler, tools.aws, one.id) from None
+        raise with_last_event(error, one.reconciler, context.aws, one.id) from None
 
 
-class _Removing:
-    def __init__(self, one: Leaving, tools: Tools, tell: Tell, *, forget: bool) -> None:
-        self.one, self.tools, self.tell, self.forget = one, tools, tell, forget
-        self.rec = one.reconciler
-        self.wait = Wait(one.address, tools, tell, self.rec.usual, self.rec.usual.deleting)
+class _DeleteLoop:
+    def __init__(self, one: Deletion, context: EngineContext, emit: Emit, *, forget: bool) -> None:
+        self.one, self.context, self.emit, self.forget = one, context, emit, forget
+        self.reconciler = one.reconciler
+        self.poller = Poller(one.address, context, emit, self.reconciler.timing, self.reconciler.timing.delete_s)
         self.last = one.last
         self.stepped_on: Observed[Any, Any] | None = None
         self.leaving = False
         self.freed = False
-        self.leaves: tuple[tuple[str, Kept], ...] = ()
+        self.left_behind: tuple[tuple[str, Retained], ...] = ()
 
     def run(self) -> Ending:
         while True:
-            self.wait.check()
+            self.poller.check()
             try:
-                seen = self.rec.observe(self.tools.aws, self.one.id, self.last)
-                held = self.held() if seen is None else None
-            except AwsLost as error:
-                self.wait.lost(error)
+                seen = self.reconciler.observe(self.context.aws, self.one.id, self.last)
+                held = self.leftovers() if seen is None else None
+            except AwsNoAnswer as error:
+                self.poller.read_failed(error)
                 continue
-            self.wait.looked(seen, "gone")
+            self.poller.observed(seen, "gone")
             try:
-                ended = self.gone(held) if seen is None else self.turn(seen)
+                ended = self.finish(held) if seen is None else self.turn(seen)
             except NotYet as answer:
-                self.wait.refused(answer)
-            except AwsLost as error:
-                self.wait.unanswered(error)
+                self.poller.not_yet(answer)
+            except AwsNoAnswer as error:
+                self.poller.call_failed(error)
             else:
                 if ended is not None:
                     return ended
 
-    def held(self) -> str | None:
+    def leftovers(self) -> str | None:
         # What is made anew under the same name at once needs nothing of what lingers to be over.
         if self.last is None or not self.forget:
             return None
-        lingering = self.rec.lingers(self.tools.aws, self.one.id, self.last)
+        lingering = self.reconciler.remaining_after_delete(self.context.aws, self.one.id, self.last)
         if lingering is None:
-            self.leaves = tuple(self.rec.leaves(self.tools.aws, self.one.id, self.last))
+            self.left_behind = tuple(self.reconciler.retained_after_delete(self.context.aws, self.one.id, self.last))
         return lingering
 
-    def gone(self, held: str | None) -> Ending | None:
-        self.free()
+    def finish(self, held: str | None) -> Ending | None:
+        self.release_dependents()
         if held:
-            self.wait.lingers()
-            self.wait.pause(held)
+            self.poller.leftovers_remain()
+            self.poller.pause(held)
             return None
         if self.forget:
-            self.tools.journal.drop(self.one.address, *self.one.facets)
-        return Ending(Result.DELETED, facets=self.one.facets, leaves=self.leaves)
+            self.context.journal.drop(self.one.address, *self.one.subresources)
+        return Ending(Result.DELETED, subresources=self.one.subresources, left_behind=self.left_behind)
 
     def turn(self, seen: Observed[Any, Any]) -> Ending | None:
-        if not is_ours(seen, self.tools.owner, recorded=self.identity(), made_by_aws=self.rec.made_by_aws):
-            raise not_ours(self.one.address, seen)
+        if not is_ours(
+            seen, self.context.owner, recorded=self.identity(), created_by_aws=self.reconciler.created_by_aws
+        ):
+            raise foreign_error(self.one.address, seen)
         if self.last is None:
             self.last = seen.spec
-        if seen.kept is not None:
-            return self.keep(seen.kept, seen)
-        if seen.going:
-            if self.rec.early:
-                self.free()
-            self.wait.pause(f"AWS is at work: {seen.status}")
+        if seen.retained is not None:
+            return self.retain(seen.retained, seen)
+        if seen.deleting:
+            if self.reconciler.outputs_known_early:
+                self.release_dependents()
+            self.poller.pause(f"AWS is at work: {seen.status}")
             return None
-        why = self.rec.refuses(seen)
+        why = self.reconciler.deletion_blocker(seen)
         if why:
             raise Refused(f"{self.one.address} must not be removed: {why}")
         if seen == self.stepped_on:
-            self.again(seen)
+            self.wait_for_effect(seen)
             return None
-        if self.stepped_on is not None and seen.failed is not None and seen.failed != self.stepped_on.failed:
-            raise given_up(self.one.address, seen)
-        self.before_step(seen)
-        kept = self.step(seen)
+        if self.stepped_on is not None and seen.failure is not None and seen.failure != self.stepped_on.failure:
+            raise aws_failure(self.one.address, seen)
+        self.before_call(seen)
+        kept = self.delete(seen)
         if kept is not None:
-            return self.keep(kept, seen)
+            return self.retain(kept, seen)
         self.stepped_on = seen
-        self.wait.stepped()
+        self.poller.call_made()
         return None
 
     def identity(self) -> dict[str, str] | None:
@@ -130,32 +132,32 @@ class _Removing:
         outputs = self.stepped_on.outputs if self.stepped_on is not None else None
         return outputs.model_dump() if outputs is not None else None
 
-    def step(self, seen: Observed[Any, Any]) -> Kept | None:
+    def delete(self, seen: Observed[Any, Any]) -> Retained | None:
         if self.forget:
-            return self.rec.delete(self.tools.aws, self.one.id, seen, self.one.last)
-        return self.rec.take_away(self.tools.aws, self.one.id, seen)
+            return self.reconciler.delete(self.context.aws, self.one.id, seen, self.one.last)
+        return self.reconciler.delete_for_replacement(self.context.aws, self.one.id, seen)
 
-    def again(self, seen: Observed[Any, Any]) -> None:
+    def wait_for_effect(self, seen: Observed[Any, Any]) -> None:
         """The last step does not show yet: a new one is taken only when what is seen has changed."""
-        if seen.settled and self.wait.now - self.wait.since_step > float(Patience.PROPAGATION.value or 0):
+        if seen.settled and self.poller.now - self.poller.last_call_at > float(Patience.PROPAGATION.value or 0):
             raise NotConverged(
                 f"{self.one.address}: AWS accepted its removal and did not act on it",
                 evidence=f"AWS's word: {seen.status}",
                 hint="run the same command again",
             )
-        self.wait.pause("waiting for AWS to act on it")
+        self.poller.pause("waiting for AWS to act on it")
 
-    def before_step(self, seen: Observed[Any, Any]) -> None:
+    def before_call(self, seen: Observed[Any, Any]) -> None:
         if not self.leaving and self.forget:
-            self.tools.journal.put(self.record(Phase.LEAVING, seen))
+            self.context.journal.put(self.record(Phase.LEAVING, seen))
         self.leaving = True
-        self.tools.lease()
-        self.wait.check()
+        self.context.lease()
+        self.poller.check()
 
-    def keep(self, kept: Kept, seen: Observed[Any, Any]) -> Ending:
-        self.free()
+    def retain(self, kept: Retained, seen: Observed[Any, Any]) -> Ending:
+        self.release_dependents()
         entry = self.record(Phase.KEPT, seen)
-        self.tools.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
+        self.context.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
         return Ending(Result.KEPT, kept)
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
@@ -163,11 +165,16 @@ class _Removing:
             return self.one.entry.model_copy(update={"phase": phase})
         outputs = seen.outputs.model_dump() if seen.outputs is not None else None
         return Entry(
-            type=self.rec.type, id=self.one.id, needs=(), phase=phase, spec=refs.plain(seen.spec), outputs=outputs
+            type=self.reconciler.type,
+            id=self.one.id,
+            needs=(),
+            phase=phase,
+            spec=refs.to_json(seen.spec),
+            outputs=outputs,
         )
 
-    def free(self) -> None:
+    def release_dependents(self) -> None:
         """It is gone, or an early thing is going: what waits for no more than that need not wait any longer."""
         if not self.freed:
             self.freed = True
-            self.tell(Known(self.one.address))
+            self.emit(Released(self.one.address))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tapctl.engine.clock import Clock, limit, pause_before_look, pause_before_step
-from tapctl.engine.events import Known, Progress
-from tapctl.engine.model import Observed, Owner, Reconciler, Usual
-from tapctl.errors import AwsError, AwsLost, AwsRefused, NotConverged, NotYet, Patience
+from tapctl.engine.clock import Clock, patience_limit, pause_before_observe, pause_before_step
+from tapctl.engine.events import Progress, Released
+from tapctl.engine.model import Observed, Owner, Reconciler, Timing
+from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.manifest.entry import Entry
 
 
@@ -24,12 +24,12 @@ class Recorder(Protocol):
         """Forget these."""
 
 
-class Stopped(Exception):  # a way out of the loops, no error
+class Cancelled(Exception):  # a way out of the loops, no error
     """We were asked to stop: leave, AWS goes on with what it has accepted."""
 
 
 @dataclass
-class Tools:
+class EngineContext:
     """Shared by all loops of one run."""
 
     aws: Any
@@ -39,24 +39,24 @@ class Tools:
     stop: threading.Event = field(default_factory=threading.Event)
     lease: Callable[[], None] = lambda: None
     """Raises when somebody else has taken the lock over; asked right before every changing call."""
-    known: dict[str, dict[str, str]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Outputs by address, as they become known."""
 
 
-Tell = Callable[[Known | Progress], None]
+Emit = Callable[[Released | Progress], None]
 
 
 @dataclass
-class Wait:
+class Poller:
     """One resource's clocks: how long each kind of waiting has gone on."""
 
     address: str
-    tools: Tools
-    tell: Tell
-    usual: Usual
+    context: EngineContext
+    emit: Emit
+    timing: Timing
     usual_s: float
-    began: float = 0
-    since_step: float = 0
+    started: float = 0
+    last_call_at: float = 0
     refusal: NotYet | None = None
     """The last answer, where a step was refused since anything else happened."""
     refused_since: float = 0
@@ -68,17 +68,17 @@ class Wait:
     """What was last waited for."""
 
     def __post_init__(self) -> None:
-        self.began = self.since_step = self.tools.clock.now()
+        self.started = self.last_call_at = self.context.clock.now()
 
     @property
     def now(self) -> float:
         """Seconds on the run's clock."""
-        return self.tools.clock.now()
+        return self.context.clock.now()
 
     @property
     def elapsed(self) -> float:
         """Seconds since this resource was begun."""
-        return self.now - self.began
+        return self.now - self.started
 
     def check(self) -> None:
         """Leave when asked to; end when AWS has had all the time it may take.
@@ -87,46 +87,46 @@ class Wait:
             Stopped: we were asked to stop.
             NotConverged: the time is over.
         """
-        if self.tools.stop.is_set():
-            raise Stopped
-        waited = self.now - self.since_step
-        if waited > self.usual.longest:
+        if self.context.stop.is_set():
+            raise Cancelled
+        waited = self.now - self.last_call_at
+        if waited > self.timing.longest_s:
             raise self.too_long(
                 self.refusal.reason if self.refusal else self.awaiting or "AWS has not finished", waited
             )
 
-    def stepped(self) -> None:
+    def call_made(self) -> None:
         """A step was accepted: its waiting begins."""
-        self.since_step = self.now
-        self.idle()
+        self.last_call_at = self.now
+        self.reset_refusal()
 
-    def idle(self) -> None:
+    def reset_refusal(self) -> None:
         """Nothing is asked for: a step that is refused later is refused anew."""
         self.refusal = None
 
-    def looked(self, seen: Observed[Any, Any] | None, absent: str) -> None:
+    def observed(self, seen: Observed[Any, Any] | None, absent: str) -> None:
         """A look was answered; ``absent``: the word for what is not there."""
         self.lost_since = None
         self.status = seen.status if seen else absent
-        self.at_work = seen is not None and (not seen.settled or (seen.going and seen.kept is None))
+        self.at_work = seen is not None and (not seen.settled or (seen.deleting and seen.retained is None))
 
     def pause(self, awaiting: str) -> None:
         """Wait for the next look."""
-        self._wait(pause_before_look(self.now - self.since_step), awaiting)
+        self._wait(pause_before_observe(self.now - self.last_call_at), awaiting)
 
-    def lost(self, error: AwsLost) -> None:
+    def read_failed(self, error: AwsNoAnswer) -> None:
         """A look got no answer: it was no look. That may go on for the propagation time."""
         if self.lost_since is None:
             self.lost_since = self.now
         if self.now - self.lost_since > float(Patience.PROPAGATION.value or 0):
             raise error
-        self._wait(pause_before_look(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
+        self._wait(pause_before_observe(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
 
-    def lingers(self) -> None:
+    def leftovers_remain(self) -> None:
         """It is gone, and AWS is still at work on what it has left."""
         self.at_work = True
 
-    def refused(self, answer: NotYet) -> None:
+    def not_yet(self, answer: NotYet) -> None:
         """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed.
 
         Raises:
@@ -137,7 +137,7 @@ class Wait:
             self.refused_since = self.now
         self.refusal = answer
         waited = self.now - self.refused_since
-        if waited > limit(answer.patience, self.usual.longest):
+        if waited > patience_limit(answer.patience, self.timing.longest_s):
             said = answer.__cause__
             if isinstance(said, AwsRefused) and answer.patience is not Patience.LONG:
                 said.evidence = (
@@ -155,23 +155,23 @@ class Wait:
             hint="run the same command again: it continues from here",
         )
 
-    def unanswered(self, error: AwsLost) -> None:
+    def call_failed(self, error: AwsNoAnswer) -> None:
         """A step got no answer, and may have taken effect: look again, and where nothing shows ask again."""
         if error.throttled:
-            self.refused(NotYet(f"AWS is throttling: {error}", Patience.BUSY))
+            self.not_yet(NotYet(f"AWS is throttling: {error}", Patience.BUSY))
         else:
-            self.refused(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
+            self.not_yet(NotYet(f"no answer from AWS: {error}", Patience.PROPAGATION))
 
     def _wait(self, seconds: float, awaiting: str) -> None:
         self.awaiting = awaiting
-        self.tell(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
-        self.tools.clock.wait(seconds, self.tools.stop)
+        self.emit(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
+        self.context.clock.wait(seconds, self.context.stop)
 
 
-def explained(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, id: str) -> NotConverged:
+def with_last_event(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, id: str) -> NotConverged:
     """The error with what AWS last told of the thing, where it tells and has not been quoted yet."""
     try:
-        told = reconciler.explain(aws, id)
+        told = reconciler.last_event(aws, id)
     except AwsError:
         # What is being explained matters more.
         told = ""
@@ -181,10 +181,10 @@ def explained(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, i
     return error
 
 
-def given_up(here: str, seen: Observed[Any, Any]) -> NotConverged:
+def aws_failure(here: str, seen: Observed[Any, Any]) -> NotConverged:
     """The error of what AWS itself has given up, with its own reason."""
     return NotConverged(
         f"{here} failed in AWS",
-        evidence=f"AWS says: {seen.failed or seen.stuck}",
+        evidence=f"AWS says: {seen.failure or seen.update_failure}",
         hint="remove the cause, then run the same command again",
     )

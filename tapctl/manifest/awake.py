@@ -11,7 +11,7 @@ from tapctl.engine.clock import WallClock
 _GOES_ON = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-class AwakeClock(WallClock):
+class BoottimeClock(WallClock):
     """Seconds since some fixed moment; nobody can set it, and sleep counts."""
 
     def now(self) -> float:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from tapctl.errors import AwsError, AwsLost, AwsRefused, ManifestError, Refused, TapctlError
+from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, ManifestError, Refused, TapctlError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,12 +26,12 @@ _UNMET = ("PreconditionFailed", "NoSuchKey", CONFLICT)
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredObject:
     """One object, as it is now."""
 
     content: bytes
     etag: str
-    unchanged_s: float
+    age_s: float
     """Seconds that it has been so at least, by S3's own clock; 0 where S3 does not say."""
 
 
@@ -45,7 +45,7 @@ class Bucket:
         self.name = name
         self.prefix = prefix
 
-    def once(self) -> Bucket:
+    def without_retries(self) -> Bucket:
         """The same, asked once."""
         return Bucket(self._aws, self.name, self.prefix, retries=False)
 
@@ -68,10 +68,10 @@ class Bucket:
         try:
             pages = self._aws.pages(listing, Bucket=self.name, Prefix=prefix, Delimiter="/")
         except AwsError as error:
-            raise self.unusable(error) from error
+            raise self.to_tapctl_error(error) from error
         return sorted(one["Key"].removeprefix(prefix) for page in pages for one in page.get("Contents", ()))
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> StoredObject | None:
         """What is there now; None when there is nothing.
 
         Raises:
@@ -81,13 +81,13 @@ class Bucket:
 
         try:
             answer = self._s3.get_object(Bucket=self.name, Key=self.prefix + key)
-            return Found(answer["Body"].read(), answer["ETag"], _unchanged_s(answer))
+            return StoredObject(answer["Body"].read(), answer["ETag"], _unchanged_s(answer))
         except AwsError as error:
             if error.aws_code == "NoSuchKey":
                 return None
-            raise self.unusable(error) from error
+            raise self.to_tapctl_error(error) from error
         except BotoCoreError as error:  # the body comes after the door has seen the answer
-            raise AwsLost("s3", "GetObject", type(error).__name__, str(error)) from None
+            raise AwsNoAnswer("s3", "GetObject", type(error).__name__, str(error)) from None
 
     def put(self, key: str, content: bytes, expected: str | None) -> str:
         """Write it if what is there still has this ETag (None: if nothing is there); returns the new one.
@@ -102,7 +102,7 @@ class Bucket:
             made = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfMatch=expected)
         return made["ETag"]
 
-    def keep(self, key: str, content: bytes) -> None:
+    def put_if_absent(self, key: str, content: bytes) -> None:
         """Write it where nothing is; what is there stays, and is as good: such a key names its content.
 
         Raises:
@@ -111,7 +111,7 @@ class Bucket:
         try:
             self.put(key, content, None)
         except AwsError as error:
-            if not must_look(error) or self.get(key) is None:
+            if not outcome_unknown(error) or self.get(key) is None:
                 raise
             # Ours, whose answer was lost, or one of an earlier attempt.
 
@@ -124,18 +124,18 @@ class Bucket:
         try:
             self._s3.delete_object(Bucket=self.name, Key=self.prefix + key, IfMatch=expected)
         except AwsRefused as error:
-            if not error.says(*_UNMET):
+            if not error.matches(*_UNMET):
                 raise
             return False
         return True
 
-    def unusable(self, error: AwsError) -> TapctlError:
+    def to_tapctl_error(self, error: AwsError) -> TapctlError:
         """What this answer means before anything was changed: no such bucket, not allowed, or the error itself."""
-        if isinstance(error, AwsRefused) and error.says("NoSuchBucket"):
+        if isinstance(error, AwsRefused) and error.matches("NoSuchBucket"):
             return ManifestError(
                 f"the bucket {self.name} does not exist", evidence=str(error), hint="make it, or correct --state"
             )
-        if isinstance(error, AwsRefused) and error.denied:
+        if isinstance(error, AwsRefused) and error.is_denied:
             return Refused(
                 f"these credentials may not use {self.url('')}",
                 evidence=str(error),
@@ -155,6 +155,6 @@ def _unchanged_s(answer: Mapping[str, Any]) -> float:
     return max(age.total_seconds() - 1, 0.0)
 
 
-def must_look(answer: AwsError) -> bool:
+def outcome_unknown(answer: AwsError) -> bool:
     """Whether after this answer to a write only a look tells what is there: perhaps what we have written."""
-    return isinstance(answer, AwsLost) or answer.aws_code in _UNMET
+    return isinstance(answer, AwsNoAnswer) or answer.aws_code in _UNMET

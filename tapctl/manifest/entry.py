@@ -138,16 +138,16 @@ def parse(text: str | bytes, where: str) -> Manifest:
     try:
         content = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
-        _broken(where, "is not UTF-8 text", str(error))
+        _invalid(where, "is not UTF-8 text", str(error))
     if not content.strip():
-        _broken(where, "is empty", None)
+        _invalid(where, "is empty", None)
     try:
         data = json.loads(content, object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
-        _broken(where, "is not valid JSON, or was cut off", str(error))
+        _invalid(where, "is not valid JSON, or was cut off", str(error))
     found = data.get("format") if isinstance(data, dict) else None
     if type(found) is not int or found < 1:
-        _broken(where, "is no manifest of tapctl", f"its format number is {found!r:.40}")
+        _invalid(where, "is no manifest of tapctl", f"its format number is {found!r:.40}")
     if found > FORMAT:
         raise ManifestError(
             f"the manifest {where} was written by a newer tapctl",
@@ -157,7 +157,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     try:
         return Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        _broken(where, "is no manifest of tapctl", _told(error))
+        _invalid(where, "is no manifest of tapctl", _summarise(error))
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -169,13 +169,13 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _told(error: ValidationError) -> str:
+def _summarise(error: ValidationError) -> str:
     found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return "\n".join(found[:_SHOWN] + more)
 
 
-def _broken(where: str, what: str, evidence: str | None) -> NoReturn:
+def _invalid(where: str, what: str, evidence: str | None) -> NoReturn:
     raise ManifestError(
         f"the manifest {where} {what}",
         evidence=evidence,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.errors import ManifestError
 from tapctl.manifest.entry import Manifest, Phase, parse
-from tapctl.manifest.store import Holder, Lock, Stored
+from tapctl.manifest.store import LockHolder, LockInfo, Stored
 
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
@@ -26,10 +26,10 @@ class Archive(Protocol):
     def read(self, suffix: str) -> Stored | None:
         """The manifest of this suffix; None when there is none."""
 
-    def archived(self, suffix: str) -> list[str]:
+    def list_history(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted."""
 
-    def recall(self, suffix: str, name: str) -> bytes:
+    def read_history(self, suffix: str, name: str) -> bytes:
         """What is kept under this name."""
 
 
@@ -40,8 +40,8 @@ class Unlock(BaseModel):
 
     at: str
     """UTC, ISO 8601."""
-    by: Holder
-    lock: Lock
+    by: LockHolder
+    lock: LockInfo
     done: bool
 
     @property
@@ -51,7 +51,7 @@ class Unlock(BaseModel):
 
 
 @dataclass(frozen=True)
-class Change:
+class VersionDiff:
     """In how many things one version differs from the one before."""
 
     begun: int
@@ -80,7 +80,7 @@ def versions(store: Archive, suffix: str, newest: int) -> tuple[list[Manifest], 
     Raises:
         ManifestError: one of them is no manifest.
     """
-    names = [name for name in store.archived(suffix) if _VERSION.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
     current = store.read(suffix)
     if current is not None:
         # A write that was cut off has kept what it did not replace.
@@ -99,7 +99,7 @@ def version(store: Archive, suffix: str, serial: int) -> Manifest | None:
     """
     names = [
         name
-        for name in store.archived(suffix)
+        for name in store.list_history(suffix)
         if (is_version := _VERSION.fullmatch(name)) and int(is_version[1]) == serial
     ]
     found = [_recalled(store, suffix, name) for name in names]
@@ -111,11 +111,11 @@ def version(store: Archive, suffix: str, serial: int) -> Manifest | None:
 
 def unlocks(store: Archive, suffix: str) -> list[Unlock]:
     """Who took a lock away, and when; oldest first."""
-    names = [name for name in store.archived(suffix) if _UNLOCK.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if _UNLOCK.fullmatch(name)]
     return sorted((_unlock(store, suffix, name) for name in names), key=lambda one: (one.at, one.done))
 
 
-def change(before: Manifest | None, after: Manifest) -> Change:
+def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
     """What one version changed."""
     old = before.entries if before else {}
 
@@ -125,18 +125,18 @@ def change(before: Manifest | None, after: Manifest) -> Change:
             for here, entry in after.entries.items()
         )
 
-    return Change(
+    return VersionDiff(
         begun=count((Phase.MAKING, Phase.LEAVING)), made=count((Phase.MADE,)), removed=len(old.keys() - after.entries)
     )
 
 
 def _recalled(store: Archive, suffix: str, name: str) -> Manifest:
-    return parse(store.recall(suffix, name), folder_of(suffix) + name)
+    return parse(store.read_history(suffix, name), folder_of(suffix) + name)
 
 
 def _unlock(store: Archive, suffix: str, name: str) -> Unlock:
     try:
-        return Unlock.model_validate_json(store.recall(suffix, name))
+        return Unlock.model_validate_json(store.read_history(suffix, name))
     except ValidationError as error:
         raise ManifestError(f"{folder_of(suffix)}{name} is no record of an unlocking", evidence=str(error)) from None
 

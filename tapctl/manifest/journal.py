@@ -18,7 +18,7 @@ from typing import Any
 
 from tapctl.errors import LockHeld, StoreFailed, TapctlError
 from tapctl.manifest.entry import Entry, Manifest, Phase, dump, now, plain
-from tapctl.manifest.store import Store, unwritten
+from tapctl.manifest.store import Store, write_failed_error
 
 Changes = Mapping[str, Entry | None]
 """Address to its new entry; None: it goes."""
@@ -220,7 +220,7 @@ def _as_ours(error: BaseException, where: str) -> TapctlError:
     """An error of its own for each who waited."""
     if isinstance(error, LockHeld | StoreFailed):
         return type(error)(error.cause, evidence=error.evidence, hint=error.hint)
-    return unwritten(where, f"{type(error).__name__}: {error}")
+    return write_failed_error(where, f"{type(error).__name__}: {error}")
 
 
 def _write_new(directory: Path, name: str, content: str, taken: int = 0) -> Path:

@@ -10,7 +10,7 @@ Why never two go on, whatever the clocks of the machines say:
   it saw it so itself, or since S3's LastModified, as S3's own Date in the same answer tells. Both begin after W, so a
   takeover happens after W + 60 s; if the holder has renewed meanwhile, it has another ETag and the takeover is refused.
 - The holder makes no changing call later than F + 50 s without a renewal that S3 took: it is asked for before each step
-  (`S3Lease.check`), and its age again right before each sending, the SDK's repetitions among them (`S3Lease.sure`).
+  (`S3Lease.check`), and its age again right before each sending, the SDK's repetitions among them (`S3Lease.assert_valid`).
   50 s after F is before 60 s after W, on any two clocks whose *rates* differ by less than a sixth. The holder's clock
   counts the time its machine sleeps (`tapctl.manifest.awake`), so a laptop that wakes knows that its time is over.
 
@@ -27,11 +27,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from tapctl.beside import at_most
+from tapctl.beside import with_timeout
 from tapctl.engine.clock import Clock
-from tapctl.errors import AwsError, AwsLost, NotYet, Patience, StoreFailed, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, Bucket, must_look
-from tapctl.manifest.store import Lock, lost
+from tapctl.errors import AwsError, AwsNoAnswer, NotYet, Patience, StoreFailed, TapctlError
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, outcome_unknown
+from tapctl.manifest.store import LockInfo, lock_lost_error
 
 _PAUSE_S = 0.25
 """Before the lock is given back once more, where that had no answer."""
@@ -40,21 +40,21 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Terms:
+class LeaseTiming:
     """How long a lease lasts, and how often it is renewed; in seconds."""
 
     lease_s: float = 60
     renew_s: float = 20
-    give_back_s: float = 3
+    release_s: float = 3
     """Giving it back takes no longer: a run that was stopped is to end, and what is not given back is free in time."""
 
     @property
-    def trusted_s(self) -> float:
+    def fresh_s(self) -> float:
         """A renewal younger than this needs no look: nobody can have taken over, and the next one is not overdue."""
         return self.lease_s * 2 / 3
 
     @property
-    def sure_s(self) -> float:
+    def valid_s(self) -> float:
         """A renewal younger than this is still good where a new one has no answer."""
         return self.lease_s * 5 / 6
 
@@ -64,7 +64,7 @@ class Terms:
         return self.lease_s / 30
 
     @property
-    def again_s(self) -> float:
+    def retry_s(self) -> float:
         """Between two renewals without an answer."""
         return self.renew_s / 4
 
@@ -73,17 +73,17 @@ class S3Lease:
     """A lock object that we have written. Its methods may be called from any thread."""
 
     def __init__(
-        self, bucket: Bucket, key: str, lock: Lock, *, etag: str, sent: float, terms: Terms, clock: Clock
+        self, bucket: Bucket, key: str, lock: LockInfo, *, etag: str, sent: float, terms: LeaseTiming, clock: Clock
     ) -> None:
         """``sent``: when the write that S3 took was sent, on ``clock``; a clock that counts sleep."""
-        self._bucket, self._once = bucket, bucket.once()
+        self._bucket, self._once = bucket, bucket.without_retries()
         self._key, self._lock, self._etag = key, lock, etag
         self._terms, self._clock = terms, clock
         self._renewed = sent
         self._beat, self._phase = lock.beat, lock.phase
         self._tried = 0
         self._unanswered = ""
-        self._taken: tuple[Lock | None] | None = None
+        self._taken: tuple[LockInfo | None] | None = None
         self._turn = threading.Lock()
         self._ended = threading.Event()
 
@@ -92,31 +92,31 @@ class S3Lease:
         """What tells this lease from every other one."""
         return self._lock.id
 
-    def enter(self, phase: str) -> None:
+    def set_phase(self, phase: str) -> None:
         """Say what is being done from now on; others see it after the next renewal."""
         self._phase = phase
 
-    def keep(self) -> None:
+    def start_renewing(self) -> None:
         """Renew it from now on, in the background, until it is released or lost."""
         threading.Thread(target=self._renew_on, name=f"lease of {self._key}", daemon=True).start()
 
-    def check(self) -> None:
+    def ensure_held(self) -> None:
         """Make sure that it is still ours: no call where the last renewal is young enough, else a renewal."""
-        if self._age() >= self._terms.trusted_s:
+        if self._age() >= self._terms.fresh_s:
             tried = self._tried
             with self._turn:
                 # Where somebody has just tried, that answer is ours too: many threads do not wait one after another.
                 if self._tried == tried:
                     self._renew()
-        self.sure()
+        self.assert_valid()
 
-    def sure(self) -> None:
+    def assert_valid(self) -> None:
         """Make sure by its age alone: no call is made."""
         where = self._bucket.url(self._key)
         if self._taken is not None:
-            raise lost(where, *self._taken)
+            raise lock_lost_error(where, *self._taken)
         age = self._age()
-        if age >= self._terms.sure_s:
+        if age >= self._terms.valid_s:
             why = f": {self._unanswered}" if self._unanswered else ""
             raise NotYet(f"the lock {where} could not be renewed for {age:.0f} s{why}", Patience.PROPAGATION)
 
@@ -128,9 +128,9 @@ class S3Lease:
         """
         self._ended.set()
         try:
-            at_most(self._terms.give_back_s, self._remove)
+            with_timeout(self._terms.release_s, self._remove)
         except TimeoutError:
-            raise StoreFailed(f"S3 has not answered for {self._terms.give_back_s:g} s") from None
+            raise StoreFailed(f"S3 has not answered for {self._terms.release_s:g} s") from None
 
     def _remove(self) -> None:
         etag = self._etag
@@ -140,11 +140,11 @@ class S3Lease:
                 if self._once.remove(self._key, etag):
                     return
                 found = self._once.get(self._key)
-            except AwsLost as error:
+            except AwsNoAnswer as error:
                 failed = error
                 time.sleep(_PAUSE_S)
                 continue
-            told = Lock.told(found.content) if found else None
+            told = LockInfo.parse(found.content) if found else None
             if found is None or told is None or told.id != self.id:
                 return
             etag = found.etag  # a renewal whose answer was lost, or was on its way
@@ -161,7 +161,7 @@ class S3Lease:
                 if self._ended.is_set():
                     return
                 self._renew()
-            pause = self._terms.again_s if self._unanswered else self._terms.renew_s
+            pause = self._terms.retry_s if self._unanswered else self._terms.renew_s
 
     def _renew(self) -> None:
         """Write it anew, so that everybody sees that we live. Whoever calls this has the turn."""
@@ -173,14 +173,14 @@ class S3Lease:
     def _written(self) -> bool:
         """Write it once; False: it is ours, this write has not taken effect, and it makes sense to write again."""
         self._beat += 1
-        content = self._lock.model_copy(update={"beat": self._beat, "phase": self._phase}).text()
+        content = self._lock.model_copy(update={"beat": self._beat, "phase": self._phase}).encode()
         sent = self._clock.now()
         landed: bool | None = True
         try:
             self._etag = self._once.put(self._key, content, self._etag)
         except TapctlError as error:
             self._unanswered = str(error)
-            landed = self._landed(content) if isinstance(error, AwsError) and must_look(error) else None
+            landed = self._landed(content) if isinstance(error, AwsError) and outcome_unknown(error) else None
         if landed:
             self._renewed, self._unanswered = sent, ""
         return landed is not False
@@ -192,7 +192,7 @@ class S3Lease:
         except TapctlError as error:
             self._unanswered = str(error)
             return None
-        told = Lock.told(found.content) if found else None
+        told = LockInfo.parse(found.content) if found else None
         if found is None or told is None or told.id != self.id:
             self._taken = (told,)
             return None

@@ -9,22 +9,22 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tapctl.beside import at_most
+from tapctl.beside import with_timeout
 from tapctl.engine.clock import Clock
-from tapctl.errors import AwsError, AwsLost, LockHeld, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, Bucket, Found, must_look
+from tapctl.errors import AwsError, AwsNoAnswer, LockHeld, TapctlError
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, StoredObject, outcome_unknown
 from tapctl.manifest.entry import MOMENT
-from tapctl.manifest.lease import S3Lease, Terms
-from tapctl.manifest.store import Lock, Tell, taken
-from tapctl.manifest.waiting import Waiting
+from tapctl.manifest.lease import LeaseTiming, S3Lease
+from tapctl.manifest.store import LockInfo, Notify, lock_held_error
+from tapctl.manifest.waiting import LockWait
 
 
 @dataclass(frozen=True)
-class Watch:
+class ForeignLock:
     """A lock object that is not ours, as it was last seen."""
 
     etag: str
-    lock: Lock | None
+    lock: LockInfo | None
     since: float
     """Since when it is known to be the same, on our own clock."""
 
@@ -35,16 +35,18 @@ class Watch:
         return max(self.lock.lease_s - (now - self.since), 0.0)
 
 
-class Line:
+class LockAcquirer:
     """One who wants a lock. There is no order among those who wait: whoever looks first when it is free has it."""
 
-    def __init__(self, bucket: Bucket, key: str, lock: Lock, *, terms: Terms, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, bucket: Bucket, key: str, lock: LockInfo, *, terms: LeaseTiming, clock: Clock, tell: Notify
+    ) -> None:
         self._bucket, self._key, self._lock = bucket, key, lock
-        self._content = lock.text()
+        self._content = lock.encode()
         self._terms, self._clock, self._tell = terms, clock, tell
-        self._watch: Watch | None = None
+        self._watch: ForeignLock | None = None
         self._first_sent = math.inf
-        self._lost: AwsLost | None = None
+        self._lost: AwsNoAnswer | None = None
 
     def acquire(self, wait_s: float) -> S3Lease:
         """Take it, or wait for it for this many seconds.
@@ -53,13 +55,13 @@ class Line:
             LockHeld: it is somebody else's.
             TapctlError: it cannot be taken; after `AwsLost` it may be ours, and is free after its lease.
         """
-        waiting = Waiting(wait_s, self._clock, self._tell)
+        waiting = LockWait(wait_s, self._clock, self._tell)
         while True:
             late = waiting.over
             lease = None
             try:
                 lease = self._try()
-            except AwsLost:
+            except AwsNoAnswer:
                 if late:
                     raise
             if lease is not None:
@@ -76,14 +78,14 @@ class Line:
         Raises:
             TapctlError, TimeoutError: it may be there; it is free when its lease has ended.
         """
-        once = self._bucket.once()
+        once = self._bucket.without_retries()
 
         def remove() -> None:
             found = once.get(self._key)
             if found is not None and found.content == self._content:
                 once.remove(self._key, found.etag)
 
-        at_most(self._terms.give_back_s, remove)
+        with_timeout(self._terms.release_s, remove)
 
     def _try(self) -> S3Lease | None:
         """Take it if it is free; None: it is somebody's, or others were always quicker."""
@@ -104,9 +106,9 @@ class Line:
         try:
             etag = self._bucket.put(self._key, self._content, self._watch.etag if self._watch else None)
         except AwsError as error:
-            if not must_look(error):
-                raise self._bucket.unusable(error) from error
-            self._lost = error if isinstance(error, AwsLost) else None
+            if not outcome_unknown(error):
+                raise self._bucket.to_tapctl_error(error) from error
+            self._lost = error if isinstance(error, AwsNoAnswer) else None
             return None
         if self._watch is not None and self._watch.lock is not None:
             self._tell(
@@ -120,7 +122,7 @@ class Line:
         if found is not None and found.content == self._content:
             # Which of our writes it was nobody knows: the first is the safe guess.
             return self._lease(found.etag, self._first_sent)
-        self._watch = watch(found, self._clock.now(), self._watch) if found else None
+        self._watch = observe_lock(found, self._clock.now(), self._watch) if found else None
         return None
 
     def _lease(self, etag: str, sent: float) -> S3Lease:
@@ -129,25 +131,27 @@ class Line:
     def _refused(self) -> TapctlError:
         where = self._bucket.url(self._key)
         if self._watch is not None:
-            return held(where, self._watch, self._clock.now())
-        return self._lost or taken(where, None, "others were always quicker: run the same command again")
+            return lock_held_until_error(where, self._watch, self._clock.now())
+        return self._lost or lock_held_error(where, None, "others were always quicker: run the same command again")
 
 
-def watch(found: Found, now: float, before: Watch | None = None) -> Watch:
+def observe_lock(found: StoredObject, now: float, before: ForeignLock | None = None) -> ForeignLock:
     """What was found, seen at ``now``; how long it has been so is known from S3, or from having seen it ``before``."""
-    since = now - found.unchanged_s
+    since = now - found.age_s
     if before is not None and before.etag == found.etag:
         since = min(since, before.since)
-    return Watch(found.etag, Lock.told(found.content), since)
+    return ForeignLock(found.etag, LockInfo.parse(found.content), since)
 
 
-def held(where: str, watch: Watch, now: float) -> LockHeld:
+def lock_held_until_error(where: str, watch: ForeignLock, now: float) -> LockHeld:
     """Somebody else has it: who, until when at most, and what to do."""
     left = watch.left_s(now)
     if watch.lock is None or left == math.inf:
-        return taken(where, watch.lock, f"look with: aws s3 cp {where} -; if nobody is at work: aws s3 rm {where}")
+        return lock_held_error(
+            where, watch.lock, f"look with: aws s3 cp {where} -; if nobody is at work: aws s3 rm {where}"
+        )
     # For people alone, who have this machine's time before their eyes.
     until = (datetime.now(UTC) + timedelta(seconds=left)).strftime(MOMENT)
-    error = taken(where, watch.lock, "wait in line: run the same command with --lock-timeout 10m")
+    error = lock_held_error(where, watch.lock, "wait in line: run the same command with --lock-timeout 10m")
     error.evidence = f"{error.evidence}\nlock {watch.lock.id}; if its run has died, it is free at {until}"
     return error

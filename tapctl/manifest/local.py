@@ -12,26 +12,26 @@ from pathlib import Path
 
 from tapctl.engine.clock import Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.manifest.awake import AwakeClock
+from tapctl.manifest.awake import BoottimeClock
 from tapctl.manifest.entry import Manifest, dump, parse
 from tapctl.manifest.history import folder_of, name_of
 from tapctl.manifest.store import (
     SUFFIX,
-    Holder,
     Lease,
-    Lock,
+    LockHolder,
+    LockInfo,
+    Notify,
     Stored,
-    Tell,
-    lost,
-    overtaken,
-    taken,
-    untold,
-    unwritten,
-    vanished,
+    conflict_error,
+    lock_held_error,
+    lock_lost_error,
+    missing_error,
+    silent,
+    write_failed_error,
 )
-from tapctl.manifest.waiting import Waiting
+from tapctl.manifest.waiting import LockWait
 
-KEPT = 500
+MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
 POLL_S = 0.25
 
@@ -45,7 +45,7 @@ class LocalStore:
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder = folder
-        self._clock = clock or AwakeClock()
+        self._clock = clock or BoottimeClock()
 
     def location(self, suffix: str) -> str:
         """Where this suffix's manifest is."""
@@ -76,23 +76,23 @@ class LocalStore:
         try:
             _make_folder(self._folder)
             if path.is_symlink():
-                raise unwritten(str(path), "it is a symbolic link")
+                raise write_failed_error(str(path), "it is a symbolic link")
             path_of_draft = path.with_name(f".{path.name}.tmp")
             with _held(path_of_draft) as draft:
                 have = _content(path)
                 if have != content:
                     if (None if have is None else _version(have)) != expected:
-                        raise overtaken(str(path), None if have is None else parse(have, str(path)))
+                        raise conflict_error(str(path), None if have is None else parse(have, str(path)))
                     if have is not None:
                         self._archive(manifest.suffix, parse(have, str(path)))
                     _fill(draft, content)
                     path_of_draft.replace(path)
                 _sync_folder(self._folder)
         except OSError as error:
-            raise unwritten(str(path), error) from error
+            raise write_failed_error(str(path), error) from error
         return _version(content)
 
-    def attach(self, suffix: str, name: str, content: bytes) -> None:
+    def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
         """Put this beside the manifest, durably."""
         path = self._folder / f"{suffix}.{name}.json"
         try:
@@ -103,29 +103,29 @@ class LocalStore:
                 path_of_draft.replace(path)
             _sync_folder(self._folder)
         except OSError as error:
-            raise unwritten(str(path), error) from error
+            raise write_failed_error(str(path), error) from error
 
-    def attached(self, suffix: str, name: str) -> bytes | None:
+    def get_sidecar(self, suffix: str, name: str) -> bytes | None:
         """What was put beside the manifest."""
         path = self._folder / f"{suffix}.{name}.json"
         try:
             return path.read_bytes() if path.exists() else None
         except OSError as error:
-            raise unwritten(str(path), error) from error
+            raise write_failed_error(str(path), error) from error
 
     @contextmanager
-    def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
+    def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, tell: Notify = silent) -> Iterator[Lease]:
         """The one right to change this suffix, for as long as this process lives. The lock's file stays."""
         path = self._path(suffix).with_suffix(".lock")
         try:
             _make_folder(self._folder)
-            held = self._stand_in_line(path, wait_s, tell)
+            held = self._acquire(path, wait_s, tell)
         except OSError as error:
             raise _unlockable(path, error) from error
         try:
-            lock = Lock(id=uuid.uuid4().hex, holder=holder)
+            lock = LockInfo(id=uuid.uuid4().hex, holder=holder)
             try:
-                _fill(held, lock.text())
+                _fill(held, lock.encode())
             except OSError as error:
                 raise _unlockable(path, error) from error
             yield _LocalLease(lock, path, held)
@@ -134,19 +134,19 @@ class LocalStore:
                 os.ftruncate(held, 0)
             os.close(held)
 
-    def archived(self, suffix: str) -> list[str]:
+    def list_history(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted."""
         try:
             return sorted(path.name for path in (self._folder / folder_of(suffix)).iterdir())
         except FileNotFoundError:
             return []
 
-    def recall(self, suffix: str, name: str) -> bytes:
+    def read_history(self, suffix: str, name: str) -> bytes:
         """What is kept under this name."""
         path = self._folder / folder_of(suffix) / name
         content = _content(path)
         if content is None:
-            raise vanished(str(path))
+            raise missing_error(str(path))
         return content
 
     def _path(self, suffix: str) -> Path:
@@ -160,28 +160,28 @@ class LocalStore:
         with _held(path_of_draft) as draft:
             _fill(draft, dump(replaced).encode())
             path_of_draft.replace(folder / name_of(replaced))
-        for name in self.archived(suffix)[:-KEPT]:
+        for name in self.list_history(suffix)[:-MAX_LOCAL_VERSIONS]:
             (folder / name).unlink(missing_ok=True)
         _sync_folder(folder)
 
-    def _stand_in_line(self, path: Path, wait_s: float, tell: Tell) -> int:
+    def _acquire(self, path: Path, wait_s: float, tell: Notify) -> int:
         """The lock's file, locked; there is no order among those who wait."""
-        waiting = Waiting(wait_s, self._clock, tell)
+        waiting = LockWait(wait_s, self._clock, tell)
         while True:
             late = waiting.over
             try:
                 return _hold(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                lock = Lock.told(_content(path) or b"")
+                lock = LockInfo.parse(_content(path) or b"")
             if late:
-                raise taken(str(path), lock, "wait in line: run the same command with --lock-timeout 10m")
+                raise lock_held_error(str(path), lock, "wait in line: run the same command with --lock-timeout 10m")
             waiting.pause(lock, POLL_S)
 
 
 class _LocalLease:
     """A lock on an open file: it is ours until we close it, unless somebody puts another file in its place."""
 
-    def __init__(self, lock: Lock, path: Path, held: int) -> None:
+    def __init__(self, lock: LockInfo, path: Path, held: int) -> None:
         self._lock = lock
         self._path = path
         self._held = held
@@ -191,19 +191,19 @@ class _LocalLease:
         """What tells this lease from every other one."""
         return self._lock.id
 
-    def enter(self, phase: str) -> None:
+    def set_phase(self, phase: str) -> None:
         """Say what is being done from now on, to whoever waits."""
         with suppress(OSError):  # the lock is the file, not what is in it
-            _fill(self._held, self._lock.model_copy(update={"phase": phase}).text())
+            _fill(self._held, self._lock.model_copy(update={"phase": phase}).encode())
 
-    def check(self) -> None:
+    def ensure_held(self) -> None:
         """Make sure that the file we have locked is the one that others would lock."""
         if not _is_at(self._held, self._path):
-            raise lost(str(self._path), Lock.told(_content(self._path) or b""))
+            raise lock_lost_error(str(self._path), LockInfo.parse(_content(self._path) or b""))
 
-    def sure(self) -> None:
+    def assert_valid(self) -> None:
         """As `check`: the file is here."""
-        self.check()
+        self.ensure_held()
 
 
 def _make_folder(wanted: Path) -> None:

@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tapctl.engine.clock import Clock
-from tapctl.errors import AwsError, AwsLost, TapctlError
-from tapctl.manifest.awake import AwakeClock
-from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, must_look
+from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
+from tapctl.manifest.awake import BoottimeClock
+from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, outcome_unknown
 from tapctl.manifest.entry import Manifest, dump, parse
 from tapctl.manifest.history import folder_of, name_of
-from tapctl.manifest.lease import Terms
-from tapctl.manifest.line import Line
+from tapctl.manifest.lease import LeaseTiming
+from tapctl.manifest.line import LockAcquirer
 from tapctl.manifest.store import (
     SUFFIX,
-    Holder,
     Lease,
-    Lock,
+    LockHolder,
+    LockInfo,
+    Notify,
     Stored,
-    Tell,
-    overtaken,
-    untold,
-    unwritten,
-    vanished,
+    conflict_error,
+    missing_error,
+    silent,
+    write_failed_error,
 )
-from tapctl.manifest.unlock import Unlocking
+from tapctl.manifest.unlock import ForceUnlock
 
 
 class S3Store:
@@ -35,11 +35,11 @@ class S3Store:
     Raises as `Store` says; where a read has no answer, `AwsLost`; where it is denied, `Refused`.
     """
 
-    def __init__(self, bucket: Bucket, terms: Terms | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, bucket: Bucket, terms: LeaseTiming | None = None, clock: Clock | None = None) -> None:
         """``clock``: one that counts the time a machine sleeps."""
         self._bucket = bucket
-        self._terms = terms or Terms()
-        self._clock = clock or AwakeClock()
+        self._terms = terms or LeaseTiming()
+        self._clock = clock or BoottimeClock()
         self._last: dict[str, Stored] = {}
 
     def location(self, suffix: str) -> str:
@@ -73,18 +73,18 @@ class S3Store:
             else:
                 self._last[manifest.suffix] = Stored(manifest, version)
                 return version
-            if not must_look(answer):
+            if not outcome_unknown(answer):
                 break
             found = self._look_again(manifest.suffix, answer)
             if found is not None and found.manifest == manifest:
                 return found.version  # our own write, whose answer was lost
-            if isinstance(answer, AwsLost):
+            if isinstance(answer, AwsNoAnswer):
                 break
             if answer.aws_code != CONFLICT or (found.version if found else None) != expected:
-                raise overtaken(where, found.manifest if found else None) from answer
-        raise unwritten(where, answer) from answer
+                raise conflict_error(where, found.manifest if found else None) from answer
+        raise write_failed_error(where, answer) from answer
 
-    def attach(self, suffix: str, name: str, content: bytes) -> None:
+    def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
         """Put this beside the manifest."""
         key = f"{suffix}.{name}.json"
         try:
@@ -92,22 +92,22 @@ class S3Store:
             if there is None or there.content != content:
                 self._bucket.put(key, content, there.etag if there else None)
         except TapctlError as error:
-            raise unwritten(self._bucket.url(key), error) from error
+            raise write_failed_error(self._bucket.url(key), error) from error
 
-    def attached(self, suffix: str, name: str) -> bytes | None:
+    def get_sidecar(self, suffix: str, name: str) -> bytes | None:
         """What was put beside the manifest."""
         key = f"{suffix}.{name}.json"
         try:
             there = self._bucket.get(key)
         except TapctlError as error:
-            raise unwritten(self._bucket.url(key), error) from error
+            raise write_failed_error(self._bucket.url(key), error) from error
         return there.content if there else None
 
     def _look_again(self, suffix: str, answer: AwsError) -> Stored | None:
         try:
             return self.read(suffix)
         except TapctlError as error:
-            raise unwritten(self.location(suffix), f"{answer}\n{error}") from error
+            raise write_failed_error(self.location(suffix), f"{answer}\n{error}") from error
 
     def _archive(self, suffix: str, expected: str) -> None:
         """Keep what is about to be replaced: so what is kept was the record once, whatever happens next."""
@@ -116,16 +116,16 @@ class S3Store:
             if before is None or before.version != expected:
                 before = self.read(suffix)
             if before is not None and before.version == expected:
-                self._bucket.keep(folder_of(suffix) + name_of(before.manifest), dump(before.manifest).encode())
+                self._bucket.put_if_absent(folder_of(suffix) + name_of(before.manifest), dump(before.manifest).encode())
             # Otherwise it was replaced by somebody else, who has kept it: the condition of our write refuses it.
         except AwsError as error:
-            raise unwritten(self._bucket.url(folder_of(suffix)), error) from error
+            raise write_failed_error(self._bucket.url(folder_of(suffix)), error) from error
 
     @contextmanager
-    def lock(self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold) -> Iterator[Lease]:
+    def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, tell: Notify = silent) -> Iterator[Lease]:
         """The one right to change this suffix, until it is given back or its lease is not renewed."""
-        lock = Lock(id=uuid.uuid4().hex, holder=holder, lease_s=self._terms.lease_s)
-        line = Line(self._bucket, _lock_of(suffix), lock, terms=self._terms, clock=self._clock, tell=tell)
+        lock = LockInfo(id=uuid.uuid4().hex, holder=holder, lease_s=self._terms.lease_s)
+        line = LockAcquirer(self._bucket, _lock_of(suffix), lock, terms=self._terms, clock=self._clock, tell=tell)
         try:
             lease = line.acquire(wait_s)
         except TapctlError:
@@ -135,7 +135,7 @@ class S3Store:
                 line.leave()
             raise
         try:
-            lease.keep()
+            lease.start_renewing()
             yield lease
         finally:
             try:
@@ -143,21 +143,21 @@ class S3Store:
             except TapctlError as error:
                 tell(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
 
-    def unlock(self, suffix: str, id: str, by: Holder, tell: Tell = untold) -> bool:
+    def unlock(self, suffix: str, id: str, by: LockHolder, tell: Notify = silent) -> bool:
         """Take the lock with this id away from its holder; see `tapctl.manifest.unlock`. False: nobody holds one."""
-        unlocking = Unlocking(self._bucket, _lock_of(suffix), folder_of(suffix), terms=self._terms, clock=self._clock)
+        unlocking = ForceUnlock(self._bucket, _lock_of(suffix), folder_of(suffix), terms=self._terms, clock=self._clock)
         return unlocking.unlock(id, by, tell)
 
-    def archived(self, suffix: str) -> list[str]:
+    def list_history(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted."""
         return self._bucket.listed(folder_of(suffix))
 
-    def recall(self, suffix: str, name: str) -> bytes:
+    def read_history(self, suffix: str, name: str) -> bytes:
         """What is kept under this name."""
         key = folder_of(suffix) + name
         found = self._bucket.get(key)
         if found is None:
-            raise vanished(self._bucket.url(key))
+            raise missing_error(self._bucket.url(key))
         return found.content
 
 

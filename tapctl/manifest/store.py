@@ -26,11 +26,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.*'()-]+)*)/*")
 
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """Shows the user one sentence."""
 
 
-def untold(_: str) -> None:
+def silent(_: str) -> None:
     """Nobody is there to be told."""
 
 
@@ -42,7 +42,7 @@ class Stored:
     version: str
 
 
-class Holder(BaseModel):
+class LockHolder(BaseModel):
     """Who changes an environment right now; shown to everybody who has to wait."""
 
     model_config = ConfigDict(frozen=True)
@@ -57,7 +57,7 @@ class Holder(BaseModel):
     """The CI run, see `ci_run`."""
 
     @classmethod
-    def here(cls, who: str, command: str, environ: Mapping[str, str]) -> Holder:
+    def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
         """This process, from now on."""
         return cls(
             who=who, host=socket.gethostname(), pid=os.getpid(), command=command, since=now(), ci=ci_run(environ)
@@ -68,13 +68,13 @@ class Holder(BaseModel):
         return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
 
 
-class Lock(BaseModel):
+class LockInfo(BaseModel):
     """What a lock says of itself; each time one is taken it has another id."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
-    holder: Holder
+    holder: LockHolder
     phase: str = ""
     """What its holder is doing now."""
     lease_s: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -85,12 +85,12 @@ class Lock(BaseModel):
     def __str__(self) -> str:
         return f"{self.holder}, {self.phase}" if self.phase else str(self.holder)
 
-    def text(self) -> bytes:
+    def encode(self) -> bytes:
         """What is stored."""
         return self.model_dump_json().encode()
 
     @classmethod
-    def told(cls, content: bytes) -> Lock | None:
+    def parse(cls, content: bytes) -> LockInfo | None:
         """The lock that this text describes; None for what is cut off or written by somebody else."""
         try:
             return cls.model_validate_json(content)
@@ -105,7 +105,7 @@ class Lease(Protocol):
     def id(self) -> str:
         """What tells this lease from every other one."""
 
-    def check(self) -> None:
+    def ensure_held(self) -> None:
         """Make sure that it is still ours; asked before every changing call, from any thread.
 
         Raises:
@@ -113,13 +113,13 @@ class Lease(Protocol):
             NotYet: for now nobody can tell; it is not to be used before that is known.
         """
 
-    def sure(self) -> None:
+    def assert_valid(self) -> None:
         """As `check`, but asks nobody: right before each sending of a changing call, the SDK's repetitions among them.
 
         Raises as `check`.
         """
 
-    def enter(self, phase: str) -> None:
+    def set_phase(self, phase: str) -> None:
         """Say what is being done from now on, to whoever waits."""
 
 
@@ -148,7 +148,7 @@ class Store(Protocol):
         """Every suffix that has a manifest here, sorted."""
 
     def lock(
-        self, suffix: str, holder: Holder, wait_s: float = 0, tell: Tell = untold
+        self, suffix: str, holder: LockHolder, wait_s: float = 0, tell: Notify = silent
     ) -> AbstractContextManager[Lease]:
         """The one right to change this suffix; waits for it up to ``wait_s`` seconds, and tells for whom.
 
@@ -156,24 +156,24 @@ class Store(Protocol):
             LockHeld: somebody else has it.
         """
 
-    def attach(self, suffix: str, name: str, content: bytes) -> None:
+    def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
         """Put this beside the manifest as ``<suffix>.<name>.json``, durably; an earlier one is replaced.
 
         Raises:
             StoreFailed: it could not be written.
         """
 
-    def attached(self, suffix: str, name: str) -> bytes | None:
+    def get_sidecar(self, suffix: str, name: str) -> bytes | None:
         """What was put there last; None where nothing was.
 
         Raises:
             StoreFailed: it could not be read.
         """
 
-    def archived(self, suffix: str) -> list[str]:
+    def list_history(self, suffix: str) -> list[str]:
         """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
 
-    def recall(self, suffix: str, name: str) -> bytes:
+    def read_history(self, suffix: str, name: str) -> bytes:
         """What is kept under this name of `archived`.
 
         Raises:
@@ -208,13 +208,13 @@ def open_store(url: str, door: Aws | None) -> Store:
     return S3Store(Bucket(door, named[1], f"{named[2]}/".lstrip("/")))
 
 
-def taken(where: str, lock: Lock | None, hint: str) -> LockHeld:
+def lock_held_error(where: str, lock: LockInfo | None, hint: str) -> LockHeld:
     """Somebody else is at work: who, and since when."""
     who = str(lock) if lock else "its holder has left no name"
     return LockHeld("somebody else is changing this environment", evidence=f"{where}: {who}", hint=hint)
 
 
-def lost(where: str, lock: Lock | None) -> LockHeld:
+def lock_lost_error(where: str, lock: LockInfo | None) -> LockHeld:
     """A lock that was ours is not any more."""
     return LockHeld(
         f"the lock {where} was taken away from this run",
@@ -223,7 +223,7 @@ def lost(where: str, lock: Lock | None) -> LockHeld:
     )
 
 
-def overtaken(where: str, found: Manifest | None) -> LockHeld | StoreFailed:
+def conflict_error(where: str, found: Manifest | None) -> LockHeld | StoreFailed:
     """What is there is not what we have read: nothing was written."""
     if found is None:
         return StoreFailed(
@@ -237,7 +237,7 @@ def overtaken(where: str, found: Manifest | None) -> LockHeld | StoreFailed:
     )
 
 
-def unwritten(where: str, evidence: object) -> StoreFailed:
+def write_failed_error(where: str, evidence: object) -> StoreFailed:
     """The place does not take it."""
     return StoreFailed(
         f"the manifest {where} could not be written",
@@ -246,6 +246,6 @@ def unwritten(where: str, evidence: object) -> StoreFailed:
     )
 
 
-def vanished(where: str) -> ManifestError:
+def missing_error(where: str) -> ManifestError:
     """What was kept is not there any more."""
     return ManifestError(f"{where} is not there any more", hint="run the same command again: it lists them anew")

@@ -8,35 +8,35 @@ from dataclasses import dataclass
 
 from tapctl.engine.clock import Clock
 from tapctl.errors import AwsError, Refused, StoreFailed, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, Bucket, must_look
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, outcome_unknown
 from tapctl.manifest.entry import now
 from tapctl.manifest.history import Unlock
-from tapctl.manifest.lease import S3Lease, Terms
-from tapctl.manifest.line import Watch, watch
-from tapctl.manifest.store import Holder, Lock, Tell, unwritten
+from tapctl.manifest.lease import LeaseTiming, S3Lease
+from tapctl.manifest.line import ForeignLock, observe_lock
+from tapctl.manifest.store import LockHolder, LockInfo, Notify, write_failed_error
 
 
 @dataclass(frozen=True)
 class _Seen:
     """The lock that is to be taken away, and since when it is as it is."""
 
-    lock: Lock
-    watch: Watch
+    lock: LockInfo
+    watch: ForeignLock
 
 
-class Unlocking:
+class ForceUnlock:
     """One lock that is to be taken away.
 
     It is not just removed: its holder may be alive and look only at its next renewal, while the next one begins. So we
     take it over, hold it until the holder's lease is over, and give it back.
     """
 
-    def __init__(self, bucket: Bucket, key: str, folder: str, *, terms: Terms, clock: Clock) -> None:
+    def __init__(self, bucket: Bucket, key: str, folder: str, *, terms: LeaseTiming, clock: Clock) -> None:
         """``folder``: where it is recorded, with a slash at its end."""
         self._bucket, self._key, self._folder = bucket, key, folder
         self._terms, self._clock = terms, clock
 
-    def unlock(self, id: str, by: Holder, tell: Tell) -> bool:
+    def unlock(self, id: str, by: LockHolder, tell: Notify) -> bool:
         """Take it away, if it is the lock with this id; False: nobody holds one (any more).
 
         Raises:
@@ -49,7 +49,7 @@ class Unlocking:
             return False
         asked = Unlock(at=now(), by=by, lock=seen.lock, done=False)
         self._record(asked)
-        mine = Lock(id=uuid.uuid4().hex, holder=by, phase=f"takes the lock {id} away", lease_s=self._terms.lease_s)
+        mine = LockInfo(id=uuid.uuid4().hex, holder=by, phase=f"takes the lock {id} away", lease_s=self._terms.lease_s)
         lease = None
         for _ in range(ATTEMPTS):
             lease = self._taken(mine, seen.watch.etag)
@@ -77,7 +77,7 @@ class Unlocking:
         found = self._bucket.get(self._key)
         if found is None:
             return None
-        lock = Lock.told(found.content)
+        lock = LockInfo.parse(found.content)
         if lock is None or lock.id != id:
             raise Refused(
                 f"the lock {self._where} does not have the id {id}",
@@ -86,18 +86,18 @@ class Unlocking:
                 if lock
                 else f"if nobody is at work: aws s3 rm {self._where}",
             )
-        return _Seen(lock, watch(found, self._clock.now()))
+        return _Seen(lock, observe_lock(found, self._clock.now()))
 
-    def _taken(self, mine: Lock, expected: str) -> S3Lease | None:
+    def _taken(self, mine: LockInfo, expected: str) -> S3Lease | None:
         """Write ours over it; None: only a look tells what is there."""
         sent = self._clock.now()
         try:
-            etag = self._bucket.put(self._key, mine.text(), expected)
+            etag = self._bucket.put(self._key, mine.encode(), expected)
         except AwsError as error:
-            if not must_look(error):
-                raise self._bucket.unusable(error) from error
+            if not outcome_unknown(error):
+                raise self._bucket.to_tapctl_error(error) from error
             found = self._bucket.get(self._key)
-            if found is None or found.content != mine.text():
+            if found is None or found.content != mine.encode():
                 return None
             etag = found.etag
         return S3Lease(self._bucket, self._key, mine, etag=etag, sent=sent, terms=self._terms, clock=self._clock)
@@ -105,6 +105,6 @@ class Unlocking:
     def _record(self, unlock: Unlock) -> None:
         key = self._folder + unlock.name
         try:
-            self._bucket.keep(key, unlock.model_dump_json(indent=2).encode())
+            self._bucket.put_if_absent(key, unlock.model_dump_json(indent=2).encode())
         except TapctlError as error:
-            raise unwritten(self._bucket.url(key), error) from error
+            raise write_failed_error(self._bucket.url(key), error) from error

@@ -6,16 +6,16 @@ import math
 import threading
 
 from tapctl.engine.clock import Clock
-from tapctl.manifest.store import Lock, Tell
+from tapctl.manifest.store import LockInfo, Notify
 
 HEARTBEAT_S = 30.0
 """Somebody who waits is told for whom at least this often."""
 
 
-class Waiting:
+class LockWait:
     """One who waits, up to ``wait_s`` seconds from now on."""
 
-    def __init__(self, wait_s: float, clock: Clock, tell: Tell) -> None:
+    def __init__(self, wait_s: float, clock: Clock, tell: Notify) -> None:
         self._wait_s, self._clock, self._tell = wait_s, clock, tell
         self._began = clock.now()
         self._for, self._told_at = "", -math.inf
@@ -25,7 +25,7 @@ class Waiting:
         """The time is over."""
         return self._left_s() <= 0
 
-    def pause(self, lock: Lock | None, longest_s: float) -> None:
+    def pause(self, lock: LockInfo | None, longest_s: float) -> None:
         """Tell for whom we wait (at first, when it is another, and from time to time), and wait a while."""
         who, left = str(lock or "somebody who has left no name"), self._left_s()
         waited = self._wait_s - left

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     type = "cloudwatch-alarm"
     spec = CloudwatchAlarmSpec
     outputs = CloudwatchAlarmOutputs
-    usual = Usual(creating=3, deleting=3, longest=300)
+    timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
-        self, aws: Aws, id: str, like: CloudwatchAlarmSpec | None
+        self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None
     ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs] | None:
         """One read for all alarms of the round, and one for this one's tags."""
-        names = aws.siblings(self.type, id)
+        names = aws.batch_ids(self.type, id)
         first = names.index(id) // _NAMES_A_CALL * _NAMES_A_CALL
         alarm = _described(aws, id, names[first : first + _NAMES_A_CALL])
         if alarm is None:
@@ -93,21 +93,21 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
             tags = {one["Key"]: one["Value"] for one in listed if not one["Key"].startswith("aws:")}
             owner = Owner.of(tags)
         except AwsRefused as error:
-            if error.says(*_MISSING):
+            if error.matches(*_MISSING):
                 return None
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            tags, unread = like.tags if like else {}, {"tags": error.action}
-        return Observed(_spec(alarm, tags), CloudwatchAlarmOutputs(arn=arn), owner=owner, unread=unread)
+            tags, unread = expected.tags if expected else {}, {"tags": error.iam_action}
+        return Observed(_spec(alarm, tags), CloudwatchAlarmOutputs(arn=arn), owner=owner, unreadable=unread)
 
     def create(self, aws: Aws, id: str, want: CloudwatchAlarmSpec, owner: Owner) -> None:
         """Make it, after a look of its own: the call would overwrite an alarm of this name without a word."""
-        if _described(aws.round(), id, (id,)) is not None:
+        if _described(aws.memoized(), id, (id,)) is not None:
             raise AlreadyExists(f"an alarm {id} exists already")
         try:
             _put(aws, id, want, {**want.tags, **owner.tags})
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: CloudwatchAlarmSpec, want: CloudwatchAlarmSpec) -> frozenset[str]:
         """Overwrite it whole, then its tags."""
@@ -121,7 +121,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
                 return frozenset(differs)
             return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -134,10 +134,10 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         try:
             aws.cloudwatch.delete_alarms(AlarmNames=[id])
         except AwsRefused as error:
-            if not error.says(*_MISSING):
-                raise _meaning(error) from error
+            if not error.matches(*_MISSING):
+                raise classify(error) from error
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """By tag, in the listing that all types share."""
         filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
         for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
@@ -231,10 +231,10 @@ def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
     return frozenset({"tags"})
 
 
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no."""
-    if error.says(*_BUSY):
+    if error.matches(*_BUSY):
         return NotYet("another change of this alarm is going on", Patience.BUSY)
-    if error.says(*_MISSING):
+    if error.matches(*_MISSING):
         return NotYet("CloudWatch does not show the alarm yet", Patience.PROPAGATION)
     return error

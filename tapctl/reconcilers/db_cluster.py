@@ -10,18 +10,25 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Kept, Observed, Owner, Reconciler, Spec, Usual, address
+from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Retained, Spec, Timing, address
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.reconcilers.db_cluster_calls import creation, modification
-from tapctl.reconcilers.db_cluster_sight import FOR, STOPPED, DbClusterOutputs, DbClusterSpec, is_terminal, observed
-from tapctl.reconcilers.db_instance_sight import described
+from tapctl.reconcilers.db_cluster_sight import (
+    FOR,
+    STOPPED,
+    DbClusterOutputs,
+    DbClusterSpec,
+    is_terminal,
+    observed_cluster,
+)
+from tapctl.reconcilers.db_instance_sight import describe_instances
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
     arn_of,
+    classify,
     cluster_of,
     how_to_start,
     last_event,
-    meaning,
     set_tags,
     tag_list,
     tags_of,
@@ -47,7 +54,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     type = "db-cluster"
     spec = DbClusterSpec
     outputs = DbClusterOutputs
-    early = True
+    outputs_known_early = True
     holds_data = True
     impacts: ClassVar[Mapping[str, Impact]] = {
         "engine": Impact.REPLACE,
@@ -62,27 +69,27 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
-    usual = Usual(creating=180, deleting=300, longest=2 * 3600)
+    timing = Timing(create_s=180, delete_s=300, longest_s=2 * 3600)
 
     def observe(
-        self, aws: Aws, id: str, like: DbClusterSpec | None
+        self, aws: Aws, id: str, expected: DbClusterSpec | None
     ) -> Observed[DbClusterSpec, DbClusterOutputs] | None:
         """One read; where AWS gave it up, its last event too."""
         cluster = cluster_of(aws, id)
         if cluster is None:
             return None
         if cluster.get("Status") == STOPPED:
-            return observed(cluster, like, how_to_start(aws, id))
-        return observed(cluster, like, last_event(aws, "db-cluster", id) if is_terminal(cluster) else "")
+            return observed_cluster(cluster, expected, how_to_start(aws, id))
+        return observed_cluster(cluster, expected, last_event(aws, "db-cluster", id) if is_terminal(cluster) else "")
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
         """Make all of it in one call."""
         try:
             aws.rds.create_db_cluster(**creation(id, want, tag_list({**want.tags, **owner.tags})))
         except AwsRefused as error:
-            if error.says("DBClusterAlreadyExistsFault"):
+            if error.matches("DBClusterAlreadyExistsFault"):
                 raise AlreadyExists(f"a DB cluster {id} exists already") from error
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
         """Ways in that nobody wants; all settings in one call, at once; then a new major version; then tags."""
@@ -95,7 +102,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 return fields
             return set_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
         except AwsRefused as error:
-            raise meaning(error, how_to_start(aws, id)) from error
+            raise classify(error, how_to_start(aws, id)) from error
 
     def delete(
         self,
@@ -115,36 +122,36 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         try:
             aws.rds.delete_db_cluster(DBClusterIdentifier=id, **asked)
         except AwsRefused as error:
-            if error.says(NO_CLUSTER):
+            if error.matches(NO_CLUSTER):
                 return
-            if error.says("DBClusterSnapshotAlreadyExistsFault"):
+            if error.matches("DBClusterSnapshotAlreadyExistsFault"):
                 # Taken since the names were read; the next step reads them again.
                 raise NotYet(error.message, Patience.PROPAGATION) from error
-            if error.says("InvalidDBClusterStateFault", text="still contains DB instances"):
+            if error.matches("InvalidDBClusterStateFault", text="still contains DB instances"):
                 _name_strangers(aws, id, seen.owner)
-            raise meaning(error, how_to_start(aws, id)) from error
+            raise classify(error, how_to_start(aws, id)) from error
 
-    def explain(self, aws: Aws, id: str) -> str:
+    def last_event(self, aws: Aws, id: str) -> str:
         """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
         return last_event(aws, "db-cluster", id)
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All clusters of the region, by the tags that are told with them."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):
             for one in page["DBClusters"]:
                 if Owner.of(tags_of(one.get("TagList", []))) == owner:
                     yield one.get("DBClusterIdentifier", "")
 
-    def refuses(self, seen: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
+    def deletion_blocker(self, seen: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
         """RDS deletes a protected cluster's instances all the same: so nothing of it may be begun."""
         if seen.spec.deletion_protection:
             return "its deletion protection is on"
         if seen.status == STOPPED:
-            start = (seen.failed or "").removeprefix(f"{STOPPED}: ")
+            start = (seen.failure or "").removeprefix(f"{STOPPED}: ")
             return f"it is stopped: RDS deletes no member of a stopped cluster; {start}"
         return None
 
-    def lingers(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
         """The final snapshot, as long as it is being taken.
 
         Snapshots of earlier clusters of this name are kept beside it. Of a cluster that is gone nothing tells its
@@ -167,11 +174,11 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             )
         return None
 
-    def leaves(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Kept]]:  # noqa: ARG002 -- as above
+    def retained_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Retained]]:  # noqa: ARG002 -- as above
         """Its final snapshot."""
         for name in _final_snapshots(aws, id):
             why = "the final snapshot: the database can be restored from it"
-            yield address("db-cluster-snapshot", name), Kept("you delete it", why)
+            yield address("db-cluster-snapshot", name), Retained("you delete it", why)
 
 
 def _close(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
@@ -194,7 +201,7 @@ def _name_strangers(aws: Aws, id: str, ours: Owner | None) -> None:
         NotYet: there are any.
     """
     try:
-        members = described(aws, "db-cluster-id", (id,))
+        members = describe_instances(aws, "db-cluster-id", (id,))
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
         return

@@ -103,8 +103,8 @@ class DbClusterOutputs(Outputs):
     secret_arn: str
 
 
-def observed(
-    cluster: DBClusterTypeDef, like: DbClusterSpec | None, reason: str
+def observed_cluster(
+    cluster: DBClusterTypeDef, expected: DbClusterSpec | None, reason: str
 ) -> Observed[DbClusterSpec, DbClusterOutputs]:
     """DescribeDBClusters' answer; ``reason`` is what RDS last told of it, where it is asked for."""
     # Read as a plain mapping: several fields are there only while they mean something.
@@ -114,15 +114,17 @@ def observed(
     accepted, pending = _accepted(found)
     tags = tags_of(found.get("TagList", ()))
     return Observed(
-        DbClusterSpec.model_validate({**_settings(found, like), **_support(found, like), **accepted, "tags": tags}),
+        DbClusterSpec.model_validate(
+            {**_settings(found, expected), **_support(found, expected), **accepted, "tags": tags}
+        ),
         _outputs(found),
         settled=status == "available" and not any(one.get("Status") in _MOVING for one in groups),
-        going=status in _GOING,
-        failed=f"{status}: {reason}" if reason else status if is_terminal(cluster) else None,
+        deleting=status in _GOING,
+        failure=f"{status}: {reason}" if reason else status if is_terminal(cluster) else None,
         status=status,
         owner=Owner.of(tags),
         pending=pending,
-        residents=frozenset(
+        members=frozenset(
             address("db-instance", member["DBInstanceIdentifier"]) for member in found.get("DBClusterMembers", ())
         ),
     )
@@ -133,14 +135,14 @@ def is_terminal(cluster: DBClusterTypeDef) -> bool:
     return cluster.get("Status") in _TERMINAL
 
 
-def _settings(found: Mapping[str, Any], like: DbClusterSpec | None) -> dict[str, Any]:
+def _settings(found: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
     insights = found.get("PerformanceInsightsEnabled", False)
     groups = found.get("VpcSecurityGroups", ())
     return {
         "engine": found.get("Engine", ""),
         "engine_version": found.get("EngineVersion", ""),
         # RDS may leave it out (terraform-provider-aws, rds/cluster.go); nothing can change it.
-        "database_name": found.get("DatabaseName") or (like.database_name if like else ""),
+        "database_name": found.get("DatabaseName") or (expected.database_name if expected else ""),
         "master_username": found.get("MasterUsername", ""),
         "port": found.get("Port", 0),
         "subnet_group": found.get("DBSubnetGroup", ""),
@@ -170,9 +172,9 @@ def _settings(found: Mapping[str, Any], like: DbClusterSpec | None) -> dict[str,
     }
 
 
-def _support(found: Mapping[str, Any], like: DbClusterSpec | None) -> dict[str, Any]:
+def _support(found: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
     """What a cluster in the making may not tell yet, and what could only be replaced: taken for what is wanted."""
-    making = like if found.get("Status") == "creating" else None
+    making = expected if found.get("Status") == "creating" else None
     # CreateDBCluster: Extended Support is on unless it was declined.
     support = found.get("EngineLifecycleSupport")
     extended = support != NO_EXTENDED_SUPPORT

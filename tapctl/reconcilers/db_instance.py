@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Usual
+from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Timing
 from tapctl.errors import AlreadyExists, AwsRefused
-from tapctl.reconcilers.db_instance_sight import TYPE, DbInstanceOutputs, DbInstanceSpec, found, observed
+from tapctl.reconcilers.db_instance_sight import (
+    TYPE,
+    DbInstanceOutputs,
+    DbInstanceSpec,
+    find_instance,
+    observed_instance,
+)
 from tapctl.reconcilers.db_instance_writer import readers_first, successor
-from tapctl.reconcilers.rds import NO_INSTANCE, arn_of, how_to_start, last_event, meaning, set_tags, tag_list, tags_of
+from tapctl.reconcilers.rds import NO_INSTANCE, arn_of, classify, how_to_start, last_event, set_tags, tag_list, tags_of
 
 if TYPE_CHECKING:
     from tapctl.aws import Aws
@@ -39,25 +45,25 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     type = TYPE
     spec = DbInstanceSpec
     outputs = DbInstanceOutputs
-    early = True
+    outputs_known_early = True
     replaceable = True
-    restarts = True
+    applies_deferred = True
     impacts: ClassVar[Mapping[str, Impact]] = {
         "cluster": Impact.REPLACE,
         "engine": Impact.REPLACE,
         "instance_class": Impact.FAILOVER,
     }
-    usual = Usual(creating=480, deleting=300, longest=5400)
+    timing = Timing(create_s=480, delete_s=300, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None) -> None:
         self._staying = staying
 
     def observe(
-        self, aws: Aws, id: str, like: DbInstanceSpec | None
+        self, aws: Aws, id: str, expected: DbInstanceSpec | None
     ) -> Observed[DbInstanceSpec, DbInstanceOutputs] | None:
         """Two reads a round for all members: the instances, and their cluster, which its own look asks for too."""
-        instance = found(aws, id)
-        return None if instance is None else observed(aws, instance, like)
+        instance = find_instance(aws, id)
+        return None if instance is None else observed_instance(aws, instance, expected)
 
     def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
         """Make it; what its cluster manages is refused on a member, and so is not sent."""
@@ -72,9 +78,9 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                 **asked,
             )
         except AwsRefused as error:
-            if error.says("DBInstanceAlreadyExists"):
+            if error.matches("DBInstanceAlreadyExists"):
                 raise AlreadyExists(f"a DB instance {id} exists already") from error
-            raise meaning(error, how_to_start(aws, want.cluster)) from error
+            raise classify(error, how_to_start(aws, want.cluster)) from error
 
     def update(self, aws: Aws, id: str, have: DbInstanceSpec, want: DbInstanceSpec) -> frozenset[str]:
         """What needs no restart; then the class, as a reader where there are others; then tags."""
@@ -93,15 +99,15 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                 return frozenset()
             return set_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
         except AwsRefused as error:
-            raise meaning(error, how_to_start(aws, want.cluster)) from error
+            raise classify(error, how_to_start(aws, want.cluster)) from error
 
-    def restart(self, aws: Aws, id: str, want: DbInstanceSpec) -> None:
+    def reboot(self, aws: Aws, id: str, want: DbInstanceSpec) -> None:
         """Reboot it without a failover, which would put no parameter in force; the writer last."""
         readers_first(aws, id, want, self._staying)
         try:
             aws.rds.reboot_db_instance(DBInstanceIdentifier=id)
         except AwsRefused as error:
-            raise meaning(error, how_to_start(aws, want.cluster)) from error
+            raise classify(error, how_to_start(aws, want.cluster)) from error
 
     def delete(
         self,
@@ -111,19 +117,19 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         last: DbInstanceSpec | None,  # noqa: ARG002 -- a member has nothing to keep
     ) -> None:
         """Delete it. A member takes no final snapshot; only a failed one has to be told so (DeleteDBInstance)."""
-        skip: dict[str, Any] = {"SkipFinalSnapshot": True} if seen.failed else {}
+        skip: dict[str, Any] = {"SkipFinalSnapshot": True} if seen.failure else {}
         try:
             aws.rds.delete_db_instance(DBInstanceIdentifier=id, **skip)
         except AwsRefused as error:
-            if error.says(NO_INSTANCE) or error.says("InvalidDBInstanceState", text="already being deleted"):
+            if error.matches(NO_INSTANCE) or error.matches("InvalidDBInstanceState", text="already being deleted"):
                 return
-            raise meaning(error, how_to_start(aws, seen.spec.cluster)) from error
+            raise classify(error, how_to_start(aws, seen.spec.cluster)) from error
 
-    def explain(self, aws: Aws, id: str) -> str:
+    def last_event(self, aws: Aws, id: str) -> str:
         """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
         return last_event(aws, "db-instance", id)
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All instances of the region, by the tags that are told with them."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
             for one in page["DBInstances"]:

@@ -69,8 +69,8 @@ class DbInstanceOutputs(Outputs):
     resource_id: str
 
 
-def observed(
-    aws: Aws, instance: DBInstanceTypeDef, like: DbInstanceSpec | None
+def observed_instance(
+    aws: Aws, instance: DBInstanceTypeDef, expected: DbInstanceSpec | None
 ) -> Observed[DbInstanceSpec, DbInstanceOutputs]:
     """DescribeDBInstances' answer, with what its cluster's tells of it."""
     name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
@@ -103,31 +103,31 @@ def observed(
         spec,
         _outputs(instance),
         settled=status in READY and all(state != APPLYING for _, state in waiting),
-        going=status == "deleting",
-        failed=f"{status}: {told}" if told else status if status in TERMINAL else None,
+        deleting=status == "deleting",
+        failure=f"{status}: {told}" if told else status if status in TERMINAL else None,
         # Not failed: one that failed is replaced.
-        stuck=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == STOPPED else None,
+        update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == STOPPED else None,
         status=status,
-        owner=_owner(spec, like),
+        owner=_owner(spec, expected),
         pending=pending,
-        removal=_removal(cluster, instance),
+        removal_impact=_removal(cluster, instance),
     )
 
 
-def found(aws: Aws, id: str) -> DBInstanceTypeDef | None:
+def find_instance(aws: Aws, id: str) -> DBInstanceTypeDef | None:
     """The instance: one read for all of the round, or by itself where RDS refuses all for one that is not there."""
-    for names in dict.fromkeys((aws.siblings(TYPE, id), (id,))):
+    for names in dict.fromkeys((aws.batch_ids(TYPE, id), (id,))):
         try:
-            instances = described(aws, "db-instance-id", names)
+            instances = describe_instances(aws, "db-instance-id", names)
         except AwsRefused as error:
-            if not error.says(NO_INSTANCE):
+            if not error.matches(NO_INSTANCE):
                 raise
         else:
             return next((one for one in instances if one.get("DBInstanceIdentifier") == id.lower()), None)
     return None
 
 
-def described(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanceTypeDef]:
+def describe_instances(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanceTypeDef]:
     """All instances that RDS finds by this filter."""
     filters = [{"Name": filter_, "Values": list(values)}]
     pages = aws.pages(aws.rds.get_paginator("describe_db_instances"), Filters=filters)
@@ -172,8 +172,8 @@ def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
     return DbInstanceOutputs(arn=arn, resource_id=resource_id) if arn and resource_id else None
 
 
-def _owner(spec: DbInstanceSpec, like: DbInstanceSpec | None) -> Owner | None:
+def _owner(spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Owner | None:
     """Whose it is. Names are shared by the whole account: an instance of another cluster is somebody else's."""
-    if like is not None and like.cluster != spec.cluster:
+    if expected is not None and expected.cluster != spec.cluster:
         return Owner(f"(a member of {spec.cluster or 'no cluster'})", "")
     return Owner.of(spec.tags)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from tapctl.engine.model import Owner
 from tapctl.errors import NotYet, Patience
-from tapctl.reconcilers.db_instance_sight import APPLYING, IN_FORCE, READY, STOPPED, TERMINAL, described, parameters
+from tapctl.reconcilers.db_instance_sight import (
+    APPLYING,
+    IN_FORCE,
+    READY,
+    STOPPED,
+    TERMINAL,
+    describe_instances,
+    parameters,
+)
 from tapctl.reconcilers.rds import cluster_of, tags_of
 
 if TYPE_CHECKING:
@@ -77,7 +85,7 @@ def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
     ours = Owner.of(want.tags)
     return [
         one
-        for one in described(aws, "db-cluster-id", (want.cluster,))
+        for one in describe_instances(aws, "db-cluster-id", (want.cluster,))
         if one.get("DBInstanceIdentifier") != id
         and Owner.of(tags_of(one.get("TagList", []))) == ours
         and one.get("DBInstanceStatus") not in {*TERMINAL, STOPPED, "deleting"}

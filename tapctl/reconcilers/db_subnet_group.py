@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, meaning, read_tags, set_tags, tag_list, tagged
+from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, read_tags, set_tags, tag_list, tagged
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBSubnetGroupTypeDef
@@ -40,10 +40,10 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
     type = "db-subnet-group"
     spec = DbSubnetGroupSpec
     outputs = DbSubnetGroupOutputs
-    usual = Usual(creating=3, deleting=5, longest=600)
+    timing = Timing(create_s=3, delete_s=5, longest_s=600)
 
     def observe(
-        self, aws: Aws, id: str, like: DbSubnetGroupSpec | None
+        self, aws: Aws, id: str, expected: DbSubnetGroupSpec | None
     ) -> Observed[DbSubnetGroupSpec, DbSubnetGroupOutputs] | None:
         """Two reads: the group, and its tags."""
         try:
@@ -52,9 +52,9 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             if group is None:
                 return None
             arn = group.get("DBSubnetGroupArn", "")
-            tags, unread = read_tags(aws, arn, like.tags if like else {})
+            tags, unread = read_tags(aws, arn, expected.tags if expected else {})
         except AwsRefused as error:
-            if error.says(NO_SUBNET_GROUP):
+            if error.matches(NO_SUBNET_GROUP):
                 return None
             raise
         spec = DbSubnetGroupSpec(
@@ -64,7 +64,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         )
         owner = None if unread else Owner.of(tags)
         status = group.get("SubnetGroupStatus", "Complete")
-        return Observed(spec, DbSubnetGroupOutputs(arn=arn), status=status, owner=owner, unread=unread)
+        return Observed(spec, DbSubnetGroupOutputs(arn=arn), status=status, owner=owner, unreadable=unread)
 
     def create(self, aws: Aws, id: str, want: DbSubnetGroupSpec, owner: Owner) -> None:
         """Make it with its subnets and tags."""
@@ -76,9 +76,9 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
                 Tags=tag_list({**want.tags, **owner.tags}),
             )
         except AwsRefused as error:
-            if error.says("DBSubnetGroupAlreadyExists"):
+            if error.matches("DBSubnetGroupAlreadyExists"):
                 raise AlreadyExists(f"a DB subnet group {id} exists already") from error
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: DbSubnetGroupSpec, want: DbSubnetGroupSpec) -> frozenset[str]:
         """Description and subnets, which RDS takes as the whole new list; then tags."""
@@ -93,7 +93,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
                 return frozenset(differs)
             return set_tags(aws, arn_of(aws, "subgrp", id), have.tags, want.tags)
         except AwsRefused as error:
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -106,13 +106,13 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         try:
             aws.rds.delete_db_subnet_group(DBSubnetGroupName=id)
         except AwsRefused as error:
-            if error.says(NO_SUBNET_GROUP):
+            if error.matches(NO_SUBNET_GROUP):
                 return
-            if error.says(*_HELD):
+            if error.matches(*_HELD):
                 raise NotYet(f"{id} is still used: {error.message}", Patience.LONG) from error
             raise
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All groups of the region, by their tags."""
         pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
         groups = [one for page in pages for one in page["DBSubnetGroups"]]

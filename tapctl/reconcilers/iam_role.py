@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, as_json, fit, parse
+from tapctl.policy import PolicyDocument, as_json, matches_template, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import TagTypeDef
@@ -57,9 +57,9 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     outputs = IamRoleOutputs
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
-    usual = Usual(creating=10, deleting=5, longest=600)
+    timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
-    def observe(self, aws: Aws, id: str, like: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
+    def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
         """Four reads with one inline policy, and one for each further one: GetRole, both lists, and each policy."""
         try:
             role = aws.read(aws.iam.get_role, RoleName=id)["Role"]
@@ -69,22 +69,22 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 try:
                     return call()
                 except AwsRefused as error:
-                    if not error.denied:
+                    if not error.is_denied:
                         raise
-                    unread[field] = error.action
+                    unread[field] = error.iam_action
                     return otherwise
 
             nothing: frozenset[str] = frozenset()
             inline = read("inline", lambda: _inline(aws, id), None)
             if inline is None:
                 # What is wanted can still be asked for by name. Where that is all there, the others stay unknown.
-                wanted = like.inline if like else {}
+                wanted = expected.inline if expected else {}
                 inline = read("inline", lambda: _documents(aws, id, wanted), wanted)
-                if not fit(inline, wanted):
+                if not matches_template(inline, wanted):
                     del unread["inline"]
-            attached = read("attached", lambda: _attached(aws, id), like.attached if like else nothing)
+            attached = read("attached", lambda: _attached(aws, id), expected.attached if expected else nothing)
         except AwsRefused as error:
-            if error.says("NoSuchEntity"):
+            if error.matches("NoSuchEntity"):
                 return None
             raise
         tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", []) if not tag["Key"].startswith("aws:")}
@@ -105,7 +105,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if told else None,
             settled=told,
             owner=_owner(tags, aws.region),
-            unread=unread,
+            unreadable=unread,
         )
 
     def create(self, aws: Aws, id: str, want: IamRoleSpec, owner: Owner) -> None:
@@ -122,9 +122,9 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 **bounded,
             )
         except AwsRefused as error:
-            if error.says("EntityAlreadyExists"):
+            if error.matches("EntityAlreadyExists"):
                 raise AlreadyExists(f"the account has a role of that name, in whatever case and path: {id}") from error
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str]:
         """Who may take it and what bounds it, then what it may do, then the rest."""
@@ -135,7 +135,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                     return asked
             return _tags_step(aws, id, have, want)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -153,13 +153,13 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             else:
                 aws.iam.delete_role(RoleName=id)
         except AwsRefused as error:
-            if error.says("DeleteConflict"):
+            if error.matches("DeleteConflict"):
                 raise NotYet(f"IAM still counts something as the role's: {_holders(aws, id, error)}", BUSY) from error
             # What is to go is gone: the next look tells.
-            if not error.says("NoSuchEntity"):
-                raise _meaning(error) from error
+            if not error.matches("NoSuchEntity"):
+                raise classify(error) from error
 
-    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """By tags, of the roles whose names end in our suffix.
 
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
@@ -187,7 +187,7 @@ def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocum
             document: Any = aws.read(aws.iam.get_role_policy, RoleName=id, PolicyName=name)["PolicyDocument"]
         except AwsRefused as error:
             # Deleted since it was listed, or never put.
-            if not error.says("NoSuchEntity"):
+            if not error.matches("NoSuchEntity"):
                 raise
         else:
             found[name] = parse(document)
@@ -204,7 +204,7 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
         pages = aws.pages(aws.iam.get_paginator("list_role_tags"), RoleName=id)
     except AwsRefused as error:
         # Deleted since it was listed.
-        if error.says("NoSuchEntity"):
+        if error.matches("NoSuchEntity"):
             return {}
         raise
     return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
@@ -289,12 +289,12 @@ def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
-def _meaning(error: AwsRefused) -> Exception:
+def classify(error: AwsRefused) -> Exception:
     """What IAM's refusal of a change means: "not yet" where that is known, itself otherwise."""
-    if error.says("MalformedPolicyDocument", text="invalid principal"):
+    if error.matches("MalformedPolicyDocument", text="invalid principal"):
         return NotYet("a principal that the role is to trust is not known to IAM yet", Patience.PROPAGATION)
-    if error.says("NoSuchEntity"):
+    if error.matches("NoSuchEntity"):
         return NotYet(f"IAM has not taken in the last change yet: {error.message}", Patience.PROPAGATION)
-    if error.says("ConcurrentModification"):
+    if error.matches("ConcurrentModification"):
         return NotYet(f"IAM is busy with another change of the role: {error.message}", BUSY)
     return error

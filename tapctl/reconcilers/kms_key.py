@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from pydantic import model_validator
 
-from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.policy import PolicyDocument, as_json, parse
 from tapctl.reconcilers.kms_key_lookup import (
@@ -21,7 +21,7 @@ from tapctl.reconcilers.kms_key_lookup import (
     Key,
     Lookup,
     ids_of,
-    kept,
+    is_retained,
     rotation_period,
     snapshots_of,
     users_of,
@@ -82,22 +82,22 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     spec = KmsKeySpec
     outputs = KmsKeyOutputs
     holds_data = True
-    repeatable = False
+    create_is_repeatable = False
     impacts: ClassVar[Mapping[str, Impact]] = {
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
     }
-    usual = Usual(creating=10, deleting=5, longest=600)
+    timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
-    def observe(self, aws: Aws, id: str, like: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs] | None:
+    def observe(self, aws: Aws, id: str, expected: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs] | None:
         """Five reads where all is well: the key, its tags, policy and rotation, and the search for duplicates."""
         try:
-            key = _lookup(aws, id, like).locate()
-            return None if key is None else _observed(aws, id, key, like)
+            key = _lookup(aws, id, expected).locate()
+            return None if key is None else _observed(aws, id, key, expected)
         except AwsRefused as error:
             # It went between two reads, or is so new that not all of KMS has heard of it.
-            if error.says("NotFoundException"):
+            if error.matches("NotFoundException"):
                 return None
             raise
 
@@ -110,7 +110,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             if key is not None:
                 aws.kms.cancel_key_deletion(KeyId=key.id)
                 return
-            made: Any = aws.kms_once  # untyped: the stubs know KeySpec and KeyUsage only as literals
+            made: Any = aws.kms_without_retries  # untyped: the stubs know KeySpec and KeyUsage only as literals
             made.create_key(
                 Policy=as_json(want.policy),
                 Description=want.description,
@@ -120,7 +120,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
                 Tags=_tag_list({**want.tags, **owner.tags}),
             )
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:
         """Enable first, since a disabled key takes no rotation."""
@@ -130,16 +130,16 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         try:
             return _step(aws, key, have, want)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self, aws: Aws, id: str, seen: Observed[KmsKeySpec, KmsKeyOutputs], last: KmsKeySpec | None
-    ) -> Kept | None:
+    ) -> Retained | None:
         """First the alias, which would outlive the key's use; then the key, unless snapshots need it."""
         arn = seen.outputs.arn if seen.outputs else ""
         needing = snapshots_of(aws, arn)
         if needing:
-            return Kept(until="its snapshots are deleted", why=f"{id} decrypts {', '.join(needing)}")
+            return Retained(until="its snapshots are deleted", why=f"{id} decrypts {', '.join(needing)}")
         try:
             if seen.spec.alias:
                 aws.kms.delete_alias(AliasName=seen.spec.alias)
@@ -148,23 +148,23 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
                 aws.kms.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=days)
         except AwsRefused as error:
             # The latter: "... is pending deletion", perhaps by our own call whose answer was lost.
-            if not error.says("NotFoundException", "KMSInvalidStateException"):
+            if not error.matches("NotFoundException", "KMSInvalidStateException"):
                 raise
         return None
 
-    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """By tags; and among the keys without an alias, which the tagging API may not tell yet."""
         return ids_of(aws, owner)
 
 
-def _lookup(aws: Aws, id: str, like: KmsKeySpec | None) -> Lookup:
-    return Lookup(aws, id, like.tags if like else None)
+def _lookup(aws: Aws, id: str, expected: KmsKeySpec | None) -> Lookup:
+    return Lookup(aws, id, expected.tags if expected else None)
 
 
 # -- looking ---------------------------------------------------------------------------------------------------------
 
 
-def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs]:
+def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs]:
     unread: dict[str, str] = {}
     going = key.state in PENDING
 
@@ -172,21 +172,21 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
         try:
             return call()
         except AwsRefused as error:
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            unread[field] = error.action
+            unread[field] = error.iam_action
             return otherwise
 
     policy = read(
         "policy",
         lambda: parse(aws.read(aws.kms.get_key_policy, KeyId=key.id, PolicyName="default")["Policy"]),
-        like.policy if like else PolicyDocument(statements=frozenset()),
+        expected.policy if expected else PolicyDocument(statements=frozenset()),
     )
     period = 0
     # While a key is pending deletion its rotation status is false; and only this kind of key can rotate at all.
     if not going and key.about.get("KeySpec") == "SYMMETRIC_DEFAULT":
         period = read(
-            "rotation_period_days", lambda: rotation_period(aws, key), like.rotation_period_days if like else 0
+            "rotation_period_days", lambda: rotation_period(aws, key), expected.rotation_period_days if expected else 0
         )
         if "rotation_period_days" in unread:
             unread["rotation"] = unread["rotation_period_days"]
@@ -195,7 +195,7 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
     duplicates: frozenset[str] = frozenset()
     # Beside a key that goes a second one is no duplicate: it is the one that is found next.
     if not going:
-        duplicates = read("duplicates", lambda: _lookup(aws, id, like).duplicates(key), duplicates)
+        duplicates = read("duplicates", lambda: _lookup(aws, id, expected).duplicates(key), duplicates)
     if key.denied:
         unread["tags"] = key.denied
     return Observed(
@@ -210,15 +210,15 @@ def _observed(aws: Aws, id: str, key: Key, like: KmsKeySpec | None) -> Observed[
             multi_region=key.about.get("MultiRegion", False),
             key_spec=key.about.get("KeySpec", ""),
             usage=key.about.get("KeyUsage", ""),
-            tags=like.tags if key.denied and like else key.tags,
+            tags=expected.tags if key.denied and expected else key.tags,
         ),
         outputs=KmsKeyOutputs(key_id=key.id, arn=key.about.get("Arn", "")),
         settled=key.state not in _WORKING,
-        going=going,
-        kept=kept(key) if key.state in PENDING else None,
+        deleting=going,
+        retained=is_retained(key) if key.state in PENDING else None,
         status=key.state,
         owner=Owner.of(key.tags),
-        unread=unread,
+        unreadable=unread,
     )
 
 
@@ -286,14 +286,14 @@ def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"TagKey": key, "TagValue": tags[key]} for key in sorted(tags)]
 
 
-def _meaning(error: AwsRefused) -> Exception:
+def classify(error: AwsRefused) -> Exception:
     """What KMS's refusal of a change means: "not yet" where that is known, itself otherwise."""
-    if error.says("MalformedPolicyDocumentException", text="invalid principals"):
+    if error.matches("MalformedPolicyDocumentException", text="invalid principals"):
         return NotYet("a principal of the key's policy is not known to KMS yet", Patience.PROPAGATION)
-    if error.says("NotFoundException", "DisabledException"):
+    if error.matches("NotFoundException", "DisabledException"):
         return NotYet(f"KMS has not taken in the last change yet: {error.message}", Patience.PROPAGATION)
-    if error.says("AlreadyExistsException"):
+    if error.matches("AlreadyExistsException"):
         return NotYet(f"the alias is there and does not show yet: {error.message}", Patience.PROPAGATION)
-    if error.says("KMSInvalidStateException"):
+    if error.matches("KMSInvalidStateException"):
         return NotYet(f"the key is busy: {error.message}", Patience.BUSY)
     return error

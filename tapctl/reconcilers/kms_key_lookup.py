@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tapctl.engine.model import MANAGED_BY, OWNER_TAG, Kept, Owner
+from tapctl.engine.model import MANAGED_BY, OWNER_TAG, Owner, Retained
 from tapctl.errors import AwsRefused
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Lookup:
         try:
             about = self.aws.read(self.aws.kms.describe_key, KeyId=self.id)["KeyMetadata"]
         except AwsRefused as error:
-            if not error.says("NotFoundException"):
+            if not error.matches("NotFoundException"):
                 raise
             # The tagging API is eventually consistent: what was made a moment ago shows only in the listing.
             ours = list(self._ours(self._tagged())) or list(self._ours(_without_alias(self.aws), lenient=True))
@@ -69,9 +69,9 @@ class Lookup:
         try:
             return Key(about, tags_of(self.aws, about["KeyId"]), alias)
         except AwsRefused as error:
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            return Key(about, {}, alias, denied=error.action)
+            return Key(about, {}, alias, denied=error.iam_action)
 
     def duplicates(self, of: Key) -> frozenset[str]:
         """Ids of other usable keys that are provably ours and bear the same name."""
@@ -136,11 +136,13 @@ def snapshots_of(aws: Aws, arn: str) -> list[str]:
     )
 
 
-def kept(key: Key) -> Kept:
+def is_retained(key: Key) -> Retained:
     """Until when KMS keeps a key that is pending deletion."""
     date = key.about.get("DeletionDate")
     until = date.date().isoformat() if date else "its replicas in other regions are deleted"
-    return Kept(until=until, why="KMS deletes a key only after its waiting period; until then it can be brought back")
+    return Retained(
+        until=until, why="KMS deletes a key only after its waiting period; until then it can be brought back"
+    )
 
 
 def rotation_period(aws: Aws, key: Key) -> int:
@@ -148,7 +150,7 @@ def rotation_period(aws: Aws, key: Key) -> int:
     try:
         status = aws.read(aws.kms.get_key_rotation_status, KeyId=key.id)
     except AwsRefused as error:
-        if error.says("KMSInvalidStateException"):
+        if error.matches("KMSInvalidStateException"):
             return CONTRADICTED
         raise
     return status.get("RotationPeriodInDays", DEFAULT_PERIOD_DAYS) if status["KeyRotationEnabled"] else 0
@@ -173,7 +175,7 @@ def _is_no_key_of_ours(error: AwsRefused, *, lenient: bool) -> bool:
 
     ``lenient``: or it is any key of the account, and its policy keeps us out. Ours leaves that to the account's IAM.
     """
-    return error.says("NotFoundException") or (lenient and error.denied)
+    return error.matches("NotFoundException") or (lenient and error.is_denied)
 
 
 def _resources(aws: Aws, tags: Mapping[str, list[str]]) -> list[str]:

@@ -13,12 +13,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Usual
+from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.policy import PolicyDocument, parse
 from tapctl.reconcilers.lambda_function_network import leave_groups, lingering
-from tapctl.reconcilers.lambda_function_refusals import CONFLICT, INVALID, MISSING, meaning
-from tapctl.reconcilers.lambda_function_sight import LambdaFunctionOutputs, LambdaFunctionSpec, at_work, observed
+from tapctl.reconcilers.lambda_function_refusals import CONFLICT, INVALID, MISSING, classify
+from tapctl.reconcilers.lambda_function_sight import (
+    LambdaFunctionOutputs,
+    LambdaFunctionSpec,
+    at_work,
+    observed_function,
+)
 
 if TYPE_CHECKING:
     from tapctl.aws import Aws
@@ -64,22 +69,22 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     outputs = LambdaFunctionOutputs
     replaceable = True
     # Lambda removes its network interfaces with the function's role.
-    outlived_by = frozenset({"iam-role"})
+    leftovers_need = frozenset({"iam-role"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
-    usual = Usual(creating=60, deleting=1200, longest=3600)
+    timing = Timing(create_s=60, delete_s=1200, longest_s=3600)
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content
 
     def observe(
-        self, aws: Aws, id: str, like: LambdaFunctionSpec | None
+        self, aws: Aws, id: str, expected: LambdaFunctionSpec | None
     ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs] | None:
         """Two reads: the function, with its tags and reserved concurrency, and its resource policy."""
         try:
             answer = aws.read(aws.lambda_.get_function, FunctionName=id)
         except AwsRefused as error:
-            if error.says(MISSING):
+            if error.matches(MISSING):
                 return None
             raise
         policy: PolicyDocument | None = None
@@ -87,11 +92,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         try:
             policy = parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
         except AwsRefused as error:
-            if error.denied:
-                policy, unread = like.resource_policy if like else None, {"resource_policy": error.action}
-            elif not error.says(MISSING):
+            if error.is_denied:
+                policy, unread = expected.resource_policy if expected else None, {"resource_policy": error.iam_action}
+            elif not error.matches(MISSING):
                 raise
-        return observed(answer, policy, unread, like)
+        return observed_function(answer, policy, unread, expected)
 
     def create(self, aws: Aws, id: str, want: LambdaFunctionSpec, owner: Owner) -> None:
         """Make it; AWS takes the reserved concurrency only afterwards, which is an update."""
@@ -107,9 +112,9 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 **asked,
             )
         except AwsRefused as error:
-            if error.says(CONFLICT, text="already exist"):
+            if error.matches(CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Configuration, code, reserved concurrency, resource policy, tags: AWS takes each by itself."""
@@ -141,7 +146,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 return _close(aws, id, have.resource_policy)
             return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
         except AwsRefused as error:
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -158,11 +163,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """
         if not seen.settled:
             raise NotYet(f"Lambda is at work on it: {seen.status}", Patience.LONG)
-        if (seen.failed or seen.stuck) is None and seen.spec.subnet_ids and leave_groups(aws, id, seen.spec):
+        if (seen.failure or seen.update_failure) is None and seen.spec.subnet_ids and leave_groups(aws, id, seen.spec):
             return
-        self.take_away(aws, id, seen)
+        self.delete_for_replacement(aws, id, seen)
 
-    def take_away(
+    def delete_for_replacement(
         self,
         aws: Aws,
         id: str,
@@ -172,10 +177,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         try:
             aws.lambda_.delete_function(FunctionName=id)
         except AwsRefused as error:
-            if not error.says(MISSING):
-                raise meaning(error) from error
+            if not error.matches(MISSING):
+                raise classify(error) from error
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """By tag, in the listing that all types share."""
         filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
         for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
@@ -184,7 +189,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 if service == "lambda" and resource.startswith("function:"):
                     yield resource.removeprefix("function:")
 
-    def lingers(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> str | None:
         """Network interfaces that Lambda still has to remove; it needs the function's role for that."""
         return lingering(aws, id) if last.subnet_ids else None
 
@@ -241,7 +246,7 @@ def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
         else:
             aws.lambda_.put_function_concurrency(FunctionName=id, ReservedConcurrentExecutions=reserved)
     except AwsRefused as error:
-        if not error.says(INVALID, text="UnreservedConcurrentExecution"):
+        if not error.matches(INVALID, text="UnreservedConcurrentExecution"):
             raise
         raise AwsRefused(
             error.service,

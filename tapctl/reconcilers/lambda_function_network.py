@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.lambda_function_refusals import INVALID, NOT_IN_EC2, meaning
+from tapctl.reconcilers.lambda_function_refusals import INVALID, NOT_IN_EC2, classify
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -41,8 +41,8 @@ def leave_groups(aws: Aws, id: str, there: LambdaFunctionSpec) -> bool:
         config: Any = {"SubnetIds": sorted(there.subnet_ids), "SecurityGroupIds": groups}
         aws.lambda_.update_function_configuration(FunctionName=id, VpcConfig=config)
     except AwsRefused as error:
-        answer = meaning(error)
-        if error.says(INVALID) and not _passes(aws, there, error, answer):
+        answer = classify(error)
+        if error.matches(INVALID) and not _passes(aws, there, error, answer):
             return False
         raise answer from error
     return True
@@ -60,7 +60,7 @@ def _passes(aws: Aws, there: LambdaFunctionSpec, error: AwsRefused, answer: NotY
     """Whether this refusal ends by itself. What Lambda misses may be gone for good, and not on its way."""
     if isinstance(answer, AwsRefused) or answer.patience is Patience.LONG:
         return isinstance(answer, NotYet)
-    if any(error.says(INVALID, text=text) for text in NOT_IN_EC2):
+    if any(error.matches(INVALID, text=text) for text in NOT_IN_EC2):
         return False
     try:
         aws.read(aws.iam.get_role, RoleName=there.role_arn.rpartition("/")[2])

@@ -32,16 +32,16 @@ _AT_WORK: Final = {
 }
 
 
-def meaning(error: AwsRefused) -> NotYet | AwsRefused:
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no."""
-    if error.says(INVALID, text="throttled by ec2"):
+    if error.matches(INVALID, text="throttled by ec2"):
         return NotYet("EC2 is throttling Lambda", Patience.LONG)
     for code, texts, patience in ((INVALID, _SPREADING, Patience.PROPAGATION), (CONFLICT, _AT_WORK, Patience.LONG)):
         for text, reason in texts.items():
-            if error.says(code, text=text):
+            if error.matches(code, text=text):
                 return NotYet(reason, patience)
-    if error.says(CONFLICT):
+    if error.matches(CONFLICT):
         return NotYet(f"Lambda is busy with the function: {error.message}", Patience.BUSY)
-    if error.says(MISSING):
+    if error.matches(MISSING):
         return NotYet("Lambda does not show the function yet", Patience.PROPAGATION)
     return error

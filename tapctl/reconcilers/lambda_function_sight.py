@@ -73,11 +73,11 @@ class LambdaFunctionOutputs(Outputs):
     arn: str
 
 
-def observed(
+def observed_function(
     answer: GetFunctionResponseTypeDef,
     resource_policy: PolicyDocument | None,
     unread: dict[str, str],
-    like: LambdaFunctionSpec | None,
+    expected: LambdaFunctionSpec | None,
 ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
     """GetFunction's answer, with the policy read beside it; ``unread`` names what could not be read there."""
     # Read as plain mappings: fields are there or not by the kind of function, and some are newer than the stubs.
@@ -93,10 +93,10 @@ def observed(
     owner = Owner.of(tags)
     if "TagsError" in answer:
         # A role that may not list tags gets the function all the same.
-        tags, unread = like.tags if like else {}, {**unread, "tags": "lambda:ListTags"}
-    environment = _shown(found.get("Environment", {}).get("Variables", {}), like.environment if like else {})
+        tags, unread = expected.tags if expected else {}, {**unread, "tags": "lambda:ListTags"}
+    environment = _shown(found.get("Environment", {}).get("Variables", {}), expected.environment if expected else {})
     if "Error" in found.get("Environment", {}):
-        environment, unread = like.environment if like else {}, {**unread, "environment": "kms:Decrypt"}
+        environment, unread = expected.environment if expected else {}, {**unread, "environment": "kms:Decrypt"}
     spec = LambdaFunctionSpec(
         package_type=found.get("PackageType", "Zip"),
         image_uri=code.get("ResolvedImageUri", "") if is_image else "",
@@ -118,7 +118,7 @@ def observed(
         log_format=logging.get("LogFormat", "Text"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{found['FunctionName']}"),
         description=found.get("Description", ""),
-        image_config=_overrides(found, like),
+        image_config=_overrides(found, expected),
         resource_policy=resource_policy,
         update_failure=update_failure,
         tags=tags,
@@ -127,12 +127,12 @@ def observed(
         spec,
         LambdaFunctionOutputs(arn=found["FunctionArn"]),
         settled=not at_work(answer),
-        going=state == "Deleting",
-        failed=failed,
-        stuck=update_failure or None,
+        deleting=state == "Deleting",
+        failure=failed,
+        update_failure=update_failure or None,
         status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
         owner=owner,
-        unread=unread,
+        unreadable=unread,
     )
 
 
@@ -166,10 +166,10 @@ def _is_wanted(value: str, wanted: str | None) -> bool:
     return re.fullmatch(form, value) is not None
 
 
-def _overrides(found: Mapping[str, Any], like: LambdaFunctionSpec | None) -> str:
+def _overrides(found: Mapping[str, Any], expected: LambdaFunctionSpec | None) -> str:
     """A command line may hold a secret just as a variable may."""
     config = {
         name: value for name, value in found.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
     }
     text = json.dumps(config, sort_keys=True) if config else ""
-    return text if not text or (like is not None and like.image_config == text) else HIDDEN
+    return text if not text or (expected is not None and expected.image_config == text) else HIDDEN

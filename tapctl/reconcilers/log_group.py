@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     type = "log-group"
     spec = LogGroupSpec
     outputs = LogGroupOutputs
-    made_by_aws = True
+    created_by_aws = True
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}
-    usual = Usual(creating=3, deleting=3, longest=300)
+    timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
-    def observe(self, aws: Aws, id: str, like: LogGroupSpec | None) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
+    def observe(
+        self, aws: Aws, id: str, expected: LogGroupSpec | None
+    ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
         """Two reads: AWS finds groups by prefix, which may match others too, and tells tags apart."""
         pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), logGroupNamePrefix=id)
         group = next((one for page in pages for one in page["logGroups"] if one.get("logGroupName") == id), None)
@@ -69,19 +71,19 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
             owner = Owner.of(tags)
         except AwsRefused as error:
-            if error.says(_MISSING):
+            if error.matches(_MISSING):
                 return None
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            tags, unread = like.tags if like else {}, {"tags": error.action}
+            tags, unread = expected.tags if expected else {}, {"tags": error.iam_action}
         spec = LogGroupSpec(
-            retention_days=_retention(group, like),
+            retention_days=_retention(group, expected),
             kms_key_arn=group.get("kmsKeyId", ""),
             log_class=group.get("logGroupClass", "STANDARD"),
             deletion_protection=group.get("deletionProtectionEnabled", False),
             tags=tags,
         )
-        return Observed(spec, LogGroupOutputs(arn=arn), owner=owner, unread=unread)
+        return Observed(spec, LogGroupOutputs(arn=arn), owner=owner, unreadable=unread)
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make it with key and tags; AWS takes the retention only in a second call, which is an update."""
@@ -93,9 +95,9 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         try:
             aws.logs.create_log_group(logGroupName=id, **asked)
         except AwsRefused as error:
-            if error.says("ResourceAlreadyExistsException"):
+            if error.matches("ResourceAlreadyExistsException"):
                 raise AlreadyExists(f"{id} exists already") from error
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: LogGroupSpec, want: LogGroupSpec) -> frozenset[str]:
         """Retention first: a group that was just made keeps everything for ever."""
@@ -111,7 +113,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
                 return frozenset({"deletion_protection"})
             return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -124,10 +126,10 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         try:
             aws.logs.delete_log_group(logGroupName=id)
         except AwsRefused as error:
-            if not error.says(_MISSING):
-                raise _meaning(error) from error
+            if not error.matches(_MISSING):
+                raise classify(error) from error
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """By tag, in the listing that all types share."""
         filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
         for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
@@ -136,7 +138,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
                 if service == "logs" and resource.startswith("log-group:"):
                     yield resource.removeprefix("log-group:").removesuffix(":*")
 
-    def refuses(self, seen: Observed[LogGroupSpec, LogGroupOutputs]) -> str | None:
+    def deletion_blocker(self, seen: Observed[LogGroupSpec, LogGroupOutputs]) -> str | None:
         """A protected group cannot be deleted (PutLogGroupDeletionProtection)."""
         return "its deletion protection is on" if seen.spec.deletion_protection else None
 
@@ -145,10 +147,10 @@ def _arn(aws: Aws, id: str) -> str:
     return f"arn:{aws.partition}:logs:{aws.region}:{aws.account}:log-group:{id}"
 
 
-def _retention(group: LogGroupTypeDef, like: LogGroupSpec | None) -> int:
+def _retention(group: LogGroupTypeDef, expected: LogGroupSpec | None) -> int:
     # The name is newer than the stubs; it is there only where an account-level policy decides.
     overridden = "retentionPolicyName" in group
-    return like.retention_days if like and overridden else group.get("retentionInDays", 0)
+    return expected.retention_days if expected and overridden else group.get("retentionInDays", 0)
 
 
 def _set_retention(aws: Aws, id: str, days: int) -> frozenset[str]:
@@ -177,13 +179,13 @@ def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
     return frozenset({"tags"})
 
 
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no."""
-    if error.says("OperationAbortedException"):
+    if error.matches("OperationAbortedException"):
         return NotYet("another change of this log group is going on", Patience.BUSY)
-    if error.says(_MISSING):
+    if error.matches(_MISSING):
         return NotYet("CloudWatch Logs does not show the log group yet", Patience.PROPAGATION)
     # So it says as long as the key's policy has not spread to it.
-    if error.says("InvalidParameterException", "AccessDeniedException", text="not allowed to be used with"):
+    if error.matches("InvalidParameterException", "AccessDeniedException", text="not allowed to be used with"):
         return NotYet("CloudWatch Logs may not use the KMS key yet", Patience.PROPAGATION)
     return error

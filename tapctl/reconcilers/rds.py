@@ -55,14 +55,14 @@ def how_to_start(aws: Aws, cluster: str) -> str:
     return f"start it first: {command}" + (f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else "")
 
 
-def meaning(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused:
+def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no; ``start``: how its cluster is started, where it is one's."""
-    if error.says(*_STATE, text="stopped"):
+    if error.matches(*_STATE, text="stopped"):
         # Unlike every other state this one does not pass while somebody waits.
         error.hint = start
         return error
     patience = _NOT_YET.get(error.aws_code)
-    if any(error.says("InvalidParameterValue", text=text) for text in _SPREADING):
+    if any(error.matches("InvalidParameterValue", text=text) for text in _SPREADING):
         patience = Patience.PROPAGATION
     return error if patience is None else NotYet(f"RDS answers {error.aws_code}: {error.message}", patience)
 
@@ -72,7 +72,7 @@ def cluster_of(aws: Aws, id: str) -> DBClusterTypeDef | None:
     try:
         pages = aws.pages(aws.rds.get_paginator("describe_db_clusters"), DBClusterIdentifier=id)
     except AwsRefused as error:
-        if error.says(NO_CLUSTER):
+        if error.matches(NO_CLUSTER):
             return None
         raise
     # Right after a create RDS may answer with another one (terraform-provider-aws, rds/cluster.go).
@@ -109,14 +109,14 @@ def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
-def read_tags(aws: Aws, arn: str, like: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def read_tags(aws: Aws, arn: str, expected: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The tags of a group, which RDS tells apart; and, where they may not be read, ``like`` and what was denied."""
     try:
         return tags_of(aws.read(aws.rds.list_tags_for_resource, ResourceName=arn)["TagList"]), {}
     except AwsRefused as error:
-        if not error.denied:
+        if not error.is_denied:
             raise
-        return dict(like), {"tags": error.action}
+        return dict(expected), {"tags": error.iam_action}
 
 
 def set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
@@ -137,7 +137,7 @@ def tagged(aws: Aws, owner: Owner, arns: Mapping[str, str]) -> Iterator[str]:
             tags = tags_of(aws.read(aws.rds.list_tags_for_resource, ResourceName=arn)["TagList"])
         except AwsRefused as error:
             # It went between the listing and this call.
-            if error.says(NO_SUBNET_GROUP, NO_PARAMETER_GROUP):
+            if error.matches(NO_SUBNET_GROUP, NO_PARAMETER_GROUP):
                 continue
             raise
         if Owner.of(tags) == owner:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, meaning, read_tags, set_tags, tag_list, tagged
+from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, read_tags, set_tags, tag_list, tagged
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import ParameterOutputTypeDef, TagTypeDef
@@ -60,7 +60,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
     spec: ClassVar[type[ParameterGroupSpec]] = ParameterGroupSpec
     outputs = ParameterGroupOutputs
     impacts: ClassVar[Mapping[str, Impact]] = {"family": Impact.REPLACE, "description": Impact.REPLACE}
-    usual = Usual(creating=5, deleting=5, longest=600)
+    timing = Timing(create_s=5, delete_s=5, longest_s=600)
     arn_kind: ClassVar[str]
     """The kind of resource in its ARN."""
 
@@ -93,33 +93,33 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
     # -- the reconciler ----------------------------------------------------------------------------------------------
 
     def observe(
-        self, aws: Aws, id: str, like: ParameterGroupSpec | None
+        self, aws: Aws, id: str, expected: ParameterGroupSpec | None
     ) -> Observed[ParameterGroupSpec, ParameterGroupOutputs] | None:
         """At most four reads: the group, the wanted parameters by name, the user-set ones, and the tags."""
-        wanted = like.parameters if like else {}
+        wanted = expected.parameters if expected else {}
         try:
             group = next((one for one in self.groups(aws, id) if one.name == id.lower()), None)
             if group is None:
                 return None
             values, denied, deferred = self._values(aws, id, wanted)
-            tags, unread = read_tags(aws, group.arn, like.tags if like else {})
+            tags, unread = read_tags(aws, group.arn, expected.tags if expected else {})
         except AwsRefused as error:
-            if error.says(NO_PARAMETER_GROUP):
+            if error.matches(NO_PARAMETER_GROUP):
                 return None
             raise
         spec = ParameterGroupSpec(family=group.family, description=group.description, parameters=values, tags=tags)
         owner = None if unread else Owner.of(tags)
         outputs = ParameterGroupOutputs(arn=group.arn)
-        return Observed(spec, outputs, owner=owner, unread={**unread, **denied}, deferred=deferred)
+        return Observed(spec, outputs, owner=owner, unreadable={**unread, **denied}, deferred_until=deferred)
 
     def create(self, aws: Aws, id: str, want: ParameterGroupSpec, owner: Owner) -> None:
         """Make it; RDS takes its parameters only afterwards, which is an update."""
         try:
             self.make(aws, id, want, tag_list({**want.tags, **owner.tags}))
         except AwsRefused as error:
-            if error.says("DBParameterGroupAlreadyExists"):
+            if error.matches("DBParameterGroupAlreadyExists"):
                 raise AlreadyExists(f"a parameter group {id} exists already") from error
-            raise meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: ParameterGroupSpec, want: ParameterGroupSpec) -> frozenset[str]:
         """Parameters: set what is wrong, then reset what is too much, 20 a call; then tags."""
@@ -136,7 +136,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             else:
                 self.reset(aws, id, [methods[name] for name in names])
         except AwsRefused as error:
-            raise meaning(error) from error
+            raise classify(error) from error
         return frozenset({"parameters"} if len(wrong) + len(extra) == len(names) else ())
 
     def delete(
@@ -150,13 +150,13 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
         try:
             self.remove(aws, id)
         except AwsRefused as error:
-            if error.says(NO_PARAMETER_GROUP):
+            if error.matches(NO_PARAMETER_GROUP):
                 return
-            if error.says("InvalidDBParameterGroupState"):
+            if error.matches("InvalidDBParameterGroupState"):
                 raise NotYet(f"{id} is still used: {error.message}", Patience.LONG) from error
             raise
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """All groups of this kind in the region, by their tags; AWS's own have none."""
         groups = [one for one in self.groups(aws, None) if not one.name.startswith("default.")]
         yield from tagged(aws, owner, {one.name: one.arn for one in groups})
@@ -172,9 +172,9 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             found = list(self.parameters(aws, id, Source="user"))
             found += self._named(aws, id, sorted(wanted)) if wanted else []
         except AwsRefused as error:
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            return dict(wanted), {"parameters": error.action}, {}
+            return dict(wanted), {"parameters": error.iam_action}, {}
         static = {f"parameters.{one.get('ParameterName')}": REBOOT for one in found if one.get("ApplyType") == "static"}
         names = {one.get("ParameterName", ""): one for one in found if "ParameterValue" in one}
         return {name: _value(one, wanted.get(name)) for name, one in names.items()}, {}, static

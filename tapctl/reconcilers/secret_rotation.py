@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tapctl.engine.model import Kept, NoOutputs, Observed, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import NoOutputs, Observed, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import cluster_of, tags_of
 
@@ -41,15 +41,15 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
     type = "secret-rotation"
     spec = SecretRotationSpec
     outputs = NoOutputs
-    facet = True
-    dies_with_parent = True
-    usual = Usual(creating=30, deleting=5, longest=1800)
+    subresource = True
+    deleted_with_parent = True
+    timing = Timing(create_s=30, delete_s=5, longest_s=1800)
 
     def observe(
         self,
         aws: Aws,
         id: str,
-        like: SecretRotationSpec | None,  # noqa: ARG002 -- one call tells all
+        expected: SecretRotationSpec | None,  # noqa: ARG002 -- one call tells all
     ) -> Observed[SecretRotationSpec, NoOutputs] | None:
         """Two reads: the cluster, which its own look asks for too, and the secret's description."""
         cluster = cluster_of(aws, id)
@@ -59,7 +59,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         try:
             told: Mapping[str, Any] = aws.read(aws.secretsmanager.describe_secret, SecretId=secret["SecretArn"])
         except AwsRefused as error:
-            if error.says(_MISSING):
+            if error.matches(_MISSING):
                 return None
             raise
         status = secret.get("SecretStatus", "")
@@ -73,7 +73,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
             spec,
             NoOutputs(),
             settled=status == "active",
-            failed=impaired if status == "impaired" else None,
+            failure=impaired if status == "impaired" else None,
             status=status,
             owner=Owner.of(tags_of(cluster.get("TagList", []))),
         )
@@ -83,7 +83,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         try:
             _rotate(aws, _arn(aws, id), want.rotation_days)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: SecretRotationSpec, want: SecretRotationSpec) -> frozenset[str]:
         """The schedule, which also switches rotation on; or switch it off; then tags."""
@@ -99,7 +99,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
                 return frozenset(switched)
             return _set_tags(aws, arn, have.tags, want.tags)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -107,11 +107,13 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         id: str,
         seen: Observed[SecretRotationSpec, NoOutputs],  # noqa: ARG002 -- as above
         last: SecretRotationSpec | None,  # noqa: ARG002 -- as above
-    ) -> Kept:
+    ) -> Retained:
         """A secret is not left without rotation: it goes with its cluster."""
-        return Kept(until=f"the cluster {id} goes", why="the master user's secret stays rotated as long as it is there")
+        return Retained(
+            until=f"the cluster {id} goes", why="the master user's secret stays rotated as long as it is there"
+        )
 
-    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
         """None: the cluster is found."""
         return ()
 
@@ -147,11 +149,11 @@ def _rotate(aws: Aws, arn: str, days: int) -> None:
     )
 
 
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no."""
-    if error.says("InvalidRequestException"):
+    if error.matches("InvalidRequestException"):
         return NotYet(f"Secrets Manager answers {error.aws_code}: {error.message}", Patience.BUSY)
-    if error.says(_MISSING):
+    if error.matches(_MISSING):
         return NotYet("Secrets Manager does not show the secret yet", Patience.PROPAGATION)
     return error
 

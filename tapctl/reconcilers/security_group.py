@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     # Never replaced: the cluster and the function hold it, and they move to no other VPC.
     impacts: ClassVar[Mapping[str, Impact]] = {"description": Impact.REPLACE, "vpc_id": Impact.REPLACE}
     # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
-    usual = Usual(creating=5, deleting=60, longest=45 * 60)
+    timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
 
     def observe(
-        self, aws: Aws, id: str, like: SecurityGroupSpec | None
+        self, aws: Aws, id: str, expected: SecurityGroupSpec | None
     ) -> Observed[SecurityGroupSpec, SecurityGroupOutputs] | None:
         """One read for all groups of the round."""
-        group = chosen(aws, id, like.vpc_id if like else None)
+        group = chosen(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
         tags = tags_of(group)
@@ -76,7 +76,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
             )
         except AwsRefused as error:
-            if error.says("InvalidGroup.Duplicate"):
+            if error.matches("InvalidGroup.Duplicate"):
                 raise AlreadyExists(f"{want.vpc_id} has a group of that name, in whatever case: {id}") from error
             raise
 
@@ -91,7 +91,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
                 return frozenset(() if removed else {"tags"})
             aws.ec2.delete_tags(Resources=[group_id], Tags=[{"Key": key} for key in removed])
         except AwsRefused as error:
-            if error.says(*NOT_FOUND):
+            if error.matches(*NOT_FOUND):
                 raise not_shown(id) from error
             raise
         return frozenset({"tags"})
@@ -108,15 +108,15 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
         try:
             aws.ec2.delete_security_group(GroupId=group_id)
         except AwsRefused as error:
-            if error.says(*NOT_FOUND):
+            if error.matches(*NOT_FOUND):
                 return
-            if error.says("DependencyViolation", "InvalidGroup.InUse"):
+            if error.matches("DependencyViolation", "InvalidGroup.InUse"):
                 holders, leaving = _holders(aws, group_id, seen.owner)
                 patience = Patience.LONG if leaving else Patience.BUSY
                 raise NotYet(f"{id} is held by {holders or error.message}", patience) from error
             raise
 
-    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """By tags, in every VPC of the region."""
         filters: list[FilterTypeDef] = [{"Name": f"tag:{key}", "Values": [value]} for key, value in owner.tags.items()]
         return [group.get("GroupName", "") for group in _described(aws, filters)]
@@ -127,7 +127,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
 
 def groups(aws: Aws, id: str) -> list[SecurityGroupTypeDef]:
     """All groups of the region that bear a name the round looks at: one read for groups and rules alike."""
-    names = sorted({*aws.siblings(SecurityGroup.type, id), *aws.siblings(RULES, id)})
+    names = sorted({*aws.batch_ids(SecurityGroup.type, id), *aws.batch_ids(RULES, id)})
     return _described(aws, [{"Name": "group-name", "Values": names}])
 
 

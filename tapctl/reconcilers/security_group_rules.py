@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tapctl.engine.model import Impact, NoOutputs, Observed, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Impact, NoOutputs, Observed, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import NOT_FOUND, RULES, chosen, existing, groups, tags_of
 
@@ -62,15 +62,15 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
     type = RULES
     spec = SecurityGroupRulesSpec
     outputs = NoOutputs
-    facet = True
+    subresource = True
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
-    usual = Usual(creating=5, deleting=5, longest=600)
+    timing = Timing(create_s=5, delete_s=5, longest_s=600)
 
     def observe(
-        self, aws: Aws, id: str, like: SecurityGroupRulesSpec | None
+        self, aws: Aws, id: str, expected: SecurityGroupRulesSpec | None
     ) -> Observed[SecurityGroupRulesSpec, NoOutputs] | None:
         """Two reads for all groups of the round, the first of them shared with the groups themselves."""
-        group = chosen(aws, id, like.vpc_id if like else None)
+        group = chosen(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
         rules = frozenset(_rule(row) for row in _rows(aws, id, group.get("GroupId", "")))
@@ -114,7 +114,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
         if group is not None:
             _revoke(aws, id, group.get("GroupId", ""), min(seen.spec.rules, key=_order))
 
-    def find(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
         """None: the group is found."""
         return ()
 
@@ -166,9 +166,9 @@ def _authorize(aws: Aws, group_id: str, rule: Rule) -> None:
     try:
         call(GroupId=group_id, IpPermissions=[_permission(rule)])
     except AwsRefused as error:
-        if error.says("InvalidPermission.Duplicate"):
+        if error.matches("InvalidPermission.Duplicate"):
             raise NotYet("the rule is there, and EC2 does not show it yet", Patience.PROPAGATION) from error
-        raise _meaning(error) from error
+        raise classify(error) from error
 
 
 def _describe(aws: Aws, group_id: str, rule: Rule) -> None:
@@ -180,7 +180,7 @@ def _describe(aws: Aws, group_id: str, rule: Rule) -> None:
     try:
         call(GroupId=group_id, IpPermissions=[_permission(rule)])
     except AwsRefused as error:
-        raise _meaning(error) from error
+        raise classify(error) from error
 
 
 def _revoke(aws: Aws, id: str, group_id: str, rule: Rule) -> None:
@@ -193,15 +193,15 @@ def _revoke(aws: Aws, id: str, group_id: str, rule: Rule) -> None:
     try:
         call(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
     except AwsRefused as error:
-        raise _meaning(error) from error
+        raise classify(error) from error
 
 
 def _order(rule: Rule) -> tuple[str, str, int, int, str]:
     return rule.key
 
 
-def _meaning(error: AwsRefused) -> Exception:
+def classify(error: AwsRefused) -> Exception:
     """What EC2's refusal of a rule means: this group, the one it names, or the rule is not there (yet, or any more)."""
-    if error.says(*NOT_FOUND, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"):
+    if error.matches(*NOT_FOUND, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"):
         return NotYet(f"EC2 does not show it: {error.message}", Patience.PROPAGATION)
     return error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Usual
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.policy import PolicyDocument, as_json, parse
 
@@ -44,16 +44,18 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
     type = "sns-topic"
     spec = SnsTopicSpec
     outputs = SnsTopicOutputs
-    usual = Usual(creating=3, deleting=3, longest=300)
+    timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
-    def observe(self, aws: Aws, id: str, like: SnsTopicSpec | None) -> Observed[SnsTopicSpec, SnsTopicOutputs] | None:
+    def observe(
+        self, aws: Aws, id: str, expected: SnsTopicSpec | None
+    ) -> Observed[SnsTopicSpec, SnsTopicOutputs] | None:
         """Two reads: attributes and tags."""
         arn = _arn(aws, id)
         owner, unread = None, {}
         try:
             attributes = aws.read(aws.sns.get_topic_attributes, TopicArn=arn)["Attributes"]
         except AwsRefused as error:
-            if error.says(*_MISSING):
+            if error.matches(*_MISSING):
                 return None
             raise
         try:
@@ -61,11 +63,11 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
             tags = {one["Key"]: one["Value"] for one in listed if not one["Key"].startswith("aws:")}
             owner = Owner.of(tags)
         except AwsRefused as error:
-            if error.says(*_MISSING):
+            if error.matches(*_MISSING):
                 return None
-            if not error.denied:
+            if not error.is_denied:
                 raise
-            tags, unread = like.tags if like else {}, {"tags": error.action}
+            tags, unread = expected.tags if expected else {}, {"tags": error.iam_action}
         spec = SnsTopicSpec(
             display_name=attributes.get("DisplayName", ""),
             kms_key_arn=attributes.get("KmsMasterKeyId", ""),
@@ -73,7 +75,7 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
             signature_version=attributes.get("SignatureVersion", "1"),
             tags=tags,
         )
-        return Observed(spec, SnsTopicOutputs(arn=arn), owner=owner, unread=unread)
+        return Observed(spec, SnsTopicOutputs(arn=arn), owner=owner, unreadable=unread)
 
     def create(self, aws: Aws, id: str, want: SnsTopicSpec, owner: Owner) -> None:
         """Make it as wanted in one call; AWS takes the same call again as long as it asks for the very same."""
@@ -84,9 +86,9 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
                 Tags=[{"Key": key, "Value": value} for key, value in {**want.tags, **owner.tags}.items()],
             )
         except AwsRefused as error:
-            if error.says("InvalidParameter", text="already exists with different"):
+            if error.matches("InvalidParameter", text="already exists with different"):
                 raise AlreadyExists(f"a topic {id} exists already") from error
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: SnsTopicSpec, want: SnsTopicSpec) -> frozenset[str]:
         """AWS takes one attribute a call."""
@@ -100,7 +102,7 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
                     return frozenset({field})
             return _set_tags(aws, arn, have.tags, want.tags)
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise classify(error) from error
 
     def delete(
         self,
@@ -113,10 +115,10 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
         try:
             aws.sns.delete_topic(TopicArn=_arn(aws, id))
         except AwsRefused as error:
-            if not error.says(*_MISSING):
-                raise _meaning(error) from error
+            if not error.matches(*_MISSING):
+                raise classify(error) from error
 
-    def find(self, aws: Aws, owner: Owner) -> Iterator[str]:
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """By tag, in the listing that all types share."""
         filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
         for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
@@ -160,10 +162,10 @@ def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
     return frozenset({"tags"})
 
 
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
     """What a refused change means: ask again, or no."""
-    if error.says("ConcurrentAccess", "StaleTag"):
+    if error.matches("ConcurrentAccess", "StaleTag"):
         return NotYet("another change of this topic is going on", Patience.BUSY)
-    if error.says(*_MISSING):
+    if error.matches(*_MISSING):
         return NotYet("SNS does not show the topic yet", Patience.PROPAGATION)
     return error

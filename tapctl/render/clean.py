@@ -12,21 +12,21 @@ _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BREAK: Final = re.compile(r"\s*\n\s*")
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """The text as one line in which every character is one that is seen; others are spelled as JSON spells them."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(one) if unicodedata.category(one) in _HIDDEN else one for one in text)
 
 
-def sentence(text: str) -> str:
+def one_line(text: str) -> str:
     """A message as one clean line: AWS breaks some of its own."""
-    return clean(_BREAK.sub(" ", text.strip()))
+    return sanitize(_BREAK.sub(" ", text.strip()))
 
 
-def lines(text: str) -> list[str]:
+def sanitize_lines(text: str) -> list[str]:
     """A text of several lines, each clean, without spaces at its end."""
-    return [clean(one).rstrip() for one in text.rstrip("\n").split("\n")]
+    return [sanitize(one).rstrip() for one in text.rstrip("\n").split("\n")]
 
 
 def _spelled(one: str) -> str:

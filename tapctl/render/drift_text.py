@@ -7,27 +7,27 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from tapctl.engine.drift import WHOLE, Finding, Report, State
-from tapctl.render.clean import clean, sentence
-from tapctl.render.paint import PLAIN, Paint
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.render.clean import one_line, sanitize
+from tapctl.render.paint import PLAIN, Palette
 from tapctl.render.rows import VALUE_WIDTH
 from tapctl.render.screen import Advice
 from tapctl.render.tables import pad, widest
-from tapctl.render.values import LIMIT, pair, short, shown
+from tapctl.render.values import LIMIT, format_pair, format_value, truncate
 
-_SYMBOLS: Final = {State.PENDING: "…", State.UNKNOWN: "?"}
-_STYLES: Final = {State.PENDING: "open", State.UNKNOWN: "open"}
-_NOTE_IS_VALUE: Final = (State.UNKNOWN, State.MISSING)
+_SYMBOLS: Final = {FindingState.PENDING: "…", FindingState.UNKNOWN: "?"}
+_STYLES: Final = {FindingState.PENDING: "open", FindingState.UNKNOWN: "open"}
+_NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 """In these states there are no two values to show: the note says it."""
 
 
 def drift_lines(
-    report: Report, advice: Mapping[tuple[str, str], Advice], *, verbose: bool = False, paint: Paint = PLAIN
+    report: Report, advice: Mapping[tuple[str, str], Advice], *, verbose: bool = False, paint: Palette = PLAIN
 ) -> list[str]:
     """One line a finding, its advice under it, and how much was compared."""
     found = report.findings
     names = _names(found)
-    fields = ["" if one.field == WHOLE else clean(one.field) for one in found]
+    fields = ["" if one.field == WHOLE_RESOURCE else sanitize(one.field) for one in found]
     values = [_value(one, None if verbose else LIMIT) for one in found]
     widths = widest(names), widest(fields), widest(values, most=VALUE_WIDTH)
     told: list[str] = []
@@ -47,10 +47,10 @@ def drift_lines(
     return told
 
 
-def advice_lines(advice: Advice, paint: Paint = PLAIN) -> list[str]:
+def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
     """What to do about a finding: keep the live value, undo it, see to it that it can be read, or is in force."""
     told = [("keep it:", advice.edit), ("undo it:", advice.undo), ("read it:", advice.read), ("do it now:", advice.now)]
-    return [f"      {paint('dim', label)} {sentence(text)}" for label, text in told if sentence(text)]
+    return [f"      {paint('dim', label)} {one_line(text)}" for label, text in told if one_line(text)]
 
 
 def _names(found: Sequence[Finding]) -> list[str]:
@@ -58,7 +58,7 @@ def _names(found: Sequence[Finding]) -> list[str]:
     types = defaultdict(set)
     for one in found:
         types[_id(one)].add(one.type)
-    return [clean(_id(one) if len(types[_id(one)]) == 1 else one.address) for one in found]
+    return [sanitize(_id(one) if len(types[_id(one)]) == 1 else one.address) for one in found]
 
 
 def _id(finding: Finding) -> str:
@@ -71,19 +71,19 @@ def _next(found: Sequence[Finding]) -> list[Finding | None]:
 
 def _value(finding: Finding, limit: int | None) -> str:
     if finding.state in _NOTE_IS_VALUE:
-        return sentence(finding.note)
+        return one_line(finding.note)
     if finding.recorded is not None and finding.live is not None:
-        return " → ".join(pair(finding.recorded, finding.live, limit=limit))
+        return " → ".join(format_pair(finding.recorded, finding.live, limit=limit))
     if finding.recorded is not None:
-        return f"- {short(shown(finding.recorded), limit)}"
-    if finding.state is State.PENDING:
-        return short(sentence(str(finding.live or "")), limit)
-    return f"+ {short(shown(finding.live), limit)}"
+        return f"- {truncate(format_value(finding.recorded), limit)}"
+    if finding.state is FindingState.PENDING:
+        return truncate(one_line(str(finding.live or "")), limit)
+    return f"+ {truncate(format_value(finding.live), limit)}"
 
 
 def _remark(finding: Finding) -> str:
     """What stands after the state: ``until reboot``, ``replaced outside``."""
-    return f" {sentence(finding.note)}" if finding.note and finding.state not in _NOTE_IS_VALUE else ""
+    return f" {one_line(finding.note)}" if finding.note and finding.state not in _NOTE_IS_VALUE else ""
 
 
 def _fields(count: int) -> str:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from tapctl.errors import TapctlError
-from tapctl.render.clean import lines, sentence
-from tapctl.render.paint import PLAIN, Paint
+from tapctl.render.clean import one_line, sanitize_lines
+from tapctl.render.paint import PLAIN, Palette
 
 _CROSS: Final = "\N{MULTIPLICATION SIGN}"
 
 
-def error_lines(error: TapctlError, state: str = "", paint: Paint = PLAIN) -> list[str]:
+def error_lines(error: TapctlError, state: str = "", paint: Palette = PLAIN) -> list[str]:
     """The error, one thing a line; evidence of several lines is a tree."""
-    told = [f"{paint('bad', 'error')} {error.code}", f"  {paint('bad', _CROSS)} {sentence(error.cause)}"]
+    told = [f"{paint('bad', 'error')} {error.code}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
     told += evidence_lines(error.evidence)
     if state:
-        told.append(f"  {paint('dim', 'state')}  {sentence(state)}")
+        told.append(f"  {paint('dim', 'state')}  {one_line(state)}")
     if error.hint:
-        told.append(f"  {paint('dim', 'hint')}   {sentence(error.hint)}")
+        told.append(f"  {paint('dim', 'hint')}   {one_line(error.hint)}")
     return told
 
 
 def evidence_lines(evidence: str | None) -> list[str]:
     """Each line of the evidence as a branch."""
-    shown = [line for line in lines(evidence or "") if line]
+    shown = [line for line in sanitize_lines(evidence or "") if line]
     return [f"  {'╰─' if at == len(shown) else '├─'} {line}" for at, line in enumerate(shown, 1)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from tapctl.render.tables import crop
-from tapctl.render.tracker import Tracker
+from tapctl.render.tracker import ProgressTracker
 
 _BAR: Final = 20
 
 
-def frame(tracker: Tracker, now: float, *, width: int, height: int) -> list[tuple[str, str]]:
+def live_frame(tracker: ProgressTracker, now: float, *, width: int, height: int) -> list[tuple[str, str]]:
     """What runs, what waits as far as there is room, and a bar; each line with its style."""
     # One line stays free: a terminal scrolls when its last one is written.
     room = max(0, height - 2)
@@ -18,10 +18,10 @@ def frame(tracker: Tracker, now: float, *, width: int, height: int) -> list[tupl
     shown = _within(running, room, "more at work", width)
     waiting = [("dim", tracker.waiting_row(one, width)) for one in tracker.waiting()]
     shown += _within(waiting, room - len(shown), "more to come", width)
-    return [*shown, ("", bar(tracker, now, width))]
+    return [*shown, ("", progress_bar(tracker, now, width))]
 
 
-def bar(tracker: Tracker, now: float, width: int) -> str:
+def progress_bar(tracker: ProgressTracker, now: float, width: int) -> str:
     """``[████████████░░░░░░░░] 14/23   elapsed 2:14``."""
     count = tracker.count(now)
     cells = max(0, min(_BAR, width - len(count) - 5))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapctl.render.clean import sentence
-from tapctl.render.elapsed import took
-from tapctl.render.paint import PLAIN, Paint
-from tapctl.render.screen import Header, Verdict
+from tapctl.render.clean import one_line
+from tapctl.render.elapsed import duration
+from tapctl.render.paint import PLAIN, Palette
+from tapctl.render.screen import Target, Verdict
 
 _ACCOUNT_DIGITS: Final = 12
 _HASH_SHOWN: Final = 8
@@ -18,7 +18,7 @@ ANSWERS: Final = ("outputs", "graph", "manifest show", "schema")
 _STYLES: Final = {0: "good", 2: "change"}
 
 
-def header_lines(header: Header, paint: Paint = PLAIN) -> list[str]:
+def header_lines(header: Target, paint: Palette = PLAIN) -> list[str]:
     """The target: ``prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c1a7e``, and its networking."""
     parts = [
         header.env,
@@ -28,9 +28,9 @@ def header_lines(header: Header, paint: Paint = PLAIN) -> list[str]:
         header.identity,
         f"config {header.config_hash[:_HASH_SHOWN]}" if header.config_hash else "",
     ]
-    first, *others = [sentence(part) for part in parts if part] or [""]
+    first, *others = [one_line(part) for part in parts if part] or [""]
     target = " · ".join([paint("bold", first), *others])
-    return [target] * bool(target) + [f"networking {sentence(header.networking)}"] * bool(header.networking)
+    return [target] * bool(target) + [f"networking {one_line(header.networking)}"] * bool(header.networking)
 
 
 def account(number: str) -> str:
@@ -40,13 +40,13 @@ def account(number: str) -> str:
     return "-".join(number[at : at + 4] for at in range(0, _ACCOUNT_DIGITS, 4))
 
 
-def verdict_line(verdict: Verdict, paint: Paint = PLAIN) -> str:
+def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
     """The last line: ``APPLY prod: CONVERGED in 11 m 02 s · 23 created``; without a status the counts alone."""
     verb = verdict.verb.partition(" ")[0].upper()
-    who = f"{verb} {sentence(verdict.suffix or verdict.env)}".rstrip()
+    who = f"{verb} {one_line(verdict.suffix or verdict.env)}".rstrip()
     status = paint(_STYLES.get(verdict.exit, "bad"), verdict.status)
     if status and verdict.verb in _TIMED:
-        status += f" in {took(verdict.elapsed_s)}"
+        status += f" in {duration(verdict.elapsed_s)}"
     counted = " · ".join(f"{count} {word.replace('_', ' ')}" for word, count in verdict.counts.items())
-    rest = " · ".join(part for part in (status, sentence(verdict.summary) or counted) if part)
+    rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
     return f"{paint('bold', f'{who}:')} {rest}".rstrip()

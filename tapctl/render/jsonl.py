@@ -9,15 +9,15 @@ from typing import Final, TextIO
 
 from tapctl.engine.change import Action, Plan
 from tapctl.engine.drift import Report
-from tapctl.engine.events import Event, Failed, Finished, Left, Progress, Result, Skipped
+from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.errors import TapctlError
 from tapctl.render import records
-from tapctl.render.clean import sentence
+from tapctl.render.clean import one_line
 from tapctl.render.errors_text import error_lines
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 from tapctl.render.plan_text import is_told
 from tapctl.render.prompt import ask
-from tapctl.render.screen import Advice, Header, Verdict
+from tapctl.render.screen import Advice, Target, Verdict
 
 HEARTBEAT_S: Final = 30.0
 _EXECUTING: Final = ("apply", "destroy")
@@ -26,9 +26,9 @@ _EXECUTING: Final = ("apply", "destroy")
 class JsonScreen:
     """Writes what a verb says as JSON Lines; notes, questions and warnings go to stderr, as text."""
 
-    def __init__(self, stdin: TextIO, out: Out, err: Out, *, quiet: bool = False) -> None:
+    def __init__(self, stdin: TextIO, out: OutputStream, err: OutputStream, *, quiet: bool = False) -> None:
         self.stdin, self.out, self.err, self.quiet = stdin, out, err, quiet
-        self.target = Header("")
+        self._target = Target("")
         self.introduced = False
         self.unchanged: list[str] = []
         """What the plan says needs nothing: its line is due at the end of an execution."""
@@ -36,20 +36,20 @@ class JsonScreen:
         """The last progress written, by address."""
         self.elapsed: dict[str, float] = {}
 
-    def header(self, header: Header) -> None:
+    def target(self, target: Target) -> None:
         """Keep it; the first line is written with the first other one, or once all that it tells is known."""
-        self.target = header
-        if header.identity or header.many:
+        self._target = target
+        if target.identity or target.many:
             self._introduce()
 
     def note(self, text: str) -> None:
         """One sentence on stderr, unless quiet: somebody may be looking, and a log shows that it goes on."""
         if not self.quiet:
-            self.err.lines(sentence(text))
+            self.err.lines(one_line(text))
 
     def warn(self, text: str) -> None:
         """One sentence on stderr."""
-        self.err.lines(f"warning: {sentence(text)}")
+        self.err.lines(f"warning: {one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:  # noqa: ARG002 -- each action says it
         """One line a change; what needs nothing is counted in the verdict, and listed once there is an execution."""
@@ -69,7 +69,7 @@ class JsonScreen:
             if last is None or last.status != event.status or event.elapsed_s - last.elapsed_s >= HEARTBEAT_S:
                 self.told[event.address] = event
                 self._write(records.progress(event))
-        elif isinstance(event, Finished | Failed | Left | Skipped):
+        elif isinstance(event, Finished | Failed | Detached | Skipped):
             self._write(records.ended(event, self.elapsed.get(event.address, 0)))
 
     def end(self) -> None:
@@ -119,16 +119,16 @@ class JsonScreen:
                 self._write(records.resource(one, Result.UNCHANGED))
             self.unchanged = []
         self._write(records.verdict(verdict))
-        self.out.check()
+        self.out.raise_if_incomplete()
 
     def _whose(self) -> dict[str, str]:
         """Which of many environments a line is about."""
-        return {"env": self.target.env, "suffix": self.target.suffix}
+        return {"env": self._target.env, "suffix": self._target.suffix}
 
     def _introduce(self) -> None:
         if not self.introduced:
             self.introduced = True
-            self._write(records.version(self.target))
+            self._write(records.version(self._target))
 
     def _write(self, record: Mapping[str, object]) -> None:
         """One line of plain ASCII: no value can break a line, or hide in one."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from tapctl.engine.events import Event, Failed, Finished, Left
-from tapctl.render.out import Out
-from tapctl.render.tracker import Tracker
+from tapctl.engine.events import Detached, Event, Failed, Finished
+from tapctl.render.out import OutputStream
+from tapctl.render.tracker import ProgressTracker
 
 HEARTBEAT_S: Final = 30.0
 """So long nothing is said before the log is told what is still awaited; CI systems end what is silent."""
@@ -21,12 +21,12 @@ class LinesView:
     """Writes lines that a log can keep. A thread of its own gives the sign of life: a call may hang for a minute."""
 
     def __init__(
-        self, err: Out, *, clock: Callable[[], float] = time.monotonic, heartbeat_s: float = HEARTBEAT_S
+        self, err: OutputStream, *, clock: Callable[[], float] = time.monotonic, heartbeat_s: float = HEARTBEAT_S
     ) -> None:
         self.err = err
         self.clock = clock
         self.heartbeat_s = heartbeat_s
-        self.tracker: Tracker | None = None
+        self.tracker: ProgressTracker | None = None
         self.told = 0.0
         self._over = threading.Event()
         self._turn = threading.RLock()
@@ -35,7 +35,7 @@ class LinesView:
         """Remember what there is to do."""
         with self._turn:
             self.told = self.clock()
-            self.tracker = Tracker(addresses, needs, self.told)
+            self.tracker = ProgressTracker(addresses, needs, self.told)
             self._over = threading.Event()
         threading.Thread(target=self._live, args=(self._over,), daemon=True).start()
 
@@ -44,8 +44,8 @@ class LinesView:
         with self._turn:
             tracker, now = self.tracker, self.clock()
             assert tracker is not None
-            changed = tracker.take(event, now)
-            if isinstance(event, Finished | Failed | Left):
+            changed = tracker.apply(event, now)
+            if isinstance(event, Finished | Failed | Detached):
                 self.say(tracker.ended_row(event))
             elif changed:
                 self.say(tracker.running_row(event.address, now))

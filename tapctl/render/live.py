@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from tapctl.engine.events import Event, Failed, Finished, Left
-from tapctl.render.frame import frame
+from tapctl.engine.events import Detached, Event, Failed, Finished
+from tapctl.render.frame import live_frame
 from tapctl.render.paint import SYMBOLS
-from tapctl.render.tracker import Tracker
+from tapctl.render.tracker import ProgressTracker
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -36,7 +36,7 @@ class LiveView:
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
         self.clock = clock
-        self.tracker: Tracker | None = None
+        self.tracker: ProgressTracker | None = None
         self.live: Live | None = None
         # rich draws from a thread of its own. Never held while something is printed: rich has a lock too.
         self.lock = threading.Lock()
@@ -45,7 +45,7 @@ class LiveView:
         """Draw from now on."""
         from rich.live import Live
 
-        self.tracker = Tracker(addresses, needs, self.clock())
+        self.tracker = ProgressTracker(addresses, needs, self.clock())
         self.live = Live(
             get_renderable=self.draw,
             console=self.console,
@@ -64,8 +64,8 @@ class LiveView:
         tracker = self.tracker
         assert tracker is not None
         with self.lock:
-            tracker.take(event, self.clock())
-        if isinstance(event, Finished | Failed | Left):
+            tracker.apply(event, self.clock())
+        if isinstance(event, Finished | Failed | Detached):
             self.say(tracker.ended_row(event))
 
     def say(self, line: str) -> None:
@@ -95,5 +95,5 @@ class LiveView:
         assert self.tracker is not None
         width, height = self.console.size
         with self.lock:
-            rows = frame(self.tracker, self.clock(), width=width, height=height)
+            rows = live_frame(self.tracker, self.clock(), width=width, height=height)
         return Group(*(Text(text, style=style, no_wrap=True, overflow="crop") for style, text in rows))

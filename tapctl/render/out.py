@@ -8,7 +8,7 @@ from typing import TextIO
 from tapctl.errors import TapctlError
 
 
-class Out:
+class OutputStream:
     """Writes whole lines, each at once. What cannot be written is dropped, and remembered."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
@@ -33,7 +33,7 @@ class Out:
         except OSError as error:
             self._lose(error)
 
-    def check(self) -> None:
+    def raise_if_incomplete(self) -> None:
         """Make sure that everything was written, or that its reader did not want all of it (``head``). Tells it once.
 
         Raises:

@@ -27,7 +27,7 @@ SYMBOLS: Final = {
 """How each symbol is painted."""
 
 
-class Paint:
+class Palette:
     """Wraps text in a style's escape sequence, or leaves it alone."""
 
     def __init__(self, *, on: bool) -> None:
@@ -42,4 +42,4 @@ class Paint:
         return self(SYMBOLS.get(symbol, ""), symbol)
 
 
-PLAIN: Final = Paint(on=False)
+PLAIN: Final = Palette(on=False)

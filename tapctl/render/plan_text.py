@@ -6,10 +6,10 @@ from typing import Final
 
 from tapctl.engine.change import Action, Change, FieldChange, Plan
 from tapctl.engine.model import Impact
-from tapctl.render.clean import sentence
-from tapctl.render.paint import PLAIN, Paint
+from tapctl.render.clean import one_line
+from tapctl.render.paint import PLAIN, Palette
 from tapctl.render.rows import Block, Detail, block_lines
-from tapctl.render.values import LIMIT, REMOVE, pair, short, shown
+from tapctl.render.values import LIMIT, REMOVE, format_pair, format_value, truncate
 
 OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
@@ -23,7 +23,7 @@ _SYMBOLS: Final = {
 }
 
 
-def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Paint = PLAIN) -> list[str]:
+def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN) -> list[str]:
     """What would be done; of what needs nothing only what should be known. ``verbose``: values whole, creates too."""
     blocks = [_block(one, verbose=verbose) for one in plan.changes if is_told(one)]
     if not blocks:
@@ -34,7 +34,11 @@ def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, pai
 def is_told(change: Change) -> bool:
     """Whether there is anything to say about it: the others are only counted."""
     return bool(
-        change.action is not Action.NOTHING or change.blocked or change.pending or change.unread or change.unexpected
+        change.action is not Action.NOTHING
+        or change.blocked
+        or change.pending
+        or change.unreadable
+        or change.foreign_members
     )
 
 
@@ -49,7 +53,7 @@ def _block(change: Change, *, verbose: bool) -> Block:
         type=change.type,
         id=change.id,
         note="; ".join(one for one in notes if one),
-        sentence=sentence(blocked.cause) if blocked else "",
+        sentence=one_line(blocked.cause) if blocked else "",
         details=tuple(_details(change, limit=None if verbose else LIMIT)),
     )
 
@@ -61,9 +65,9 @@ def _symbol(change: Change) -> str:
         return "!"
     if change.action is not Action.NOTHING:
         return _SYMBOLS[change.action]
-    if change.unread:
+    if change.unreadable:
         return "?"
-    return "!" if change.unexpected else "…"
+    return "!" if change.foreign_members else "…"
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
@@ -71,16 +75,18 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
     if change.action is not Action.CREATE:
         told += [_changed(one, limit) for one in change.fields]
     elif limit is None:
-        told += [Detail(one.path, shown(one.want)) for one in change.fields]
+        told += [Detail(one.path, format_value(one.want)) for one in change.fields]
     if not change.blocked:
-        told += [Detail(path, f"{sentence(action)} denied", "unread") for path, action in sorted(change.unread.items())]
+        told += [
+            Detail(path, f"{one_line(action)} denied", "unread") for path, action in sorted(change.unreadable.items())
+        ]
     for path, pending in sorted(change.pending.items()):
-        told.append(Detail(path, short(sentence(pending.detail), limit), f"pending until {pending.until}"))
-    told += [Detail("members", short(shown(there), limit), NOT_OURS) for there in change.unexpected]
+        told.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
+    told += [Detail("members", truncate(format_value(there), limit), NOT_OURS) for there in change.foreign_members]
     return told
 
 
 def _changed(change: FieldChange, limit: int | None) -> Detail:
-    have, want = pair(change.have, change.want, limit=limit)
+    have, want = format_pair(change.have, change.want, limit=limit)
     wanted = REMOVE if change.want is None else want
     return Detail(change.path, f"{have} → {wanted}", change.cost)

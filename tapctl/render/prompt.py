@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from tapctl.render.clean import sentence
-from tapctl.render.out import Out
+from tapctl.render.clean import one_line
+from tapctl.render.out import OutputStream
 
 
-def ask(stdin: TextIO, err: Out, question: str, expected: str) -> bool:
+def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
     """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
-    err.text(f"{sentence(question)} ")
+    err.text(f"{one_line(question)} ")
     try:
         answer = stdin.readline()
     except BaseException:

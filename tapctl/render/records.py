@@ -8,16 +8,16 @@ from tapctl import __version__
 from tapctl.engine import refs
 from tapctl.engine.change import Change
 from tapctl.engine.drift import Finding
-from tapctl.engine.events import Failed, Finished, Left, Progress, Result, Skipped
+from tapctl.engine.events import Detached, Failed, Finished, Progress, Result, Skipped
 from tapctl.errors import AwsError, ConfigError, TapctlError
-from tapctl.render.screen import Advice, Header, Verdict
+from tapctl.render.screen import Advice, Target, Verdict
 
 UI: Final = "1.0"
 
 Record = dict[str, Any]
 
 
-def version(header: Header) -> Record:
+def version(header: Target) -> Record:
     """The first line."""
     return {
         "type": "version",
@@ -44,8 +44,8 @@ def planned_change(change: Change) -> Record:
         "fields": [
             {
                 "path": one.path,
-                "have": refs.plain(one.have),
-                "want": refs.plain(one.want),
+                "have": refs.to_json(one.have),
+                "want": refs.to_json(one.want),
                 "impact": one.impact.word,
                 "outside": one.outside,
                 "until": one.until,
@@ -55,8 +55,8 @@ def planned_change(change: Change) -> Record:
         "impact": change.impact.word,
         "outside": change.outside,
         "pending": {name: {"until": one.until, "detail": one.detail} for name, one in sorted(change.pending.items())},
-        "unread": dict(change.unread),
-        "unexpected": list(change.unexpected),
+        "unread": dict(change.unreadable),
+        "unexpected": list(change.foreign_members),
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
     }
@@ -86,13 +86,13 @@ def resource(address: str, result: Result, elapsed_s: float = 0, note: str = "")
     }
 
 
-def ended(event: Finished | Failed | Left | Skipped, elapsed_s: float = 0) -> Record:
+def ended(event: Finished | Failed | Detached | Skipped, elapsed_s: float = 0) -> Record:
     """How one resource ended, by its last event. What was left while AWS goes on has not succeeded: failed."""
     if isinstance(event, Finished):
-        return resource(event.address, event.result, event.elapsed_s, event.said)
+        return resource(event.address, event.result, event.elapsed_s, event.remark)
     if isinstance(event, Failed):
         return resource(event.address, Result.FAILED, event.elapsed_s, event.error.cause) | {"code": event.error.code}
-    if isinstance(event, Left):
+    if isinstance(event, Detached):
         note = f"left while AWS goes on with it: {event.status}" if event.status else "left while AWS goes on with it"
         return resource(event.address, Result.FAILED, elapsed_s, note)
     causes = ", ".join(event.causes)
@@ -109,8 +109,8 @@ def finding(found: Finding, advice: Advice | None) -> Record:
         "resource_type": found.type,
         "field": found.field,
         "state": found.state.value,
-        "recorded": refs.plain(found.recorded),
-        "live": refs.plain(found.live),
+        "recorded": refs.to_json(found.recorded),
+        "live": refs.to_json(found.live),
         "note": found.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",

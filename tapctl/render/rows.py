@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tapctl.render.clean import clean
-from tapctl.render.paint import Paint
+from tapctl.render.clean import sanitize
+from tapctl.render.paint import Palette
 from tapctl.render.tables import pad, widest
 
 VALUE_WIDTH: Final = 50
@@ -35,22 +35,22 @@ class Block:
     details: tuple[Detail, ...] = ()
 
 
-def block_lines(blocks: Sequence[Block], paint: Paint) -> list[str]:
+def block_lines(blocks: Sequence[Block], paint: Palette) -> list[str]:
     """All blocks, in columns that line up over all of them."""
     symbol = widest(one.symbol for one in blocks)
     type_ = widest(one.type for one in blocks)
-    noted = widest(clean(one.id) for one in blocks if one.note)
+    noted = widest(sanitize(one.id) for one in blocks if one.note)
     details = [detail for one in blocks for detail in one.details]
-    path = widest(clean(one.path) for one in details)
+    path = widest(sanitize(one.path) for one in details)
     value = widest((one.value for one in details if one.right), most=VALUE_WIDTH)
     told = []
     for one in blocks:
         gap = " " * (symbol - widest([one.symbol]))
-        head = f"  {paint.symbol(one.symbol)}{gap} {pad(one.type, type_)}  {pad(clean(one.id), noted)}"
-        told.append(f"{head}  {clean(one.note)}".rstrip())
+        head = f"  {paint.symbol(one.symbol)}{gap} {pad(one.type, type_)}  {pad(sanitize(one.id), noted)}"
+        told.append(f"{head}  {sanitize(one.note)}".rstrip())
         if one.sentence:
             told.append(f"      {one.sentence}")
         for detail in one.details:
-            line = f"      {pad(clean(detail.path), path)}  {pad(detail.value, value)}"
-            told.append(f"{line}  {clean(detail.right)}".rstrip())
+            line = f"      {pad(sanitize(detail.path), path)}  {pad(detail.value, value)}"
+            told.append(f"{line}  {sanitize(detail.right)}".rstrip())
     return told

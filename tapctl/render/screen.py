@@ -14,7 +14,7 @@ from tapctl.errors import TapctlError
 
 
 @dataclass(frozen=True)
-class Header:
+class Target:
     """Which target this is about: nobody acts on the wrong one."""
 
     verb: str
@@ -68,7 +68,7 @@ class Advice:
 class Screen(Protocol):
     """Shows what a verb says. stdout is the answer, stderr everything else."""
 
-    def header(self, header: Header) -> None:
+    def target(self, header: Target) -> None:
         """Before the first report; called again with more when more is known."""
 
     def note(self, text: str) -> None:

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from tapctl.render.clean import clean
-from tapctl.render.paint import PLAIN, Paint
+from tapctl.render.clean import sanitize
+from tapctl.render.paint import PLAIN, Palette
 
 
 def cells(text: str) -> int:
@@ -36,9 +36,9 @@ def widest(texts: Iterable[str], *, most: int | None = None) -> int:
     return width if most is None else min(width, most)
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint = PLAIN) -> list[str]:
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
     """A table under its heading."""
-    cleaned = [[clean(cell) for cell in row] for row in rows]
+    cleaned = [[sanitize(cell) for cell in row] for row in rows]
     widths = [widest(each) for each in zip(columns, *cleaned, strict=True)]
     heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in (columns, *cleaned)]
     return [paint("bold", heading), *body]

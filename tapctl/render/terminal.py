@@ -9,15 +9,15 @@ from typing import Final, TextIO
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.lines import LinesView
 from tapctl.render.live import LiveView, terminal
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 from tapctl.render.screen import Screen
 from tapctl.render.text import TextScreen
-from tapctl.render.view import Silent, View
+from tapctl.render.view import ProgressView, QuietProgress
 
 _NO: Final = ("", "0", "false")
 
 
-def choose(
+def choose_screen(
     stdout: TextIO,
     stderr: TextIO,
     env: Mapping[str, str],
@@ -29,14 +29,14 @@ def choose(
     stdin: TextIO | None = None,
 ) -> Screen:
     """The screen for these streams, this environment and these flags. Questions are answered on ``stdin``."""
-    out, err = Out(stdout, "stdout"), Out(stderr, "stderr")
+    out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
     answers = stdin or sys.stdin
     if json:
         return JsonScreen(answers, out, err, quiet=quiet)
     colour = not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    progress: View
+    progress: ProgressView
     if quiet:
-        progress = Silent(err)
+        progress = QuietProgress(err)
     elif colour and stderr.isatty() and not _in_ci(env):
         progress = LiveView(terminal(stderr))
     else:
@@ -44,7 +44,7 @@ def choose(
     return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour)
 
 
-def can_ask(stdin: TextIO | None, env: Mapping[str, str]) -> bool:
+def is_interactive(stdin: TextIO | None, env: Mapping[str, str]) -> bool:
     """Whether somebody can answer: a terminal, and no CI system."""
     return stdin is not None and not stdin.closed and stdin.isatty() and not _in_ci(env)
 

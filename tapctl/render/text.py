@@ -14,41 +14,49 @@ from tapctl.render import clean
 from tapctl.render.drift_text import drift_lines
 from tapctl.render.errors_text import error_lines
 from tapctl.render.heading import ANSWERS, header_lines, verdict_line
-from tapctl.render.out import Out
-from tapctl.render.paint import Paint
+from tapctl.render.out import OutputStream
+from tapctl.render.paint import Palette
 from tapctl.render.plan_text import plan_lines
 from tapctl.render.prompt import ask
-from tapctl.render.screen import Advice, Header, Verdict
+from tapctl.render.screen import Advice, Target, Verdict
 from tapctl.render.tables import table_lines
-from tapctl.render.view import View
+from tapctl.render.view import ProgressView
 
 
 class TextScreen:
     """Writes what a verb says as text. ``colour``: allowed, where the stream is a terminal."""
 
     def __init__(
-        self, stdin: TextIO, out: Out, err: Out, progress: View, *, verbose: bool, quiet: bool, colour: bool
+        self,
+        stdin: TextIO,
+        out: OutputStream,
+        err: OutputStream,
+        progress: ProgressView,
+        *,
+        verbose: bool,
+        quiet: bool,
+        colour: bool,
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
         self.progress = progress
         self.verbose, self.quiet = verbose, quiet
-        self.paint = Paint(on=colour and out.stream.isatty())
-        self.paint_err = Paint(on=colour and err.stream.isatty())
-        self.target: Header | None = None
+        self.paint = Palette(on=colour and out.stream.isatty())
+        self.paint_err = Palette(on=colour and err.stream.isatty())
+        self._target: Target | None = None
         """The header while it is not shown."""
 
-    def header(self, header: Header) -> None:
+    def target(self, target: Target) -> None:
         """Keep it until there is a report or an error to head."""
-        self.target = header
+        self._target = target
 
     def note(self, text: str) -> None:
         """One sentence on stderr, unless quiet."""
         if not self.quiet:
-            self.progress.say(clean.sentence(text))
+            self.progress.say(clean.one_line(text))
 
     def warn(self, text: str) -> None:
         """One sentence on stderr."""
-        self.progress.say(f"warning: {clean.sentence(text)}")
+        self.progress.say(f"warning: {clean.one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """The header and the plan."""
@@ -83,11 +91,11 @@ class TextScreen:
 
     def output(self, name: str, value: str) -> None:
         """One of several: its name and its value, as a shell takes them apart."""
-        self.out.lines(f"{clean.clean(name)}={clean.clean(value)}")
+        self.out.lines(f"{clean.sanitize(name)}={clean.sanitize(value)}")
 
     def document(self, text: str, record: Mapping[str, object]) -> None:  # noqa: ARG002 -- the protocol's
         """The text as it is."""
-        self.out.lines(*clean.lines(text))
+        self.out.lines(*clean.sanitize_lines(text))
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
@@ -111,11 +119,11 @@ class TextScreen:
             self.err.lines(verdict_line(verdict, self.paint_err))
         else:
             self.out.lines(verdict_line(verdict, self.paint))
-        self.out.check()
+        self.out.raise_if_incomplete()
 
-    def _head(self, where: Out, paint: Paint) -> None:
+    def _head(self, where: OutputStream, paint: Palette) -> None:
         """The header, once, with an empty line under it."""
-        shown = header_lines(self.target, paint) if self.target else []
-        self.target = None
+        shown = header_lines(self._target, paint) if self._target else []
+        self._target = None
         if shown:
             where.lines(*shown, "")

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tapctl.engine.events import Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
-from tapctl.render.clean import sentence
-from tapctl.render.elapsed import clock, took
+from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
+from tapctl.render.clean import one_line
+from tapctl.render.elapsed import duration, running_time
 from tapctl.render.tables import crop, pad, widest
 
 _STATUS_WIDTH: Final = 10
@@ -26,7 +26,7 @@ class Running:
     usual_s: float = 0
 
 
-class Tracker:
+class ProgressTracker:
     """Takes events, and knows what runs, what waits and what has ended."""
 
     def __init__(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]], now: float) -> None:
@@ -41,13 +41,13 @@ class Tracker:
         self.type_width = widest(type_ for type_, _ in parts)
         self.id_width = widest(id_ for _, id_ in parts)
 
-    def take(self, event: Event, now: float) -> bool:
+    def apply(self, event: Event, now: float) -> bool:
         """Take one event; whether what runs is now in another state."""
         if isinstance(event, Progress):
             return self._progress(event, now)
         if isinstance(event, Started):
             self.running[event.address] = Running(now)
-        elif not isinstance(event, Known):
+        elif not isinstance(event, Released):
             self.running.pop(event.address, None)
             self.ended.add(event.address)
             if isinstance(event, Finished):
@@ -62,14 +62,14 @@ class Tracker:
 
     def count(self, now: float) -> str:
         """How far it is: ``14/23   elapsed 2:14``."""
-        return f"{len(self.finished)}/{len(self.addresses)}   elapsed {clock(now - self.began)}"
+        return f"{len(self.finished)}/{len(self.addresses)}   elapsed {running_time(now - self.began)}"
 
     def running_row(self, address: str, now: float, width: int | None = None) -> str:
         """One line on what runs."""
         one = self.running[address]
-        usual = f"usual {clock(one.usual_s)}" if one.usual_s else ""
-        rest = "   ".join(part for part in (usual, sentence(one.awaiting)) if part)
-        return self._row("…", address, one.status, clock(now - one.began), rest, width=width)
+        usual = f"usual {running_time(one.usual_s)}" if one.usual_s else ""
+        rest = "   ".join(part for part in (usual, one_line(one.awaiting)) if part)
+        return self._row("…", address, one.status, running_time(now - one.began), rest, width=width)
 
     def waiting_row(self, address: str, width: int) -> str:
         """One line on what was not begun, and on what it waits for."""
@@ -77,20 +77,20 @@ class Tracker:
         awaited = f"waits for {', '.join(sorted(needs))}" if needs else ""
         return self._row(" ", address, awaited, "", "", width=width)
 
-    def ended_row(self, event: Finished | Failed | Left) -> str:
+    def ended_row(self, event: Finished | Failed | Detached) -> str:
         """One line on how it ended."""
         if isinstance(event, Finished):
             symbol = "…" if event.result is Result.SKIPPED else "✓"
-            return self._row(symbol, event.address, event.result, took(event.elapsed_s), sentence(event.said))
+            return self._row(symbol, event.address, event.result, duration(event.elapsed_s), one_line(event.remark))
         if isinstance(event, Failed):
-            return self._row("✗", event.address, "failed", took(event.elapsed_s), sentence(event.error.cause))
+            return self._row("✗", event.address, "failed", duration(event.elapsed_s), one_line(event.error.cause))
         rest = "left; AWS goes on with what it has accepted"
         return self._row("…", event.address, event.status, "", rest)
 
     def skipped_line(self) -> str:
         """One line on what was never begun."""
         causes = sorted({cause for one in self.skipped for cause in one.causes})
-        why = f"waiting for what failed: {', '.join(map(sentence, causes))}" if causes else "we were asked to stop"
+        why = f"waiting for what failed: {', '.join(map(one_line, causes))}" if causes else "we were asked to stop"
         return f"  {len(self.skipped)} not tried; {why}"
 
     def _progress(self, event: Progress, now: float) -> bool:
@@ -102,7 +102,7 @@ class Tracker:
     def _row(self, symbol: str, address: str, *texts: str, width: int | None = None) -> str:
         status, elapsed, rest = texts
         type_, id_ = _parts(address)
-        columns = (pad(id_, self.id_width), pad(sentence(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest)
+        columns = (pad(id_, self.id_width), pad(one_line(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest)
         tail = "  ".join(columns).rstrip()
         row = f"  {symbol} {pad(type_, self.type_width)}  {tail}"
         if width is None:
@@ -112,5 +112,5 @@ class Tracker:
 
 
 def _parts(address: str) -> tuple[str, str]:
-    type_, _, id_ = sentence(address).partition("/")
+    type_, _, id_ = one_line(address).partition("/")
     return type_, id_

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from tapctl.engine.events import Event
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Shows an execution as it goes. ``end`` may be called at any time, more than once."""
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
@@ -25,10 +25,10 @@ class View(Protocol):
         """No more events: leave the terminal as it should be."""
 
 
-class Silent:
+class QuietProgress:
     """Shows no progress; what has to be said is said."""
 
-    def __init__(self, err: Out) -> None:
+    def __init__(self, err: OutputStream) -> None:
         self.err = err
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.errors import AwsError, SandboxError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plant(url: str, wanted: Seed) -> None:
     Raises:
         SandboxError: it cannot be made there.
     """
-    door = Aws(Target(wanted.region, endpoint_url=url, credentials=CREDENTIALS))
+    door = Aws(Connection(wanted.region, endpoint_url=url, credentials=CREDENTIALS))
     try:
         if wanted.stack is not None:
             _build(door, wanted.stack)

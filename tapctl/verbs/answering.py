@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.screen import Screen
 
 
-def told(options: Options, screen: Screen) -> int:
+def told(invocation: Invocation, screen: Screen) -> int:
     """Tell programs their last line; returns the exit status."""
     if isinstance(screen, JsonScreen):
-        screen.verdict(options.verdict("OK", 0))
+        screen.verdict(invocation.verdict("OK", 0))
     return 0

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.config import Config, load, load_all
 from tapctl.manifest.entry import Manifest, Phase, check
-from tapctl.parity import Parity, Recorded, compare, compare_manifests
-from tapctl.render.screen import Header, Screen
-from tapctl.which import bare_store, is_deployed
+from tapctl.parity import Parity, RecordedSpecs, compare, compare_manifests
+from tapctl.render.screen import Screen, Target
+from tapctl.which import is_deployed, open_store_unidentified
 
 _ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
 
 
-def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> int:
+def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
     """Compare all environments, or those named: their files, and the records there are of them.
 
     One alone is compared with all the others: what any two others differ in, one of them differs in from this one.
     """
-    screen.header(Header(options.verb, many=True))
-    configs = load_all(options.config)
+    screen.target(Target(invocation.verb, many=True))
+    configs = load_all(invocation.config)
     for env in set(environments) - set(configs):
-        load(options.config, env)  # which tells what there is
+        load(invocation.config, env)  # which tells what there is
     chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
-    known = _known(options, screen, chosen)
+    known = _known(invocation, screen, chosen)
     found = [
         ("files", compare(chosen)),
         ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()})),
@@ -37,11 +37,11 @@ def parity(options: Options, screen: Screen, environments: tuple[str, ...]) -> i
     summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
     counts = {"allowed": allowed, "disallowed": refused}
     code = 2 if refused else 0
-    screen.verdict(options.verdict("DIFFERENT" if refused else "OK", code, counts, summary))
+    screen.verdict(invocation.verdict("DIFFERENT" if refused else "OK", code, counts, summary))
     return code
 
 
-def _known(options: Options, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
+def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
     """The records there are of these environments, and of no other; in whichever region each was deployed.
 
     Raises:
@@ -50,7 +50,7 @@ def _known(options: Options, screen: Screen, chosen: Mapping[str, Config]) -> di
     """
     found = {}
     for env, config in chosen.items():
-        store = bare_store(options, screen, config)
+        store = open_store_unidentified(invocation, screen, config)
         stored = store.read(env)
         if stored is None:
             continue
@@ -61,9 +61,9 @@ def _known(options: Options, screen: Screen, chosen: Mapping[str, Config]) -> di
     return found
 
 
-def _recorded(manifest: Manifest) -> Recorded:
+def _recorded(manifest: Manifest) -> RecordedSpecs:
     specs = {here: entry.spec for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
-    return Recorded(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
+    return RecordedSpecs(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
 
 
 def _rows(where: str, one: Parity) -> list[dict[str, object]]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.errors import ManifestError, TapctlError
-from tapctl.failing import advise, exit_of
+from tapctl.failing import add_default_hint, exit_code_of
 from tapctl.manifest.entry import Manifest
-from tapctl.render.screen import Header, Screen
+from tapctl.render.screen import Screen, Target
 
 _WORST_FIRST = (9, 3, 5, 6, 1, 4, 2, 7, 0)
 
 
-def worst(codes: Iterable[int]) -> int:
+def worst_exit_code(codes: Iterable[int]) -> int:
     """The exit status that tells of the worst of these."""
     return min(codes, key=_WORST_FIRST.index, default=0)
 
 
-def each(
-    options: Options,
+def for_each_environment(
+    invocation: Invocation,
     screen: Screen,
     found: Mapping[str, Manifest | ManifestError],
-    act: Callable[[Options, Manifest], int],
+    act: Callable[[Invocation, Manifest], int],
     *,
     verdicts: bool,
 ) -> dict[str, int]:
@@ -34,16 +34,16 @@ def each(
     codes: dict[str, int] = {}
     for suffix, one in sorted(found.items()):
         env = one.environment if isinstance(one, Manifest) else None
-        part = replace(options, env=env, suffix=suffix, tally=options.tally.part())
-        screen.header(Header(options.verb, env or "", suffix))
+        part = replace(invocation, env=env, suffix=suffix, usage=invocation.usage.part())
+        screen.target(Target(invocation.verb, env or "", suffix))
         try:
             if isinstance(one, ManifestError):
                 raise one
             codes[suffix] = act(part, one)
         except TapctlError as error:
-            advise(error)
+            add_default_hint(error)
             screen.error(error)
-            codes[suffix] = exit_of(error)
+            codes[suffix] = exit_code_of(error)
             if verdicts:
                 screen.verdict(part.verdict("FAILED", codes[suffix], summary=error.cause))
     return codes

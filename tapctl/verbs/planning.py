@@ -5,32 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from tapctl.beside import beside
+from tapctl.beside import in_background
 from tapctl.config_values import did_you_mean
 from tapctl.engine.change import Action, Plan
 from tapctl.engine.graph import Stack
 from tapctl.engine.model import address
-from tapctl.engine.observe import Look, look
+from tapctl.engine.observe import ObserveRequest, observe_all
 from tapctl.engine.plan import make_plan
 from tapctl.errors import UsageError
-from tapctl.graphing import addresses
+from tapctl.graphing import planned_addresses
 from tapctl.image import resolve as resolve_image
 from tapctl.manifest.entry import Manifest, Phase
 from tapctl.names import Names
-from tapctl.networking import Arrivals, NetworkContract
+from tapctl.networking import AddressDemand, NetworkContract
 from tapctl.networking import resolve as resolve_network
 from tapctl.package import build as build_package
 from tapctl.package import handler_of
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.records import looks_of
-from tapctl.run import Run
-from tapctl.stack import Release, build
+from tapctl.records import observations_for
+from tapctl.run import Session
+from tapctl.stack import Artifact, build
 
 
 @dataclass(frozen=True)
-class Survey:
+class ApplySurvey:
     """What is wanted, recorded and seen, and the plan that follows."""
 
     stack: Stack
@@ -40,33 +40,37 @@ class Survey:
     plan: Plan
 
 
-def survey(run: Run, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False) -> Survey:
+def survey(
+    session: Session, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False
+) -> ApplySurvey:
     """Read everything, change nothing; see `make_plan` for what is allowed."""
-    manifest, version = run.recorded()
-    _check_allowed(run, allowed, manifest)
-    released = beside(partial(release, run))
-    arrivals = still_to_come(manifest, run.names, run.config.database.instance_count)
-    network = resolve_network(run.aws, run.config.networking, folder=run.options.config, arrivals=arrivals)
-    run.screen.header(run.header(describe(network)))
-    stack = build(run.config, run.names, network, released.result())
+    manifest, version = session.load_manifest()
+    _check_allowed(session, allowed, manifest)
+    released = in_background(partial(resolve_artifact, session))
+    arrivals = address_demand(manifest, session.names, session.config.database.instance_count)
+    network = resolve_network(
+        session.aws, session.config.networking, folder=session.invocation.config, arrivals=arrivals
+    )
+    session.screen.target(session.header(network_summary(network)))
+    stack = build(session.config, session.names, network, released.result())
     reconcilers = registry()
-    wanted = [Look(one.reconciler, one.id, one.spec) for one in stack]
+    wanted = [ObserveRequest(one.reconciler, one.id, one.spec) for one in stack]
     leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
-    seen = look(run.aws, [*wanted, *looks_of(leftover, reconcilers)])
+    seen = observe_all(session.aws, [*wanted, *observations_for(leftover, reconcilers)])
     plan = make_plan(
         stack,
         manifest.entries,
         seen,
-        run.owner,
+        session.owner,
         reconcilers,
         allowed=allowed,
         adopted=adopted,
         reboot=reboot,
     )
-    return Survey(stack, network, manifest, version, plan)
+    return ApplySurvey(stack, network, manifest, version, plan)
 
 
-def _check_allowed(run: Run, allowed: tuple[str, ...], manifest: Manifest) -> None:
+def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
     """Make sure that each address may be one of ours.
 
     One of a type of ours that is not there is a warning and no error: an earlier run of the same command, which was
@@ -75,67 +79,69 @@ def _check_allowed(run: Run, allowed: tuple[str, ...], manifest: Manifest) -> No
     Raises:
         UsageError: it is no address of anything that tapctl manages.
     """
-    there = {*manifest.entries, *addresses(run.config, run.suffix)}
+    there = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
     for one in allowed:
         near = did_you_mean(one, sorted(there)) if one not in there else ""
         if one.partition("/")[0] not in registry():
             raise UsageError(
                 f"--allow {one} names nothing that tapctl manages{near}",
-                hint=f"an address is type/id, as {run.command('plan')} shows them",
+                hint=f"an address is type/id, as {session.command('plan')} shows them",
             )
         if one not in there:
-            run.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
+            session.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
 
 
-def still_to_come(manifest: Manifest, names: Names, instances: int) -> Arrivals:
+def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressDemand:
     """What will take addresses in the subnets: an apply that was interrupted has recorded what took its own already."""
     made = {here for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
     members = {address(DbInstance.type, names.instance(index)) for index in range(instances)}
-    return Arrivals(address(LambdaFunction.type, names.function) not in made, len(members - made))
+    return AddressDemand(address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def release(run: Run) -> Release:
+def resolve_artifact(session: Session) -> Artifact:
     """What the function is to run: the image's digest now, or our handler as a zip."""
-    processor = run.config.processor
+    processor = session.config.processor
     if processor.package == "zip":
-        return Release(package=build_package(handler_of(run.options.config)))
+        return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
-    return Release(image_uri=resolve_image(run.aws, processor.image, run.config.account_id, run.aws.region))
+    return Artifact(
+        image_uri=resolve_image(session.aws, processor.image, session.config.account_id, session.aws.region)
+    )
 
 
-def describe(network: NetworkContract) -> str:
+def network_summary(network: NetworkContract) -> str:
     """The networking stack in one line."""
     zones = f"{len(network.subnet_ids)} subnets in {len(network.zones)} zones"
     return f"{network.reference} · {network.vpc_id} · {zones}"
 
 
-def plan(run: Run, *, detailed_exitcode: bool = False) -> int:
+def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
     """Show what an apply would do."""
-    found = survey(run).plan
-    run.screen.plan(found)
+    found = survey(session).plan
+    session.screen.plan(found)
     code = 2 if detailed_exitcode and not found.is_empty else 0
     if found.blocked:
-        code = show_blocked(run, found)
-    elif code == 0 and any(one.unread for one in found.changes):
+        code = show_blockers(session, found)
+    elif code == 0 and any(one.unreadable for one in found.changes):
         code = 7
-    counts = counted(found)
+    counts = plan_counts(found)
     blocked = f" · {counts['blocked']} blocked" if found.blocked else ""
     summary = (
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
         f" · {counts['unchanged']} unchanged{blocked}"
     )
-    return verdict(run, "BLOCKED" if found.blocked else "", code, counts, summary)
+    return verdict(session, "BLOCKED" if found.blocked else "", code, counts, summary)
 
 
-def show_blocked(run: Run, found: Plan) -> int:
+def show_blockers(session: Session, found: Plan) -> int:
     """Say what must not be done, each with its reason; returns the exit status."""
     errors = [one.blocked for one in found.blocked if one.blocked is not None]
     for error in errors:
-        run.screen.error(error, "nothing was changed")
+        session.screen.error(error, "nothing was changed")
     return min(error.exit_code for error in errors)
 
 
-def counted(found: Plan) -> dict[str, int]:
+def plan_counts(found: Plan) -> dict[str, int]:
     """How many resources the plan creates, changes, removes and leaves, and must not touch where there are such."""
 
     def many(*actions: Action) -> int:
@@ -150,7 +156,7 @@ def counted(found: Plan) -> dict[str, int]:
     return counts | ({"blocked": len(found.blocked)} if found.blocked else {})
 
 
-def verdict(run: Run, status: str, code: int, counts: dict[str, int], summary: str) -> int:
+def verdict(session: Session, status: str, code: int, counts: dict[str, int], summary: str) -> int:
     """Say the last line; returns the exit status."""
-    run.screen.verdict(run.options.verdict(status, code, counts, summary))
+    session.screen.verdict(session.invocation.verdict(status, code, counts, summary))
     return code

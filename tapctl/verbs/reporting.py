@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.engine.model import address
 from tapctl.errors import ManifestError, UsageError
-from tapctl.graphing import draw
+from tapctl.graphing import render_graph
 from tapctl.manifest.entry import Manifest, Phase, dump
 from tapctl.names import Names
 from tapctl.render.screen import Screen
 from tapctl.verbs.answering import told
-from tapctl.which import bare_store, check_target, which
+from tapctl.which import check_manifest_target, open_store_unidentified, resolve_target
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -28,24 +28,24 @@ _OUTPUTS: Final = {
 """Name of an output to the type it comes from and the field there."""
 
 
-def outputs(options: Options, screen: Screen, name: str | None) -> int:
+def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     """Print what scripts need to know: endpoints, ARNs, names."""
-    manifest, where = recorded(options, screen)
+    manifest, where = recorded(invocation, screen)
     found = values(manifest)
     if not found:
         raise ManifestError(
             f"nothing of {manifest.suffix} is deployed",
             evidence=f"the record at {where} has no resource that was made and is still there",
-            hint=f"{options.again('apply', manifest.environment, manifest.suffix)} deploys it",
+            hint=f"{invocation.command_line_for('apply', manifest.environment, manifest.suffix)} deploys it",
         )
     if name is not None and name not in found:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(found))}")
     if name is not None:
         screen.document(found[name], {"type": "output", "name": name, "value": found[name]})
-        return told(options, screen)
+        return told(invocation, screen)
     for each, value in sorted(found.items()):
         screen.output(each, value)
-    return told(options, screen)
+    return told(invocation, screen)
 
 
 def values(manifest: Manifest) -> dict[str, str]:
@@ -73,7 +73,7 @@ def values(manifest: Manifest) -> dict[str, str]:
     return found
 
 
-def recorded(options: Options, screen: Screen) -> tuple[Manifest, str]:
+def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
     """The record that the command is about, and where it is; no call to AWS for a local one.
 
     Raises:
@@ -81,30 +81,30 @@ def recorded(options: Options, screen: Screen) -> tuple[Manifest, str]:
         ManifestError: there is none, or it is another environment's.
         WrongTarget: it is another account's or region's.
     """
-    config, suffix = which(options, screen)
-    store = bare_store(options, screen, config)
+    config, suffix = resolve_target(invocation, screen)
+    store = open_store_unidentified(invocation, screen, config)
     stored, where = store.read(suffix), store.location(suffix)
-    options.tally.manifest = where
+    invocation.usage.manifest = where
     if stored is None:
         raise ManifestError(
             f"there is no record of {suffix}",
             evidence=f"nothing at {where}",
-            hint=f"{options.again('apply', config.environment, suffix)} makes it",
+            hint=f"{invocation.command_line_for('apply', config.environment, suffix)} makes it",
         )
-    check_target(options, stored.manifest, where, config, suffix)
+    check_manifest_target(invocation, stored.manifest, where, config, suffix)
     return stored.manifest, where
 
 
-def show_manifest(options: Options, screen: Screen) -> int:
+def show_manifest(invocation: Invocation, screen: Screen) -> int:
     """Print the record itself."""
-    manifest, _ = recorded(options, screen)
+    manifest, _ = recorded(invocation, screen)
     screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return told(options, screen)
+    return told(invocation, screen)
 
 
-def graph(options: Options, screen: Screen, *, kind: str) -> int:
+def graph(invocation: Invocation, screen: Screen, *, kind: str) -> int:
     """Print the stack as a picture's source; offline."""
-    config, suffix = which(options, screen)
-    text = draw(config, suffix, kind)
+    config, suffix = resolve_target(invocation, screen)
+    text = render_graph(config, suffix, kind)
     screen.document(text, {"type": "graph", "format": kind, "text": text})
-    return told(options, screen)
+    return told(invocation, screen)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from tapctl import sandbox
-from tapctl.command import SANDBOX_FOLDER, Options
+from tapctl.command import SANDBOX_FOLDER, Invocation
 from tapctl.config import load_all
 from tapctl.errors import SandboxError
-from tapctl.render.screen import Header, Screen
-from tapctl.which import note_start
+from tapctl.render.screen import Screen, Target
+from tapctl.which import announce_sandbox_start
 
 
-def start(options: Options, screen: Screen) -> int:
+def start(invocation: Invocation, screen: Screen) -> int:
     """Start it, with what every environment refers to; one that runs already is given what it lacks.
 
     An environment it cannot hold is named, and keeps no other one out.
     """
-    screen.header(Header(options.verb, many=True))
-    configs = load_all(options.config)
-    note_start(screen)
+    screen.target(Target(invocation.verb, many=True))
+    configs = load_all(invocation.config)
+    announce_sandbox_start(screen)
     endpoint = sandbox.ensure(SANDBOX_FOLDER, [])
     held = []
     for name, config in sorted(configs.items()):
@@ -28,23 +28,23 @@ def start(options: Options, screen: Screen) -> int:
         else:
             held.append(name)
     screen.output("endpoint", endpoint)
-    screen.verdict(options.verdict("RUNNING", 0, {}, f"{endpoint} · for {', '.join(held) or 'none'}"))
+    screen.verdict(invocation.verdict("RUNNING", 0, {}, f"{endpoint} · for {', '.join(held) or 'none'}"))
     return 0
 
 
-def status(options: Options, screen: Screen) -> int:
+def status(invocation: Invocation, screen: Screen) -> int:
     """Say whether it runs, and where."""
-    screen.header(Header(options.verb, many=True))
+    screen.target(Target(invocation.verb, many=True))
     endpoint = sandbox.status(SANDBOX_FOLDER)
     if endpoint is not None:
         screen.output("endpoint", endpoint)
-    screen.verdict(options.verdict("RUNNING" if endpoint else "STOPPED", 0, {}, endpoint or ""))
+    screen.verdict(invocation.verdict("RUNNING" if endpoint else "STOPPED", 0, {}, endpoint or ""))
     return 0
 
 
-def stop(options: Options, screen: Screen) -> int:
+def stop(invocation: Invocation, screen: Screen) -> int:
     """Stop it; its state is forgotten."""
-    screen.header(Header(options.verb, many=True))
+    screen.target(Target(invocation.verb, many=True))
     ended = sandbox.stop(SANDBOX_FOLDER)
-    screen.verdict(options.verdict("STOPPED", 0, {}, "" if ended else "it was not running"))
+    screen.verdict(invocation.verdict("STOPPED", 0, {}, "" if ended else "it was not running"))
     return 0

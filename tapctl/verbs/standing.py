@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tapctl.command import Options
-from tapctl.engine.observe import Absent, Sight, Unreadable, look
+from tapctl.command import Invocation
+from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
 from tapctl.errors import AwsError, TapctlError
-from tapctl.graphing import addresses
+from tapctl.graphing import planned_addresses
 from tapctl.manifest.entry import Entry, Manifest, Phase
 from tapctl.reconcilers import registry
-from tapctl.records import looks_of
-from tapctl.render.screen import Header, Screen
-from tapctl.run import Run, open_run
-from tapctl.verbs.every import each, worst
-from tapctl.which import bare_store, check_target, is_deployed, is_there, known, which
+from tapctl.records import observations_for
+from tapctl.render.screen import Screen, Target
+from tapctl.run import Session, open_session
+from tapctl.verbs.every import for_each_environment, worst_exit_code
+from tapctl.which import (
+    check_manifest_target,
+    deployed_environments,
+    is_deployed,
+    open_store_unidentified,
+    resolve_target,
+    state_exists,
+)
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
 
 
-def status(options: Options, screen: Screen) -> int:
+def status(invocation: Invocation, screen: Screen) -> int:
     """One row an environment; a record that cannot be used is told, and stops no other row."""
     rows: list[dict[str, Any]] = []
 
-    def one(part: Options, manifest: Manifest) -> int:
+    def one(part: Invocation, manifest: Manifest) -> int:
         rows.append(_row(part, screen, manifest))
         return 0
 
-    if options.named:
-        found = _named(options, screen)
-        codes = {suffix: one(options, manifest) for suffix, manifest in found.items()}
+    if invocation.target_is_explicit:
+        found = _named(invocation, screen)
+        codes = {suffix: one(invocation, manifest) for suffix, manifest in found.items()}
     else:
-        screen.header(Header(options.verb, many=True))
-        if not is_there(options):
-            screen.warn(f"there is no folder of records: {options.state}")
-        codes = each(options, screen, known(options, screen), one, verdicts=False)
+        screen.target(Target(invocation.verb, many=True))
+        if not state_exists(invocation):
+            screen.warn(f"there is no folder of records: {invocation.state}")
+        codes = for_each_environment(invocation, screen, deployed_environments(invocation, screen), one, verdicts=False)
     screen.table(_COLUMNS, [[str(row[one]) for one in _COLUMNS] for row in rows], rows)
     sick = sum(row["health"] != _HEALTHY for row in rows)
     counts = {"deployed": len(rows), "unhealthy": sick}
@@ -43,28 +50,28 @@ def status(options: Options, screen: Screen) -> int:
     if unusable := len(codes) - len(rows):
         counts["unusable"] = unusable
         summary += f" · {unusable} whose record cannot be used"
-    code = worst(codes.values())
-    screen.verdict(options.verdict("", code, counts, summary))
+    code = worst_exit_code(codes.values())
+    screen.verdict(invocation.verdict("", code, counts, summary))
     return code
 
 
-def _named(options: Options, screen: Screen) -> dict[str, Manifest]:
+def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     """The record of the environment that is named, if it is deployed.
 
     Raises:
         ManifestError: it cannot be used, or is of another environment or suffix.
         WrongTarget: it is of another account or region.
     """
-    config, suffix = which(options, screen)
-    store = bare_store(options, screen, config)
+    config, suffix = resolve_target(invocation, screen)
+    store = open_store_unidentified(invocation, screen, config)
     stored = store.read(suffix)
     if stored is None:
         return {}
-    check_target(options, stored.manifest, store.location(suffix), config, suffix)
+    check_manifest_target(invocation, stored.manifest, store.location(suffix), config, suffix)
     return {suffix: stored.manifest} if is_deployed(stored.manifest) else {}
 
 
-def _row(options: Options, screen: Screen, manifest: Manifest) -> dict[str, Any]:
+def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> dict[str, Any]:
     """One environment; where AWS cannot be asked, what the record tells.
 
     Raises:
@@ -72,13 +79,13 @@ def _row(options: Options, screen: Screen, manifest: Manifest) -> dict[str, Any]
         WrongTarget: it is of another account or region.
     """
     try:
-        run = open_run(options, screen)
+        session = open_session(invocation, screen)
     except TapctlError as error:
         return _told(manifest, "unknown", f"unknown: {error.cause}")
-    check_target(options, manifest, run.location, run.config, run.suffix)
-    config = "current" if run.hash == manifest.config_hash else "differs from the files"
+    check_manifest_target(invocation, manifest, session.location, session.config, session.suffix)
+    config = "current" if session.config_hash == manifest.config_hash else "differs from the files"
     try:
-        return _told(manifest, config, _health(run, manifest))
+        return _told(manifest, config, _health(session, manifest))
     except AwsError as error:
         return _told(manifest, config, f"unknown: {error.cause}")
 
@@ -99,29 +106,29 @@ def _told(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
     }
 
 
-def _health(run: Run, manifest: Manifest) -> str:
+def _health(session: Session, manifest: Manifest) -> str:
     """``healthy``, or the first thing that is not and why."""
-    seen = look(run.aws, looks_of(manifest.entries, registry()))
+    seen = observe_all(session.aws, observations_for(manifest.entries, registry()))
     for here, sight in sorted(seen.items()):
-        why = _interrupted(run, manifest.entries[here]) or _sick(sight)
+        why = _interrupted(session, manifest.entries[here]) or _sick(sight)
         if why:
             return f"{here} {why}"
     return _HEALTHY
 
 
-def _interrupted(run: Run, entry: Entry) -> str:
+def _interrupted(session: Session, entry: Entry) -> str:
     if entry.phase is Phase.MAKING:
-        return f"was left half made: {run.command('apply')} goes on"
+        return f"was left half made: {session.command('apply')} goes on"
     if entry.phase is Phase.LEAVING:
         # What is still wanted is removed by nothing but a destroy.
-        verb = "destroy" if entry.address in addresses(run.config, run.suffix) else "apply"
-        return f"was left half removed: {run.command(verb)} goes on"
+        verb = "destroy" if entry.address in planned_addresses(session.config, session.suffix) else "apply"
+        return f"was left half removed: {session.command(verb)} goes on"
     return ""
 
 
-def _sick(sight: Sight) -> str:
+def _sick(sight: Observation) -> str:
     if isinstance(sight, Absent):
         return "is missing"
     if isinstance(sight, Unreadable):
         return f"cannot be read: {sight.action} denied"
-    return f"is {sight.status}" if sight.failed is not None or not sight.settled or sight.going else ""
+    return f"is {sight.status}" if sight.failure is not None or not sight.settled or sight.deleting else ""

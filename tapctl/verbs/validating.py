@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import json
 
-from tapctl.command import Options
+from tapctl.command import Invocation
 from tapctl.config import config_hash, load_all, schema
 from tapctl.package import build, handler_of
-from tapctl.render.screen import Header, Screen
+from tapctl.render.screen import Screen, Target
 from tapctl.verbs.answering import told
-from tapctl.which import which
+from tapctl.which import resolve_target
 
 
-def validate(options: Options, screen: Screen) -> int:
+def validate(invocation: Invocation, screen: Screen) -> int:
     """Check the environment files, all of them or the one that is named, and the handler where they package it."""
-    if options.env is None:
-        screen.header(Header(options.verb, many=True))
-        configs = load_all(options.config)
+    if invocation.env is None:
+        screen.target(Target(invocation.verb, many=True))
+        configs = load_all(invocation.config)
     else:
-        configs = {options.env: which(options, screen)[0]}
+        configs = {invocation.env: resolve_target(invocation, screen)[0]}
     if any(config.processor.package == "zip" for config in configs.values()):
-        build(handler_of(options.config))
+        build(handler_of(invocation.config))
     for each, config in sorted(configs.items()):
         screen.output(each, config_hash(config))
     summary = f"valid: {', '.join(sorted(configs))}"
-    screen.verdict(options.verdict("OK", 0, {"environments": len(configs)}, summary))
+    screen.verdict(invocation.verdict("OK", 0, {"environments": len(configs)}, summary))
     return 0
 
 
-def show_schema(options: Options, screen: Screen) -> int:
+def show_schema(invocation: Invocation, screen: Screen) -> int:
     """Print the JSON Schema of both kinds of file."""
     made = schema()
-    screen.header(Header(options.verb, many=True))
+    screen.target(Target(invocation.verb, many=True))
     screen.document(json.dumps(made, indent=2), made)
-    return told(options, screen)
+    return told(invocation, screen)

@@ -14,14 +14,14 @@ from tapctl import execution
 from tapctl.cli import run
 from tapctl.engine.events import Event
 from tapctl.engine.execute import Work, execute
-from tapctl.engine.graph import Step
+from tapctl.engine.graph import Node
 
 
-def one_after_another(steps: Iterable[Step], work: Work, stop: threading.Event) -> Iterator[Event]:
+def one_after_another(steps: Iterable[Node], work: Work, stop: threading.Event) -> Iterator[Event]:
     """As `execute`; what a step needs has ended when its turn comes."""
-    needs = {step.address: step.known | step.settled for step in steps}
+    needs = {step.address: step.after_outputs | step.after_settled for step in steps}
     for here in TopologicalSorter(needs).static_order():
-        yield from execute([Step(here, frozenset(), frozenset())], work, stop)
+        yield from execute([Node(here, frozenset(), frozenset())], work, stop)
 
 
 if __name__ == "__main__":

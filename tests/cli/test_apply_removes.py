@@ -13,10 +13,10 @@ OLD = "db-cluster/db-cluster-old-dev"
 OURS = [{"Key": "ManagedBy", "Value": "tapctl"}, {"Key": "EnvironmentSuffix", "Value": "dev"}]
 
 
-def record(world: World, like: str, id_: str) -> None:
+def record(world: World, expected: str, id_: str) -> None:
     """Make the record say that an earlier tapctl has made this too."""
     manifest = world.manifest()
-    entry: dict[str, Any] = {**manifest["entries"][like], "id": id_, "outputs": None, "needs": []}
+    entry: dict[str, Any] = {**manifest["entries"][expected], "id": id_, "outputs": None, "needs": []}
     manifest["entries"][f"{entry['type']}/{id_}"] = entry
     world.path().write_text(json.dumps(manifest))
 

@@ -7,21 +7,21 @@ from typing import Any
 
 from tapctl.engine.change import Action, Change, Plan
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.events import Ending, Known, Progress
-from tapctl.engine.graph import AnyResource, Removal, Stack, removing
+from tapctl.engine.events import Ending, Progress, Released
+from tapctl.engine.graph import AnyResource, Removal, Stack, deletion_graph
 from tapctl.engine.model import Impact, Reconciler
-from tapctl.engine.observe import Look, look
+from tapctl.engine.observe import ObserveRequest, observe_all
 from tapctl.engine.plan import make_plan
-from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tell, Tools
+from tapctl.engine.remove import Deletion, delete
+from tapctl.engine.tools import Emit, EngineContext
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
 from tests.engine.world import OURS, Trait, World
 
-Told = list[Known | Progress]
+Told = list[Released | Progress]
 
 
-def quiet(_: Known | Progress) -> None:
+def quiet(_: Released | Progress) -> None:
     """Nobody listens."""
 
 
@@ -32,27 +32,27 @@ def bring(
     impact: Impact = Impact.NONE,
     entry: Entry | None = None,
     *,
-    tell: Tell = quiet,
-    tools: Tools | None = None,
+    emit: Emit = quiet,
+    context: EngineContext | None = None,
 ) -> Ending:
     """Converge one resource, permitted to do this."""
     job = Job(one, Change(one.address, one.type, one.id, action, impact=impact), entry)
-    return converge(job, tools or world.tools(), tell)
+    return converge(job, context or world.context(), emit)
 
 
-def take_away(
+def delete_until_gone(
     world: World,
     rec: Reconciler[Any, Any],
     id: str = "a",
     last: ThingSpec | None = None,
     entry: Entry | None = None,
     *,
-    tell: Tell = quiet,
-    tools: Tools | None = None,
+    emit: Emit = quiet,
+    context: EngineContext | None = None,
 ) -> Ending:
     """Remove one thing."""
-    one = Leaving(f"{rec.type}/{id}", rec, id, last, entry)
-    return remove(one, tools or world.tools(), tell)
+    one = Deletion(f"{rec.type}/{id}", rec, id, last, entry)
+    return delete(one, context or world.context(), emit)
 
 
 def entry(rec: Reconciler[Any, Any], phase: Phase = Phase.MADE, id: str = "a", **more: Any) -> Entry:
@@ -63,9 +63,9 @@ def entry(rec: Reconciler[Any, Any], phase: Phase = Phase.MADE, id: str = "a", *
 def plan(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
     """Look at everything wanted and recorded, and compare."""
     entries = world.journal.entries
-    looks = [Look(one.reconciler, one.id, one.spec) for one in stack]
-    looks += [Look(KINDS[one.type], one.id, None) for here, one in entries.items() if here not in stack]
-    return make_plan(stack, entries, look(world, looks), OURS, KINDS, allowed=allowed)
+    looks = [ObserveRequest(one.reconciler, one.id, one.spec) for one in stack]
+    looks += [ObserveRequest(KINDS[one.type], one.id, None) for here, one in entries.items() if here not in stack]
+    return make_plan(stack, entries, observe_all(world, looks), OURS, KINDS, allowed=allowed)
 
 
 def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
@@ -74,21 +74,21 @@ def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
     for one in found.blocked:
         assert one.blocked is not None
         raise one.blocked
-    tools = world.tools()
+    context = world.context()
     before: Mapping[str, Entry] = dict(world.journal.entries)
     world.journal.put(*found.confirmed)
     world.journal.drop(*found.forgotten)
-    tools.known.update({here: dict(outputs) for here, outputs in found.outputs.items()})
+    context.outputs.update({here: dict(outputs) for here, outputs in found.outputs.items()})
     for one in found.work:
         if one.action is not Action.DELETE:
-            converge(Job(stack[one.address], one, before.get(one.address)), tools, quiet)
+            converge(Job(stack[one.address], one, before.get(one.address)), context, quiet)
     going = [before[one.address] for one in found.to(Action.DELETE)]
-    steps = removing([Removal(one.address, one.type, frozenset(one.needs), early=False) for one in going], RANKS)
+    steps = deletion_graph([Removal(one.address, one.type, frozenset(one.needs), early=False) for one in going], RANKS)
     done: set[str] = set()
     while len(done) < len(steps):
-        step = next(one for one in steps if one.address not in done and one.settled <= done)
+        step = next(one for one in steps if one.address not in done and one.after_settled <= done)
         record = before[step.address]
-        remove(Leaving(step.address, KINDS[record.type], record.id, None, record), tools, quiet)
+        delete(Deletion(step.address, KINDS[record.type], record.id, None, record), context, quiet)
         done.add(step.address)
     return found
 

@@ -12,13 +12,13 @@ from tapctl.engine.graph import AnyResource, Stack
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
     Impact,
-    Kept,
     Observed,
     Outputs,
     Owner,
     Reconciler,
+    Retained,
     Spec,
-    Usual,
+    Timing,
 )
 from tapctl.errors import NotYet, Patience
 from tests.engine.world import Seen, Thing, World
@@ -50,13 +50,13 @@ class Plain(Reconciler[ThingSpec, ThingOutputs]):
         "mode": Impact.RESTART,
         "version": Impact.FAILOVER,
     }
-    usual = Usual(creating=5, deleting=5, longest=1800)
+    timing = Timing(create_s=5, delete_s=5, longest_s=1800)
 
-    def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+    def observe(self, aws: World, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
         seen: Seen | None = aws.observe(self, id)
-        if seen is None or like is None:
+        if seen is None or expected is None:
             return seen
-        stand_ins = {name: getattr(like, name) for name in seen.unread}
+        stand_ins = {name: getattr(expected, name) for name in seen.unreadable}
         return replace(seen, spec=seen.spec.model_copy(update=stand_ins))
 
     def create(self, aws: World, id: str, want: ThingSpec, owner: Owner) -> None:
@@ -71,17 +71,17 @@ class Plain(Reconciler[ThingSpec, ThingOutputs]):
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
-    ) -> Kept | None:
+    ) -> Retained | None:
         aws.delete(self, id)
         return None
 
-    def find(self, aws: World, owner: Owner) -> Iterable[str]:
+    def list_owned(self, aws: World, owner: Owner) -> Iterable[str]:
         return [here.partition("/")[2] for here, thing in aws.things.items() if thing.owner == owner]
 
-    def refuses(self, seen: Observed[ThingSpec, ThingOutputs]) -> str | None:
+    def deletion_blocker(self, seen: Observed[ThingSpec, ThingOutputs]) -> str | None:
         return "it is protected" if seen.spec.mode == "protected" else None
 
-    def lingers(self, aws: World, id: str, last: ThingSpec) -> str | None:
+    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
         held = aws.clock.now() < aws.holds.get(f"{self.type}/{id}", 0)
         return "AWS still holds its network interfaces" if held else None
 
@@ -115,7 +115,7 @@ class Peeled(Plain):
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
-    ) -> Kept | None:
+    ) -> Retained | None:
         if not seen.spec.items:
             return super().delete(aws, id, seen, last)
         aws.update(self, id, {"items": seen.spec.items - {min(seen.spec.items)}})
@@ -141,12 +141,12 @@ class Treasure(Data):
 
 class Early(Plain):
     type = "early"
-    early = True
+    outputs_known_early = True
 
 
 class EarlyLeaf(Plain):
     type = "early-leaf"
-    early = True
+    outputs_known_early = True
     replaceable = True
 
 
@@ -155,12 +155,12 @@ class Key(Plain):
 
     type = "key"
     holds_data = True
-    repeatable = False
+    create_is_repeatable = False
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
-    ) -> Kept | None:
-        aws.delete(self, id, Kept("2031-05-06", "a key waits before it is deleted"))
+    ) -> Retained | None:
+        aws.delete(self, id, Retained("2031-05-06", "a key waits before it is deleted"))
         return None
 
 
@@ -171,13 +171,13 @@ class Needed(Plain):
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
-    ) -> Kept | None:
-        return Kept("its snapshots are deleted", "they need it")
+    ) -> Retained | None:
+        return Retained("its snapshots are deleted", "they need it")
 
 
 class Adopted(Plain):
     type = "adopted"
-    made_by_aws = True
+    created_by_aws = True
 
 
 KINDS: Mapping[str, Reconciler[Any, Any]] = {

@@ -25,7 +25,7 @@ class Facet(Plain):
     """Lives on a plain thing, whose owner is its own."""
 
     type = "facet"
-    facet = True
+    subresource = True
 
 
 def planned(kind: Plain, want: ThingSpec, *, adopted: tuple[str, ...], **sight: Any) -> Change:
@@ -55,7 +55,7 @@ def test_a_facet_is_taken_over_with_what_it_lives_on() -> None:
 
 @pytest.mark.parametrize(("kind", "why"), [(Leaf(), "it is somebody else's"), (Data(), "it holds data")])
 def test_it_is_never_replaced(kind: Plain, why: str) -> None:
-    for sight in ({"spec": ThingSpec(zone="b")}, {"failed": "broken"}):
+    for sight in ({"spec": ThingSpec(zone="b")}, {"failure": "broken"}):
         change = planned(kind, SMALL, adopted=(f"{kind.type}/a",), **sight)
         assert change.action is not Action.REPLACE
     blocked = planned(kind, SMALL, adopted=(f"{kind.type}/a",), spec=ThingSpec(zone="b")).blocked
@@ -69,7 +69,7 @@ def test_it_is_ours_from_then_on() -> None:
     one = resource(Plain(), TAGGED)
     change = Change(one.address, one.type, one.id, Action.UPDATE, adopts=True)
 
-    assert converge(Job(one, change, None), world.tools(), quiet).result is Result.UPDATED
+    assert converge(Job(one, change, None), world.context(), quiet).result is Result.UPDATED
     assert world.things["plain/a"].spec == TAGGED
     assert world.journal.entries["plain/a"].outputs is not None
 
@@ -81,5 +81,5 @@ def test_what_was_not_named_stays_somebody_elses() -> None:
     change = Change(one.address, one.type, one.id, Action.UPDATE)
 
     with pytest.raises(Refused, match="is not ours"):
-        converge(Job(one, replace(change, adopts=False), None), world.tools(), quiet)
+        converge(Job(one, replace(change, adopts=False), None), world.context(), quiet)
     assert world.calls == []

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from tapctl.engine.clock import WallClock, limit, pause_before_look, pause_before_step
-from tapctl.engine.model import Usual
-from tapctl.engine.tools import Stopped, Wait
-from tapctl.errors import AwsLost, NotConverged, NotYet, Patience
+from tapctl.engine.clock import WallClock, patience_limit, pause_before_observe, pause_before_step
+from tapctl.engine.model import Timing
+from tapctl.engine.tools import Cancelled, Poller
+from tapctl.errors import AwsNoAnswer, NotConverged, NotYet, Patience
 from tests.engine.driving import quiet
 from tests.engine.traits import lost
 from tests.engine.world import World
@@ -31,7 +31,7 @@ def test_a_stop_ends_a_wait_at_once() -> None:
 
 @pytest.mark.parametrize(("waited", "longest"), [(0, 0.25), (5, 0.25), (100, 5), (300, 15), (7000, 15)])
 def test_the_pause_before_a_look_is_five_per_cent_with_bounds_and_jitter(waited: float, longest: float) -> None:
-    pauses = {pause_before_look(waited) for _ in MANY}
+    pauses = {pause_before_observe(waited) for _ in MANY}
     assert 0.9 * longest <= min(pauses) < max(pauses) <= longest
 
 
@@ -42,15 +42,19 @@ def test_the_pause_before_a_refused_step_is_a_tenth_with_bounds_and_jitter(waite
 
 
 def test_each_kind_of_not_yet_is_believed_so_long() -> None:
-    assert (limit(Patience.PROPAGATION, 7200), limit(Patience.BUSY, 7200), limit(Patience.LONG, 7200)) == (
+    assert (
+        patience_limit(Patience.PROPAGATION, 7200),
+        patience_limit(Patience.BUSY, 7200),
+        patience_limit(Patience.LONG, 7200),
+    ) == (
         120,
         300,
         7200,
     )
 
 
-def wait(world: World, longest: float = 600) -> Wait:
-    return Wait("plain/a", world.tools(), quiet, Usual(longest=longest), 5)
+def wait(world: World, longest: float = 600) -> Poller:
+    return Poller("plain/a", world.context(), quiet, Timing(longest_s=longest), 5)
 
 
 def test_a_wait_begins_when_it_is_made_and_tells_how_long_it_has_gone_on() -> None:
@@ -66,7 +70,7 @@ def test_the_time_that_aws_may_take_counts_from_the_last_step() -> None:
     world = World()
     one = wait(world)
     world.clock.wait(500, threading.Event())
-    one.stepped()
+    one.call_made()
     world.clock.wait(599, threading.Event())
     one.check()
     world.clock.wait(2, threading.Event())
@@ -80,8 +84,8 @@ def test_a_stop_is_noticed_before_the_time_is_over() -> None:
     world = World()
     one = wait(world, longest=0)
     one.pause("")
-    one.tools.stop.set()
-    with pytest.raises(Stopped):
+    one.context.stop.set()
+    with pytest.raises(Cancelled):
         one.check()
 
 
@@ -89,20 +93,20 @@ def test_an_answered_look_begins_the_patience_with_lost_ones_anew() -> None:
     world = World()
     one = wait(world)
     for _ in range(3):
-        one.lost(lost())
+        one.read_failed(lost())
         world.clock.wait(119, threading.Event())
-        one.looked(None, "absent")
-    one.lost(lost())
+        one.observed(None, "absent")
+    one.read_failed(lost())
     world.clock.wait(121, threading.Event())
-    with pytest.raises(AwsLost):
-        one.lost(lost())
+    with pytest.raises(AwsNoAnswer):
+        one.read_failed(lost())
 
 
 def test_a_refusal_after_nothing_was_asked_for_is_refused_anew() -> None:
     world = World()
     one = wait(world)
-    for again in (one.idle, one.stepped):
-        one.refused(NotYet("busy", Patience.PROPAGATION))
+    for again in (one.reset_refusal, one.call_made):
+        one.not_yet(NotYet("busy", Patience.PROPAGATION))
         world.clock.wait(121, threading.Event())
         again()
-        one.refused(NotYet("busy", Patience.PROPAGATION))
+        one.not_yet(NotYet("busy", Patience.PROPAGATION))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tapctl.engine.change import Action
-from tapctl.engine.events import Known, Progress, Result
+from tapctl.engine.events import Progress, Released, Result
 from tapctl.engine.graph import Stack
-from tapctl.engine.model import Impact, Kept, Pending
-from tapctl.engine.tools import Stopped
+from tapctl.engine.model import Impact, Pending, Retained
+from tapctl.engine.tools import Cancelled
 from tapctl.errors import LockHeld, StoreFailed
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import Told, bring, entry
@@ -117,14 +117,14 @@ def test_it_does_not_wait_for_a_reboot_or_for_what_it_did_not_ask_for(pending: d
 
 def test_an_early_thing_is_known_once_its_identity_is_while_it_is_still_being_made() -> None:
     world = World(Slow(creating=600), LateOutputs(20))
-    tools = world.tools()
+    context = world.context()
     known: list[tuple[float, object]] = []
 
-    def tell(event: Known | Progress) -> None:
-        if isinstance(event, Known):
-            known.append((world.clock.now(), tools.known["early/a"]))
+    def emit(event: Released | Progress) -> None:
+        if isinstance(event, Released):
+            known.append((world.clock.now(), context.outputs["early/a"]))
 
-    bring(world, resource(Early()), tools=tools, tell=tell)
+    bring(world, resource(Early()), context=context, emit=emit)
 
     ((moment, outputs),) = known
     assert outputs == {"arn": "arn:early/a/1"}
@@ -135,24 +135,24 @@ def test_an_early_thing_is_known_once_its_identity_is_while_it_is_still_being_ma
 def test_what_is_not_early_tells_its_identity_only_at_its_end() -> None:
     world = World(Slow(creating=60))
     told: Told = []
-    tools = world.tools()
+    context = world.context()
 
-    bring(world, resource(Plain()), tools=tools, tell=told.append)
+    bring(world, resource(Plain()), context=context, emit=told.append)
 
-    assert not [one for one in told if isinstance(one, Known)]
-    assert tools.known == {"plain/a": {"arn": "arn:plain/a/1"}}
+    assert not [one for one in told if isinstance(one, Released)]
+    assert context.outputs == {"plain/a": {"arn": "arn:plain/a/1"}}
 
 
 def test_the_identity_of_an_early_thing_that_is_about_to_be_replaced_is_not_told() -> None:
     world = World()
     world.put(EarlyLeaf(), "a", ThingSpec(zone="b"))
-    tools = world.tools()
+    context = world.context()
     known: list[str] = []
 
-    def tell(event: Known | Progress) -> None:
-        known.extend(one["arn"] for one in tools.known.values())
+    def emit(event: Released | Progress) -> None:
+        known.extend(one["arn"] for one in context.outputs.values())
 
-    bring(world, resource(EarlyLeaf()), Action.REPLACE, Impact.REPLACE, tools=tools, tell=tell)
+    bring(world, resource(EarlyLeaf()), Action.REPLACE, Impact.REPLACE, context=context, emit=emit)
 
     assert set(known) == {"arn:early-leaf/a/2"}
     assert world.calls == ["delete early-leaf/a", "create early-leaf/a"]
@@ -162,10 +162,10 @@ def test_promises_are_kept_before_anything_reaches_aws() -> None:
     world, stack = World(), Stack()
     first = stack.add(Plain(), "first", SMALL)
     second = stack.add(Plain(), "second", ThingSpec(link=f"<{first.out.arn}>"))
-    tools = world.tools()
-    tools.known["plain/first"] = {"arn": "arn:1"}
+    context = world.context()
+    context.outputs["plain/first"] = {"arn": "arn:1"}
 
-    bring(world, second, tools=tools)
+    bring(world, second, context=context)
 
     assert world.things["plain/second"].spec == ThingSpec(link="<arn:1>")
     assert world.journal.entries["plain/second"].needs == ("plain/first",)
@@ -187,7 +187,7 @@ def test_a_field_that_cannot_be_read_is_neither_changed_nor_recorded_as_read() -
 
     ending = bring(world, resource(Plain(), LARGE), Action.UPDATE, entry=before)
 
-    assert ending.unread == ("fake:GetLimit",)
+    assert ending.unreadable == ("fake:GetLimit",)
     assert world.things["plain/a"].spec == ThingSpec(size="large", limit=7)
     assert world.journal.entries["plain/a"].spec["limit"] == 9
 
@@ -197,15 +197,15 @@ def test_a_field_that_cannot_be_read_back_after_we_made_it_is_recorded_as_made()
 
     ending = bring(world, resource(Plain(), ThingSpec(limit=3)))
 
-    assert ending.unread == ("fake:GetLimit",)
+    assert ending.unreadable == ("fake:GetLimit",)
     assert world.journal.entries["plain/a"].spec["limit"] == 3
 
 
 def test_a_field_that_cannot_be_read_back_of_what_we_brought_back_is_not_recorded_as_made() -> None:
     world = World(Looks(range(1, 9), unread(limit="fake:GetLimit")))
-    world.put(Key(), "a", SMALL, going_since=0.0, kept=Kept("2031-05-06", "pending deletion"))
+    world.put(Key(), "a", SMALL, going_since=0.0, kept=Retained("2031-05-06", "pending deletion"))
 
-    assert bring(world, resource(Key(), ThingSpec(limit=3))).unread == ("fake:GetLimit",)
+    assert bring(world, resource(Key(), ThingSpec(limit=3))).unreadable == ("fake:GetLimit",)
     assert "limit" not in world.journal.entries["key/a"].spec
 
 
@@ -225,7 +225,7 @@ def _full_disk() -> None:
 def test_the_lease_is_asked_before_every_step_and_a_lost_one_makes_no_call() -> None:
     world = World()
     world.put(OneByOne(), "a", SMALL)
-    tools = world.tools()
+    context = world.context()
     asked: list[int] = []
 
     def lease() -> None:
@@ -233,29 +233,29 @@ def test_the_lease_is_asked_before_every_step_and_a_lost_one_makes_no_call() -> 
         if len(asked) == 3:
             raise LockHeld("sam has taken it over")
 
-    tools.lease = lease
+    context.lease = lease
     with pytest.raises(LockHeld):
-        bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pqr"))), Action.UPDATE, tools=tools)
+        bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pqr"))), Action.UPDATE, context=context)
     assert asked == [0, 1, 2]
     assert len(world.calls) == 2
 
 
 def test_asked_to_stop_it_leaves_and_makes_no_further_call() -> None:
     world = World(Slow(creating=600))
-    tools = world.tools()
-    world.clock.at(50, tools.stop.set)
+    context = world.context()
+    world.clock.at(50, context.stop.set)
 
-    with pytest.raises(Stopped):
-        bring(world, resource(Plain()), tools=tools)
+    with pytest.raises(Cancelled):
+        bring(world, resource(Plain()), context=context)
     assert world.log == ["record plain/a making", "create plain/a"]
     assert world.clock.now() < 60
 
 
 def test_asked_to_stop_while_its_intent_is_being_recorded_it_makes_no_call() -> None:
     world = World()
-    tools = world.tools()
-    tools.lease = tools.stop.set
+    context = world.context()
+    context.lease = context.stop.set
 
-    with pytest.raises(Stopped):
-        bring(world, resource(Plain()), tools=tools)
+    with pytest.raises(Cancelled):
+        bring(world, resource(Plain()), context=context)
     assert world.calls == []

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.engine.change import Action
 from tapctl.engine.events import Result
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 from tapctl.errors import NotConverged
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, large
@@ -109,7 +109,7 @@ def test_what_is_going_is_waited_for_and_made_anew() -> None:
 
 def test_what_is_pending_deletion_is_brought_back_by_its_create() -> None:
     world = World()
-    world.put(Key(), "a", SMALL, going_since=0.0, kept=Kept("2031-05-06", "pending deletion"))
+    world.put(Key(), "a", SMALL, going_since=0.0, kept=Retained("2031-05-06", "pending deletion"))
 
     bring(world, resource(Key(), LARGE))
 
@@ -119,7 +119,7 @@ def test_what_is_pending_deletion_is_brought_back_by_its_create() -> None:
 
 def test_what_stays_pending_deletion_ends_after_the_propagation_time() -> None:
     world = World(Deaf("create"))
-    world.put(Key(), "a", SMALL, going_since=0.0, kept=Kept("2031-05-06", "pending deletion"))
+    world.put(Key(), "a", SMALL, going_since=0.0, kept=Retained("2031-05-06", "pending deletion"))
 
     with pytest.raises(NotConverged, match="AWS did not bring it back"):
         bring(world, resource(Key()))

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.engine.change import Action
 from tapctl.engine.events import Result
-from tapctl.errors import AwsLost, NotConverged
+from tapctl.errors import AwsNoAnswer, NotConverged
 from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, entry, large
 from tests.engine.kinds import SMALL, Key, Plain, resource
@@ -34,7 +34,7 @@ def test_a_look_without_an_answer_is_no_look() -> None:
 def test_looks_without_an_answer_end_after_the_propagation_time() -> None:
     world = World(Looks(A_DAY, no_answer))
 
-    with pytest.raises(AwsLost):
+    with pytest.raises(AwsNoAnswer):
         bring(world, resource(Plain()))
     assert 120 < world.clock.now() < 130
 

@@ -142,7 +142,7 @@ def test_waits_tell_what_is_awaited_and_awss_own_word() -> None:
     told: Told = []
     world = World(Slow(creating=30), Shy(5))
 
-    bring(world, resource(Plain()), tell=told.append)
+    bring(world, resource(Plain()), emit=told.append)
 
     waits = [(one.status, one.awaiting) for one in told if isinstance(one, Progress)]
     assert waits[0] == ("absent", "waiting for AWS to show it")

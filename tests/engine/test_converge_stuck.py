@@ -18,7 +18,7 @@ OLD, NEW = "the subnet has no free address", "the key may not be used"
 
 
 def stuck(seen: Seen | None, reason: str = OLD) -> Seen | None:
-    return seen and replace(seen, spec=seen.spec.model_copy(update={"link": "undone"}), stuck=reason)
+    return seen and replace(seen, spec=seen.spec.model_copy(update={"link": "undone"}), update_failure=reason)
 
 
 @dataclass
@@ -85,7 +85,7 @@ def test_the_old_failure_may_show_for_the_propagation_time_and_no_longer() -> No
 
 
 def test_where_there_is_nothing_to_ask_for_it_ends_with_awss_reason() -> None:
-    world = World(Slow(creating=10_000), Until(10_000, lambda seen: seen and replace(seen, stuck=OLD)))
+    world = World(Slow(creating=10_000), Until(10_000, lambda seen: seen and replace(seen, update_failure=OLD)))
     world.put(Plain(), "a", SMALL)
     assert reason(world, SMALL) == f"AWS says: {OLD}"
     assert world.log == []

@@ -140,7 +140,7 @@ def test_what_aws_gave_up_on_and_there_is_nothing_to_ask_for_ends_with_awss_reas
 
 
 def _broken(seen: Seen | None) -> Seen | None:
-    return seen and Seen(seen.spec, seen.outputs, settled=False, failed="image not found", owner=seen.owner)
+    return seen and Seen(seen.spec, seen.outputs, settled=False, failure="image not found", owner=seen.owner)
 
 
 def test_the_old_failure_may_show_for_a_while_after_it_was_asked_again() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.drift import WHOLE, Finding, State, compare_with_record
-from tapctl.engine.model import Kept, Pending
-from tapctl.engine.observe import Absent, Sight, Unreadable
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, detect_drift
+from tapctl.engine.model import Pending, Retained
+from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
@@ -19,14 +19,14 @@ from tests.engine.world import THEIRS
 FIELDS = len(ThingSpec.model_fields)
 
 
-def found(sight: Sight, made: Entry | None = None, *others: Entry) -> list[Finding]:
+def found(sight: Observation, made: Entry | None = None, *others: Entry) -> list[Finding]:
     made = made or recorded()
-    sights: dict[str, Sight] = {one.address: seen() for one in others}
-    report = compare_with_record({one.address: one for one in (made, *others)}, sights | {made.address: sight})
+    sights: dict[str, Observation] = {one.address: seen() for one in others}
+    report = detect_drift({one.address: one for one in (made, *others)}, sights | {made.address: sight})
     return list(report.findings)
 
 
-def told(sight: Sight, made: Entry | None = None) -> list[tuple[str, State, Any, Any]]:
+def told(sight: Observation, made: Entry | None = None) -> list[tuple[str, FindingState, Any, Any]]:
     return [(one.field, one.state, one.recorded, one.live) for one in found(sight, made)]
 
 
@@ -38,24 +38,24 @@ def test_each_item_that_was_changed_is_told_with_what_is_recorded_and_what_is_li
     made = recorded(ThingSpec(tags={"a": "1"}, items=frozenset("pq")))
     live = seen(ThingSpec(size="large", tags={"a": "2", "b": "3"}, items=frozenset("qr")))
     assert told(live, made) == [
-        ("size", State.DRIFT, "small", "large"),
-        ("tags.a", State.DRIFT, "1", "2"),
-        ("tags.b", State.DRIFT, None, "3"),
-        ("items", State.DRIFT, "p", None),
-        ("items", State.DRIFT, None, "r"),
+        ("size", FindingState.DRIFT, "small", "large"),
+        ("tags.a", FindingState.DRIFT, "1", "2"),
+        ("tags.b", FindingState.DRIFT, None, "3"),
+        ("items", FindingState.DRIFT, "p", None),
+        ("items", FindingState.DRIFT, None, "r"),
     ]
 
 
 def test_the_engines_own_minor_upgrade_forward_is_no_drift_and_backward_is() -> None:
     assert told(seen(ThingSpec(version="16.13"))) == []
-    assert told(seen(ThingSpec(version="16.4"))) == [("version", State.DRIFT, "16.8", "16.4")]
+    assert told(seen(ThingSpec(version="16.4"))) == [("version", FindingState.DRIFT, "16.8", "16.4")]
 
 
 def test_a_changed_identity_was_replaced_outside() -> None:
     (one,) = found(seen(outputs=ThingOutputs(arn="y")))
     assert (one.field, one.state, one.recorded, one.live, one.note) == (
         "arn",
-        State.DRIFT,
+        FindingState.DRIFT,
         "x",
         "y",
         "replaced outside",
@@ -71,17 +71,17 @@ def test_identity_that_is_not_told_is_no_drift(made: Entry) -> None:
     ("sight", "note"),
     [
         (Absent(), "it is not there"),
-        (seen(going=True, status="deleting"), "it is deleting"),
-        (seen(going=True, kept=Kept("May", "waits"), status="PendingDeletion"), "it is PendingDeletion"),
+        (seen(deleting=True, status="deleting"), "it is deleting"),
+        (seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion"), "it is PendingDeletion"),
     ],
 )
-def test_what_is_gone_or_going_is_missing(sight: Sight, note: str) -> None:
-    assert found(sight) == [Finding("plain/a", "plain", WHOLE, State.MISSING, note=note)]
+def test_what_is_gone_or_going_is_missing(sight: Observation, note: str) -> None:
+    assert found(sight) == [Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.MISSING, note=note)]
 
 
 def test_what_aws_gave_up_on_is_drift_with_its_reason() -> None:
-    (one,) = found(seen(failed="no key", status="inaccessible"))
-    assert (one.field, one.state, one.live) == ("status", State.DRIFT, "inaccessible")
+    (one,) = found(seen(failure="no key", status="inaccessible"))
+    assert (one.field, one.state, one.live) == ("status", FindingState.DRIFT, "inaccessible")
     assert one.note == "AWS gave it up: no key"
 
 
@@ -89,33 +89,33 @@ def test_what_is_accepted_and_not_in_force_is_pending() -> None:
     (one,) = found(seen(pending={"mode": Pending("reboot", "shared_preload_libraries")}))
     assert (one.field, one.state, one.live, one.note) == (
         "mode",
-        State.PENDING,
+        FindingState.PENDING,
         "shared_preload_libraries",
         "until reboot",
     )
 
 
 def test_a_field_that_could_not_be_read_is_unknown_and_never_drift() -> None:
-    (one,) = found(seen(ThingSpec(limit=9), unread={"limit": "fake:GetLimit"}))
-    assert (one.field, one.state, one.note) == ("limit", State.UNKNOWN, "fake:GetLimit denied")
+    (one,) = found(seen(ThingSpec(limit=9), unreadable={"limit": "fake:GetLimit"}))
+    assert (one.field, one.state, one.note) == ("limit", FindingState.UNKNOWN, "fake:GetLimit denied")
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_never_missing() -> None:
     (one,) = found(Unreadable("fake:Look", refused("AccessDenied")))
-    assert (one.field, one.state, one.note) == (WHOLE, State.UNKNOWN, "fake:Look denied")
+    assert (one.field, one.state, one.note) == (WHOLE_RESOURCE, FindingState.UNKNOWN, "fake:Look denied")
 
 
 def test_a_field_that_an_older_tapctl_did_not_record_is_unknown() -> None:
     old = {name: value for name, value in recorded().spec.items() if name != "limit"}
     (one,) = found(seen(ThingSpec(limit=9)), recorded().model_copy(update={"spec": old}))
-    assert (one.field, one.state) == ("limit", State.UNKNOWN)
+    assert (one.field, one.state) == ("limit", FindingState.UNKNOWN)
     assert "apply records it" in one.note
 
 
 def test_a_field_recorded_in_another_form_is_unknown() -> None:
     new = recorded().spec | {"items": {"all": True}}
     (one,) = found(seen(), recorded().model_copy(update={"spec": new}))
-    assert (one.field, one.state) == ("items", State.UNKNOWN)
+    assert (one.field, one.state) == ("items", FindingState.UNKNOWN)
     assert "a form this tapctl does not know" in one.note
 
 
@@ -131,45 +131,52 @@ def test_a_field_that_this_tapctl_does_not_know_any_more_is_left_alone() -> None
         (Phase.LEAVING, "its removal was interrupted; run the same command again"),
     ],
 )
-def test_what_an_interrupted_run_has_left_is_pending(sight: Sight, phase: Phase, note: str) -> None:
-    assert found(sight, recorded(phase=phase)) == [Finding("plain/a", "plain", WHOLE, State.PENDING, note=note)]
+def test_what_an_interrupted_run_has_left_is_pending(sight: Observation, phase: Phase, note: str) -> None:
+    assert found(sight, recorded(phase=phase)) == [
+        Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.PENDING, note=note)
+    ]
 
 
 def test_what_lives_on_a_thing_whose_removal_was_interrupted_is_pending_with_it() -> None:
     parent = recorded(phase=Phase.LEAVING)
     rules = Entry(type="rules", id="a", needs=("plain/a",), phase=Phase.MADE, spec={"size": "small"}, outputs={})
     entries, gone = {"plain/a": parent, "rules/a": rules}, {"plain/a": Absent(), "rules/a": Absent()}
-    states = [(one.address, one.state) for one in compare_with_record(entries, gone).findings]
-    assert states == [("plain/a", State.PENDING), ("rules/a", State.PENDING)]
+    states = [(one.address, one.state) for one in detect_drift(entries, gone).findings]
+    assert states == [("plain/a", FindingState.PENDING), ("rules/a", FindingState.PENDING)]
     standing = {**entries, "plain/a": recorded()}
-    assert {one.state for one in compare_with_record(standing, gone).findings} == {State.MISSING}
+    assert {one.state for one in detect_drift(standing, gone).findings} == {FindingState.MISSING}
 
 
 def test_a_stranger_is_told_also_where_a_removal_was_interrupted() -> None:
-    findings = found(seen(residents=frozenset({"plain/extra"})), recorded(phase=Phase.LEAVING))
-    assert [(one.field, one.state) for one in findings] == [(WHOLE, State.PENDING), ("members", State.UNEXPECTED)]
+    findings = found(seen(members=frozenset({"plain/extra"})), recorded(phase=Phase.LEAVING))
+    assert [(one.field, one.state) for one in findings] == [
+        (WHOLE_RESOURCE, FindingState.PENDING),
+        ("members", FindingState.UNEXPECTED),
+    ]
 
 
 def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
-    report = compare_with_record({"plain/a": recorded(phase=Phase.MAKING)}, {"plain/a": seen()})
+    report = detect_drift({"plain/a": recorded(phase=Phase.MAKING)}, {"plain/a": seen()})
     assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
 
 
 def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
-    report = compare_with_record({"plain/a": entry(Plain(), Phase.KEPT)}, {})
+    report = detect_drift({"plain/a": entry(Plain(), Phase.KEPT)}, {})
     assert (report.findings, report.resources) == ((), 0)
 
 
 def test_a_stranger_in_it_is_unexpected_and_what_is_recorded_is_not() -> None:
     residents = frozenset({"plain/member", "plain/extra"})
-    findings = found(seen(residents=residents), None, recorded().model_copy(update={"id": "member"}))
+    findings = found(seen(members=residents), None, recorded().model_copy(update={"id": "member"}))
     assert findings == [
-        Finding("plain/a", "plain", "members", State.UNEXPECTED, None, "plain/extra", "not ours; it is never removed")
+        Finding(
+            "plain/a", "plain", "members", FindingState.UNEXPECTED, None, "plain/extra", "not ours; it is never removed"
+        )
     ]
 
 
 def test_changed_owner_tags_do_not_hide_what_else_was_changed() -> None:
-    assert told(seen(ThingSpec(size="large"), owner=THEIRS)) == [("size", State.DRIFT, "small", "large")]
+    assert told(seen(ThingSpec(size="large"), owner=THEIRS)) == [("size", FindingState.DRIFT, "small", "large")]
 
 
 def test_the_report_counts_resources_fields_and_what_could_not_be_told() -> None:
@@ -177,17 +184,17 @@ def test_the_report_counts_resources_fields_and_what_could_not_be_told() -> None
         return recorded().model_copy(update={"id": id_})
 
     entries = {one.address: one for one in map(made, "abcde")}
-    sights: dict[str, Sight] = {
+    sights: dict[str, Observation] = {
         "plain/a": seen(),
         "plain/b": seen(ThingSpec(size="large", mode="wild")),
         "plain/c": Absent(),
         "plain/d": Unreadable("fake:Look", refused("AccessDenied")),
-        "plain/e": seen(SMALL, unread={"limit": "fake:GetLimit"}, residents=frozenset({"plain/x"})),
+        "plain/e": seen(SMALL, unreadable={"limit": "fake:GetLimit"}, members=frozenset({"plain/x"})),
     }
 
-    report = compare_with_record(entries, sights)
+    report = detect_drift(entries, sights)
 
     assert (report.resources, report.fields, report.unchecked) == (5, 5 * FIELDS, 2 * FIELDS + 1)
     assert report.drifted == 3
-    assert report.count(State.UNKNOWN) == 2
-    assert report.count(State.PENDING) == 0
+    assert report.count(FindingState.UNKNOWN) == 2
+    assert report.count(FindingState.PENDING) == 0

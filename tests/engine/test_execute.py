@@ -9,36 +9,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.events import Ending, Event, Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.execute import execute
-from tapctl.engine.graph import Step
-from tapctl.engine.model import Kept
-from tapctl.engine.tools import Stopped, Tell
+from tapctl.engine.graph import Node
+from tapctl.engine.model import Retained
+from tapctl.engine.tools import Cancelled, Emit
 from tapctl.errors import NotConverged, Refused, TapctlError
 
-Act = Callable[[Tell], Ending]
+Act = Callable[[Emit], Ending]
 DONE = Ending(Result.CREATED)
 
 
-def step(address: str, *, known: Iterable[str] = (), settled: Iterable[str] = ()) -> Step:
-    return Step(address, frozenset(known), frozenset(settled))
+def step(address: str, *, known: Iterable[str] = (), settled: Iterable[str] = ()) -> Node:
+    return Node(address, frozenset(known), frozenset(settled))
 
 
 def run(
-    steps: Iterable[Step],
+    steps: Iterable[Node],
     acts: Mapping[str, Act] | None = None,
     stop: threading.Event | None = None,
     *,
     leave_within_s: float = 5,
 ) -> list[Event]:
-    def work(here: str, tell: Tell) -> Ending:
-        return acts[here](tell) if acts and here in acts else DONE
+    def work(here: str, emit: Emit) -> Ending:
+        return acts[here](emit) if acts and here in acts else DONE
 
     return list(execute(steps, work, stop or threading.Event(), leave_within_s=leave_within_s))
 
 
 def fails(error: BaseException) -> Act:
-    def act(_: Tell) -> Ending:
+    def act(_: Emit) -> Ending:
         raise error
 
     return act
@@ -46,7 +46,7 @@ def fails(error: BaseException) -> Act:
 
 def ends(events: Iterable[Event]) -> dict[str, Event]:
     """How each ended; every one ends once."""
-    found = [one for one in events if isinstance(one, Finished | Failed | Left | Skipped)]
+    found = [one for one in events if isinstance(one, Finished | Failed | Detached | Skipped)]
     assert len({one.address for one in found}) == len(found), "something has ended twice"
     return {one.address: one for one in found}
 
@@ -60,17 +60,17 @@ def test_nothing_to_do_is_nothing_told() -> None:
 
 
 def test_how_each_ended_is_told_in_full() -> None:
-    until = Kept("May", "it waits")
+    until = Retained("May", "it waits")
     (begun, end) = run([step("a")], {"a": lambda _: Ending(Result.KEPT, until, ("iam:GetRole",))})
     assert begun == Started("a")
     assert isinstance(end, Finished)
-    assert (end.result, end.said, end.unread) == (Result.KEPT, "until May: it waits", ("iam:GetRole",))
+    assert (end.result, end.remark, end.unreadable) == (Result.KEPT, "until May: it waits", ("iam:GetRole",))
 
 
 def test_independent_things_are_worked_on_side_by_side() -> None:
     together = threading.Barrier(20, timeout=5)
 
-    def act(_: Tell) -> Ending:
+    def act(_: Emit) -> Ending:
         together.wait()
         return DONE
 
@@ -82,11 +82,11 @@ def test_there_is_no_barrier_between_what_is_not_related() -> None:
     """The second of a chain starts while an unrelated thing of the first hour is still at work."""
     second = threading.Event()
 
-    def slow(_: Tell) -> Ending:
+    def slow(_: Emit) -> Ending:
         assert second.wait(5)
         return DONE
 
-    def quick(_: Tell) -> Ending:
+    def quick(_: Emit) -> Ending:
         second.set()
         return DONE
 
@@ -97,18 +97,18 @@ def test_there_is_no_barrier_between_what_is_not_related() -> None:
 def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_thing_when_it_is_settled() -> None:
     user_done, log = threading.Event(), []
 
-    def cluster(tell: Tell) -> Ending:
-        tell(Known("cluster"))
+    def cluster(emit: Emit) -> Ending:
+        emit(Released("cluster"))
         assert user_done.wait(5)
         log.append("cluster")
         return DONE
 
-    def user(_: Tell) -> Ending:
+    def user(_: Emit) -> Ending:
         log.append("user")
         user_done.set()
         return DONE
 
-    def member(_: Tell) -> Ending:
+    def member(_: Emit) -> Ending:
         log.append("member")
         return DONE
 
@@ -118,9 +118,9 @@ def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_t
 
 
 def test_what_is_told_twice_is_taken_once() -> None:
-    def act(tell: Tell) -> Ending:
-        tell(Known("a"))
-        tell(Known("a"))
+    def act(emit: Emit) -> Ending:
+        emit(Released("a"))
+        emit(Released("a"))
         return DONE
 
     events = run([step("a"), step("b", known=["a"])], {"a": act})
@@ -145,12 +145,12 @@ def test_what_needs_a_failed_thing_never_starts_and_names_only_the_root_cause() 
 def test_an_early_thing_that_fails_after_it_was_known_skips_only_what_waits_for_it_settled() -> None:
     released = threading.Event()
 
-    def cluster(tell: Tell) -> Ending:
-        tell(Known("cluster"))
+    def cluster(emit: Emit) -> Ending:
+        emit(Released("cluster"))
         assert released.wait(5)
         raise NotConverged("incompatible-network")
 
-    def user(_: Tell) -> Ending:
+    def user(_: Emit) -> Ending:
         released.set()
         return DONE
 
@@ -184,8 +184,8 @@ def test_a_bug_ends_only_its_own_node_and_its_message_is_never_shown(error: Base
 
 
 def test_the_last_status_is_told_with_a_failure() -> None:
-    def act(tell: Tell) -> Ending:
-        tell(Progress("a", "creating", 1))
+    def act(emit: Emit) -> Ending:
+        emit(Progress("a", "creating", 1))
         raise NotConverged("no")
 
     failed = ends(run([step("a")], {"a": act}))["a"]
@@ -197,19 +197,19 @@ def test_the_last_status_is_told_with_a_failure() -> None:
 def test_after_a_stop_nothing_starts_and_what_leaves_is_left() -> None:
     stop = threading.Event()
 
-    def act(tell: Tell) -> Ending:
-        tell(Progress("a", "creating", 1))
+    def act(emit: Emit) -> Ending:
+        emit(Progress("a", "creating", 1))
         stop.set()
-        raise Stopped
+        raise Cancelled
 
     events = run([step("a"), step("b", settled=["a"])], {"a": act}, stop)
-    assert ends(events) == {"a": Left("a", "creating"), "b": Skipped("b", ())}
+    assert ends(events) == {"a": Detached("a", "creating"), "b": Skipped("b", ())}
 
 
 def test_what_finishes_after_a_stop_has_finished_and_releases_nothing() -> None:
     stop = threading.Event()
 
-    def act(_: Tell) -> Ending:
+    def act(_: Emit) -> Ending:
         stop.set()
         return DONE
 
@@ -227,15 +227,15 @@ def test_asked_to_stop_before_it_began_nothing_starts() -> None:
 def test_what_does_not_leave_is_left_within_the_bound() -> None:
     stop, never = threading.Event(), threading.Event()
 
-    def hangs(tell: Tell) -> Ending:
-        tell(Progress("a", "calling", 1))
+    def hangs(emit: Emit) -> Ending:
+        emit(Progress("a", "calling", 1))
         stop.set()
         assert never.wait(5), "the execution waited for it"
         return DONE
 
     events = run([step("a"), step("b", known=["a"])], {"a": hangs}, stop, leave_within_s=0.01)
     never.set()
-    assert ends(events) == {"a": Left("a", "calling"), "b": Skipped("b", ())}
+    assert ends(events) == {"a": Detached("a", "calling"), "b": Skipped("b", ())}
 
 
 # -- any graph ---------------------------------------------------------------------------------------------------------
@@ -244,29 +244,29 @@ FATES = ("finishes", "known first", "fails", "fails after known", "bug", "stops"
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> list[tuple[Step, str]]:
-    made: list[tuple[Step, str]] = []
+def graphs(draw: st.DrawFn) -> list[tuple[Node, str]]:
+    made: list[tuple[Node, str]] = []
     for number in range(draw(st.integers(1, 9))):
         before = [one.address for one, _ in made]
         some = st.frozensets(st.sampled_from(before), max_size=3) if before else st.just(frozenset())
-        made.append((Step(str(number), draw(some), draw(some)), draw(st.sampled_from(FATES))))
+        made.append((Node(str(number), draw(some), draw(some)), draw(st.sampled_from(FATES))))
     return made
 
 
-def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Tell], Ending]:
+def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Emit], Ending]:
     """Work that ends each as its fate says."""
 
-    def work(here: str, tell: Tell) -> Ending:
+    def work(here: str, emit: Emit) -> Ending:
         fate = fates[here]
         if "known" in fate:
-            tell(Known(here))
+            emit(Released(here))
         if fate.startswith("fails"):
             raise NotConverged(fate)
         if fate == "bug":
             raise ZeroDivisionError
         if fate == "stops":
             stop.set()
-            raise Stopped
+            raise Cancelled
         return DONE
 
     return work
@@ -274,7 +274,7 @@ def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Tell
 
 @settings(max_examples=60, deadline=None)
 @given(graphs())
-def test_in_any_graph_order_is_kept_and_everything_ends_once(graph: list[tuple[Step, str]]) -> None:
+def test_in_any_graph_order_is_kept_and_everything_ends_once(graph: list[tuple[Node, str]]) -> None:
     stop = threading.Event()
     steps = {one.address: one for one, _ in graph}
     told: list[Event] = []
@@ -282,8 +282,10 @@ def test_in_any_graph_order_is_kept_and_everything_ends_once(graph: list[tuple[S
     for event in execute(steps.values(), live({one.address: fate for one, fate in graph}, stop), stop):
         if isinstance(event, Started):
             finished = {one.address for one in told if isinstance(one, Finished)}
-            assert steps[event.address].settled <= finished
-            assert steps[event.address].known <= finished | {one.address for one in told if isinstance(one, Known)}
+            assert steps[event.address].after_settled <= finished
+            assert steps[event.address].after_outputs <= finished | {
+                one.address for one in told if isinstance(one, Released)
+            }
             assert not stopped, "something has started after the stop"
         told.append(event)
         stopped = stop.is_set()

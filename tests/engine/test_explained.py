@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.engine.change import Action
 from tapctl.errors import NotConverged
-from tests.engine.driving import bring, take_away, there
+from tests.engine.driving import bring, delete_until_gone, there
 from tests.engine.kinds import LARGE, Plain, resource
 from tests.engine.traits import Deaf, lost
 from tests.engine.world import World
@@ -17,12 +17,12 @@ EVENT = "Unable to upgrade DB cluster: an extension is too old"
 
 
 class Telling(Plain):
-    def explain(self, aws: Any, id: str) -> str:
+    def last_event(self, aws: Any, id: str) -> str:
         return EVENT
 
 
 class Mute(Plain):
-    def explain(self, aws: Any, id: str) -> str:
+    def last_event(self, aws: Any, id: str) -> str:
         raise lost()
 
 
@@ -39,7 +39,7 @@ def test_a_change_that_aws_gives_up_without_a_word_ends_with_its_last_event() ->
 
 def test_so_does_a_removal() -> None:
     with pytest.raises(NotConverged) as caught:
-        take_away(there(Telling(), Deaf("delete")), Telling())
+        delete_until_gone(there(Telling(), Deaf("delete")), Telling())
     assert EVENT in str(caught.value.evidence)
 
 
@@ -52,9 +52,9 @@ def test_where_there_is_no_event_the_rest_is_told(rec: Plain) -> None:
 
 def test_what_is_quoted_already_is_not_said_twice() -> None:
     class Failed(Telling):
-        def observe(self, aws: World, id: str, like: Any) -> Any:
+        def observe(self, aws: World, id: str, expected: Any) -> Any:
             aws.things[f"{self.type}/{id}"].failed = EVENT
-            return super().observe(aws, id, like)
+            return super().observe(aws, id, expected)
 
     rec = Failed()
     told = evidence(rec, there(rec))

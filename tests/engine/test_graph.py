@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapctl.engine.graph import Removal, Stack, Step, building, removing
+from tapctl.engine.graph import Node, Removal, Stack, creation_graph, deletion_graph
 from tests.engine.kinds import SMALL, Early, Leaf, Plain, ThingSpec
 
 TEARDOWN = {"function": 0, "instance": 1, "cluster": 2, "group": 3, "key": 4}
@@ -63,11 +63,11 @@ def test_a_value_is_waited_for_until_known_and_a_thing_until_settled() -> None:
     user = stack.add(Plain(), "u", ThingSpec(link=early.out.arn + plain.out.arn))
     member = stack.add(Plain(), "m", ThingSpec(link=early.out.arn), after=[early])
 
-    steps = {step.address: step for step in building(stack, {"early": True, "plain": False})}
+    steps = {step.address: step for step in creation_graph(stack, {"early": True, "plain": False})}
 
-    assert steps["early/e"] == Step("early/e")
-    assert steps[user.address] == Step("plain/u", frozenset({"early/e"}), frozenset({"plain/p"}))
-    assert steps[member.address] == Step("plain/m", frozenset({"early/e"}), frozenset({"early/e"}))
+    assert steps["early/e"] == Node("early/e")
+    assert steps[user.address] == Node("plain/u", frozenset({"early/e"}), frozenset({"plain/p"}))
+    assert steps[member.address] == Node("plain/m", frozenset({"early/e"}), frozenset({"early/e"}))
 
 
 def test_what_is_not_worked_on_is_not_waited_for() -> None:
@@ -75,7 +75,7 @@ def test_what_is_not_worked_on_is_not_waited_for() -> None:
     there = stack.add(Plain(), "there", SMALL)
     user = stack.add(Plain(), "u", ThingSpec(link=there.out.arn), after=[there])
 
-    assert building([user], {"plain": False}) == [Step("plain/u")]
+    assert creation_graph([user], {"plain": False}) == [Node("plain/u")]
 
 
 def gone(address: str, *needs: str, early: bool = False, outlived_by: str = "") -> Removal:
@@ -88,7 +88,7 @@ def unrecorded(address: str, *, early: bool = False) -> Removal:
 
 
 def waits(*removals: Removal) -> dict[str, frozenset[str]]:
-    return {step.address: step.known | step.settled for step in removing(removals, TEARDOWN)}
+    return {step.address: step.after_outputs | step.after_settled for step in deletion_graph(removals, TEARDOWN)}
 
 
 def test_what_needs_another_goes_before_it() -> None:
@@ -118,7 +118,7 @@ def test_what_has_no_record_waits_for_every_lower_rank_and_is_waited_for_by_ever
 
 
 def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() -> None:
-    steps = removing(
+    steps = deletion_graph(
         [
             gone("instance/i", "cluster/c", "group/g", early=True),
             gone("cluster/c", early=True),
@@ -126,12 +126,12 @@ def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() ->
         ],
         TEARDOWN,
     )
-    assert steps[1] == Step("cluster/c", known=frozenset({"instance/i"}))
-    assert steps[2] == Step("group/g", settled=frozenset({"instance/i"}))
+    assert steps[1] == Node("cluster/c", after_outputs=frozenset({"instance/i"}))
+    assert steps[2] == Node("group/g", after_settled=frozenset({"instance/i"}))
 
 
 def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
-    steps = removing(
+    steps = deletion_graph(
         [
             gone("function/f", "cluster/c", "group/g", "key/k", outlived_by="key"),
             gone("cluster/c", early=True),
@@ -141,9 +141,9 @@ def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
         TEARDOWN,
     )
     assert steps[1:] == [
-        Step("cluster/c", known=frozenset({"function/f"})),
-        Step("group/g", known=frozenset({"function/f"})),
-        Step("key/k", settled=frozenset({"function/f"})),
+        Node("cluster/c", after_outputs=frozenset({"function/f"})),
+        Node("group/g", after_outputs=frozenset({"function/f"})),
+        Node("key/k", after_settled=frozenset({"function/f"})),
     ]
 
 
@@ -167,7 +167,7 @@ records = st.dictionaries(addresses, st.none() | st.frozensets(addresses, max_si
 @given(records)
 def test_whatever_is_recorded_there_is_an_order(needs: dict[str, frozenset[str] | None]) -> None:
     removals = [Removal(here, here.split("/")[0], need, early=True) for here, need in needs.items()]
-    graph = {step.address: step.known | step.settled for step in removing(removals, TEARDOWN)}
+    graph = {step.address: step.after_outputs | step.after_settled for step in deletion_graph(removals, TEARDOWN)}
     order = list(TopologicalSorter(graph).static_order())
     assert sorted(order) == sorted(needs)
     assert all(TEARDOWN[first.split("/")[0]] <= TEARDOWN[here.split("/")[0]] for here in graph for first in graph[here])

@@ -13,7 +13,7 @@ import pytest
 
 from tapctl.engine.graph import Stack
 from tapctl.manifest.entry import Phase
-from tests.engine.driving import apply, plan, take_away
+from tests.engine.driving import apply, delete_until_gone, plan
 from tests.engine.kinds import KINDS, Data, Early, Key, Leaf, OneByOne, Peeled, ThingSpec
 from tests.engine.traits import LateOutputs, Lossy, Shy, Slow, SlowDelete
 from tests.engine.world import Trait, World
@@ -181,6 +181,6 @@ def test_whatever_phase_a_removed_thing_was_recorded_in_its_removal_goes_on(phas
     world = World()
     made(world)
     record = world.journal.entries["leaf/leaf"].model_copy(update={"phase": phase})
-    take_away(world, KINDS["leaf"], "leaf", entry=record)
+    delete_until_gone(world, KINDS["leaf"], "leaf", entry=record)
     assert "leaf/leaf" not in world.things
     assert "leaf/leaf" not in world.journal.entries

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tapctl.engine.model import Impact, Kept, Observed, Outputs, Owner, Reconciler, Spec, address
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, address
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, World
 
@@ -15,7 +15,7 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
     spec = ThingSpec
     outputs = ThingOutputs
 
-    def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+    def observe(self, aws: World, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
         return None
 
     def create(self, aws: World, id: str, want: ThingSpec, owner: Owner) -> None:
@@ -26,20 +26,20 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
 
     def delete(
         self, aws: World, id: str, seen: Observed[ThingSpec, ThingOutputs], last: ThingSpec | None
-    ) -> Kept | None:
+    ) -> Retained | None:
         return None
 
-    def find(self, aws: World, owner: Owner) -> list[str]:
+    def list_owned(self, aws: World, owner: Owner) -> list[str]:
         return []
 
 
 def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> None:
-    assert Bare().refuses(Observed(SMALL, None)) is None
-    assert Bare().lingers(World(), "a", SMALL) is None
-    assert list(Bare().leaves(World(), "a", SMALL)) == []
-    assert Bare().explain(World(), "a") == ""
-    assert [Bare.holds_data, Bare.replaceable, Bare.early, Bare.made_by_aws] == [False] * 4
-    assert Bare.repeatable
+    assert Bare().deletion_blocker(Observed(SMALL, None)) is None
+    assert Bare().remaining_after_delete(World(), "a", SMALL) is None
+    assert list(Bare().retained_after_delete(World(), "a", SMALL)) == []
+    assert Bare().last_event(World(), "a") == ""
+    assert [Bare.holds_data, Bare.replaceable, Bare.outputs_known_early, Bare.created_by_aws] == [False] * 4
+    assert Bare.create_is_repeatable
 
 
 def test_a_type_is_taken_away_to_be_made_anew_as_it_is_deleted_unless_it_says_so() -> None:
@@ -47,12 +47,12 @@ def test_a_type_is_taken_away_to_be_made_anew_as_it_is_deleted_unless_it_says_so
     world.put(Plain(), "a", SMALL)
     seen = Plain().observe(world, "a", None)
     assert seen is not None
-    assert Plain().take_away(world, "a", seen) is None
+    assert Plain().delete_for_replacement(world, "a", seen) is None
     assert world.calls == ["delete plain/a"]
 
 
 def test_what_lives_inside_a_thing_makes_it_no_other() -> None:
-    assert Observed(SMALL, None, residents=frozenset({"leaf/a"})) == Observed(SMALL, None)
+    assert Observed(SMALL, None, members=frozenset({"leaf/a"})) == Observed(SMALL, None)
 
 
 def test_a_spec_and_outputs_are_closed_and_frozen() -> None:

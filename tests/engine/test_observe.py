@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import NoOutputs, Observed, Owner
-from tapctl.engine.observe import WORKERS, Absent, Look, Unreadable, is_ours, look
+from tapctl.engine.observe import WORKERS, Absent, ObserveRequest, Unreadable, is_ours, observe_all
 from tapctl.errors import AwsError
 from tests.engine.kinds import SMALL, Leaf, Plain, ThingOutputs, ThingSpec
 from tests.engine.traits import Looks, lost, refused
@@ -21,14 +21,14 @@ class Meeting(Plain):
     def __init__(self, many: int) -> None:
         self.together = threading.Barrier(many, timeout=5)
 
-    def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+    def observe(self, aws: World, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
         self.together.wait()
-        return super().observe(aws, id, like)
+        return super().observe(aws, id, expected)
 
 
 def test_many_are_looked_at_side_by_side() -> None:
     meeting = Meeting(WORKERS)
-    seen = look(World(), [Look(meeting, str(number), None) for number in range(WORKERS)])
+    seen = observe_all(World(), [ObserveRequest(meeting, str(number), None) for number in range(WORKERS)])
     assert len(seen) == WORKERS
 
 
@@ -36,7 +36,7 @@ def test_never_more_than_the_workers_at_a_time() -> None:
     now, most, lock = [0], [0], threading.Lock()
 
     class Counting(Plain):
-        def observe(self, aws: World, id: str, like: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+        def observe(self, aws: World, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
             with lock:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
@@ -45,7 +45,7 @@ def test_never_more_than_the_workers_at_a_time() -> None:
                 now[0] -= 1
             return None
 
-    look(World(), [Look(Counting(), str(number), None) for number in range(5 * WORKERS)])
+    observe_all(World(), [ObserveRequest(Counting(), str(number), None) for number in range(5 * WORKERS)])
     assert most[0] <= WORKERS
 
 
@@ -53,7 +53,10 @@ def test_one_round_serves_all_looks_and_knows_all_their_ids() -> None:
     world = World()
     world.put(Plain(), "a", SMALL)
 
-    seen = look(world, [Look(Plain(), "a", SMALL), Look(Plain(), "b", None), Look(Leaf(), "a", None)])
+    seen = observe_all(
+        world,
+        [ObserveRequest(Plain(), "a", SMALL), ObserveRequest(Plain(), "b", None), ObserveRequest(Leaf(), "a", None)],
+    )
 
     assert world.rounds == [{"plain": ("a", "b"), "leaf": ("a",)}]
     assert isinstance(seen["plain/a"], Observed)
@@ -61,7 +64,7 @@ def test_one_round_serves_all_looks_and_knows_all_their_ids() -> None:
 
 
 def test_nothing_to_look_at_is_no_look() -> None:
-    assert look(World(), []) == {}
+    assert observe_all(World(), []) == {}
 
 
 def no(error: BaseException) -> Callable[[Seen | None], Seen | None]:
@@ -75,7 +78,7 @@ def test_a_missing_permission_is_unreadable_and_never_absent() -> None:
     denied = refused("AccessDenied")
     world = World(Looks([1], no(denied), on="plain/a"))
 
-    seen = look(world, [Look(Plain(), "a", None), Look(Plain(), "b", None)])
+    seen = observe_all(world, [ObserveRequest(Plain(), "a", None), ObserveRequest(Plain(), "b", None)])
 
     assert seen == {"plain/a": Unreadable("fake:Call", denied), "plain/b": Absent()}
 
@@ -83,14 +86,14 @@ def test_a_missing_permission_is_unreadable_and_never_absent() -> None:
 @pytest.mark.parametrize("error", [refused("ValidationError"), lost()])
 def test_any_other_refusal_and_a_lost_answer_end_the_look(error: AwsError) -> None:
     with pytest.raises(AwsError) as caught:
-        look(World(Looks([1], no(error), on="plain/b")), [Look(Plain(), name, None) for name in "abc"])
+        observe_all(World(Looks([1], no(error), on="plain/b")), [ObserveRequest(Plain(), name, None) for name in "abc"])
     assert caught.value is error
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError(), SystemExit()])
 def test_a_bug_in_a_look_ends_it_and_never_hangs(bug: BaseException) -> None:
     with pytest.raises(type(bug)):
-        look(World(Looks([1], no(bug))), [Look(Plain(), "a", None)])
+        observe_all(World(Looks([1], no(bug))), [ObserveRequest(Plain(), "a", None)])
 
 
 def thing(owner: Owner | None, outputs: Any = None) -> Observed[Any, Any]:
@@ -120,24 +123,24 @@ def thing(owner: Owner | None, outputs: Any = None) -> Observed[Any, Any]:
 def test_ours_are_what_our_tags_name_what_is_on_record_and_what_aws_makes_for_us(
     owner: Owner | None, recorded: dict[str, str] | None, made_by_aws: bool, ours: bool
 ) -> None:
-    assert is_ours(thing(owner), OURS, recorded=recorded, made_by_aws=made_by_aws) is ours
+    assert is_ours(thing(owner), OURS, recorded=recorded, created_by_aws=made_by_aws) is ours
 
 
 def test_what_aws_makes_for_us_may_be_another_s_where_its_tags_could_not_be_read() -> None:
-    unread = replace(thing(None), unread={"tags": "fake:ListTags"})
-    assert not is_ours(unread, OURS, recorded=None, made_by_aws=True)
-    assert is_ours(unread, OURS, recorded={"arn": "x"}, made_by_aws=True), "it is on record"
+    unread = replace(thing(None), unreadable={"tags": "fake:ListTags"})
+    assert not is_ours(unread, OURS, recorded=None, created_by_aws=True)
+    assert is_ours(unread, OURS, recorded={"arn": "x"}, created_by_aws=True), "it is on record"
 
 
 def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> None:
     tagged = replace(thing(None), spec=ThingSpec(tags={"Owner": "bob"}))
-    assert not is_ours(tagged, OURS, recorded=None, made_by_aws=True)
-    assert is_ours(tagged, OURS, recorded={"arn": "x"}, made_by_aws=True)
+    assert not is_ours(tagged, OURS, recorded=None, created_by_aws=True)
+    assert is_ours(tagged, OURS, recorded={"arn": "x"}, created_by_aws=True)
 
 
 def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:
-    assert not is_ours(Observed(SMALL, None), OURS, recorded={"arn": "x"}, made_by_aws=False)
-    assert is_ours(thing(None, NoOutputs()), OURS, recorded={}, made_by_aws=False)
+    assert not is_ours(Observed(SMALL, None), OURS, recorded={"arn": "x"}, created_by_aws=False)
+    assert is_ours(thing(None, NoOutputs()), OURS, recorded={}, created_by_aws=False)
 
 
 def test_tags_that_name_nobody_are_nobodys() -> None:

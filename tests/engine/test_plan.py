@@ -9,15 +9,15 @@ import pytest
 
 from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.graph import Stack
-from tapctl.engine.model import Impact, Kept, Pending
-from tapctl.engine.observe import Absent, Sight
+from tapctl.engine.model import Impact, Pending, Retained
+from tapctl.engine.observe import Absent, Observation
 from tapctl.engine.plan import make_plan
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, Seen
 
-KEPT = Kept("2031-05-06", "pending deletion")
+KEPT = Retained("2031-05-06", "pending deletion")
 
 
 def seen(spec: ThingSpec = SMALL, **more: Any) -> Seen:
@@ -26,7 +26,7 @@ def seen(spec: ThingSpec = SMALL, **more: Any) -> Seen:
 
 def planned(
     stack: Stack,
-    sights: dict[str, Sight],
+    sights: dict[str, Observation],
     *entries: Entry,
     allowed: Collection[str] = (),
     adopted: Collection[str] = (),
@@ -35,7 +35,7 @@ def planned(
     return make_plan(stack, recorded, sights, OURS, KINDS, allowed=allowed, adopted=adopted)
 
 
-def one(kind: Plain, want: ThingSpec, sight: Sight, *entries: Entry) -> Change:
+def one(kind: Plain, want: ThingSpec, sight: Observation, *entries: Entry) -> Change:
     """The change of the one thing wanted."""
     stack = Stack()
     (change,) = planned(stack_of(stack, kind, want), {f"{kind.type}/a": sight}, *entries).changes
@@ -94,32 +94,32 @@ def test_what_is_as_wanted_and_not_settled_is_waited_for(more: dict[str, Any]) -
 
 
 def test_what_is_going_is_created_once_it_is_gone() -> None:
-    change = one(Plain(), SMALL, seen(going=True, status="deleting"))
+    change = one(Plain(), SMALL, seen(deleting=True, status="deleting"))
     assert change.action is Action.CREATE
     assert change.note == "it is deleting; its end is awaited"
 
 
 def test_what_is_pending_deletion_is_brought_back() -> None:
-    change = one(Plain(), SMALL, seen(going=True, kept=KEPT, status="PendingDeletion"))
+    change = one(Plain(), SMALL, seen(deleting=True, retained=KEPT, status="PendingDeletion"))
     assert change.action is Action.CREATE
     assert change.note == "it is PendingDeletion; it is brought back"
 
 
 def test_what_aws_gave_up_on_is_replaced_or_asked_again() -> None:
-    assert one(Leaf(), SMALL, seen(failed="broken")).action is Action.REPLACE
-    again = one(Plain(), LARGE, seen(failed="broken"))
+    assert one(Leaf(), SMALL, seen(failure="broken")).action is Action.REPLACE
+    again = one(Plain(), LARGE, seen(failure="broken"))
     assert (again.action, again.note) == (Action.UPDATE, "AWS gave it up: broken")
-    assert one(Plain(), SMALL, seen(failed="broken")).action is Action.UPDATE
+    assert one(Plain(), SMALL, seen(failure="broken")).action is Action.UPDATE
 
 
 def test_what_is_pending_and_what_could_not_be_read_is_told_with_the_change() -> None:
-    change = one(Plain(), LARGE, seen(pending={"mode": Pending("reboot")}, unread={"limit": "fake:GetLimit"}))
+    change = one(Plain(), LARGE, seen(pending={"mode": Pending("reboot")}, unreadable={"limit": "fake:GetLimit"}))
     assert change.pending == {"mode": Pending("reboot")}
-    assert change.unread == {"limit": "fake:GetLimit"}
+    assert change.unreadable == {"limit": "fake:GetLimit"}
 
 
 def test_a_field_that_could_not_be_read_is_no_difference_to_act_on() -> None:
-    sight = seen(ThingSpec(limit=7), unread={"limit": "fake:GetLimit"})
+    sight = seen(ThingSpec(limit=7), unreadable={"limit": "fake:GetLimit"})
     for entries in ((), (recorded(ThingSpec(limit=3)),), (entry(Plain(), spec={"size": "small"}),)):
         change = one(Plain(), ThingSpec(limit=3), sight, *entries)
         assert (change.action, change.blocked) == (Action.NOTHING, None)
@@ -152,7 +152,7 @@ def test_what_an_interrupted_run_has_left_was_not_changed_outside(phase: Phase) 
 # -- promises ----------------------------------------------------------------------------------------------------------
 
 
-def two(kind: Plain, first: Sight, second: Sight, link: str = "<{}>") -> Plan:
+def two(kind: Plain, first: Observation, second: Observation, link: str = "<{}>") -> Plan:
     stack = Stack()
     role = stack.add(kind, "first", SMALL)
     stack.add(Plain(), "second", ThingSpec(link=link.format(role.out.arn)))
@@ -165,15 +165,15 @@ def test_what_is_known_already_is_compared_as_a_value() -> None:
     assert plan.outputs == {"plain/first": {"arn": "x"}, "plain/second": {"arn": "x"}}
 
 
-@pytest.mark.parametrize("first", [Absent(), seen(going=True), seen(outputs=None)])
-def test_users_of_what_is_not_known_yet_may_change_in_place(first: Sight) -> None:
+@pytest.mark.parametrize("first", [Absent(), seen(deleting=True), seen(outputs=None)])
+def test_users_of_what_is_not_known_yet_may_change_in_place(first: Observation) -> None:
     change = two(Plain(), first, seen(ThingSpec(link="<x>"))).changes[1]
     assert change.action is Action.UPDATE
     assert change.fields == (FieldChange("link", "<x>", AFTER_APPLY),)
 
 
 def test_a_removal_tells_what_it_costs_the_rest() -> None:
-    plan = planned(Stack(), {"plain/a": seen(removal=Impact.FAILOVER)}, recorded())
+    plan = planned(Stack(), {"plain/a": seen(removal_impact=Impact.FAILOVER)}, recorded())
     assert [(one.action, one.impact) for one in plan.changes] == [(Action.DELETE, Impact.FAILOVER)]
 
 
@@ -223,7 +223,7 @@ def test_what_is_created_shows_what_is_known_only_after_the_apply() -> None:
 
 def test_what_needs_nothing_is_recorded_where_its_record_is_missing_or_differs() -> None:
     stack = stack_of(Stack(), Plain(), SMALL)
-    sights: dict[str, Sight] = {"plain/a": seen()}
+    sights: dict[str, Observation] = {"plain/a": seen()}
     made = recorded()
 
     assert planned(stack, sights).confirmed == (made,)
@@ -234,7 +234,7 @@ def test_what_needs_nothing_is_recorded_where_its_record_is_missing_or_differs()
 
 def test_what_could_not_be_read_is_confirmed_as_it_was_recorded_or_not_at_all() -> None:
     stack = stack_of(Stack(), Plain(), ThingSpec(limit=3))
-    sights: dict[str, Sight] = {"plain/a": seen(ThingSpec(limit=3), unread={"limit": "fake:GetLimit"})}
+    sights: dict[str, Observation] = {"plain/a": seen(ThingSpec(limit=3), unreadable={"limit": "fake:GetLimit"})}
 
     def limits(*entries: Entry) -> list[Any]:
         return [made.spec.get("limit", "not recorded") for made in planned(stack, sights, *entries).confirmed]
@@ -256,11 +256,11 @@ def test_residents_that_are_not_ours_are_unexpected_and_left_alone() -> None:
 
     plan = planned(
         stack,
-        {"early/a": seen(residents=residents), "plain/member": seen(), "data/x": seen(), "plain/recorded": seen()},
+        {"early/a": seen(members=residents), "plain/member": seen(), "data/x": seen(), "plain/recorded": seen()},
         entry(Plain(), id="recorded"),
     )
 
-    assert plan.changes[0].unexpected == ("plain/extra",)
+    assert plan.changes[0].foreign_members == ("plain/extra",)
     assert {change.address for change in plan.work} == {"plain/recorded"}
     assert Data.type not in plan.outputs
 

@@ -6,9 +6,9 @@ import pytest
 
 from tapctl.engine.change import Action, Change
 from tapctl.engine.graph import Stack
-from tapctl.engine.model import Kept, Owner
-from tapctl.engine.observe import Absent, Sight, Unreadable
-from tapctl.errors import Refused, TapctlError, Unread
+from tapctl.engine.model import Owner, Retained
+from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.errors import FieldUnreadable, Refused, TapctlError
 from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
@@ -28,7 +28,7 @@ def why(change: Change | None) -> TapctlError:
 def test_what_could_not_be_looked_at_is_refused_and_never_created() -> None:
     change = one(Plain(), SMALL, DENIED)
     assert change.action is Action.NOTHING
-    assert change.unread == {"*": "fake:Look"}
+    assert change.unreadable == {"*": "fake:Look"}
     assert isinstance(why(change), Refused)
     assert "allow fake:Look" in str(why(change).hint)
 
@@ -66,16 +66,16 @@ def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> Non
 
 @pytest.mark.parametrize("phase", [Phase.MADE, Phase.MAKING])
 def test_a_field_that_would_have_to_change_and_could_not_be_read_is_refused(phase: Phase) -> None:
-    sight = seen(unread={"limit": "fake:GetLimit", "size": "fake:GetSize"})
+    sight = seen(unreadable={"limit": "fake:GetLimit", "size": "fake:GetSize"})
     change = one(Plain(), ThingSpec(limit=9), sight, recorded(ThingSpec(limit=3), phase=phase))
-    assert isinstance(why(change), Unread)
+    assert isinstance(why(change), FieldUnreadable)
     assert "limit would have to change" in str(why(change))
     assert why(change).evidence == "denied: fake:GetLimit"
     assert why(change).exit_code == 7
 
 
 def test_data_that_aws_gave_up_on_is_refused() -> None:
-    change = one(Data(), SMALL, seen(failed="inaccessible-encryption-credentials"))
+    change = one(Data(), SMALL, seen(failure="inaccessible-encryption-credentials"))
     assert "holds data" in str(why(change))
     assert "inaccessible-encryption-credentials" in str(why(change).evidence)
 
@@ -90,7 +90,7 @@ def test_what_could_not_be_read_is_taken_over_by_nobody() -> None:
     """There is no difference to show: whose it is, its tags would tell."""
     stack = Stack()
     stack.add(Plain(), "a", SMALL)
-    there = seen(owner=None, unread={"tags": "fake:ListTags"})
+    there = seen(owner=None, unreadable={"tags": "fake:ListTags"})
     (change,) = planned(stack, {"plain/a": there}, adopted=("plain/a",)).changes
     assert "whose it is could not be read" in str(why(change))
     assert why(change).hint == "allow fake:ListTags, then run the same command again"
@@ -103,7 +103,7 @@ def test_a_major_version_back_is_refused() -> None:
 
 @pytest.mark.parametrize("failed", [None, "broken"])
 def test_what_holds_data_is_never_replaced(failed: str | None) -> None:
-    assert one(Treasure(), ThingSpec(zone="b"), seen(failed=failed)).blocked is not None
+    assert one(Treasure(), ThingSpec(zone="b"), seen(failure=failed)).blocked is not None
 
 
 def test_what_is_blocked_is_told_by_the_plan() -> None:
@@ -117,7 +117,7 @@ def test_what_is_blocked_is_told_by_the_plan() -> None:
 # -- wanted no longer --------------------------------------------------------------------------------------------------
 
 
-def leaving(kind: Plain, sight: Sight, made: Entry | None = None, *, allow: bool = False) -> Change | None:
+def leaving(kind: Plain, sight: Observation, made: Entry | None = None, *, allow: bool = False) -> Change | None:
     """The removal of what is recorded and not wanted; None where its record is forgotten."""
     made = made or recorded(kind=kind)
     plan = planned(Stack(), {made.address: sight}, made, allowed=[made.address] if allow else [])
@@ -148,10 +148,10 @@ def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
     assert allowed.blocked is None
 
 
-@pytest.mark.parametrize("kept", [None, Kept("2031-05-06", "pending deletion")])
-def test_what_is_going_already_needs_nobodys_leave(kept: Kept | None) -> None:
+@pytest.mark.parametrize("kept", [None, Retained("2031-05-06", "pending deletion")])
+def test_what_is_going_already_needs_nobodys_leave(kept: Retained | None) -> None:
     spec = ThingSpec(mode="protected")
-    change = leaving(Data(), seen(spec, going=True, kept=kept))
+    change = leaving(Data(), seen(spec, deleting=True, retained=kept))
     assert change is not None
     assert (change.action, change.blocked) == (Action.DELETE, None)
 
@@ -165,7 +165,7 @@ def test_what_could_not_be_looked_at_is_not_forgotten() -> None:
     change = leaving(Plain(), DENIED)
     assert "could not be read" in str(why(change))
     assert change is not None
-    assert change.unread == {"*": "fake:Look"}
+    assert change.unreadable == {"*": "fake:Look"}
 
 
 def test_what_is_not_ours_any_more_is_not_removed() -> None:

@@ -25,9 +25,9 @@ LATER = {"mode": Pending("sun:05:00-sun:06:00")}
 class Machine(Plain):
     """Can be rebooted."""
 
-    restarts = True
+    applies_deferred = True
 
-    def restart(self, aws: World, id: str, want: ThingSpec) -> None:
+    def reboot(self, aws: World, id: str, want: ThingSpec) -> None:
         aws.update(self, id, {})
 
 
@@ -54,7 +54,7 @@ def plan(pending: dict[str, Pending], *, reboot: bool, deferred: bool = False) -
     stack.add(Plain(), "group", LARGE)
     machine = stack.add(Machine(), "m", SMALL, after=[stack["plain/group"]])
     out = ThingOutputs(arn="x")
-    group = Observed(SMALL, out, owner=OURS, deferred={"size": REBOOT} if deferred else {})
+    group = Observed(SMALL, out, owner=OURS, deferred_until={"size": REBOOT} if deferred else {})
     sights: dict[str, Any] = {"plain/group": group, machine.address: Observed(SMALL, out, owner=OURS, pending=pending)}
     return make_plan(stack, {}, sights, OURS, KINDS, reboot=reboot).changes[1]
 
@@ -62,7 +62,9 @@ def plan(pending: dict[str, Pending], *, reboot: bool, deferred: bool = False) -
 def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Ending:
     one = resource(Machine(), SMALL)
     return converge(
-        Job(one, Change(one.address, one.type, one.id, change, impact=impact, reboots=True), None), world.tools(), quiet
+        Job(one, Change(one.address, one.type, one.id, change, impact=impact, reboots=True), None),
+        world.context(),
+        quiet,
     )
 
 
@@ -124,15 +126,15 @@ def test_one_that_does_not_show_ends_and_is_not_taken_again() -> None:
 
 def test_who_has_to_wait_for_others_waits() -> None:
     class Last(Machine):
-        def restart(self, aws: World, id: str, want: ThingSpec) -> None:
+        def reboot(self, aws: World, id: str, want: ThingSpec) -> None:
             if aws.clock.now() < 1000:
                 raise NotYet("the readers first", Patience.LONG)
-            super().restart(aws, id, want)
+            super().reboot(aws, id, want)
 
     world = there(Last(), Reboots())
     one = resource(Last(), SMALL)
     change = Change(one.address, one.type, one.id, Action.UPDATE, impact=Impact.RESTART, reboots=True)
-    converge(Job(one, change, None), world.tools(), quiet)
+    converge(Job(one, change, None), world.context(), quiet)
     assert world.calls == ["update plain/a"]
     assert world.clock.now() > 1000
 
@@ -141,7 +143,7 @@ def test_other_changes_come_first() -> None:
     world = there(Machine(), Reboots())
     one = resource(Machine(), ThingSpec(size="large"))
     change = Change(one.address, one.type, one.id, Action.UPDATE, impact=Impact.RESTART, reboots=True)
-    ended = converge(Job(one, change, None), world.tools(), quiet)
+    ended = converge(Job(one, change, None), world.context(), quiet)
     assert ended.result is Result.UPDATED
     assert world.calls == ["update plain/a"] * 2
     assert world.things["plain/a"].before == ThingSpec(size="large"), "the second one, the reboot, found it changed"
@@ -149,4 +151,4 @@ def test_other_changes_come_first() -> None:
 
 def test_what_knows_no_reboot_has_none() -> None:
     with pytest.raises(NotImplementedError):
-        Plain().restart(World(), "a", SMALL)
+        Plain().reboot(World(), "a", SMALL)

@@ -109,13 +109,13 @@ def test_the_same_value_is_always_the_same_json_and_another_value_another(value:
             return frozenset(members)
         return one
 
-    text = json.dumps(refs.plain(value))
-    assert json.dumps(refs.plain(shuffled(value))) == text
+    text = json.dumps(refs.to_json(value))
+    assert json.dumps(refs.to_json(shuffled(value))) == text
     if isinstance(value, ThingSpec):
-        assert json.dumps(refs.plain(value.model_copy(update={"size": value.size + "x"}))) != text
+        assert json.dumps(refs.to_json(value.model_copy(update={"size": value.size + "x"}))) != text
         assert ThingSpec.model_validate(json.loads(text)) == value
 
 
 def test_plain_json_has_lists_for_tuples_and_sorted_lists_for_sets() -> None:
-    made = refs.plain(holder("b").statements | {Statement(who="a")})
+    made = refs.to_json(holder("b").statements | {Statement(who="a")})
     assert made == [{"who": "b", "what": ["b"], "when": ["b"]}, {"who": "a", "what": [], "when": []}]

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.engine.events import Ending, Known, Progress, Result
-from tapctl.engine.model import Kept, Owner
-from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Stopped
+from tapctl.engine.events import Ending, Progress, Released, Result
+from tapctl.engine.model import Owner, Retained
+from tapctl.engine.remove import Deletion, delete
+from tapctl.engine.tools import Cancelled
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
 from tapctl.manifest.entry import Phase
-from tests.engine.driving import Told, entry, quiet, take_away, there
+from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
 from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
 from tests.engine.traits import (
     Deaf,
@@ -33,7 +33,7 @@ def test_its_leaving_is_recorded_before_the_call_and_its_end_when_it_is_gone() -
     world = there(Plain())
     world.journal.put(MADE)
 
-    assert take_away(world, Plain(), entry=MADE) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain(), entry=MADE) == Ending(Result.DELETED)
     assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
 
 
@@ -47,7 +47,7 @@ class TagsFirst(SlowDelete):
 
 def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
     world = there(Plain(), TagsFirst(20, lag=10))
-    assert take_away(world, Plain()) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain()) == Ending(Result.DELETED)
     assert "plain/a" not in world.things
 
 
@@ -55,7 +55,7 @@ def test_the_record_of_what_leaves_keeps_what_it_said() -> None:
     world = there(Plain(), Refusing("delete", refused()))
 
     with pytest.raises(AwsRefused):
-        take_away(world, Plain(), entry=MADE)
+        delete_until_gone(world, Plain(), entry=MADE)
     assert world.journal.entries["plain/a"] == MADE.model_copy(update={"phase": Phase.LEAVING})
 
 
@@ -63,7 +63,7 @@ def test_what_was_never_recorded_is_recorded_as_it_was_seen() -> None:
     world = there(Plain(), Refusing("delete", refused()))
 
     with pytest.raises(AwsRefused):
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     left = world.journal.entries["plain/a"]
     assert (left.phase, left.spec["size"], left.outputs) == (Phase.LEAVING, "small", {"arn": "arn:plain/a"})
 
@@ -73,16 +73,16 @@ def test_identity_that_aws_has_not_told_is_recorded_as_unknown() -> None:
     world.things["plain/a"].outputs = None
 
     with pytest.raises(AwsRefused):
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert world.journal.entries["plain/a"].outputs is None
 
 
 def test_what_is_gone_already_is_forgotten_with_the_facets_that_died_with_it() -> None:
     world = World()
     world.journal.put(MADE, entry(Key()))
-    one = Leaving("plain/a", Plain(), "a", None, MADE, facets=("key/a",))
+    one = Deletion("plain/a", Plain(), "a", None, MADE, subresources=("key/a",))
 
-    assert remove(one, world.tools(), quiet).result is Result.DELETED
+    assert delete(one, world.context(), quiet).result is Result.DELETED
     assert world.journal.entries == {}
     assert world.calls == []
 
@@ -91,7 +91,7 @@ def test_what_is_going_is_waited_for_and_not_deleted_again() -> None:
     world = there(Plain(), SlowDelete(900))
     told: Told = []
 
-    take_away(world, Plain(), tell=told.append)
+    delete_until_gone(world, Plain(), emit=told.append)
 
     assert world.calls == ["delete plain/a"]
     assert 900 <= world.clock.now() <= 950
@@ -102,10 +102,10 @@ def test_an_early_thing_that_is_going_frees_what_need_not_wait_until_it_is_gone(
     world = there(Early(), SlowDelete(900))
     told: Told = []
 
-    take_away(world, Early(), tell=told.append)
+    delete_until_gone(world, Early(), emit=told.append)
 
-    assert [one for one in told if isinstance(one, Known)] == [Known("early/a")]
-    assert told.index(Known("early/a")) < len(told) / 2
+    assert [one for one in told if isinstance(one, Released)] == [Released("early/a")]
+    assert told.index(Released("early/a")) < len(told) / 2
 
 
 def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before() -> None:
@@ -113,7 +113,9 @@ def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before(
     world.holds["plain/a"] = 1500
     freed: list[float] = []
 
-    take_away(world, Plain(), tell=lambda event: freed.append(world.clock.now()) if isinstance(event, Known) else None)
+    delete_until_gone(
+        world, Plain(), emit=lambda event: freed.append(world.clock.now()) if isinstance(event, Released) else None
+    )
 
     (at,) = freed
     assert 900 <= at < 1000
@@ -123,7 +125,7 @@ def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before(
 def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
     world = there(Plain(), SlowDelete(300, lag=60))
 
-    take_away(world, Plain())
+    delete_until_gone(world, Plain())
 
     assert world.calls == ["delete plain/a"]
 
@@ -131,7 +133,7 @@ def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
 def test_what_takes_steps_gets_each_once_what_is_seen_has_changed() -> None:
     world = there(Peeled(), spec=ThingSpec(items=frozenset("pq")))
 
-    take_away(world, Peeled())
+    delete_until_gone(world, Peeled())
 
     assert world.calls == ["update peeled/a", "update peeled/a", "delete peeled/a"]
 
@@ -140,7 +142,7 @@ def test_a_removal_that_aws_accepts_and_ignores_ends_after_the_propagation_time(
     world = there(Plain(), Deaf("delete"))
 
     with pytest.raises(NotConverged, match="AWS accepted its removal and did not act on it"):
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert world.calls == ["delete plain/a"]
     assert 120 < world.clock.now() < 130
 
@@ -148,7 +150,7 @@ def test_a_removal_that_aws_accepts_and_ignores_ends_after_the_propagation_time(
 def test_what_works_on_after_it_was_asked_has_all_its_time() -> None:
     world = there(Plain(), SlowDelete(1000), Until(900, at_work()))
 
-    take_away(world, Plain())
+    delete_until_gone(world, Plain())
 
     assert world.calls == ["delete plain/a"]
 
@@ -157,7 +159,7 @@ def test_what_never_goes_ends_with_awss_last_word() -> None:
     world = there(Plain(), SlowDelete(100_000))
 
     with pytest.raises(NotConverged, match="did not get there in time") as caught:
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert "AWS's last word: deleting" in str(caught.value.evidence)
     assert 1800 < world.clock.now() < 1816
 
@@ -167,7 +169,7 @@ def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
     world.holds["plain/a"] = 1500
     told: Told = []
 
-    take_away(world, Plain(), tell=told.append)
+    delete_until_gone(world, Plain(), emit=told.append)
 
     assert 1500 <= world.clock.now() < 1600
     assert {(one.status, one.awaiting, one.at_work) for one in told if isinstance(one, Progress)} == {
@@ -180,7 +182,7 @@ def test_what_lingers_for_longer_than_it_may_is_named() -> None:
     world.holds["plain/a"] = 100_000
 
     with pytest.raises(NotConverged) as caught:
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
 
     assert "AWS still holds its network interfaces" in str(caught.value.evidence)
 
@@ -189,7 +191,7 @@ def test_what_was_gone_before_lingers_too_where_it_is_on_record() -> None:
     world = World()
     world.holds["plain/a"] = 60
 
-    take_away(world, Plain(), last=SMALL)
+    delete_until_gone(world, Plain(), last=SMALL)
 
     assert world.clock.now() >= 60
 
@@ -200,7 +202,7 @@ def test_what_is_not_ours_is_left_and_the_node_fails(owner: Owner | None) -> Non
     world.things["plain/a"].owner = owner
 
     with pytest.raises(Refused, match="is not ours"):
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert world.log == []
 
 
@@ -209,8 +211,8 @@ def test_what_lost_its_tags_or_was_made_by_aws_is_ours() -> None:
     world.put(Adopted(), "a", SMALL, owner=None)
     world.things["plain/a"].owner = None
 
-    take_away(world, Plain(), entry=MADE)
-    take_away(world, Adopted())
+    delete_until_gone(world, Plain(), entry=MADE)
+    delete_until_gone(world, Adopted())
 
     assert world.things == {}
 
@@ -219,67 +221,71 @@ def test_what_is_protected_is_refused_untouched() -> None:
     world = there(Plain(), spec=ThingSpec(mode="protected"))
 
     with pytest.raises(Refused, match="must not be removed: it is protected"):
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert world.log == []
 
 
 def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
     world = there(Key())
 
-    ending = take_away(world, Key())
+    ending = delete_until_gone(world, Key())
 
-    assert ending == Ending(Result.KEPT, Kept("2031-05-06", "a key waits before it is deleted"))
+    assert ending == Ending(Result.KEPT, Retained("2031-05-06", "a key waits before it is deleted"))
     kept = world.journal.entries["key/a"]
     assert (kept.phase, kept.kept_until, kept.kept_why) == (
         Phase.KEPT,
         "2031-05-06",
         "a key waits before it is deleted",
     )
-    assert take_away(world, Key(), entry=kept).result is Result.KEPT
+    assert delete_until_gone(world, Key(), entry=kept).result is Result.KEPT
     assert world.calls == ["delete key/a"]
 
 
 def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
     class Archived(Plain):
-        def leaves(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Kept]]:
-            assert self.lingers(aws, id, last) is None
-            return [("snapshot/s", Kept("you delete it", "it holds the data"))]
+        def retained_after_delete(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Retained]]:
+            assert self.remaining_after_delete(aws, id, last) is None
+            return [("snapshot/s", Retained("you delete it", "it holds the data"))]
 
     world = there(Archived())
     world.holds["plain/a"] = 60
 
-    ended = take_away(world, Archived())
+    ended = delete_until_gone(world, Archived())
 
-    assert ended == Ending(Result.DELETED, leaves=(("snapshot/s", Kept("you delete it", "it holds the data")),))
+    assert ended == Ending(
+        Result.DELETED, left_behind=(("snapshot/s", Retained("you delete it", "it holds the data")),)
+    )
 
 
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
     world = there(Needed())
     told: Told = []
 
-    assert take_away(world, Needed(), tell=told.append).kept == Kept("its snapshots are deleted", "they need it")
+    assert delete_until_gone(world, Needed(), emit=told.append).retained == Retained(
+        "its snapshots are deleted", "they need it"
+    )
     assert world.calls == []
-    assert told == [Known("needed/a")]
+    assert told == [Released("needed/a")]
 
 
 def test_the_lease_is_asked_before_the_call() -> None:
     world = there(Plain())
-    tools = world.tools()
+    context = world.context()
 
     def lost() -> None:
         raise LockHeld("sam has taken it over")
 
-    tools.lease = lost
+    context.lease = lost
     with pytest.raises(LockHeld):
-        take_away(world, Plain(), tools=tools)
+        delete_until_gone(world, Plain(), context=context)
     assert world.calls == []
 
 
 def test_asked_to_stop_it_leaves() -> None:
     world = there(Plain(), SlowDelete(900))
-    tools = world.tools()
-    world.clock.at(50, tools.stop.set)
+    context = world.context()
+    world.clock.at(50, context.stop.set)
 
-    with pytest.raises(Stopped):
-        take_away(world, Plain(), tools=tools)
+    with pytest.raises(Cancelled):
+        delete_until_gone(world, Plain(), context=context)
     assert world.journal.entries["plain/a"].phase is Phase.LEAVING

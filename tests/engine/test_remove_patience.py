@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tapctl.engine.events import Result
-from tapctl.errors import AwsLost, NotConverged, Patience
-from tests.engine.driving import entry, take_away, there
+from tapctl.errors import AwsNoAnswer, NotConverged, Patience
+from tests.engine.driving import delete_until_gone, entry, there
 from tests.engine.kinds import SMALL, Plain, ThingSpec
 from tests.engine.traits import (
     Deaf,
@@ -29,7 +29,7 @@ def test_a_removal_refused_for_good_ends_after_its_patience_with_the_reason(pati
     world = there(Plain(), Refusing("delete", patience))
 
     with pytest.raises(NotConverged) as caught:
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert "delete is refused for now" in str(caught.value.evidence)
     assert longest < world.clock.now() < longest + 16
 
@@ -37,7 +37,7 @@ def test_a_removal_refused_for_good_ends_after_its_patience_with_the_reason(pati
 def test_a_removal_refused_for_a_while_is_asked_for_again() -> None:
     world = there(Plain(), Refusing("delete", Patience.BUSY, until=200))
 
-    take_away(world, Plain())
+    delete_until_gone(world, Plain())
 
     assert world.calls == ["delete plain/a"]
 
@@ -46,7 +46,7 @@ def test_a_removal_refused_for_a_while_is_asked_for_again() -> None:
 def test_a_removal_whose_answer_is_lost_is_asked_for_again_only_where_it_is_still_there(took_effect: bool) -> None:
     world = there(Plain(), Lossy("delete", [1], took_effect=took_effect))
 
-    assert take_away(world, Plain()).result is Result.DELETED
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
     assert world.calls == ["delete plain/a"]
 
 
@@ -54,7 +54,7 @@ def test_removals_whose_answers_are_always_lost_end_after_the_propagation_time_a
     world = there(Plain(), Lossy("delete", A_DAY, took_effect=False))
 
     with pytest.raises(NotConverged) as caught:
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert "no answer from AWS" in str(caught.value.evidence)
     assert 120 < world.clock.now() < 136
     assert world.asked["delete", "plain/a"] < 50
@@ -62,23 +62,23 @@ def test_removals_whose_answers_are_always_lost_end_after_the_propagation_time_a
 
 def test_a_look_without_an_answer_is_no_look_and_not_for_ever() -> None:
     world = there(Plain(), Looks(range(1, 20), no_answer))
-    take_away(world, Plain())
+    delete_until_gone(world, Plain())
     assert world.calls == ["delete plain/a"]
 
     world = there(Plain(), Looks(A_DAY, no_answer))
-    with pytest.raises(AwsLost):
-        take_away(world, Plain())
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Plain())
     assert 120 < world.clock.now() < 130
 
 
 def test_a_look_for_what_lingers_without_an_answer_is_no_look_and_not_for_ever() -> None:
     class Unanswered(Plain):
-        def lingers(self, aws: World, id: str, last: ThingSpec) -> str | None:
+        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
             return str(no_answer(None))
 
     world = World()
-    with pytest.raises(AwsLost):
-        take_away(world, Unanswered(), last=SMALL)
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Unanswered(), last=SMALL)
     assert 120 < world.clock.now() < 130
 
 
@@ -86,7 +86,7 @@ def test_what_aws_gave_up_on_is_removed() -> None:
     world = there(Plain())
     world.things["plain/a"].failed = "incompatible-network"
 
-    assert take_away(world, Plain()).result is Result.DELETED
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
 
 
 def test_a_removal_that_aws_gives_up_on_ends_at_once_with_its_reason() -> None:
@@ -94,6 +94,6 @@ def test_a_removal_that_aws_gives_up_on_ends_at_once_with_its_reason() -> None:
     world.traits.append(Looks(range(3, 9), at_work(failed="no rights")))
 
     with pytest.raises(NotConverged, match="failed in AWS") as caught:
-        take_away(world, Plain())
+        delete_until_gone(world, Plain())
     assert "no rights" in str(caught.value.evidence)
     assert world.calls == ["delete plain/a"]

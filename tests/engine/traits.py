@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapctl.engine.model import Owner
-from tapctl.errors import AwsLost, AwsRefused, NotYet, Patience
+from tapctl.errors import AwsNoAnswer, AwsRefused, NotYet, Patience
 from tests.engine.world import Call, Seen, Thing, Trait, World
 
 
-def lost(operation: str = "Look", code: str = "InternalFailure") -> AwsLost:
-    return AwsLost("fake", operation, code, "no usable answer")
+def lost(operation: str = "Look", code: str = "InternalFailure") -> AwsNoAnswer:
+    return AwsNoAnswer("fake", operation, code, "no usable answer")
 
 
 def refused(code: str = "ValidationError") -> AwsRefused:
@@ -31,7 +31,7 @@ class Slow(Trait):
     lag: float = 0
 
     def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
-        if thing is None or seen is None or seen.going:
+        if thing is None or seen is None or seen.deleting:
             return seen
         now = world.clock.now()
         if now < thing.made_at + self.creating:
@@ -64,7 +64,7 @@ class SlowDelete(Trait):
         if seen is None or thing is None or thing.going_since is None:
             return seen
         if world.clock.now() < thing.going_since + self.lag:
-            return replace(seen, going=False, settled=True, status="available")
+            return replace(seen, deleting=False, settled=True, status="available")
         if world.clock.now() < thing.going_since + self.seconds:
             return seen
         del world.things[here]
@@ -254,7 +254,7 @@ def owned_by(owner: Owner | None) -> Callable[[Seen | None], Seen | None]:
 
 def unread(**fields: str) -> Callable[[Seen | None], Seen | None]:
     """What is there, but that these fields are denied by these actions."""
-    return lambda seen: None if seen is None else replace(seen, unread=fields)
+    return lambda seen: None if seen is None else replace(seen, unreadable=fields)
 
 
 @dataclass
@@ -287,6 +287,6 @@ def at_work(failed: str | None = None) -> Callable[[Seen | None], Seen | None]:
     """What is there, but AWS is at work on it, or gave it up."""
 
     def change(seen: Seen | None) -> Seen | None:
-        return seen and replace(seen, going=False, settled=False, failed=failed, status="modifying")
+        return seen and replace(seen, deleting=False, settled=False, failure=failed, status="modifying")
 
     return change

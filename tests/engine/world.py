@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tapctl.engine.model import Kept, Observed, Outputs, Owner, Pending, Reconciler, Spec, address
-from tapctl.engine.tools import Tools
+from tapctl.engine.model import Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, address
+from tapctl.engine.tools import EngineContext
 from tapctl.errors import AlreadyExists
 from tapctl.manifest.entry import Entry
 
@@ -58,7 +58,7 @@ class Thing:
     before: Any = None
     """As it was before its last change."""
     going_since: float | None = None
-    kept: Kept | None = None
+    kept: Retained | None = None
     failed: str | None = None
     pending: Mapping[str, Pending] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -115,13 +115,13 @@ class World:
         """Called before and after every changing call and every write of the record."""
         self.lock = threading.RLock()
 
-    def tools(self) -> Tools:
+    def context(self) -> EngineContext:
         """What the loops of one run work with."""
-        return Tools(self, OURS, self.journal, self.clock)
+        return EngineContext(self, OURS, self.journal, self.clock)
 
     # -- as AWS ------------------------------------------------------------------------------------------------------
 
-    def round(self, ids: Mapping[str, tuple[str, ...]]) -> World:
+    def memoized(self, ids: Mapping[str, tuple[str, ...]]) -> World:
         self.rounds.append(ids)
         return self
 
@@ -143,7 +143,7 @@ class World:
             if there is not None and there.kept is not None:
                 there.going_since = there.kept = None
                 return
-            if there is not None and rec.repeatable:
+            if there is not None and rec.create_is_repeatable:
                 raise AlreadyExists(f"{here} exists already")
             self.made[here] += 1
             self.things[here] = replace(thing, made_at=self.clock.now(), changed_at=self.clock.now())
@@ -160,7 +160,7 @@ class World:
 
         self._change("update", here, effect)
 
-    def delete(self, rec: Reconciler[Any, Any], id: str, kept: Kept | None = None) -> None:
+    def delete(self, rec: Reconciler[Any, Any], id: str, kept: Retained | None = None) -> None:
         """Gone at once; with ``kept`` it is going until that date."""
         here = address(rec.type, id)
 
@@ -212,14 +212,14 @@ def _shown(thing: Thing) -> Seen:
         spec=thing.spec,
         outputs=thing.outputs,
         settled=not going and thing.failed is None,
-        going=going,
-        failed=thing.failed,
+        deleting=going,
+        failure=thing.failed,
         status="deleting" if going else "failed" if thing.failed else "available",
         owner=thing.owner,
         pending=thing.pending,
-        unread=thing.unread,
-        kept=thing.kept,
-        residents=thing.residents,
+        unreadable=thing.unread,
+        retained=thing.kept,
+        members=thing.residents,
     )
 
 

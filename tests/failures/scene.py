@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.engine.model import Owner
 from tapctl.reconcilers import registry
 from tests.cli.world import Answer, World, furnish
@@ -51,10 +51,10 @@ class Scene(World):
 
     def ours(self) -> Counter[str]:
         """How many of each type carry our tags: asked of AWS itself, record or not."""
-        door = Aws(Target(REGION, endpoint_url=self.gate.url, credentials=("testing", "testing")))
+        door = Aws(Connection(REGION, endpoint_url=self.gate.url, credentials=("testing", "testing")))
         door.identify("123456789012")
-        types = [one for one in registry().values() if not one.facet]
-        return Counter(one.type for one in types for _ in set(one.find(door, Owner.ours("dev"))))
+        types = [one for one in registry().values() if not one.subresource]
+        return Counter(one.type for one in types for _ in set(one.list_owned(door, Owner.ours("dev"))))
 
 
 def new_scene(gate: Gate, folder: Path, patch: pytest.MonkeyPatch) -> Scene:

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tapctl.failing import interrupted
+from tapctl.failing import report_interrupt
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.process import WITHIN_S, Hold, started
 from tests.failures.scene import MADE, Scene
@@ -148,4 +148,4 @@ def test_while_asking_who_we_are(scene: Scene, number: signal.Signals) -> None:
 
 def test_before_there_is_a_screen() -> None:
     """Nothing is said, and nothing breaks."""
-    assert interrupted({}, signal.SIGINT) == 130
+    assert report_interrupt({}, signal.SIGINT) == 130

@@ -11,20 +11,20 @@ from __future__ import annotations
 import sys
 import time
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.errors import LockHeld, NotYet
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import Terms
+from tapctl.manifest.lease import LeaseTiming
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Lease
 from tests.manifest.examples import DANA, entry, manifest
 
 COUNTER = "counter"
-LEASE = Terms(lease_s=2, renew_s=0.4)
+LEASE = LeaseTiming(lease_s=2, renew_s=0.4)
 LATE = "the write of one who was taken over"
 
 
-def store(aws: Aws, terms: Terms = LEASE) -> S3Store:
+def store(aws: Aws, terms: LeaseTiming = LEASE) -> S3Store:
     return S3Store(Bucket(aws, "records", "team/"), terms)
 
 
@@ -34,19 +34,19 @@ def read(aws: Aws) -> int:
 
 def add_one(aws: Aws, lease: Lease) -> None:
     """A change that two at the same time would lose: without any condition."""
-    lease.check()
+    lease.ensure_held()
     before = read(aws)
-    lease.check()
+    lease.ensure_held()
     aws.s3.put_object(Bucket="records", Key=COUNTER, Body=str(before + 1).encode())
 
 
-def rounds(aws: Aws, count: int, terms: Terms = LEASE) -> None:
+def rounds(aws: Aws, count: int, terms: LeaseTiming = LEASE) -> None:
     for _ in range(count):
         with store(aws, terms).lock("dev", DANA, wait_s=120) as lease:
             add_one(aws, lease)
 
 
-def hold(aws: Aws, terms: Terms) -> None:
+def hold(aws: Aws, terms: LeaseTiming) -> None:
     records = store(aws, terms)
     found = records.read("dev")
     assert found is not None
@@ -70,7 +70,7 @@ def record(aws: Aws, name: str, count: int) -> None:
             with records.lock("dev", DANA, wait_s=120) as lease:
                 found = records.read("dev")
                 assert found is not None
-                lease.check()
+                lease.ensure_held()
                 entries = [*found.manifest.entries.values(), entry(f"{name}-{at}")]
                 records.write(manifest(*entries, serial=found.manifest.serial + 1, run=f"{name}{at}"), found.version)
         except (LockHeld, NotYet):
@@ -85,9 +85,9 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    door = Aws(Target(region="us-east-1"))
+    door = Aws(Connection(region="us-east-1"))
     if sys.argv[1] == "hold":
-        hold(door, Terms(float(sys.argv[2]), float(sys.argv[3])))
+        hold(door, LeaseTiming(float(sys.argv[2]), float(sys.argv[3])))
     elif sys.argv[1] == "record":
         record(door, sys.argv[2], int(sys.argv[3]))
     else:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from tapctl.manifest.entry import Entry, Manifest, Phase
-from tapctl.manifest.store import Holder
+from tapctl.manifest.store import LockHolder
 
-DANA = Holder(who="dana", host="laptop", pid=42, command="tapctl apply --env dev", since="2031-05-06T07:08:09Z")
-SAM = Holder(who="sam", host="runner", pid=43, command="tapctl destroy --env dev", since="2031-05-06T07:09:00Z")
+DANA = LockHolder(who="dana", host="laptop", pid=42, command="tapctl apply --env dev", since="2031-05-06T07:08:09Z")
+SAM = LockHolder(who="sam", host="runner", pid=43, command="tapctl destroy --env dev", since="2031-05-06T07:09:00Z")
 
 
 def entry(id: str = "alias/db-key-dev", phase: Phase = Phase.MADE, **spec: Any) -> Entry:

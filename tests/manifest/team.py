@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tapctl.aws import Aws
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import Terms
+from tapctl.manifest.lease import LeaseTiming
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.store import Lock
+from tapctl.manifest.store import LockInfo
 from tests.manifest.fake_clock import FakeClock
 
 KEY = "team/dev.lock"
@@ -23,11 +23,11 @@ class Team:
 
     def run(self, aws: Aws | None = None, clock: FakeClock | None = None) -> S3Store:
         """A run; on the team's clock unless it has another."""
-        return S3Store(Bucket(aws or Aws(self.aws.target), "records", "team/"), Terms(), clock or self.clock)
+        return S3Store(Bucket(aws or Aws(self.aws.target), "records", "team/"), LeaseTiming(), clock or self.clock)
 
-    def lock(self) -> Lock | None:
+    def lock(self) -> LockInfo | None:
         """What the lock's object says now."""
-        return Lock.told(self.aws.s3.get_object(Bucket="records", Key=KEY)["Body"].read())
+        return LockInfo.parse(self.aws.s3.get_object(Bucket="records", Key=KEY)["Body"].read())
 
     def locks(self) -> int:
         """How many lock objects there are."""

@@ -29,21 +29,21 @@ def attached(store: Store, aws: Aws) -> bytes:
 
 def test_it_is_there_and_the_next_one_replaces_it(store: Store, aws: Aws) -> None:
     for content in (b"first", b"second", b"second"):
-        store.attach("dev", "proof", content)
-        assert attached(store, aws) == store.attached("dev", "proof") == content
+        store.put_sidecar("dev", "proof", content)
+        assert attached(store, aws) == store.get_sidecar("dev", "proof") == content
 
 
 def test_where_there_is_none_that_is_told_from_one_that_cannot_be_read(store: Store, aws: Aws, tmp_path: Path) -> None:
-    assert store.attached("dev", "proof") is None
+    assert store.get_sidecar("dev", "proof") is None
     (tmp_path / "dev.proof.json").mkdir()
     with pytest.raises(StoreFailed):
-        open_store(str(tmp_path), None).attached("dev", "proof")
+        open_store(str(tmp_path), None).get_sidecar("dev", "proof")
     with pytest.raises(StoreFailed):
-        open_store("s3://not-there", aws).attached("dev", "proof")
+        open_store("s3://not-there", aws).get_sidecar("dev", "proof")
 
 
 def test_it_is_no_manifest_and_is_kept_apart_from_the_record(store: Store, aws: Aws) -> None:
-    store.attach("dev", "proof", b"{}")
+    store.put_sidecar("dev", "proof", b"{}")
     assert store.suffixes() == []
     store.write(manifest(), None)
     assert store.suffixes() == ["dev"]
@@ -53,8 +53,8 @@ def test_it_is_no_manifest_and_is_kept_apart_from_the_record(store: Store, aws: 
 def test_where_it_cannot_be_written_that_is_told(aws: Aws, tmp_path: Path) -> None:
     folder = open_store(str(tmp_path), None)
     with no_room(), pytest.raises(StoreFailed) as refused:
-        folder.attach("dev", "proof", b"x" * 100_000)
+        folder.put_sidecar("dev", "proof", b"x" * 100_000)
     assert "dev.proof.json" in refused.value.cause
     with pytest.raises(StoreFailed) as refused:
-        open_store("s3://not-there", aws).attach("dev", "proof", b"x")
+        open_store("s3://not-there", aws).put_sidecar("dev", "proof", b"x")
     assert "s3://not-there/dev.proof.json" in refused.value.cause

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from tapctl.manifest.awake import AwakeClock
+from tapctl.manifest.awake import BoottimeClock
 
 
 def test_it_goes_forward_and_is_not_the_time_of_day() -> None:
-    clock = AwakeClock()
+    clock = BoottimeClock()
     before = clock.now()
     clock.wait(0.01, threading.Event())
     assert 0.005 < clock.now() - before < 5
@@ -19,4 +19,4 @@ def test_it_goes_forward_and_is_not_the_time_of_day() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it has another name")
 def test_it_counts_the_time_a_machine_was_suspended() -> None:
-    assert abs(AwakeClock().now() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 5
+    assert abs(BoottimeClock().now() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 5

@@ -7,9 +7,9 @@ import pytest
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
 from tapctl.manifest.entry import Manifest, Phase, dump, parse
-from tapctl.manifest.history import Change, Unlock, change, unlocks, version, versions
+from tapctl.manifest.history import Unlock, VersionDiff, diff_versions, unlocks, version, versions
 from tapctl.manifest.local import LocalStore
-from tapctl.manifest.store import Holder, Lock, Store
+from tapctl.manifest.store import LockHolder, LockInfo, Store
 from tests.manifest.examples import DANA, SAM, entry, manifest
 from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, lose, lose_answer, refuse, through
 from tests.manifest.team import Team
@@ -89,7 +89,7 @@ def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Scr
     script.then("PutObject", through, *[lose] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed):
         store.write(manifest(serial=2), at)
-    assert store.archived("dev") == ["00000001-run-1.json"]
+    assert store.list_history("dev") == ["00000001-run-1.json"]
     assert serials(store) == ([1], 0)
     store.write(manifest(serial=3), at)
     assert serials(store) == ([1, 3], 0)
@@ -125,19 +125,24 @@ def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     folder = tmp_path / "history" / "dev"
     folder.mkdir(parents=True)
-    for serial in range(1, local.KEPT + 1):
+    for serial in range(1, local.MAX_LOCAL_VERSIONS + 1):
         (folder / f"{serial:08}-run-1.json").write_text(dump(manifest(serial=serial)))
-    write(store, manifest(serial=local.KEPT + 1), manifest(serial=local.KEPT + 2))
+    write(store, manifest(serial=local.MAX_LOCAL_VERSIONS + 1), manifest(serial=local.MAX_LOCAL_VERSIONS + 2))
     found, older = versions(store, "dev", 3)
-    assert [one.serial for one in found] == [local.KEPT - 1, local.KEPT, local.KEPT + 1, local.KEPT + 2]
-    assert len(found) - 1 + older == local.KEPT
+    assert [one.serial for one in found] == [
+        local.MAX_LOCAL_VERSIONS - 1,
+        local.MAX_LOCAL_VERSIONS,
+        local.MAX_LOCAL_VERSIONS + 1,
+        local.MAX_LOCAL_VERSIONS + 2,
+    ]
+    assert len(found) - 1 + older == local.MAX_LOCAL_VERSIONS
 
 
 def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "manifests")
     write(store, manifest(serial=1, run="../../../run"), manifest(serial=2))
     assert [path.name for path in tmp_path.iterdir()] == ["manifests"]
-    assert store.archived("dev") == ["00000001-run.json"]
+    assert store.list_history("dev") == ["00000001-run.json"]
 
 
 def test_of_two_versions_with_one_serial_the_later_one_is_told(either: Store) -> None:
@@ -150,7 +155,7 @@ def test_a_version_that_is_not_there_is_none(either: Store) -> None:
     write(either, manifest(serial=1))
     assert version(either, "dev", 9) is None
     with pytest.raises(ManifestError, match="not there any more"):
-        either.recall("dev", "00000009-run.json")
+        either.read_history("dev", "00000009-run.json")
 
 
 def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
@@ -171,7 +176,7 @@ def test_what_else_lies_there_is_no_version(tmp_path: Path) -> None:
 
 
 def unlocked(at: str, *, done: bool) -> Unlock:
-    return Unlock(at=at, by=SAM, lock=Lock(id="one", holder=DANA), done=done)
+    return Unlock(at=at, by=SAM, lock=LockInfo(id="one", holder=DANA), done=done)
 
 
 def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Path) -> None:
@@ -199,22 +204,24 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
     ],
 )
 def test_what_a_version_changed_is_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
-    assert str(change(before, after)) == expected
+    assert str(diff_versions(before, after)) == expected
 
 
 def test_counts_are_for_programs_too() -> None:
     before = manifest(entry("old"), entry("one", Phase.MAKING))
-    assert change(before, manifest(entry("one"), entry("two", Phase.MAKING))) == Change(begun=1, made=1, removed=1)
+    assert diff_versions(before, manifest(entry("one"), entry("two", Phase.MAKING))) == VersionDiff(
+        begun=1, made=1, removed=1
+    )
 
 
 def test_an_archived_version_is_a_manifest_that_can_be_put_back(either: Store) -> None:
     write(either, manifest(serial=1), manifest(serial=2))
-    name = either.archived("dev")[0]
-    assert either.recall("dev", name).decode() == dump(manifest(serial=1))
-    assert parse(either.recall("dev", name), name) == manifest(serial=1)
+    name = either.list_history("dev")[0]
+    assert either.read_history("dev", name).decode() == dump(manifest(serial=1))
+    assert parse(either.read_history("dev", name), name) == manifest(serial=1)
 
 
 def test_who_holds_a_lock_here_says_so() -> None:
-    holder = Holder.here("dana", "tapctl apply", {"CI_JOB_URL": "https://gitlab.example/j/1"})
+    holder = LockHolder.here("dana", "tapctl apply", {"CI_JOB_URL": "https://gitlab.example/j/1"})
     assert holder.who == "dana"
     assert ", https://gitlab.example/j/1) runs tapctl apply since 20" in str(holder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.errors import AwsLost, LockHeld, StoreFailed
+from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
 from tapctl.manifest.entry import Phase
 from tapctl.manifest.journal import Journal
 from tests.manifest.examples import entry, manifest
@@ -41,7 +41,7 @@ def test_a_manifest_that_vanished_is_not_made_anew_under_us(journal: Journal, st
     assert set(journal.manifest.entries) == {"kms-key/one", "kms-key/two"}
 
 
-@pytest.mark.parametrize("error", [AwsLost("s3", "PutObject", "Timeout", "slow"), ZeroDivisionError("a bug")])
+@pytest.mark.parametrize("error", [AwsNoAnswer("s3", "PutObject", "Timeout", "slow"), ZeroDivisionError("a bug")])
 def test_whatever_else_goes_wrong_is_a_store_that_failed(
     journal: Journal, store: ScriptedStore, error: Exception
 ) -> None:

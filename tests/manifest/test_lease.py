@@ -9,7 +9,7 @@ import pytest
 
 from tapctl.errors import LockHeld, NotYet, Patience
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import Terms
+from tapctl.manifest.lease import LeaseTiming
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Lease
 from tests.manifest.examples import DANA, SAM, entry, manifest
@@ -28,17 +28,17 @@ def lease(team: Team, script: S3Script) -> Iterator[Lease]:
 
 def test_a_young_lease_is_checked_without_a_call(lease: Lease, script: S3Script, clock: FakeClock) -> None:
     clock.time += 39.9
-    lease.check()
+    lease.ensure_held()
     assert script.asked == []
 
 
 def test_an_older_one_is_renewed_first_and_then_young_again(lease: Lease, script: S3Script, clock: FakeClock) -> None:
     clock.time += 40
-    lease.check()
+    lease.ensure_held()
     assert script.asked == ["PutObject"]
     assert "If-Match" in script.headers[-1]
     clock.time += 39.9
-    lease.check()
+    lease.ensure_held()
     assert script.asked == ["PutObject"]
 
 
@@ -49,7 +49,7 @@ def test_every_renewal_is_seen(lease: Lease, team: Team, clock: FakeClock) -> No
     seen = {etag()}
     for _ in range(3):
         clock.time += 40
-        lease.check()
+        lease.ensure_held()
         seen.add(etag())
     assert len(seen) == 4
     lock = team.lock()
@@ -58,9 +58,9 @@ def test_every_renewal_is_seen(lease: Lease, team: Team, clock: FakeClock) -> No
 
 
 def test_what_is_being_done_is_told_to_others(lease: Lease, team: Team, clock: FakeClock) -> None:
-    lease.enter("removing what is superseded")
+    lease.set_phase("removing what is superseded")
     clock.time += 40
-    lease.check()
+    lease.ensure_held()
     with pytest.raises(LockHeld) as refused, team.run().lock("dev", SAM):
         pytest.fail("two hold the lock")
     assert f"{DANA}, removing what is superseded" in str(refused.value.evidence)
@@ -72,25 +72,25 @@ def test_a_holder_that_slept_and_was_taken_over_stops_and_is_told_by_whom(
     clock.time += 7200
     with team.run().lock("dev", SAM, wait_s=60):
         with pytest.raises(LockHeld, match="was taken away") as refused:
-            lease.check()
+            lease.ensure_held()
         assert refused.value.evidence == str(SAM)
         assert refused.value.exit_code == 5
         script.asked.clear()
         with pytest.raises(LockHeld):
-            lease.check()
+            lease.ensure_held()
         assert script.asked == []
 
 
 def test_a_holder_that_slept_and_was_not_taken_over_goes_on(lease: Lease, clock: FakeClock) -> None:
     clock.time += 7200
-    lease.check()
+    lease.ensure_held()
 
 
 def test_a_holder_whose_lock_was_removed_stops(lease: Lease, team: Team, clock: FakeClock) -> None:
     team.aws.s3.delete_object(Bucket="records", Key=KEY)
     clock.time += 40
     with pytest.raises(LockHeld) as refused:
-        lease.check()
+        lease.ensure_held()
     assert refused.value.evidence == "it is not there any more"
 
 
@@ -99,7 +99,7 @@ def test_a_holder_whose_lock_was_overwritten_stops_and_leaves_it(team: Team, clo
         team.aws.s3.put_object(Bucket="records", Key=KEY, Body=b"mine now")
         clock.time += 40
         with pytest.raises(LockHeld):
-            lease.check()
+            lease.ensure_held()
     assert team.locks() == 1
 
 
@@ -124,7 +124,7 @@ def test_network_trouble_ends_nothing_while_nobody_can_have_taken_over(
     script.then("GetObject", lose, lose)
     for _ in range(2):
         clock.time += 24.9
-        lease.check()
+        lease.ensure_held()
     assert script.asked == ["PutObject", "GetObject"]
 
 
@@ -135,11 +135,11 @@ def test_when_nobody_can_be_sure_any_more_it_is_to_be_asked_again(
     script.then("PutObject", lose)
     script.then("GetObject", lose)
     with pytest.raises(NotYet, match=r"dev\.lock could not be renewed for 50 s: .*ConnectionClosed") as unsure:
-        lease.check()
+        lease.ensure_held()
     assert unsure.value.patience is Patience.PROPAGATION
-    lease.check()
+    lease.ensure_held()
     script.asked.clear()
-    lease.check()
+    lease.ensure_held()
     assert script.asked == []
 
 
@@ -149,17 +149,17 @@ def test_a_refused_renewal_takes_nothing_away_before_the_lease_is_over(
 ) -> None:
     script.then("PutObject", refuse(status, code), refuse(status, code))
     clock.time += 49.9
-    lease.check()
+    lease.ensure_held()
     clock.time += 0.1
     with pytest.raises(NotYet, match=code):
-        lease.check()
+        lease.ensure_held()
 
 
 def test_a_renewal_whose_answer_is_lost_counts(lease: Lease, script: S3Script, clock: FakeClock) -> None:
     script.then("PutObject", lose_answer)
     for asked in (["PutObject", "GetObject"], ["PutObject"]):
         clock.time += 50
-        lease.check()
+        lease.ensure_held()
         assert script.asked == asked
         script.asked.clear()
 
@@ -170,25 +170,25 @@ def test_an_earlier_renewal_that_came_late_is_ours_and_tells_nothing_of_now(
     script.then("PutObject", lose_answer)
     script.then("GetObject", lose)
     clock.time += 40
-    lease.check()
+    lease.ensure_held()
     script.asked.clear()
     clock.time += 10
-    lease.check()
+    lease.ensure_held()
     assert script.asked == ["PutObject", "GetObject", "PutObject"]
     clock.time += 39.9
     script.asked.clear()
-    lease.check()
+    lease.ensure_held()
     assert script.asked == []
 
 
 def test_a_renewal_that_met_another_request_is_asked_again(lease: Lease, script: S3Script, clock: FakeClock) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
     clock.time += 50
-    lease.check()
+    lease.ensure_held()
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 2)
     clock.time += 50
     with pytest.raises(NotYet, match="ConditionalRequestConflict"):
-        lease.check()
+        lease.ensure_held()
 
 
 def test_a_slow_renewal_counts_from_when_it_was_sent(lease: Lease, script: S3Script, clock: FakeClock) -> None:
@@ -197,9 +197,9 @@ def test_a_slow_renewal_counts_from_when_it_was_sent(lease: Lease, script: S3Scr
 
     clock.time += 40
     script.then("PutObject", meanwhile(slowly))
-    lease.check()
+    lease.ensure_held()
     script.asked.clear()
-    lease.check()
+    lease.ensure_held()
     assert script.asked == ["PutObject"]
 
 
@@ -210,18 +210,18 @@ def test_a_renewal_without_answer_does_not_keep_the_lock_from_being_given_back(
         script.then("PutObject", lose_answer)
         script.then("GetObject", lose)
         clock.time += 40
-        lease.check()
+        lease.ensure_held()
     assert team.locks() == 0
 
 
 def in_check(thread: threading.Thread) -> bool:
     """Whether it waits in the check itself, not in what the check calls."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code.co_name == "check"
+    return frame is not None and frame.f_code.co_name == "ensure_held"
 
 
 def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock: FakeClock) -> None:
-    threads = [threading.Thread(target=lease.check) for _ in range(6)]
+    threads = [threading.Thread(target=lease.ensure_held) for _ in range(6)]
     began, go_on = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -245,7 +245,7 @@ def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock:
 
 
 def test_it_is_renewed_in_the_background_also_after_trouble(team: Team, script: S3Script) -> None:
-    terms = Terms(lease_s=60, renew_s=0.02)
+    terms = LeaseTiming(lease_s=60, renew_s=0.02)
     renewed = threading.Event()
     script.then("PutObject", through, lose, meanwhile(renewed.set))
     script.then("GetObject", lose)

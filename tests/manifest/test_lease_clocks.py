@@ -17,7 +17,7 @@ HOURS = 3600.0
 
 def may_go_on(lease: Lease) -> bool:
     try:
-        lease.check()
+        lease.ensure_held()
     except (LockHeld, NotYet):
         return False
     return True

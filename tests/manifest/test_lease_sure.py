@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.errors import LockHeld, NotYet, Patience
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import Terms
+from tapctl.manifest.lease import LeaseTiming
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.s3 import S3Store
 from tests.manifest.examples import DANA, SAM
@@ -18,17 +18,17 @@ from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script, Step, interrupt_after, lose, lose_answer, meanwhile
 from tests.manifest.team import Team
 
-SHORT = Terms(give_back_s=0.2)
+SHORT = LeaseTiming(release_s=0.2)
 
 
 def test_a_holder_is_sure_for_fifty_seconds_and_asks_nobody(team: Team, script: S3Script, clock: FakeClock) -> None:
     with team.run(team.aws).lock("dev", DANA) as lease:
         script.asked.clear()
         clock.time += 49.9
-        lease.sure()
+        lease.assert_valid()
         clock.time += 0.1
         with pytest.raises(NotYet, match=r"dev\.lock could not be renewed for 50 s") as unsure:
-            lease.sure()
+            lease.assert_valid()
         assert script.asked == []
     assert unsure.value.patience is Patience.PROPAGATION
 
@@ -38,19 +38,19 @@ def test_a_holder_that_knows_it_was_taken_over_says_so(team: Team, script: S3Scr
         clock.time += 7200
         with team.run().lock("dev", SAM, wait_s=60):
             with pytest.raises(LockHeld):
-                lease.check()
+                lease.ensure_held()
             script.asked.clear()
             with pytest.raises(LockHeld, match="was taken away"):
-                lease.sure()
+                lease.assert_valid()
         assert script.asked == []
 
 
 def test_a_local_one_is_sure_by_its_file(tmp_path: Path) -> None:
     with LocalStore(tmp_path).lock("dev", DANA) as lease:
-        lease.sure()
+        lease.assert_valid()
         (tmp_path / "dev.lock").unlink()
         with pytest.raises(LockHeld, match="was taken away"):
-            lease.sure()
+            lease.assert_valid()
 
 
 class Hang:

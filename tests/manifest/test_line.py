@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.errors import AwsLost, LockHeld
-from tapctl.manifest.store import Holder, Lock
+from tapctl.errors import AwsNoAnswer, LockHeld
+from tapctl.manifest.store import LockHolder, LockInfo
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, lose, lose_answer, meanwhile, refuse, stamped, stamps
 from tests.manifest.team import KEY, Team
 
 
-def die(team: Team, who: Holder = SAM) -> None:
+def die(team: Team, who: LockHolder = SAM) -> None:
     """Somebody takes the lock and is killed."""
-    lock = Lock(id=f"{who.who}-1", holder=who, lease_s=60)
-    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.text())
+    lock = LockInfo(id=f"{who.who}-1", holder=who, lease_s=60)
+    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.encode())
 
 
 def test_a_killed_holder_blocks_one_who_waits_for_its_lease_and_no_longer(team: Team, clock: FakeClock) -> None:
@@ -22,7 +22,7 @@ def test_a_killed_holder_blocks_one_who_waits_for_its_lease_and_no_longer(team: 
     began = clock.time
     with team.run().lock("dev", DANA, wait_s=600, tell=told.append) as lease:
         assert clock.time - began == pytest.approx(60)
-        lease.check()
+        lease.ensure_held()
         lock = team.lock()
         assert lock is not None
         assert lock.holder == DANA
@@ -34,7 +34,7 @@ def test_a_lock_that_s3_knows_to_be_old_is_taken_over_at_once(team: Team, script
     script.then("GetObject", stamped(**stamps(61)))
     began = clock.time
     with team.run(team.aws).lock("dev", DANA) as lease:
-        lease.check()
+        lease.ensure_held()
     assert clock.time == began
 
 
@@ -71,7 +71,7 @@ def test_without_believable_times_of_s3_only_our_own_waiting_counts(
 
 def test_a_holder_that_renews_is_never_taken_over(team: Team, clock: FakeClock) -> None:
     with team.run().lock("dev", SAM) as lease:
-        clock.each_wait = lease.check
+        clock.each_wait = lease.ensure_held
         began = clock.time
         with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=130):
             pytest.fail("two hold the lock")
@@ -85,11 +85,11 @@ def test_a_holder_that_renews_right_before_it_is_taken_over_keeps_it(
         with pytest.raises(LockHeld), team.run(team.aws).lock("dev", DANA, wait_s=40):
             pytest.fail("two hold the lock")
         script.then("GetObject", stamped(**stamps(61)))
-        script.then("PutObject", meanwhile(lambda: None), meanwhile(lease.check))
+        script.then("PutObject", meanwhile(lambda: None), meanwhile(lease.ensure_held))
         with pytest.raises(LockHeld) as refused, team.run(team.aws).lock("dev", DANA):
             pytest.fail("two hold the lock")
         assert str(SAM) in str(refused.value.evidence)
-        lease.check()
+        lease.ensure_held()
 
 
 def test_a_lock_given_back_is_taken_by_who_waits(team: Team, clock: FakeClock) -> None:
@@ -119,7 +119,7 @@ def test_who_waits_is_told_for_whom_when_that_changes_and_every_half_minute(team
             sam.__exit__(None, None, None)
             die(team, other)
         elif clock.time - 1_000 < 70:
-            lease.check()
+            lease.ensure_held()
 
     clock.each_wait = later
     with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=80, tell=told.append):
@@ -141,7 +141,7 @@ def test_network_trouble_does_not_end_the_waiting(team: Team, script: S3Script, 
 def test_at_the_end_of_the_waiting_it_is_said(team: Team, script: S3Script, clock: FakeClock) -> None:
     script.then("PutObject", *[lose] * 400)
     script.then("GetObject", *[lose] * 400)
-    with pytest.raises(AwsLost), team.run(team.aws).lock("dev", DANA, wait_s=10):
+    with pytest.raises(AwsNoAnswer), team.run(team.aws).lock("dev", DANA, wait_s=10):
         pytest.fail("nothing is locked")
     assert clock.time - 1_000 == pytest.approx(10)
 
@@ -155,7 +155,7 @@ def test_a_lock_that_came_late_may_be_old_and_is_renewed_before_it_is_used(
     with team.run(team.aws).lock("dev", DANA, wait_s=600) as lease:
         assert clock.time - 1_000 > 40
         script.asked.clear()
-        lease.check()
+        lease.ensure_held()
         assert script.asked == ["PutObject"]
 
 
@@ -164,7 +164,7 @@ def test_a_takeover_whose_answer_is_lost_is_ours(team: Team, script: S3Script) -
     script.then("GetObject", stamped(**stamps(61)))
     script.then("PutObject", meanwhile(lambda: None), lose_answer)
     with team.run(team.aws).lock("dev", DANA) as lease:
-        lease.check()
+        lease.ensure_held()
         lock = team.lock()
         assert lock is not None
         assert lock.holder == DANA

@@ -35,10 +35,10 @@ def store(tmp_path: Path) -> LocalStore:
 
 def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as lease:
-        lease.check()
+        lease.ensure_held()
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
             pytest.fail("two hold the lock")
-        lease.check()
+        lease.ensure_held()
     assert refused.value.evidence == f"{tmp_path}/manifests/dev.lock: {DANA}"
     assert refused.value.exit_code == 5
 
@@ -83,16 +83,16 @@ def test_a_holder_whose_file_was_removed_is_told_so(store: LocalStore, tmp_path:
     with store.lock("dev", DANA) as lease:
         (tmp_path / "manifests" / "dev.lock").unlink()
         with pytest.raises(LockHeld, match="was taken away"):
-            lease.check()
+            lease.ensure_held()
 
 
 def test_a_holder_whose_file_was_replaced_is_told_by_whom(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as first:
         (tmp_path / "manifests" / "dev.lock").unlink()
         with store.lock("dev", SAM) as second:
-            second.check()
+            second.ensure_held()
             with pytest.raises(LockHeld) as refused:
-                first.check()
+                first.ensure_held()
     assert refused.value.evidence == str(SAM)
 
 
@@ -109,7 +109,7 @@ def test_a_killed_holder_frees_it_at_once_even_while_its_children_live(store: Lo
         holder.wait()
         try:
             with store.lock("dev", SAM) as lease:
-                lease.check()
+                lease.ensure_held()
             os.kill(child, 0)
         finally:
             os.kill(child, signal.SIGKILL)
@@ -152,7 +152,7 @@ def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: 
     clock, told = FakeClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     with store.lock("dev", SAM) as lease:
-        clock.each_wait = lambda: lease.enter("removing") if clock.time == 1_010 else None
+        clock.each_wait = lambda: lease.set_phase("removing") if clock.time == 1_010 else None
         with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, tell=told.append):
             pytest.fail("two hold the lock")
         assert clock.time == pytest.approx(1_050.1)
@@ -168,7 +168,7 @@ def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: 
 def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store: LocalStore) -> None:
     with store.lock("dev", DANA) as lease:
         with no_room():
-            lease.enter("removing")
-        lease.check()
+            lease.set_phase("removing")
+        lease.ensure_held()
         with pytest.raises(LockHeld), store.lock("dev", SAM):
             pytest.fail("two hold the lock")

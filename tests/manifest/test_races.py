@@ -18,7 +18,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.errors import LockHeld
 from tapctl.manifest.history import versions
-from tapctl.manifest.lease import Terms
+from tapctl.manifest.lease import LeaseTiming
 from tests.manifest.contender import COUNTER, LATE, LEASE, read, rounds, store
 from tests.manifest.examples import SAM, entry, manifest
 
@@ -45,7 +45,7 @@ def contender(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def holder(terms: Terms = LEASE) -> Iterator[subprocess.Popen[str]]:
+def holder(terms: LeaseTiming = LEASE) -> Iterator[subprocess.Popen[str]]:
     with contender("hold", str(terms.lease_s), str(terms.renew_s)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -90,7 +90,7 @@ def test_a_killed_holder_keeps_others_out_for_its_lease_and_no_longer(shared: Aw
         pytest.fail("two hold the lock")
     with store(shared).lock("dev", SAM, wait_s=30) as lease:
         assert time.monotonic() - killed < LEASE.lease_s + 5
-        lease.check()
+        lease.ensure_held()
 
 
 def test_a_holder_that_lives_is_never_taken_over(shared: Aws) -> None:
@@ -113,7 +113,7 @@ def test_a_holder_that_was_stopped_and_continued_stops_and_writes_nothing(shared
             assert process.wait(30) == 5
             # At most the one call that was in flight when it was stopped.
             assert read(shared) - before in (0, 1)
-            lease.check()
+            lease.ensure_held()
     last = store(shared).read("dev")
     assert last is not None
     assert last.manifest.run == "sam's" != LATE
@@ -154,7 +154,7 @@ def test_among_processes_that_are_stopped_and_killed_at_random_no_record_is_lost
 
 @pytest.mark.soak
 def test_with_the_real_times_a_killed_holder_keeps_others_out_for_a_minute(shared: Aws) -> None:
-    real = Terms()
+    real = LeaseTiming()
     with holder(real) as process:
         time.sleep(25)
         process.kill()

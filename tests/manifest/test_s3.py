@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.errors import AwsLost, LockHeld, ManifestError, Refused, StoreFailed, TapctlError
+from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused, StoreFailed, TapctlError
 from tapctl.manifest.entry import dump
 from tapctl.manifest.store import Store, open_store
 from tests.manifest.examples import entry, manifest
@@ -176,7 +176,7 @@ def test_a_denied_read_says_what_to_allow(store: Store, script: S3Script, operat
 def test_a_read_without_an_answer_is_no_empty_state(store: Store, script: S3Script, step: object) -> None:
     assert callable(step)
     script.then("GetObject", *[step] * SDK_ATTEMPTS)
-    with pytest.raises(AwsLost):
+    with pytest.raises(AwsNoAnswer):
         store.read("dev")
 
 
@@ -184,7 +184,7 @@ def test_an_answer_cut_off_half_way_is_no_manifest(store: Store, script: S3Scrip
     script.then("GetObject", answer(200, dump(manifest())[:40], length=1000))
     with pytest.raises(TapctlError) as refused:
         store.read("dev")
-    assert isinstance(refused.value, AwsLost)
+    assert isinstance(refused.value, AwsNoAnswer)
 
 
 def test_steps_not_taken_go_to_the_embedded_aws(store: Store, script: S3Script) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.errors import AwsLost, LockHeld, ManifestError, Refused
+from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused
 from tapctl.manifest.entry import MOMENT
 from tapctl.manifest.store import Store, open_store
 from tests.manifest.examples import DANA, SAM
@@ -34,7 +34,7 @@ def test_one_holds_it_and_the_other_is_told_who_until_when_and_how_to_wait(store
     with store.lock("dev", DANA) as lease:
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
             pytest.fail("two hold the lock")
-        lease.check()
+        lease.ensure_held()
     who, until = str(refused.value.evidence).split("\n")
     assert who == f"s3://records/team/dev.lock: {DANA}"
     told = re.fullmatch(f"lock {lease.id}; if its run has died, it is free at (.*)", until)
@@ -78,19 +78,19 @@ def test_a_lock_that_nobody_can_read_is_still_held(store: Store, aws: Aws) -> No
 def test_a_lock_taken_without_an_answer_is_ours(store: Store, aws: Aws, script: S3Script, attempts: int) -> None:
     script.then("PutObject", lose_answer, *[lose] * (attempts - 1))
     with store.lock("dev", DANA) as lease:
-        lease.check()
+        lease.ensure_held()
     assert there(aws) == []
 
 
 def test_a_lock_given_back_right_then_is_asked_for_again(store: Store, aws: Aws, script: S3Script) -> None:
     script.then("PutObject", refuse(412, "PreconditionFailed"), refuse(409, "ConditionalRequestConflict"))
     with store.lock("dev", DANA) as lease:
-        lease.check()
+        lease.ensure_held()
 
 
 def test_without_any_answer_nothing_is_locked(store: Store, script: S3Script) -> None:
     script.then("PutObject", *[lose] * (4 * SDK_ATTEMPTS))
-    with pytest.raises(AwsLost), store.lock("dev", DANA):
+    with pytest.raises(AwsNoAnswer), store.lock("dev", DANA):
         pytest.fail("nothing is locked")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.errors import UsageError
-from tapctl.manifest.store import Lock, open_store
+from tapctl.manifest.store import LockInfo, open_store
 from tests.manifest.examples import DANA
 
 
@@ -57,11 +57,11 @@ def test_a_folder_needs_no_aws_library(tmp_path: Path) -> None:
 
 
 def test_a_lock_reads_what_it_wrote_and_nothing_else() -> None:
-    lock = Lock(id="one", holder=DANA)
+    lock = LockInfo(id="one", holder=DANA)
     text = lock.model_dump_json().encode()
-    assert Lock.told(text) == lock
-    assert Lock.told(text[:-1]) is None
-    assert Lock.told(b"") is None
+    assert LockInfo.parse(text) == lock
+    assert LockInfo.parse(text[:-1]) is None
+    assert LockInfo.parse(b"") is None
 
 
 def test_a_holder_says_who_where_what_and_since_when() -> None:

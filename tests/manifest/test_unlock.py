@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.errors import AwsLost, LockHeld, Refused, StoreFailed
+from tapctl.errors import AwsNoAnswer, LockHeld, Refused, StoreFailed
 from tapctl.manifest.history import Unlock, unlocks
-from tapctl.manifest.store import Lock
+from tapctl.manifest.store import LockInfo
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import (
@@ -28,10 +28,10 @@ ID = "the-id"
 
 
 @pytest.fixture
-def stuck(team: Team) -> Lock:
+def stuck(team: Team) -> LockInfo:
     """Dana's lock, not renewed since just now."""
-    lock = Lock(id=ID, holder=DANA, lease_s=60)
-    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.text())
+    lock = LockInfo(id=ID, holder=DANA, lease_s=60)
+    team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.encode())
     return lock
 
 
@@ -39,7 +39,7 @@ def recorded(team: Team) -> list[Unlock]:
     return unlocks(team.run(), "dev")
 
 
-def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: Lock) -> None:
+def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: LockInfo) -> None:
     assert team.run().unlock("dev", ID, SAM)
     assert team.locks() == 0
     asked, done = recorded(team)
@@ -49,7 +49,7 @@ def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: Lock)
         pass
 
 
-def test_another_lock_is_left_and_nothing_is_recorded(team: Team, stuck: Lock) -> None:
+def test_another_lock_is_left_and_nothing_is_recorded(team: Team, stuck: LockInfo) -> None:
     with pytest.raises(Refused, match="does not have the id guessed") as refused:
         team.run().unlock("dev", "guessed", SAM)
     assert refused.value.exit_code == 6
@@ -81,7 +81,7 @@ def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeClock)
                 pytest.fail("two hold the lock")
             assert f"{SAM}, takes the lock {lease.id} away" in str(refused.value.evidence)
             with pytest.raises(LockHeld) as stopped:
-                lease.check()
+                lease.ensure_held()
             assert stopped.value.exit_code == 5
 
         clock.each_wait = just_before_it_is_free
@@ -91,7 +91,7 @@ def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeClock)
     assert told == [f"taken away from {DANA}; it is free in 60 s, when that run cannot go on any more"]
 
 
-def test_one_that_is_long_dead_is_free_at_once(team: Team, stuck: Lock, script: S3Script, clock: FakeClock) -> None:
+def test_one_that_is_long_dead_is_free_at_once(team: Team, stuck: LockInfo, script: S3Script, clock: FakeClock) -> None:
     told: list[str] = []
     script.then("GetObject", stamped(**stamps(61)))
     assert team.run(team.aws).unlock("dev", ID, SAM, told.append)
@@ -103,7 +103,7 @@ def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
 ) -> None:
     def renew() -> None:
         clock.time += 40
-        lease.check()
+        lease.ensure_held()
 
     with team.run().lock("dev", DANA) as lease:
         script.then("PutObject", through, meanwhile(renew))
@@ -111,30 +111,30 @@ def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
         assert team.locks() == 0
 
 
-def test_one_that_is_given_back_right_then_was_not_taken_away(team: Team, stuck: Lock, script: S3Script) -> None:
+def test_one_that_is_given_back_right_then_was_not_taken_away(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", through, meanwhile(lambda: team.run().unlock("dev", ID, DANA)))
     assert not team.run(team.aws).unlock("dev", ID, SAM)
     assert [(one.by.who, one.done) for one in recorded(team) if one.done] == [("dana", True)]
 
 
-def test_one_that_is_another_right_then_is_left(team: Team, stuck: Lock, script: S3Script) -> None:
-    other = Lock(id="other", holder=SAM, lease_s=60)
+def test_one_that_is_another_right_then_is_left(team: Team, stuck: LockInfo, script: S3Script) -> None:
+    other = LockInfo(id="other", holder=SAM, lease_s=60)
     somebody = Aws(team.aws.target).s3
-    take = partial(somebody.put_object, Bucket="records", Key=KEY, Body=other.text())
+    take = partial(somebody.put_object, Bucket="records", Key=KEY, Body=other.encode())
     script.then("PutObject", through, meanwhile(take))
     with pytest.raises(Refused):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == other
 
 
-def test_a_lost_answer_is_looked_after(team: Team, stuck: Lock, script: S3Script) -> None:
+def test_a_lost_answer_is_looked_after(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", lose_answer, through, lose_answer)
     assert team.run(team.aws).unlock("dev", ID, SAM)
     assert team.locks() == 0
     assert [one.done for one in recorded(team)] == [False, True]
 
 
-def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: Lock, script: S3Script) -> None:
+def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", refuse(403, "AccessDenied"))
     with pytest.raises(StoreFailed, match="history/dev/unlock-") as refused:
         team.run(team.aws).unlock("dev", ID, SAM)
@@ -151,7 +151,7 @@ def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: Lock, script: S3
     ],
 )
 def test_what_could_not_be_done_is_recorded_as_asked_alone(
-    team: Team, stuck: Lock, script: S3Script, steps: list[Step], error: type[Exception]
+    team: Team, stuck: LockInfo, script: S3Script, steps: list[Step], error: type[Exception]
 ) -> None:
     script.then("PutObject", through, *steps)
     with pytest.raises(error):
@@ -160,8 +160,8 @@ def test_what_could_not_be_done_is_recorded_as_asked_alone(
     assert [one.done for one in recorded(team)] == [False]
 
 
-def test_a_look_without_an_answer_says_nothing(team: Team, stuck: Lock, script: S3Script) -> None:
+def test_a_look_without_an_answer_says_nothing(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("GetObject", *[lose] * SDK_ATTEMPTS)
-    with pytest.raises(AwsLost):
+    with pytest.raises(AwsNoAnswer):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == stuck

@@ -17,8 +17,8 @@ from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.graph import Resource
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
-from tapctl.engine.remove import Leaving, remove
-from tapctl.engine.tools import Tools
+from tapctl.engine.remove import Deletion, delete
+from tapctl.engine.tools import EngineContext
 from tapctl.manifest.entry import Entry
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
@@ -117,11 +117,11 @@ class Bench:
         self.case.foreign(self.aws, self.world)
         self.clock.seconds += 3600
 
-    def look(self, like: Spec | None) -> Observed[Any, Any] | None:
-        return self.reconciler.observe(self.aws, self.id, like)
+    def look(self, expected: Spec | None) -> Observed[Any, Any] | None:
+        return self.reconciler.observe(self.aws, self.id, expected)
 
-    def tools(self) -> Tools:
-        return Tools(self.aws, OWNER, self.diary, self.clock, lease=self._lease)
+    def context(self) -> EngineContext:
+        return EngineContext(self.aws, OWNER, self.diary, self.clock, lease=self._lease)
 
     def _lease(self) -> None:
         if self.steps == self.die_at:
@@ -132,14 +132,14 @@ class Bench:
         out = self.reconciler.outputs(**dict.fromkeys(self.reconciler.outputs.model_fields, ""))
         resource: Resource[Any, Any] = Resource(self.reconciler, self.id, want, frozenset(), out)
         change = Change(self.address, self.reconciler.type, self.id, action, impact=Impact.REPLACE)
-        return converge(Job(resource, change, self.entry), self.tools(), lambda _event: None)
+        return converge(Job(resource, change, self.entry), self.context(), lambda _event: None)
 
     def remove(self, last: Spec | None) -> Ending:
-        leaving = Leaving(self.address, self.reconciler, self.id, last, self.entry)
-        return remove(leaving, self.tools(), lambda _event: None)
+        leaving = Deletion(self.address, self.reconciler, self.id, last, self.entry)
+        return delete(leaving, self.context(), lambda _event: None)
 
     def changing_calls(self) -> int:
-        return sum(self.aws.traffic.changes.values())
+        return sum(self.aws.call_log.changes.values())
 
     def replaces(self, have: Spec, want: Spec) -> bool:
         """Whether getting from one to the other takes a replacement."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tapctl.aws import Aws
 from tapctl.engine.diff import compare
-from tapctl.engine.model import Kept, Observed, Owner, Reconciler, Spec
+from tapctl.engine.model import Observed, Owner, Reconciler, Retained, Spec
 
 OURS = Owner.ours("test")
 TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
@@ -18,10 +18,10 @@ def bring(rec: Reconciler[Any, Any], aws: Aws, id: str, want: Spec) -> Observed[
     for _ in range(_STEPS):
         seen = rec.observe(aws, id, want)
         before = changes(aws)
-        if seen is None or seen.going:
+        if seen is None or seen.deleting:
             rec.create(aws, id, want, OURS)
         else:
-            differs = compare(want, seen.spec, unread=seen.unread)
+            differs = compare(want, seen.spec, unread=seen.unreadable)
             if not differs:
                 return seen
             asked = rec.update(aws, id, seen.spec, want)
@@ -30,14 +30,14 @@ def bring(rec: Reconciler[Any, Any], aws: Aws, id: str, want: Spec) -> Observed[
     raise AssertionError(f"still different: {differs}")
 
 
-def take_away(rec: Reconciler[Any, Any], aws: Aws, id: str, last: Spec | None = None) -> Kept | None:
+def delete_until_gone(rec: Reconciler[Any, Any], aws: Aws, id: str, last: Spec | None = None) -> Retained | None:
     """Remove it, one changing call a step; why it was kept, where it was."""
     for _ in range(_STEPS):
         seen = rec.observe(aws, id, last)
         if seen is None:
             return None
-        if seen.kept is not None:
-            return seen.kept
+        if seen.retained is not None:
+            return seen.retained
         before = changes(aws)
         kept = rec.delete(aws, id, seen, last)
         if kept is not None:
@@ -49,16 +49,16 @@ def take_away(rec: Reconciler[Any, Any], aws: Aws, id: str, last: Spec | None = 
 
 def changes(aws: Aws) -> int:
     """Changing calls so far."""
-    return aws.traffic.changes.total()
+    return aws.call_log.changes.total()
 
 
 def calls(aws: Aws) -> int:
     """All calls so far."""
-    return aws.traffic.calls.total()
+    return aws.call_log.calls.total()
 
 
-def look(rec: Reconciler[Any, Any], aws: Aws, id: str, like: Spec | None = None) -> Observed[Any, Any]:
+def look(rec: Reconciler[Any, Any], aws: Aws, id: str, expected: Spec | None = None) -> Observed[Any, Any]:
     """What is seen of a thing that is there."""
-    seen = rec.observe(aws, id, like)
+    seen = rec.observe(aws, id, expected)
     assert seen is not None
     return seen

@@ -33,10 +33,10 @@ class ScriptedAws:
     def __getattr__(self, service: str) -> _Client:
         return _Client(self)
 
-    def round(self) -> ScriptedAws:
+    def memoized(self) -> ScriptedAws:
         return self
 
-    def siblings(self, type_: str, id_: str) -> tuple[str, ...]:
+    def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
         return (id_,)
 
     def read(self, call: Any, **asked: Any) -> Any:

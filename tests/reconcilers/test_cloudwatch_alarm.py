@@ -64,8 +64,8 @@ def alarm(**changes: Any) -> dict[str, Any]:
 TAGS = {"Tags": [{"Key": key, "Value": value} for key, value in {**WANT.tags, "aws:stack": "x"}.items()]}
 
 
-def look(aws: Any, like: CloudwatchAlarmSpec | None = WANT) -> Any:
-    seen = CloudwatchAlarm().observe(aws, NAME, like)
+def look(aws: Any, expected: CloudwatchAlarmSpec | None = WANT) -> Any:
+    seen = CloudwatchAlarm().observe(aws, NAME, expected)
     assert seen is not None
     return seen
 
@@ -82,10 +82,10 @@ def test_an_alarm_that_is_not_there_is_absent(aws: Aws) -> None:
 
 
 def test_it_is_made_as_wanted_by_one_call(aws: Aws) -> None:
-    before = aws.traffic.changes.total()
+    before = aws.call_log.changes.total()
     CloudwatchAlarm().create(aws, NAME, WANT, OURS)
 
-    assert aws.traffic.changes.total() == before + 1
+    assert aws.call_log.changes.total() == before + 1
     seen = look(aws)
     assert seen.spec == WANT
     assert seen.outputs.arn == ARN
@@ -96,19 +96,19 @@ def test_all_alarms_of_a_round_are_described_by_one_call_for_each_hundred(aws: A
     names = tuple(f"alarm-{index:03}" for index in range(130))
     for name in (names[0], names[129]):
         CloudwatchAlarm().create(aws, name, WANT, OURS)
-    view = aws.round({"cloudwatch-alarm": names})
+    view = aws.memoized({"cloudwatch-alarm": names})
 
     seen = {name: CloudwatchAlarm().observe(view, name, WANT) for name in names}
 
     assert [name for name, one in seen.items() if one is not None] == [names[0], names[129]]
     # Two looks of the creates' own, and two of the round.
-    assert aws.traffic.calls["cloudwatch:DescribeAlarms"] == 4
+    assert aws.call_log.calls["cloudwatch:DescribeAlarms"] == 4
 
 
 def test_a_create_never_overwrites_an_alarm_of_that_name(aws: Aws) -> None:
     theirs = with_(threshold=99.0, tags={"ManagedBy": "terraform"})
     CloudwatchAlarm().create(aws, NAME, theirs, Owner("terraform", ""))
-    view = aws.round()
+    view = aws.memoized()
     view.pages(view.cloudwatch.get_paginator("describe_alarms"), AlarmNames=[NAME])
 
     with pytest.raises(AlreadyExists):
@@ -223,10 +223,10 @@ def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
     aws = scripted({"describe_alarms": alarm(), "list_tags_for_resource": no})
 
     seen = look(aws)
-    assert seen.unread == {"tags": "cloudwatch:ListTagsForResource"}
+    assert seen.unreadable == {"tags": "cloudwatch:ListTagsForResource"}
     assert seen.spec == WANT
     assert seen.owner is None
-    assert look(aws, like=None).spec.tags == {}
+    assert look(aws, expected=None).spec.tags == {}
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFound", "ResourceNotFoundException"])
@@ -294,4 +294,4 @@ def test_only_alarms_with_both_tags_are_found(aws: Aws) -> None:
     CloudwatchAlarm().create(aws, "other", with_(tags={}), Owner.ours("prod"))
     aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
 
-    assert list(CloudwatchAlarm().find(aws, OURS)) == [NAME]
+    assert list(CloudwatchAlarm().list_owned(aws, OURS)) == [NAME]

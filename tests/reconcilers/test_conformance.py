@@ -38,7 +38,7 @@ def test_what_is_absent_is_none(bench: Bench) -> None:
     specs = bench.fresh()
     seen = bench.look(specs[0])
     # Some rules of a new group are made by AWS: there is no group without them.
-    assert seen is None or (bench.reconciler.facet and compare(specs[0], seen.spec))
+    assert seen is None or (bench.reconciler.subresource and compare(specs[0], seen.spec))
 
 
 def test_what_was_made_is_what_was_wanted_and_needs_nothing_more(bench: Bench) -> None:
@@ -84,21 +84,21 @@ def test_each_example_becomes_each_other(bench: Bench) -> None:
 
 
 def test_removed_is_gone_and_removing_it_twice_is_nothing(bench: Bench) -> None:
-    if bench.reconciler.dies_with_parent:
+    if bench.reconciler.deleted_with_parent:
         pytest.skip("it goes when its parent goes, and is never removed by itself")
     spec = bench.fresh()[0]
     bench.converge(spec)
     first = bench.remove(spec)
     assert first.result in (Result.DELETED, Result.KEPT)
     seen = bench.look(spec)
-    assert seen is None or seen.kept is not None
+    assert seen is None or seen.retained is not None
     calls = bench.changing_calls()
     assert bench.remove(spec).result is first.result
     assert bench.changing_calls() == calls
 
 
 def test_what_was_removed_can_be_made_again(bench: Bench) -> None:
-    if bench.reconciler.dies_with_parent:
+    if bench.reconciler.deleted_with_parent:
         pytest.skip("it goes when its parent goes, and is never removed by itself")
     spec = bench.fresh()[0]
     bench.converge(spec)
@@ -111,7 +111,7 @@ def test_what_was_removed_can_be_made_again(bench: Bench) -> None:
 
 def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
     if not hasattr(bench.case, "foreign"):
-        assert bench.reconciler.facet
+        assert bench.reconciler.subresource
         pytest.skip("a facet is its parent's")
     spec = bench.fresh()[0]
     bench.make_foreign()
@@ -151,5 +151,5 @@ def test_killed_before_each_step_and_run_again_it_gets_there(bench: Bench, strid
 def test_it_is_found_by_its_tags(bench: Bench) -> None:
     spec = bench.fresh()[0]
     bench.converge(spec)
-    found = list(bench.reconciler.find(bench.aws, OWNER))
-    assert found == ([] if bench.reconciler.facet else [bench.id])
+    found = list(bench.reconciler.list_owned(bench.aws, OWNER))
+    assert found == ([] if bench.reconciler.subresource else [bench.id])

@@ -31,10 +31,10 @@ TYPES = (
 class Living(Bench):
     """A bench in a world where things take their time."""
 
-    def look(self, like: Spec | None) -> Observed[Any, Any] | None:
+    def look(self, expected: Spec | None) -> Observed[Any, Any] | None:
         """Look when AWS has come to rest."""
         self.clock.seconds += 60
-        return super().look(like)
+        return super().look(expected)
 
     def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
         """When AWS has come to rest."""

@@ -11,7 +11,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapsh
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 REC, ID = case.RECONCILER, case.ID
@@ -51,21 +51,21 @@ def test_its_identity_is_known_before_there_is_an_instance(aws: Aws, want: DbClu
     assert outputs is not None
     assert outputs.resource_id.startswith("cluster-")
     assert outputs.secret_arn.startswith("arn:aws:secretsmanager:")
-    assert REC.early
+    assert REC.outputs_known_early
 
 
 def test_its_members_live_inside_it(aws: Aws) -> None:
     db_instance.prepare(aws)
     add_member(aws, 0)
     add_member(aws, 7, tags={})
-    assert look(REC, aws, ID, None).residents == {f"db-instance/{ID}-0", f"db-instance/{ID}-7"}
+    assert look(REC, aws, ID, None).members == {f"db-instance/{ID}-0", f"db-instance/{ID}-7"}
 
 
 def test_why_it_was_given_up_is_told(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "RDS cannot access the KMS key"}]})
     answer(aws.rds, "DescribeDBClusters", described(aws, Status="inaccessible-encryption-credentials"))
-    assert look(REC, aws, ID, want).failed == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
+    assert look(REC, aws, ID, want).failure == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
 
 
 def test_a_taken_name_is_looked_at_again(aws: Aws, want: DbClusterSpec) -> None:
@@ -184,8 +184,10 @@ def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, w
     answer(aws.rds, "DescribeDBClusters", described(aws, Status="stopped"))
     seen = look(REC, aws, ID, want)
     start = f"start it first: aws rds start-db-cluster --db-cluster-identifier {ID} --region us-east-1"
-    assert str(seen.failed).startswith(f"stopped: {start}")
-    assert str(REC.refuses(seen)).startswith(f"it is stopped: RDS deletes no member of a stopped cluster; {start}")
+    assert str(seen.failure).startswith(f"stopped: {start}")
+    assert str(REC.deletion_blocker(seen)).startswith(
+        f"it is stopped: RDS deletes no member of a stopped cluster; {start}"
+    )
     for operation in ("ModifyDBCluster", "DeleteDBCluster"):
         refuse(aws.rds, operation, "InvalidDBClusterStateFault", f"DbCluster {ID} is in stopped state")
     with pytest.raises(AwsRefused) as caught:
@@ -198,8 +200,8 @@ def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, w
 
 def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
-    assert REC.refuses(bring(REC, aws, ID, protected)) == "its deletion protection is on"
-    assert REC.refuses(bring(REC, aws, ID, want)) is None
+    assert REC.deletion_blocker(bring(REC, aws, ID, protected)) == "its deletion protection is on"
+    assert REC.deletion_blocker(bring(REC, aws, ID, want)) is None
 
 
 @pytest.mark.parametrize(
@@ -220,18 +222,18 @@ def test_a_final_snapshot_is_due_unless_every_word_there_is_says_no(
     recorded = None if last is None else with_tags(want, last)
     assert final_snapshot_due(with_tags(want, live), recorded) == due
     bring(REC, aws, ID, with_tags(want, live))
-    take_away(REC, aws, ID, recorded)
+    delete_until_gone(REC, aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 
 
 def test_the_final_snapshot_bears_the_clusters_identity_and_tags(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     expected = final_name(aws)
-    take_away(REC, aws, ID, want)
+    delete_until_gone(REC, aws, ID, want)
     ((name, snapshot),) = snapshots(aws).items()
     assert name == expected
     assert {tag["Key"]: tag["Value"] for tag in snapshot["TagList"]} == want.tags
-    assert REC.lingers(aws, ID, want) is None
+    assert REC.remaining_after_delete(aws, ID, want) is None
 
 
 def test_a_snapshot_of_a_removal_that_did_not_end_is_not_the_final_one(aws: Aws, want: DbClusterSpec) -> None:
@@ -239,7 +241,7 @@ def test_a_snapshot_of_a_removal_that_did_not_end_is_not_the_final_one(aws: Aws,
     name = final_name(aws)
     for taken in (name, f"{name}-2", f"{ID}-final-of-another-cluster"):
         aws.rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=taken, DBClusterIdentifier=ID)
-    take_away(REC, aws, ID, want)
+    delete_until_gone(REC, aws, ID, want)
     assert f"{name}-3" in snapshots(aws)
 
 
@@ -259,7 +261,7 @@ def test_it_goes_once_every_member_is_going(aws: Aws) -> None:
         REC.delete(aws, ID, seen, None)
     assert caught.value.patience is Patience.LONG
     aws.rds.delete_db_instance(DBInstanceIdentifier=member)
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
 
 
 def test_members_that_somebody_added_are_named_and_not_waited_for_long(aws: Aws) -> None:
@@ -281,7 +283,7 @@ def test_members_that_somebody_added_are_named_and_not_waited_for_long(aws: Aws)
 @pytest.mark.parametrize("tags", [DUE, NOT_DUE])
 def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: dict[str, str]) -> None:
     seen = bring(REC, aws, ID, with_tags(want, tags))
-    take_away(REC, aws, ID, want)
+    delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
 
 
@@ -292,4 +294,4 @@ def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:
         ResourceName="arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-other",
         Tags=[{"Key": "EnvironmentSuffix", "Value": "other"}],
     )
-    assert list(DbCluster().find(aws, OURS)) == [ID]
+    assert list(DbCluster().list_owned(aws, OURS)) == [ID]

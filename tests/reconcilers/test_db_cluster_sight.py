@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed, Owner, Pending
-from tapctl.reconcilers.db_cluster_sight import DbClusterOutputs, DbClusterSpec, is_terminal, observed
+from tapctl.reconcilers.db_cluster_sight import DbClusterOutputs, DbClusterSpec, is_terminal, observed_cluster
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1234-AbCdEf"
@@ -64,10 +64,10 @@ ANSWER: dict[str, Any] = {
 
 
 def seen(
-    like: DbClusterSpec | None = WANT, reason: str = "", without: tuple[str, ...] = (), **changes: Any
+    expected: DbClusterSpec | None = WANT, reason: str = "", without: tuple[str, ...] = (), **changes: Any
 ) -> Observed[DbClusterSpec, DbClusterOutputs]:
     told: Any = {name: value for name, value in {**ANSWER, **changes}.items() if name not in without}
-    return observed(told, like, reason)
+    return observed_cluster(told, expected, reason)
 
 
 def with_(**changes: Any) -> DbClusterSpec:
@@ -84,9 +84,9 @@ def test_every_field_is_read() -> None:
         reader_endpoint=ANSWER["ReaderEndpoint"],
         secret_arn=SECRET,
     )
-    assert (sight.settled, sight.going, sight.failed, sight.status) == (True, False, None, "available")
+    assert (sight.settled, sight.deleting, sight.failure, sight.status) == (True, False, None, "available")
     assert (sight.owner, sight.pending) == (Owner.ours("test"), {})
-    assert sight.residents == {"db-instance/db-cluster-test-0"}
+    assert sight.members == {"db-instance/db-cluster-test-0"}
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,19 @@ def test_its_outputs_are_known_when_all_of_them_are(later: str) -> None:
 @pytest.mark.parametrize("status", ["creating", "modifying", "upgrading", "backing-up", "a-new-word", "deleting"])
 def test_it_is_settled_only_when_available(status: str) -> None:
     sight = seen(Status=status)
-    assert (sight.settled, sight.failed, sight.status) == (False, None, status)
-    assert sight.going == (status == "deleting")
+    assert (sight.settled, sight.failure, sight.status) == (False, None, status)
+    assert sight.deleting == (status == "deleting")
 
 
 @pytest.mark.parametrize("status", ["failed", "inaccessible-encryption-credentials", "stopped"])
 def test_what_ends_in_a_terminal_state_has_failed(status: str) -> None:
     told: Any = {**ANSWER, "Status": status}
     assert is_terminal(told)
-    assert observed(told, WANT, "").failed == status
-    assert observed(told, WANT, "RDS cannot access the KMS key").failed == f"{status}: RDS cannot access the KMS key"
+    assert observed_cluster(told, WANT, "").failure == status
+    assert (
+        observed_cluster(told, WANT, "RDS cannot access the KMS key").failure
+        == f"{status}: RDS cannot access the KMS key"
+    )
 
 
 def test_a_security_group_on_its_way_counts_as_it_will_be_and_unsettles() -> None:

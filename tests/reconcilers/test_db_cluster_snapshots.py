@@ -25,18 +25,18 @@ def snapshot(name: str, status: str, cluster: datetime, taken: datetime | None =
     return {"DBClusterSnapshotIdentifier": name, "Status": status, "ClusterCreateTime": cluster, **own, **more}
 
 
-def lingers(aws: Aws, last: DbClusterSpec, *snapshots: dict[str, Any]) -> str | None:
+def remaining_after_delete(aws: Aws, last: DbClusterSpec, *snapshots: dict[str, Any]) -> str | None:
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": list(snapshots)}, times=1)
-    return REC.lingers(aws, ID, last)
+    return REC.remaining_after_delete(aws, ID, last)
 
 
 def test_one_that_is_being_taken_is_waited_for(aws: Aws) -> None:
     mine = snapshot(f"{ID}-final-x", "creating", NEW, PercentProgress=40)
     other = snapshot("of-somebody-else", "creating", NEW)
     for last in (DUE, NOT_DUE):
-        assert lingers(aws, last, other, mine) == f"the final snapshot {ID}-final-x is creating (40 %)"
-    assert lingers(aws, DUE, other) is None
-    assert lingers(aws, DUE, {**mine, "Status": "available"}) is None
+        assert remaining_after_delete(aws, last, other, mine) == f"the final snapshot {ID}-final-x is creating (40 %)"
+    assert remaining_after_delete(aws, DUE, other) is None
+    assert remaining_after_delete(aws, DUE, {**mine, "Status": "available"}) is None
 
 
 def test_the_newest_one_has_failed_where_one_was_due(aws: Aws) -> None:
@@ -44,16 +44,19 @@ def test_the_newest_one_has_failed_where_one_was_due(aws: Aws) -> None:
     before = snapshot(f"{ID}-final-x", "available", NEW, NEW)
     failed = snapshot(f"{ID}-final-x-2", "failed", NEW)
     with pytest.raises(NotConverged, match=f"{ID}-final-x-2 has failed"):
-        lingers(aws, DUE, before, failed)
+        remaining_after_delete(aws, DUE, before, failed)
 
 
 def test_one_of_an_earlier_cluster_that_failed_is_no_affair_of_this_one(aws: Aws) -> None:
     failed = snapshot(f"{ID}-final-x", "failed", OLD)
-    assert lingers(aws, DUE, snapshot(f"{ID}-final-y", "available", NEW, NEW), failed) is None
-    assert lingers(aws, NOT_DUE, failed) is None
+    assert remaining_after_delete(aws, DUE, snapshot(f"{ID}-final-y", "available", NEW, NEW), failed) is None
+    assert remaining_after_delete(aws, NOT_DUE, failed) is None
 
 
 def test_one_of_a_suffix_that_only_begins_like_ours_is_no_affair_of_this_one(aws: Aws) -> None:
     theirs = snapshot(f"{ID}-final-1-final-abc", "creating", NEW, PercentProgress=40)
-    assert lingers(aws, NOT_DUE, theirs) is None
-    assert lingers(aws, NOT_DUE, snapshot(f"{ID}-final-abc-2", "creating", NEW, PercentProgress=40)) is not None
+    assert remaining_after_delete(aws, NOT_DUE, theirs) is None
+    assert (
+        remaining_after_delete(aws, NOT_DUE, snapshot(f"{ID}-final-abc-2", "creating", NEW, PercentProgress=40))
+        is not None
+    )

@@ -11,7 +11,7 @@ from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_cluster
 from tests.reconcilers.cases import db_instance as case
 from tests.reconcilers.clusters import CLUSTER, add_member, described, instance
-from tests.reconcilers.driving import OURS, TAGS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, TAGS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 REC, ID = case.RECONCILER, case.ID
@@ -32,7 +32,7 @@ def with_(**changes: Any) -> DbInstanceSpec:
 def test_all_members_of_a_round_are_seen_in_two_calls(aws: Aws) -> None:
     names = [add_member(aws, number) for number in range(3)]
     before = calls(aws)
-    view = aws.round({"db-instance": tuple(names)})
+    view = aws.memoized({"db-instance": tuple(names)})
     assert [look(REC, view, name).spec.cluster for name in names] == [CLUSTER] * 3
     db_cluster.RECONCILER.observe(view, CLUSTER, None)
     assert calls(aws) - before == 2
@@ -77,7 +77,7 @@ def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_
 def test_one_that_is_missing_hides_no_other(aws: Aws) -> None:
     add_member(aws, 0)
     refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", "DBInstance x not found", Value="db-cluster-test-1")
-    view = aws.round({"db-instance": (ID, f"{CLUSTER}-1")})
+    view = aws.memoized({"db-instance": (ID, f"{CLUSTER}-1")})
     assert look(REC, view, ID).spec.cluster == CLUSTER
     assert REC.observe(view, f"{CLUSTER}-1", None) is None
 
@@ -128,9 +128,9 @@ def test_what_rds_does_not_tell_yet_is_empty(aws: Aws) -> None:
 @pytest.mark.usefixtures("world")
 def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
-    assert look(REC, aws, ID, WANT).removal is Impact.NONE, "there is no other"
+    assert look(REC, aws, ID, WANT).removal_impact is Impact.NONE, "there is no other"
     add_member(aws, 1)
-    costs = {name: look(REC, aws, name, WANT).removal for name in (ID, f"{CLUSTER}-1")}
+    costs = {name: look(REC, aws, name, WANT).removal_impact for name in (ID, f"{CLUSTER}-1")}
     assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
 
 
@@ -167,7 +167,13 @@ def test_its_state_is_told(aws: Aws, status: str, settled: bool, going: bool, fa
     answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "no free address"}]})
     answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=status))
     seen = look(REC, aws, ID, WANT)
-    assert (seen.settled, seen.going, seen.failed, seen.stuck, seen.status) == (settled, going, failed, None, status)
+    assert (seen.settled, seen.deleting, seen.failure, seen.update_failure, seen.status) == (
+        settled,
+        going,
+        failed,
+        None,
+        status,
+    )
 
 
 @pytest.mark.usefixtures("world")
@@ -175,7 +181,7 @@ def test_a_state_without_an_event_is_its_own_reason(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     answer(aws.rds, "DescribeEvents", {"Events": []})
     answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus="failed"))
-    assert look(REC, aws, ID, WANT).failed == "failed"
+    assert look(REC, aws, ID, WANT).failure == "failed"
 
 
 START = f"start it first: aws rds start-db-cluster --db-cluster-identifier {CLUSTER} --region us-east-1"
@@ -198,8 +204,8 @@ def test_a_stopped_one_comes_back_by_nobody_but_who_starts_its_cluster(aws: Aws)
     answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus="stopped"))
     seen = look(REC, aws, ID, WANT)
     # It is not to be replaced for that.
-    assert (seen.settled, seen.failed) == (False, None)
-    assert str(seen.stuck).startswith(f"it is stopped; {START}")
+    assert (seen.settled, seen.failure) == (False, None)
+    assert str(seen.update_failure).startswith(f"it is stopped; {START}")
 
 
 @pytest.mark.usefixtures("world")
@@ -253,7 +259,7 @@ def test_a_change_that_aws_refuses_is_refused(aws: Aws) -> None:
 @pytest.mark.usefixtures("world")
 def test_it_goes_without_a_snapshot_and_only_once(aws: Aws) -> None:
     seen = bring(REC, aws, ID, WANT)
-    take_away(REC, aws, ID, WANT)
+    delete_until_gone(REC, aws, ID, WANT)
     assert aws.rds.describe_db_snapshots()["DBSnapshots"] == []
     REC.delete(aws, ID, seen, None)
     refuse(aws.rds, "DeleteDBInstance", "InvalidDBInstanceState", "Instance x is already being deleted.")
@@ -284,4 +290,4 @@ def test_a_busy_one_is_waited_for(aws: Aws) -> None:
 def test_only_ours_are_found(aws: Aws) -> None:
     add_member(aws, 0)
     add_member(aws, 7, tags={"ManagedBy": "terraform"})
-    assert list(DbInstance().find(aws, OURS)) == [ID]
+    assert list(DbInstance().list_owned(aws, OURS)) == [ID]

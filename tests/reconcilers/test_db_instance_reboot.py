@@ -43,20 +43,20 @@ def test_the_writer_waits_for_the_readers_and_they_for_nobody(rebooting: Aws) ->
         with pytest.raises(
             NotYet, match=f"{first} writes and is rebooted last: {CLUSTER}-. waits for its own"
         ) as answer:
-            DbInstance().restart(rebooting, first, WANT)
+            DbInstance().reboot(rebooting, first, WANT)
         assert answer.value.patience is Patience.LONG
         before = changes(rebooting)
-        DbInstance().restart(rebooting, reader, WANT)
+        DbInstance().reboot(rebooting, reader, WANT)
         assert changes(rebooting) == before + 1
         assert not pending(rebooting, reader)
-    DbInstance().restart(rebooting, first, WANT)
+    DbInstance().reboot(rebooting, first, WANT)
     assert not any(pending(rebooting, one) for one in MEMBERS)
     assert writer(rebooting) == first
 
 
 def test_only_those_that_stay_are_waited_for(rebooting: Aws) -> None:
     first = writer(rebooting)
-    DbInstance(staying={first}).restart(rebooting, first, WANT)
+    DbInstance(staying={first}).reboot(rebooting, first, WANT)
     assert not pending(rebooting, first)
 
 
@@ -64,12 +64,12 @@ def test_a_refusal_that_passes_is_asked_again_and_any_other_is_told(rebooting: A
     refuse(rebooting.rds, "RebootDBInstance", "InvalidDBInstanceState", "Instance is not in available state", times=1)
     reader = next(one for one in MEMBERS if one != writer(rebooting))
     with pytest.raises(NotYet):
-        DbInstance().restart(rebooting, reader, WANT)
+        DbInstance().reboot(rebooting, reader, WANT)
     refuse(rebooting.rds, "RebootDBInstance", "AccessDenied", times=1)
     with pytest.raises(AwsRefused):
-        DbInstance().restart(rebooting, reader, WANT)
+        DbInstance().reboot(rebooting, reader, WANT)
 
 
 def test_a_cluster_that_does_not_show_has_no_writer_to_wait(rebooting: Aws) -> None:
     refuse(rebooting.rds, "DescribeDBClusters", "DBClusterNotFoundFault")
-    DbInstance().restart(rebooting, MEMBERS[1], WANT)
+    DbInstance().reboot(rebooting, MEMBERS[1], WANT)

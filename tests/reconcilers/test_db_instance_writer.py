@@ -91,7 +91,7 @@ def test_a_member_that_somebody_added_is_neither_waited_for_nor_made_the_writer(
     add_member(aws, 7, tags={})
     assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
     # AWS itself may hand over while it restarts.
-    assert aws.traffic.calls["rds:FailoverDBCluster"] == 0
+    assert aws.call_log.calls["rds:FailoverDBCluster"] == 0
 
 
 def test_a_failover_that_is_not_possible_yet_is_asked_again(aws: Aws) -> None:
@@ -119,7 +119,7 @@ def test_a_writer_waits_for_none_that_aws_gave_up_on_and_hands_over_to_none(aws:
     first = add_member(aws, 0)
     others(aws, (f"{CLUSTER}-1", {"DBInstanceStatus": status}))
     assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
-    assert aws.traffic.calls["rds:FailoverDBCluster"] == 0
+    assert aws.call_log.calls["rds:FailoverDBCluster"] == 0
 
 
 @pytest.mark.parametrize(

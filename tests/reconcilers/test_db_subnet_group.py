@@ -5,7 +5,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tests.reconcilers.cases import db_subnet_group as case
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 REC, ID = case.RECONCILER, case.ID
@@ -48,7 +48,7 @@ def test_tags_that_may_not_be_read_are_unread(aws: Aws, world: dict[str, str]) -
     bring(REC, aws, ID, want)
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     seen = look(REC, aws, ID, want)
-    assert seen.unread == {"tags": "rds:ListTagsForResource"}
+    assert seen.unreadable == {"tags": "rds:ListTagsForResource"}
     assert (seen.spec, seen.owner) == (want, None)
     assert look(REC, aws, ID).spec.tags == {}
 
@@ -101,7 +101,7 @@ def test_a_group_in_use_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
     assert caught.value.patience is Patience.LONG
     aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
     seen = look(REC, aws, ID)
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
     REC.delete(aws, ID, seen, None)
 
 
@@ -118,4 +118,4 @@ def test_only_ours_are_found(aws: Aws, world: dict[str, str]) -> None:
     aws.rds.create_db_subnet_group(
         DBSubnetGroupName="theirs", DBSubnetGroupDescription="d", SubnetIds=sorted(want.subnet_ids)
     )
-    assert list(REC.find(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID]

@@ -10,7 +10,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.policy import allow, policy
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tests.reconcilers.cases import iam_role as case
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
 
 REC, ID = IamRole(), case.ID
@@ -109,9 +109,9 @@ def test_a_denied_read_leaves_its_field_unknown(aws: Aws, operation: str, field:
 
     seen = look(REC, aws, ID, WANT)
 
-    assert dict(seen.unread) == {field: f"iam:{operation}"}
+    assert dict(seen.unreadable) == {field: f"iam:{operation}"}
     assert seen.spec == WANT
-    assert dict(look(REC, aws, ID).unread) == dict(seen.unread)
+    assert dict(look(REC, aws, ID).unreadable) == dict(seen.unreadable)
 
 
 @pytest.mark.parametrize("operation", ["GetRole", "ListAttachedRolePolicies", "GetRolePolicy"])
@@ -238,7 +238,7 @@ def test_a_role_goes_with_all_that_is_attached_to_it(aws: Aws) -> None:
     arn = admin(aws)
     seen = bring(REC, aws, ID, having(attached=frozenset({arn}), inline={"policy": LOGS, "other": TRACES}))
 
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
     REC.delete(aws, ID, seen, None)
 
     assert REC.observe(aws, ID, WANT) is None
@@ -282,8 +282,8 @@ def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> N
         iam: Any = aws.iam
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ADMIN), Tags=tags)
 
-    assert list(REC.find(aws, OURS)) == [ID]
-    assert aws.traffic.calls["iam:ListRoleTags"] == 2
+    assert list(REC.list_owned(aws, OURS)) == [ID]
+    assert aws.call_log.calls["iam:ListRoleTags"] == 2
 
 
 @pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", False)])
@@ -292,7 +292,7 @@ def test_the_sweep_passes_over_a_role_that_goes_and_over_nothing_else(aws: Aws, 
     refuse(aws.iam, "ListRoleTags", code)
 
     if passed:
-        assert list(REC.find(aws, OURS)) == []
+        assert list(REC.list_owned(aws, OURS)) == []
     else:
         with pytest.raises(AwsRefused):
-            list(REC.find(aws, OURS))
+            list(REC.list_owned(aws, OURS))

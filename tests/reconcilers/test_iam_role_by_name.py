@@ -8,7 +8,7 @@ from tapctl.aws import Aws
 from tapctl.policy import allow, policy
 from tapctl.reconcilers.iam_role import IamRole
 from tests.reconcilers.cases import iam_role as case
-from tests.reconcilers.driving import bring, look, take_away
+from tests.reconcilers.driving import bring, delete_until_gone, look
 from tests.reconcilers.scripted import refuse
 from tests.reconcilers.test_iam_role import WANT, having
 
@@ -23,19 +23,19 @@ def unlisted(aws: Aws) -> Aws:
 
 def test_a_role_is_made_with_its_policy(unlisted: Aws) -> None:
     seen = bring(REC, unlisted, ID, WANT)
-    assert unlisted.traffic.changes["iam:PutRolePolicy"] == 1
+    assert unlisted.call_log.changes["iam:PutRolePolicy"] == 1
     # There may be others.
-    assert (seen.spec, dict(seen.unread)) == (WANT, {"inline": "iam:ListRolePolicies"})
+    assert (seen.spec, dict(seen.unreadable)) == (WANT, {"inline": "iam:ListRolePolicies"})
 
 
 def test_a_policy_that_is_missing_or_differs_is_no_unknown(unlisted: Aws) -> None:
     bring(REC, unlisted, ID, WANT)
     more = WANT.model_copy(update={"inline": {"policy": policy(allow("Traces", ["xray:PutTraceSegments"], ["*"]))}})
     seen = look(REC, unlisted, ID, more)
-    assert (seen.spec.inline, dict(seen.unread)) == (WANT.inline, {})
+    assert (seen.spec.inline, dict(seen.unreadable)) == (WANT.inline, {})
     unlisted.iam.delete_role_policy(RoleName=ID, PolicyName="policy")
     seen = look(REC, unlisted, ID, WANT)
-    assert (dict(seen.spec.inline), dict(seen.unread)) == ({}, {})
+    assert (dict(seen.spec.inline), dict(seen.unreadable)) == ({}, {})
 
 
 def test_what_is_promised_in_a_policy_may_be_anything_and_the_rest_may_not(unlisted: Aws) -> None:
@@ -44,11 +44,11 @@ def test_what_is_promised_in_a_policy_may_be_anything_and_the_rest_may_not(unlis
     bring(REC, unlisted, ID, having(inline={"policy": policy(allow("Read", read, [secret]))}))
 
     planned = having(inline={"policy": policy(allow("Read", read, ["⟦db-cluster/c.secret_arn⟧"]))})
-    assert dict(look(REC, unlisted, ID, planned).unread) == {"inline": "iam:ListRolePolicies"}
+    assert dict(look(REC, unlisted, ID, planned).unreadable) == {"inline": "iam:ListRolePolicies"}
     other = having(inline={"policy": policy(allow("Write", read, ["⟦db-cluster/c.secret_arn⟧"]))})
-    assert dict(look(REC, unlisted, ID, other).unread) == {}
+    assert dict(look(REC, unlisted, ID, other).unreadable) == {}
 
 
 def test_its_recorded_policy_is_removed_with_it(unlisted: Aws) -> None:
     bring(REC, unlisted, ID, WANT)
-    assert take_away(REC, unlisted, ID, WANT) is None
+    assert delete_until_gone(REC, unlisted, ID, WANT) is None

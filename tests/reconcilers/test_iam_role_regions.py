@@ -36,15 +36,15 @@ def test_a_role_of_another_region_is_somebody_elses_whether_it_is_recorded_or_no
 
     assert seen.outputs is not None
     for recorded in (None, seen.outputs.model_dump()):
-        assert not is_ours(seen, OURS, recorded=recorded, made_by_aws=False)
+        assert not is_ours(seen, OURS, recorded=recorded, created_by_aws=False)
     assert seen.owner is not None
     assert seen.owner.managed_by == "tapctl, for us-east-1"
 
 
 def test_each_region_finds_its_own_role(aws: Aws, elsewhere: Aws) -> None:
     bring(REC, aws, ID, of("us-east-1"))
-    assert list(REC.find(aws, OURS)) == [ID]
-    assert list(REC.find(elsewhere, OURS)) == []
+    assert list(REC.list_owned(aws, OURS)) == [ID]
+    assert list(REC.list_owned(elsewhere, OURS)) == []
 
 
 def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
@@ -53,7 +53,7 @@ def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
 
     seen = look(REC, aws, ID, of("us-east-1"))
 
-    assert is_ours(seen, OURS, recorded=None, made_by_aws=False)
+    assert is_ours(seen, OURS, recorded=None, created_by_aws=False)
     assert compare(of("us-east-1"), seen.spec) == ("tags",)
-    assert list(REC.find(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID]
     assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.policy import PolicyDocument
 from tapctl.reconcilers.kms_key import KmsKeySpec
-from tests.reconcilers.driving import OURS, bring, look, take_away
+from tests.reconcilers.driving import OURS, bring, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, SECOND, STILL, make, ready, state
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
@@ -39,9 +39,9 @@ def test_a_denied_read_leaves_its_fields_unknown(
 
     seen = look(REC, aws, ID, FIRST)
 
-    assert dict(seen.unread) == dict.fromkeys(fields, action)
+    assert dict(seen.unreadable) == dict.fromkeys(fields, action)
     assert seen.spec == FIRST
-    assert dict(look(REC, aws, ID).unread) == dict(seen.unread)
+    assert dict(look(REC, aws, ID).unreadable) == dict(seen.unreadable)
 
 
 @pytest.mark.parametrize("operation", ["GetKeyPolicy", "ListResourceTags"])
@@ -157,7 +157,7 @@ def test_a_policy_that_is_wrong_is_an_error_at_once(aws: Aws) -> None:
 
 
 def test_a_new_principal_is_waited_for_when_the_key_is_made(aws: Aws) -> None:
-    refuse(aws.kms_once, "CreateKey", "MalformedPolicyDocumentException", "one or more invalid principals")
+    refuse(aws.kms_without_retries, "CreateKey", "MalformedPolicyDocumentException", "one or more invalid principals")
 
     with pytest.raises(NotYet):
         REC.create(aws, ID, FIRST, OURS)
@@ -201,20 +201,20 @@ def test_a_removed_key_loses_its_alias_and_waits_as_its_tag_says(aws: Aws, live:
 
     make(aws, alias=ID, **tagged(live).tags)
 
-    kept = take_away(REC, aws, ID, tagged(recorded) if recorded else None)
+    kept = delete_until_gone(REC, aws, ID, tagged(recorded) if recorded else None)
 
     until = (datetime.now(UTC) + timedelta(days=days)).date()
     assert kept is not None
     assert abs((datetime.fromisoformat(kept.until).date() - until).days) <= 1
     with pytest.raises(AwsRefused, match="NotFoundException"):
         aws.kms.describe_key(KeyId=ID)
-    assert list(REC.find(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
 def test_a_key_pending_deletion_is_brought_back_whole(aws: Aws) -> None:
     before = ready(aws)
-    take_away(REC, aws, ID, FIRST)
-    assert look(REC, aws, ID, FIRST).going
+    delete_until_gone(REC, aws, ID, FIRST)
+    assert look(REC, aws, ID, FIRST).deleting
 
     after = bring(REC, aws, ID, FIRST)
 
@@ -234,7 +234,7 @@ def test_a_strangers_key_pending_deletion_is_not_brought_back(aws: Aws) -> None:
 def test_duplicates_go_with_the_key(aws: Aws) -> None:
     keys = [make(aws, **FIRST.tags) for _ in range(2)]
 
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
 
     assert [state(aws, key_id) for key_id in keys] == ["PendingDeletion"] * 2
 
@@ -246,9 +246,9 @@ def test_a_key_whose_replicas_go_first_is_going_too(aws: Aws) -> None:
 
     seen = look(REC, aws, ID, FIRST)
 
-    assert seen.going
-    assert seen.kept is not None
-    assert "replicas" in seen.kept.until
+    assert seen.deleting
+    assert seen.retained is not None
+    assert "replicas" in seen.retained.until
 
 
 def test_a_key_that_snapshots_need_is_kept_without_a_call(aws: Aws) -> None:
@@ -264,9 +264,9 @@ def test_a_key_that_snapshots_need_is_kept_without_a_call(aws: Aws) -> None:
     ]
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": snapshots})
 
-    kept = take_away(REC, aws, ID, FIRST)
+    kept = delete_until_gone(REC, aws, ID, FIRST)
 
-    assert kept == Kept(until="its snapshots are deleted", why=f"{ID} decrypts final")
+    assert kept == Retained(until="its snapshots are deleted", why=f"{ID} decrypts final")
     assert look(REC, aws, ID, FIRST).spec == FIRST
 
 
@@ -275,7 +275,7 @@ def test_where_snapshots_cannot_be_read_the_key_stays(aws: Aws) -> None:
     refuse(aws.rds, "DescribeDBClusterSnapshots", "AccessDenied")
 
     with pytest.raises(AwsRefused):
-        take_away(REC, aws, ID, FIRST)
+        delete_until_gone(REC, aws, ID, FIRST)
     assert look(REC, aws, ID, FIRST).spec == FIRST
 
 

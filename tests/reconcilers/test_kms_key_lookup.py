@@ -7,7 +7,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Refused
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
@@ -29,7 +29,7 @@ def test_a_key_is_told_with_its_identity_and_owner(aws: Aws) -> None:
     about = aws.kms.describe_key(KeyId=ID)["KeyMetadata"]
     assert seen.outputs is not None
     assert (seen.outputs.key_id, seen.outputs.arn) == (about["KeyId"], about["Arn"])
-    assert (seen.owner, seen.status, seen.settled, seen.going) == (OURS, "Enabled", True, False)
+    assert (seen.owner, seen.status, seen.settled, seen.deleting) == (OURS, "Enabled", True, False)
 
 
 def test_a_key_that_kms_shows_half_gone_is_going(aws: Aws) -> None:
@@ -39,7 +39,7 @@ def test_a_key_that_kms_shows_half_gone_is_going(aws: Aws) -> None:
 
     seen = look(REC, aws, ID, FIRST)
 
-    assert (seen.going, seen.kept, seen.spec.rotation) == (True, None, False)
+    assert (seen.deleting, seen.retained, seen.spec.rotation) == (True, None, False)
 
 
 def test_a_key_made_before_its_alias_is_found_by_its_tags(aws: Aws) -> None:
@@ -56,7 +56,7 @@ def test_a_name_tag_may_leave_the_alias_prefix_out(aws: Aws) -> None:
     make(aws, **{**FIRST.tags, "Name": "db-key-test"})
 
     assert look(REC, aws, ID, FIRST).owner == OURS
-    assert list(REC.find(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
 def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_without_alias(aws: Aws) -> None:
@@ -71,7 +71,7 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
 
     assert seen.outputs is not None
     assert seen.outputs.key_id == key_id
-    assert list(REC.find(aws, OURS)) == [ID]
+    assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
 def test_where_the_tags_of_our_own_key_are_denied_nothing_is_taken_for_absent(aws: Aws) -> None:
@@ -80,9 +80,9 @@ def test_where_the_tags_of_our_own_key_are_denied_nothing_is_taken_for_absent(aw
 
     with pytest.raises(AwsRefused) as raised:
         REC.observe(aws, ID, FIRST)
-    assert raised.value.action == "kms:ListResourceTags"
+    assert raised.value.iam_action == "kms:ListResourceTags"
     with pytest.raises(AwsRefused):
-        list(REC.find(aws, OURS))
+        list(REC.list_owned(aws, OURS))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_the_tagging_api_still_tells_of_a_key_that_is_gone_is_passed_over(a
     answer(aws.tagging, "GetResources", {"ResourceTagMappingList": [gone]})
 
     assert REC.observe(aws, ID, FIRST) is None
-    assert list(REC.find(aws, OURS)) == []
+    assert list(REC.list_owned(aws, OURS)) == []
 
 
 def test_an_alias_at_a_strangers_key_shows_the_stranger_even_where_ours_exists(aws: Aws) -> None:
@@ -188,7 +188,7 @@ def test_a_key_of_ours_without_its_name_is_found_by_any_alias_or_its_own_id(aws:
     bare = make(aws, **OURS.tags)
     make(aws, ManagedBy="tapctl", EnvironmentSuffix="other")
 
-    assert sorted(REC.find(aws, OURS)) == sorted(["alias/other", bare])
-    take_away(REC, aws, bare)
+    assert sorted(REC.list_owned(aws, OURS)) == sorted(["alias/other", bare])
+    delete_until_gone(REC, aws, bare)
 
     assert (state(aws, bare), state(aws, named)) == ("PendingDeletion", "Enabled")

@@ -21,8 +21,8 @@ def with_(**changes: Any) -> LambdaFunctionSpec:
     return WANT.model_copy(update=changes)
 
 
-def look(aws: Any, like: LambdaFunctionSpec | None = WANT) -> Any:
-    seen = LambdaFunction().observe(aws, NAME, like)
+def look(aws: Any, expected: LambdaFunctionSpec | None = WANT) -> Any:
+    seen = LambdaFunction().observe(aws, NAME, expected)
     assert seen is not None
     return seen
 
@@ -53,8 +53,8 @@ def test_a_policy_that_may_not_be_read_is_unknown() -> None:
     denied = refused("lambda:GetPolicy", "AccessDeniedException")
     aws = scripted({"get_function": answer(), "get_policy": denied})
 
-    assert look(aws).unread == {"resource_policy": "lambda:GetPolicy"}
-    assert look(aws, like=None).spec.resource_policy is None
+    assert look(aws).unreadable == {"resource_policy": "lambda:GetPolicy"}
+    assert look(aws, expected=None).spec.resource_policy is None
 
 
 @pytest.mark.parametrize("read", ["get_function", "get_policy"])
@@ -227,7 +227,7 @@ def test_one_that_is_made_anew_at_once_just_goes() -> None:
     seen = look(aws)
     aws.calls.clear()
 
-    LambdaFunction().take_away(aws, NAME, seen)
+    LambdaFunction().delete_for_replacement(aws, NAME, seen)
 
     assert aws.calls == [("delete_function", {"FunctionName": NAME})]
 
@@ -265,4 +265,4 @@ def test_only_functions_with_both_tags_are_found(aws: Aws) -> None:
     LambdaFunction(CONTENT).create(aws, "other", want.model_copy(update={"tags": {}}), Owner.ours("prod"))
     aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
 
-    assert list(LambdaFunction().find(aws, OURS)) == [NAME]
+    assert list(LambdaFunction().list_owned(aws, OURS)) == [NAME]

@@ -23,9 +23,11 @@ def bench(aws: Aws, sandbox_app: Sandbox) -> Iterator[Bench]:
 def test_nothing_is_asked_for_while_it_is_being_made_or_changed(bench: Bench) -> None:
     first, second = bench.fresh()[:2]
     bench.converge(first)
-    assert bench.aws.traffic.calls["lambda:PutFunctionConcurrency"] == 1
+    assert bench.aws.call_log.calls["lambda:PutFunctionConcurrency"] == 1
     bench.converge(second)
-    asked = {name: bench.aws.traffic.calls[f"lambda:{name}"] for name in ("UpdateFunctionConfiguration", "TagResource")}
+    asked = {
+        name: bench.aws.call_log.calls[f"lambda:{name}"] for name in ("UpdateFunctionConfiguration", "TagResource")
+    }
     # The tags in two steps: one more, one less.
     assert asked == {"UpdateFunctionConfiguration": 1, "TagResource": 1}
 
@@ -44,4 +46,4 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     assert bench.converge(second).result is Result.UPDATED
     seen = bench.look(second)
     assert seen is not None
-    assert (seen.spec, seen.stuck) == (second, None)
+    assert (seen.spec, seen.update_failure) == (second, None)

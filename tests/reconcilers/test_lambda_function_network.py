@@ -162,5 +162,5 @@ def test_only_a_function_that_was_in_a_vpc_leaves_interfaces(aws: Aws, network: 
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")
     outside = WANT.model_copy(update={"subnet_ids": frozenset(), "security_group_ids": frozenset()})
 
-    assert LambdaFunction().lingers(aws, NAME, WANT) is not None
-    assert LambdaFunction().lingers(aws, NAME, outside) is None
+    assert LambdaFunction().remaining_after_delete(aws, NAME, WANT) is not None
+    assert LambdaFunction().remaining_after_delete(aws, NAME, outside) is None

@@ -6,16 +6,21 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed
-from tapctl.reconcilers.lambda_function_sight import HIDDEN, LambdaFunctionOutputs, LambdaFunctionSpec, observed
+from tapctl.reconcilers.lambda_function_sight import (
+    HIDDEN,
+    LambdaFunctionOutputs,
+    LambdaFunctionSpec,
+    observed_function,
+)
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 
 
-def see(given: Any, like: LambdaFunctionSpec | None = WANT) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
-    return observed(given, None, {}, like)
+def see(given: Any, expected: LambdaFunctionSpec | None = WANT) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
+    return observed_function(given, None, {}, expected)
 
 
-def environment(live: dict[str, str], like: dict[str, str] | None) -> dict[str, str]:
-    wanted = WANT.model_copy(update={"environment": like}) if like is not None else None
+def environment(live: dict[str, str], expected: dict[str, str] | None) -> dict[str, str]:
+    wanted = WANT.model_copy(update={"environment": expected}) if expected is not None else None
     return see(answer(Environment={"Variables": live}), wanted).spec.environment
 
 
@@ -25,8 +30,8 @@ def test_a_function_as_wanted_is_seen_as_wanted() -> None:
     assert seen.spec == WANT
     assert seen.outputs == LambdaFunctionOutputs(arn=ARN)
     assert seen.owner == OURS
-    assert (seen.settled, seen.going, seen.failed, seen.status) == (True, False, None, "Active")
-    assert seen.unread == {}
+    assert (seen.settled, seen.deleting, seen.failure, seen.status) == (True, False, None, "Active")
+    assert seen.unreadable == {}
 
 
 def test_a_zip_is_compared_by_its_hash_and_an_image_by_its_digest() -> None:
@@ -132,7 +137,7 @@ def test_an_environment_that_cannot_be_decrypted_is_unknown_and_no_difference() 
     denied = answer(Environment={"Error": {"ErrorCode": "AccessDeniedException", "Message": "no"}})
 
     seen = see(denied)
-    assert seen.unread == {"environment": "kms:Decrypt"}
+    assert seen.unreadable == {"environment": "kms:Decrypt"}
     assert seen.spec == WANT
     assert see(denied, None).spec.environment == {}
 
@@ -142,7 +147,7 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     del denied["Tags"]
 
     seen = see(denied)
-    assert seen.unread == {"tags": "lambda:ListTags"}
+    assert seen.unreadable == {"tags": "lambda:ListTags"}
     assert seen.spec == WANT
     assert seen.owner is None
     assert see(denied, None).spec.tags == {}
@@ -167,19 +172,19 @@ def test_tags_of_aws_are_no_tags_of_ours() -> None:
 def test_it_is_settled_when_aws_is_done_with_it(changes: dict[str, Any], settled: bool, status: str) -> None:
     seen = see(answer(**changes))
 
-    assert (seen.settled, seen.status, seen.failed, seen.stuck) == (settled, status, None, None)
+    assert (seen.settled, seen.status, seen.failure, seen.update_failure) == (settled, status, None, None)
 
 
 def test_a_function_that_is_being_deleted_is_going() -> None:
-    assert see(answer(State="Deleting")).going
+    assert see(answer(State="Deleting")).deleting
 
 
 def test_a_function_that_aws_gave_up_has_failed_with_its_reason() -> None:
     seen = see(answer(State="Failed", StateReasonCode="SubnetOutOfIPAddresses", StateReason="no free addresses"))
 
-    assert seen.failed == "SubnetOutOfIPAddresses: no free addresses"
+    assert seen.failure == "SubnetOutOfIPAddresses: no free addresses"
     assert seen.spec.update_failure == ""
-    assert see(answer(State="Failed")).failed == "Unknown: AWS gives no reason"
+    assert see(answer(State="Failed")).failure == "Unknown: AWS gives no reason"
 
 
 def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:
@@ -191,8 +196,8 @@ def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:
         )
     )
 
-    assert seen.failed is None
+    assert seen.failure is None
     assert seen.spec == WANT.model_copy(update={"update_failure": "ImageAccessDenied: Lambda may not read it"})
-    assert seen.stuck == seen.spec.update_failure
+    assert seen.update_failure == seen.spec.update_failure
     assert seen.settled
     assert seen.status == "Active, update Failed ImageAccessDenied: Lambda may not read it"

@@ -33,8 +33,8 @@ def group(**changes: Any) -> dict[str, Any]:
     return {"logGroups": [{"logGroupName": NAME, "retentionInDays": 30, "kmsKeyId": KEY, **changes}]}
 
 
-def look(aws: Any, like: LogGroupSpec | None = WANT) -> Any:
-    seen = LogGroup().observe(aws, NAME, like)
+def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
+    seen = LogGroup().observe(aws, NAME, expected)
     assert seen is not None
     return seen
 
@@ -149,7 +149,7 @@ def test_a_retention_that_the_account_decrees_is_no_drift(decreed: dict[str, Any
     aws = scripted({"describe_log_groups": answer, "list_tags_for_resource": {"tags": dict(WANT.tags)}})
 
     assert look(aws).spec == WANT
-    assert look(aws, like=None).spec.retention_days == (decreed["retentionInDays"] or 0)
+    assert look(aws, expected=None).spec.retention_days == (decreed["retentionInDays"] or 0)
 
 
 def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
@@ -157,10 +157,10 @@ def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
     aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": no})
 
     seen = look(aws)
-    assert seen.unread == {"tags": "logs:ListTagsForResource"}
+    assert seen.unreadable == {"tags": "logs:ListTagsForResource"}
     assert seen.spec == WANT
     assert seen.owner is None
-    assert look(aws, like=None).spec.tags == {}
+    assert look(aws, expected=None).spec.tags == {}
 
 
 def test_a_group_that_goes_between_two_reads_is_absent() -> None:
@@ -244,8 +244,8 @@ def test_a_protected_group_refuses_its_removal() -> None:
         {"describe_log_groups": group(deletionProtectionEnabled=True), "list_tags_for_resource": {"tags": {}}}
     )
 
-    assert LogGroup().refuses(look(aws)) == "its deletion protection is on"
-    assert LogGroup().refuses(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
+    assert LogGroup().deletion_blocker(look(aws)) == "its deletion protection is on"
+    assert LogGroup().deletion_blocker(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
 
 
 def test_only_groups_with_both_tags_are_found(aws: Aws) -> None:
@@ -253,4 +253,4 @@ def test_only_groups_with_both_tags_are_found(aws: Aws) -> None:
     LogGroup().create(aws, "/other", with_(kms_key_arn="", tags={}), Owner.ours("prod"))
     aws.sns.create_topic(Name="topic", Tags=[{"Key": key, "Value": value} for key, value in OURS.tags.items()])
 
-    assert list(LogGroup().find(aws, OURS)) == [NAME]
+    assert list(LogGroup().list_owned(aws, OURS)) == [NAME]

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.rds import cluster_of, how_to_start, last_event, meaning, tagged, tags_of
+from tapctl.reconcilers.rds import classify, cluster_of, how_to_start, last_event, tagged, tags_of
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 
@@ -28,7 +28,7 @@ from tests.reconcilers.scripted import DENIED, answer, refuse
     ],
 )
 def test_a_refusal_that_passes_by_itself_is_asked_again(code: str, message: str, patience: Patience) -> None:
-    means = meaning(AwsRefused("rds", "ModifyDBCluster", code, message))
+    means = classify(AwsRefused("rds", "ModifyDBCluster", code, message))
     assert isinstance(means, NotYet)
     assert means.patience is patience
     assert code in means.reason
@@ -38,14 +38,14 @@ def test_a_refusal_that_passes_by_itself_is_asked_again(code: str, message: str,
 @pytest.mark.parametrize("code", ["InvalidParameterValue", "InvalidParameterCombination", "AccessDenied"])
 def test_any_other_refusal_is_a_refusal(code: str) -> None:
     error = AwsRefused("rds", "ModifyDBCluster", code, "no")
-    assert meaning(error) is error
+    assert classify(error) is error
 
 
 @pytest.mark.parametrize("code", ["InvalidDBClusterStateFault", "InvalidDBInstanceState"])
 def test_a_stopped_cluster_is_not_waited_for(code: str) -> None:
     error = AwsRefused("rds", "ModifyDBCluster", code, "Cluster c is in Stopped state")
-    start = how_to_start(Aws(Target(region="eu-west-1")), "c")
-    assert meaning(error, start) is error
+    start = how_to_start(Aws(Connection(region="eu-west-1")), "c")
+    assert classify(error, start) is error
     assert error.hint == "start it first: aws rds start-db-cluster --db-cluster-identifier c --region eu-west-1"
 
 
@@ -78,7 +78,7 @@ def test_what_did_not_get_there_is_explained_by_its_last_event(
     aws.rds.meta.events.register(
         "provide-client-params.rds.DescribeEvents", lambda params, **_: asked.append(params["SourceType"])
     )
-    assert rec.explain(aws, "c") == "Unable to upgrade"
+    assert rec.last_event(aws, "c") == "Unable to upgrade"
     assert asked == [kind]
 
 

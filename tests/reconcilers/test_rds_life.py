@@ -65,7 +65,7 @@ def test_an_instance_that_aws_gives_up_ends_the_apply_and_the_next_one_replaces_
     assert bench.converge(want).result is Result.REPLACED
     seen = bench.look(want)
     assert seen is not None
-    assert (seen.spec, seen.failed) == (want, None)
+    assert (seen.spec, seen.failure) == (want, None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds_parameter_groups import ParameterGroups, ParameterGroupSpec
 from tapctl.sandbox.rules.rds_engine_defaults import DEFAULTS
 from tests.reconcilers.cases import db_cluster, db_cluster_parameter_group, db_instance, db_parameter_group
-from tests.reconcilers.driving import OURS, TAGS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, TAGS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 ID = "params-test"
@@ -66,7 +66,7 @@ def test_what_somebody_set_shows_and_is_reset(rec: ParameterGroups, aws: Aws) ->
     assert seen.spec.parameters == {**SET, "log_connections": "1", "max_connections": "9"}
     # Whatever becomes of the static ones is in force only after a reboot.
     static = {f"parameters.{name}" for name in ("max_connections", "shared_preload_libraries")}
-    assert dict(seen.deferred) == dict.fromkeys(static, REBOOT)
+    assert dict(seen.deferred_until) == dict.fromkeys(static, REBOOT)
     assert bring(rec, aws, ID, WANT).spec == WANT
 
 
@@ -113,7 +113,7 @@ def test_what_may_not_be_read_is_unread(rec: ParameterGroups, aws: Aws) -> None:
     refuse(aws.rds, reading, *DENIED)
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     seen = look(rec, aws, ID, WANT)
-    assert seen.unread == {"parameters": f"rds:{reading}", "tags": "rds:ListTagsForResource"}
+    assert seen.unreadable == {"parameters": f"rds:{reading}", "tags": "rds:ListTagsForResource"}
     assert (seen.spec, seen.owner) == (WANT, None)
     assert look(rec, aws, ID).spec.parameters == {}
 
@@ -176,7 +176,7 @@ def test_a_group_in_use_is_waited_for(case: ModuleType, rec: ParameterGroups, aw
 
 def test_it_goes_and_goes_only_once(rec: ParameterGroups, aws: Aws) -> None:
     seen = bring(rec, aws, ID, WANT)
-    take_away(rec, aws, ID)
+    delete_until_gone(rec, aws, ID)
     rec.delete(aws, ID, seen, None)
 
 
@@ -194,7 +194,7 @@ def test_aws_own_groups_are_not_asked_for_their_tags(rec: ParameterGroups, aws: 
     ours = {named: ID, arn: f"arn:aws:rds:us-east-1:123456789012:{rec.arn_kind}:{ID}"}
     answer(aws.rds, operation(rec, "Describe*ParameterGroups"), {operation(rec, "*ParameterGroups"): [theirs, ours]})
     before = calls(aws)
-    assert list(rec.find(aws, OURS)) == [ID]
+    assert list(rec.list_owned(aws, OURS)) == [ID]
     assert calls(aws) - before == 2
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.engine.model import Kept
+from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.secret_rotation import SecretRotationSpec
 from tests.reconcilers.cases import secret_rotation as case
@@ -41,7 +41,7 @@ def test_it_is_seen_in_two_calls_and_is_its_clusters(aws: Aws, secret: str) -> N
     seen = look(REC, aws, ID, WANT)
     assert calls(aws) - before == 2
     assert (seen.spec.rotation_days, seen.spec.enabled) == (7, True)
-    assert (seen.owner, seen.settled, seen.failed, seen.status) == (OURS, True, None, "active")
+    assert (seen.owner, seen.settled, seen.failure, seen.status) == (OURS, True, None, "active")
 
 
 def test_without_its_cluster_or_its_secret_it_is_absent(aws: Aws) -> None:
@@ -139,8 +139,8 @@ def test_a_secret_that_is_not_there_yet_is_waited_for(aws: Aws) -> None:
 def test_a_secret_that_rds_cannot_rotate_has_failed(aws: Aws, secret: str) -> None:
     answer(aws.rds, "DescribeDBClusters", in_state(aws, "impaired"))
     seen = look(REC, aws, ID, WANT)
-    assert seen.failed is not None
-    assert seen.failed.startswith("impaired: ")
+    assert seen.failure is not None
+    assert seen.failure.startswith("impaired: ")
 
 
 STEPS = [
@@ -174,6 +174,6 @@ def test_it_goes_with_its_cluster_and_never_before(aws: Aws, secret: str) -> Non
     before = calls(aws)
     kept = REC.delete(aws, ID, seen, WANT)
     assert calls(aws) == before
-    assert isinstance(kept, Kept)
+    assert isinstance(kept, Retained)
     assert CLUSTER in kept.until
-    assert list(REC.find(aws, OURS)) == []
+    assert list(REC.list_owned(aws, OURS)) == []

@@ -10,7 +10,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tests.conftest import Network
 from tests.reconcilers.cases import security_group as case
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
 
 REC, ID = SecurityGroup(), case.ID
@@ -49,7 +49,7 @@ def test_a_group_is_told_with_its_identity_and_owner(aws: Aws, world: dict[str, 
 def test_all_groups_of_a_round_are_read_in_one_call(aws: Aws, world: dict[str, str]) -> None:
     make(aws, world["vpc"], **case.TAGS)
     make(aws, world["vpc"], "db-sg-test", **case.TAGS)
-    view = aws.round({"security-group": (ID, "db-sg-test", "gone-sg-test"), "security-group-rules": (ID,)})
+    view = aws.memoized({"security-group": (ID, "db-sg-test", "gone-sg-test"), "security-group-rules": (ID,)})
     before = calls(aws)
 
     seen = [REC.observe(view, name, wanted(world)) for name in (ID, "db-sg-test", "gone-sg-test")]
@@ -167,7 +167,7 @@ def test_tags_wait_for_a_group_that_not_all_of_ec2_knows(
 def test_a_group_is_removed_and_a_second_removal_is_no_error(aws: Aws, world: dict[str, str]) -> None:
     seen = bring(REC, aws, ID, wanted(world))
 
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
     REC.delete(aws, ID, seen, None)
 
     assert REC.observe(aws, ID, wanted(world)) is None
@@ -284,4 +284,4 @@ def test_the_sweep_finds_ours_in_every_vpc_and_nobody_elses(aws: Aws, world: dic
     make(aws, world["other_vpc"], "db-sg-test", **case.TAGS)
     make(aws, world["vpc"], "theirs", ManagedBy="tapctl", EnvironmentSuffix="other")
 
-    assert sorted(REC.find(aws, OURS)) == ["db-sg-test", ID]
+    assert sorted(REC.list_owned(aws, OURS)) == ["db-sg-test", ID]

@@ -10,7 +10,7 @@ from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
 from tests.reconcilers.cases import security_group_rules as case
-from tests.reconcilers.driving import OURS, bring, calls, look, take_away
+from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
 
 REC, ID = SecurityGroupRules(), case.ID
@@ -55,9 +55,9 @@ def test_the_owner_is_the_groups(aws: Aws, world: dict[str, str]) -> None:
     assert look(REC, aws, ID, wanted(world, HTTPS)).owner == Owner("terraform", "test")
 
 
-@pytest.mark.parametrize("like", [True, False])
-def test_a_group_without_rules_and_no_group_at_all_have_none(aws: Aws, world: dict[str, str], like: bool) -> None:
-    spec = wanted(world, HTTPS) if like else None
+@pytest.mark.parametrize("expected", [True, False])
+def test_a_group_without_rules_and_no_group_at_all_have_none(aws: Aws, world: dict[str, str], expected: bool) -> None:
+    spec = wanted(world, HTTPS) if expected else None
 
     assert REC.observe(aws, ID, spec) is None
     assert REC.observe(aws, "gone-sg-test", spec) is None
@@ -73,7 +73,7 @@ def test_all_rules_of_a_round_take_two_calls_one_of_them_shared_with_the_groups(
 ) -> None:
     bring(REC, aws, ID, wanted(world, HTTPS))
     names = (ID, "db-sg-test")
-    view = aws.round({"security-group": names, "security-group-rules": names})
+    view = aws.memoized({"security-group": names, "security-group-rules": names})
     before = calls(aws)
 
     rules = [look(REC, view, name, wanted(world, HTTPS)).spec.rules for name in names]
@@ -198,7 +198,7 @@ def test_a_change_that_is_refused_is_an_error(aws: Aws, world: dict[str, str], o
 
     with pytest.raises(AwsRefused) as raised:
         REC.update(aws, ID, wanted(world, *start), wanted(world, *want))
-    assert raised.value.action == f"ec2:{operation}"
+    assert raised.value.iam_action == f"ec2:{operation}"
 
 
 def test_a_rule_that_is_gone_already_is_not_revoked_again(aws: Aws, world: dict[str, str]) -> None:
@@ -214,7 +214,7 @@ def test_a_rule_that_is_gone_already_is_not_revoked_again(aws: Aws, world: dict[
 def test_removing_revokes_rule_by_rule_and_leaves_the_group(aws: Aws, world: dict[str, str]) -> None:
     bring(REC, aws, ID, wanted(world, HTTPS, SSH, postgres(world)))
 
-    take_away(REC, aws, ID)
+    delete_until_gone(REC, aws, ID)
 
     assert aws.ec2.describe_security_groups(GroupIds=[world["group"]])["SecurityGroups"]
 
@@ -240,4 +240,4 @@ def test_a_rule_that_vanishes_while_it_is_revoked_is_looked_for_again(
 
 
 def test_the_sweep_finds_rules_by_their_group_alone(aws: Aws) -> None:
-    assert list(REC.find(aws, OURS)) == []
+    assert list(REC.list_owned(aws, OURS)) == []

@@ -41,8 +41,8 @@ def topic(**changes: Any) -> dict[str, Any]:
     return {"Attributes": {"DisplayName": "", "KmsMasterKeyId": KEY, "Policy": as_json(POLICY), **changes}}
 
 
-def look(aws: Any, like: SnsTopicSpec | None = WANT) -> Any:
-    seen = SnsTopic().observe(aws, NAME, like)
+def look(aws: Any, expected: SnsTopicSpec | None = WANT) -> Any:
+    seen = SnsTopic().observe(aws, NAME, expected)
     assert seen is not None
     return seen
 
@@ -150,10 +150,10 @@ def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
     aws = scripted({"get_topic_attributes": topic(), "list_tags_for_resource": no})
 
     seen = look(aws)
-    assert seen.unread == {"tags": "sns:ListTagsForResource"}
+    assert seen.unreadable == {"tags": "sns:ListTagsForResource"}
     assert seen.spec == WANT
     assert seen.owner is None
-    assert look(aws, like=None).spec.tags == {}
+    assert look(aws, expected=None).spec.tags == {}
 
 
 def test_a_topic_that_goes_between_two_reads_is_absent() -> None:
@@ -176,7 +176,7 @@ def test_a_topic_that_may_not_be_read_is_no_absent_topic() -> None:
 
     with pytest.raises(AwsRefused) as answer:
         SnsTopic().observe(aws, NAME, WANT)
-    assert answer.value.denied
+    assert answer.value.is_denied
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ def test_only_topics_with_both_tags_are_found(aws: Aws) -> None:
     SnsTopic().create(aws, "other", with_(tags={}), Owner.ours("prod"))
     aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
 
-    assert list(SnsTopic().find(aws, OURS)) == [NAME]
+    assert list(SnsTopic().list_owned(aws, OURS)) == [NAME]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 
 from tapctl.engine.change import Action, Change, FieldChange, Plan
-from tapctl.engine.drift import Finding, Report, State
+from tapctl.engine.drift import Finding, FindingState, Report
 from tapctl.engine.model import Impact, Pending
 from tapctl.errors import Refused, TapctlError
-from tapctl.render.screen import Advice, Header
+from tapctl.render.screen import Advice, Target
 
-HEADER = Header(
+HEADER = Target(
     "plan",
     env="prod",
     suffix="prod",
@@ -59,8 +59,8 @@ PLAN = plan(
 
 REPORT = Report(
     (
-        Finding("lambda-function/processor", "lambda-function", "timeout_s", State.DRIFT, 15, 30),
-        Finding("kms-key/db-key-prod", "kms-key", "policy", State.UNKNOWN, note="kms:GetKeyPolicy denied"),
+        Finding("lambda-function/processor", "lambda-function", "timeout_s", FindingState.DRIFT, 15, 30),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", FindingState.UNKNOWN, note="kms:GetKeyPolicy denied"),
     ),
     fields=214,
     unchecked=1,

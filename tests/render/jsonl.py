@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 
 
 class Shown:
@@ -15,7 +15,9 @@ class Shown:
 
     def __init__(self, answer: str = "") -> None:
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
-        self.screen = JsonScreen(io.StringIO(answer), Out(self.stdout, "stdout"), Out(self.stderr, "stderr"))
+        self.screen = JsonScreen(
+            io.StringIO(answer), OutputStream(self.stdout, "stdout"), OutputStream(self.stderr, "stderr")
+        )
 
     @property
     def all(self) -> list[dict[str, Any]]:

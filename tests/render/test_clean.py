@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.render.clean import clean, lines, sentence
+from tapctl.render.clean import one_line, sanitize, sanitize_lines
 
 HOSTILE = st.text(st.characters() | st.sampled_from("\x1b\x9b\n\r\x07\u202e\u2028\ud800"))
 
@@ -28,13 +28,13 @@ HOSTILE = st.text(st.characters() | st.sampled_from("\x1b\x9b\n\r\x07\u202e\u202
     ],
 )
 def test_what_is_not_seen_is_spelled(text: str, shown: str) -> None:
-    assert clean(text) == shown
+    assert sanitize(text) == shown
 
 
 @settings(deadline=None)
 @given(HOSTILE)
 def test_clean_text_neither_steers_nor_breaks_nor_hides(text: str) -> None:
-    shown = clean(text)
+    shown = sanitize(text)
     assert {unicodedata.category(one)[0] for one in shown} <= set("LMNPSZ")
     assert shown.splitlines() in ([], [shown])
     assert shown.encode().decode() == shown
@@ -43,12 +43,12 @@ def test_clean_text_neither_steers_nor_breaks_nor_hides(text: str) -> None:
 @settings(deadline=None)
 @given(st.dictionaries(HOSTILE, HOSTILE))
 def test_a_cleaned_json_document_is_still_the_same_document(value: dict[str, str]) -> None:
-    assert json.loads(clean(json.dumps(value, ensure_ascii=False))) == value
+    assert json.loads(sanitize(json.dumps(value, ensure_ascii=False))) == value
 
 
 def test_a_message_of_several_lines_is_one_sentence() -> None:
-    assert sentence("  User is not\n   authorized\r\n\nto \x1b[1mpass\n") == "User is not authorized to \\u001b[1mpass"
+    assert one_line("  User is not\n   authorized\r\n\nto \x1b[1mpass\n") == "User is not authorized to \\u001b[1mpass"
 
 
 def test_lines_stay_lines_without_spaces_at_their_ends() -> None:
-    assert lines("a  \n  b\x1b\n\nc\n") == ["a", "  b\\u001b", "", "c"]
+    assert sanitize_lines("a  \n  b\x1b\n\nc\n") == ["a", "  b\\u001b", "", "c"]

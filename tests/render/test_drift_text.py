@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.drift import WHOLE, Finding, Report, State
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
 from tapctl.render.drift_text import drift_lines
-from tapctl.render.paint import Paint
+from tapctl.render.paint import Palette
 from tapctl.render.screen import Advice
 from tests.render.examples import ADVICE, REPORT
 
@@ -19,10 +19,10 @@ def report(*findings: Finding, unknown: int = 0) -> Report:
 
 def test_a_report_reads_as_the_contract_shows_it() -> None:
     found = report(
-        Finding(*GROUP, "rules", State.DRIFT, None, "10.9.0.0/16 tcp/5432"),
-        Finding(*FUNCTION, "timeout_s", State.DRIFT, 15, 30),
-        Finding("db-instance/db-0", "db-instance", "parameters", State.PENDING, None, "preload", "until reboot"),
-        Finding("kms-key/db-key-prod", "kms-key", "policy", State.UNKNOWN, note="kms:GetKeyPolicy denied"),
+        Finding(*GROUP, "rules", FindingState.DRIFT, None, "10.9.0.0/16 tcp/5432"),
+        Finding(*FUNCTION, "timeout_s", FindingState.DRIFT, 15, 30),
+        Finding("db-instance/db-0", "db-instance", "parameters", FindingState.PENDING, None, "preload", "until reboot"),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", FindingState.UNKNOWN, note="kms:GetKeyPolicy denied"),
         unknown=1,
     )
     assert drift_lines(found, {}) == [
@@ -36,11 +36,11 @@ def test_a_report_reads_as_the_contract_shows_it() -> None:
 
 def test_what_is_gone_or_came_or_was_interrupted_is_told() -> None:
     found = report(
-        Finding(*GROUP, "rules", State.DRIFT, "10.0.0.0/8 tcp/443", None),
-        Finding(*FUNCTION, "arn", State.DRIFT, "arn:1", "arn:2", "replaced outside"),
-        Finding("log-group/l", "log-group", WHOLE, State.MISSING, note="it is not there"),
-        Finding("db-cluster/c", "db-cluster", "members", State.UNEXPECTED, None, "db-instance/x", "not ours"),
-        Finding("sns-topic/t", "sns-topic", WHOLE, State.PENDING, note="apply was interrupted"),
+        Finding(*GROUP, "rules", FindingState.DRIFT, "10.0.0.0/8 tcp/443", None),
+        Finding(*FUNCTION, "arn", FindingState.DRIFT, "arn:1", "arn:2", "replaced outside"),
+        Finding("log-group/l", "log-group", WHOLE_RESOURCE, FindingState.MISSING, note="it is not there"),
+        Finding("db-cluster/c", "db-cluster", "members", FindingState.UNEXPECTED, None, "db-instance/x", "not ours"),
+        Finding("sns-topic/t", "sns-topic", WHOLE_RESOURCE, FindingState.PENDING, note="apply was interrupted"),
     )
     assert drift_lines(found, {})[:-1] == [
         "  ! db-sg-prod              rules    - 10.0.0.0/8 tcp/443  DRIFT",
@@ -53,8 +53,8 @@ def test_what_is_gone_or_came_or_was_interrupted_is_told() -> None:
 
 def test_two_types_of_thing_of_one_id_are_told_apart() -> None:
     found = report(
-        Finding(*GROUP, "rules", State.DRIFT, 1, 2),
-        Finding("security-group/db-sg-prod", "security-group", "description", State.DRIFT, "a", "b"),
+        Finding(*GROUP, "rules", FindingState.DRIFT, 1, 2),
+        Finding("security-group/db-sg-prod", "security-group", "description", FindingState.DRIFT, "a", "b"),
     )
     assert [line.split()[1] for line in drift_lines(found, {})[:2]] == [
         "security-group-rules/db-sg-prod",
@@ -81,7 +81,8 @@ def test_the_same_advice_on_one_resource_is_given_once() -> None:
     undo = Advice(undo="tapctl apply --env prod")
     fields = ("a", "b", "c")
     found = report(
-        *(Finding(*FUNCTION, name, State.DRIFT, 1, 2) for name in fields), Finding(*GROUP, "rules", State.DRIFT, 1, 2)
+        *(Finding(*FUNCTION, name, FindingState.DRIFT, 1, 2) for name in fields),
+        Finding(*GROUP, "rules", FindingState.DRIFT, 1, 2),
     )
     advice = {(FUNCTION[0], "a"): ADVICE, (FUNCTION[0], "b"): undo, (FUNCTION[0], "c"): undo, (GROUP[0], "rules"): undo}
     shown = [line.strip().split("  ")[0] for line in drift_lines(found, advice)[:-1]]
@@ -95,20 +96,22 @@ def test_one_field_on_one_resource_is_counted_in_the_singular() -> None:
 
 
 def test_long_values_are_cut_unless_verbose() -> None:
-    found = report(Finding(*FUNCTION, "description", State.DRIFT, None, "x" * 99))
+    found = report(Finding(*FUNCTION, "description", FindingState.DRIFT, None, "x" * 99))
     assert f"+ {'x' * 59}…  DRIFT" in drift_lines(found, {})[0]
     assert f"+ {'x' * 99}  DRIFT" in drift_lines(found, {}, verbose=True)[0]
 
 
 def test_colour_is_on_symbol_and_state() -> None:
-    shown = drift_lines(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE}, paint=Paint(on=True))
+    shown = drift_lines(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE}, paint=Palette(on=True))
     assert shown[0] == "  \x1b[33m!\x1b[0m processor    timeout_s  15 → 30                  \x1b[33mDRIFT\x1b[0m"
     assert shown[1] == "      \x1b[2mkeep it:\x1b[0m common.toml: processor.timeout_s"
 
 
 @settings(deadline=None)
-@given(st.text(), st.text(), st.text(), st.sampled_from(list(State)))
-def test_no_value_from_aws_steers_the_terminal_or_forges_a_line(id_: str, value: str, note: str, state: State) -> None:
+@given(st.text(), st.text(), st.text(), st.sampled_from(list(FindingState)))
+def test_no_value_from_aws_steers_the_terminal_or_forges_a_line(
+    id_: str, value: str, note: str, state: FindingState
+) -> None:
     found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", state, None, value, note))
     for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, note, value)}):
         assert line.splitlines() == [line]

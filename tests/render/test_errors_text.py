@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tapctl.errors import AwsRefused, ConfigError, Problem, TapctlError
 from tapctl.render.errors_text import error_lines
-from tapctl.render.paint import Paint
+from tapctl.render.paint import Palette
 from tests.render.examples import CROSS
 
 
@@ -45,7 +45,7 @@ def test_empty_lines_of_evidence_are_left_out() -> None:
 
 
 def test_colour_changes_no_word() -> None:
-    shown = error_lines(TapctlError("c", hint="h"), "s", Paint(on=True))
+    shown = error_lines(TapctlError("c", hint="h"), "s", Palette(on=True))
     assert shown == [
         "\x1b[31merror\x1b[0m error",
         f"  \x1b[31m{CROSS}\x1b[0m c",

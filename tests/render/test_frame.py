@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.engine.events import Finished, Progress, Result, Started
-from tapctl.render.frame import bar, frame
+from tapctl.render.frame import live_frame, progress_bar
 from tapctl.render.tables import cells
-from tapctl.render.tracker import Tracker
+from tapctl.render.tracker import ProgressTracker
 
 ADDRESSES = [
     "kms-key/alias/db-key-prod",
@@ -18,19 +18,19 @@ ADDRESSES = [
 NEEDS = {"db-instance/db-cluster-prod-0": ["kms-key/alias/db-key-prod", "db-cluster/db-cluster-prod"]}
 
 
-def tracker() -> Tracker:
-    made = Tracker(ADDRESSES, NEEDS, 0)
-    made.take(Started(ADDRESSES[0]), 0)
-    made.take(Finished(ADDRESSES[0], Result.CREATED, 0.6), 1)
-    made.take(Started(ADDRESSES[1]), 1)
-    made.take(Progress(ADDRESSES[1], "creating", 1, usual_s=185), 2)
-    made.take(Started(ADDRESSES[2]), 124)
-    made.take(Progress(ADDRESSES[2], "", 8, "waiting for the role to spread"), 132)
+def tracker() -> ProgressTracker:
+    made = ProgressTracker(ADDRESSES, NEEDS, 0)
+    made.apply(Started(ADDRESSES[0]), 0)
+    made.apply(Finished(ADDRESSES[0], Result.CREATED, 0.6), 1)
+    made.apply(Started(ADDRESSES[1]), 1)
+    made.apply(Progress(ADDRESSES[1], "creating", 1, usual_s=185), 2)
+    made.apply(Started(ADDRESSES[2]), 124)
+    made.apply(Progress(ADDRESSES[2], "", 8, "waiting for the role to spread"), 132)
     return made
 
 
 def drawn(width: int, height: int) -> list[str]:
-    return [text for _, text in frame(tracker(), 132, width=width, height=height)]
+    return [text for _, text in live_frame(tracker(), 132, width=width, height=height)]
 
 
 def test_the_picture_is_the_contracts() -> None:
@@ -44,7 +44,7 @@ def test_the_picture_is_the_contracts() -> None:
 
 
 def test_what_waits_is_dim() -> None:
-    assert [style for style, _ in frame(tracker(), 132, width=120, height=24)] == ["", "", "dim", "dim", ""]
+    assert [style for style, _ in live_frame(tracker(), 132, width=120, height=24)] == ["", "", "dim", "dim", ""]
 
 
 def test_a_narrow_terminal_loses_the_type_first_and_then_the_end() -> None:
@@ -69,17 +69,17 @@ def test_a_low_terminal_counts_what_it_cannot_show() -> None:
 
 
 def test_a_bar_of_nothing_to_do_is_empty() -> None:
-    assert bar(Tracker([], {}, 0), 0, 80) == "  [░░░░░░░░░░░░░░░░░░░░] 0/0   elapsed 0:00"
+    assert progress_bar(ProgressTracker([], {}, 0), 0, 80) == "  [░░░░░░░░░░░░░░░░░░░░] 0/0   elapsed 0:00"
 
 
 @settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.lists(st.text(min_size=1), max_size=40), st.integers(0, 40))
 def test_it_is_never_wider_nor_higher_than_the_terminal(width: int, height: int, ids: list[str], begun: int) -> None:
-    made = Tracker([f"kms-key/{one}" for one in ids], {}, 0)
+    made = ProgressTracker([f"kms-key/{one}" for one in ids], {}, 0)
     for one in made.addresses[:begun]:
-        made.take(Started(one), 1)
-        made.take(Progress(one, one, 1, one, 60), 2)
-    rows = frame(made, 99, width=width, height=height)
+        made.apply(Started(one), 1)
+        made.apply(Progress(one, one, 1, one, 60), 2)
+    rows = live_frame(made, 99, width=width, height=height)
     assert len(rows) <= max(1, height - 1)
     for _, text in rows:
         assert cells(text) <= width

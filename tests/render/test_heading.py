@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.render.elapsed import clock, took
+from tapctl.render.elapsed import duration, running_time
 from tapctl.render.heading import account, header_lines, verdict_line
-from tapctl.render.paint import Paint
-from tapctl.render.screen import Header, Verdict
+from tapctl.render.paint import Palette
+from tapctl.render.screen import Target, Verdict
 
-FULL = Header(
+FULL = Target(
     "plan",
     env="prod",
     suffix="prod",
@@ -37,7 +37,7 @@ FULL = Header(
     ],
 )
 def test_times_read_as_clocks_while_they_run_and_as_units_when_over(seconds: float, running: str, over: str) -> None:
-    assert (clock(seconds), took(seconds)) == (running, over)
+    assert (running_time(seconds), duration(seconds)) == (running, over)
 
 
 def test_the_header_names_the_whole_target() -> None:
@@ -48,14 +48,14 @@ def test_the_header_names_the_whole_target() -> None:
 
 
 def test_the_header_says_what_is_known() -> None:
-    assert header_lines(Header("plan", env="dev", suffix="pr-42", region="eu-west-1")) == [
+    assert header_lines(Target("plan", env="dev", suffix="pr-42", region="eu-west-1")) == [
         "dev · suffix pr-42 · eu-west-1"
     ]
-    assert header_lines(Header("validate")) == []
+    assert header_lines(Target("validate")) == []
 
 
 def test_the_header_is_bold_where_it_names_the_environment() -> None:
-    assert header_lines(Header("plan", env="dev"), Paint(on=True)) == ["\x1b[1mdev\x1b[0m"]
+    assert header_lines(Target("plan", env="dev"), Palette(on=True)) == ["\x1b[1mdev\x1b[0m"]
 
 
 def test_what_is_no_account_number_stays_as_it_is() -> None:
@@ -89,5 +89,5 @@ def test_the_verdict_is_one_line_that_starts_with_its_verb(verdict: Verdict, lin
 
 @pytest.mark.parametrize(("code", "colour"), [(0, "32"), (2, "33"), (4, "31")])
 def test_the_verdict_is_coloured_by_its_exit_status(code: int, colour: str) -> None:
-    line = verdict_line(Verdict("parity", "all", "DONE", code), Paint(on=True))
+    line = verdict_line(Verdict("parity", "all", "DONE", code), Palette(on=True))
     assert line == f"\x1b[1mPARITY all:\x1b[0m \x1b[{colour}mDONE\x1b[0m"

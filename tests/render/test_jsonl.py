@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.engine.change import Action, Change, FieldChange
-from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
+from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.errors import (
-    AwsLost,
+    AwsNoAnswer,
     AwsRefused,
     ConfigError,
     LockHeld,
@@ -22,7 +22,7 @@ from tapctl.errors import (
 )
 from tapctl.policy import allow, policy
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 from tapctl.render.screen import Verdict
 from tests.render.examples import ADVICE, CROSS, PLAN, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
@@ -52,7 +52,9 @@ def test_a_planned_change_has_its_fields(shown: Shown) -> None:
 
 
 def test_what_a_plan_knows_beside_its_changes_is_there(shown: Shown) -> None:
-    odd = Change("db-cluster/c", "db-cluster", "c", Action.NOTHING, unread={"tags": "rds:List"}, unexpected=("x/y",))
+    odd = Change(
+        "db-cluster/c", "db-cluster", "c", Action.NOTHING, unreadable={"tags": "rds:List"}, foreign_members=("x/y",)
+    )
     shown.screen.plan(plan(odd, pending("db-instance/i", "parameters", "preload")), removing=True)
     first, second = shown.lines
     assert (first["unread"], first["unexpected"], first["pending"]) == ({"tags": "rds:List"}, ["x/y"], {})
@@ -97,11 +99,11 @@ def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: S
     )
     shown.screen.begin([KEY, CLUSTER])
     shown.screen.event(Started(KEY))
-    shown.screen.event(Known(KEY))
+    shown.screen.event(Released(KEY))
     shown.screen.event(Finished(KEY, Result.CREATED, 0.61, note="a note"))
     shown.screen.event(Progress(CLUSTER, "creating", 5))
-    shown.screen.event(Left(CLUSTER, "creating"))
-    shown.screen.event(Left("db-instance/i", ""))
+    shown.screen.event(Detached(CLUSTER, "creating"))
+    shown.screen.event(Detached("db-instance/i", ""))
     shown.screen.event(Failed("log-group/l", NotConverged("no"), 2))
     shown.screen.event(Skipped("sns-topic/a", ("log-group/l",)))
     shown.screen.event(Skipped("sns-topic/b", ()))
@@ -188,7 +190,7 @@ def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
         (NotConverged("c"), True),
         (LockHeld("c"), True),
         (StoreFailed("c"), True),
-        (AwsLost("kms", "CreateKey", "Throttling", "slow down"), True),
+        (AwsNoAnswer("kms", "CreateKey", "Throttling", "slow down"), True),
         (Refused("c"), False),
         (TapctlError("c", evidence="e"), False),
     ],
@@ -244,7 +246,9 @@ def test_stdout_holds_json_and_nothing_else() -> None:
 
 def test_quiet_it_notes_nothing() -> None:
     stderr = io.StringIO()
-    screen = JsonScreen(io.StringIO(), Out(io.StringIO(), "stdout"), Out(stderr, "stderr"), quiet=True)
+    screen = JsonScreen(
+        io.StringIO(), OutputStream(io.StringIO(), "stdout"), OutputStream(stderr, "stderr"), quiet=True
+    )
     screen.note("reading")
     screen.warn("careful")
     assert stderr.getvalue() == "warning: careful\n"
@@ -256,7 +260,7 @@ def test_an_error_nobody_can_read_on_stdout_is_told_on_stderr() -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     stderr = io.StringIO()
-    screen = JsonScreen(io.StringIO(), Out(Full(), "stdout"), Out(stderr, "stderr"))
+    screen = JsonScreen(io.StringIO(), OutputStream(Full(), "stdout"), OutputStream(stderr, "stderr"))
     screen.error(TapctlError("no"))
     assert stderr.getvalue() == f"error error\n  {CROSS} no\n"
     with pytest.raises(TapctlError, match="could not be written to stdout"):

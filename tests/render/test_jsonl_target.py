@@ -6,7 +6,7 @@ import pytest
 
 from tapctl import __version__
 from tapctl.errors import TapctlError
-from tapctl.render.screen import Header, Verdict
+from tapctl.render.screen import Target, Verdict
 from tests.render.examples import HEADER, REPORT
 from tests.render.jsonl import Shown
 
@@ -17,10 +17,10 @@ def shown() -> Shown:
 
 
 def test_the_first_line_names_version_and_target_once_we_know_who_we_are(shown: Shown) -> None:
-    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    shown.screen.target(Target("plan", env="prod", region="us-east-1"))
     assert shown.all == []
-    shown.screen.header(HEADER)
-    shown.screen.header(HEADER)
+    shown.screen.target(HEADER)
+    shown.screen.target(HEADER)
     assert shown.stdout.getvalue() == (
         f'{{"type":"version","ui":"1.0","tapctl":"{__version__}","verb":"plan","env":"prod","suffix":"prod",'
         '"account":"421077550192","region":"us-east-1","config_hash":"9f3c","identity":"sso:dana"}\n'
@@ -28,21 +28,21 @@ def test_the_first_line_names_version_and_target_once_we_know_who_we_are(shown: 
 
 
 def test_it_is_written_before_any_other_line_whatever_is_known(shown: Shown) -> None:
-    shown.screen.header(Header("plan", env="prod"))
+    shown.screen.target(Target("plan", env="prod"))
     shown.screen.error(TapctlError("no"))
     assert [(one["type"], one["env"]) for one in shown.all] == [("version", "prod"), ("error", "prod")]
 
 
 def test_a_command_about_many_environments_says_so_at_once(shown: Shown) -> None:
-    shown.screen.header(Header("status", many=True))
-    shown.screen.header(HEADER)
+    shown.screen.target(Target("status", many=True))
+    shown.screen.target(HEADER)
     assert [(one["verb"], one["env"]) for one in shown.all] == [("status", "")]
 
 
 def test_a_command_about_one_waits_until_it_is_known_which(shown: Shown) -> None:
-    shown.screen.header(Header("plan"))
+    shown.screen.target(Target("plan"))
     assert shown.all == []
-    shown.screen.header(Header("plan", env="dev", suffix="pr-42", account="123456789012"))
+    shown.screen.target(Target("plan", env="dev", suffix="pr-42", account="123456789012"))
     shown.screen.verdict(Verdict("plan", "dev", "FAILED", 1, suffix="pr-42"))
     version, verdict = shown.all
     assert (version["env"], version["suffix"], version["account"]) == ("dev", "pr-42", "123456789012")
@@ -50,9 +50,9 @@ def test_a_command_about_one_waits_until_it_is_known_which(shown: Shown) -> None
 
 
 def test_of_many_environments_each_finding_and_error_says_whose_it_is(shown: Shown) -> None:
-    shown.screen.header(Header("drift", many=True))
+    shown.screen.target(Target("drift", many=True))
     for suffix in ("dev", "pr-42"):
-        shown.screen.header(Header("drift", env="dev", suffix=suffix))
+        shown.screen.target(Target("drift", env="dev", suffix=suffix))
         shown.screen.drift(REPORT, {})
         shown.screen.error(TapctlError("no"))
     told = [(one["env"], one["suffix"]) for one in shown.lines]

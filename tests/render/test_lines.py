@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from tapctl.engine.events import Failed, Finished, Known, Left, Progress, Result, Skipped, Started
-from tapctl.engine.model import Kept
+from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
+from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused
 from tapctl.render.lines import LinesView
-from tapctl.render.out import Out
-from tapctl.render.view import Silent
+from tapctl.render.out import OutputStream
+from tapctl.render.view import QuietProgress
 
 KEY, CLUSTER, INSTANCE = "kms-key/alias/key", "db-cluster/db", "db-instance/db-0"
 
@@ -29,7 +29,7 @@ class Watched:
     def __init__(self) -> None:
         self.stream = io.StringIO()
         self.clock = Clock()
-        self.view = LinesView(Out(self.stream, "stderr"), clock=self.clock)
+        self.view = LinesView(OutputStream(self.stream, "stderr"), clock=self.clock)
         self.view.begin([KEY, CLUSTER, INSTANCE], {})
 
     def new(self) -> list[str]:
@@ -46,7 +46,7 @@ def watched() -> Watched:
 
 def test_a_resource_gets_a_line_when_it_ends(watched: Watched) -> None:
     watched.view.event(Started(KEY))
-    watched.view.event(Known(KEY))
+    watched.view.event(Released(KEY))
     assert watched.new() == []
     watched.view.event(Finished(KEY, Result.CREATED, 0.62))
     assert watched.new() == ["  ✓ kms-key      alias/key  created     0.6 s"]
@@ -83,7 +83,7 @@ def test_a_call_that_hangs_and_tells_nothing_is_no_silence() -> None:
     """No event comes: the view finds out by itself, and in time."""
     stream, heard = io.StringIO(), threading.Event()
 
-    class Heard(Out):
+    class Heard(OutputStream):
         def lines(self, *lines: str) -> None:
             super().lines(*lines)
             heard.set()
@@ -111,7 +111,7 @@ def test_a_failure_and_what_was_left_are_told(watched: Watched) -> None:
     watched.view.event(Started(KEY))
     watched.view.event(Failed(KEY, AwsRefused("kms", "CreateKey", "LimitExceeded", "too\nmany"), 1.0))
     watched.view.event(Progress(CLUSTER, "creating", 5))
-    watched.view.event(Left(CLUSTER, "creating"))
+    watched.view.event(Detached(CLUSTER, "creating"))
     assert watched.new() == [
         "  ✗ kms-key      alias/key  failed      1.0 s   LimitExceeded on kms:CreateKey: too many",
         "  … db-cluster   db         creating    0:05",
@@ -120,7 +120,7 @@ def test_a_failure_and_what_was_left_are_told(watched: Watched) -> None:
 
 
 def test_what_was_kept_says_until_when(watched: Watched) -> None:
-    watched.view.event(Finished(KEY, Result.KEPT, 1, Kept("2027-01-08", "AWS deletes no key at once")))
+    watched.view.event(Finished(KEY, Result.KEPT, 1, Retained("2027-01-08", "AWS deletes no key at once")))
     watched.view.event(Finished(INSTANCE, Result.SKIPPED, 0))
     assert watched.new() == [
         "  ✓ kms-key      alias/key  kept        1.0 s   until 2027-01-08: AWS deletes no key at once",
@@ -154,7 +154,7 @@ def test_a_second_execution_starts_anew(watched: Watched) -> None:
 
 def test_quiet_says_only_what_has_to_be_said() -> None:
     stream = io.StringIO()
-    view = Silent(Out(stream, "stderr"))
+    view = QuietProgress(OutputStream(stream, "stderr"))
     view.begin([KEY], {})
     view.event(Started(KEY))
     view.say("warning: careful")

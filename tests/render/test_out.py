@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import TapctlError
-from tapctl.render.out import Out
+from tapctl.render.out import OutputStream
 
 _REPORTS = """
 import sys
-from tapctl.render.out import Out
-out = Out(sys.stdout, "stdout")
+from tapctl.render.out import OutputStream
+out = OutputStream(sys.stdout, "stdout")
 for n in range(20000):
     out.lines(f"line {n}")
-out.check()
+out.raise_if_incomplete()
 print("done", file=sys.stderr)
 """
 
@@ -32,7 +32,7 @@ class Failing(io.StringIO):
 
 def test_each_line_is_written_at_once() -> None:
     stream = io.BytesIO()
-    out = Out(io.TextIOWrapper(stream, encoding="utf-8", write_through=False), "stdout")
+    out = OutputStream(io.TextIOWrapper(stream, encoding="utf-8", write_through=False), "stdout")
     out.lines("a →", "b")
     assert stream.getvalue().decode() == "a →\nb\n"
 
@@ -40,7 +40,7 @@ def test_each_line_is_written_at_once() -> None:
 def test_a_stream_of_few_letters_gets_the_others_spelled() -> None:
     stream = io.BytesIO()
     letters = io.TextIOWrapper(stream, encoding="ascii")
-    Out(letters, "stdout").lines("15 → 30 ✓")
+    OutputStream(letters, "stdout").lines("15 → 30 ✓")
     assert stream.getvalue() == b"15 \\u2192 30 \\u2713\n"
 
 
@@ -60,29 +60,29 @@ def test_a_pipe_that_nobody_reads_is_written_to_no_more() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
-        out = Out(stream, "stdout")
+        out = OutputStream(stream, "stdout")
         out.lines("a")
         assert isinstance(out.lost, BrokenPipeError)
-        out.check()
+        out.raise_if_incomplete()
         # What Python itself writes when it ends goes nowhere, and fails no more.
         stream.write("b")
 
 
 def test_a_full_disk_is_told_once_and_at_the_end() -> None:
-    out = Out(Failing(), "stdout")
+    out = OutputStream(Failing(), "stdout")
     out.lines("a")
     out.lines("b")
     with pytest.raises(TapctlError) as caught:
-        out.check()
+        out.raise_if_incomplete()
     assert caught.value.cause == "the report could not be written to stdout"
     assert caught.value.evidence == "[Errno 28] No space left on device"
-    out.check()
+    out.raise_if_incomplete()
 
 
 def test_what_was_written_in_full_is_fine(tmp_path: Path) -> None:
     with (tmp_path / "report").open("w") as stream:
-        out = Out(stream, "stdout")
+        out = OutputStream(stream, "stdout")
         out.lines("a")
-        out.check()
+        out.raise_if_incomplete()
         os.fsync(stream.fileno())
     assert (tmp_path / "report").read_text() == "a\n"

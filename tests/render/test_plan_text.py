@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.engine.model import Impact
 from tapctl.errors import Refused
-from tapctl.render.paint import Paint
+from tapctl.render.paint import Palette
 from tapctl.render.plan_text import plan_lines
 from tests.render.examples import change, pending, plan
 
@@ -77,8 +77,8 @@ def test_a_value_that_is_wider_than_its_column_pushes_nobody_else_away() -> None
 
 
 def test_what_could_not_be_read_is_pending_or_is_not_ours_is_told_though_nothing_is_to_do() -> None:
-    unread = Change("kms-key/k", "kms-key", "k", Action.NOTHING, unread={"policy": "kms:GetKeyPolicy"})
-    stranger = Change("db-cluster/c", "db-cluster", "c", Action.NOTHING, unexpected=("db-instance/extra",))
+    unread = Change("kms-key/k", "kms-key", "k", Action.NOTHING, unreadable={"policy": "kms:GetKeyPolicy"})
+    stranger = Change("db-cluster/c", "db-cluster", "c", Action.NOTHING, foreign_members=("db-instance/extra",))
     deferred = pending("db-instance/i", "parameters", "shared_preload_libraries")
     assert plan_lines(plan(unread, stranger, deferred)) == [
         "  ? kms-key      k",
@@ -94,7 +94,9 @@ def test_what_is_blocked_says_why_and_is_said_once() -> None:
     why = Refused(
         "iam-role/r exists and is not ours;\nit was left untouched", evidence="no owner tags", hint="rename it"
     )
-    unreadable = replace(change("sns-topic/t", Action.NOTHING, blocked=Refused("unreadable")), unread={"*": "sns:Get"})
+    unreadable = replace(
+        change("sns-topic/t", Action.NOTHING, blocked=Refused("unreadable")), unreadable={"*": "sns:Get"}
+    )
     assert plan_lines(plan(change("iam-role/r", Action.NOTHING, RULE, blocked=why), unreadable)) == [
         "  x iam-role   r",
         "      iam-role/r exists and is not ours; it was left untouched",
@@ -130,7 +132,7 @@ def test_a_plan_of_nothing_says_so(removing: bool, line: str) -> None:
 
 def test_colour_is_on_the_symbol_alone_and_never_instead_of_it() -> None:
     shown = plan_lines(
-        plan(change("kms-key/k", Action.CREATE), change("log-group/l", Action.DELETE)), paint=Paint(on=True)
+        plan(change("kms-key/k", Action.CREATE), change("log-group/l", Action.DELETE)), paint=Palette(on=True)
     )
     assert shown == ["  \x1b[32m+\x1b[0m kms-key    k", "  \x1b[31m-\x1b[0m log-group  l"]
 
@@ -147,8 +149,8 @@ def test_no_value_from_aws_steers_the_terminal_or_forges_a_line(
         action,
         (FieldChange(f"tags.{id_}", value, None),),
         note=note,
-        unread={"policy": value},
-        unexpected=(value,),
+        unreadable={"policy": value},
+        foreign_members=(value,),
         blocked=Refused(value) if verbose else None,
     )
     shown = plan_lines(plan(hostile, pending("a/b", id_, value, note)), verbose=verbose)

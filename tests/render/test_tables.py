@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.render.paint import Paint
+from tapctl.render.paint import Palette
 from tapctl.render.tables import cells, crop, pad, table_lines, widest
 
 
@@ -46,4 +46,4 @@ def test_a_table_of_nothing_is_its_heading() -> None:
 
 
 def test_colour_changes_no_width() -> None:
-    assert table_lines(["a", "b"], [["xx", "y"]], Paint(on=True)) == ["\x1b[1ma   b\x1b[0m", "xx  y"]
+    assert table_lines(["a", "b"], [["xx", "y"]], Palette(on=True)) == ["\x1b[1ma   b\x1b[0m", "xx  y"]

@@ -10,13 +10,13 @@ import pytest
 from tapctl.engine.events import Finished, Result, Started
 from tapctl.errors import TapctlError
 from tapctl.render.screen import Screen, Verdict
-from tapctl.render.terminal import can_ask, choose
+from tapctl.render.terminal import choose_screen, is_interactive
 from tests.render.examples import ADVICE, HEADER, PLAN, REPORT, Terminal
 
 
 def perform(screen: Screen) -> None:
     """Everything a screen can say."""
-    screen.header(HEADER)
+    screen.target(HEADER)
     screen.note("reading")
     screen.warn("careful")
     screen.plan(PLAN)
@@ -38,7 +38,7 @@ def shown(
 ) -> tuple[str, str]:
     kind = Terminal if terminal else io.StringIO
     stdout, stderr = kind(), kind()
-    perform(choose(stdout, stderr, env, json=json, no_color=no_color, quiet=quiet, stdin=io.StringIO("no\n")))
+    perform(choose_screen(stdout, stderr, env, json=json, no_color=no_color, quiet=quiet, stdin=io.StringIO("no\n")))
     return stdout.getvalue(), stderr.getvalue()
 
 
@@ -86,7 +86,7 @@ def test_json_is_json_on_a_terminal_too() -> None:
 
 def test_verbose_reaches_the_reports() -> None:
     stdout = io.StringIO()
-    choose(stdout, io.StringIO(), {}, verbose=True).plan(PLAN)
+    choose_screen(stdout, io.StringIO(), {}, verbose=True).plan(PLAN)
     assert "      rotation        true\n" in stdout.getvalue()
 
 
@@ -95,15 +95,15 @@ def test_verbose_reaches_the_reports() -> None:
     [({}, True), ({"CI": "true"}, False), ({"CI": "1"}, False), ({"CI": "0"}, True), ({"CI": "False"}, True)],
 )
 def test_nobody_is_asked_in_ci(env: dict[str, str], answers: bool) -> None:
-    assert can_ask(Terminal(), env) is answers
+    assert is_interactive(Terminal(), env) is answers
 
 
 def test_nobody_is_asked_without_a_terminal() -> None:
     closed = Terminal()
     closed.close()
-    assert not can_ask(io.StringIO(), {})
-    assert not can_ask(None, {})
-    assert not can_ask(closed, {})
+    assert not is_interactive(io.StringIO(), {})
+    assert not is_interactive(None, {})
+    assert not is_interactive(closed, {})
 
 
 def test_rich_is_loaded_only_to_draw() -> None:

@@ -8,8 +8,8 @@ import pytest
 from tapctl.engine.events import Finished, Result
 from tapctl.errors import TapctlError, UsageError
 from tapctl.render.lines import LinesView
-from tapctl.render.out import Out
-from tapctl.render.screen import Header, Verdict
+from tapctl.render.out import OutputStream
+from tapctl.render.screen import Target, Verdict
 from tapctl.render.text import TextScreen
 from tests.render.examples import CROSS, HEADER, PLAN, REPORT, Terminal
 
@@ -21,7 +21,7 @@ class Shown:
 
     def __init__(self, *, quiet: bool = False, colour: bool = False, answer: str = "") -> None:
         self.stdout, self.stderr = Terminal(), io.StringIO()
-        out, err = Out(self.stdout, "stdout"), Out(self.stderr, "stderr")
+        out, err = OutputStream(self.stdout, "stdout"), OutputStream(self.stderr, "stderr")
         self.screen = TextScreen(
             io.StringIO(answer), out, err, LinesView(err), verbose=False, quiet=quiet, colour=colour
         )
@@ -41,7 +41,7 @@ def shown() -> Shown:
 
 
 def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: Shown) -> None:
-    shown.screen.header(HEADER)
+    shown.screen.target(HEADER)
     shown.screen.plan(PLAN)
     shown.screen.verdict(Verdict("plan", "prod", "", 0, summary="1 to create"))
     assert shown.out == [
@@ -58,8 +58,8 @@ def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: 
 
 
 def test_a_target_alone_says_nothing(shown: Shown) -> None:
-    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
-    shown.screen.header(HEADER)
+    shown.screen.target(Target("plan", env="prod", region="us-east-1"))
+    shown.screen.target(HEADER)
     assert (shown.out, shown.err) == ([], [])
 
 
@@ -71,7 +71,7 @@ def test_where_the_answer_stands_alone_a_verdict_is_no_answer(shown: Shown, verb
 
 def test_every_report_has_its_header_once(shown: Shown) -> None:
     for env in ("dev", "prod"):
-        shown.screen.header(Header("drift", env=env))
+        shown.screen.target(Target("drift", env=env))
         shown.screen.drift(REPORT, {})
         shown.screen.error(TapctlError("then this"))
     assert [line for line in shown.out if not line.startswith(" ")] == ["dev", "", "prod", ""]
@@ -79,7 +79,7 @@ def test_every_report_has_its_header_once(shown: Shown) -> None:
 
 
 def test_an_error_before_any_report_says_which_target_it_is_about(shown: Shown) -> None:
-    shown.screen.header(HEADER)
+    shown.screen.target(HEADER)
     shown.screen.error(TapctlError("no", hint="try"), "nothing was changed")
     assert shown.err == [TARGET, "", "error error", f"  {CROSS} no", "  state  nothing was changed", "  hint   try"]
     assert shown.out == []
@@ -91,7 +91,7 @@ def test_an_error_where_no_target_is_known_has_no_header(shown: Shown) -> None:
 
 
 def test_the_answers_go_to_stdout_alone(shown: Shown) -> None:
-    shown.screen.header(HEADER)
+    shown.screen.target(HEADER)
     shown.screen.table(["suffix", "by"], [["prod", "dana"]], [])
     shown.screen.output("cluster_endpoint", "db.example\x1b")
     shown.screen.document("graph LR\n  a --> b  \n", {})
@@ -115,7 +115,7 @@ def test_progress_notes_and_warnings_go_to_stderr(shown: Shown) -> None:
 
 def test_quiet_keeps_warnings() -> None:
     shown = Shown(quiet=True)
-    shown.screen.header(Header("plan", env="prod", region="us-east-1"))
+    shown.screen.target(Target("plan", env="prod", region="us-east-1"))
     shown.screen.note("reading")
     shown.screen.warn("careful")
     assert shown.err == ["warning: careful"]
@@ -161,9 +161,9 @@ def test_a_report_that_could_not_be_written_is_an_error() -> None:
         def write(self, text: str) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    err = Out(io.StringIO(), "stderr")
+    err = OutputStream(io.StringIO(), "stderr")
     screen = TextScreen(
-        io.StringIO(), Out(Full(), "stdout"), err, LinesView(err), verbose=False, quiet=False, colour=False
+        io.StringIO(), OutputStream(Full(), "stdout"), err, LinesView(err), verbose=False, quiet=False, colour=False
     )
     screen.plan(PLAN)
     with pytest.raises(TapctlError, match="could not be written to stdout"):

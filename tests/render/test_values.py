@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from tapctl.policy import allow, policy
-from tapctl.render.values import LIMIT, exact, pair, short, shown
+from tapctl.render.values import LIMIT, as_json, format_pair, format_value, truncate
 
 
 class Range(BaseModel):
@@ -50,24 +50,24 @@ class Rule(Range):
     ],
 )
 def test_a_value_is_one_readable_line(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 def test_a_model_that_holds_nothing_is_empty() -> None:
     class Nothing(BaseModel):
         name: str = ""
 
-    assert shown(Nothing()) == "{}"
+    assert format_value(Nothing()) == "{}"
 
 
 def test_a_policy_is_told_by_what_its_statements_hold() -> None:
-    told = shown(policy(allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"], to={"AWS": "123456789012"})))
+    told = format_value(policy(allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"], to={"AWS": "123456789012"})))
     statement = "sid=Keys effect=Allow principals=[kind=AWS name=123456789012] actions=[kms:Decrypt, kms:Encrypt]"
     assert told.startswith(f"statements=[{statement} resources=[*]]")
 
 
 def test_short_values_are_shown_whole() -> None:
-    assert pair("db.r6g.large", "db.r6g.xlarge") == ("db.r6g.large", "db.r6g.xlarge")
+    assert format_pair("db.r6g.large", "db.r6g.xlarge") == ("db.r6g.large", "db.r6g.xlarge")
 
 
 @pytest.mark.parametrize(
@@ -75,37 +75,40 @@ def test_short_values_are_shown_whole() -> None:
     [("5", 5, ('"5"', "5")), ("true", True, ('"true"', "true")), ("(none)", None, ('"(none)"', "null"))],
 )
 def test_values_that_read_alike_are_shown_exactly(have: Any, want: Any, texts: tuple[str, str]) -> None:
-    assert pair(have, want) == texts
+    assert format_pair(have, want) == texts
 
 
 def test_long_values_are_cut_where_they_differ_at_the_start() -> None:
-    have, want = pair("a" + "x" * 100, "b" + "x" * 100)
+    have, want = format_pair("a" + "x" * 100, "b" + "x" * 100)
     assert (have, want) == ("a" + "x" * 58 + "…", "b" + "x" * 58 + "…")
 
 
 def test_long_values_are_shown_around_their_first_difference() -> None:
     same = "0123456789" * 8
-    assert pair(f"{same}a-rest", f"{same}b") == ("…890123456789a-rest"[:1] + "890123456789a-rest", "…890123456789b")
+    assert format_pair(f"{same}a-rest", f"{same}b") == (
+        "…890123456789a-rest"[:1] + "890123456789a-rest",
+        "…890123456789b",
+    )
 
 
 def test_one_long_value_that_goes_on_after_the_other_shows_what_is_added() -> None:
     same = "0123456789" * 8
-    assert pair(same, f"{same}+") == ("…890123456789", "…890123456789+")
+    assert format_pair(same, f"{same}+") == ("…890123456789", "…890123456789+")
 
 
 def test_verbose_cuts_nothing() -> None:
-    assert pair("a" * 200, "b" * 200, limit=None) == ("a" * 200, "b" * 200)
-    assert short("a" * 200, None) == "a" * 200
+    assert format_pair("a" * 200, "b" * 200, limit=None) == ("a" * 200, "b" * 200)
+    assert truncate("a" * 200, None) == "a" * 200
 
 
 def test_exact_is_json_in_one_clean_line() -> None:
-    assert exact({"b": frozenset({"y", "x"}), "a": "\x9b"}) == '{"a": "\\u009b", "b": ["x", "y"]}'
+    assert as_json({"b": frozenset({"y", "x"}), "a": "\x9b"}) == '{"a": "\\u009b", "b": ["x", "y"]}'
 
 
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_two_different_values_never_look_the_same_and_never_are_long(have: str, want: str) -> None:
-    left, right = pair(have, want)
+    left, right = format_pair(have, want)
     assert max(len(left), len(right)) <= LIMIT
     assert have == want or left != right
 
@@ -113,6 +116,6 @@ def test_two_different_values_never_look_the_same_and_never_are_long(have: str, 
 @settings(deadline=None)
 @given(st.text("ab", min_size=50, max_size=200), st.text("ab", min_size=50, max_size=200))
 def test_nor_do_two_long_ones_of_the_same_beginning(have: str, want: str) -> None:
-    left, right = pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")
+    left, right = format_pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")
     assert max(len(left), len(right)) <= LIMIT
     assert have == want or left != right

@@ -47,7 +47,7 @@ def refused() -> Refused:
     def expect(code: str, text: str = "") -> Any:
         with pytest.raises(AwsRefused) as caught:
             yield
-        assert caught.value.says(code, text=text), str(caught.value)
+        assert caught.value.matches(code, text=text), str(caught.value)
 
     return expect
 

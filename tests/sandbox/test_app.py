@@ -14,8 +14,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tapctl.aws import Aws, Target
-from tapctl.errors import AwsLost
+from tapctl.aws import Aws, Connection
+from tapctl.errors import AwsNoAnswer
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
@@ -40,7 +40,7 @@ def test_it_is_an_aws_account(aws: Aws) -> None:
 
 @pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
 def test_a_region_is_of_its_partition(sandbox_url: str, region: str, partition: str) -> None:
-    there = Aws(Target(region, endpoint_url=sandbox_url, credentials=CREDENTIALS))
+    there = Aws(Connection(region, endpoint_url=sandbox_url, credentials=CREDENTIALS))
     assert there.identify(ACCOUNT).partition == partition
     there.iam.create_role(RoleName="r", AssumeRolePolicyDocument='{"Statement": []}')
     arn = there.iam.get_role(RoleName="r")["Role"]["Arn"]
@@ -62,7 +62,7 @@ def test_nothing_but_loopback_can_be_reached() -> None:
 
 
 def test_what_moto_has_not_is_a_refusal_of_its_own_and_is_not_asked_again(aws: Aws) -> None:
-    with pytest.raises(AwsLost, match=r"NotImplemented on kms:ConnectCustomKeyStore.*cannot do this"):
+    with pytest.raises(AwsNoAnswer, match=r"NotImplemented on kms:ConnectCustomKeyStore.*cannot do this"):
         aws.kms.connect_custom_key_store(CustomKeyStoreId="x")
 
 

@@ -86,7 +86,7 @@ def test_rotation_has_a_period(aws: Aws, arn: str) -> None:
 def test_a_bad_policy_is_refused(aws: Aws, document: str, code: str, text: str) -> None:
     with pytest.raises(AwsRefused) as refused:
         aws.kms.create_key(Policy=document)
-    assert refused.value.says(code, text=text)
+    assert refused.value.matches(code, text=text)
 
 
 def test_a_good_policy_is_kept(aws: Aws, arn: str) -> None:

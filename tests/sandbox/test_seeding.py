@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from tapctl import sandbox
-from tapctl.aws import Aws, Target
+from tapctl.aws import Aws, Connection
 from tapctl.config import Config, load_all
 from tapctl.errors import SandboxError
 from tapctl.sandbox.seeding import plant
@@ -35,7 +35,7 @@ def test_the_stack_is_of_its_region(aws: Aws, sandbox_url: str) -> None:
 @pytest.mark.parametrize("region", ["us-west-1", "ap-northeast-1", "ca-central-1", "us-gov-west-1"])
 def test_its_zones_are_those_of_the_region(sandbox_url: str, region: str) -> None:
     plant(sandbox_url, replace(SEED, region=region))
-    ec2 = Aws(Target(region, endpoint_url=sandbox_url, credentials=sandbox.CREDENTIALS)).ec2
+    ec2 = Aws(Connection(region, endpoint_url=sandbox_url, credentials=sandbox.CREDENTIALS)).ec2
     known = {one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
     zones = {one["AvailabilityZone"] for one in ec2.describe_subnets()["Subnets"] if not one["DefaultForAz"]}
     assert zones <= known
