@@ -227,7 +227,7 @@ class AwsRefused(AwsError):
         """What has to be allowed: the action, and on what where AWS says so."""
         told = _PERMISSION.search(self.message)
         on = told["resource"] if told else None
-        return f"{self.action} on {on}" if on else self.iam_action
+        return f"{self.iam_action} on {on}" if on else self.iam_action
 
     @property
     def is_bad_credentials(self) -> bool:

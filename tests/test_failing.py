@@ -30,7 +30,7 @@ def test_what_is_to_be_allowed_is_what_aws_has_denied(message: str, hint: str) -
 
 def test_the_action_of_what_is_no_denial_is_what_was_called() -> None:
     error = AwsRefused("resourcegroupstaggingapi", "GetResources", "InvalidParameter", f"{USER}: iam:PassRole")
-    assert error.action == "tag:GetResources"
+    assert error.iam_action == "tag:GetResources"
 
 
 def test_of_what_says_nothing_of_it_nothing_is_made_up() -> None:

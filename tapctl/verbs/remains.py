@@ -162,14 +162,14 @@ def _is_ours(session: Session, one: Deletion, sight: Observed[Any, Any]) -> bool
 
 def has_foreign_writer(session: Session, one: Deletion, seen: dict[str, Observation]) -> bool:
     """Whether this is the log group of a function or cluster of our name that is somebody else's."""
-    writer = writers(session).get(one.id)
+    writer = _writers(session).get(one.id)
     if not isinstance(one.reconciler, LogGroup) or writer is None:
         return False
     sight = seen.get(writer.address, Absent())
     return isinstance(sight, Observed) and not is_ours(sight, session.owner, recorded=None, created_by_aws=False)
 
 
-def writers(session: Session) -> dict[str, Deletion]:
+def _writers(session: Session) -> dict[str, Deletion]:
     """Who writes each log group of our names."""
     names = session.names
     by_group: dict[str, tuple[Reconciler[Any, Any], str]] = {
@@ -189,7 +189,7 @@ def recreated_log_groups(session: Session) -> dict[str, Deletion]:
     What AWS writes into a group once more after a destroy has neither tags nor a record: it is ours unless its writer
     is somebody else's.
     """
-    writers = writers(session)
+    writers = _writers(session)
     groups = {(here := address(LogGroup.type, id_)): Deletion(here, LogGroup(), id_, None, None) for id_ in writers}
     return groups | {one.address: one for one in writers.values()}
 
