@@ -285,3 +285,30 @@ class NotYet(Exception):  # not an error: "nothing was changed, ask again"
 
 class AlreadyExists(Exception):  # not an error: a reason to look again
     """A create found the name taken: perhaps by our own create whose answer was lost. The engine looks again."""
+
+
+def exit_code_of(error: TapctlError) -> int:
+    """The exit status of an error before anything was changed.
+
+    A missing permission is a refusal; credentials that AWS does not take are no identity.
+    """
+    if isinstance(error, AwsRefused) and error.is_denied:
+        return 6
+    if isinstance(error, AwsRefused) and error.is_bad_credentials:
+        return WrongTarget.exit_code
+    return error.exit_code
+
+
+def add_default_hint(error: TapctlError) -> None:
+    """Say what to do about an answer of AWS that says nothing of it itself."""
+    if error.hint is not None:
+        return
+    if isinstance(error, AwsRefused) and error.is_denied:
+        error.hint = f"allow {error.permission}, then run the same command again: it continues from here"
+    elif isinstance(error, AwsRefused) and error.is_bad_credentials:
+        error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
+    elif isinstance(error, AwsNoAnswer):
+        error.hint = (
+            "check the network, the proxy, AWS_ENDPOINT_URL, the region's name and health.aws.amazon.com; then run the "
+            "same command again: it continues from here"
+        )

@@ -19,9 +19,9 @@ from botocore.hooks import EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
-from tapctl.aws import Aws, Connection, Identity
+from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.sandbox.app import Sandbox
-from tests.served import MEASURED, Unmeasured, served
+from tests.support.served import MEASURED, Unmeasured, served
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from tapctl.engine.events import Ending, Finished, Result, Started
-from tapctl.engine.graph import Node
-from tapctl.engine.tools import Emit
+from tapctl.engine.polling import Emit
+from tapctl.engine.resources import Node
 from tests.bench.critical import APPLY, DESTROY, Stage, longest
 from tests.bench.measuring import Report, beyond, ran
 from tests.bench.serially import one_after_another

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from tapctl.engine.diff import details, same
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observations, Unreadable
-from tapctl.manifest.entry import Entry, Phase
+from tapctl.engine.record import Entry, Phase
 
 WHOLE_RESOURCE = "*"
 """The field of a finding that is about the whole resource."""

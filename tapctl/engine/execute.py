@@ -10,8 +10,8 @@ from graphlib import TopologicalSorter
 from typing import Final, Literal
 
 from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Progress, Released, Skipped, Started
-from tapctl.engine.graph import Node
-from tapctl.engine.tools import Cancelled, Emit
+from tapctl.engine.polling import Cancelled, Emit
+from tapctl.engine.resources import Node
 from tapctl.errors import TapctlError
 
 LEAVE_WITHIN_S: Final = 5.0

@@ -16,7 +16,7 @@ from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, ManifestError, Refu
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 ATTEMPTS = 4
 """As many as the SDK makes; each one of ours after a look that gives a reason to."""

@@ -10,9 +10,11 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError
-from tapctl.manifest.entry import Manifest, Phase, parse
-from tapctl.manifest.store import LockHolder, LockInfo, Stored
+from tapctl.manifest.lock import LockHolder, LockInfo
+from tapctl.manifest.manifest import Manifest, parse
+from tapctl.manifest.store import Stored
 
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import LockHeld, StoreFailed, TapctlError
-from tapctl.manifest.entry import Entry, Manifest, Phase, dump, now, plain
+from tapctl.manifest.manifest import Manifest, dump, now
 from tapctl.manifest.store import Store, write_failed_error
 
 Changes = Mapping[str, Entry | None]

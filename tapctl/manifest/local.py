@@ -10,26 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tapctl.engine.clock import Clock
+from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.manifest.awake import BoottimeClock
-from tapctl.manifest.entry import Manifest, dump, parse
 from tapctl.manifest.history import folder_of, name_of
-from tapctl.manifest.store import (
-    SUFFIX,
-    Lease,
-    LockHolder,
-    LockInfo,
-    Notify,
-    Stored,
-    conflict_error,
-    lock_held_error,
-    lock_lost_error,
-    missing_error,
-    silent,
-    write_failed_error,
-)
-from tapctl.manifest.waiting import LockWait
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
+from tapctl.manifest.manifest import Manifest, dump, parse
+from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""

@@ -6,27 +6,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tapctl.engine.clock import Clock
+from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
-from tapctl.manifest.awake import BoottimeClock
 from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, outcome_unknown
-from tapctl.manifest.entry import Manifest, dump, parse
+from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import folder_of, name_of
-from tapctl.manifest.lease import LeaseTiming
-from tapctl.manifest.line import LockAcquirer
-from tapctl.manifest.store import (
-    SUFFIX,
-    Lease,
-    LockHolder,
-    LockInfo,
-    Notify,
-    Stored,
-    conflict_error,
-    missing_error,
-    silent,
-    write_failed_error,
-)
-from tapctl.manifest.unlock import ForceUnlock
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
+from tapctl.manifest.manifest import Manifest, dump, parse
+from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer
+from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
 
 
 class S3Store:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from tapctl.errors import LockHeld, ManifestError, StoreFailed, UsageError
-from tapctl.manifest.ci import ci_run
-from tapctl.manifest.entry import Manifest, now
-
-if TYPE_CHECKING:
-    from tapctl.aws import Aws
+from tapctl.errors import LockHeld, ManifestError, StoreFailed
+from tapctl.manifest.lock import Lease, LockHolder, Notify, silent
+from tapctl.manifest.manifest import Manifest
 
 SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.*'()-]+)*)/*")
-
-
-Notify = Callable[[str], None]
-"""Shows the user one sentence."""
-
-
-def silent(_: str) -> None:
-    """Nobody is there to be told."""
 
 
 @dataclass(frozen=True)
@@ -40,87 +20,6 @@ class Stored:
 
     manifest: Manifest
     version: str
-
-
-class LockHolder(BaseModel):
-    """Who changes an environment right now; shown to everybody who has to wait."""
-
-    model_config = ConfigDict(frozen=True)
-
-    who: str
-    host: str
-    pid: int
-    command: str
-    since: str
-    """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
-    ci: str = ""
-    """The CI run, see `ci_run`."""
-
-    @classmethod
-    def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
-        """This process, from now on."""
-        return cls(
-            who=who, host=socket.gethostname(), pid=os.getpid(), command=command, since=now(), ci=ci_run(environ)
-        )
-
-    def __str__(self) -> str:
-        run = f", {self.ci}" if self.ci else ""
-        return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
-
-
-class LockInfo(BaseModel):
-    """What a lock says of itself; each time one is taken it has another id."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    holder: LockHolder
-    phase: str = ""
-    """What its holder is doing now."""
-    lease_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Seconds after which it is anybody's if it was not renewed; None: it has no lease, and is never taken over."""
-    beat: int = 0
-    """Grows with every renewal, so that each one is another text and has another ETag."""
-
-    def __str__(self) -> str:
-        return f"{self.holder}, {self.phase}" if self.phase else str(self.holder)
-
-    def encode(self) -> bytes:
-        """What is stored."""
-        return self.model_dump_json().encode()
-
-    @classmethod
-    def parse(cls, content: bytes) -> LockInfo | None:
-        """The lock that this text describes; None for what is cut off or written by somebody else."""
-        try:
-            return cls.model_validate_json(content)
-        except ValidationError:
-            return None
-
-
-class Lease(Protocol):
-    """The right to change one environment, for as long as it is held."""
-
-    @property
-    def id(self) -> str:
-        """What tells this lease from every other one."""
-
-    def ensure_held(self) -> None:
-        """Make sure that it is still ours; asked before every changing call, from any thread.
-
-        Raises:
-            LockHeld: it was taken away.
-            NotYet: for now nobody can tell; it is not to be used before that is known.
-        """
-
-    def assert_valid(self) -> None:
-        """As `check`, but asks nobody: right before each sending of a changing call, the SDK's repetitions among them.
-
-        Raises as `check`.
-        """
-
-    def set_phase(self, phase: str) -> None:
-        """Say what is being done from now on, to whoever waits."""
 
 
 class Store(Protocol):
@@ -182,45 +81,6 @@ class Store(Protocol):
 
     def location(self, suffix: str) -> str:
         """Where this suffix's manifest is, as a user would write it."""
-
-
-def open_store(url: str, door: Aws | None) -> Store:
-    """The store that ``--state`` names: a folder, or ``s3://bucket/prefix`` through ``door``.
-
-    Raises:
-        UsageError: it names neither.
-    """
-    if not _SCHEME.match(url) and url.strip() and "\0" not in url:
-        from tapctl.manifest.local import LocalStore
-
-        return LocalStore(Path(url))
-    named = _S3.fullmatch(url)
-    if named is None:
-        raise UsageError(
-            f"--state {url!r} is no place for manifests",
-            hint="use a folder such as ./manifests, or s3://bucket/prefix",
-        )
-    if door is None:
-        raise UsageError(f"--state {url} is in AWS, and this command does not go there", hint="use a local --state")
-    from tapctl.manifest.bucket import Bucket
-    from tapctl.manifest.s3 import S3Store
-
-    return S3Store(Bucket(door, named[1], f"{named[2]}/".lstrip("/")))
-
-
-def lock_held_error(where: str, lock: LockInfo | None, hint: str) -> LockHeld:
-    """Somebody else is at work: who, and since when."""
-    who = str(lock) if lock else "its holder has left no name"
-    return LockHeld("somebody else is changing this environment", evidence=f"{where}: {who}", hint=hint)
-
-
-def lock_lost_error(where: str, lock: LockInfo | None) -> LockHeld:
-    """A lock that was ours is not any more."""
-    return LockHeld(
-        f"the lock {where} was taken away from this run",
-        evidence=str(lock) if lock else "it is not there any more",
-        hint="make sure that nobody else is at work, then run the same command again",
-    )
 
 
 def conflict_error(where: str, found: Manifest | None) -> LockHeld | StoreFailed:

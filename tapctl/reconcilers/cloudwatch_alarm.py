@@ -14,7 +14,7 @@ from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timi
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 _NAMES_A_CALL: Final = 100
 _EVERY_TYPE: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")

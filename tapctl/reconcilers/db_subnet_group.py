@@ -15,7 +15,7 @@ from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, read_tags,
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBSubnetGroupTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 _HELD = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
 

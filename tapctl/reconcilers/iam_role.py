@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, as_json, matches_template, parse
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import TagTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 T = TypeVar("T")
 

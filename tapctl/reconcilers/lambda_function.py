@@ -10,23 +10,307 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Timing
+from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, parse
-from tapctl.reconcilers.lambda_function_network import leave_groups, lingering
-from tapctl.reconcilers.lambda_function_refusals import CONFLICT, INVALID, MISSING, classify
-from tapctl.reconcilers.lambda_function_sight import (
-    LambdaFunctionOutputs,
-    LambdaFunctionSpec,
-    at_work,
-    observed_function,
-)
 
 if TYPE_CHECKING:
-    from tapctl.aws import Aws
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
+    from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
+
+    from tapctl.aws.client import Aws
+
+
+MISSING: Final = "ResourceNotFoundException"
+INVALID: Final = "InvalidParameterValueException"
+CONFLICT: Final = "ResourceConflictException"
+
+# What is new in EC2 looks so to Lambda until EC2 has spread it; and what is gone for good.
+NOT_IN_EC2: Final = {
+    "invalidgroup.notfound": "EC2 does not show Lambda the security group yet",
+    "invalidsubnetid.notfound": "EC2 does not show Lambda the subnets yet",
+}
+# What a new role, a changed policy or a new key's grant looks like to Lambda until IAM and KMS have spread it.
+_SPREADING: Final = NOT_IN_EC2 | {
+    "cannot be assumed by lambda": "Lambda cannot assume the role yet",
+    "does not have permissions to call": "the role's policy has not reached Lambda yet",
+    "key is invalid for creategrant": "Lambda may not use the KMS key yet",
+}
+# The first interface in a subnet takes minutes, for a new function as for one that moves; Lambda itself ends both.
+_AT_WORK: Final = {
+    "state: pending": "Lambda is still making the function",
+    "in progress": "another update of this function is going on",
+}
+
+
+def classify(error: AwsRefused) -> NotYet | AwsRefused:
+    """What a refused change means: ask again, or no."""
+    if error.matches(INVALID, text="throttled by ec2"):
+        return NotYet("EC2 is throttling Lambda", Patience.LONG)
+    for code, texts, patience in ((INVALID, _SPREADING, Patience.PROPAGATION), (CONFLICT, _AT_WORK, Patience.LONG)):
+        for text, reason in texts.items():
+            if error.matches(code, text=text):
+                return NotYet(reason, patience)
+    if error.matches(CONFLICT):
+        return NotYet(f"Lambda is busy with the function: {error.message}", Patience.BUSY)
+    if error.matches(MISSING):
+        return NotYet("Lambda does not show the function yet", Patience.PROPAGATION)
+    return error
+
+
+HIDDEN: Final = "(hidden)"
+
+_UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
+# A promise in a wanted value (`tapctl.engine.refs`), and the only forms that what it stands for can have: while
+# planning, the live value behind it has to be seen to be compared. Neither form is one of a password.
+_PROMISE: Final = re.compile("⟦[^⟦⟧]*⟧")
+_IDENTITY: Final = r"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|[\w-]+(?:\.[\w-]+)*\.amazonaws\.com(?:\.cn)?)"
+
+
+class LambdaFunctionSpec(Spec):
+    """What tapctl owns on a function."""
+
+    package_type: str
+    """``Image`` or ``Zip``; fixed once made."""
+    image_uri: str
+    """``repository@sha256:…``, what AWS resolved it to; empty for a Zip."""
+    code_sha256: str
+    """The zip's SHA-256 in base64, as AWS tells it; empty for an Image."""
+    runtime: str
+    """Empty for an Image, as are ``handler`` and ``layers``."""
+    handler: str
+    role_arn: str
+    memory_mb: int
+    timeout_s: int
+    environment: dict[str, str]
+    """Seen: names as they are, values other than the wanted ones as `HIDDEN`."""
+    kms_key_arn: str
+    """Encrypts the environment; empty: AWS's own key."""
+    subnet_ids: frozenset[str]
+    security_group_ids: frozenset[str]
+    tracing: str
+    """``Active`` or ``PassThrough``."""
+    reserved_concurrency: int | None
+    """None: nothing is reserved; 0: it does not run at all."""
+    architecture: str = "x86_64"
+    ephemeral_storage_mb: int = 512
+    layers: tuple[str, ...] = ()
+    log_format: str = "Text"
+    """``Text`` or ``JSON``."""
+    log_group: str
+    description: str = ""
+    image_config: str = ""
+    """Canonical JSON of what overrides the image's entry point, command and directory; empty: nothing does."""
+    resource_policy: PolicyDocument | None = None
+    """Who else may invoke it. Wanted: nobody (None)."""
+    update_failure: str = ""
+    """Why AWS's last update of it failed: the one before is still in force, whatever the fields say. Wanted: empty."""
+    tags: dict[str, str]
+
+
+class LambdaFunctionOutputs(Outputs):
+    """Its ARN, without a version."""
+
+    arn: str
+
+
+def observed_function(
+    answer: GetFunctionResponseTypeDef,
+    resource_policy: PolicyDocument | None,
+    unread: dict[str, str],
+    expected: LambdaFunctionSpec | None,
+) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
+    """GetFunction's answer, with the policy read beside it; ``unread`` names what could not be read there."""
+    # Read as plain mappings: fields are there or not by the kind of function, and some are newer than the stubs.
+    found: Mapping[str, Any] = answer["Configuration"]
+    code: Mapping[str, Any] = answer["Code"]
+    is_image = found.get("PackageType", "Zip") == "Image"
+    vpc = found.get("VpcConfig", {})
+    logging = found.get("LoggingConfig", {})
+    state, update = _states(found)
+    failed = _reason(found, "State") if state == "Failed" else None
+    update_failure = _reason(found, "LastUpdateStatus") if update == "Failed" and failed is None else ""
+    tags = {key: value for key, value in answer.get("Tags", {}).items() if not key.startswith("aws:")}
+    owner = Owner.of(tags)
+    if "TagsError" in answer:
+        # A role that may not list tags gets the function all the same.
+        tags, unread = expected.tags if expected else {}, {**unread, "tags": "lambda:ListTags"}
+    environment = _shown(found.get("Environment", {}).get("Variables", {}), expected.environment if expected else {})
+    if "Error" in found.get("Environment", {}):
+        environment, unread = expected.environment if expected else {}, {**unread, "environment": "kms:Decrypt"}
+    spec = LambdaFunctionSpec(
+        package_type=found.get("PackageType", "Zip"),
+        image_uri=code.get("ResolvedImageUri", "") if is_image else "",
+        code_sha256="" if is_image else found.get("CodeSha256", ""),
+        runtime=found.get("Runtime", ""),
+        handler=found.get("Handler", ""),
+        role_arn=found["Role"],
+        memory_mb=found["MemorySize"],
+        timeout_s=found["Timeout"],
+        environment=environment,
+        kms_key_arn=found.get("KMSKeyArn", ""),
+        subnet_ids=frozenset(vpc.get("SubnetIds", ())),
+        security_group_ids=frozenset(vpc.get("SecurityGroupIds", ())),
+        tracing=found.get("TracingConfig", {}).get("Mode", "PassThrough"),
+        reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        architecture=found.get("Architectures", ["x86_64"])[0],
+        ephemeral_storage_mb=found.get("EphemeralStorage", {}).get("Size", 512),
+        layers=tuple(one["Arn"] for one in found.get("Layers", ())),
+        log_format=logging.get("LogFormat", "Text"),
+        log_group=logging.get("LogGroup", f"/aws/lambda/{found['FunctionName']}"),
+        description=found.get("Description", ""),
+        image_config=_overrides(found, expected),
+        resource_policy=resource_policy,
+        update_failure=update_failure,
+        tags=tags,
+    )
+    return Observed(
+        spec,
+        LambdaFunctionOutputs(arn=found["FunctionArn"]),
+        settled=not at_work(answer),
+        deleting=state == "Deleting",
+        failure=failed,
+        update_failure=update_failure or None,
+        status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
+        owner=owner,
+        unreadable=unread,
+    )
+
+
+def at_work(answer: GetFunctionResponseTypeDef) -> str:
+    """What Lambda is doing with it, in its own words; empty where it is at rest."""
+    state, update = _states(answer.get("Configuration", {}))
+    if state in _UNSETTLED:
+        return state
+    return f"update {update}" if update == "InProgress" else ""
+
+
+def _states(found: Mapping[str, Any]) -> tuple[str, str]:
+    return found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
+
+
+def _reason(found: Mapping[str, Any], what: str) -> str:
+    """AWS's reason code, and its sentence."""
+    return f"{found.get(f'{what}ReasonCode', 'Unknown')}: {found.get(f'{what}Reason', 'AWS gives no reason')}"
+
+
+def _shown(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    return {name: value if _is_wanted(value, wanted.get(name)) else HIDDEN for name, value in live.items()}
+
+
+def _is_wanted(value: str, wanted: str | None) -> bool:
+    if wanted is None or value == wanted:
+        return wanted is not None
+    if not _PROMISE.search(wanted):
+        return False
+    form = _IDENTITY.join(re.escape(part) for part in _PROMISE.split(wanted))
+    return re.fullmatch(form, value) is not None
+
+
+def _overrides(found: Mapping[str, Any], expected: LambdaFunctionSpec | None) -> str:
+    """A command line may hold a secret just as a variable may."""
+    config = {
+        name: value for name, value in found.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
+    }
+    text = json.dumps(config, sort_keys=True) if config else ""
+    return text if not text or (expected is not None and expected.image_config == text) else HIDDEN
+
+
+# Lambda ends its interfaces' descriptions with one.
+_UUID = re.compile(r"[0-9a-f-]{36}")
+
+
+def leave_groups(aws: Aws, id: str, there: LambdaFunctionSpec) -> bool:
+    """Move the function to its VPC's default group by one call, so that its interfaces hold no group of ours.
+
+    False where it is there already, or where Lambda will not do it: its subnets, role or key may be gone by now.
+
+    Raises:
+        NotYet: Lambda will do it later.
+    """
+    try:
+        # Told by Lambda: a subnet may be gone, and with it EC2's word of where it was.
+        told = aws.read(aws.lambda_.get_function, FunctionName=id).get("Configuration", {}).get("VpcConfig", {})
+        groups = _default_groups(aws, told.get("VpcId", ""))
+        if not groups or there.security_group_ids == frozenset(groups):
+            return False
+        config: Any = {"SubnetIds": sorted(there.subnet_ids), "SecurityGroupIds": groups}
+        aws.lambda_.update_function_configuration(FunctionName=id, VpcConfig=config)
+    except AwsRefused as error:
+        answer = classify(error)
+        if error.matches(INVALID) and not _passes(aws, there, error, answer):
+            return False
+        raise answer from error
+    return True
+
+
+def _default_groups(aws: Aws, vpc_id: str) -> list[str]:
+    filters: list[FilterTypeDef] = [
+        {"Name": "vpc-id", "Values": [vpc_id]},
+        {"Name": "group-name", "Values": ["default"]},
+    ]
+    return [one["GroupId"] for one in aws.read(aws.ec2.describe_security_groups, Filters=filters)["SecurityGroups"]]
+
+
+def _passes(aws: Aws, there: LambdaFunctionSpec, error: AwsRefused, answer: NotYet | AwsRefused) -> bool:
+    """Whether this refusal ends by itself. What Lambda misses may be gone for good, and not on its way."""
+    if isinstance(answer, AwsRefused) or answer.patience is Patience.LONG:
+        return isinstance(answer, NotYet)
+    if any(error.matches(INVALID, text=text) for text in NOT_IN_EC2):
+        return False
+    try:
+        aws.read(aws.iam.get_role, RoleName=there.role_arn.rpartition("/")[2])
+        if not there.kms_key_arn:
+            return True
+        return aws.read(aws.kms.describe_key, KeyId=there.kms_key_arn)["KeyMetadata"].get("KeyState") == "Enabled"
+    except AwsRefused:
+        return False
+
+
+def lingering(aws: Aws, id: str) -> str | None:
+    """What is left of a function that is gone, as a sentence."""
+    start = f"AWS Lambda VPC ENI-{id}-"
+    filters = [{"Name": "description", "Values": [f"{start}*"]}]
+    pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+    # What follows is not always the UUID alone: another function's name may begin as this one's.
+    named = [
+        one
+        for page in pages
+        for one in page["NetworkInterfaces"]
+        if _UUID.fullmatch(one.get("Description", "").removeprefix(start))
+    ]
+    left = sorted(one.get("NetworkInterfaceId", "") for one in _unused(aws, named))
+    if not left:
+        return None
+    are = "interface" if len(left) == 1 else "interfaces"
+    be = "is" if len(left) == 1 else "are"
+    return f"network {are} {', '.join(left)} {be} still to be removed by Lambda, which may take 45 minutes"
+
+
+def _unused(aws: Aws, interfaces: list[NetworkInterfaceTypeDef]) -> Iterable[NetworkInterfaceTypeDef]:
+    """Those of them that no function uses any more; where functions may not be listed, all."""
+    if not interfaces:
+        return interfaces
+    try:
+        pages = aws.pages(aws.lambda_.get_paginator("list_functions"))
+    except AwsRefused:
+        return interfaces
+    configs = [one.get("VpcConfig", {}) for page in pages for one in page["Functions"]]
+    used = {
+        (subnet, frozenset(config.get("SecurityGroupIds", ())))
+        for config in configs
+        for subnet in config.get("SubnetIds", ())
+    }
+    return [one for one in interfaces if _place(one) not in used]
+
+
+def _place(interface: NetworkInterfaceTypeDef) -> tuple[str, frozenset[str]]:
+    groups = frozenset(one.get("GroupId", "") for one in interface.get("Groups", ()))
+    return interface.get("SubnetId", ""), groups
+
 
 __all__ = ["LambdaFunction", "LambdaFunctionOutputs", "LambdaFunctionSpec"]
 

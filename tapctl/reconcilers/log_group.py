@@ -14,7 +14,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import LogGroupTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 _MISSING: Final = "ResourceNotFoundException"
 

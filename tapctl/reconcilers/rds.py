@@ -15,7 +15,7 @@ from tapctl.errors import AwsRefused, NotYet, Patience
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef, TagTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 NO_CLUSTER: Final = "DBClusterNotFoundFault"
 NO_INSTANCE: Final = "DBInstanceNotFound"

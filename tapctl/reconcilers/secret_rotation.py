@@ -19,7 +19,7 @@ from tapctl.reconcilers.rds import cluster_of, tags_of
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import MasterUserSecretTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 _MISSING: Final = "ResourceNotFoundException"
 _RATE: Final = re.compile(r"rate\((\d+) (day|hour)s?\)")

@@ -15,7 +15,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef, TagTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 NOT_FOUND: Final = ("InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound")
 RULES: Final = "security-group-rules"

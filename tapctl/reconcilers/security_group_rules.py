@@ -18,7 +18,7 @@ from tapctl.reconcilers.security_group import NOT_FOUND, RULES, chosen, existing
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef
 
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 ANY_PROTOCOL: Final = "-1"
 

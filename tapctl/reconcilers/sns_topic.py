@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from tapctl.aws.policy import PolicyDocument, as_json, parse
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, as_json, parse
 
 if TYPE_CHECKING:
-    from tapctl.aws import Aws
+    from tapctl.aws.client import Aws
 
 # Topic operations and tag operations name the same thing differently.
 _MISSING: Final = ("NotFound", "ResourceNotFound")

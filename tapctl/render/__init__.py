@@ -1,1 +1,53 @@
 """What the user meets: reports and progress as text, on a live terminal, as lines, or as JSON Lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Final, TextIO
+
+from tapctl.render.jsonl import JsonScreen
+from tapctl.render.live import LiveView, terminal
+from tapctl.render.progress import LinesView, ProgressView, QuietProgress
+from tapctl.render.screen import Screen
+from tapctl.render.terminal import OutputStream
+from tapctl.render.text import TextScreen
+
+_NO: Final = ("", "0", "false")
+
+
+def choose_screen(
+    stdout: TextIO,
+    stderr: TextIO,
+    env: Mapping[str, str],
+    *,
+    json: bool = False,
+    no_color: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    stdin: TextIO | None = None,
+) -> Screen:
+    """The screen for these streams, this environment and these flags. Questions are answered on ``stdin``."""
+    out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
+    answers = stdin or sys.stdin
+    if json:
+        return JsonScreen(answers, out, err, quiet=quiet)
+    colour = not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    progress: ProgressView
+    if quiet:
+        progress = QuietProgress(err)
+    elif colour and stderr.isatty() and not _in_ci(env):
+        progress = LiveView(terminal(stderr))
+    else:
+        progress = LinesView(err)
+    return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour)
+
+
+def is_interactive(stdin: TextIO | None, env: Mapping[str, str]) -> bool:
+    """Whether somebody can answer: a terminal, and no CI system."""
+    return stdin is not None and not stdin.closed and stdin.isatty() and not _in_ci(env)
+
+
+def _in_ci(env: Mapping[str, str]) -> bool:
+    """Whether a CI system says that it runs us."""
+    return env.get("CI", "").lower() not in _NO

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from tapctl.engine.change import Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
+from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
 
 

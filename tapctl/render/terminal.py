@@ -1,54 +1,210 @@
-"""Which screen: for people or programs, on a terminal or into a log, in colour or not one escape byte."""
+"""Seconds as people read them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final, TextIO
 
-from tapctl.render.jsonl import JsonScreen
-from tapctl.render.lines import LinesView
-from tapctl.render.live import LiveView, terminal
-from tapctl.render.out import OutputStream
-from tapctl.render.screen import Screen
-from tapctl.render.text import TextScreen
-from tapctl.render.view import ProgressView, QuietProgress
+from tapctl.errors import TapctlError
 
-_NO: Final = ("", "0", "false")
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 
 
-def choose_screen(
-    stdout: TextIO,
-    stderr: TextIO,
-    env: Mapping[str, str],
-    *,
-    json: bool = False,
-    no_color: bool = False,
-    quiet: bool = False,
-    verbose: bool = False,
-    stdin: TextIO | None = None,
-) -> Screen:
-    """The screen for these streams, this environment and these flags. Questions are answered on ``stdin``."""
-    out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
-    answers = stdin or sys.stdin
-    if json:
-        return JsonScreen(answers, out, err, quiet=quiet)
-    colour = not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    progress: ProgressView
-    if quiet:
-        progress = QuietProgress(err)
-    elif colour and stderr.isatty() and not _in_ci(env):
-        progress = LiveView(terminal(stderr))
-    else:
-        progress = LinesView(err)
-    return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour)
+def running_time(seconds: float) -> str:
+    """A running time: ``0:08``, ``2:11``, ``1:02:03``."""
+    whole = max(0, int(seconds))
+    hours, minutes = whole // _HOUR, whole % _HOUR // _MINUTE
+    return f"{hours}:{minutes:02}:{whole % _MINUTE:02}" if hours else f"{minutes}:{whole % _MINUTE:02}"
 
 
-def is_interactive(stdin: TextIO | None, env: Mapping[str, str]) -> bool:
-    """Whether somebody can answer: a terminal, and no CI system."""
-    return stdin is not None and not stdin.closed and stdin.isatty() and not _in_ci(env)
+def duration(seconds: float) -> str:
+    """A time that is over: ``0.6 s``, ``42.0 s``, ``11 m 02 s``, ``1 h 02 m``."""
+    tenths = max(0, round(seconds * 10))
+    if tenths < _MINUTE * 10:
+        return f"{tenths / 10:.1f} s"
+    whole = max(_MINUTE, round(seconds))
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} m {whole % _MINUTE:02} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} m"
 
 
-def _in_ci(env: Mapping[str, str]) -> bool:
-    """Whether a CI system says that it runs us."""
-    return env.get("CI", "").lower() not in _NO
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of what controls, hides or reorders: escape sequences, new lines, bidi overrides, surrogates."""
+_NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BREAK: Final = re.compile(r"\s*\n\s*")
+
+
+def sanitize(text: str) -> str:
+    """The text as one line in which every character is one that is seen; others are spelled as JSON spells them."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spelled(one) if unicodedata.category(one) in _HIDDEN else one for one in text)
+
+
+def one_line(text: str) -> str:
+    """A message as one clean line: AWS breaks some of its own."""
+    return sanitize(_BREAK.sub(" ", text.strip()))
+
+
+def sanitize_lines(text: str) -> list[str]:
+    """A text of several lines, each clean, without spaces at its end."""
+    return [sanitize(one).rstrip() for one in text.rstrip("\n").split("\n")]
+
+
+def _spelled(one: str) -> str:
+    if one in _NAMED:
+        return _NAMED[one]
+    units = one.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+_CODES: Final = {
+    "bold": "1",
+    "dim": "2",
+    "good": "32",
+    "change": "33",
+    "bad": "31",
+    "open": "36",
+}
+SYMBOLS: Final = {
+    "+": "good",
+    "~": "change",
+    "-": "bad",
+    "-/+": "bad",
+    "!": "change",
+    "?": "open",
+    "…": "open",
+    "x": "bad",
+    "✓": "good",
+    "✗": "bad",
+}
+"""How each symbol is painted."""
+
+
+class Palette:
+    """Wraps text in a style's escape sequence, or leaves it alone."""
+
+    def __init__(self, *, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, style: str, text: str) -> str:
+        """This text in this style; the empty style, and text of nothing, stay as they are."""
+        return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and style and text else text
+
+    def symbol(self, symbol: str) -> str:
+        """A symbol in its own colour."""
+        return self(SYMBOLS.get(symbol, ""), symbol)
+
+
+PLAIN: Final = Palette(on=False)
+
+
+class OutputStream:
+    """Writes whole lines, each at once. What cannot be written is dropped, and remembered."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self.stream = stream
+        self.name = name
+        self.lost: OSError | None = None
+        self._told = False
+
+    def lines(self, *lines: str) -> None:
+        """Write these lines."""
+        self.text("".join(f"{line}\n" for line in lines))
+
+    def text(self, text: str) -> None:
+        """Write this text as it is."""
+        if self.lost is not None:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except UnicodeEncodeError as error:
+            self.text(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        except OSError as error:
+            self._lose(error)
+
+    def raise_if_incomplete(self) -> None:
+        """Make sure that everything was written, or that its reader did not want all of it (``head``). Tells it once.
+
+        Raises:
+            TapctlError: something of it is missing.
+        """
+        if self.lost is not None and not isinstance(self.lost, BrokenPipeError) and not self._told:
+            self._told = True
+            raise TapctlError(
+                f"the report could not be written to {self.name}",
+                evidence=str(self.lost),
+                hint="make room there, then run the same command again; what was done is recorded",
+            )
+
+    def _lose(self, error: OSError) -> None:
+        self.lost = error
+        try:
+            descriptor = self.stream.fileno()
+        except OSError:
+            return
+        # What is still in the buffer would fail once more when Python ends, with an exit code of its own.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal this text takes."""
+    return len(text) if text.isascii() else sum(_cells(one) for one in text)
+
+
+def pad(text: str, width: int) -> str:
+    """The text, filled with spaces up to ``width`` cells."""
+    return text + " " * max(0, width - cells(text))
+
+
+def crop(text: str, width: int) -> str:
+    """The text in at most ``width`` cells; what was cut ends in ``…``."""
+    if cells(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    kept = sum(used < width for used in accumulate(map(_cells, text)))
+    return f"{text[:kept]}…"
+
+
+def widest(texts: Iterable[str], *, most: int | None = None) -> int:
+    """The cells of the widest of these, but at most ``most``: one long value must not push all others away."""
+    width = max((cells(text) for text in texts), default=0)
+    return width if most is None else min(width, most)
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
+    """A table under its heading."""
+    cleaned = [[sanitize(cell) for cell in row] for row in rows]
+    widths = [widest(each) for each in zip(columns, *cleaned, strict=True)]
+    heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in (columns, *cleaned)]
+    return [paint("bold", heading), *body]
+
+
+def _cells(one: str) -> int:
+    if unicodedata.combining(one):
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in ("W", "F") else 1
+
+
+def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
+    """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
+    err.text(f"{one_line(question)} ")
+    try:
+        answer = stdin.readline()
+    except BaseException:
+        # Ctrl-C: the terminal has written ^C behind the question.
+        err.lines("")
+        raise
+    if not answer.endswith("\n"):
+        # The next line starts on a line of its own.
+        err.lines("")
+    return answer.strip() == expected

@@ -6,21 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TextIO
 
-from tapctl.engine.change import Plan
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
+from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
-from tapctl.render import clean
-from tapctl.render.drift_text import drift_lines
-from tapctl.render.errors_text import error_lines
-from tapctl.render.heading import ANSWERS, header_lines, verdict_line
-from tapctl.render.out import OutputStream
-from tapctl.render.paint import Palette
-from tapctl.render.plan_text import plan_lines
-from tapctl.render.prompt import ask
+from tapctl.render.progress import ProgressView
+from tapctl.render.reports import ANSWERS, drift_lines, error_lines, header_lines, plan_lines, verdict_line
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.tables import table_lines
-from tapctl.render.view import ProgressView
+from tapctl.render.terminal import OutputStream, Palette, ask, one_line, sanitize, sanitize_lines, table_lines
 
 
 class TextScreen:
@@ -52,11 +45,11 @@ class TextScreen:
     def note(self, text: str) -> None:
         """One sentence on stderr, unless quiet."""
         if not self.quiet:
-            self.progress.say(clean.one_line(text))
+            self.progress.say(one_line(text))
 
     def warn(self, text: str) -> None:
         """One sentence on stderr."""
-        self.progress.say(f"warning: {clean.one_line(text)}")
+        self.progress.say(f"warning: {one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """The header and the plan."""
@@ -91,11 +84,11 @@ class TextScreen:
 
     def output(self, name: str, value: str) -> None:
         """One of several: its name and its value, as a shell takes them apart."""
-        self.out.lines(f"{clean.sanitize(name)}={clean.sanitize(value)}")
+        self.out.lines(f"{sanitize(name)}={sanitize(value)}")
 
     def document(self, text: str, record: Mapping[str, object]) -> None:  # noqa: ARG002 -- the protocol's
         """The text as it is."""
-        self.out.lines(*clean.sanitize_lines(text))
+        self.out.lines(*sanitize_lines(text))
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from tapctl.engine import refs
-from tapctl.render.clean import sanitize
+from tapctl.render.terminal import sanitize
 
 LIMIT: Final = 60
 """How many characters of a value are shown, unless all of it is asked for."""

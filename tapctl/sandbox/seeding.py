@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.errors import AwsError, SandboxError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 
-from tapctl import execution
 from tapctl.cli import run
+from tapctl.commands import runner as execution
 from tapctl.engine.events import Event
 from tapctl.engine.execute import Work, execute
-from tapctl.engine.graph import Node
+from tapctl.engine.resources import Node
 
 
 def one_after_another(steps: Iterable[Node], work: Work, stop: threading.Event) -> Iterator[Event]:

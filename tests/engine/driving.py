@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tapctl.engine.change import Action, Change, Plan
 from tapctl.engine.converge import Job, converge
+from tapctl.engine.delete import Deletion, delete
 from tapctl.engine.events import Ending, Progress, Released
-from tapctl.engine.graph import AnyResource, Removal, Stack, deletion_graph
 from tapctl.engine.model import Impact, Reconciler
 from tapctl.engine.observe import ObserveRequest, observe_all
-from tapctl.engine.plan import make_plan
-from tapctl.engine.remove import Deletion, delete
-from tapctl.engine.tools import Emit, EngineContext
-from tapctl.manifest.entry import Entry, Phase
+from tapctl.engine.plan import Action, Change, Plan
+from tapctl.engine.planner import make_plan
+from tapctl.engine.polling import Emit, EngineContext
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import AnyResource, Removal, Stack, deletion_graph
 from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
 from tests.engine.world import OURS, Trait, World
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from tapctl.engine.graph import AnyResource, Stack
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
     Impact,
@@ -20,6 +19,7 @@ from tapctl.engine.model import (
     Spec,
     Timing,
 )
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.errors import NotYet, Patience
 from tests.engine.world import Seen, Thing, World
 

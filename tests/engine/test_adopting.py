@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.change import Action, Change
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.events import Result
-from tapctl.engine.graph import Stack
 from tapctl.engine.model import Observed
-from tapctl.engine.plan import make_plan
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.planner import make_plan
+from tapctl.engine.resources import Stack
 from tapctl.errors import Refused
 from tests.engine.driving import quiet
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Leaf, Plain, ThingOutputs, ThingSpec, resource

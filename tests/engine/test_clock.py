@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tapctl.engine.clock import WallClock, patience_limit, pause_before_observe, pause_before_step
+from tapctl.clock import WallClock
 from tapctl.engine.model import Timing
-from tapctl.engine.tools import Cancelled, Poller
+from tapctl.engine.polling import Cancelled, Poller, patience_limit, pause_before_observe, pause_before_step
 from tapctl.errors import AwsNoAnswer, NotConverged, NotYet, Patience
 from tests.engine.driving import quiet
 from tests.engine.traits import lost

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Progress, Released, Result
-from tapctl.engine.graph import Stack
 from tapctl.engine.model import Impact, Pending, Retained
-from tapctl.engine.tools import Cancelled
+from tapctl.engine.plan import Action
+from tapctl.engine.polling import Cancelled
+from tapctl.engine.record import Phase
+from tapctl.engine.resources import Stack
 from tapctl.errors import LockHeld, StoreFailed
-from tapctl.manifest.entry import Phase
 from tests.engine.driving import Told, bring, entry
 from tests.engine.kinds import LARGE, SMALL, Early, EarlyLeaf, Key, OneByOne, Plain, ThingSpec, resource
 from tests.engine.traits import HalfVisible, LateOutputs, Looks, Slow, unread

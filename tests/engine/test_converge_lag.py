@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Result
 from tapctl.engine.model import Retained
+from tapctl.engine.plan import Action
+from tapctl.engine.record import Phase
 from tapctl.errors import NotConverged
-from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, large
 from tests.engine.kinds import LARGE, SMALL, Key, OneByOne, Plain, ThingSpec, resource
 from tests.engine.traits import (

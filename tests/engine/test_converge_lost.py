@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Result
+from tapctl.engine.plan import Action
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsNoAnswer, NotConverged
-from tapctl.manifest.entry import Phase
 from tests.engine.driving import bring, entry, large
 from tests.engine.kinds import SMALL, Key, Plain, resource
 from tests.engine.traits import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Progress
 from tapctl.engine.model import Impact
+from tapctl.engine.plan import Action
 from tapctl.errors import AwsRefused, NotConverged, Patience
 from tests.engine.driving import Told, bring, large
 from tests.engine.kinds import LARGE, SMALL, Data, OneByOne, Plain, ThingSpec, resource

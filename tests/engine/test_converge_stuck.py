@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Result
+from tapctl.engine.plan import Action
 from tapctl.errors import NotConverged
 from tests.engine.driving import bring
 from tests.engine.kinds import LARGE, SMALL, OneByOne, Plain, ThingSpec, resource

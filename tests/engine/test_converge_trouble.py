@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Result
 from tapctl.engine.model import Impact, Owner
+from tapctl.engine.plan import Action
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import NotConverged, Refused
-from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import bring, entry
 from tests.engine.kinds import (
     LARGE,

@@ -9,7 +9,7 @@ import pytest
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, detect_drift
 from tapctl.engine.model import Pending, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
-from tapctl.manifest.entry import Entry, Phase
+from tapctl.engine.record import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
 from tests.engine.test_plan import recorded, seen

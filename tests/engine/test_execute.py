@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.execute import execute
-from tapctl.engine.graph import Node
 from tapctl.engine.model import Retained
-from tapctl.engine.tools import Cancelled, Emit
+from tapctl.engine.polling import Cancelled, Emit
+from tapctl.engine.resources import Node
 from tapctl.errors import NotConverged, Refused, TapctlError
 
 Act = Callable[[Emit], Ending]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.change import Action
+from tapctl.engine.plan import Action
 from tapctl.errors import NotConverged
 from tests.engine.driving import bring, delete_until_gone, there
 from tests.engine.kinds import LARGE, Plain, resource

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapctl.engine.graph import Node, Removal, Stack, creation_graph, deletion_graph
+from tapctl.engine.resources import Node, Removal, Stack, creation_graph, deletion_graph
 from tests.engine.kinds import SMALL, Early, Leaf, Plain, ThingSpec
 
 TEARDOWN = {"function": 0, "instance": 1, "cluster": 2, "group": 3, "key": 4}

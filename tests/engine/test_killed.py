@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tapctl.engine.graph import Stack
-from tapctl.manifest.entry import Phase
+from tapctl.engine.record import Phase
+from tapctl.engine.resources import Stack
 from tests.engine.driving import apply, delete_until_gone, plan
 from tests.engine.kinds import KINDS, Data, Early, Key, Leaf, OneByOne, Peeled, ThingSpec
 from tests.engine.traits import LateOutputs, Lossy, Shy, Slow, SlowDelete

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action
 from tapctl.engine.events import Result
 from tapctl.engine.model import Impact
+from tapctl.engine.plan import Action
 from tapctl.errors import NotConverged
 from tests.engine.driving import bring
 from tests.engine.kinds import LARGE, SMALL, Leaf, Plain, ThingSpec, resource

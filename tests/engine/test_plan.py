@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange, Plan
-from tapctl.engine.graph import Stack
 from tapctl.engine.model import Impact, Pending, Retained
 from tapctl.engine.observe import Absent, Observation
-from tapctl.engine.plan import make_plan
-from tapctl.manifest.entry import Entry, Phase
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
+from tapctl.engine.planner import make_plan
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import Stack
 from tests.engine.driving import entry
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, Seen

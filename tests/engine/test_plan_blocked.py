@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.change import Action, Change
-from tapctl.engine.graph import Stack
 from tapctl.engine.model import Owner, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import Stack
 from tapctl.errors import FieldUnreadable, Refused, TapctlError
-from tapctl.manifest.entry import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
 from tests.engine.test_plan import one, planned, recorded, seen

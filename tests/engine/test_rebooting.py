@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.change import Action, Change, FieldChange
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.events import Ending, Result
-from tapctl.engine.graph import Stack
 from tapctl.engine.model import REBOOT, Impact, Observed, Pending
-from tapctl.engine.plan import make_plan
+from tapctl.engine.plan import Action, Change, FieldChange
+from tapctl.engine.planner import make_plan
+from tapctl.engine.resources import Stack
 from tapctl.errors import NotConverged, NotYet, Patience
 from tests.engine.driving import bring, quiet, there
 from tests.engine.kinds import KINDS, LARGE, SMALL, Plain, ThingOutputs, ThingSpec, resource

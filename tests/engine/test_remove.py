@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from tapctl.engine.delete import Deletion, delete
 from tapctl.engine.events import Ending, Progress, Released, Result
 from tapctl.engine.model import Owner, Retained
-from tapctl.engine.remove import Deletion, delete
-from tapctl.engine.tools import Cancelled
+from tapctl.engine.polling import Cancelled
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
-from tapctl.manifest.entry import Phase
 from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
 from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
 from tests.engine.traits import (

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapctl.engine.model import Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, address
-from tapctl.engine.tools import EngineContext
+from tapctl.engine.polling import EngineContext
+from tapctl.engine.record import Entry
 from tapctl.errors import AlreadyExists
-from tapctl.manifest.entry import Entry
 
 OURS = Owner.ours("dev")
 THEIRS = Owner("terraform", "shop")

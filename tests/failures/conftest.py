@@ -10,7 +10,7 @@ import pytest
 from tapctl.sandbox.app import Sandbox
 from tests.failures.gate import Gate, peacefully
 from tests.failures.scene import Scene, new_scene
-from tests.served import served
+from tests.support.served import served
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.rule import Fault
-from tests.cli.door import Door
+from tests.stories.door import Door
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.engine.model import Owner
 from tapctl.reconcilers import registry
-from tests.cli.world import Answer, World, furnish
 from tests.failures.gate import Gate, Trouble
+from tests.stories.world import Answer, World, furnish
 
 REGION = "us-east-2"
 MADE = Counter(

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.world import Answer
 from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit
 from tests.failures.scene import MADE, Scene
+from tests.stories.world import Answer
 
 STATE = ("--state", "s3://records/payments")
 APPLY = ("apply", "--env", "dev", "--yes", *STATE)

@@ -12,7 +12,7 @@ import pytest
 from tapctl.cli import run
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.scene import MADE, Scene
-from tests.strides import strided
+from tests.support.strides import strided
 
 SECRET = "card 4111 1111 1111 1111"
 

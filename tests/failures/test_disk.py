@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.world import Answer
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
-from tests.strides import strided
+from tests.stories.world import Answer
+from tests.support.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 CHANGES = 33

@@ -10,7 +10,7 @@ import pytest
 from tests.failures.gate import Proceed, Refusal, Served, Visit
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import refuse
-from tests.strides import strided
+from tests.support.strides import strided
 
 ALL = (
     ("plan",),

@@ -12,7 +12,7 @@ from tests.failures.gate import Proceed, Served, Silence, Visit
 from tests.failures.process import started
 from tests.failures.scene import MADE, Scene
 from tests.failures.test_denied import edit_all
-from tests.strides import strided
+from tests.support.strides import strided
 
 CHANGES = 33
 """Changing calls of a first apply; of one that changes all it can; of a destroy."""

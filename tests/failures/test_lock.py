@@ -10,7 +10,7 @@ import pytest
 from tests.failures.process import Hold, started
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
-from tests.strides import strided
+from tests.support.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 

@@ -8,7 +8,7 @@ from tests.failures.calls import CREATES, DELETES, DRIFT, UPDATES
 from tests.failures.scene import MADE, Scene
 from tests.failures.test_denied import edit_all
 from tests.failures.trouble import HICCUPS, cut_off, hiccup
-from tests.strides import strided
+from tests.support.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 SDK_ATTEMPTS = 4

@@ -12,7 +12,7 @@ from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.scene import Scene
 from tests.failures.test_bugs import nonsense
 from tests.failures.test_disk import block, in_the_way
-from tests.strides import strided
+from tests.support.strides import strided
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIAFORNOBODYSEYES00",

@@ -8,12 +8,12 @@ import signal
 
 import pytest
 
-from tapctl.failing import report_interrupt
+from tapctl.cli.failures import report_interrupt
 from tests.failures.gate import Proceed, Served, Visit
 from tests.failures.process import WITHIN_S, Hold, started
 from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import at_change
-from tests.strides import strided
+from tests.support.strides import strided
 
 APPLY = ("apply", "--env", "dev", "--yes")
 BUSY_S = 2.0

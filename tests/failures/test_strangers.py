@@ -10,7 +10,7 @@ import pytest
 
 from tests.failures.scene import Scene
 from tests.failures.trouble import deny
-from tests.strides import strided
+from tests.support.strides import strided
 
 _TRUST = json.dumps(
     {

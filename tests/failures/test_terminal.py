@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.cli import run
 from tests.failures.scene import Scene
-from tests.strides import strided
+from tests.support.strides import strided
 
 TAPCTL = shlex.join([sys.executable, "-m", "tapctl"])
 ASKING = (("apply", "--yes"), ("destroy", "--yes"))

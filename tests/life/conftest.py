@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tapctl.aws.transport import is_change
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
-from tapctl.traffic import is_change
-from tests.cli.door import Door
-from tests.cli.world import World, new_world
-from tests.served import served
+from tests.stories.door import Door
+from tests.stories.world import World, new_world
+from tests.support.served import served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tapctl.sandbox.hiccups import Hiccup, Hiccups
-from tests.cli.leftovers import left
-from tests.cli.world import World
+from tests.stories.leftovers import left
+from tests.stories.world import World
 
 SHARES = {
     Hiccup.THROTTLED: 0.04,

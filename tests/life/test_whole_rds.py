@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.world import Answer, World
+from tests.stories.world import Answer, World
 
 PROD = "us-east-1"
 CLUSTER = "db-cluster-prod"

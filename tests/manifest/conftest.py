@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
-from tapctl.manifest.store import Store, open_store
+from tapctl.aws.client import Aws
+from tapctl.manifest import open_store
+from tapctl.manifest.store import Store
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script
 from tests.manifest.team import Team

@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 import time
 
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.errors import LockHeld, NotYet
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import LeaseTiming
+from tapctl.manifest.lock import Lease
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.store import Lease
+from tapctl.manifest.s3_lock import LeaseTiming
 from tests.manifest.examples import DANA, entry, manifest
 
 COUNTER = "counter"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tapctl.manifest.entry import Entry, Manifest, Phase
-from tapctl.manifest.store import LockHolder
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest.lock import LockHolder
+from tapctl.manifest.manifest import Manifest
 
 DANA = LockHolder(who="dana", host="laptop", pid=42, command="tapctl apply --env dev", since="2031-05-06T07:08:09Z")
 SAM = LockHolder(who="sam", host="runner", pid=43, command="tapctl destroy --env dev", since="2031-05-06T07:09:00Z")

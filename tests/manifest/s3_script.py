@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from urllib3 import HTTPResponse
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 
 Step = Callable[[AWSPreparedRequest], AWSResponse | None]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tapctl.errors import StoreFailed
-from tapctl.manifest.entry import Manifest
 from tapctl.manifest.local import LocalStore
+from tapctl.manifest.manifest import Manifest
 
 Write = Callable[[], str]
 Step = Callable[[Write], str]

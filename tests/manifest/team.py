@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import LeaseTiming
+from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.store import LockInfo
+from tapctl.manifest.s3_lock import LeaseTiming
 from tests.manifest.fake_clock import FakeClock
 
 KEY = "team/dev.lock"

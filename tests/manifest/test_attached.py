@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import StoreFailed
-from tapctl.manifest.store import Store, open_store
+from tapctl.manifest import open_store
+from tapctl.manifest.store import Store
 from tests.manifest.examples import manifest, no_room
 
 

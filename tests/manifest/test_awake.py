@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tapctl.manifest.awake import BoottimeClock
+from tapctl.clock import BoottimeClock
 
 
 def test_it_goes_forward_and_is_not_the_time_of_day() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.manifest.ci import ci_run
+from tapctl.manifest.lock import ci_run
 
 GITHUB = {"GITHUB_RUN_ID": "77", "GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "pay/stack"}
 

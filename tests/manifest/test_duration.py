@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from tapctl.cli.options import parse_duration
 from tapctl.errors import UsageError
-from tapctl.manifest.duration import parse_duration
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
-from tapctl.manifest.entry import FORMAT, Entry, Manifest, Phase, check, dump, empty, now, parse, plain
+from tapctl.manifest.manifest import FORMAT, Manifest, check, dump, empty, now, parse
 from tests.manifest.examples import entry, manifest
 
 _JSON = st.recursive(

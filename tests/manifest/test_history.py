@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.engine.record import Phase
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
-from tapctl.manifest.entry import Manifest, Phase, dump, parse
 from tapctl.manifest.history import Unlock, VersionDiff, diff_versions, unlocks, version, versions
 from tapctl.manifest.local import LocalStore
-from tapctl.manifest.store import LockHolder, LockInfo, Store
+from tapctl.manifest.lock import LockHolder, LockInfo
+from tapctl.manifest.manifest import Manifest, dump, parse
+from tapctl.manifest.store import Store
 from tests.manifest.examples import DANA, SAM, entry, manifest
 from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, lose, lose_answer, refuse, through
 from tests.manifest.team import Team

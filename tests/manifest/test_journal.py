@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import StoreFailed
-from tapctl.manifest.entry import Entry, Manifest, Phase, empty
 from tapctl.manifest.journal import Journal
+from tapctl.manifest.manifest import Manifest, empty
 from tests.manifest.examples import entry
 from tests.manifest.scripted_store import Held, ScriptedStore, Step, fail, fail_after, work
 

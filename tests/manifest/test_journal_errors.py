@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
-from tapctl.manifest.entry import Phase
 from tapctl.manifest.journal import Journal
 from tests.manifest.examples import entry, manifest
 from tests.manifest.scripted_store import Held, ScriptedStore, Step, break_with, fail, fail_after

@@ -9,9 +9,9 @@ import pytest
 
 from tapctl.errors import LockHeld, NotYet, Patience
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import LeaseTiming
+from tapctl.manifest.lock import Lease
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.store import Lease
+from tapctl.manifest.s3_lock import LeaseTiming
 from tests.manifest.examples import DANA, SAM, entry, manifest
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script, lose, lose_answer, meanwhile, refuse, through

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import LockHeld, NotYet
-from tapctl.manifest.store import Lease
+from tapctl.manifest.lock import Lease
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script, lose

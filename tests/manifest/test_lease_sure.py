@@ -10,9 +10,9 @@ import pytest
 
 from tapctl.errors import LockHeld, NotYet, Patience
 from tapctl.manifest.bucket import Bucket
-from tapctl.manifest.lease import LeaseTiming
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.s3 import S3Store
+from tapctl.manifest.s3_lock import LeaseTiming
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script, Step, interrupt_after, lose, lose_answer, meanwhile

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tapctl.errors import AwsNoAnswer, LockHeld
-from tapctl.manifest.store import LockHolder, LockInfo
+from tapctl.manifest.lock import LockHolder, LockInfo
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, lose, lose_answer, meanwhile, refuse, stamped, stamps

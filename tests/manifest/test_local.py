@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.entry import dump
 from tapctl.manifest.local import LocalStore
+from tapctl.manifest.manifest import dump
 from tests.manifest.examples import entry, manifest, no_room
 
 

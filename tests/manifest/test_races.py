@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import LockHeld
 from tapctl.manifest.history import versions
-from tapctl.manifest.lease import LeaseTiming
+from tapctl.manifest.s3_lock import LeaseTiming
 from tests.manifest.contender import COUNTER, LATE, LEASE, read, rounds, store
 from tests.manifest.examples import SAM, entry, manifest
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.engine.record import Phase
 from tapctl.errors import StoreFailed
-from tapctl.manifest.entry import Phase, parse
+from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal, restore_command
-from tapctl.manifest.store import open_store
+from tapctl.manifest.manifest import parse
 from tests.manifest.examples import entry, no_room
 from tests.manifest.scripted_store import ScriptedStore, fail
 from tests.manifest.test_journal import journal, store

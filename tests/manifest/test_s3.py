@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused, StoreFailed, TapctlError
-from tapctl.manifest.entry import dump
-from tapctl.manifest.store import Store, open_store
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import dump
+from tapctl.manifest.store import Store
 from tests.manifest.examples import entry, manifest
 from tests.manifest.s3_script import (
     SDK_ATTEMPTS,

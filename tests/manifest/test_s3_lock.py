@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused
-from tapctl.manifest.entry import MOMENT
-from tapctl.manifest.store import Store, open_store
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import MOMENT
+from tapctl.manifest.store import Store
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.s3_script import (
     SDK_ATTEMPTS,

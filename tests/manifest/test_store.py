@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import UsageError
-from tapctl.manifest.store import LockInfo, open_store
+from tapctl.manifest import open_store
+from tapctl.manifest.lock import LockInfo
 from tests.manifest.examples import DANA
 
 

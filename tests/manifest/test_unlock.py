@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsNoAnswer, LockHeld, Refused, StoreFailed
 from tapctl.manifest.history import Unlock, unlocks
-from tapctl.manifest.store import LockInfo
+from tapctl.manifest.lock import LockInfo
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import (

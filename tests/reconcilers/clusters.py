@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.rds import tag_list
 from tests.reconcilers.cases import db_cluster, db_instance
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from tapctl.aws import Aws
-from tapctl.engine.change import Action, Change
+from tapctl.aws.client import Aws
 from tapctl.engine.converge import Job, converge
+from tapctl.engine.delete import Deletion, delete
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
-from tapctl.engine.graph import Resource
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
-from tapctl.engine.remove import Deletion, delete
-from tapctl.engine.tools import EngineContext
-from tapctl.manifest.entry import Entry
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.polling import EngineContext
+from tapctl.engine.record import Entry
+from tapctl.engine.resources import Resource
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tests.reconcilers import cases

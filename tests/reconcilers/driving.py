@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, Spec
 

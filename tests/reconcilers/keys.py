@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import as_json
 from tapctl.engine.model import Observed
-from tapctl.policy import as_json
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeyOutputs, KmsKeySpec
 from tests.reconcilers.cases import kms_key as case
 from tests.reconcilers.driving import look

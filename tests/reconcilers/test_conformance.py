@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Result
 from tapctl.errors import Refused

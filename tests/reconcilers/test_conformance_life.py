@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
 from tapctl.sandbox.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench

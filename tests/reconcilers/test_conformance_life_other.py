@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
-from tapctl.engine.change import Action
+from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.model import Observed, Spec
+from tapctl.engine.plan import Action
 from tapctl.sandbox.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
-from tests.strides import strided
+from tests.support.strides import strided
 
 TYPES = (
     *("cloudwatch_alarm", "iam_role", "kms_key", "lambda_function"),

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.reconcilers.db_cluster_calls import creation, modification
-from tapctl.reconcilers.db_cluster_sight import DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbClusterSpec, creation, modification
 from tests.reconcilers.test_db_cluster_sight import KEY, WANT
 
 

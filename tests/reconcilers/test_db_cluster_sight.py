@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed, Owner, Pending
-from tapctl.reconcilers.db_cluster_sight import DbClusterOutputs, DbClusterSpec, is_terminal, observed_cluster
+from tapctl.reconcilers.db_cluster import DbClusterOutputs, DbClusterSpec, is_terminal, observed_cluster
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1234-AbCdEf"

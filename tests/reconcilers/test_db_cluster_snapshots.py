@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import NotConverged
 from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tests.reconcilers.cases import db_cluster as case

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.model import REBOOT
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance

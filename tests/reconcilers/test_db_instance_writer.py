@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_instance as case

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tests.reconcilers.cases import db_subnet_group as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look

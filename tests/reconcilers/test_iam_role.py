@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import allow, policy
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import allow, policy
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
-from tapctl.policy import allow, policy
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import allow, policy
 from tapctl.reconcilers.iam_role import IamRole
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import bring, delete_until_gone, look

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.observe import is_ours
 from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec

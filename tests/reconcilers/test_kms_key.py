@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import PolicyDocument
 from tapctl.engine.model import Retained
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument
 from tapctl.reconcilers.kms_key import KmsKeySpec
 from tests.reconcilers.driving import OURS, bring, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, SECOND, STILL, make, ready, state

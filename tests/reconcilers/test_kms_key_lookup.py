@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Refused
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look

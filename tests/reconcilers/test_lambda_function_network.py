@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.reconcilers.lambda_function_network import leave_groups, lingering
+from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups, lingering
 from tests.conftest import Network
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.lambda_function_answers import NAME, OURS, WANT, ZIP, answer

@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.model import Observed
-from tapctl.reconcilers.lambda_function_sight import (
-    HIDDEN,
-    LambdaFunctionOutputs,
-    LambdaFunctionSpec,
-    observed_function,
-)
+from tapctl.reconcilers.lambda_function import HIDDEN, LambdaFunctionOutputs, LambdaFunctionSpec, observed_function
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tapctl.aws.policy import PolicyDocument, allow, policy
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, allow, policy
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tests.reconcilers.cases.lambda_function import CONTENT
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, KEY, NAME, WANT, ZIP, answer

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
 from tapctl.errors import NotConverged, Refused
 from tapctl.sandbox.app import Sandbox

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.secret_rotation import SecretRotationSpec

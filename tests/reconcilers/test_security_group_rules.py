@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup

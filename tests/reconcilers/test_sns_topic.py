@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import PolicyDocument, allow, as_json, policy, when
 from tapctl.engine.model import Owner
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.policy import PolicyDocument, allow, as_json, policy, when
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 from tests.reconcilers.scripted_aws import refused, scripted
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-from tapctl.engine.change import Action, Change, FieldChange, Plan
 from tapctl.engine.drift import Finding, FindingState, Report
 from tapctl.engine.model import Impact, Pending
+from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import Refused, TapctlError
 from tapctl.render.screen import Advice, Target
 

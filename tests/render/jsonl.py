@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.out import OutputStream
+from tapctl.render.terminal import OutputStream
 
 
 class Shown:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.render.clean import one_line, sanitize, sanitize_lines
+from tapctl.render.terminal import one_line, sanitize, sanitize_lines
 
 HOSTILE = st.text(st.characters() | st.sampled_from("\x1b\x9b\n\r\x07\u202e\u2028\ud800"))
 

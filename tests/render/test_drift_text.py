@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
-from tapctl.render.drift_text import drift_lines
-from tapctl.render.paint import Palette
+from tapctl.render.reports import drift_lines
 from tapctl.render.screen import Advice
+from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, REPORT
 
 FUNCTION = ("lambda-function/payment-processor-prod", "lambda-function")

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.errors import AwsRefused, ConfigError, Problem, TapctlError
-from tapctl.render.errors_text import error_lines
-from tapctl.render.paint import Palette
+from tapctl.render.reports import error_lines
+from tapctl.render.terminal import Palette
 from tests.render.examples import CROSS
 
 

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.engine.events import Finished, Progress, Result, Started
-from tapctl.render.frame import live_frame, progress_bar
-from tapctl.render.tables import cells
-from tapctl.render.tracker import ProgressTracker
+from tapctl.render.live import live_frame, progress_bar
+from tapctl.render.progress import ProgressTracker
+from tapctl.render.terminal import cells
 
 ADDRESSES = [
     "kms-key/alias/db-key-prod",

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.render.elapsed import duration, running_time
-from tapctl.render.heading import account, header_lines, verdict_line
-from tapctl.render.paint import Palette
+from tapctl.render.reports import account, header_lines, verdict_line
 from tapctl.render.screen import Target, Verdict
+from tapctl.render.terminal import Palette, duration, running_time
 
 FULL = Target(
     "plan",

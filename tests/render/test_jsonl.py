@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.change import Action, Change, FieldChange
+from tapctl.aws.policy import allow, policy
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
+from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.errors import (
     AwsNoAnswer,
     AwsRefused,
@@ -20,10 +21,9 @@ from tapctl.errors import (
     StoreFailed,
     TapctlError,
 )
-from tapctl.policy import allow, policy
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.out import OutputStream
 from tapctl.render.screen import Verdict
+from tapctl.render.terminal import OutputStream
 from tests.render.examples import ADVICE, CROSS, PLAN, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
 

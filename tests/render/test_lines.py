@@ -8,9 +8,8 @@ import pytest
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused
-from tapctl.render.lines import LinesView
-from tapctl.render.out import OutputStream
-from tapctl.render.view import QuietProgress
+from tapctl.render.progress import LinesView, QuietProgress
+from tapctl.render.terminal import OutputStream
 
 KEY, CLUSTER, INSTANCE = "kms-key/alias/key", "db-cluster/db", "db-instance/db-0"
 

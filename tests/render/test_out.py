@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import TapctlError
-from tapctl.render.out import OutputStream
+from tapctl.render.terminal import OutputStream
 
 _REPORTS = """
 import sys

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.change import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.engine.model import Impact
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.errors import Refused
-from tapctl.render.paint import Palette
-from tapctl.render.plan_text import plan_lines
+from tapctl.render.reports import plan_lines
+from tapctl.render.terminal import Palette
 from tests.render.examples import change, pending, plan
 
 RULE = FieldChange("rules", "10.9.0.0/16 tcp/5432", None, outside=True)

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.render.paint import Palette
-from tapctl.render.tables import cells, crop, pad, table_lines, widest
+from tapctl.render.terminal import Palette, cells, crop, pad, table_lines, widest
 
 
 @pytest.mark.parametrize(("text", "count"), [("", 0), ("abc", 3), ("größe", 5), ("日本", 4), ("e\u0301", 1)])

@@ -9,8 +9,8 @@ import pytest
 
 from tapctl.engine.events import Finished, Result, Started
 from tapctl.errors import TapctlError
+from tapctl.render import choose_screen, is_interactive
 from tapctl.render.screen import Screen, Verdict
-from tapctl.render.terminal import choose_screen, is_interactive
 from tests.render.examples import ADVICE, HEADER, PLAN, REPORT, Terminal
 
 

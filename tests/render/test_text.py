@@ -7,9 +7,9 @@ import pytest
 
 from tapctl.engine.events import Finished, Result
 from tapctl.errors import TapctlError, UsageError
-from tapctl.render.lines import LinesView
-from tapctl.render.out import OutputStream
+from tapctl.render.progress import LinesView
 from tapctl.render.screen import Target, Verdict
+from tapctl.render.terminal import OutputStream
 from tapctl.render.text import TextScreen
 from tests.render.examples import CROSS, HEADER, PLAN, REPORT, Terminal
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from tapctl.policy import allow, policy
+from tapctl.aws.policy import allow, policy
 from tapctl.render.values import LIMIT, as_json, format_pair, format_value, truncate
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rules.system_tags import TAG
 from tests.conftest import Network
-from tests.served import Unmeasured
+from tests.support.served import Unmeasured
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef

@@ -14,14 +14,14 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.errors import AwsNoAnswer
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
-from tests import served as serving
 from tests.conftest import ACCOUNT, CREDENTIALS, Network
+from tests.support import served as serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import ACCOUNT
 from tests.sandbox.conftest import OF_AWS, Refused
 

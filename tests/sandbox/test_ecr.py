@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.conftest import Refused
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import ACCOUNT
 from tests.sandbox.conftest import Refused
 

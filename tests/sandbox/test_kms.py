@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused
 from tests.conftest import ACCOUNT
 

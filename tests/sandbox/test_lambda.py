@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import ACCOUNT, Network
 from tests.sandbox.conftest import OF_AWS, Build, Refused
 

@@ -5,7 +5,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.conftest import OF_AWS, Build, Refused
 
 if TYPE_CHECKING:

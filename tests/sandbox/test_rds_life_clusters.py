@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import Network
 from tests.sandbox.clusters import BUSY, change, events, seen, status, statuses, writer
 from tests.sandbox.conftest import Build, Clock, Refused

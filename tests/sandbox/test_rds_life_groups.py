@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import Network
 from tests.sandbox.conftest import Build, Clock, Refused
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.clusters import BUSY, change, events, seen, status, statuses
 from tests.sandbox.conftest import Build, Clock, Refused
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.conftest import OF_AWS, Refused
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import Network
 from tests.sandbox.conftest import OF_AWS, Refused
 

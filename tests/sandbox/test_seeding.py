@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from tapctl import sandbox
-from tapctl.aws import Aws, Connection
+from tapctl.aws.client import Aws, Connection
 from tapctl.config import Config, load_all
 from tapctl.errors import SandboxError
 from tapctl.sandbox.seeding import plant

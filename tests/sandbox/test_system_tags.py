@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.sandbox.rules.system_tags import TAG
 from tests.conftest import ACCOUNT, REGION, Network
 from tests.sandbox.conftest import Refused

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import Network
 
 TAG: Any = [{"Key": "who", "Value": "me"}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 
 RECONCILER = DbCluster()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
-from tapctl.reconcilers.db_cluster_parameter_group import DbClusterParameterGroup
-from tapctl.reconcilers.rds_parameter_groups import ParameterGroupSpec
+from tapctl.aws.client import Aws
+from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, ParameterGroupSpec
 
 RECONCILER = DbClusterParameterGroup()
 ID = "db-cluster-params-pg16-test"

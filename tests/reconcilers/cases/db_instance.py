@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tapctl.reconcilers.rds import tag_list
 from tests.reconcilers.cases import db_cluster

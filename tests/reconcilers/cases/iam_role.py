@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import PolicyDocument, allow, policy, when
 from tapctl.engine.model import Spec
-from tapctl.policy import PolicyDocument, allow, policy, when
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 
 RECONCILER = IamRole()

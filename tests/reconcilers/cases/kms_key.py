@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import PolicyDocument, allow, policy, when
 from tapctl.engine.model import Spec
-from tapctl.policy import PolicyDocument, allow, policy, when
 from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 
 RECONCILER = KmsKey()

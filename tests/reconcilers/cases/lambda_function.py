@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 
 ID = "payment-processor-test"

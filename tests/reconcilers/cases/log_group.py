@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 
 RECONCILER = LogGroup()

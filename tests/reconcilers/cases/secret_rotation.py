@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
 from tests.reconcilers.cases import db_cluster, db_instance
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.engine.model import Spec
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 

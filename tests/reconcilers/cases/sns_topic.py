@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tapctl.aws import Aws
-from tapctl.policy import allow, policy, when
+from tapctl.aws.client import Aws
+from tapctl.aws.policy import allow, policy, when
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 
 RECONCILER = SnsTopic()

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tests.conftest import Network

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import Network
 from tests.sandbox.conftest import Refused
 from tests.sandbox.life.conftest import Clock, Place

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.conftest import Refused
 from tests.sandbox.life.conftest import LONG_S, Clock, Make, Place
 from tests.sandbox.test_lambda import INTERFACES, allow, trust

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.conftest import Refused
 from tests.sandbox.life.conftest import LONG_S, Clock
 

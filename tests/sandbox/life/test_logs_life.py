@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tapctl.sandbox.life import Life
 from tests.conftest import ACCOUNT
 from tests.sandbox.conftest import Refused

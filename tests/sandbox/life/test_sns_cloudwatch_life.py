@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.conftest import REGION
 from tests.sandbox.conftest import Refused
 from tests.sandbox.life.conftest import Clock

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tapctl.aws import Aws
+from tapctl.aws.client import Aws
 from tests.sandbox.life.conftest import LONG_S, Clock
 from tests.sandbox.test_cloudwatch import put
 

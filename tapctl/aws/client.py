@@ -1,0 +1,249 @@
+"""The one door to AWS: typed clients made lazily, one retry mode, a guard on account and region, one error language."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from tapctl.aws.services import Clients
+from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, to_tapctl_error
+from tapctl.errors import AwsRefused, WrongTarget
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
+    from botocore.paginate import Paginator
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the door leads. ``endpoint_url`` and ``credentials`` are for the embedded AWS alone."""
+
+    region: str
+    role_arn: str | None = None
+    endpoint_url: str | None = None
+    credentials: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who we are to AWS."""
+
+    account: str
+    arn: str
+
+    @property
+    def partition(self) -> str:
+        """``aws``, ``aws-cn``, ``aws-us-gov``."""
+        return self.arn.split(":")[1]
+
+
+class Aws(Clients):
+    """Typed clients for one account and region. `round` gives a view in which identical reads are made once."""
+
+    def __init__(self, target: Connection) -> None:
+        self.target = target
+        self.region = target.region
+        self.call_log = CallLog()
+        self.identity: Identity | None = None
+        self._session: boto3.session.Session | None = None
+        self._clients: dict[tuple[str, bool], Any] = {}
+        self._making = threading.Lock()
+        self._memo: dict[str, Future[Any]] | None = None
+        self._ids: Mapping[str, tuple[str, ...]] = {}
+
+    # -- the guard ---------------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> str:
+        """The account we are in; `identify` first."""
+        return self._who.account
+
+    @property
+    def partition(self) -> str:
+        """The partition we are in; `identify` first."""
+        return self._who.partition
+
+    @property
+    def _who(self) -> Identity:
+        if self.identity is None:
+            raise RuntimeError("identify() comes before everything else")
+        return self.identity
+
+    def identify(self, account: str) -> Identity:
+        """Ask STS who we are: the one call made before any other.
+
+        Raises:
+            WrongTarget: this is another account, or the credentials are not usable.
+        """
+        try:
+            answer = self.sts.get_caller_identity()
+        except AwsRefused as error:
+            raise WrongTarget(
+                "AWS does not accept these credentials",
+                evidence=str(error),
+                hint="log in again, check with: aws sts get-caller-identity",
+            ) from error
+        found = Identity(answer["Account"], answer["Arn"])
+        if found.account != account:
+            raise WrongTarget(
+                f"these credentials are for account {found.account}, the environment is in account {account}",
+                evidence=f"sts:GetCallerIdentity says {found.arn}",
+                hint="change AWS_PROFILE or the credentials, or correct account_id in the environment's file",
+            )
+        self.identity = found
+        return found
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def memoized(self, ids: Mapping[str, tuple[str, ...]] | None = None) -> Aws:
+        """A view for one round of looks: identical reads are made once, and ``siblings`` knows what is looked at."""
+        view = copy.copy(self)
+        vars(view).update(_memo={}, _ids=ids or {})
+        return view
+
+    def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
+        """All ids of this type that the round looks at, sorted, ``id_`` among them: for one bulk read."""
+        return tuple(sorted({id_, *self._ids.get(type_, ())}))
+
+    def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One read; inside a round the same read is made once."""
+        client = cast("Any", call).__self__
+        key = f"{client.meta.service_model.service_name}.{cast('Any', call).__name__}"
+        return self._once(key, kwargs, lambda: call(*args, **kwargs))
+
+    def pages(self, paginator: Paginator[T], **kwargs: Any) -> list[T]:
+        """All pages of one listing; inside a round the same listing is made once."""
+        return self._once(type(paginator).__name__, kwargs, lambda: list(paginator.paginate(**kwargs)))
+
+    def _once(self, key: str, kwargs: Mapping[str, Any], make: Callable[[], T]) -> T:
+        memo = self._memo
+        if memo is None:
+            return make()
+        full = f"{key} {json.dumps(kwargs, sort_keys=True, default=str)}"
+        mine: Future[T] = Future()
+        theirs = memo.setdefault(full, mine)
+        if theirs is not mine:
+            return cast("T", theirs.result())
+        try:
+            mine.set_result(make())
+        except Exception as error:  # noqa: BLE001 -- handed to everybody who asked the same
+            mine.set_exception(error)
+        return mine.result()
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def client(self, service: str, *, retries: bool = True) -> Any:
+        """A client of this service, made once; ``retries=False``: the SDK asks once (for what must not double)."""
+        with self._making:
+            made = self._clients.get((service, retries))
+            if made is None:
+                made = self._clients[(service, retries)] = self._make(service, retries=retries)
+            return made
+
+    def _make(self, service: str, *, retries: bool) -> Any:
+        if self._session is None:
+            self._session = self._new_session()
+        # None: those of the environment.
+        proxies: dict[str, str] | None = {} if self.target.credentials else None
+        return cast("Any", self._session).client(
+            service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
+        )
+
+    def _new_session(self) -> boto3.session.Session:
+        import boto3.session
+
+        try:
+            session = (
+                _isolated_session(self.region, *self.target.credentials)
+                if self.target.credentials
+                else boto3.session.Session(region_name=self.region)
+            )
+            if self.target.role_arn:
+                session = _assumed_session(session, self.target)
+        except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
+            raise (to_tapctl_error("sts", "AssumeRole", error) or error) from None
+        base = client_base(self.call_log)
+        session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
+        session.events.register("before-send", guard_hook(self.call_log))
+        return session
+
+
+def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:
+    """A session of its own: no profile, no file and no variable of the user's for AWS says anything to it."""
+    import boto3.session
+    import botocore.session
+
+    known = botocore.session.Session.SESSION_VARIABLES
+    unset = {name: (None, None, default, convert) for name, (_, _, default, convert) in known.items()}
+    no_file = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return boto3.session.Session(
+        botocore_session=botocore.session.Session({**unset, **no_file}),
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
+
+
+def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
+    from botocore.config import Config
+
+    # 4 attempts bridge a hiccup; whatever lasts longer is the engine's to wait for, where it can be seen.
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
+        connect_timeout=5,
+        read_timeout=20,
+        max_pool_connections=IN_FLIGHT,
+        user_agent_extra="tapctl",
+        proxies=proxies,
+    )
+
+
+def _assumed_session(session: boto3.session.Session, target: Connection) -> boto3.session.Session:
+    """A session that has assumed the target's role, and assumes it again when its credentials run out."""
+    import boto3.session
+    import botocore.session
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.exceptions import NoCredentialsError
+
+    core = vars(session)["_session"]
+    source = core.get_credentials()
+    if source is None:
+        raise NoCredentialsError
+    fetcher = AssumeRoleCredentialFetcher(
+        # As patient as every other call, and to the same place.
+        client_creator=partial(core.create_client, config=_config(), endpoint_url=target.endpoint_url),
+        source_credentials=source,
+        role_arn=cast("str", target.role_arn),
+        extra_args={"RoleSessionName": "tapctl"},
+    )
+    inner = botocore.session.get_session()
+    # botocore has no public way to give a session such credentials.
+    vars(inner)["_credentials"] = DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    return boto3.session.Session(botocore_session=inner, region_name=target.region)
+
+
+def default_region() -> str:
+    """The region that boto3 takes by itself (AWS_DEFAULT_REGION, the profile's), or us-east-1.
+
+    Raises:
+        WrongTarget: there is no such profile.
+    """
+    import boto3.session
+
+    try:
+        return boto3.session.Session().region_name or "us-east-1"
+    except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
+        raise (to_tapctl_error("sts", "GetCallerIdentity", error) or error) from None

@@ -1,0 +1,85 @@
+"""The command line: ``main`` runs one line and ends with its exit status; commands and options stand beside."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from tapctl.cli.app import cli
+from tapctl.cli.failures import COMMAND
+
+
+class Terminated(BaseException):
+    """SIGTERM while nothing is being changed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit status and never raises."""
+    from tapctl.cli.failures import report_bug, report_error, report_interrupt, report_usage
+
+    def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise Terminated
+
+    _reopen_closed_streams()
+    before = signal.signal(signal.SIGTERM, terminated)
+    context = click.Context(cli, info_name="tapctl")
+    typed = shlex.join(["tapctl", *arguments])
+    try:
+        # A copy: click takes out of the list what it has understood.
+        with cli.make_context("tapctl", list(arguments)) as context:
+            context.meta[COMMAND] = typed
+            return int(cli.invoke(context) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return report_usage(error, _command_of(arguments), arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return report_interrupt(context.meta, signal.SIGINT)
+    except Terminated:
+        return report_interrupt(context.meta, signal.SIGTERM)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except Exception as error:  # noqa: BLE001 -- the last door: what is no error of ours is shown as a bug
+        from tapctl.errors import TapctlError
+
+        return report_error(context.meta, error) if isinstance(error, TapctlError) else report_bug(context.meta, error)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command_of(arguments: Sequence[str]) -> str:
+    """The command that this line begins with, as far as there is one: before it there are flags alone."""
+    found, here = [], cli
+    for word in arguments:
+        command = here.commands.get(word)
+        if command is not None:
+            found.append(word)
+        if not word.startswith("-") and not isinstance(command, click.Group):
+            break
+        here = command if isinstance(command, click.Group) else here
+    return " ".join(found)
+
+
+def _reopen_closed_streams() -> None:
+    """Give a stream that was closed (``>&-``) a place to go: else the next file opened would have its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _broken_pipe() -> int:
+    """Whoever read our output has gone (``| head``): nothing more can be said, and nobody wants a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE

@@ -1,0 +1,164 @@
+"""The options that commands share, and what becomes of them: the screen they ask for and the run they open."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tapctl import __version__
+from tapctl.cli.failures import COMMAND
+from tapctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from tapctl.render.screen import Screen
+    from tapctl.session.invocation import Invocation
+    from tapctl.session.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
+
+
+def global_options(command: F) -> F:
+    """The options that stand before or after any command."""
+    for option in (
+        click.version_option(__version__, prog_name="tapctl"),
+        click.option("--sandbox", is_flag=True, help="Use the embedded AWS; it is started when needed."),
+        click.option("--json", "json", is_flag=True, help="Write JSON Lines to stdout."),
+        click.option("--no-color", is_flag=True, help="Write no escape sequences."),
+        click.option("--quiet", is_flag=True, help="Write no progress."),
+        click.option("--verbose", is_flag=True, help="Show all fields, and long values whole."),
+    ):
+        command = option(command)
+    return command
+
+
+_STATE = click.option(
+    "--state",
+    envvar="TAPCTL_STATE",
+    default="./manifests",
+    show_default=True,
+    help="Where manifests are: a folder, or s3://bucket/prefix.",
+)
+_CONFIG = click.option(
+    "--config",
+    "folder",
+    envvar="TAPCTL_CONFIG",
+    default="environments",
+    show_default=True,
+    type=click.Path(),
+    help="The folder of the environment files.",
+)
+_REGION = click.option("--region", help="Another region than the file's.")
+_SUFFIX = click.option("--suffix", help="The suffix of every name; default: the environment's name.")
+_ENV = click.option("--env", envvar="TAPCTL_ENV", help="The environment.")
+
+
+def target_options(command: F) -> F:
+    """The options that say which environment, and where its files and records are."""
+    for option in (_STATE, _CONFIG, _REGION, _SUFFIX, _ENV):
+        command = option(command)
+    return global_options(command)
+
+
+def files_options(command: F) -> F:
+    """The option that says where the environment files are, of a command about all of them."""
+    return global_options(_CONFIG(command))
+
+
+lock_timeout = click.option(
+    "--lock-timeout", default="0s", show_default=True, metavar="TIME", help="How long to wait in line for the lock."
+)
+
+
+def carry_global_flags(context: click.Context, given: dict[str, Any]) -> None:
+    """Keep the global flags that stand before a command's name, of a group within a group too."""
+    before = context.obj or {}
+    context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
+
+
+def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invocation, Screen]:
+    """The options all commands share, taken out of what was given, and the screen they ask for.
+
+    Raises:
+        ConfigError: ``--config``, ``--suffix`` or ``--region`` cannot be one, or the suffix is another environment's.
+        UsageError: ``--lock-timeout`` is no time.
+    """
+    from tapctl.cli.options import parse_duration
+    from tapctl.config import check_folder
+    from tapctl.render import choose_screen, is_interactive
+    from tapctl.render.screen import Target
+    from tapctl.session.invocation import CONFIG, STATE, Invocation
+
+    flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
+    sandbox = flags.pop("sandbox")
+    screen = choose_screen(sys.stdout, sys.stderr, os.environ, **flags)
+    env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
+    invocation = Invocation(
+        verb=verb_of(context),
+        env=env,
+        suffix=suffix,
+        target_is_explicit=env is not None or suffix is not None,
+        region=given.pop("region", None),
+        config=Path(folder),
+        state=given.pop("state", STATE),
+        sandbox=sandbox,
+        yes=given.pop("yes", False),
+        interactive=is_interactive(sys.stdin, os.environ),
+        command=context.meta[COMMAND],
+    )
+    # What follows may fail: from here on it is told as this command's failure.
+    context.meta.update(screen=screen, options=invocation)
+    screen.target(Target(invocation.verb, env=env or "", suffix=suffix or env or ""))
+    check_folder(folder)
+    _check(invocation)
+    return replace(invocation, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
+
+
+def verb_of(context: click.Context) -> str:
+    """The command's words: ``plan``, ``manifest show``; of the whole program none."""
+    return context.command_path.partition(" ")[2]
+
+
+def _check(invocation: Invocation) -> None:
+    """Whatever the command: an empty one, as from an unset variable, never means "the environment itself"."""
+    from tapctl.config import check_region, check_suffix, environments
+
+    if invocation.region is not None:
+        check_region(invocation.region)
+    if invocation.suffix is not None:
+        others = environments(invocation.config) if invocation.env is not None else ()
+        check_suffix(invocation.suffix, invocation.env or invocation.suffix, others)
+
+
+def open_one(context: click.Context, given: dict[str, Any]) -> Session:
+    """A run on one environment, opened."""
+    from tapctl.session.session import open_session
+
+    return open_session(*invocation_of(context, given))
+
+
+LONGEST_S = 24 * 3600
+# Not without a unit: some would mean minutes.
+_WRITTEN = re.compile(r"0|(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``30s``, ``10m``, ``1h30m``; ``0`` needs no unit.
+
+    Raises:
+        UsageError: it is none of these, or more than a day.
+    """
+    written = _WRITTEN.fullmatch(text)
+    hours, minutes, seconds = (int(part or 0) for part in written.groups()) if written else (0, 0, LONGEST_S + 1)
+    total = hours * 3600 + minutes * 60 + seconds
+    if total > LONGEST_S:
+        raise UsageError(f"{text!r} is no time to wait", hint="write it like 30s, 10m or 1h30m; a day at most")
+    return float(total)

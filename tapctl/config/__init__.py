@@ -1,0 +1,277 @@
+"""The environment files: ``environments/common.toml`` and one file for each environment, as one frozen Config each.
+
+The canonical form of a configuration, over which `config_hash` is taken, is the JSON of the merged value, defaults
+filled in: keys sorted at every level, no white space, every character beyond ASCII escaped, numbers and booleans as
+JSON has them, ``null`` for what is absent. It holds every leaf and nothing else: no comment, no order of keys, no path,
+no time, no version of Python or of tapctl. There is no secret in it, since there is none in the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from tapctl.config import rules
+from tapctl.config.problems import parse, printable, problem, read
+from tapctl.config.schema import (
+    CommonAlarms,
+    CommonDatabase,
+    CommonFile,
+    CommonProcessor,
+    EnvironmentAlarms,
+    EnvironmentDatabase,
+    EnvironmentFile,
+    Logs,
+    Secrets,
+    Table,
+    schema,
+)
+from tapctl.config.types import did_you_mean
+from tapctl.errors import ConfigError, Problem
+from tapctl.names import suffix_problem
+from tapctl.regions import REGION, REGION_RULE
+
+__all__ = [
+    "Config",
+    "NetworkingReference",
+    "check_folder",
+    "check_region",
+    "check_suffix",
+    "config_hash",
+    "environments",
+    "load",
+    "load_all",
+    "schema",
+]
+
+T = TypeVar("T", bound=Table)
+
+_COMMON = "common"
+_FOLDER_HINT = "name the folder of the environment files with --config"
+
+
+class NetworkingReference(BaseModel):
+    """Where the networking stack's ids are found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["cloudformation", "ssm", "terraform", "pulumi", "static"]
+    target: str = ""
+    """The stack, the path or the file; empty for ``static``."""
+    vpc_id: str | None = None
+    """For ``static`` alone."""
+    private_subnet_ids: tuple[str, ...] = ()
+    """For ``static`` alone."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.target}" if self.target else self.kind
+
+
+class Database(CommonDatabase, EnvironmentDatabase):
+    """``[database]`` of both files."""
+
+    @property
+    def engine_major(self) -> int:
+        """The major version: 15, 16 or 17."""
+        return int(self.engine_version.partition(".")[0])
+
+
+class Processor(CommonProcessor):
+    """``[processor]`` of both files, the image with the environment's changes."""
+
+    memory_mb: int
+    reserved_concurrency: int | None
+
+
+class Alarms(CommonAlarms, EnvironmentAlarms):
+    """``[alarms]`` of both files."""
+
+
+class Config(BaseModel):
+    """Everything that is configured for one environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: str
+    service: str
+    tags: Mapping[str, str]
+    account_id: str
+    region: str
+    networking: NetworkingReference
+    protected: bool
+    final_snapshot: bool
+    role_arn: str | None
+    database: Database
+    processor: Processor
+    secrets: Secrets
+    logs: Logs
+    alarms: Alarms
+
+
+def environments(directory: Path) -> tuple[str, ...]:
+    """The names of the environments that have a file, sorted.
+
+    Raises:
+        ConfigError: the folder cannot be read.
+    """
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+
+
+def _files(directory: Path) -> list[Path]:
+    """What may be meant for an environment's file, its ending in upper case or not."""
+    try:
+        paths = list(directory.iterdir())
+    except OSError as error:
+        reason = f"the folder of the environment files cannot be read: {error.strerror}"
+        raise ConfigError([Problem(str(directory), "", "", reason)], hint=_FOLDER_HINT) from None
+    return [path for path in paths if path.suffix.lower() == ".toml" and not path.name.startswith(".")]
+
+
+def _misnamed(directory: Path) -> list[Problem]:
+    rule = "is not read: the name of an environment's file ends in .toml, in lower case"
+    return [Problem(str(path), "", "", rule) for path in _files(directory) if path.suffix != ".toml"]
+
+
+def load_all(directory: Path) -> dict[str, Config]:
+    """Every environment's configuration, by name.
+
+    Raises:
+        ConfigError: with all that is wrong in all files.
+    """
+    names = environments(directory)
+    if not names:
+        rule = f"has no environment's file, such as {directory / 'dev.toml'}"
+        raise ConfigError([Problem(str(directory), "", "", rule)])
+    return _load(directory, names, _misnamed(directory))
+
+
+def load(directory: Path, environment: str) -> Config:
+    """One environment's configuration, from common.toml and its own file.
+
+    Raises:
+        ConfigError: there is no such environment, or with all that is wrong in its two files.
+    """
+    names = environments(directory)
+    if environment in names:
+        return _load(directory, (environment,))[environment]
+    if names and not (directory / f"{_COMMON}.toml").exists():
+        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+        raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
+    there = f"there are {', '.join(names)}" if names else "there is none"
+    rule = f"is no environment; {there}{did_you_mean(environment, names)}"
+    unknown = Problem(str(directory), "", printable(environment), rule)
+    raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
+
+
+def check_folder(folder: str) -> None:
+    """Make sure that the command line names a folder of environment files.
+
+    Raises:
+        ConfigError: it names none, as from an unset variable: that must never mean the folder we are in.
+    """
+    if not folder:
+        raise ConfigError([Problem("--config", "", printable(folder), "names no folder")], hint=_FOLDER_HINT)
+
+
+def check_suffix(suffix: str, environment: str, all_environments: Iterable[str]) -> None:
+    """Make sure that this suffix may name a copy of ``environment``.
+
+    Raises:
+        ConfigError: a name built from it would be refused by AWS, or it is another environment's name.
+    """
+    rule = suffix_problem(suffix)
+    if suffix != environment and suffix in all_environments:
+        rule = f"is the name of another environment: it would work on {suffix} with the configuration of {environment}"
+    if rule:
+        raise ConfigError(
+            [Problem("--suffix", "", printable(suffix), rule)], hint="choose another --suffix, such as pr-42"
+        )
+
+
+def check_region(region: str) -> None:
+    """Make sure that this may be a region of AWS; whether it is one, its endpoint tells.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not re.fullmatch(REGION, region):
+        raise ConfigError(
+            [Problem("--region", "", printable(region), f"must be {REGION_RULE}")],
+            hint="correct --region, or leave it out: the environment's file has one",
+        )
+
+
+def config_hash(config: Config) -> str:
+    """The SHA-256 of the configuration's canonical form, in hex."""
+    canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class _SourceFile(Generic[T]):
+    """One file as it was read: its tables unless it is no TOML, its value unless something is wrong with it."""
+
+    path: Path
+    raw: dict[str, Any] | None
+    value: T | None
+    problems: list[Problem]
+
+
+def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
+    common = _read(directory / f"{_COMMON}.toml", CommonFile, rules.common_rules)
+    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules) for name in names}
+    problems = [*misnamed, *common.problems]
+    for name, file in own.items():
+        problems += file.problems
+        if rule := suffix_problem(name):
+            problems.append(Problem(str(file.path), "", "", f"the environment's name, {name}, {rule}"))
+        if common.raw is not None and file.raw is not None:
+            problems += [problem(file.path, *broken) for broken in rules.joint_rules(common.raw, file.raw)]
+    if problems:
+        raise ConfigError(problems, hint=None if common.path.exists() else _FOLDER_HINT)
+    return {name: _merge(name, common.value, file.value) for name, file in own.items()}
+
+
+def _read(path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]]) -> _SourceFile[T]:
+    raw = read(path)
+    if isinstance(raw, Problem):
+        return _SourceFile(path, None, None, [raw])
+    value, problems = parse(path, raw, kind)
+    return _SourceFile(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
+
+
+def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
+    assert common is not None, "a file without a value has problems"
+    assert own is not None, "a file without a value has problems"
+    processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}
+    if own.processor.image is not None:
+        processor["image"] |= own.processor.image.model_dump()
+    return Config(
+        environment=environment,
+        service=common.service,
+        tags=common.tags,
+        account_id=own.account_id,
+        region=own.region,
+        networking=_reference(own),
+        protected=own.protected,
+        final_snapshot=own.protected if own.final_snapshot is None else own.final_snapshot,
+        role_arn=own.role_arn,
+        database=Database(**common.database.model_dump(), **own.database.model_dump()),
+        processor=Processor(**processor),
+        secrets=common.secrets,
+        logs=common.logs,
+        alarms=Alarms(**common.alarms.model_dump(), **own.alarms.model_dump()),
+    )
+
+
+def _reference(own: EnvironmentFile) -> NetworkingReference:
+    kind, _, target = own.networking.partition(":")
+    ids = own.network.model_dump() if own.network else {}
+    return NetworkingReference.model_validate({"kind": kind, "target": target, **ids})

@@ -1,0 +1,203 @@
+"""From what is wrong with a file to what its user reads: the file, the key's path, the bad value, the rule."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tapctl.config.rules import get_path
+from tapctl.config.schema import CommonFile, EnvironmentFile, Table
+from tapctl.config.types import did_you_mean
+from tapctl.errors import Problem
+
+T = TypeVar("T", bound=Table)
+KeyPath = tuple[str | int, ...]
+
+_LONGEST = 80
+_BARE = re.compile("[A-Za-z0-9_-]+")
+# A file of ours holds no secret; what somebody puts there by mistake is not to be repeated in a CI log.
+_SECRET = re.compile(
+    "password|passwd|passphrase|secret|token|credential|private_?key|access_?key|api_?key", re.IGNORECASE
+)
+_TOML_WORDS = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+    list: "an array",
+    dict: "a table",
+}
+_FILES: dict[type[Table], str] = {CommonFile: "common.toml", EnvironmentFile: "an environment's own file"}
+# A key before its value, or a table's name.
+_ASSIGNED = re.compile(r"""\s*(?:([\w.'" -]+?)\s*=|\[+\s*([\w.'" -]+?)\s*\])""")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read(path: Path) -> dict[str, Any] | Problem:
+    """The tables of a file as TOML has them, or what is wrong with it."""
+    try:
+        # Whatever else bears the name is not opened: a pipe would be waited for.
+        if not path.is_file():
+            return Problem(str(path), "", "", "is not a file" if path.exists() else "is missing")
+        content = path.read_bytes()
+    except OSError as error:
+        return Problem(str(path), "", "", f"cannot be read: {error.strerror}")
+    if content.startswith(_BYTE_ORDER_MARK):
+        return Problem(str(path), "", "", "begins with a byte order mark; save it as UTF-8 without one")
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        return Problem(str(path), "", "", f"is not UTF-8 text (byte {error.start + 1})")
+    except (ValueError, RecursionError) as error:
+        return Problem(str(path), "", "", f"is not TOML: {_named(str(error), content.decode())}")
+
+
+def _named(error: str, text: str) -> str:
+    """What tomllib says. It does not name a key that has a second value, and names a table as Python writes it."""
+    if place := re.fullmatch(r"Cannot overwrite a value \((at line ([0-9]+), .*|at end of document)\)", error):
+        lines = text.rstrip("\n").split("\n")
+        key = _ASSIGNED.match(lines[int(place[2] or len(lines)) - 1])
+        return f"the key {key[1] or key[2]} has a value already ({place[1]})" if key else error
+    return re.sub(r"\('([^()]*?)',?\)", lambda names: names[1].replace("', '", "."), error)
+
+
+def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, list[Problem]]:
+    """The file as a value of its kind, or None and everything that is wrong with its keys, one by one."""
+    try:
+        return kind.model_validate(raw), []
+    except ValidationError as error:
+        return None, [
+            each for detail in error.errors(include_url=False) for each in _to_problem(path, detail, kind, raw)
+        ]
+
+
+def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
+    """One thing wrong with one key."""
+    secret = _SECRET.search(key.removeprefix("secrets"))
+    return Problem(str(path), key, "(not shown)" if secret else printable(value), rule)
+
+
+def printable(value: Any) -> str:
+    """A value as it may be printed: on one line, no control characters, not too long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def toml_path(path: KeyPath) -> str:
+    """A key's path as TOML writes it."""
+    return ".".join(part if _BARE.fullmatch(part) else printable(part) for part in map(str, path))
+
+
+def allowed_keys(kind: type[Table], above: str = "") -> dict[str, str]:
+    """The dotted path of every key that this kind of file may have, and its rule."""
+    found: dict[str, str] = {}
+    for name, field in kind.model_fields.items():
+        table = _table(field.annotation)
+        found.update(allowed_keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
+    return found
+
+
+def _table(annotation: Any) -> type[Table] | None:
+    """The kind of table that this annotation is of, be it optional."""
+    candidates = (annotation, *get_args(annotation))
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, Table)), None)
+
+
+def _rule(kind: type[Table], path: KeyPath) -> str:
+    """What has to stand at this path, as its type describes it."""
+    field = kind.model_fields[str(path[0])]
+    table = _table(field.annotation)
+    if table and len(path) > 1:
+        return _rule(table, path[1:])
+    if table:
+        return f"a table with the keys {', '.join(allowed_keys(table))}"
+    inner = [
+        each.description
+        for arg in get_args(field.annotation)
+        for each in getattr(arg, "__metadata__", ())
+        if getattr(each, "description", None)
+    ]
+    # An optional value is described within, and so is an element of an array or of a table of any keys.
+    return field.description if field.description and len(path) == 1 else inner[0]
+
+
+def _to_problem(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mapping[str, Any]) -> Iterator[Problem]:
+    where, value = detail["loc"], detail["input"]
+    if where[-1] == "[key]" and get_path(raw, where) is None:
+        # It is about the key itself, and has the key for its input.
+        where = where[:-1]
+        value = get_path(raw, where)
+    if detail["type"] == "extra_forbidden":
+        if isinstance(value, Mapping) and (meant := _table_suggestion(where, kind)):
+            # One slip is one problem, however many keys follow it.
+            yield Problem(str(path), toml_path(where), "", f"is no table of this file{meant}")
+            return
+        for inside, leaf in _leaves(where, value):
+            yield problem(path, toml_path(inside), leaf, _unknown(inside, kind))
+        return
+    if detail["type"] == "missing":
+        yield Problem(str(path), toml_path(where), "", f"is missing; must be {_rule(kind, where)}")
+        return
+    rule = detail["msg"] if detail["type"] == "rule" else f"must be {_rule(kind, where)}"
+    if detail["type"].endswith("_type"):
+        rule += f"; this is {_TOML_WORDS.get(type(value), 'a date or time')}"
+    yield problem(path, toml_path(where), value, rule)
+
+
+def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves((*path, key), inner)
+    else:
+        yield path, value
+
+
+def _unknown(path: KeyPath, kind: type[Table]) -> str:
+    """Why this key may not stand in this kind of file, what was perhaps meant, and which keys may stand here."""
+    key, allowed = toml_path(path), allowed_keys(kind)
+    depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))
+    here = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
+    listed = f"allowed here: {', '.join(here)}"
+    if key in allowed_keys(_other(kind)) or toml_path(path[:1]) == "tags":
+        place = "may differ between environments, and belongs in their own files"
+        if kind is EnvironmentFile:
+            place = "is the same in every environment, and belongs in common.toml"
+        return f"{place}; {listed}"
+    last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _all_keys(kind).items()}
+    # A key beside it is likelier than one that is spelt the same elsewhere.
+    meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in here}) or did_you_mean(path[-1], last)
+    return f"is no key of this file{meant or _table_suggestion(path, kind)}; {listed}"
+
+
+def _table_suggestion(path: KeyPath, kind: type[Table]) -> str:
+    """``; did you mean database?``: a table beside this one, of the name of which it may be a slip."""
+    above = "".join(f"{part}." for part in path[:-1])
+    beside = (
+        (*each.removeprefix(above).partition("."), place)
+        for each, place in _all_keys(kind).items()
+        if each.startswith(above)
+    )
+    tables = {name: f"{above}{name}{place}" for name, dot, _, place in beside if dot}
+    return "" if path[-1] in tables else did_you_mean(path[-1], tables)
+
+
+def _all_keys(kind: type[Table]) -> dict[str, str]:
+    """Every key of both kinds of file, and where it belongs: nothing for those of this kind, which come last."""
+    own, other = allowed_keys(kind), _other(kind)
+    return {each: f", in {_FILES[other]}" for each in allowed_keys(other) if each not in own} | dict.fromkeys(own, "")
+
+
+def _other(kind: type[Table]) -> type[Table]:
+    return EnvironmentFile if kind is CommonFile else CommonFile
+
+
+def _holds(allowed: Mapping[str, str], table: KeyPath) -> bool:
+    return any(each.startswith(f"{toml_path(table)}.") for each in allowed)

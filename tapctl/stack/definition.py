@@ -1,0 +1,303 @@
+"""What this product is made of: one configuration and one networking contract become the wanted resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tapctl.config import Config
+from tapctl.engine.resources import Stack
+from tapctl.names import Names
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
+from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
+from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
+from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
+from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
+from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
+from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
+from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
+from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
+from tapctl.stack.alarms import add_alarms
+from tapctl.stack.network import NetworkContract
+from tapctl.stack.package import Package
+from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
+
+ENGINE: Final = "aurora-postgresql"
+PORT: Final = 5432
+
+TEARDOWN: Final = (
+    "cloudwatch-alarm",
+    "sns-topic",
+    "lambda-function",
+    "db-instance",
+    "secret-rotation",
+    "db-cluster",
+    "security-group-rules",
+    "db-parameter-group",
+    "db-cluster-parameter-group",
+    "db-subnet-group",
+    "security-group",
+    "iam-role",
+    "log-group",
+    "kms-key",
+)
+"""The order of types in which things are removed, where they are related or their relation is not recorded."""
+
+RANKS: Final = {type_: rank for rank, type_ in enumerate(TEARDOWN)}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What the function runs: an image by its digest, or our handler as a zip."""
+
+    image_uri: str = ""
+    package: Package | None = None
+
+
+def build(config: Config, names: Names, network: NetworkContract, release: Artifact) -> Stack:
+    """All resources of one environment, each after what it needs."""
+    stack = Stack()
+    db = config.database
+
+    def tags(name: str, **more: str) -> dict[str, str]:
+        common = names.tags(name, environment=config.environment, service=config.service, extra=config.tags)
+        return {**common, **more}
+
+    key = stack.add(
+        KmsKey(),
+        names.key_alias,
+        KmsKeySpec(
+            alias=names.key_alias,
+            description=f"Encrypts everything of {config.service} in {names.suffix}",
+            policy=key_policy(names),
+            rotation=True,
+            enabled=True,
+            tags=tags(names.key_alias, **{WINDOW_TAG: "30" if config.protected or config.final_snapshot else "7"}),
+        ),
+    )
+
+    lambda_group = stack.add(
+        SecurityGroup(),
+        names.lambda_security_group,
+        SecurityGroupSpec(
+            description=f"Payment processor of {names.suffix}: to the database and to HTTPS, from nowhere",
+            vpc_id=network.vpc_id,
+            tags=tags(names.lambda_security_group),
+        ),
+    )
+    db_group = stack.add(
+        SecurityGroup(),
+        names.db_security_group,
+        SecurityGroupSpec(
+            description=f"Database of {names.suffix}: from the payment processor, to nowhere",
+            vpc_id=network.vpc_id,
+            tags=tags(names.db_security_group),
+        ),
+    )
+
+    def rule(direction: Literal["ingress", "egress"], port: int, peer: str, why: str) -> Rule:
+        return Rule(direction=direction, protocol="tcp", from_port=port, to_port=port, peer=peer, description=why)
+
+    lambda_rules = stack.add(
+        SecurityGroupRules(),
+        names.lambda_security_group,
+        SecurityGroupRulesSpec(
+            vpc_id=network.vpc_id,
+            rules=frozenset(
+                {
+                    rule("egress", PORT, db_group.out.group_id, "PostgreSQL"),
+                    rule("egress", 443, "0.0.0.0/0", "AWS APIs and payment networks"),
+                }
+            ),
+        ),
+        after=[lambda_group],
+    )
+    db_rules = stack.add(
+        SecurityGroupRules(),
+        names.db_security_group,
+        SecurityGroupRulesSpec(
+            vpc_id=network.vpc_id,
+            rules=frozenset({rule("ingress", PORT, lambda_group.out.group_id, "PostgreSQL")}),
+        ),
+        after=[db_group],
+    )
+
+    subnet_group = stack.add(
+        DbSubnetGroup(),
+        names.subnet_group,
+        DbSubnetGroupSpec(
+            description=f"Private subnets for {names.cluster}",
+            subnet_ids=frozenset(network.subnet_ids),
+            tags=tags(names.subnet_group),
+        ),
+    )
+    family = f"{ENGINE}{db.engine_major}"
+    cluster_parameters = stack.add(
+        DbClusterParameterGroup(),
+        names.cluster_parameter_group(db.engine_major),
+        DbClusterParameterGroup.spec(
+            family=family,
+            description=f"Cluster parameters of {names.cluster}",
+            parameters={
+                "log_statement": db.log_statement,
+                "log_min_duration_statement": str(db.log_min_duration_statement_ms),
+                "rds.force_ssl": "1",
+            },
+            tags=tags(names.cluster_parameter_group(db.engine_major)),
+        ),
+    )
+    instance_parameters = stack.add(
+        DbParameterGroup(),
+        names.instance_parameter_group(db.engine_major),
+        DbParameterGroup.spec(
+            family=family,
+            description=f"Instance parameters of {names.cluster}",
+            parameters={"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "ALL"},
+            tags=tags(names.instance_parameter_group(db.engine_major)),
+        ),
+    )
+    # Made before their writers: Lambda and RDS would make them without retention, key and tags.
+    function_logs, database_logs = (
+        stack.add(
+            LogGroup(),
+            name,
+            LogGroupSpec(
+                retention_days=config.logs.retention_days,
+                kms_key_arn=key.out.arn,
+                log_class="STANDARD",
+                deletion_protection=False,
+                tags=tags(name),
+            ),
+        )
+        for name in (names.function_log_group, names.database_log_group)
+    )
+
+    cluster = stack.add(
+        DbCluster(),
+        names.cluster,
+        DbClusterSpec(
+            engine=ENGINE,
+            engine_version=db.engine_version,
+            database_name=db.name,
+            master_username=db.master_username,
+            port=PORT,
+            subnet_group=names.subnet_group,
+            cluster_parameter_group=names.cluster_parameter_group(db.engine_major),
+            security_group_ids=frozenset({db_group.out.group_id}),
+            kms_key_arn=key.out.arn,
+            secret_kms_key_arn=key.out.arn,
+            backup_retention_days=db.backup_retention_days,
+            backup_window=db.backup_window,
+            maintenance_window=db.maintenance_window,
+            performance_insights_kms_key_arn=key.out.arn,
+            deletion_protection=config.protected,
+            tags=tags(names.cluster, **{"tapctl:final-snapshot": "true" if config.final_snapshot else "false"}),
+        ),
+        after=[subnet_group, cluster_parameters, instance_parameters, db_rules, database_logs],
+    )
+    members = [names.instance(index) for index in range(db.instance_count)]
+    instances = [
+        stack.add(
+            DbInstance(members),
+            member,
+            DbInstanceSpec(
+                cluster=names.cluster,
+                instance_class=db.instance_class,
+                parameter_group=names.instance_parameter_group(db.engine_major),
+                maintenance_window=db.maintenance_window,
+                tags=tags(member),
+            ),
+            # The groups too: what a reboot is to put in force has to be set before.
+            after=[cluster, cluster_parameters, instance_parameters],
+        )
+        for member in members
+    ]
+    stack.add(
+        SecretRotation(),
+        names.cluster,
+        SecretRotationSpec(rotation_days=config.secrets.rotation_days, enabled=True, tags=tags(names.cluster)),
+        # RDS may not finish the secret before the first instance is there.
+        after=[cluster, *instances],
+    )
+
+    role = stack.add(
+        IamRole(),
+        names.role,
+        IamRoleSpec(
+            trust=lambda_trust(),
+            inline={
+                names.role_policy: function_policy(
+                    names,
+                    key_arn=key.out.arn,
+                    secret_arn=cluster.out.secret_arn,
+                    cluster_resource_id=cluster.out.resource_id,
+                    database_user=f"{db.name}_app",
+                )
+            },
+            description=f"What {names.function} may do",
+            tags=tags(names.role, **{REGION_TAG: names.region}),
+        ),
+    )
+    processor, package = config.processor, release.package
+    stack.add(
+        LambdaFunction(package.content if package else None),
+        names.function,
+        LambdaFunctionSpec(
+            package_type="Zip" if package else "Image",
+            image_uri=release.image_uri,
+            code_sha256=package.sha256_base64 if package else "",
+            runtime=processor.runtime if package else "",
+            handler="index.handler" if package else "",
+            role_arn=role.out.arn,
+            memory_mb=processor.memory_mb,
+            timeout_s=processor.timeout_s,
+            reserved_concurrency=processor.reserved_concurrency,
+            environment={
+                "ENVIRONMENT_NAME": config.environment,
+                "DB_ENDPOINT": cluster.out.endpoint,
+                "DB_PORT": str(PORT),
+                "DB_NAME": db.name,
+                "DB_SECRET_ARN": cluster.out.secret_arn,
+            },
+            kms_key_arn=key.out.arn,
+            subnet_ids=frozenset(network.subnet_ids),
+            security_group_ids=frozenset({lambda_group.out.group_id}),
+            tracing="Active",
+            architecture="x86_64",
+            ephemeral_storage_mb=512,
+            layers=(),
+            log_format="Text",
+            log_group=names.function_log_group,
+            tags=tags(names.function),
+        ),
+        after=[lambda_rules, function_logs],
+    )
+
+    topic = stack.add(
+        SnsTopic(),
+        names.topic,
+        SnsTopicSpec(
+            display_name="",
+            kms_key_arn=key.out.arn,
+            policy=topic_policy(names),
+            signature_version="1",
+            tags=tags(names.topic),
+        ),
+    )
+    add_alarms(stack, config, names, topic.out.arn, tags)
+    return stack
+
+
+def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
+    """The addresses of all that an apply makes."""
+    return frozenset(one.address for one in planned_stack(config, suffix))
+
+
+def planned_stack(config: Config, suffix: str) -> Stack:
+    """The stack, without what only AWS can tell of the networking and the image."""
+    names = Names(suffix, config.account_id, config.region)
+    network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
+    return build(config, names, network, Artifact(image_uri="image"))

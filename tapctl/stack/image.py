@@ -1,0 +1,116 @@
+"""The image that a tag names right now, by digest: what is deployed and compared, since a tag can be moved."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from tapctl.errors import AwsRefused, ConfigError, Problem
+from tapctl.regions import registry_host, registry_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
+
+    from tapctl.aws.client import Aws
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ACCOUNT = re.compile(r"\d{12}")
+# Lambda takes one architecture's image, no index of several: CreateFunction refuses the media type.
+_INDEXES = frozenset(
+    {"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"}
+)
+
+
+class ImageReference(Protocol):
+    """``processor.image`` of the configuration."""
+
+    @property
+    def repository(self) -> str:
+        """The ECR repository's name."""
+
+    @property
+    def tag(self) -> str:
+        """The image's tag, or its digest (``sha256:…``)."""
+
+    @property
+    def registry(self) -> str | None:
+        """Whose registry: an account id or the registry's host; None is this account's."""
+
+
+def resolve(aws: Aws, image: ImageReference, account: str, region: str) -> str:
+    """``<registry>/<repository>@sha256:…`` of this image; one call to ECR, which has to have it.
+
+    Raises:
+        ConfigError: the repository, the tag or the digest is not there, or the image is none that Lambda can run.
+        AwsRefused: ECR refused for another reason, such as a missing permission.
+    """
+    owner, host = _registry(image, account, region)
+    found = _describe(aws, image, owner, host, region)
+    if found.get("imageManifestMediaType") in _INDEXES:
+        rule = f"names an index of images in {host}; Lambda takes an image of one architecture"
+        named = f"{host}/{_named(image)}"
+        if _is_digest(image):
+            raise _problem(image, rule, f"name the digest of one image in it: docker buildx imagetools inspect {named}")
+        build = f"docker buildx build --provenance=false --push -t {named} ."
+        raise _problem(image, rule, f"push one image under that tag: {build}")
+    return f"{host}/{image.repository}@{found['imageDigest']}"
+
+
+def _registry(image: ImageReference, account: str, region: str) -> tuple[str, str]:
+    """The registry's account and host; Lambda takes an image only from its own region."""
+    given = image.registry or account
+    if _ACCOUNT.fullmatch(given):
+        return given, registry_host(given, region)
+    found = registry_of(given)
+    if found is None:
+        raise _problem(
+            image,
+            f"has the registry {given}; Lambda takes images from ECR alone",
+            f"set registry to an account id, or to {registry_host('<account id>', region)}",
+        )
+    if found[1] != region:
+        raise _problem(
+            image,
+            f"is in {found[1]}; Lambda takes an image only from its own region, {region}",
+            f"correct registry, or replicate the repository to {region}",
+        )
+    return found[0], given
+
+
+def _describe(aws: Aws, image: ImageReference, owner: str, host: str, region: str) -> ImageDetailTypeDef:
+    try:
+        answer = aws.read(
+            aws.ecr.describe_images,
+            registryId=owner,
+            repositoryName=image.repository,
+            imageIds=[{"imageDigest": image.tag} if _is_digest(image) else {"imageTag": image.tag}],
+        )
+    except AwsRefused as error:
+        hint = f"push it: docker push {host}/{_named(image)}"
+        if _is_digest(image):
+            hint = (
+                "see which there are: aws ecr describe-images "
+                f"--registry-id {owner} --repository-name {image.repository} --region {region}"
+            )
+        if error.matches("RepositoryNotFoundException"):
+            missing = f"account {owner} has no repository {image.repository} in {region}"
+        elif error.matches("ImageNotFoundException"):
+            what = "of this digest" if _is_digest(image) else f"tagged {image.tag}"
+            missing = f"the repository {image.repository} of account {owner} in {region} has no image {what}"
+        else:
+            raise
+        raise _problem(image, missing, hint) from error
+    return answer["imageDetails"][0]
+
+
+def _is_digest(image: ImageReference) -> bool:
+    return _DIGEST.fullmatch(image.tag) is not None
+
+
+def _named(image: ImageReference) -> str:
+    """The image within its registry."""
+    return f"{image.repository}{'@' if _is_digest(image) else ':'}{image.tag}"
+
+
+def _problem(image: ImageReference, rule: str, hint: str) -> ConfigError:
+    return ConfigError([Problem("processor.image", "", _named(image), rule)], hint=hint)

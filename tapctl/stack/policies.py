@@ -1,0 +1,145 @@
+"""Who may do what in this stack: the policies of the key, of the function's role, and of the alarm topic."""
+
+from __future__ import annotations
+
+from tapctl.aws.policy import Condition, PolicyDocument, Statement, allow, policy, when
+from tapctl.names import Names
+
+_USE_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+# Lambda's own service manages the function's network interfaces with the function's role. AWS can scope none of these
+# to a resource: the Describe actions take none, and Lambda checks the others on "*" before it creates the function.
+_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+# X-Ray's write actions know no resources.
+_TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+
+
+def key_policy(names: Names) -> PolicyDocument:
+    """The key's policy: the account decides by IAM, and the services that act as themselves are let in narrowly.
+
+    CloudWatch Logs and CloudWatch are such services: each may do what its statement says, for our log groups and alarms
+    alone. RDS, Secrets Manager and Lambda act with the caller's rights (and grants made from them). Their statements,
+    told by kms:ViaService, have the account as their principal, as the first has: they delegate to IAM a part of what
+    that one delegates already, and so add nothing and narrow nothing. They say in one place what uses the key. Source:
+    KMS developer guide, "Key policies" and "Condition keys".
+    """
+    return policy(
+        allow("AccountDecidesByIam", ["kms:*"], ["*"], to={"AWS": names.account}),
+        *_through(names, "Database", "rds"),
+        *_through(names, "DatabaseSecret", "secretsmanager"),
+        *_through(names, "FunctionEnvironment", "lambda"),
+        allow(
+            "LogGroups",
+            _USE_KEY,
+            ["*"],
+            to={"Service": f"logs.{names.region}.amazonaws.com"},
+            when=[
+                when(
+                    "ArnEquals",
+                    "kms:EncryptionContext:aws:logs:arn",
+                    names.log_group_arn(names.function_log_group),
+                    names.log_group_arn(names.database_log_group),
+                )
+            ],
+        ),
+        allow(
+            "AlarmTopic",
+            ["kms:Decrypt", "kms:GenerateDataKey*"],
+            ["*"],
+            to={"Service": "cloudwatch.amazonaws.com"},
+            when=_by_our_alarms(names),
+        ),
+    )
+
+
+def _through(names: Names, sid: str, service: str) -> tuple[Statement, Statement]:
+    here = (
+        when("StringEquals", "kms:CallerAccount", names.account),
+        when("StringEquals", "kms:ViaService", f"{service}.{names.region}.amazonaws.com"),
+    )
+    to = {"AWS": names.account}
+    return (
+        allow(f"{sid}Use", _USE_KEY, ["*"], to=to, when=here),
+        allow(
+            f"{sid}Grant",
+            ["kms:CreateGrant"],
+            ["*"],
+            to=to,
+            when=[*here, when("Bool", "kms:GrantIsForAWSResource", "true")],
+        ),
+    )
+
+
+def _by_our_alarms(names: Names) -> list[Condition]:
+    return [
+        when("StringEquals", "aws:SourceAccount", names.account),
+        when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns),
+    ]
+
+
+def topic_policy(names: Names) -> PolicyDocument:
+    """Only this environment's alarms publish; people subscribe by IAM."""
+    return policy(
+        allow(
+            "AlarmsPublish",
+            ["sns:Publish"],
+            [names.topic_arn],
+            to={"Service": "cloudwatch.amazonaws.com"},
+            when=_by_our_alarms(names),
+        )
+    )
+
+
+def lambda_trust() -> PolicyDocument:
+    """Only Lambda takes the role."""
+    return policy(allow("Lambda", ["sts:AssumeRole"], to={"Service": "lambda.amazonaws.com"}))
+
+
+def function_policy(
+    names: Names, *, key_arn: str, secret_arn: str, cluster_resource_id: str, database_user: str
+) -> PolicyDocument:
+    """What the payment processor may do: its logs, its secret, its database user, its traces, and nothing else.
+
+    The rights on network interfaces are for Lambda's service alone: the function's own code is denied them by
+    lambda:SourceFunctionArn, which is there only on calls made from inside the function. Source: Lambda developer
+    guide, "Lambda execution role".
+    """
+    connect = (
+        f"arn:{names.partition}:rds-db:{names.region}:{names.account}:dbuser:{cluster_resource_id}/{database_user}"
+    )
+    return policy(
+        allow(
+            "WriteLogs",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [f"{names.log_group_arn(names.function_log_group)}:*"],
+        ),
+        allow("ReadDatabaseSecret", ["secretsmanager:GetSecretValue"], [secret_arn]),
+        allow(
+            "DecryptDatabaseSecret",
+            ["kms:Decrypt"],
+            [key_arn],
+            when=[when("StringEquals", "kms:ViaService", f"secretsmanager.{names.region}.amazonaws.com")],
+        ),
+        allow(
+            "DecryptEnvironment",
+            ["kms:Decrypt"],
+            [key_arn],
+            when=[when("StringEquals", "kms:EncryptionContext:aws:lambda:FunctionArn", names.function_arn)],
+        ),
+        allow("ConnectToDatabase", ["rds-db:connect"], [connect]),
+        allow("Trace", _TRACES, ["*"]),
+        allow("NetworkInterfaces", _INTERFACES, ["*"]),
+        Statement(
+            sid="NoNetworkInterfacesForTheCode",
+            effect="Deny",
+            actions=frozenset(_INTERFACES),
+            resources=frozenset({"*"}),
+            conditions=frozenset({when("ArnEquals", "lambda:SourceFunctionArn", names.function_arn)}),
+        ),
+    )

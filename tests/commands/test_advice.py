@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection
+from tapctl.commands.advice import advise
+from tapctl.engine.drift import DELETE_INTERRUPTED, WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.manifest import open_store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Advice
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.support.config_folder import Folder
+
+APPLY = "tapctl apply --env dev"
+FUNCTION = "lambda-function/payment-processor-dev"
+GROUP = "db-cluster-parameter-group/db-cluster-params-pg16-dev"
+TOPIC = "sns-topic/alarms-dev"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """One on dev, as shipped; nobody is asked anything."""
+    folder = Folder(tmp_path / "environments")
+    monkeypatch.chdir(tmp_path)
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    store = open_store(str(tmp_path / "manifests"), None)
+    return Session(Invocation("drift"), screen, folder.load()["dev"], "dev", Aws(Connection("us-east-2")), store)
+
+
+def found(address: str, field: str, live: Any, state: FindingState = FindingState.DRIFT, note: str = "") -> Finding:
+    return Finding(address, address.partition("/")[0], field, state, "as it was", live, note)
+
+
+def advice(run: Session, *findings: Finding) -> list[Advice]:
+    told = advise(Report(findings, 10, 0, 1), run)
+    return [told[(one.address, one.field)] for one in findings]
+
+
+@pytest.mark.parametrize(
+    ("finding", "edit"),
+    [
+        (found(FUNCTION, "timeout_s", 60), "common.toml: processor.timeout_s"),
+        (found(FUNCTION, "timeout_s", 9999), ""),
+        (found(FUNCTION, "memory_mb", 2048), "dev.toml: processor.memory_mb"),
+        (found(FUNCTION, "image_uri", "elsewhere@sha256:0"), "common.toml: processor.image"),
+        (found(FUNCTION, "tracing", "PassThrough"), ""),
+        (found(GROUP, "parameters.log_statement", "mod"), "common.toml: database.log_statement"),
+        (found(GROUP, "parameters.log_statement", "all"), ""),
+        (found("log-group//aws/lambda/payment-processor-dev", "retention_days", 1), ""),
+        (found("secret-rotation/db-cluster-dev", "rotation_days", 90), ""),
+        (found("db-cluster/db-cluster-dev", "deletion_protection", True), ""),
+        (found(FUNCTION, "tags.Owner", "dana"), "common.toml: tags"),
+        (found(FUNCTION, "tags.Owner", "a\tb"), ""),
+        (found(FUNCTION, "tags.Service", "cards"), "common.toml: service"),
+        (found(FUNCTION, "tags.Service", "No Name"), ""),
+        (found(FUNCTION, "tags.Service", None), ""),
+        (found(FUNCTION, "tags.Name", "x"), ""),
+        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", "true"), "dev.toml: final_snapshot"),
+        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", None), ""),
+        (found("cloudwatch-alarm/payment-processor-errors-dev", "threshold", 20.0), "dev.toml: alarms.error_threshold"),
+        (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 90.0), "common.toml: alarms.cpu_threshold_percent"),
+        (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 900.0), ""),
+        # db.t4g.medium takes 400 connections: 200 are 50 %, 401 are more than all.
+        (
+            found("cloudwatch-alarm/db-connections-0-dev", "threshold", 200.0),
+            "common.toml: alarms.connections_threshold_percent",
+        ),
+        (found("cloudwatch-alarm/db-connections-0-dev", "threshold", 401.0), ""),
+    ],
+)
+def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, finding: Finding, edit: str) -> None:
+    assert advice(run, finding) == [Advice(edit=edit, undo=APPLY)]
+
+
+@pytest.mark.parametrize(("tag", "ours"), [("ManagedBy", "tapctl"), ("EnvironmentSuffix", "dev")])
+def test_what_names_another_owner_is_ours_again_first(run: Session, tag: str, ours: str) -> None:
+    theirs, also, other = advice(
+        run,
+        found(TOPIC, f"tags.{tag}", "terraform"),
+        found(TOPIC, "tags.Owner", "dana"),
+        found(FUNCTION, "timeout_s", 60),
+    )
+    assert theirs == also == Advice(undo=f"set its tag {tag} back to {ours}, then: {APPLY}")
+    assert other.undo == APPLY
+
+
+@pytest.mark.parametrize("tag", ["ManagedBy", "EnvironmentSuffix"])
+def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None:
+    assert advice(run, found(TOPIC, f"tags.{tag}", None)) == [Advice(undo=APPLY)]
+
+
+def test_what_could_not_be_read_is_not_undone(run: Session) -> None:
+    denied = found(FUNCTION, WHOLE_RESOURCE, None, FindingState.UNKNOWN, "lambda:GetFunction denied")
+    older = found(TOPIC, "policy", None, FindingState.UNKNOWN, "not recorded by the tapctl that wrote the manifest")
+    assert advice(run, denied, older) == [
+        Advice(read="allow lambda:GetFunction, then: tapctl drift --env dev"),
+        Advice(read=f"{APPLY} records it"),
+    ]
+
+
+def test_what_waits_by_itself_needs_nothing(run: Session) -> None:
+    waiting = found(
+        "db-cluster/db-cluster-dev", "engine_version", "x", FindingState.PENDING, "until sun:04:00-sun:04:30"
+    )
+    assert advice(run, waiting) == [Advice()]
+
+
+def test_what_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
+    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", FindingState.PENDING, "until reboot")
+    assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
+
+
+def test_what_is_half_gone_is_made_again_by_an_apply(run: Session) -> None:
+    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, FindingState.PENDING, DELETE_INTERRUPTED)
+    assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
+
+
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])
+def test_a_stranger_is_removed_by_whoever_made_it(run: Session, endpoint: str | None) -> None:
+    run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))
+    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", FindingState.UNEXPECTED)
+    command = "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2"
+    assert advice(run, stranger) == [
+        Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")
+    ]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tapctl.commands.certificate import COLUMNS, Certificate
+from tapctl.engine.model import Retained
+
+PROOF = Certificate(
+    environment="dev",
+    suffix="pr-42",
+    account="123456789012",
+    region="us-east-2",
+    run="r1",
+    by="role/deploy",
+    at="2026-11-25T20:00:00Z",
+    deleted=("sns-topic/alarms", "iam-role/r"),
+    retained={"kms-key/alias/k": Retained("2026-12-02", "KMS waits")},
+    remaining=("log-group//aws/x",),
+)
+
+
+def test_it_lists_each_thing_with_what_became_of_it() -> None:
+    assert COLUMNS == ("certificate", "type", "id", "until", "why")
+    assert PROOF.rows() == [
+        ["gone", "iam-role", "r", "", ""],
+        ["gone", "sns-topic", "alarms", "", ""],
+        ["kept", "kms-key", "alias/k", "2026-12-02", "KMS waits"],
+        ["left", "log-group", "/aws/x", "", ""],
+    ]
+    assert PROOF.records()[2] == {
+        "type": "certificate",
+        "state": "kept",
+        "address": "kms-key/alias/k",
+        "resource_type": "kms-key",
+        "id": "alias/k",
+        "until": "2026-12-02",
+        "why": "KMS waits",
+    }
+
+
+def test_what_is_kept_beside_the_manifest_says_whether_it_is_complete() -> None:
+    told = json.loads(PROOF.text())
+    assert (told["complete"], told["left"], told["format"]) == (False, ["log-group//aws/x"], 1)
+    assert (told["environment"], told["suffix"], told["by"], told["at"]) == (
+        "dev",
+        "pr-42",
+        "role/deploy",
+        "2026-11-25T20:00:00Z",
+    )
+    assert told["gone"] == ["iam-role/r", "sns-topic/alarms"]
+    assert told["kept"] == {"kms-key/alias/k": {"until": "2026-12-02", "why": "KMS waits"}}
+
+
+def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
+    before = replace(PROOF, deleted=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
+    assert PROOF.continuing(before.text()).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
+    assert PROOF.continuing(replace(before, remaining=()).text()).deleted == ("iam-role/r", "sns-topic/alarms"), (
+        "it was complete"
+    )
+
+
+@pytest.mark.parametrize(
+    "before", [None, b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}']
+)
+def test_what_is_no_certificate_is_continued_by_none(before: bytes | None) -> None:
+    assert PROOF.continuing(before).deleted == ("iam-role/r", "sns-topic/alarms")

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from tapctl.config import Config, config_hash, load, load_all
+from tapctl.config.problems import allowed_keys
+from tapctl.config.schema import CommonFile, EnvironmentFile
+from tests.support.config_folder import SHIPPED, Folder
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES: dict[type, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    int: st.integers(),
+    str: TEXT,
+    dict: st.dictionaries(TEXT, TEXT),
+    tuple: st.lists(TEXT).map(tuple),
+}
+
+
+def full(tmp_path: Path) -> Config:
+    """A configuration in which nothing is left out."""
+    return full_folder(tmp_path).load()["prod"]
+
+
+def full_folder(tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path / "environments").put("common", "processor.image.registry", "123456789012")
+    folder.put("prod", "networking", "static").put("prod", "role_arn", "arn:aws:iam::123456789012:role/deploy")
+    subnets = ["subnet-00000001", "subnet-00000002"]
+    folder.put("prod", "processor.image", {"tag": "1.0.0"}).put("common", "processor.runtime", "nodejs22.x")
+    folder.put("common", "alarms", {})
+    return folder.put("prod", "network", {"vpc_id": "vpc-00000001", "private_subnet_ids": subnets})
+
+
+def leaves(model: BaseModel) -> Iterator[tuple[str, ...]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from ((name, *path) for path in leaves(value))
+        else:
+            yield (name,)
+
+
+def at(model: Any, path: tuple[str, ...]) -> Any:
+    return at(getattr(model, path[0]), path[1:]) if path else model
+
+
+def changed(model: BaseModel, path: tuple[str, ...], value: Any) -> Any:
+    inner = changed(getattr(model, path[0]), path[1:], value) if len(path) > 1 else value
+    return model.model_copy(update={path[0]: inner})
+
+
+LEAVES = sorted(leaves(load(SHIPPED, "prod")))
+
+
+def test_every_leaf_is_known_to_these_tests(tmp_path: Path) -> None:
+    assert set(LEAVES) == set(leaves(full(tmp_path)))
+    assert len(LEAVES) > 30
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=".".join)
+def test_any_leaf_changed_is_another_hash(path: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
+    config = full(tmp_path_factory.mktemp("config"))
+    before, old = config_hash(config), at(config, path)
+
+    @given(VALUES[type(old)].filter(lambda value: value != old))
+    def other(value: Any) -> None:
+        assert config_hash(changed(config, path, value)) != before
+        assert config_hash(changed(changed(config, path, value), path, old)) == before
+
+    other()
+
+
+# Every key that a file may have, and another value of it that is valid beside all others of `full`.
+OTHERS: dict[str, dict[str, Any]] = {
+    "common": {
+        "service": "cards",
+        "tags": {"CostCenter": "cards"},
+        "database.name": "cards",
+        "database.master_username": "postgres",
+        "database.engine_version": "17.11",
+        "database.backup_retention_days": 8,
+        "database.backup_window": "01:00-02:00",
+        "database.maintenance_window": "mon:05:00-mon:06:00",
+        "database.log_statement": "mod",
+        "database.log_min_duration_statement_ms": -1,
+        "processor.package": "zip",
+        "processor.image.repository": "card-processor",
+        "processor.image.tag": "1.0.1",
+        "processor.image.registry": "210987654321",
+        "processor.runtime": "nodejs24.x",
+        "processor.timeout_s": 31,
+        "secrets.rotation_days": 29,
+        "logs.retention_days": 60,
+        "alarms.throttle_threshold": 2,
+        "alarms.cpu_threshold_percent": 81,
+        "alarms.connections_threshold_percent": 81,
+    },
+    "prod": {
+        "account_id": "210987654321",
+        "region": "eu-west-1",
+        "networking": "ssm:/networking",
+        "network.vpc_id": "vpc-00000002",
+        "network.private_subnet_ids": ["subnet-00000001", "subnet-00000003"],
+        "protected": False,
+        "final_snapshot": False,
+        "role_arn": "arn:aws:iam::123456789012:role/other",
+        "database.instance_class": "db.r6g.xlarge",
+        "database.instance_count": 3,
+        "processor.memory_mb": 4097,
+        "processor.reserved_concurrency": 101,
+        "processor.image.tag": "1.0.2",
+        "alarms.error_threshold": 4,
+        "alarms.latency_threshold_ms": 2001,
+    },
+}
+
+
+def test_every_key_of_both_files_is_changed_here() -> None:
+    assert set(OTHERS["common"]) == set(allowed_keys(CommonFile))
+    assert set(OTHERS["prod"]) == set(allowed_keys(EnvironmentFile))
+
+
+@pytest.mark.parametrize(("file", "key"), [(file, key) for file, others in OTHERS.items() for key in others])
+def test_any_key_of_any_file_changed_is_another_hash(tmp_path: Path, file: str, key: str) -> None:
+    folder = full_folder(tmp_path)
+    match key:
+        case "account_id":
+            folder.drop("prod", "role_arn")  # it is in that account
+        case "networking":
+            folder.drop("prod", "network").put("prod", "networking", "ssm:/elsewhere")
+        case "processor.image.tag" if file == "common":
+            folder.drop("prod", "processor.image")  # it would hide the common one
+    before = config_hash(folder.load()["prod"])
+    assert config_hash(folder.put(file, key, OTHERS[file][key]).load()["prod"]) != before
+
+
+def test_two_leaves_that_swap_their_values_are_another_hash() -> None:
+    config = load(SHIPPED, "dev")
+    one = changed(changed(config, ("alarms", "cpu_threshold_percent"), 70), ("alarms", "throttle_threshold"), 2)
+    two = changed(changed(config, ("alarms", "cpu_threshold_percent"), 2), ("alarms", "throttle_threshold"), 70)
+    assert config_hash(one) != config_hash(two)
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    if not isinstance(value, dict):
+        return value
+    keys = list(value)
+    order.shuffle(keys)
+    return {key: shuffled(value[key], order) for key in keys}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_keys_does_not_matter(tmp_path: Path, seed: int) -> None:
+    folder = Folder(tmp_path / "environments").put("common", "tags", {"b": "2", "a": "1", "ü": "é"})
+    before = {name: config_hash(config) for name, config in folder.load().items()}
+    folder.tables = shuffled(folder.tables, random.Random(seed))  # noqa: S311 -- a shuffle, and no secret
+    folder.put("dev", "protected", False)
+    assert {name: config_hash(config) for name, config in folder.load().items()} == before
+
+
+def test_comments_layout_and_line_ends_do_not_matter(tmp_path: Path) -> None:
+    # The folder writes the shipped files without a comment, each table inline.
+    before = {name: config_hash(config) for name, config in load_all(SHIPPED).items()}
+    folder = Folder(tmp_path / "environments")
+    assert {name: config_hash(config) for name, config in folder.load().items()} == before
+    for file in SHIPPED.glob("*.toml"):
+        (folder.path / file.name).write_bytes(b"# changed\r\n" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert {name: config_hash(config) for name, config in folder.load().items()} == before
+
+
+def test_a_default_written_out_does_not_matter(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "environments")
+    before = config_hash(folder.load()["dev"])
+    folder.put("dev", "final_snapshot", False).put("common", "alarms", {"cpu_threshold_percent": 80})
+    assert config_hash(folder.put("common", "processor.runtime", "nodejs22.x").load()["dev"]) == before
+
+
+def test_the_order_of_subnets_does_not_matter(tmp_path: Path) -> None:
+    one = full(tmp_path)
+    folder = Folder(tmp_path / "other").put("common", "processor.image.registry", "123456789012")
+    folder.put("prod", "networking", "static").put("prod", "role_arn", "arn:aws:iam::123456789012:role/deploy")
+    subnets = ["subnet-00000002", "subnet-00000001", "subnet-00000002"]
+    folder.put("prod", "network", {"vpc_id": "vpc-00000001", "private_subnet_ids": subnets})
+    assert config_hash(folder.load()["prod"]) == config_hash(one)
+
+
+def test_the_canonical_form_stays_as_it_is(tmp_path: Path) -> None:
+    """Another hash for the same files would look like a change of every environment that is deployed."""
+    config = changed(full(tmp_path), ("tags",), {"CostCenter": "Überweisung"})
+    config = changed(config, ("database", "engine_version"), "16.13")
+    assert config_hash(config) == "5cc32a8e1d88d8d13731e311f70866b78e2ab969e1f13cc64bdaec627a7c1f89"

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.config import check_folder, environments, load, load_all
+from tapctl.errors import ConfigError
+from tests.support.config_folder import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "environments")
+
+
+def test_all_that_is_wrong_in_all_files_is_told_at_once(folder: Folder) -> None:
+    folder.put("common", "database.log_statement", "all").put("common", "database.backup_window", "04:30-05:30")
+    folder.put("common", "database.maintenance_window", "sun:05:00-sun:06:00")
+    folder.put("dev", "processor.memory_mb", "1024").put("dev", "colour", "red")
+    folder.put("prod", "database.instance_count", 1).drop("prod", "alarms")
+    found = {(Path(each.file).name, each.key) for each in folder.problems()}
+    assert found == {
+        ("common.toml", "database.log_statement"),
+        ("common.toml", "database.maintenance_window"),
+        ("dev.toml", "processor.memory_mb"),
+        ("dev.toml", "colour"),
+        ("prod.toml", "database.instance_count"),
+        ("prod.toml", "alarms"),
+    }
+
+
+def test_the_error_says_how_many_and_what_to_run(folder: Folder) -> None:
+    folder.put("dev", "region", "here").put("prod", "region", "there")
+    with pytest.raises(ConfigError, match="2 errors") as caught:
+        folder.load()
+    assert caught.value.code == "config-invalid"
+    assert "tapctl validate" in str(caught.value.hint)
+    dev = folder.path / "dev.toml"
+    assert f'{dev}: region = "here": must be an AWS region, such as us-east-1' in str(caught.value.evidence)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"region = \n", "line 1, column 10"),
+        (b'a = 1\na = 2\nregion = "x"', "is not TOML: the key a has a value already (at line 2, column 6)"),
+        (b'a = 1\n[t]\n"b c".d = 1\n"b c".d = "x"\n', 'is not TOML: the key "b c".d has a value already (at '),
+        (b'a = 1\na = "x"', "is not TOML: the key a has a value already (at end of document)"),
+        (b"a = 1\na = [\n2,\n]", "is not TOML: Cannot overwrite a value (at end of document)"),
+        (b"[a.b]\n[a.b]", "is not TOML: Cannot declare a.b twice (at line 2, column 5)"),
+        (b"[a]\n[a]", "is not TOML: Cannot declare a twice (at line 2, column 3)"),
+        (b"a = 1\n[a]\nb = 1", "is not TOML: the key a has a value already (at line 2, column 3)"),
+        (b"a = " + b"[" * 100_000, "is not TOML"),
+        (b"a = " + b"9" * 5000, "is not TOML"),
+        ('region = "é"'.encode("latin-1"), "is not UTF-8 text (byte 11)"),
+        ('region = "x"'.encode("utf-16"), "is not UTF-8 text"),
+        ('region = "x"'.encode("utf-8-sig"), "byte order mark"),
+    ],
+)
+@pytest.mark.parametrize("file", ["common", "dev"])
+def test_a_file_that_is_no_toml(folder: Folder, file: str, content: bytes, says: str) -> None:
+    (folder.path / f"{file}.toml").write_bytes(content)
+    name, key, _, rule = folder.problem()
+    assert (name, key) == (f"{file}.toml", "")
+    assert says in rule
+
+
+def test_an_empty_file_lacks_everything(folder: Folder) -> None:
+    (folder.path / "dev.toml").write_bytes(b"")
+    problems = folder.problems()
+    assert {each.key for each in problems} == {
+        "account_id", "region", "networking", "protected", "database", "processor", "alarms",
+    }  # fmt: skip
+    assert {each.value for each in problems} == {""}
+    rules = {each.key: each.rule for each in problems}
+    assert rules["account_id"] == "is missing; must be an AWS account id: a string of 12 digits"
+    assert rules["database"] == "is missing; must be a table with the keys instance_class, instance_count"
+
+
+def test_common_toml_is_missing(folder: Folder) -> None:
+    (folder.path / "common.toml").unlink()
+    assert folder.problem() == ("common.toml", "", "", "is missing")
+
+
+def test_an_environments_image_is_not_judged_without_common_toml(folder: Folder) -> None:
+    folder.put("dev", "processor.image", {"tag": "2"})
+    (folder.path / "common.toml").unlink()
+    assert folder.problem() == ("common.toml", "", "", "is missing")
+
+
+def test_a_folder_or_a_pipe_in_place_of_a_file_is_not_opened(folder: Folder) -> None:
+    (folder.path / "qa.toml").mkdir()
+    os.mkfifo(folder.path / "pipe.toml")
+    found = {(Path(each.file).name, each.rule) for each in folder.problems()}
+    assert found == {("qa.toml", "is not a file"), ("pipe.toml", "is not a file")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read, even by root")
+def test_a_file_that_cannot_be_read(folder: Folder) -> None:
+    (folder.path / "dev.toml").unlink()
+    (folder.path / "dev.toml").symlink_to("/proc/self/mem")
+    name, _, _, rule = folder.problem()
+    assert name == "dev.toml"
+    assert rule.startswith("cannot be read: ")
+
+
+def test_other_files_in_the_folder_are_no_environments(folder: Folder) -> None:
+    for name in (".dev.toml.swp", ".hidden.toml", "README.md", "dev.toml~", "dev.toml.bak"):
+        (folder.path / name).write_text("=", encoding="utf-8")
+    assert environments(folder.path) == ("dev", "prod", "staging")
+    assert set(folder.load()) == {"dev", "prod", "staging"}
+
+
+def test_a_file_whose_ending_is_not_in_lower_case_is_not_passed_over(folder: Folder) -> None:
+    (folder.path / "qa.TOML").write_bytes((folder.path / "dev.toml").read_bytes())
+    rule = "is not read: the name of an environment's file ends in .toml, in lower case"
+    assert folder.problem() == ("qa.TOML", "", "", rule)
+    assert load(folder.path, "dev").environment == "dev", "it is none of dev's business"
+    with pytest.raises(ConfigError) as caught:
+        load(folder.path, "qa")
+    assert [each.rule for each in caught.value.problems if each.file.endswith("qa.TOML")] == [rule]
+
+
+def test_a_folder_of_other_toml_files_is_told_from_one_of_environments(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, "dev")
+    assert [str(each) for each in caught.value.problems] == [
+        f"{tmp_path}: has no common.toml: it is no folder of environment files"
+    ]
+    assert "--config" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="errors") as caught:
+        load_all(tmp_path)
+    assert str(caught.value.problems[0]) == f"{tmp_path / 'common.toml'}: is missing"
+    assert str(caught.value.hint) == "name the folder of the environment files with --config"
+
+
+def test_no_folder_at_all_is_not_the_one_we_are_in() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_folder("")
+    assert [str(each) for each in caught.value.problems] == ['--config = "": names no folder']
+    check_folder(".")
+
+
+@pytest.mark.parametrize("call", [environments, load_all, lambda path: load(path, "dev")])
+def test_the_folder_is_missing_or_a_file(tmp_path: Path, call: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call(tmp_path / "nowhere")
+    assert "No such file or directory" in caught.value.problems[0].rule
+    assert "--config" in str(caught.value.hint)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        call(tmp_path / "file")
+    assert "Not a directory" in caught.value.problems[0].rule
+
+
+def test_a_folder_without_an_environment(folder: Folder) -> None:
+    for name in environments(folder.path):
+        (folder.path / f"{name}.toml").unlink()
+    with pytest.raises(ConfigError) as caught:
+        load_all(folder.path)
+    assert "no environment's file" in caught.value.problems[0].rule
+
+
+@pytest.mark.parametrize("name", ["Dev", "qa_1", "qa-", "q" * 47])
+def test_an_environments_name_must_be_a_suffix(folder: Folder, name: str) -> None:
+    folder.tables[name] = folder.tables["dev"]
+    file, key, _, rule = folder.put(name, "protected", False).problem()
+    assert (file, key) == (f"{name}.toml", "")
+    assert rule.startswith(f"the environment's name, {name}, must ")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "told"),
+    [
+        ("dev", "processor.memory_mb", "1024", '"1024": must be a whole number of MB from 128 to 10240'),
+        ("dev", "processor.memory_mb", True, "true: must be a whole number"),
+        ("dev", "processor.memory_mb", 1024.0, "1024.0: must be a whole number"),
+        ("dev", "processor.memory_mb", [1024], "[1024]: must be a whole number"),
+        ("dev", "processor.memory_mb", {}, "{}: must be a whole number"),
+        ("dev", "account_id", 123456789012, "123456789012: must be an AWS account id: a string of 12 digits"),
+        ("dev", "protected", "false", '"false": must be true or false'),
+        ("dev", "database", "small", '"small": must be a table with the keys instance_class, instance_count'),
+        ("common", "service", date(2026, 1, 2), '"2026-01-02": must be a name'),
+        ("common", "processor.timeout_s", "30", '"30": must be a whole number of seconds from 1 to 900'),
+        ("common", "tags.Team", 7, "7: must be a string of at most 256 letters, digits, spaces (none first or last)"),
+        ("common", "tags", "x", '"x": must be at most 44 tags, each value a string'),
+    ],
+)
+def test_types_are_strict(folder: Folder, file: str, key: str, value: Any, told: str) -> None:
+    words = {str: "a string", bool: "a boolean", float: "a float", int: "an integer", list: "an array", dict: "a table"}
+    name, where, shown, rule = folder.put(file, key, value).problem()
+    assert (name, where) == (f"{file}.toml", key)
+    assert f"{shown}: {rule}".startswith(told)
+    assert rule.endswith(f"; this is {words.get(type(value), 'a date or time')}")
+
+
+@pytest.mark.parametrize("key", ["password", "database.master_password", "api_key", "credentials.user"])
+def test_what_may_be_a_secret_is_not_repeated(folder: Folder, key: str) -> None:
+    folder.put("dev", key, "hunter2")
+    (problem,) = folder.problems()
+    assert problem.key == key
+    assert "hunter2" not in str(problem)
+
+
+def test_a_value_is_shown_short_and_without_control_characters(folder: Folder) -> None:
+    _, _, shown, _ = folder.put("dev", "region", "\x1b[31m\x9b\u202e\n" + "x" * 200).problem()
+    assert len(shown) == 80
+    assert shown.startswith('"\\u001b[31m\\u009b\\u202e\\nxxx')
+    assert shown.endswith("…")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import io
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Connection
+from tapctl.config import Config, load
+from tapctl.errors import ConfigError, WrongTarget
+from tapctl.render import choose_screen
+from tapctl.render.screen import Screen
+from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
+from tapctl.session.target import announce_sandbox_start, connect, open_store_unidentified
+from tests.support.config_folder import SHIPPED, Folder
+
+ROLE = "arn:aws:iam::123456789012:role/deploy"
+S3 = Invocation("outputs", state="s3://records/team")
+
+
+@pytest.fixture
+def err() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def screen(err: io.StringIO) -> Screen:
+    return choose_screen(io.StringIO(), err, {"TERM": "dumb"})
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Config:
+    return Folder(tmp_path / "environments").put("dev", "role_arn", ROLE).load()["dev"]
+
+
+def test_records_are_read_in_the_environments_region_by_its_role(screen: Screen, dev: Config) -> None:
+    assert connect(S3, screen, dev).target == Connection("us-east-2", role_arn=ROLE)
+
+
+def test_another_region_counts_there_too(screen: Screen, dev: Config) -> None:
+    elsewhere = Invocation("outputs", state=S3.state, region="eu-west-1")
+    assert connect(elsewhere, screen, dev).target == Connection("eu-west-1", role_arn=ROLE)
+    assert connect(elsewhere, screen, None).target == Connection("eu-west-1")
+
+
+@pytest.mark.parametrize("by", ["variable", "profile"])
+def test_while_no_environment_is_known_the_region_is_boto3_s_own(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str
+) -> None:
+    if by == "variable":
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    else:
+        (tmp_path / "config").write_text("[profile team]\nregion = eu-north-1\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_PROFILE", "team")
+    assert connect(S3, screen, None).target == Connection("eu-north-1")
+
+
+def test_where_nobody_names_a_region_any_serves(screen: Screen) -> None:
+    assert connect(S3, screen, None).target == Connection("us-east-1")
+
+
+def test_a_region_of_the_user_s_settings_is_held_to_the_rule_too(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "a b")
+    with pytest.raises(ConfigError) as refused:
+        connect(S3, screen, None)
+    assert "AWS_DEFAULT_REGION, or the profile = a b: must be an AWS region" in str(refused.value.evidence)
+
+
+def test_a_profile_that_is_none_is_no_bug(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(WrongTarget, match="no usable AWS credentials"):
+        connect(S3, screen, None)
+
+
+def test_something_is_said_before_a_bucket_is_read_and_once(screen: Screen, err: io.StringIO) -> None:
+    options = Invocation("manifest show", state=S3.state)
+    open_store_unidentified(options, screen)
+    assert err.getvalue() == "manifest show: reading s3://records/team\n"
+    open_store_unidentified(options, screen, load(SHIPPED, "dev"))
+    assert err.getvalue().count("\n") == 1
+
+
+def test_a_folder_is_read_without_a_word(screen: Screen, err: io.StringIO) -> None:
+    open_store_unidentified(Invocation("outputs"), screen)
+    assert err.getvalue() == ""
+
+
+def test_an_embedded_aws_that_another_command_starts_is_said_to_start(
+    screen: Screen, err: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is open, and nothing answers yet."""
+    monkeypatch.chdir(tmp_path)
+    SANDBOX_FOLDER.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        record = {"pid": 1, "port": silent.getsockname()[1], "token": "x", "planted": []}
+        (SANDBOX_FOLDER / "sandbox.json").write_text(json.dumps(record))
+        announce_sandbox_start(screen)
+    assert err.getvalue() == "starting the embedded AWS\n"

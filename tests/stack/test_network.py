@@ -1,0 +1,225 @@
+"""The contract: what is held against AWS once the ids are known, one test for each clause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from moto.ec2.models import ec2_backends
+
+from tapctl.aws.client import Aws
+from tapctl.errors import NetworkingError
+from tapctl.stack.network import MAX_SUBNETS, AddressDemand, NetworkContract, resolve
+from tests.conftest import ACCOUNT, REGION, Network
+
+
+@dataclass(frozen=True)
+class Static:
+    vpc_id: str | None
+    private_subnet_ids: tuple[str, ...]
+    kind: str = "static"
+    target: str = ""
+
+
+@pytest.fixture
+def good(network: Network) -> Static:
+    return Static(network.vpc_id, network.subnet_ids)
+
+
+def broken(aws: Aws, reference: Static, *, function: bool = False, instances: int = 0) -> list[str]:
+    with pytest.raises(NetworkingError) as raised:
+        resolve(aws, reference, arrivals=AddressDemand(function, instances))
+    assert raised.value.exit_code == 3
+    return str(raised.value.evidence).splitlines()
+
+
+def subnet(aws: Aws, vpc_id: str, cidr: str, zone: str = "a") -> str:
+    made = aws.ec2.create_subnet(VpcId=vpc_id, CidrBlock=cidr, AvailabilityZone=f"{REGION}{zone}")
+    return made["Subnet"]["SubnetId"]
+
+
+def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Network, good: Static) -> None:
+    reference = replace(good, private_subnet_ids=tuple(sorted(good.private_subnet_ids, reverse=True)))
+
+    assert resolve(aws, reference) == NetworkContract(
+        reference="static",
+        vpc_id=network.vpc_id,
+        subnet_ids=tuple(sorted(network.subnet_ids)),
+        zones=("us-east-1a", "us-east-1b", "us-east-1c"),
+    )
+
+
+def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, good: Static) -> None:
+    aws.call_log.calls.clear()
+
+    resolve(aws, good)
+
+    assert aws.call_log.calls.total() == 3
+    assert not aws.call_log.changes
+
+
+def test_a_missing_vpc(aws: Aws, good: Static) -> None:
+    lines = broken(aws, replace(good, vpc_id="vpc-0123abcd"))
+
+    assert lines[0] == "VPC: vpc-0123abcd does not exist in us-east-1"
+
+
+def test_a_vpc_that_is_not_available(aws: Aws, good: Static, network: Network) -> None:
+    ec2_backends[ACCOUNT][REGION].vpcs[network.vpc_id].state = "pending"
+
+    assert broken(aws, good) == [f"VPC: {network.vpc_id} is pending, not available"]
+
+
+def test_a_vpc_of_dedicated_tenancy(aws: Aws) -> None:
+    vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16", InstanceTenancy="dedicated")["Vpc"]["VpcId"]
+    subnets = (subnet(aws, vpc_id, "10.1.0.0/24", "a"), subnet(aws, vpc_id, "10.1.1.0/24", "b"))
+
+    assert broken(aws, Static(vpc_id, subnets)) == [
+        f"tenancy: {vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
+    ]
+
+
+def test_a_vpc_without_dns_support(aws: Aws, good: Static, network: Network) -> None:
+    aws.ec2.modify_vpc_attribute(VpcId=network.vpc_id, EnableDnsSupport={"Value": False})
+
+    assert broken(aws, good) == [
+        f"DNS: DNS support (enableDnsSupport) is off in {network.vpc_id}; the database's name would not resolve"
+    ]
+
+
+def test_a_missing_subnet_hides_no_other(aws: Aws, good: Static) -> None:
+    missing = ("subnet-0123abcd", "subnet-0456abcd")
+
+    assert broken(aws, replace(good, private_subnet_ids=good.private_subnet_ids + missing)) == [
+        "subnet: subnet-0123abcd does not exist in us-east-1",
+        "subnet: subnet-0456abcd does not exist in us-east-1",
+    ]
+
+
+def test_a_subnet_of_another_vpc(aws: Aws, good: Static, network: Network) -> None:
+    other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    stranger = subnet(aws, other, "10.2.0.0/24")
+
+    assert broken(aws, replace(good, private_subnet_ids=(*good.private_subnet_ids, stranger))) == [
+        f"subnet: {stranger} is in {other}, not in {network.vpc_id}"
+    ]
+
+
+def test_a_subnet_that_is_not_available(aws: Aws, good: Static, network: Network) -> None:
+    backend = ec2_backends[ACCOUNT][REGION]
+    backend.get_subnet(network.subnet_ids[1]).state = "pending"
+
+    assert broken(aws, good) == [f"subnet: {network.subnet_ids[1]} is pending, not available"]
+
+
+def test_a_subnet_of_another_vpc_is_no_second_zone(aws: Aws, network: Network) -> None:
+    other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    stranger = subnet(aws, other, "10.2.0.0/24", "b")
+
+    assert sorted(broken(aws, Static(network.vpc_id, (network.subnet_ids[0], stranger)))) == [
+        f"subnet: {stranger} is in {other}, not in {network.vpc_id}",
+        "zones: the private subnets are in us-east-1a; Aurora needs at least 2 availability zones",
+    ]
+
+
+def test_subnets_in_one_zone(aws: Aws, network: Network) -> None:
+    second = subnet(aws, network.vpc_id, "10.0.9.0/24")
+
+    assert broken(aws, Static(network.vpc_id, (network.subnet_ids[0], second))) == [
+        "zones: the private subnets are in us-east-1a; Aurora needs at least 2 availability zones"
+    ]
+
+
+def test_subnets_in_no_zone(aws: Aws, network: Network) -> None:
+    lines = broken(aws, Static(network.vpc_id, ("subnet-0123abcd",)))
+
+    assert lines[-1] == "zones: the private subnets are in none; Aurora needs at least 2 availability zones"
+
+
+def fill(aws: Aws, subnet_id: str, *, leave: int) -> None:
+    """Take addresses of the subnet until so many are left."""
+    described = aws.ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
+    for _ in range(described["AvailableIpAddressCount"] - leave):
+        aws.ec2.create_network_interface(SubnetId=subnet_id)
+
+
+@pytest.mark.parametrize(
+    ("function", "instances", "needed", "who"),
+    [
+        (True, 1, 4, "2 for Lambda, 1 for a database instance and 1 to spare"),
+        (True, 2, 5, "2 for Lambda, 2 for database instances and 1 to spare"),
+        (True, 0, 3, "2 for Lambda and 1 to spare"),
+        (False, 8, 9, "8 for database instances and 1 to spare"),
+    ],
+)
+def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
+    aws: Aws, *, function: bool, instances: int, needed: int, who: str
+) -> None:
+    vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    small = subnet(aws, vpc_id, "10.1.9.0/28")
+    reference = Static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
+    fill(aws, small, leave=needed)
+    resolve(aws, reference, arrivals=AddressDemand(function, instances))
+
+    fill(aws, small, leave=needed - 1)
+
+    assert broken(aws, reference, function=function, instances=instances) == [
+        f"addresses: {small} has {needed - 1} free and {needed} are needed: {who}"
+    ]
+
+
+def test_as_many_instances_as_a_cluster_may_have_want_as_many_addresses(
+    aws: Aws, good: Static, network: Network
+) -> None:
+    small = subnet(aws, network.vpc_id, "10.0.9.0/28")
+    reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
+
+    assert broken(aws, reference, function=True, instances=16) == [
+        f"addresses: {small} has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
+    ]
+
+
+def test_free_addresses_do_not_count_where_nothing_is_to_come(aws: Aws, good: Static, network: Network) -> None:
+    small = subnet(aws, network.vpc_id, "10.0.9.0/28")
+    fill(aws, small, leave=0)
+    reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
+
+    assert small in resolve(aws, reference, arrivals=AddressDemand()).subnet_ids
+
+
+def test_more_subnets_than_lambda_takes(aws: Aws, good: Static) -> None:
+    many = tuple(f"subnet-{at:08x}" for at in range(MAX_SUBNETS + 1))
+
+    assert broken(aws, replace(good, private_subnet_ids=many)) == ["subnets: there are 17, Lambda takes at most 16"]
+
+
+def test_as_many_subnets_as_lambda_takes(aws: Aws, network: Network) -> None:
+    more = tuple(subnet(aws, network.vpc_id, f"10.0.{at}.0/24") for at in range(3, MAX_SUBNETS))
+
+    assert len(resolve(aws, Static(network.vpc_id, network.subnet_ids + more)).subnet_ids) == MAX_SUBNETS
+
+
+def test_ids_that_are_not_there_at_all(aws: Aws) -> None:
+    aws.call_log.calls.clear()
+
+    assert broken(aws, Static(None, ())) == ["outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing"]
+    assert not aws.call_log.calls
+
+
+def test_every_broken_clause_is_named_at_once(aws: Aws, network: Network) -> None:
+    aws.ec2.modify_vpc_attribute(VpcId=network.vpc_id, EnableDnsSupport={"Value": False})
+    other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
+    stranger = subnet(aws, other, "10.2.0.0/28")
+    fill(aws, stranger, leave=0)
+
+    with pytest.raises(NetworkingError) as raised:
+        resolve(
+            aws,
+            Static(network.vpc_id, (stranger, "subnet-0123abcd")),
+            arrivals=AddressDemand(function=True, instances=1),
+        )
+
+    assert str(raised.value) == "the networking of static does not hold its contract: 5 clauses broken"
+    kinds = [line.split(":")[0] for line in str(raised.value.evidence).splitlines()]
+    assert sorted(kinds) == ["DNS", "addresses", "subnet", "subnet", "zones"]
+    assert raised.value.hint

@@ -1,0 +1,86 @@
+"""Somebody changes something by hand: drift says exactly what, and apply undoes exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.stories.world import World
+
+Tamper = Callable[[World], object]
+Told = set[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing done by hand. ``found``: address, field and state of every finding, and nothing else is found.
+
+    ``calls``: how many changing calls undo it. ``edit``: the file and key that are advised, where there is one.
+    """
+
+    name: str
+    tamper: Tamper
+    found: Told
+    calls: int = 1
+    edit: str = ""
+    secret: str = ""
+    live: Any = field(default=...)
+
+
+def told(records: list[dict[str, Any]]) -> Told:
+    """Address, field and state of each finding."""
+    return {(one["address"], one["field"], one["state"]) for one in records if one["type"] == "finding"}
+
+
+def is_found_and_undone(world: World, case: Case) -> None:
+    """Tamper; the finding and nothing but it; apply undoes it and nothing but it; then there is no drift."""
+    case.tamper(world)
+    answer = world.drift()
+    try:
+        assert told(answer.records) == case.found
+        assert answer.code == 2
+        assert answer.changes == ()
+        findings = answer.of_type("finding")
+        assert {one["edit"] for one in findings} == {case.edit}
+        assert {one["undo"] for one in findings} == {"tapctl apply --env dev"}
+        if case.live is not ...:
+            assert case.live in [one["live"] for one in findings]
+    finally:
+        repaired = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    assert repaired.code == 0, repaired.out + repaired.err
+    assert len(repaired.changes) == case.calls, repaired.changes
+    after = world.drift()
+    assert (after.code, told(after.records)) == (0, set())
+    if case.secret:
+        for said in (answer, repaired, after):
+            assert case.secret not in said.out + said.err
+        assert case.secret not in world.path().read_text()
+
+
+def all_are_found_and_undone(world: World, cases: Sequence[Case]) -> str:
+    """Everything at once: no finding hides another. Returns all that was said."""
+    for case in cases:
+        case.tamper(world)
+    answer = world.drift()
+    repaired = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    assert told(answer.records) == set().union(*(case.found for case in cases))
+    assert answer.code == 2
+    assert repaired.code == 0, repaired.out + repaired.err
+    after = world.drift()
+    assert (after.code, told(after.records)) == (0, set())
+    return answer.out + answer.err + repaired.out + repaired.err
+
+
+def cases(cases: Sequence[Case], *, always: Collection[str]) -> list[ParameterSet]:
+    """Each case alone: these always, the others in the soak run (all of them together are tried always)."""
+    assert set(always) <= {one.name for one in cases}
+    return [pytest.param(one, id=one.name, marks=[] if one.name in always else pytest.mark.soak) for one in cases]
+
+
+def drift_of(address: str, *fields: str, state: str = "DRIFT") -> Told:
+    """Findings on one resource."""
+    return {(address, each, state) for each in fields}

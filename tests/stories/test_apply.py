@@ -1,0 +1,133 @@
+"""``apply`` and ``plan``: nothing twice, what is undone is said, and the record can be lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.stories.world import World
+
+
+def test_a_plan_changes_nothing_and_says_what_apply_would_do(shared: World) -> None:
+    planned = shared.tapctl("plan", "--env", "dev", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (2, ())
+    assert planned.verdict == "PLAN dev: 21 to create · 0 to change · 0 to remove · 0 unchanged"
+    assert not shared.path().exists()
+    assert shared.tapctl("plan", "--env", "dev").code == 0
+
+
+def test_a_second_apply_makes_no_changing_call(dev: World) -> None:
+    again = dev.tapctl("apply", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())
+    assert again.out.splitlines()[-2] == "  nothing to do"
+    assert "21 unchanged · 214/214 fields read back" in again.verdict
+
+
+def test_an_apply_that_changed_nothing_leaves_the_record_as_it_is(dev: World) -> None:
+    before = dev.manifest()
+    dev.applied("dev")
+    after = dev.manifest()
+    assert after["entries"] == before["entries"]
+
+
+def test_plan_of_what_is_applied_is_empty(dev: World) -> None:
+    planned = dev.tapctl("plan", "--env", "dev", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (0, ())
+    assert planned.verdict == "PLAN dev: 0 to create · 0 to change · 0 to remove · 21 unchanged"
+
+
+def test_reads_are_at_most_two_a_resource_and_five(dev: World) -> None:
+    for verb in ("plan", "drift", "apply"):
+        answer = dev.tapctl(verb, "--env", "dev")
+        assert len(answer.asked) <= 2 * 21 + 5, (verb, answer.asked)
+
+
+def test_a_plan_says_what_it_would_undo(dev: World) -> None:
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=99)
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert "! lambda-function  payment-processor-dev" in planned.out
+    assert "changed outside tapctl; apply will undo it" in planned.out
+    assert "99 → 30" in planned.out
+    records = dev.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    (field,) = records[0]["fields"]
+    told = {"path": "timeout_s", "have": 99, "want": 30, "impact": "none", "outside": True, "until": ""}
+    assert field == told
+    assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
+
+
+def test_a_change_of_the_configuration_is_no_change_from_outside(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
+    planned = dev.tapctl("plan", "--env", "dev")
+    dev.edit("dev.toml", "memory_mb = 1536", "memory_mb = 1024")
+    assert "~ lambda-function  payment-processor-dev" in planned.out
+    assert "outside" not in planned.out
+    assert "1024 → 1536" in planned.out
+
+
+def test_a_deleted_record_is_written_anew_without_a_change(dev: World) -> None:
+    before = dev.manifest()
+    dev.path().unlink()
+    again = dev.tapctl("apply", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())
+    after = dev.manifest()
+    differing = {name for name in before if before[name] != after.get(name)}
+    assert differing <= {"serial", "written_at", "run"}
+    assert set(before) == set(after)
+
+
+def test_the_record_is_of_the_contract_s_shape(dev: World) -> None:
+    record = dev.manifest()
+    assert set(record) == {
+        "format",
+        "environment",
+        "suffix",
+        "account",
+        "region",
+        "serial",
+        "config_hash",
+        "run",
+        "written_by",
+        "written_at",
+        "networking",
+        "entries",
+    }
+    for here, entry in record["entries"].items():
+        assert here == f"{entry['type']}/{entry['id']}"
+        assert entry["phase"] == "made"
+        assert set(entry) >= {"type", "id", "needs", "phase", "spec", "outputs"}
+        assert "⟦" not in json.dumps(entry, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "word"), [("yes\n", 0, "CONVERGED"), ("no\n", 6, "CANCELLED"), ("", 6, "CANCELLED")]
+)
+def test_apply_asks(dev: World, typed: str, code: int, word: str) -> None:
+    dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=60)
+    answer = dev.tapctl("apply", "--env", "dev", typed=typed)
+    assert (answer.code, bool(answer.changes)) == (code, code == 0)
+    assert word in answer.verdict
+    assert "Apply this to dev? Type yes:" in answer.err
+
+
+@pytest.mark.parametrize("ci", [None, "true"])
+def test_without_anybody_to_ask_nothing_is_changed(dev: World, ci: str | None) -> None:
+    dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=60)
+    with pytest.MonkeyPatch.context() as patch:
+        if ci is not None:
+            patch.setenv("CI", ci)
+        answer = dev.tapctl("apply", "--env", "dev", typed="yes\n" if ci else None)
+    assert (answer.code, answer.changes) == (64, ())
+    assert "--yes" in answer.err
+
+
+def test_a_type_of_field_that_aws_moves_by_itself_stays(dev: World) -> None:
+    """A minor upgrade forward is neither drift nor planned away."""
+    (cluster,) = dev.client("rds").describe_db_clusters()["DBClusters"]
+    assert cluster["EngineVersion"] == "16.13"
+    dev.client("rds").modify_db_cluster(
+        DBClusterIdentifier="db-cluster-dev", EngineVersion="16.15", ApplyImmediately=True
+    )
+    assert dev.drift().code == 0
+    again = dev.tapctl("apply", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())

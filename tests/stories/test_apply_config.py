@@ -1,0 +1,178 @@
+"""A change of the configuration alone: exactly its calls, then nothing to do and nothing drifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.stories.world import Answer, World
+
+FUNCTION = "payment-processor-dev"
+
+
+def applied_for_good(world: World) -> Answer:
+    """Apply; then nothing is left to do."""
+    answer = world.applied("dev")
+    assert world.tapctl("plan", "--env", "dev", "--detailed-exitcode").code == 0
+    return answer
+
+
+def function(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.client("lambda").get_function(FunctionName=FUNCTION)
+    return found
+
+
+KEYS = [
+    ("dev.toml", "memory_mb = 1024", "memory_mb = 2048", ["lambda:UpdateFunctionConfiguration"]),
+    ("common.toml", "timeout_s = 30", "timeout_s = 60", ["lambda:UpdateFunctionConfiguration"]),
+    ("dev.toml", "reserved_concurrency = 10", "", ["lambda:DeleteFunctionConcurrency"]),
+    (
+        "dev.toml",
+        "reserved_concurrency = 10",
+        "reserved_concurrency = 20",
+        ["lambda:PutFunctionConcurrency"],
+    ),
+    ("dev.toml", "error_threshold = 10", "error_threshold = 7", ["cloudwatch:PutMetricAlarm"]),
+    ("dev.toml", "latency_threshold_ms = 5000", "latency_threshold_ms = 100", ["cloudwatch:PutMetricAlarm"]),
+    ("common.toml", "retention_days = 30 #", "retention_days = 60 #", ["logs:PutRetentionPolicy"] * 2),
+    ("common.toml", "rotation_days = 30", "rotation_days = 14", ["secretsmanager:RotateSecret"]),
+    ("common.toml", 'log_statement = "ddl"', 'log_statement = "mod"', ["rds:ModifyDBClusterParameterGroup"]),
+    ("common.toml", "backup_retention_days = 7", "backup_retention_days = 14", ["rds:ModifyDBCluster"]),
+    ("common.toml", 'backup_window = "03:00-04:00"', 'backup_window = "02:00-03:00"', ["rds:ModifyDBCluster"]),
+    (
+        "common.toml",
+        'maintenance_window = "sun:05:00-sun:06:00"',
+        'maintenance_window = "mon:05:00-mon:06:00"',
+        ["rds:ModifyDBCluster", "rds:ModifyDBInstance"],
+    ),
+    ("dev.toml", '"db.t4g.medium"', '"db.t4g.large"', ["cloudwatch:PutMetricAlarm", "rds:ModifyDBInstance"]),
+]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("file", "old", "new", "calls"), KEYS)
+def test_one_key_is_exactly_its_calls(dev: World, file: str, old: str, new: str, calls: list[str]) -> None:
+    dev.edit(file, old, new)
+    assert sorted(applied_for_good(dev).changes) == calls
+
+
+def test_many_keys_are_exactly_their_calls(dev: World) -> None:
+    """Of the cluster's three keys in one call; and each alarm and function setting in as few as AWS takes."""
+    for file, old, new, _ in KEYS:
+        if new != "reserved_concurrency = 20":
+            dev.edit(file, old, new)
+    expected = {call for *_, calls in KEYS for call in calls} - {"lambda:PutFunctionConcurrency"}
+    made = applied_for_good(dev).changes
+    assert set(made) == expected
+    counts = {call: made.count(call) for call in expected}
+    # An instance's window and its class, which may take a failover.
+    several = {"cloudwatch:PutMetricAlarm": 3, "logs:PutRetentionPolicy": 2, "rds:ModifyDBInstance": 2}
+    assert counts == dict.fromkeys(expected, 1) | several
+
+
+@pytest.mark.soak
+def test_reserved_concurrency_goes_and_comes_back(dev: World) -> None:
+    dev.edit("dev.toml", "reserved_concurrency = 10", "")
+    dev.applied("dev")
+    assert "Concurrency" not in function(dev)
+    assert dev.drift().code == 0
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1024\nreserved_concurrency = 5")
+    applied_for_good(dev)
+    assert function(dev)["Concurrency"]["ReservedConcurrentExecutions"] == 5
+
+
+def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    more = applied_for_good(dev)
+    assert "3 created" in more.verdict
+    # At once with another class: the writer waits for none that is to go, but has it write meanwhile.
+    dev.edit("dev.toml", "instance_count = 2", "instance_count = 1")
+    dev.edit("dev.toml", '"db.t4g.medium"', '"db.t4g.large"')
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert planned.verdict == "PLAN dev: 0 to create · 2 to change · 3 to remove · 19 unchanged"
+    assert "- db-instance       db-cluster-dev-1" in planned.out
+    less = applied_for_good(dev)
+    assert sorted(less.changes) == [
+        *("cloudwatch:DeleteAlarms", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"),
+        *("rds:DeleteDBInstance", "rds:FailoverDBCluster", "rds:ModifyDBInstance"),
+    ]
+    assert "3 deleted" in less.verdict
+    (instance,) = dev.client("rds").describe_db_instances()["DBInstances"]
+    assert (instance["DBInstanceIdentifier"], instance["DBInstanceClass"]) == ("db-cluster-dev-0", "db.t4g.large")
+    assert len(dev.manifest()["entries"]) == 21
+
+
+@pytest.mark.soak
+def test_a_tag_is_added_everywhere_and_taken_away_everywhere(dev: World) -> None:
+    dev.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "payments"\nTeam = "core"')
+    added = applied_for_good(dev)
+    # The rules of the two groups have no tags.
+    assert "19 updated · 2 unchanged" in added.verdict
+    assert function(dev)["Tags"]["Team"] == "core"
+    dev.edit("common.toml", '\nTeam = "core"', "")
+    taken = applied_for_good(dev)
+    assert "19 updated · 2 unchanged" in taken.verdict
+    assert "Team" not in function(dev)["Tags"]
+    (cluster,) = dev.client("rds").describe_db_clusters()["DBClusters"]
+    assert "Team" not in {one["Key"] for one in cluster["TagList"]}
+
+
+def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(dev: World) -> None:
+    ecr = dev.client("ecr")
+    (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
+    manifest = image["imageManifest"].replace('"layers":[]', '"layers":[ ]').replace('"size": 1', '"size": 2')
+    assert manifest != image["imageManifest"]
+    ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=manifest)
+    dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
+    assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode",)
+    digests = {
+        tag: one["imageDigest"]
+        for one in ecr.describe_images(repositoryName="payment-processor")["imageDetails"]
+        for tag in one["imageTags"]
+    }
+    assert function(dev)["Code"]["ImageUri"].endswith(f"payment-processor@{digests['1.0.1']}")
+
+
+def test_a_tag_that_was_never_pushed_stops_before_anything(dev: World) -> None:
+    dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "9.9.9" }')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert refused.code not in (0, 70)
+    assert refused.changes == ()
+    assert "9.9.9" in refused.err
+
+
+@pytest.mark.soak
+def test_protection_comes_and_goes_without_its_environment(dev: World) -> None:
+    """A protected environment has at least two instances."""
+    dev.edit("dev.toml", "protected = false", "protected = true")
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    applied_for_good(dev)
+    rds = dev.client("rds")
+    assert rds.describe_db_clusters()["DBClusters"][0]["DeletionProtection"] is True
+    dev.edit("dev.toml", "protected = true", "protected = false")
+    applied_for_good(dev)
+    assert rds.describe_db_clusters()["DBClusters"][0]["DeletionProtection"] is False
+
+
+def test_what_holds_data_is_never_replaced(dev: World) -> None:
+    dev.edit("common.toml", 'name = "payments"\nmaster', 'name = "other"\nmaster')
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "database_name cannot be changed in place" in refused.err
+    assert refused.verdict.startswith("APPLY dev: BLOCKED")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("major", ["17.7"])
+def test_a_new_major_moves_its_users_and_sweeps_the_old_groups(world: World, major: str) -> None:
+    world.standing()
+    world.edit("common.toml", 'engine_version = "16.13"', f'engine_version = "{major}"')
+    world.applied("dev")
+    groups = world.client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
+    ours = [one["DBClusterParameterGroupName"] for one in groups if one["DBClusterParameterGroupName"].endswith("-dev")]
+    assert ours == ["db-cluster-params-pg17-dev"]
+    (cluster,) = world.client("rds").describe_db_clusters()["DBClusters"]
+    assert (cluster["EngineVersion"], cluster["DBClusterParameterGroup"]) == (major, "db-cluster-params-pg17-dev")
+    again = world.tapctl("apply", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())

@@ -1,0 +1,150 @@
+"""``destroy`` of what is not protected: asked, complete, repeatable, and never what is not ours."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.stories.leftovers import left
+from tests.stories.world import World
+
+LOGS = "/aws/lambda/payment-processor-dev"
+
+
+def key_state(world: World) -> dict[str, str]:
+    kms = world.client("kms")
+    (one,) = kms.list_keys()["Keys"]
+    about = kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
+    days = (about["DeletionDate"] - datetime.now(UTC)).total_seconds() / 86400 if "DeletionDate" in about else 0
+    return {"id": one["KeyId"], "state": about["KeyState"], "days": str(round(days))}
+
+
+def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
+    before = left(world)
+    world.standing()
+    made = key_state(world)
+    planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (2, ())
+    assert planned.verdict == "PLAN dev: 21 to remove · 0 kept already"
+    # An environment that was not named wants to be: its name is the answer.
+    gone = world.tapctl("destroy", typed="dev\n")
+    assert gone.code == 0, gone.err
+    assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
+    assert gone.verdict.endswith(" · 20 removed · 1 kept · 0 left · nothing else of ours is left")
+    assert left(world) == before | {"key:PendingDeletion"}
+    state = key_state(world)
+    assert (state["id"], state["days"]) == (made["id"], "7")
+    kept = world.client("kms").describe_key(KeyId=made["id"])["KeyMetadata"]["DeletionDate"].date().isoformat()
+    (line,) = (one for one in gone.out.splitlines() if one.startswith("kept "))
+    assert line.split()[:4] == ["kept", "kms-key", "alias/db-key-dev", kept]
+    (entry,) = world.manifest()["entries"].values()
+    assert (entry["phase"], entry["kept_until"]) == ("kept", kept)
+    # What is shown first says what becomes of the key.
+    (line,) = (one for one in planned.out.splitlines() if "alias/db-key-dev" in one)
+    assert "7 days" in line
+
+    # There is nothing to ask.
+    again = world.tapctl("destroy", "--env", "dev")
+    assert (again.code, again.changes) == (0, ())
+    assert "0 removed · 1 kept · 0 left" in again.verdict
+    assert world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode").code == 0
+    drifted = world.drift()
+    assert (drifted.code, drifted.records[-1]["status"]) == (0, "DESTROYED")
+    status = world.tapctl("status")
+    assert status.verdict == "STATUS all: 0 deployed · 0 healthy"
+
+    # Lambda writes once more after it is gone: a log group without tags and retention comes back.
+    world.client("logs").create_log_group(logGroupName=LOGS)
+    late = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (late.code, late.changes) == (0, ("logs:DeleteLogGroup",))
+    assert left(world) == before | {"key:PendingDeletion"}
+
+    back = world.applied("dev")
+    assert "kms:CreateKey" not in back.changes
+    assert (key_state(world)["id"], key_state(world)["state"]) == (made["id"], "Enabled")
+    assert world.drift().code == 0
+
+
+def test_what_was_never_there_is_destroyed_already(world: World) -> None:
+    gone = world.tapctl("destroy", "--env", "dev")
+    assert (gone.code, gone.changes) == (0, ())
+    assert "nothing to remove" in gone.out
+
+
+def test_without_the_record_the_tags_find_everything(world: World) -> None:
+    before = left(world)
+    world.standing()
+    world.path().unlink()
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert left(world) == before | {"key:PendingDeletion"}
+
+
+@pytest.mark.soak
+def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
+    before = left(world)
+    world.standing()
+    world.applied("dev", "--suffix", "pr-42")
+    other = left(world)
+    world.path().unlink()
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    after = left(world)
+    assert not [one for one in after if one.endswith("-dev") or "-dev" in one.replace("pr-42", "")]
+    assert {one for one in other if "pr-42" in one} <= after
+    assert world.drift("dev", "--suffix", "pr-42").code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes").code == 0
+    assert left(world) == before | {"key:PendingDeletion"}
+
+
+def test_the_certificate_says_what_became_of_each(world: World) -> None:
+    world.standing()
+    recorded = set(world.manifest()["entries"])
+    answer = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
+    told = {one["address"]: one for one in answer.of_type("certificate")}
+    key = "kms-key/alias/db-key-dev"
+    assert {here: one["state"] for here, one in told.items()} == dict.fromkeys(recorded, "gone") | {key: "kept"}
+    # Each has its line too, those that go with another as well.
+    assert {one["address"] for one in answer.of_type("resource")} == recorded
+    assert {one["address"] for one in answer.of_type("planned_change")} == recorded
+    kept = json.loads((world.folder / "manifests" / "dev.certificate.json").read_text())
+    assert (kept["complete"], kept["suffix"], kept["account"], kept["left"]) == (True, "dev", "123456789012", [])
+    assert set(kept["gone"]) == recorded - {key}
+    assert kept["kept"][key] == {"until": told[key]["until"], "why": told[key]["why"]}
+    # It is no manifest: nobody takes it for an environment.
+    assert world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+
+
+def test_a_strangers_function_and_cluster_keep_their_logs(world: World) -> None:
+    """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
+    world.standing()
+    world.tapctl("destroy", "--env", "dev", "--yes")
+    world.client("rds").create_db_cluster(
+        DBClusterIdentifier="db-cluster-dev",
+        Engine="aurora-postgresql",
+        MasterUsername="them",
+        MasterUserPassword="x" * 8,
+    )
+    for name in (LOGS, "/aws/rds/cluster/db-cluster-dev/postgresql"):
+        world.client("logs").create_log_group(logGroupName=name)
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ("logs:DeleteLogGroup",)), "the function's writer is nobody"
+    groups = world.client("logs").describe_log_groups()["logGroups"]
+    assert [one["logGroupName"] for one in groups] == ["/aws/rds/cluster/db-cluster-dev/postgresql"]
+
+
+def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:
+    world.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    refused = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "sns-topic/alarms-dev exists and is not ours" in refused.err
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ())
+    assert [one for one in left(world) if one.startswith("topic:")]
+
+
+@pytest.mark.soak
+def test_confirming_by_name_is_an_answer(world: World) -> None:
+    world.standing()
+    assert world.tapctl("destroy", "--confirm", "dev").code == 0

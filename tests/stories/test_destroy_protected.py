@@ -1,0 +1,128 @@
+"""``destroy`` of prod: refused while protected; then only by its name, with a last snapshot and its key."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.stories.leftovers import left
+from tests.stories.world import Answer, World
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def prod(shared: World) -> World:
+    shared.standing("prod")
+    return shared
+
+
+@pytest.fixture(scope="module")
+def untouched(prod: World) -> set[str]:
+    return left(prod, REGION)
+
+
+@pytest.fixture(scope="module")
+def unprotected(prod: World, untouched: set[str]) -> World:
+    prod.edit("prod.toml", "protected = true ", "protected = false ")
+    return prod
+
+
+@pytest.fixture(scope="module")
+def applied(unprotected: World) -> World:
+    unprotected.applied("prod")
+    return unprotected
+
+
+@pytest.fixture(scope="module")
+def gone(applied: World) -> Answer:
+    answer = applied.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
+    assert answer.code == 0, answer.err
+    return answer
+
+
+@pytest.mark.parametrize("how", [["--yes"], ["--confirm", "prod"], ["--yes", "--confirm", "prod"], []])
+def test_a_protected_environment_is_refused_before_any_question(
+    prod: World, untouched: set[str], how: list[str]
+) -> None:
+    refused = prod.tapctl("destroy", "--env", "prod", *how, typed="yes\n")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "Type" not in refused.err
+    assert "protected = false in prod.toml" in refused.err
+    assert left(prod, REGION) == untouched
+
+
+def test_a_preview_says_that_it_would_be_refused(prod: World) -> None:
+    planned = prod.tapctl("plan", "--destroy", "--env", "prod")
+    assert (planned.code, planned.changes) == (6, ())
+    assert "protected = false in prod.toml" in planned.err
+    assert planned.verdict.startswith("PLAN prod: BLOCKED")
+
+
+def test_the_file_alone_is_not_enough_it_has_to_be_applied(unprotected: World, untouched: set[str]) -> None:
+    refused = unprotected.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "deletion protection is on" in refused.err
+    assert left(unprotected, REGION) == untouched
+
+
+def test_what_is_due_a_snapshot_wants_its_name(applied: World, untouched: set[str]) -> None:
+    for how in (["--yes"], []):
+        refused = applied.tapctl("destroy", "--env", "prod", *how, typed="yes\n")
+        assert (refused.code, refused.changes) == (64, ())
+        assert "--confirm prod" in refused.err
+    assert left(applied, REGION) == untouched
+    planned = applied.tapctl("plan", "--destroy", "--env", "prod")
+    assert (planned.code, planned.changes) == (0, ())
+    assert "final snapshot" in planned.out
+
+
+def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: Answer) -> None:
+    rds = applied.client("rds", REGION)
+    (snapshot,) = rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    assert snapshot["DBClusterSnapshotIdentifier"].startswith("db-cluster-prod-final-")
+    kms = applied.client("kms", REGION)
+    key = kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]
+    assert (key["KeyState"], snapshot["KmsKeyId"]) == ("Enabled", key["Arn"])
+    assert left(applied, REGION) == {
+        f"snapshot:{snapshot['DBClusterSnapshotIdentifier']}",
+        "alias/db-key-prod",
+        "key:Enabled",
+    }
+    name = snapshot["DBClusterSnapshotIdentifier"]
+    snapshots, keys = sorted(line for line in gone.out.splitlines() if line.startswith("kept "))
+    assert snapshots.split()[:3] == ["kept", "db-cluster-snapshot", name]
+    assert "you delete it" in snapshots
+    assert "its snapshots are deleted" in keys
+    assert name in keys
+    assert "2 kept" in gone.verdict
+
+
+def test_to_destroy_it_again_is_nothing(applied: World, gone: Answer) -> None:
+    again = applied.tapctl("destroy", "--env", "prod")
+    assert (again.code, again.changes) == (0, ())
+    planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (0, ())
+    assert planned.verdict == "PLAN prod: 0 to remove · 1 kept already"
+    assert "kept until its snapshots are deleted: it decrypts db-cluster-prod-final-" in planned.out
+
+
+def test_once_the_snapshot_is_gone_the_key_goes_after_its_longest_window(applied: World, gone: Answer) -> None:
+    rds, kms = applied.client("rds", REGION), applied.client("kms", REGION)
+    (snapshot,) = rds.describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=snapshot["DBClusterSnapshotIdentifier"])
+    scheduled = applied.tapctl("destroy", "--env", "prod", "--yes")
+    assert (scheduled.code, scheduled.changes) == (0, ("kms:DeleteAlias", "kms:ScheduleKeyDeletion"))
+    (key,) = kms.list_keys()["Keys"]
+    goes = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["DeletionDate"]
+    assert round((goes - datetime.now(UTC)).total_seconds() / 86400) == 30
+
+
+def test_the_next_apply_uses_the_same_key(applied: World, gone: Answer) -> None:
+    kms = applied.client("kms", REGION)
+    (before,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
+    back = applied.applied("prod")
+    assert "kms:CreateKey" not in back.changes
+    assert kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]["KeyId"] == before
+    assert "24 created" in back.verdict

@@ -1,0 +1,94 @@
+"""``--json``: stdout holds JSON Lines and nothing else, field by field as cli.md §4 has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stories.contract import holds
+from tests.stories.world import World
+
+
+def test_a_life_in_json_lines(world: World) -> None:
+    planned = world.tapctl("plan", "--env", "dev", "--json")
+    records = holds(planned, "plan")
+    assert planned.err == "plan dev: asking AWS who we are\n"
+    changes = [one for one in records if one["type"] == "planned_change"]
+    assert [one["action"] for one in changes] == ["create"] * 21
+    assert records[-1]["counts"] == {"create": 21, "change": 0, "remove": 0, "unchanged": 0}
+    first = records[0]
+    assert (first["env"], first["suffix"], first["account"], first["region"]) == (
+        "dev",
+        "dev",
+        "123456789012",
+        "us-east-2",
+    )
+    assert len(first["config_hash"]) == 64
+
+    made = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    records = holds(made, "apply")
+    resources = {one["address"]: one for one in records if one["type"] == "resource"}
+    assert set(resources) == {one["address"] for one in changes}
+    assert {one["result"] for one in resources.values()} == {"created"}
+    assert all(here == f"{here.split('/', 1)[0]}/{one['id']}" for here, one in resources.items())
+    assert records[-1]["status"] == "CONVERGED"
+    assert records[-1]["counts"] == {"created": 21}
+    assert records[-1]["api_calls"] == len(made.asked)
+    assert records[-1]["manifest"].endswith("manifests/dev.json")
+
+    again = holds(world.tapctl("apply", "--env", "dev", "--json"), "apply")
+    results = [one["result"] for one in again if one["type"] == "resource"]
+    assert results == ["unchanged"] * 21
+
+    world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=15)
+    findings = [one for one in holds(world.drift(), "drift") if one["type"] == "finding"]
+    (found,) = findings
+    assert (found["field"], found["recorded"], found["live"], found["state"]) == ("timeout_s", 30, 15, "DRIFT")
+    (change,) = world.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert (change["action"], change["fields"][0]["have"], change["fields"][0]["want"]) == ("update", 15, 30)
+    mended = holds(world.tapctl("apply", "--env", "dev", "--yes", "--json"), "apply")
+    assert [one["result"] for one in mended if one["type"] == "resource"].count("updated") == 1
+    assert [one["result"] for one in mended if one["type"] == "resource"].count("unchanged") == 20
+
+    for verb in ("status", "parity", "outputs", "graph"):
+        holds(world.tapctl(verb, "--json"), verb)
+    holds(world.tapctl("manifest", "show", "--json"), "manifest show")
+    every = world.tapctl("drift", "--json")
+    assert [one["env"] for one in every.records if one["type"] == "verdict"] == ["dev", "all"]
+
+    preview = holds(world.tapctl("plan", "--destroy", "--env", "dev", "--json"), "plan")
+    assert {one["action"] for one in preview if one["type"] == "planned_change"} == {"delete"}
+    gone = holds(world.tapctl("destroy", "--env", "dev", "--yes", "--json"), "destroy")
+    results = [one["result"] for one in gone if one["type"] == "resource"]
+    assert (results.count("deleted"), results.count("kept"), len(results)) == (20, 1, 21)
+    assert gone[-1]["counts"] == {"deleted": 20, "kept": 1, "left": 0}
+
+
+@pytest.mark.parametrize("verb", ["validate", "schema"])
+def test_offline(shared: World, verb: str) -> None:
+    holds(shared.tapctl(verb, "--json"), verb)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (["plan", "--env", "prd"], 3, "config-invalid"),
+        (["plan"], 64, "usage"),
+        (["outputs", "--env", "prod"], 3, "manifest-invalid"),
+        (["drift", "--env", "prod"], 3, "manifest-invalid"),
+        (["destroy", "--env", "prod"], 6, "refused"),
+        (["apply", "--env", "dev"], 64, "usage"),
+    ],
+)
+def test_errors_are_lines_too(shared: World, arguments: list[str], code: int, error: str) -> None:
+    answer = shared.tapctl(*arguments, "--json")
+    assert answer.code == code
+    (told,) = (one for one in holds(answer, arguments[0]) if one["type"] == "error")
+    assert told["code"] == error
+    assert told["message"]
+
+
+def test_questions_and_warnings_stay_on_stderr(shared: World) -> None:
+    answer = shared.tapctl("apply", "--env", "dev", "--json", typed="no\n")
+    holds(answer, "apply")
+    assert answer.code == 6
+    assert "Apply this to dev? Type yes:" in answer.err

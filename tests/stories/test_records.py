@@ -1,0 +1,127 @@
+"""One record that cannot be used stops what is about it, and hides no other; dev and pr-42 are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stories.world import World
+
+
+@pytest.fixture(scope="module")
+def two(shared: World) -> World:
+    shared.standing()
+    # A record of another copy: what it says is there is not, which is drift and no error.
+    text = shared.path().read_text()
+    shared.path("pr-42").write_text(text.replace('"suffix": "dev"', '"suffix": "pr-42"'))
+    return shared
+
+
+@pytest.fixture
+def broken(two: World) -> Iterator[World]:
+    """pr-42's record is an empty file."""
+    before = two.path("pr-42").read_bytes()
+    two.path("pr-42").write_bytes(b"")
+    yield two
+    two.path("pr-42").write_bytes(before)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "outputs --suffix dev",
+        "outputs --env dev",
+        "status --env dev",
+        "status --suffix dev",
+        "drift --env dev",
+        "parity",
+        "parity dev prod",
+        "graph --suffix dev",
+        "manifest show --suffix dev",
+        "manifest history --suffix dev",
+        "plan --suffix dev",
+    ],
+)
+def test_what_is_about_another_does_not_read_it(broken: World, command: str) -> None:
+    answer = broken.tapctl(*command.split())
+    assert answer.code == 0, answer.err
+    assert "pr-42" not in answer.out + answer.err
+
+
+def test_drift_of_all_has_a_verdict_each_and_ends_as_the_worst(broken: World) -> None:
+    answer = broken.tapctl("drift")
+    assert answer.code == 3
+    verdicts = [line for line in answer.out.splitlines() if line.startswith("DRIFT ")]
+    assert verdicts[0].startswith("DRIFT dev: OK")
+    assert verdicts[1].startswith("DRIFT pr-42: FAILED · the manifest")
+    assert verdicts[2] == "DRIFT all: 1 of 2 environments are as recorded"
+    assert "pr-42.json is empty" in answer.err
+
+
+def test_drift_of_all_tells_programs_whose_error_it_is(broken: World) -> None:
+    answer = broken.tapctl("drift", "--json")
+    (error,) = answer.of_type("error")
+    assert (error["suffix"], error["code"]) == ("pr-42", "manifest-invalid")
+    assert [(one["suffix"], one["exit"]) for one in answer.of_type("verdict")] == [("dev", 0), ("pr-42", 3), ("", 3)]
+
+
+def test_status_of_all_shows_the_others_and_ends_as_the_worst(broken: World) -> None:
+    answer = broken.tapctl("status", "--json")
+    assert answer.code == 3
+    assert [one["suffix"] for one in answer.of_type("status")] == ["dev"]
+    assert [one["suffix"] for one in answer.of_type("error")] == ["pr-42"]
+    assert answer.records[-1]["counts"] == {"deployed": 1, "unhealthy": 0, "unusable": 1}
+    assert "1 deployed · 1 healthy · 1 whose record cannot be used" in answer.records[-1]["summary"]
+
+
+@pytest.mark.parametrize("verb", ["plan", "outputs", "graph"])
+def test_it_counts_as_one_of_those_that_are_known(broken: World, verb: str) -> None:
+    answer = broken.tapctl(verb)
+    assert answer.code == 64
+    assert "the state knows: dev, pr-42" in answer.err
+    assert f"name one: tapctl {verb} --env dev" in answer.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "outputs", "graph", "manifest history"])
+def test_it_stops_what_is_about_it(broken: World, verb: str) -> None:
+    for named in (["--suffix", "pr-42"], ["--env", "dev", "--suffix", "pr-42"]):
+        if verb == "graph" and "--env" in named:
+            continue  # drawn from the files alone
+        answer = broken.tapctl(*verb.split(), *named)
+        assert (answer.code, answer.changes) == (3, ())
+        assert "pr-42.json is empty" in answer.err
+
+
+def test_where_it_is_the_only_one_it_is_what_the_command_is_about(broken: World) -> None:
+    away = broken.path().read_bytes()
+    broken.path().unlink()
+    answer = broken.tapctl("plan")
+    nothing_else = broken.tapctl("outputs", "--suffix", "pr-43")
+    broken.path().write_bytes(away)
+    assert answer.code == 3
+    assert "pr-42.json is empty" in answer.err
+    # Of which environment it is nobody knows: any one is named in the hint.
+    assert "name one: tapctl outputs --env dev" in nothing_else.err
+
+
+def test_a_suffix_that_no_record_has_is_not_guessed(two: World) -> None:
+    answer = two.tapctl("status", "--suffix", "pr-43")
+    assert answer.code == 64
+    assert "the state knows: dev, pr-42" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("manifest show --state {0}", "tapctl manifest show --env dev --state {0}"),
+        ("manifest history --state {0} --config {1}", "tapctl manifest history --env dev --config {1} --state {0}"),
+        ("manifest show --serial 99 --env dev", "tapctl manifest history --env dev"),
+        ("manifest show --serial 99 --env dev --region us-east-2", "manifest history --env dev --region us-east-2"),
+    ],
+)
+def test_a_hint_names_a_command_that_there_is(two: World, command: str, hint: str) -> None:
+    names = (str(two.folder / "manifests"), str(two.folder / "environments"))
+    answer = two.tapctl(*command.format(*names).split())
+    assert answer.code in (3, 64)
+    assert f"{hint.format(*names)}\n" in answer.err

@@ -1,0 +1,232 @@
+"""Which environment, suffix, region, account and place a command is about; and the flags that all commands share."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tapctl import __version__
+from tests.stories.world import World
+
+EVERY = (
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "destroy",
+    "outputs",
+    "graph",
+    "status",
+    "manifest show",
+    "manifest show --serial 1",
+    "manifest history",
+    "manifest unlock --id x",
+)
+ONE = ("plan", "apply", "destroy", "outputs", "graph")
+
+
+@pytest.mark.parametrize("verb", [*ONE, "manifest show"])
+def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split())
+    assert (answer.code, answer.asked) == (64, ())
+    assert "the state knows none" in answer.err
+    assert "--env dev" in answer.err
+
+
+class TestNone:
+    """Of many none is fine, but never taken for "all is well"."""
+
+    def test_has_no_status(self, shared: World) -> None:
+        answer = shared.tapctl("status")
+        assert (answer.code, answer.asked) == (0, ())
+        assert answer.verdict == "STATUS all: 0 deployed · 0 healthy"
+        assert "warning: there is no folder of records: ./manifests" in answer.err
+
+    def test_has_not_drifted_and_is_not_ok(self, shared: World) -> None:
+        (shared.folder / "empty").mkdir()
+        answer = shared.tapctl("drift", "--state", "empty")
+        assert (answer.code, answer.asked) == (0, ())
+        assert answer.verdict == "DRIFT all: NOTHING · the state knows no environment"
+        assert "warning: nothing was compared: empty holds no record" in answer.err
+
+    def test_was_misspelt(self, shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TAPCTL_STATE", "typo")
+        answer = shared.tapctl("drift")
+        assert (answer.code, answer.asked) == (3, ())
+        assert answer.verdict == "DRIFT all: FAILED"
+        assert "there is no folder of records: typo" in answer.err
+
+
+class TestOne:
+    @pytest.mark.parametrize(
+        ("verb", "said"),
+        [("plan", "PLAN dev: "), ("apply", "APPLY dev: CONVERGED"), ("drift", "DRIFT all: OK")],
+    )
+    def test_is_taken_without_being_named(self, dev: World, verb: str, said: str) -> None:
+        answer = dev.tapctl(verb)
+        assert (answer.code, answer.changes) == (0, ())
+        assert answer.verdict.startswith(said)
+
+    def test_serves_scripts(self, dev: World) -> None:
+        assert dev.tapctl("outputs", "function_name").out == "payment-processor-dev\n"
+        assert dev.tapctl("graph").code == 0
+
+    def test_region_of_another_warns_and_is_refused_where_the_record_is_of_this(self, dev: World) -> None:
+        answer = dev.tapctl("plan", "--env", "dev", "--region", "eu-west-1")
+        assert "warning: eu-west-1 is not the region of dev (us-east-2)" in answer.err
+        assert answer.code == 9
+        assert answer.asked == ("sts:GetCallerIdentity",)
+
+    def test_another_account_is_one_call(self, dev: World) -> None:
+        dev.edit("dev.toml", "123456789012", "999999999999")
+        answers = [dev.tapctl(verb, "--env", "dev") for verb in ("plan", "apply", "drift", "destroy")]
+        dev.edit("dev.toml", "999999999999", "123456789012")
+        for answer in answers:
+            assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
+            assert "123456789012" in answer.err
+            assert "999999999999" in answer.err
+
+    def test_environment_variables(self, dev: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        shutil.copytree(dev.folder / "environments", dev.folder / "elsewhere")
+        shutil.copytree(dev.folder / "manifests", dev.folder / "records")
+        monkeypatch.setenv("TAPCTL_ENV", "dev")
+        monkeypatch.setenv("TAPCTL_CONFIG", "elsewhere")
+        monkeypatch.setenv("TAPCTL_STATE", "records")
+        answer = dev.tapctl("drift", "--json")
+        assert answer.code == 0
+        assert answer.records[-1]["manifest"].endswith("records/dev.json")
+        shutil.rmtree(dev.folder / "records")
+        lost = dev.tapctl("drift")
+        assert lost.code == 3
+        assert "tapctl apply --env dev --config elsewhere --state records" in lost.err
+
+    def test_the_flag_wins(self, dev: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TAPCTL_ENV", "prod")
+        assert dev.tapctl("outputs", "function_name", "--env", "dev").out == "payment-processor-dev\n"
+
+
+@pytest.fixture(scope="module")
+def two(shared: World) -> World:
+    shared.standing()
+    shared.applied("dev", "--suffix", "pr-42")
+    return shared
+
+
+class TestTwo:
+    @pytest.mark.parametrize("verb", [*ONE, "manifest show"])
+    def test_without_a_name_they_are_named(self, two: World, verb: str) -> None:
+        answer = two.tapctl(*verb.split())
+        assert (answer.code, answer.asked) == (64, ())
+        assert "the state knows: dev, pr-42" in answer.err
+
+    def test_a_known_suffix_is_enough(self, two: World) -> None:
+        answer = two.tapctl("plan", "--suffix", "pr-42", "--detailed-exitcode")
+        assert answer.code == 0
+        assert answer.verdict.startswith("PLAN pr-42: 0 to create")
+
+    def test_drift_of_all_is_one_verdict_each_and_one_for_all(self, two: World) -> None:
+        clean = two.tapctl("drift")
+        verdicts = [line for line in clean.out.splitlines() if line.startswith("DRIFT ")]
+        assert [line.split(":")[0] for line in verdicts] == ["DRIFT dev", "DRIFT pr-42", "DRIFT all"]
+        assert (clean.code, verdicts[-1]) == (0, "DRIFT all: OK · 2 of 2 environments are as recorded")
+
+        two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=7)
+        found = two.tapctl("drift")
+        verdicts = [line for line in found.out.splitlines() if line.startswith("DRIFT ")]
+        assert found.code == 2
+        assert verdicts[1:] == [
+            "DRIFT pr-42: 1 drifted · 0 pending · 0 unknown",
+            "DRIFT all: 1 of 2 environments are as recorded",
+        ]
+        assert "undo it: tapctl apply --env dev --suffix pr-42" in found.out
+        two.applied("dev", "--suffix", "pr-42")
+
+    def test_the_worst_counts(self, two: World) -> None:
+        record = two.path("pr-42")
+        before = record.read_bytes()
+        record.write_bytes(before.replace(b'"account": "123456789012"', b'"account": "999999999999"'))
+        answer = two.tapctl("drift")
+        record.write_bytes(before)
+        assert answer.code == 9
+        assert "DRIFT dev: OK" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rule"),
+    [
+        ("prod", "name of another environment"),
+        ("Dev", "lower-case"),
+        ("dev-", "hyphen"),
+        ("4x", "lower-case"),
+        ("x" * 60, "at most"),
+        ("../x", "lower-case"),
+        ("", "lower-case"),
+    ],
+)
+@pytest.mark.parametrize("verb", EVERY)
+def test_a_bad_suffix_stops_before_any_call(shared: World, verb: str, suffix: str, rule: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--suffix", suffix)
+    assert (answer.code, answer.asked) == (3, ())
+    assert rule in answer.err
+
+
+@pytest.mark.parametrize("region", ["", "a b/c", "nonsense", "us-est-1", "US-EAST-1"])
+@pytest.mark.parametrize("verb", ["plan --sandbox", "drift", "outputs", "manifest history", "validate", "status"])
+def test_a_region_that_is_none_stops_before_any_call(shared: World, verb: str, region: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--region", region)
+    assert (answer.code, answer.asked) == (3, ())
+    assert f'--region = "{region}": must be an AWS region, such as us-east-1' in answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_an_empty_folder_of_the_files_is_none(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "dev", "--config", "")
+    assert (answer.code, answer.asked) == (3, ())
+    assert '--config = "": names no folder' in answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_a_bad_suffix_needs_no_environment_to_be_one(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--suffix", "../x")
+    assert (answer.code, answer.asked) == (3, ())
+
+
+@pytest.mark.parametrize("named", [["--env", "dev", "--suffix", "../x"], ["--env", "../x"], ["--suffix", "../x"]])
+@pytest.mark.parametrize("verb", ["manifest history", "manifest show", "manifest show --serial 1", "outputs", "status"])
+def test_nothing_is_read_outside_the_state(shared: World, verb: str, named: list[str]) -> None:
+    (shared.folder / "manifests").mkdir(exist_ok=True)
+    (shared.folder / "x.json").write_text("{}")
+    answer = shared.tapctl(*verb.split(), *named)
+    assert (answer.code, answer.asked) == (3, ())
+    assert "x.json" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("verb", EVERY)
+def test_an_unknown_environment_names_those_there_are(shared: World, verb: str) -> None:
+    answer = shared.tapctl(*verb.split(), "--env", "prd")
+    assert (answer.code, answer.asked) == (3, ())
+    assert "dev, prod, staging" in answer.err
+
+
+@pytest.mark.parametrize("where", [["--json", "validate"], ["validate", "--json"]])
+def test_shared_flags_stand_before_or_after_the_command(shared: World, where: list[str]) -> None:
+    answer = shared.tapctl(*where)
+    assert answer.code == 0
+    assert answer.records[0]["type"] == "version"
+
+
+@pytest.mark.parametrize("where", [["--version"], ["validate", "--version"]])
+def test_version(shared: World, where: list[str]) -> None:
+    assert shared.tapctl(*where).out == f"tapctl, version {__version__}\n"
+
+
+def test_quiet_shows_no_progress(dev: World) -> None:
+    answer = dev.tapctl("apply", "--env", "dev", "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+
+
+def test_verbose_shows_all_fields(shared: World) -> None:
+    answer = shared.tapctl("plan", "--env", "prod", "--verbose")
+    assert "reserved_concurrency" in answer.out
+    assert "reserved_concurrency" not in shared.tapctl("plan", "--env", "prod").out
