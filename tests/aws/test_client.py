@@ -26,7 +26,7 @@ def to(there: Endpoint, *, role_arn: str | None = None) -> Aws:
 
 def test_opening_the_door_imports_no_sdk() -> None:
     code = (
-        "import sys; from tapctl.aws import Aws, Connection; Aws(Connection('us-east-1'));"
+        "import sys; from tapctl.aws.client import Aws, Connection; Aws(Connection('us-east-1'));"
         "assert not {'boto3', 'botocore'} & sys.modules.keys()"
     )
 

@@ -49,7 +49,7 @@ def test_a_state_in_s3_wants_the_door_to_aws() -> None:
 
 def test_a_folder_needs_no_aws_library(tmp_path: Path) -> None:
     code = (
-        "import sys; from tapctl.manifest.store import open_store; from tapctl.manifest import journal\n"
+        "import sys; from tapctl.manifest import open_store; from tapctl.manifest import journal\n"
         f"open_store({str(tmp_path)!r}, None).read('dev')\n"
         "sys.exit(any(name in sys.modules for name in ('boto3', 'botocore')))"
     )

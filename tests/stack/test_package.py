@@ -16,7 +16,7 @@ import pytest
 from tapctl.errors import ConfigError
 from tapctl.stack.package import MAX_BYTES, build, handler_of
 
-PAYMENT_PROCESSOR = Path(__file__).parent.parent / "handlers" / "payment_processor"
+PAYMENT_PROCESSOR = Path(__file__).parents[2] / "handlers" / "payment_processor"
 
 
 def write(folder: Path, **files: str) -> Path:

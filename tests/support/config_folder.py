@@ -11,7 +11,7 @@ from typing import Any
 from tapctl.config import Config, load_all
 from tapctl.errors import ConfigError, Problem
 
-SHIPPED = Path(__file__).parent.parent / "environments"
+SHIPPED = Path(__file__).parents[2] / "environments"
 
 
 class Folder:
