@@ -24,7 +24,7 @@ TOPIC = "sns-topic/alarms-dev"
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """One on dev, as shipped; nobody is asked anything."""
+    """One on dev; nobody is asked anything."""
     folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})

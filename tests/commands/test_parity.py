@@ -9,13 +9,13 @@ from tapctl.commands.parity import ALLOWED_KEYS, RecordedSpecs, compare, compare
 from tapctl.config import load_all
 from tapctl.config.problems import allowed_keys
 from tapctl.config.schema import EnvironmentFile
-from tests.support.config_folder import SHIPPED, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder
 
 # -- configurations ---------------------------------------------------------------------------------------------------
 
 
-def test_the_shipped_environments_differ_only_in_what_may() -> None:
-    parity = compare(load_all(SHIPPED))
+def test_environments_differ_only_in_the_keys_of_their_own_files() -> None:
+    parity = compare(load_all(ENVIRONMENTS))
     assert parity.holds
     assert parity.environments == ("dev", "prod", "staging")
     assert parity.disallowed == {}
@@ -55,7 +55,7 @@ def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> No
     ],
 )
 def test_any_other_difference_is_none_that_may_be(table: str, field: str, value: Any) -> None:
-    configs = load_all(SHIPPED)
+    configs = load_all(ENVIRONMENTS)
     changed = getattr(configs["dev"], table).model_copy(update={field: value})
     configs["dev"] = configs["dev"].model_copy(update={table: changed})
     parity = compare(configs)
@@ -65,7 +65,7 @@ def test_any_other_difference_is_none_that_may_be(table: str, field: str, value:
 
 
 def test_a_tag_of_one_environment_alone_is_none_that_may_be() -> None:
-    configs = load_all(SHIPPED)
+    configs = load_all(ENVIRONMENTS)
     configs["dev"] = configs["dev"].model_copy(update={"tags": {"CostCenter": "payments", "Team": "x"}})
     assert compare(configs).disallowed == {"tags.Team": {"dev": "x", "prod": None, "staging": None}}
 
