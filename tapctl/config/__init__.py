@@ -53,7 +53,8 @@ __all__ = [
 
 T = TypeVar("T", bound=Table)
 
-_COMMON = "common"
+COMMON = "common"
+"""The name of the file of all environments, without its ending."""
 _FOLDER_HINT = "name the folder of the environment files with --config"
 
 
@@ -121,7 +122,7 @@ def environments(directory: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the folder cannot be read.
     """
-    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
 
 
 def _files(directory: Path) -> list[Path]:
@@ -161,8 +162,8 @@ def load(directory: Path, environment: str) -> Config:
     names = environments(directory)
     if environment in names:
         return _load(directory, (environment,))[environment]
-    if names and not (directory / f"{_COMMON}.toml").exists():
-        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+    if names and not (directory / f"{COMMON}.toml").exists():
+        rule = f"has no {COMMON}.toml: it is no folder of environment files"
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
     there = f"there are {', '.join(names)}" if names else "there is none"
     rule = f"is no environment; {there}{did_you_mean(environment, names)}"
@@ -225,7 +226,7 @@ class _SourceFile(Generic[T]):
 
 
 def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
-    common = _read(directory / f"{_COMMON}.toml", CommonFile, rules.common_rules)
+    common = _read(directory / f"{COMMON}.toml", CommonFile, rules.common_rules)
     own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
