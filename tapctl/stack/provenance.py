@@ -59,9 +59,18 @@ class Provenance:
         """The stack as the configuration is."""
         return planned_stack(self._config, self._suffix)
 
+    def value(self, address: str, field: str) -> Any:
+        """The planned value of this field; None where the stack has no such resource, field or member."""
+        spec = self.stack[address].spec if address in self.stack else None
+        name, _, member = field.partition(".")
+        value = getattr(spec, name, None)
+        return value.get(member) if member and isinstance(value, Mapping) else value
+
     def keys(self, address: str, field: str) -> tuple[Key, ...]:
         """The keys that decide this field, by file and path; none for a field that no key decides."""
-        member = field.partition(".")[2]
+        name, _, member = field.partition(".")
+        if address not in self.stack or name not in type(self.stack[address].spec).model_fields:
+            return ()
         return tuple(
             Key(COMMON if path in COMMON_KEYS else self._config.environment, path)
             for path in sorted(COMMON_KEYS | ENVIRONMENT_KEYS)

@@ -1,76 +1,84 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tapctl.commands.advice import _key
-from tapctl.commands.parity import ALLOWED_FIELDS, ALLOWED_KEYS
-from tapctl.config import Config
-from tapctl.engine.drift import Finding, FindingState
-from tapctl.engine.refs import to_json
-from tapctl.stack.provenance import ENVIRONMENT_KEYS, Key, Provenance
-from tests.support.config_folder import Folder
+import pytest
+
+from tapctl.config import load
+from tapctl.stack.provenance import COMMON_KEYS, ENVIRONMENT_KEYS, Key, Provenance
+from tests.support.config_folder import ENVIRONMENTS, Folder
+
+FUNCTION, CLUSTER = "lambda-function/payment-processor-pr-42", "db-cluster/db-cluster-pr-42"
+CONNECTIONS = "cloudwatch-alarm/db-connections-0-pr-42"
 
 
-def configurations(folder: Path) -> dict[str, Config]:
-    files = Folder(folder / "environments")
-    configs = files.load()
-    files.put("common", "processor.package", "zip").put("prod", "final_snapshot", False)
-    files.put("staging", "final_snapshot", True).put("staging", "database.instance_class", "db.x2g.16xlarge")
-    files.put("common", "database.engine_version", "17.11").put("common", "tags", {"a.b": "c", "Owner": "d"})
-    files.drop("dev", "processor.reserved_concurrency").put("dev", "database.instance_count", 5)
-    configs |= {f"other-{name}": config for name, config in files.load().items()}
-    files.drop("common", "processor.image").drop("common", "tags")
-    return configs | {f"bare-{name}": config for name, config in files.load().items()}
+@pytest.fixture(scope="module")
+def dev() -> Provenance:
+    return Provenance(load(ENVIRONMENTS, "dev"), "pr-42")
 
 
-def fields(provenance: Provenance) -> Iterator[tuple[str, str]]:
-    for resource in provenance.stack:
-        for name, value in to_json(resource.spec).items():
-            yield from ((resource.address, f"{name}.{key}") for key in value) if isinstance(value, dict) else ()
-            yield resource.address, name
-
-
-def test_the_tables_of_advice_say_the_same(tmp_path: Path) -> None:
-    known: set[tuple[str, str]] = set()
-    for config in configurations(tmp_path).values():
-        provenance = Provenance(config, config.environment)
-        for address, field in (*fields(provenance), ("sns-topic/alarms-" + config.environment, "tags.new")):
-            finding = Finding(address, address.partition("/")[0], field, FindingState.DRIFT, "", "live")
-            own, path = _key(finding)
-            keys = [key for key in provenance.keys(address, field) if not provenance.replaces(key.path)]
-            zipped = config.processor.package == "zip"
-            if path and field != ("image_uri" if zipped else "runtime"):
-                table = "processor.image"
-                file = config.environment if own else "common"
-                assert Key(file, path) in keys or (path == table and all(key.path.startswith(table) for key in keys))
-            elif path:
-                assert field in ("runtime", "image_uri"), "of the other kind of package"
-            known.update((key.path, field) for key in keys if not path)
-    assert known == {
-        ("alarms.connections_threshold_percent", "description"),
-        ("alarms.cpu_threshold_percent", "description"),
-        ("alarms.error_threshold", "description"),
-        ("alarms.latency_threshold_ms", "description"),
-        ("database.instance_class", "description"),
-        ("database.engine_version", "cluster_parameter_group"),
-        ("database.engine_version", "parameter_group"),
-        ("final_snapshot", "tags.tapctl:deletion-window-days"),
-        ("protected", "tags.tapctl:deletion-window-days"),
-        ("service", "description"),
+def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is_and_how_many_instances(
+    dev: Provenance, tmp_path: Path
+) -> None:
+    package = Folder(tmp_path / "environments").put("common", "processor.package", "zip").load()["dev"]
+    zipped = Provenance(package, "pr-42")
+    idle = {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if not dev.decided_by(path) | zipped.decided_by(path)}
+    assert idle == {
+        *("account_id", "region", "role_arn"),
+        *("networking", "network.vpc_id", "network.private_subnet_ids"),
+        "database.instance_count",
     }
 
 
-def test_the_tables_of_parity_say_the_same(tmp_path: Path) -> None:
-    assert {path for path in ENVIRONMENT_KEYS if not path.startswith("network.")} == ALLOWED_KEYS
-    derived, listed = set(), set()
-    for config in configurations(tmp_path).values():
-        provenance = Provenance(config, "x")
-        derived |= {field for path in ENVIRONMENT_KEYS for field in provenance.decided_by(path)}
-        listed |= {
-            (address, field)
-            for address, field in fields(provenance)
-            if any(fnmatchcase(address, kind) and field == name for kind, name in ALLOWED_FIELDS)
-        }
-    assert derived == listed
+@pytest.mark.parametrize(
+    ("address", "field", "keys"),
+    [
+        (FUNCTION, "memory_mb", [Key("dev", "processor.memory_mb")]),
+        (FUNCTION, "reserved_concurrency", [Key("dev", "processor.reserved_concurrency")]),
+        (FUNCTION, "timeout_s", [Key("common", "processor.timeout_s")]),
+        (FUNCTION, "environment.DB_NAME", [Key("common", "database.name")]),
+        (FUNCTION, "environment.DB_PORT", []),
+        (FUNCTION, "tracing", []),
+        (FUNCTION, "tags.CostCenter", [Key("common", "tags")]),
+        (FUNCTION, "tags.Owner", [Key("common", "tags")]),
+        (FUNCTION, "tags.Service", [Key("common", "service")]),
+        (FUNCTION, "tags.Name", []),
+        (CLUSTER, "deletion_protection", [Key("dev", "protected")]),
+        (CLUSTER, "tags.tapctl:final-snapshot", [Key("dev", "final_snapshot")]),
+        (
+            CONNECTIONS,
+            "threshold",
+            [Key("common", "alarms.connections_threshold_percent"), Key("dev", "database.instance_class")],
+        ),
+        (CLUSTER, "status", []),
+        ("queue/jobs-pr-42", "retention_days", []),
+    ],
+)
+def test_the_keys_of_a_field(dev: Provenance, address: str, field: str, keys: list[Key]) -> None:
+    assert list(dev.keys(address, field)) == keys
+
+
+def test_an_image_is_made_up_by_three_keys_and_the_choice_of_an_image(dev: Provenance) -> None:
+    image = ("processor.image.registry", "processor.image.repository", "processor.image.tag")
+    assert [key.path for key in dev.keys(FUNCTION, "image_uri")] == [*image, "processor.package"]
+    assert {key.file for key in dev.keys(FUNCTION, "image_uri")} == {"common"}, "the tag is a key of both files"
+
+
+def test_a_key_that_replaces_a_resource(dev: Provenance) -> None:
+    assert {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if dev.replaces(path)} == {
+        *("database.name", "database.master_username", "processor.package"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "value"),
+    [
+        (FUNCTION, "memory_mb", 1024),
+        (FUNCTION, "tags.CostCenter", "payments"),
+        (FUNCTION, "tags.Owner", None),
+        (FUNCTION, "colour", None),
+        ("queue/jobs-pr-42", "retention_days", None),
+    ],
+)
+def test_the_planned_value_of_a_field(dev: Provenance, address: str, field: str, value: object) -> None:
+    assert dev.value(address, field) == value
