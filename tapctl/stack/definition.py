@@ -1,4 +1,4 @@
-"""What this product is made of: one configuration and one networking contract become the wanted resources."""
+"""The resources of one environment, in the order in which they are made."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ TEARDOWN: Final = (
     "log-group",
     "kms-key",
 )
-"""The order of types in which things are removed, where they are related or their relation is not recorded."""
+"""The order of types in which resources are removed, if they are related or their relation is not recorded."""
 
 RANKS: Final = {type_: rank for rank, type_ in enumerate(TEARDOWN)}
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What the function runs: an image by its digest, or our handler as a zip."""
+    """The function's code: an image by its digest, or the handler as a zip."""
 
     image_uri: str = ""
     package: Package | None = None
 
 
 def build(config: Config, names: Names, network: NetworkContract, release: Artifact) -> Stack:
-    """All resources of one environment, each after what it needs."""
+    """Build the stack of one environment: each resource after the resources that it needs."""
     stack = Stack()
     db = config.database
 
@@ -292,7 +292,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
 
 
 def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
-    """The addresses of all that an apply makes."""
+    """The addresses of all resources that an apply makes."""
     return frozenset(resource.address for resource in planned_stack(config, suffix))
 
 
