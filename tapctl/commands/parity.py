@@ -1,9 +1,9 @@
-"""Do the environments differ only in what may differ? Pure: configurations, or records, in; differences out.
+"""``tapctl parity``: do the environments differ only in the keys of their own files, and in what these decide?
 
-The canonical form in which records are compared: account, region, partition, the suffix and the environment's name are
-replaced by ``<account>``, ``<region>`` and so on wherever they stand in a text, and what AWS numbers (ids, the random
-part of endpoints and secrets) by ``<id>``. Lists count as sets: the record sorts its sets, by ids that differ anyway.
-What is shown is always the value as it is recorded.
+Records are compared in a canonical form: account, region, partition, the suffix and the environment's name are
+replaced by ``<account>``, ``<region>`` and so on wherever they stand in a text, and identifiers that AWS assigns (ids,
+the random part of endpoints and secrets) by ``<id>``. Lists count as sets: the record sorts its sets, by ids that
+differ anyway. Values are always shown as they are recorded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tapctl.stack.definition import planned_addresses
 from tapctl.stack.provenance import ENVIRONMENT_KEYS, Provenance, with_value
 
 Values = Mapping[str, Any]
-"""Environment to its value; None where it has none."""
+"""Environment to its value; None if it has none."""
 
 _COUNT: Final = "database.instance_count"
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -43,7 +43,7 @@ _ID = "|".join(
 
 @dataclass(frozen=True)
 class Parity:
-    """What differs between these environments: by dotted key, or by address and field."""
+    """The differences between these environments: by dotted key, or by address and field."""
 
     environments: tuple[str, ...]
     allowed: Mapping[str, Values]
@@ -51,13 +51,13 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing differs but what may."""
+        """True if every difference is allowed."""
         return not self.disallowed
 
 
 @dataclass(frozen=True)
 class RecordedSpecs:
-    """One environment as its manifest has it."""
+    """The recorded specs of one environment."""
 
     environment: str
     suffix: str
@@ -67,7 +67,7 @@ class RecordedSpecs:
     """Address, with or without its suffix, to the recorded spec: plain JSON."""
 
     def generic(self) -> Callable[[Any], Any]:
-        """What puts a recorded value into the canonical form."""
+        """Make the function that puts a recorded value into the canonical form."""
         own = "|".join(map(re.escape, sorted({self.suffix, self.environment}, key=len, reverse=True)))
         # At the end of our names or before their number, as a word of a description, or alone: a suffix may well be
         # "db" or "cluster".
@@ -79,7 +79,7 @@ class RecordedSpecs:
 
         def form(value: Any) -> Any:
             if isinstance(value, str):
-                return volatile.sub(lambda found: f"<{found.lastgroup}>", value)
+                return volatile.sub(lambda match: f"<{match.lastgroup}>", value)
             if isinstance(value, list):
                 members = {json.dumps(form(each), sort_keys=True): form(each) for each in value}
                 return [members[text] for text in sorted(members)]
@@ -105,7 +105,7 @@ def compare(configs: Mapping[str, Config]) -> Parity:
 def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Config]) -> Parity:
     """Compare the records resource by resource and field by field.
 
-    ``configs``: the environments' configurations, at least one: what their own keys decide may differ.
+    ``configs``: the environments' configurations, at least one. A field that a key of their own decides may differ.
     """
     if len(records) <= 1:
         return Parity(tuple(records), {}, {})
@@ -136,10 +136,10 @@ class _Allowed:
     """The differences between records that an environment's own file may make, in canonical form."""
 
     def __init__(self, configs: Iterable[Config], addresses: Iterable[str]) -> None:
-        """Plan with as many instances as ``addresses``, the canonical ones of all records, name."""
+        """Count the instances among ``addresses``, which are canonical and of all records."""
         self._configs = list(configs)
         self._together: dict[str, frozenset[str]] = {}
-        """Each address that a further instance brings, to all that it brings: itself and the alarms on it."""
+        """Each address that comes with a further instance, to all of them: the instance and the alarms on it."""
         self._count = 1
         one, recorded = self._configs[0], frozenset(addresses)
         for count in range(2, MAX_INSTANCES + 1):
@@ -152,7 +152,7 @@ class _Allowed:
         self._further = self._decided()
 
     def absence(self, address: str, present: Collection[str]) -> bool:
-        """True if the number of instances alone explains that this address is not among those present."""
+        """True if the number of instances explains that this address is not among those present."""
         together = self._together.get(address, frozenset())
         return bool(together) and together.isdisjoint(present)
 
@@ -184,7 +184,7 @@ def _form_of(config: Config) -> Callable[[Any], Any]:
 
 
 def _as_keys(config: Config) -> dict[str, Any]:
-    """The configuration by the keys of its files, but for the environment's name: that is what is compared."""
+    """The configuration by the keys of its files, without the environment's name, which always differs."""
     ids = (config.networking.vpc_id, *config.networking.private_subnet_ids)
     networking = " ".join(map(str, (config.networking, *filter(None, ids))))
     return {**config.model_dump(mode="json", exclude={"environment"}), "networking": networking}
@@ -196,9 +196,9 @@ def _address(address: str, form: Callable[[str], str]) -> str:
 
 
 def _key(key: str, form: Callable[[str], str]) -> str:
-    """A name of ours may be a key (an inline policy's); a word that stands alone is a field."""
-    made = form(key)
-    return key if made == "<name>" else made
+    """Put a key into the canonical form: it may be one of our names (an inline policy's), but not the suffix alone."""
+    canonical = form(key)
+    return key if canonical == "<name>" else canonical
 
 
 def _leaves(value: Mapping[str, Any], form: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
@@ -222,21 +222,21 @@ _ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
 
 
 def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
-    """Compare all environments, or those named: their files, and the records there are of them.
+    """Compare all environments, or those named: their files, and their records if there are any.
 
-    One alone is compared with all the others: what any two others differ in, one of them differs in from this one.
+    A single one is compared with all the others: in whatever two others differ, one of them differs from this one.
     """
     screen.target(Target(invocation.verb, many=True))
     configs = load_all(invocation.config)
     for env in set(environments) - set(configs):
-        load(invocation.config, env)  # which tells what there is
+        load(invocation.config, env)  # its error lists the environments
     chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
     known = _known(invocation, screen, chosen)
-    found = [
+    comparisons = [
         ("files", compare(chosen)),
-        ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()}, chosen.values())),
+        ("manifests", compare_manifests({env: _specs(manifest) for env, manifest in known.items()}, chosen.values())),
     ]
-    records = [row for where, one in found for row in _rows(where, one)]
+    records = [row for where, comparison in comparisons for row in _rows(where, comparison)]
     columns = ("where", "what", *chosen, "verdict")
     screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
@@ -249,34 +249,34 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
 
 
 def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
-    """The records there are of these environments, and of no other; in whichever region each was deployed.
+    """Read the records of these environments, in whichever region each was deployed.
 
     Raises:
-        ManifestError: one cannot be read, or is of another environment.
-        WrongTarget: one is of another account.
+        ManifestError: a record cannot be read, or is of another environment.
+        WrongTarget: a record is of another account.
     """
-    found = {}
+    manifests = {}
     for env, config in chosen.items():
         store = open_store_unidentified(invocation, screen, config)
         stored = store.read(env)
         if stored is None:
             continue
-        one, account = stored.manifest, config.account_id
-        check(one, store.location(env), environment=env, suffix=env, account=account, region=one.region)
-        if is_deployed(one):
-            found[env] = one
-    return found
+        manifest, account = stored.manifest, config.account_id
+        check(manifest, store.location(env), environment=env, suffix=env, account=account, region=manifest.region)
+        if is_deployed(manifest):
+            manifests[env] = manifest
+    return manifests
 
 
-def _recorded(manifest: Manifest) -> RecordedSpecs:
-    specs = {here: entry.spec for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+def _specs(manifest: Manifest) -> RecordedSpecs:
+    specs = {address: entry.spec for address, entry in manifest.entries.items() if entry.phase is Phase.MADE}
     return RecordedSpecs(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
 
 
-def _rows(where: str, one: Parity) -> list[dict[str, object]]:
+def _rows(where: str, parity: Parity) -> list[dict[str, object]]:
     return [
         {"type": "difference", "where": where, "what": what, "values": dict(values), "verdict": word}
-        for word, differences in ((_REFUSED, one.disallowed), (_ALLOWED, one.allowed))
+        for word, differences in ((_REFUSED, parity.disallowed), (_ALLOWED, parity.allowed))
         for what, values in differences.items()
     ]
 
