@@ -4,7 +4,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.engine.model import Owner
@@ -100,6 +100,7 @@ def test_the_function_s_name_limits_the_suffix() -> None:
 SUFFIXES = st.from_regex("[a-z][a-z0-9]{0,10}(-[a-z0-9]{1,12}){0,6}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(SUFFIXES)
 def test_a_good_suffix_makes_names_that_every_service_takes(suffix: str) -> None:
     """The limits are written out here once more, from the services' API references."""
