@@ -68,7 +68,7 @@ def test_a_bucket_that_hangs_keeps_nobody_from_leaving(team: Team, script: S3Scr
     hang = Hang()
     store = S3Store(Bucket(team.aws, "records", "team/"), SHORT)
     script.then("DeleteObject", hang.step())
-    with store.lock("dev", DANA, tell=told.append):
+    with store.lock("dev", DANA, notify=told.append):
         began = time.monotonic()
     took = time.monotonic() - began
     hang.over.set()

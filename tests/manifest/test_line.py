@@ -20,7 +20,7 @@ def test_a_killed_holder_blocks_one_who_waits_for_its_lease_and_no_longer(team: 
     die(team)
     told: list[str] = []
     began = clock.time
-    with team.run().lock("dev", DANA, wait_s=600, tell=told.append) as lease:
+    with team.run().lock("dev", DANA, wait_s=600, notify=told.append) as lease:
         assert clock.time - began == pytest.approx(60)
         lease.ensure_held()
         lock = team.lock()
@@ -103,7 +103,7 @@ def test_a_lock_given_back_is_taken_by_who_waits(team: Team, clock: FakeClock) -
 def test_a_lock_that_nobody_can_read_is_never_taken_over(team: Team, clock: FakeClock) -> None:
     team.aws.s3.put_object(Bucket="records", Key=KEY, Body=b"somebody")
     told: list[str] = []
-    with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=90, tell=told.append):
+    with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=90, notify=told.append):
         pytest.fail("two hold the lock")
     assert told[0] == "waiting for the lock, 0 s of 90 s: somebody who has left no name"
 
@@ -122,7 +122,7 @@ def test_who_waits_is_told_for_whom_when_that_changes_and_every_half_minute(team
             lease.ensure_held()
 
     clock.each_wait = later
-    with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=80, tell=told.append):
+    with pytest.raises(LockHeld), team.run().lock("dev", DANA, wait_s=80, notify=told.append):
         pytest.fail("two hold the lock")
     assert told == [
         *(f"waiting for the lock, {waited} s of 80 s: {SAM}" for waited in (0, 30, 60)),

@@ -143,7 +143,7 @@ def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Pat
     held = store.lock("dev", SAM)
     held.__enter__()
     clock.each_wait = lambda: held.__exit__(None, None, None) if clock.time == 1_002 else None
-    with waiting.lock("dev", DANA, wait_s=600, tell=told.append):
+    with waiting.lock("dev", DANA, wait_s=600, notify=told.append):
         assert clock.time == 1_002
     assert told == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
 
@@ -153,7 +153,7 @@ def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: 
     waiting = LocalStore(tmp_path / "manifests", clock)
     with store.lock("dev", SAM) as lease:
         clock.each_wait = lambda: lease.set_phase("removing") if clock.time == 1_010 else None
-        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, tell=told.append):
+        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, notify=told.append):
             pytest.fail("two hold the lock")
         assert clock.time == pytest.approx(1_050.1)
     assert str(refused.value.evidence).endswith(f"dev.lock: {SAM}, removing")

@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused
 from tapctl.manifest import open_store
-from tapctl.manifest.manifest import MOMENT
+from tapctl.manifest.manifest import TIME_FORMAT
 from tapctl.manifest.store import Store
 from tests.manifest.examples import DANA, SAM
 from tests.manifest.s3_script import (
@@ -40,7 +40,7 @@ def test_one_holds_it_and_the_other_is_told_who_until_when_and_how_to_wait(store
     assert who == f"s3://records/team/dev.lock: {DANA}"
     told = re.fullmatch(f"lock {lease.id}; if its run has died, it is free at (.*)", until)
     assert told is not None
-    left = datetime.strptime(told[1], MOMENT).replace(tzinfo=UTC) - before
+    left = datetime.strptime(told[1], TIME_FORMAT).replace(tzinfo=UTC) - before
     assert timedelta(seconds=55) < left < timedelta(seconds=65)
     assert "--lock-timeout" in str(refused.value.hint)
     assert refused.value.exit_code == 5
@@ -143,7 +143,7 @@ def test_a_lock_that_cannot_be_given_back_is_no_failure_and_told(
 ) -> None:
     told: list[str] = []
     script.then("DeleteObject", *steps)
-    with store.lock("dev", DANA, tell=told.append):
+    with store.lock("dev", DANA, notify=told.append):
         pass
     assert len(told) == 1
     assert told[0].startswith("the lock could not be given back, it is free in 60 s: ")
