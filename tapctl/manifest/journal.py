@@ -18,7 +18,7 @@ from typing import Any
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import LockHeld, StoreFailed, TapctlError
-from tapctl.manifest.manifest import Manifest, dump, now
+from tapctl.manifest.manifest import AwsKind, Manifest, dump, now
 from tapctl.manifest.store import Store, write_failed_error
 
 Changes = Mapping[str, Entry | None]
@@ -71,10 +71,11 @@ class Journal:
         networking: Mapping[str, Any] | None = None,
         run: str | None = None,
         written_by: str | None = None,
+        aws: AwsKind | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
-        header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by}
+        header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by, "aws": aws}
         with self._turn:
             self._header.update({key: value for key, value in header.items() if value is not None})
 
@@ -210,8 +211,8 @@ def restore_command(path: Path, store: Store, suffix: str) -> str:
 
 
 def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:
-    """True if there is a reason to write: never who writes and when; config hash and networking only if ``header``."""
-    ignored = {"serial", "run", "written_by", "written_at"} | (set() if header else {"config_hash", "networking"})
+    """True if there is a reason to write: never who writes it; config hash and networking only if ``header``."""
+    ignored = {"serial", "run", "written_by", "written_at", "aws", *(() if header else ("config_hash", "networking"))}
     same = {name: getattr(have, name) for name in ignored}
     # As text: to Python 1, 1.0 and True are equal.
     return dump(have) != dump(want.model_copy(update=same))

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictInt,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import to_json
 
 from tapctl.engine.record import Entry, PlainJson
@@ -19,6 +29,15 @@ FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """UTC, ISO 8601, to the second."""
 _MAX_ERRORS = 5
+
+
+class AwsKind(StrEnum):
+    """The kind of AWS that resources are in. The account does not tell: the sandbox has the configuration's own."""
+
+    REAL = "real"
+    SANDBOX = "sandbox"
+    ENDPOINT = "endpoint"
+    """An endpoint of the user's own (``AWS_ENDPOINT_URL``): may be any AWS."""
 
 
 class Manifest(BaseModel):
@@ -40,6 +59,25 @@ class Manifest(BaseModel):
     """UTC, ISO 8601, to the second."""
     networking: PlainJson
     entries: dict[str, Entry]
+    aws: AwsKind = AwsKind.REAL
+    """Stored only if not real, so that a tapctl that does not know the key still reads a real environment's manifest.
+    To be read by `aws_kind`.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_real(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        stored: dict[str, Any] = serialize(self)
+        if self.aws is AwsKind.REAL:
+            del stored["aws"]
+        return stored
+
+    @property
+    def aws_kind(self) -> AwsKind:
+        """The kind of AWS that the entries are in. A manifest older than ``aws`` has it as the prefix of its run id."""
+        if self.aws is not AwsKind.REAL:
+            return self.aws
+        prefix = self.run.rpartition("-")[0]
+        return {"": AwsKind.REAL, "embedded": AwsKind.SANDBOX}.get(prefix, AwsKind.ENDPOINT)
 
     @model_validator(mode="after")
     def _keyed_by_address(self) -> Manifest:

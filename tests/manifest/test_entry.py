@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
-from tapctl.manifest.manifest import FORMAT, Manifest, check, dump, empty, now, parse
+from tapctl.manifest.manifest import FORMAT, AwsKind, Manifest, check, dump, empty, now, parse
 from tests.manifest.examples import entry, manifest
 
 _JSON = st.recursive(
@@ -43,6 +43,7 @@ _MANIFEST = st.builds(
     written_by=st.text(max_size=5),
     written_at=st.text(max_size=5),
     networking=_OBJECT,
+    aws=st.sampled_from(AwsKind),
     entries=st.lists(_ENTRY, max_size=3).map(lambda found: {one.address: one for one in found}),
 )
 
@@ -64,6 +65,25 @@ def test_the_order_in_which_things_were_recorded_does_not_show() -> None:
     one, two = entry("one", a=1, b=2), entry("two")
     other_way = entry("one", b=2, a=1)
     assert dump(manifest(one, two)) == dump(manifest(two, other_way))
+
+
+def test_the_stored_words_are_the_format() -> None:
+    """Every key and phase of format 1: tapctl of any version reads them, so none is renamed."""
+    whole = Entry(type="t", id="i", phase=Phase.KEPT, spec={}, outputs={}, kept_until="2031-06-05", kept_why="data")
+    stored = json.loads(dump(manifest(whole).model_copy(update={"aws": AwsKind.SANDBOX})))
+    assert stored["format"] == 1
+    assert list(stored) == [
+        *("account", "aws", "config_hash", "entries", "environment", "format", "networking", "region", "run", "serial"),
+        *("suffix", "written_at", "written_by"),
+    ]
+    (stored_entry,) = stored["entries"].values()
+    assert list(stored_entry) == ["id", "kept_until", "kept_why", "needs", "outputs", "phase", "spec", "type"]
+    assert [phase.value for phase in Phase] == ["making", "made", "leaving", "kept"]
+    assert [kind.value for kind in AwsKind] == ["real", "sandbox", "endpoint"]
+
+
+def test_the_real_aws_is_recorded_by_silence_as_before_there_was_the_key() -> None:
+    assert "aws" not in json.loads(dump(manifest()))
 
 
 def test_the_text_is_readable_and_ends_in_a_newline() -> None:
@@ -104,6 +124,7 @@ def test_whatever_else_is_there_is_refused(content: bytes | str) -> None:
         ('{"format": 1}', "is no manifest of tapctl", "and 6 more"),
         (changed(serial=-1), "is no manifest of tapctl", "serial: "),
         (changed(serial="3"), "is no manifest of tapctl", "serial: "),
+        (changed(aws="other"), "is no manifest of tapctl", "aws: "),
         (changed(extra=1), "is no manifest of tapctl", "extra: "),
         (changed(networking={"a": float("inf")}), "is no manifest of tapctl", "networking: "),
         (changed(entries={"kms-key/x": json.loads(entry("y").model_dump_json())}), "no manifest", "it is kms-key/y"),
