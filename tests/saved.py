@@ -12,7 +12,7 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 
-from tapctl.sandbox.rule import Fault
+from tapctl.sandbox.emulator.rules import Fault
 
 _IN_USE: list[Any] = vars(BackendDict)["_instances"]
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.sandbox.life import GENTLE
+from tapctl.sandbox.emulator.simulation import GENTLE
 
 if TYPE_CHECKING:
     from tapctl.sandbox.seeding import Seed

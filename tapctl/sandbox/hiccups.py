@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.rule import Fault
-from tapctl.sandbox.wire import Answer, Asked
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.rules import Fault
+from tapctl.sandbox.emulator.wire import Answer, Asked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

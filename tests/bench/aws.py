@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tapctl import sandbox
 from tapctl.config import load_all
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.server import http_server
+from tapctl.sandbox.emulator.simulation import Life
 from tapctl.sandbox.seeding import plant
-from tapctl.sandbox.server import http_server
 from tests.cli.door import Door
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Final
 
-from tapctl.sandbox.rules import ec2_life, iam_life, kms_life, lambda_interfaces, lambda_life
-from tapctl.sandbox.rules import rds_times as rds
+from tapctl.sandbox.emulator import ec2_life, iam_life, kms_life, lambda_interfaces, lambda_life
+from tapctl.sandbox.emulator.rds import times as rds
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -17,7 +17,7 @@ import pytest
 from tapctl.cli import run
 from tapctl.config import load_all
 from tapctl.sandbox import seed
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.simulation import Life
 from tapctl.sandbox.seeding import plant
 from tests.cli.door import Door
 from tests.saved import Saved

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.rule import Fault
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rules import Fault
 from tests.cli.door import Door
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Life
 from tapctl.traffic import is_change
 from tests.cli.door import Door
 from tests.cli.world import World, new_world

@@ -5,7 +5,7 @@ Propagation, busy states, late looks and lingering interfaces all at once: each 
 
 from __future__ import annotations
 
-from tapctl.sandbox.rules.lambda_interfaces import LINGERS_S
+from tapctl.sandbox.emulator.lambda_interfaces import LINGERS_S
 from tests.cli.leftovers import left
 from tests.cli.world import World
 from tests.life.conftest import Watched

@@ -20,8 +20,8 @@ from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, addre
 from tapctl.engine.remove import Leaving, remove
 from tapctl.engine.tools import Tools
 from tapctl.manifest.entry import Entry
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Life
 from tests.reconcilers import cases
 
 OWNER = Owner.ours("test")

@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.engine.events import Result
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.test_conformance import (
     test_each_example_becomes_each_other as each_becomes_each_other,

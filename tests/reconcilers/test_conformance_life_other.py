@@ -16,7 +16,7 @@ from tapctl.engine.change import Action
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.model import Observed, Spec
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
 from tests.strides import strided

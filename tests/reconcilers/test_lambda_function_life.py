@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.engine.events import Result
 from tapctl.errors import NotConverged
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench
 
 

@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws import Aws
 from tapctl.engine.events import Result
 from tapctl.errors import NotConverged, Refused
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.cases import db_cluster, db_instance
 from tests.reconcilers.clusters import add_member, writer
 from tests.reconcilers.conformance import CASES, Bench

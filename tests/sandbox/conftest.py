@@ -8,10 +8,10 @@ import pytest
 
 from tapctl.aws import Aws
 from tapctl.errors import AwsRefused
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
-from tapctl.sandbox.rules.system_tags import TAG
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.aws_tags import TAG
+from tapctl.sandbox.emulator.simulation import Life
 from tests.conftest import Network
 from tests.served import Unmeasured
 

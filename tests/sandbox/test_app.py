@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 
 from tapctl.aws import Aws, Target
 from tapctl.errors import AwsLost
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
-from tapctl.sandbox.rule import Call, Proceed, Reply, RuleBook, Rules
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rules import Call, Proceed, Reply, RuleBook, Rules
+from tapctl.sandbox.emulator.simulation import Life
 from tests import served as serving
 from tests.conftest import ACCOUNT, CREDENTIALS, Network
 

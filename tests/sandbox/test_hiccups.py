@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.hiccups import Hiccup, Hiccups
 from tests.conftest import REGION
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Life
 
 
 class Clock:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.sandbox import rules
+from tapctl.sandbox.emulator import services as rules
 from tests.sandbox.without import PROOFS, rounds
 
 HERE = Path(__file__).parent

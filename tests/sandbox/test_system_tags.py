@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.sandbox.rules.system_tags import TAG
+from tapctl.sandbox.emulator.aws_tags import TAG
 from tests.conftest import ACCOUNT, REGION, Network
 from tests.sandbox.conftest import Refused
 from tests.sandbox.test_cloudwatch import put

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.sandbox import rules
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.rule import RuleBook
+from tapctl.sandbox.emulator import services as rules
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rules import RuleBook
 
 _FOLDER = Path(__file__).parent
 PROOFS = dict(line.split(" ", 1) for line in (_FOLDER / "proofs.txt").read_text().splitlines())

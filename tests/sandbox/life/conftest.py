@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import pytest
 
 from tapctl.aws import Aws
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Life
 from tests.conftest import Network
 from tests.sandbox.test_lambda import INTERFACES, allow, trust
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from tapctl.aws import Aws
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.simulation import Life
 from tests.conftest import ACCOUNT
 from tests.sandbox.conftest import Refused
 from tests.sandbox.life.conftest import LONG_S, Clock

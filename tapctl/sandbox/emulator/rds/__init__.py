@@ -1,0 +1,1 @@
+"""RDS for Aurora PostgreSQL, in several files."""

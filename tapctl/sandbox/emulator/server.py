@@ -1,0 +1,71 @@
+"""The embedded AWS behind HTTP on loopback, and the two things its starter may ask: who are you, and stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Life
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from werkzeug.serving import BaseWSGIServer
+
+# AWS has no such path; S3, which has any path, is spoken to with a signature.
+CONTROL = "/tapctl-sandbox/"
+
+
+def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
+    """A threaded server on loopback, which logs no requests; on the listening socket ``fd``, or on a free port."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    class Quiet(MotoRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """A request a line would fill the disk of whoever forgets a sandbox."""
+
+    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet, fd=fd)
+
+
+class Controlled:
+    """The embedded AWS with its control paths: ``/tapctl-sandbox/<token>`` says the pid, and DELETE ends it."""
+
+    def __init__(self, sandbox: Sandbox, token: str) -> None:
+        self._sandbox = sandbox
+        self._path = f"{CONTROL}{token}"
+        self.server: Any = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if not environ["PATH_INFO"].startswith(CONTROL):
+            return self._sandbox(environ, start_response)
+        if environ["PATH_INFO"] != self._path:
+            start_response("404 Not Found", [])
+            return []
+        if environ["REQUEST_METHOD"] == "DELETE":
+            # From another thread: the server waits for this one to answer.
+            threading.Thread(target=self.server.shutdown).start()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"pid": os.getpid()}).encode()]
+
+
+def _warm_up() -> None:
+    """Import what moto imports at a service's first call, CloudFormation's two seconds above all."""
+    from moto.backends import get_backend
+
+    for service in ("cloudformation", "ecr", "rds", "resourcegroupstaggingapi"):
+        get_backend(service)
+
+
+def serve(fd: int, token: str, *, latency_s: float, scale: float) -> None:
+    """Serve the embedded AWS on the listening socket ``fd`` until it is told to stop; ``scale``: see `Life`."""
+    app = Controlled(Sandbox(latency_s=latency_s, life=Life(scale=scale)), token)
+    app.server = http_server(app, fd)
+    os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone
+    threading.Thread(target=_warm_up, daemon=True).start()
+    app.server.serve_forever(poll_interval=0.05)
+    app.server.server_close()
