@@ -117,10 +117,10 @@ def _sandboxed(options: Options, screen: Screen, config: Config | None) -> Targe
 
     fresh = note_start(screen)
     region = options.region or (config.region if config else _ANY_REGION)
-    url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, region)] if config else [])
+    url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
     for other in _all_there_are(options) if fresh else ():
         with suppress(SandboxError):  # whoever works with that one is told
-            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(other, other.region)])
+            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
     return Target(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
 
 

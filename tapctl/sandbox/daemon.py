@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.sandbox.emulator.simulation import GENTLE
+from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from tapctl.sandbox.seeding import Seed
@@ -46,7 +46,12 @@ class _Record:
 
 
 def ensure(
-    folder: Path, seeds: Sequence[Seed], *, latency_s: float = 0.0, scale: float = GENTLE, patience_s: float = 30.0
+    folder: Path,
+    seeds: Sequence[Seed],
+    *,
+    latency_s: float = 0.0,
+    scale: float = DEFAULT_SCALE,
+    patience_s: float = 30.0,
 ) -> str:
     """The address of the embedded AWS of ``folder``, started if need be, with all ``seeds`` in it.
 
@@ -59,10 +64,10 @@ def ensure(
         record = _running(folder, patience_s) or _start(folder, patience_s, latency_s=latency_s, scale=scale)
         missing = [one for one in seeds if _as_kept(one) not in record.planted]
         if missing:
-            from tapctl.sandbox.seeding import plant
+            from tapctl.sandbox.seeding import load_seed
 
             for one in missing:
-                plant(record.url, _without_a_second_stack(one, record.planted))
+                load_seed(record.url, _without_a_second_stack(one, record.planted))
                 record.planted.append(_as_kept(one))
                 _write(folder, record)
         return record.url

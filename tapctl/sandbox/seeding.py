@@ -34,7 +34,7 @@ class Seed:
     environment: str = ""
 
 
-def seed(config: Config, region: str) -> Seed:
+def seed_for(config: Config, region: str) -> Seed:
     """What the embedded AWS must hold in ``region`` before this environment can be planned there."""
     network, image = config.networking, config.processor.image
     ours = image is not None and image.registry is None and not image.tag.startswith("sha256:")
@@ -46,7 +46,7 @@ def seed(config: Config, region: str) -> Seed:
     )
 
 
-def plant(url: str, wanted: Seed) -> None:
+def load_seed(url: str, wanted: Seed) -> None:
     """Make what ``wanted`` names in the embedded AWS at ``url``; what is there already stays as it is.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapctl.sandbox.emulator import wire
 from tapctl.sandbox.emulator.app import Sandbox
-from tapctl.sandbox.emulator.rules import Fault
+from tapctl.sandbox.emulator.rules import ServiceError
 from tests.cli.door import Door
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Gate(Door):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
+        asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
         operation = asked.operation.name if asked else _object_operation(environ)
         visit, trouble = self._visit(f"{service}:{operation}")
         try:
@@ -128,9 +128,9 @@ def _served(sandbox: Sandbox, environ: WSGIEnvironment) -> Served:
     return int(told[0].split()[0]), told[1], body
 
 
-def _refused(asked: wire.Asked | None, refusal: Refusal) -> Served:
+def _refused(asked: wire.ParsedRequest | None, refusal: Refusal) -> Served:
     if asked is None:
         body = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>".encode()
         return refusal.status or 403, [("Content-Length", str(len(body)))], body
-    answer = wire.written(asked, Fault(refusal.code, refusal.message))
+    answer = wire.serialize(asked, ServiceError(refusal.code, refusal.message))
     return refusal.status or answer.status, answer.headers, answer.body

@@ -34,7 +34,7 @@ def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) 
     assert interfaces(living) > 0
     watched.accepted.clear()
     # The function's last words come after its log group went: Lambda makes the group anew, without retention and tags.
-    watched.sandbox.life.demand("logs.late_writer", "yes")
+    watched.sandbox.simulation.script("logs.late_writer", "yes")
     gone = living.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.out + gone.err
     assert interfaces(living) == 0

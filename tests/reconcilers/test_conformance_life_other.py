@@ -53,9 +53,9 @@ class Living(Bench):
 
 @pytest.fixture(params=TYPES)
 def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Iterator[Living]:
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     yield Living(aws, CASES[request.param], sandbox_app, scale=1.0)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing

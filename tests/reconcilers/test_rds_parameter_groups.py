@@ -11,7 +11,7 @@ from tapctl.aws import Aws
 from tapctl.engine.model import REBOOT
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds_parameter_groups import ParameterGroups, ParameterGroupSpec
-from tapctl.sandbox.emulator.rds.engine_defaults import DEFAULTS
+from tapctl.sandbox.emulator.rds.catalog import DEFAULTS
 from tests.reconcilers.cases import db_cluster, db_cluster_parameter_group, db_instance, db_parameter_group
 from tests.reconcilers.driving import OURS, TAGS, bring, calls, look, take_away
 from tests.reconcilers.scripted import DENIED, answer, refuse

@@ -1,58 +1,89 @@
-"""CloudWatch alarms: tags at creation alone, a state that outlives a change."""
+"""CloudWatch alarms: tags at creation alone, a state that outlives a change, three puts a second."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("cloudwatch")
+contract, timing = Rules("cloudwatch"), Rules("cloudwatch")
+SERVICE: Final = Service(
+    name="cloudwatch",
+    timing=(timing,),
+    contract=(contract,),
+    stale_reads=("DescribeAlarms", "ListTagsForResource"),
+    changes=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
+    tags=Tags(
+        returned_by=("ListTagsForResource",),
+        taken_by=("PutMetricAlarm", "TagResource", "UntagResource"),
+        refusal="InvalidParameterValue",
+    ),
+    indexed=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
+)
 
 _MOST_ACTIONS = 5
 
 
-@rules("PutMetricAlarm")
-def an_alarm_is_checked(call: Call, proceed: Proceed) -> Reply:
+@contract("PutMetricAlarm")
+def an_alarm_is_checked(request: Request, proceed: Next) -> Reply:
     """Periods are 10, 20, 30 or whole minutes; a state has five actions at most."""
-    period = call.params.get("Period", 60)
+    period = request.params.get("Period", 60)
     if period not in (10, 20, 30) and period % 60:
-        raise Fault("ValidationError", f"The parameter Period with value {period} must be a multiple of 60.")
+        raise ServiceError("ValidationError", f"The parameter Period with value {period} must be a multiple of 60.")
     for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
-        if len(call.params.get(name, [])) > _MOST_ACTIONS:
-            raise Fault("ValidationError", f"The parameter {name} has more than {_MOST_ACTIONS} members.")
+        if len(request.params.get(name, [])) > _MOST_ACTIONS:
+            raise ServiceError("ValidationError", f"The parameter {name} has more than {_MOST_ACTIONS} members.")
     return proceed()
 
 
-@rules("PutMetricAlarm")
-def an_alarm_keeps_its_state_and_tags(call: Call, proceed: Proceed) -> Reply:
+@contract("PutMetricAlarm")
+def an_alarm_keeps_its_state_and_tags(request: Request, proceed: Next) -> Reply:
     """A new alarm has insufficient data; a change keeps the state, and ignores the tags it is sent."""
-    before = _alarm(call)
+    before = _alarm(request)
     if before is not None:
-        call.params.pop("Tags", None)
+        request.params.pop("Tags", None)
     reply = proceed()
-    after = _alarm(call)
+    after = _alarm(request)
     after.state_value = before.state_value if before is not None else "INSUFFICIENT_DATA"
     return reply
 
 
-def _alarm(call: Call) -> Any:
-    return call.moto("cloudwatch").alarms.get(call.params["AlarmName"])
+def _alarm(request: Request) -> Any:
+    return request.backend("cloudwatch").alarms.get(request.params["AlarmName"])
 
 
-@rules("DeleteAlarms")
-def an_alarm_takes_its_tags_with_it(call: Call, proceed: Proceed) -> Reply:
+@contract("DeleteAlarms")
+def an_alarm_takes_its_tags_with_it(request: Request, proceed: Next) -> Reply:
     """One made later under the same name has none of them."""
-    cloudwatch = call.moto("cloudwatch")
+    cloudwatch = request.backend("cloudwatch")
     reply = proceed()
-    for name in call.params["AlarmNames"]:
-        cloudwatch.tagger.delete_all_tags_for_resource(call.arn("cloudwatch", f"alarm:{name}"))
+    for name in request.params["AlarmNames"]:
+        cloudwatch.tagger.delete_all_tags_for_resource(request.arn("cloudwatch", f"alarm:{name}"))
     return reply
 
 
-@rules("ListTagsForResource", "TagResource", "UntagResource")
-def tags_are_of_alarms_that_exist(call: Call, proceed: Proceed) -> Reply:
+@contract("ListTagsForResource", "TagResource", "UntagResource")
+def tags_are_of_alarms_that_exist(request: Request, proceed: Next) -> Reply:
     """An alarm that is not there has no tags to list or change."""
-    name = call.params["ResourceARN"].split(":alarm:")[-1]
-    if name not in call.moto("cloudwatch").alarms:
-        raise Fault("ResourceNotFoundException", f"The alarm {name} does not exist.")
+    name = request.params["ResourceARN"].split(":alarm:")[-1]
+    if name not in request.backend("cloudwatch").alarms:
+        raise ServiceError("ResourceNotFoundException", f"The alarm {name} does not exist.")
+    return proceed()
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+_PUTS_A_SECOND: Final = 3
+
+
+@timing("PutMetricAlarm")
+def alarms_are_put_three_a_second(request: Request, proceed: Next) -> Reply:
+    """More are throttled, and count no further."""
+    notes, now = notes_on(request.backend("cloudwatch")), request.simulation.now()
+    recent = [at for at in notes.get("puts", []) if at > now - 1]
+    if len(recent) >= _PUTS_A_SECOND:
+        raise ServiceError("Throttling", "Rate exceeded")
+    notes["puts"] = [*recent, now]
     return proceed()

@@ -1,14 +1,35 @@
-"""EC2 security groups: canonical rules, references that hold, all or nothing."""
+"""EC2 security groups: canonical rules, references that hold, all or nothing; and new groups that spread slowly.
+
+EC2 accepts a security group before all of it knows the group (CreateSecurityGroup).
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
 
-rules = Rules("ec2")
+contract, timing = Rules("ec2"), Rules("ec2")
+SERVICE: Final = Service(
+    name="ec2",
+    timing=(timing,),
+    contract=(contract,),
+    throttling="RequestLimitExceeded",
+    stale_reads=("DescribeSecurityGroups", "DescribeSecurityGroupRules"),
+    changes=(
+        *("CreateSecurityGroup", "DeleteSecurityGroup", "CreateTags", "DeleteTags"),
+        *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
+        *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
+        *("UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress"),
+    ),
+    tags=Tags(
+        returned_by=("DescribeSecurityGroups",),
+        taken_by=("CreateSecurityGroup", "CreateTags", "DeleteTags"),
+        refusal="InvalidParameterValue",
+    ),
+)
 
 _AUTHORIZE = ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress")
 _REVOKE = ("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress")
@@ -18,45 +39,47 @@ _DESCRIBE_RULES = (
 )
 
 
-def _groups(call: Call) -> dict[str, Any]:
-    return {one.id: one for one in call.moto("ec2").describe_security_groups()}
+def _groups(request: Request) -> dict[str, Any]:
+    return {one.id: one for one in request.backend("ec2").describe_security_groups()}
 
 
-@rules("CreateSecurityGroup")
-def group_names_are_unique_in_any_case(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateSecurityGroup")
+def group_names_are_unique_in_any_case(request: Request, proceed: Next) -> Reply:
     """Names are compared without regard to case, within a VPC."""
-    name, vpc = call.params["GroupName"], call.params.get("VpcId")
-    if any(one.vpc_id == vpc and one.name.lower() == name.lower() for one in _groups(call).values()):
-        raise Fault("InvalidGroup.Duplicate", f"The security group '{name}' already exists for VPC '{vpc}'")
+    name, vpc = request.params["GroupName"], request.params.get("VpcId")
+    if any(one.vpc_id == vpc and one.name.lower() == name.lower() for one in _groups(request).values()):
+        raise ServiceError("InvalidGroup.Duplicate", f"The security group '{name}' already exists for VPC '{vpc}'")
     if name.lower().startswith("sg-"):
-        raise Fault("InvalidParameterValue", f"Value ({name}) for parameter GroupName is invalid.")
+        raise ServiceError("InvalidParameterValue", f"Value ({name}) for parameter GroupName is invalid.")
     return proceed()
 
 
-@rules(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES)
-def cidrs_are_canonical(call: Call, proceed: Proceed) -> Reply:
+@contract(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES)
+def cidrs_are_canonical(request: Request, proceed: Next) -> Reply:
     """100.68.0.18/18 is kept as 100.68.0.0/18."""
-    for permission in call.params.get("IpPermissions", []):
+    for permission in request.params.get("IpPermissions", []):
         for ranges, name in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")):
             for one in permission.get(ranges, []):
                 try:
                     one[name] = str(ipaddress.ip_network(one[name], strict=False))
                 except ValueError:
-                    raise Fault("InvalidParameterValue", f"CIDR block {one[name]} is malformed") from None
+                    raise ServiceError("InvalidParameterValue", f"CIDR block {one[name]} is malformed") from None
     return proceed()
 
 
-@rules(*_AUTHORIZE)
-def all_rules_of_a_request_or_none(call: Call, proceed: Proceed) -> Reply:
+@contract(*_AUTHORIZE)
+def all_rules_of_a_request_or_none(request: Request, proceed: Next) -> Reply:
     """One duplicate fails the whole request; a rule that differs in its description alone is a duplicate."""
-    group = _groups(call).get(call.params.get("GroupId", ""))
+    group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()
-    egress = call.operation.endswith("Egress")
+    egress = request.operation.endswith("Egress")
     have = {_sense(one) for one in (group.egress_rules if egress else group.ingress_rules)}
-    for one in _wanted(call.params.get("IpPermissions", [])):
+    for one in _wanted(request.params.get("IpPermissions", [])):
         if one in have:
-            raise Fault("InvalidPermission.Duplicate", f'the specified rule "peer: {one[3]}, {one[0]}" already exists')
+            raise ServiceError(
+                "InvalidPermission.Duplicate", f'the specified rule "peer: {one[3]}, {one[0]}" already exists'
+            )
         have.add(one)
     return proceed()
 
@@ -82,39 +105,41 @@ def _wanted(permissions: list[dict[str, Any]]) -> Iterator[tuple[str, int | None
                 yield protocol, *ports, one[name]
 
 
-@rules(*_REVOKE)
-def a_rule_is_revoked_whatever_its_description(call: Call, proceed: Proceed) -> Reply:
+@contract(*_REVOKE)
+def a_rule_is_revoked_whatever_its_description(request: Request, proceed: Next) -> Reply:
     """What is revoked is named by protocol, ports and peer, or by id; an unknown id has an error of its own."""
-    group = _groups(call).get(call.params.get("GroupId", ""))
+    group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()
-    egress = call.operation.endswith("Egress")
+    egress = request.operation.endswith("Egress")
     have = group.egress_rules if egress else group.ingress_rules
-    ids = call.params.get("SecurityGroupRuleIds") or []
+    ids = request.params.get("SecurityGroupRuleIds") or []
     unknown = set(ids) - {one.id for one in have}
     if unknown:
-        raise Fault(
+        raise ServiceError(
             "InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{min(unknown)}' does not exist"
         )
-    wanted = set(_wanted(call.params.get("IpPermissions", [])))
+    wanted = set(_wanted(request.params.get("IpPermissions", [])))
     if wanted - {_sense(one) for one in have}:
-        raise Fault("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+        raise ServiceError("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
     left = [one for one in have if one.id not in ids and _sense(one) not in wanted]
     setattr(group, "egress_rules" if egress else "ingress_rules", left)
     return {"Return": True}
 
 
-@rules(*_DESCRIBE_RULES)
-def a_description_is_changed_in_place(call: Call, proceed: Proceed) -> Reply:
+@contract(*_DESCRIBE_RULES)
+def a_description_is_changed_in_place(request: Request, proceed: Next) -> Reply:
     """Of a rule whose peer is a group too, and not of a rule that is not there."""
-    group = _groups(call).get(call.params.get("GroupId", ""))
+    group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()
     have = {_sense(one): one for one in (*group.egress_rules, *group.ingress_rules)}
-    for permission in call.params["IpPermissions"]:
+    for permission in request.params["IpPermissions"]:
         for sense, text in zip(_wanted([permission]), _descriptions(permission), strict=True):
             if sense not in have:
-                raise Fault("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+                raise ServiceError(
+                    "InvalidPermission.NotFound", "The specified rule does not exist in this security group."
+                )
             (have[sense].source_group or have[sense].ip_range)["Description"] = text
     return {"Return": True}
 
@@ -124,11 +149,11 @@ def _descriptions(permission: dict[str, Any]) -> list[str]:
     return [one.get("Description", "") for name in listed for one in permission.get(name, [])]
 
 
-@rules("DescribeSecurityGroupRules", *_AUTHORIZE)
-def rules_tell_their_description(call: Call, proceed: Proceed) -> Reply:
+@contract("DescribeSecurityGroupRules", *_AUTHORIZE)
+def rules_tell_their_description(request: Request, proceed: Next) -> Reply:
     """The description of a rule whose peer is a group is the rule's own."""
     reply = proceed()
-    known = {one.id: one for group in _groups(call).values() for one in (*group.egress_rules, *group.ingress_rules)}
+    known = {one.id: one for group in _groups(request).values() for one in (*group.egress_rules, *group.ingress_rules)}
     for shown in reply["SecurityGroupRules"]:
         text = known[shown["SecurityGroupRuleId"]].source_group.get("Description")
         if text:
@@ -136,15 +161,15 @@ def rules_tell_their_description(call: Call, proceed: Proceed) -> Reply:
     return reply
 
 
-@rules("DeleteSecurityGroup")
-def a_group_in_use_stays(call: Call, proceed: Proceed) -> Reply:
+@contract("DeleteSecurityGroup")
+def a_group_in_use_stays(request: Request, proceed: Next) -> Reply:
     """Another group's rule, a function or a cluster holds a group; the default group always stays."""
-    id_ = call.params.get("GroupId", "")
-    groups = _groups(call)
+    id_ = request.params.get("GroupId", "")
+    groups = _groups(request)
     if id_ in groups and groups[id_].is_default:
-        raise Fault("CannotDelete", f'the specified group: "{id_}" name: "default" cannot be deleted by a user')
-    if any(_uses(other, id_) for other in groups.values() if other.id != id_) or _holders(call, id_):
-        raise Fault("DependencyViolation", f"resource {id_} has a dependent object")
+        raise ServiceError("CannotDelete", f'the specified group: "{id_}" name: "default" cannot be deleted by a user')
+    if any(_uses(other, id_) for other in groups.values() if other.id != id_) or _holders(request, id_):
+        raise ServiceError("DependencyViolation", f"resource {id_} has a dependent object")
     return proceed()
 
 
@@ -152,12 +177,68 @@ def _uses(group: Any, id_: str) -> bool:
     return any(one.source_group.get("GroupId") == id_ for one in (*group.ingress_rules, *group.egress_rules))
 
 
-def _holders(call: Call, id_: str) -> bool:
-    clusters = call.moto("rds").clusters.values()
-    functions = call.moto("lambda").list_functions()
-    interfaces = call.moto("ec2").enis.values()
+def _holders(request: Request, id_: str) -> bool:
+    clusters = request.backend("rds").clusters.values()
+    functions = request.backend("lambda").list_functions()
+    interfaces = request.backend("ec2").enis.values()
     return (
         any(id_ in one.vpc_security_group_ids for one in clusters)
         or any(id_ in (one.vpc_config or {}).get("SecurityGroupIds", []) for one in functions)
         or any(id_ in {group.id for group in one.group_set} for one in interfaces)
     )
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+UNKNOWN_S: Final = 3.0
+_FLIPS_S: Final = 0.5
+
+_NAMES_A_GROUP: Final = (
+    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
+    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
+    *("UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress"),
+    *("CreateTags", "DeleteTags", "DeleteSecurityGroup"),
+)
+
+
+def _unknown(request: Request) -> list[Any]:
+    """The groups that not all of EC2 knows yet, as moto keeps them."""
+    every = request.backend("ec2").describe_security_groups()
+    return [one for one in every if not request.simulation.elapsed(one, "made", UNKNOWN_S)]
+
+
+@timing("CreateSecurityGroup")
+def a_group_has_a_birthday(request: Request, proceed: Next) -> Reply:
+    """Its id is known at once to whoever made it."""
+    reply = proceed()
+    made = next(one for one in request.backend("ec2").describe_security_groups() if one.id == reply["GroupId"])
+    request.simulation.mark(made, "made")
+    return reply
+
+
+@timing(*_NAMES_A_GROUP)
+def a_new_group_is_not_known_everywhere(request: Request, proceed: Next) -> Reply:
+    """For 3 s after it was made, neither as the group that is changed nor as the other side of a rule."""
+    named = {request.params.get("GroupId"), *request.params.get("Resources", []), *_peers(request.params)}
+    unknown = sorted(named & {one.id for one in _unknown(request)})
+    if unknown:
+        raise ServiceError("InvalidGroup.NotFound", f"The security group '{unknown[0]}' does not exist")
+    return proceed()
+
+
+def _peers(params: dict[str, Any]) -> set[str]:
+    return {
+        pair["GroupId"]
+        for permission in params.get("IpPermissions", [])
+        for pair in permission.get("UserIdGroupPairs", [])
+    }
+
+
+@timing("DescribeSecurityGroups")
+def a_new_group_shows_and_hides(request: Request, proceed: Next) -> Reply:
+    """For 3 s after it was made looks miss it, half a second, and find it, half a second."""
+    reply = proceed()
+    hidden = {one.id for one in _unknown(request) if request.simulation.since(one, "made") % (2 * _FLIPS_S) < _FLIPS_S}
+    reply["SecurityGroups"] = [one for one in reply["SecurityGroups"] if one["GroupId"] not in hidden]
+    return reply

@@ -1,75 +1,96 @@
-"""Lambda: what a function needs to be accepted. How it is shown and changed is in `lambda_shown`."""
+"""Lambda functions: the requirements of a function, its representation, and its states over time.
+
+Times and words are AWS's usual ones (Lambda developer guide, "Function states"; what terraform-provider-aws retries in
+internal/service/lambda/function.go).
+"""
 
 from __future__ import annotations
 
 import re
+import uuid
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
-from tapctl.sandbox.emulator.iam import documents
-from tapctl.sandbox.emulator.kms import key_of
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.iam import ASSUMABLE_S, POLICY_S, documents, documents_at
+from tapctl.sandbox.emulator.kms import POLICY_CHANGED, key_of
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("lambda")
+acceptance, representation, timing = Rules("lambda"), Rules("lambda"), Rules("lambda")
+SERVICE: Final = Service(
+    name="lambda",
+    timing=(timing,),
+    contract=(representation, acceptance),
+    throttling="TooManyRequestsException",
+    tags=Tags(
+        returned_by=("GetFunction", "ListTags"),
+        taken_by=("CreateFunction", "TagResource", "UntagResource"),
+        refusal="InvalidParameterValueException",
+    ),
+    indexed=("CreateFunction", "DeleteFunction", "TagResource", "UntagResource"),
+)
 
-_CODE = ("CreateFunction", "UpdateFunctionCode")
-_CONFIGURATION = ("CreateFunction", "UpdateFunctionConfiguration")
-_IMAGE = re.compile(r"(?P<uri>[^/]+/(?P<repository>[^:@]+))(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+_CODE: Final = ("CreateFunction", "UpdateFunctionCode")
+_UPDATES: Final = ("UpdateFunctionCode", "UpdateFunctionConfiguration")
+_CONFIGURATION: Final = ("CreateFunction", "UpdateFunctionConfiguration")
+_IMAGE: Final = re.compile(
+    r"(?P<uri>[^/]+/(?P<repository>[^:@]+))(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 # Lambda's own checks of a role that is to work in a VPC.
-_FOR_A_VPC = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
+_FOR_A_VPC: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
 CONCURRENCY, UNRESERVED_FLOOR = 1000, 100
 
 
-def functions(call: Call) -> dict[str, Any]:
+def functions(request: Request) -> dict[str, Any]:
     """All functions of the region, by name, as moto keeps them."""
-    return {one.function_name: one for one in call.moto("lambda").list_functions()}
+    return {one.function_name: one for one in request.backend("lambda").list_functions()}
 
 
-def function_of(call: Call) -> Any:
+def function_of(request: Request) -> Any:
     """The function a call names, by name or ARN.
 
     Raises:
         Fault: there is none.
     """
-    name = call.params["FunctionName"].rsplit(":function:", 1)[-1].split(":")[0]
-    found = functions(call).get(name)
+    name = request.params["FunctionName"].rsplit(":function:", 1)[-1].split(":")[0]
+    found = functions(request).get(name)
     if found is None:
-        arn = call.arn("lambda", f"function:{name}")
-        raise Fault("ResourceNotFoundException", f"Function not found: {arn}")
+        arn = request.arn("lambda", f"function:{name}")
+        raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}")
     return found
 
 
-def invalid(message: str) -> Fault:
+def invalid(message: str) -> ServiceError:
     """Lambda's refusal of a parameter."""
-    return Fault("InvalidParameterValueException", message)
+    return ServiceError("InvalidParameterValueException", message)
 
 
-def role_of(call: Call) -> Any:
+def role_of(request: Request) -> Any:
     """The role that the function of a call has, or is to have; None when there is no such role."""
-    arn = call.params.get("Role") or function_of(call).role
-    return next((one for one in call.moto("iam", call.partition).roles.values() if one.arn == arn), None)
+    arn = request.params.get("Role") or function_of(request).role
+    return next((one for one in request.backend("iam", request.partition).roles.values() if one.arn == arn), None)
 
 
-@rules(*_CONFIGURATION)
-def a_function_needs_a_role_it_can_assume(call: Call, proceed: Proceed) -> Reply:
+@acceptance(*_CONFIGURATION)
+def a_function_needs_a_role_it_can_assume(request: Request, proceed: Next) -> Reply:
     """The role exists and trusts Lambda."""
-    if "Role" in call.params:
-        role = role_of(call)
+    if "Role" in request.params:
+        role = role_of(request)
         trust = role.assume_role_policy_document if role is not None else ""
         if "lambda.amazonaws.com" not in str(trust):
             raise invalid("The role defined for the function cannot be assumed by Lambda.")
     return proceed()
 
 
-@rules(*_CONFIGURATION)
-def a_function_in_a_vpc_needs_its_network(call: Call, proceed: Proceed) -> Reply:
+@acceptance(*_CONFIGURATION)
+def a_function_in_a_vpc_needs_its_network(request: Request, proceed: Next) -> Reply:
     """Subnets and groups exist in one VPC, and the role may make network interfaces."""
-    wanted = call.params.get("VpcConfig", {})
+    wanted = request.params.get("VpcConfig", {})
     subnets, groups = wanted.get("SubnetIds", []), wanted.get("SecurityGroupIds", [])
     if not subnets and not groups:
         return proceed()
-    known_subnets = {one.id: one.vpc_id for one in call.moto("ec2").describe_subnets()}
-    known_groups = {one.id: one.vpc_id for one in call.moto("ec2").describe_security_groups()}
+    known_subnets = {one.id: one.vpc_id for one in request.backend("ec2").describe_subnets()}
+    known_groups = {one.id: one.vpc_id for one in request.backend("ec2").describe_security_groups()}
     for ids, known, code in (
         (subnets, known_subnets, "InvalidSubnetID.NotFound"),
         (groups, known_groups, "InvalidGroup.NotFound"),
@@ -79,7 +100,7 @@ def a_function_in_a_vpc_needs_its_network(call: Call, proceed: Proceed) -> Reply
             raise invalid(f"Error occurred while validating VpcConfig. EC2 Error Code: {code}: {unknown[0]}")
     if len({*(known_subnets[id_] for id_ in subnets), *(known_groups[id_] for id_ in groups)}) > 1:
         raise invalid("The subnets and security groups of a function must be of the same VPC.")
-    role = role_of(call)
+    role = role_of(request)
     check_interfaces(documents(role) if role is not None else [])
     return proceed()
 
@@ -111,12 +132,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-@rules(*_CONFIGURATION)
-def a_function_needs_a_usable_key(call: Call, proceed: Proceed) -> Reply:
+@acceptance(*_CONFIGURATION)
+def a_function_needs_a_usable_key(request: Request, proceed: Next) -> Reply:
     """The key of the environment exists and is enabled."""
-    reference = call.params.get("KMSKeyArn")
+    reference = request.params.get("KMSKeyArn")
     if reference:
-        key = key_of(call, reference)
+        key = key_of(request, reference)
         if key is None or key.key_state != "Enabled":
             raise invalid(
                 "Lambda was unable to configure access to your environment variables because the KMS key is invalid "
@@ -125,33 +146,33 @@ def a_function_needs_a_usable_key(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-@rules("UpdateFunctionCode")
-def a_package_type_stays(call: Call, proceed: Proceed) -> Reply:
+@acceptance("UpdateFunctionCode")
+def a_package_type_stays(request: Request, proceed: Next) -> Reply:
     """A zip does not become an image, nor an image a zip."""
-    type_ = function_of(call).package_type
-    if ("ImageUri" in call.params) != (type_ == "Image"):
+    type_ = function_of(request).package_type
+    if ("ImageUri" in request.params) != (type_ == "Image"):
         raise invalid(f"The function's package type is {type_}: please use the parameters of that type.")
     return proceed()
 
 
-@rules(*_CODE)
-def an_image_must_exist(call: Call, proceed: Proceed) -> Reply:
+@acceptance(*_CODE)
+def an_image_must_exist(request: Request, proceed: Next) -> Reply:
     """The image is in ECR, in this region; its digest is what is deployed, whatever its tag means later."""
-    code = call.params["Code"] if call.operation == "CreateFunction" else call.params
+    code = request.params["Code"] if request.operation == "CreateFunction" else request.params
     if "ImageUri" not in code:
         return proceed()
-    uri, digest = _resolved(call, code["ImageUri"])
+    uri, digest = _resolved(request, code["ImageUri"])
     proceed()
-    function = function_of(call)
+    function = function_of(request)
     function.code_sha_256 = digest.removeprefix("sha256:")
-    kept(function)["resolved"] = f"{uri}@{digest}"
-    return call.ask("GetFunctionConfiguration", FunctionName=function.function_name)
+    notes_on(function)["resolved"] = f"{uri}@{digest}"
+    return request.call("GetFunctionConfiguration", FunctionName=function.function_name)
 
 
-def _resolved(call: Call, uri: str) -> tuple[str, str]:
+def _resolved(request: Request, uri: str) -> tuple[str, str]:
     parts = _IMAGE.fullmatch(uri)
-    if parts is not None and parts["uri"].startswith(f"{call.account}.dkr.ecr.{call.region}."):
-        repository = call.moto("ecr").repositories.get(parts["repository"])
+    if parts is not None and parts["uri"].startswith(f"{request.account}.dkr.ecr.{request.region}."):
+        repository = request.backend("ecr").repositories.get(parts["repository"])
         for image in repository.images if repository is not None else ():
             digest: str = image.get_image_digest()
             if (parts["tag"] is None or parts["tag"] in image.image_tags) and parts["digest"] in (None, digest):
@@ -159,12 +180,12 @@ def _resolved(call: Call, uri: str) -> tuple[str, str]:
     raise invalid(f"Source image {uri} does not exist. Provide a valid source image.")
 
 
-@rules("PutFunctionConcurrency")
-def some_concurrency_stays_unreserved(call: Call, proceed: Proceed) -> Reply:
+@acceptance("PutFunctionConcurrency")
+def some_concurrency_stays_unreserved(request: Request, proceed: Next) -> Reply:
     """An account's functions without a reservation keep 100 executions among them."""
-    mine = function_of(call)
-    others = sum(one.reserved_concurrency or 0 for one in functions(call).values() if one is not mine)
-    if CONCURRENCY - others - call.params["ReservedConcurrentExecutions"] < UNRESERVED_FLOOR:
+    mine = function_of(request)
+    others = sum(one.reserved_concurrency or 0 for one in functions(request).values() if one is not mine)
+    if CONCURRENCY - others - request.params["ReservedConcurrentExecutions"] < UNRESERVED_FLOOR:
         raise invalid(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{UNRESERVED_FLOOR}]."
@@ -172,10 +193,10 @@ def some_concurrency_stays_unreserved(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-@rules("GetAccountSettings")
-def account_settings_are_known(call: Call, _: Proceed) -> Reply:
+@acceptance("GetAccountSettings")
+def account_settings_are_known(request: Request, _: Next) -> Reply:
     """Moto has no GetAccountSettings; the limits are those of an account nobody has raised."""
-    every = functions(call).values()
+    every = functions(request).values()
     reserved = sum(one.reserved_concurrency or 0 for one in every)
     return {
         "AccountLimit": {
@@ -187,3 +208,228 @@ def account_settings_are_known(call: Call, _: Proceed) -> Reply:
         },
         "AccountUsage": {"TotalCodeSize": sum(one.code_size for one in every), "FunctionCount": len(every)},
     }
+
+
+# -- representation ----------------------------------------------------------------------------------------------------
+
+
+@representation("CreateFunction", *_UPDATES, "GetFunction", "GetFunctionConfiguration")
+def a_function_is_shown_whole(request: Request, proceed: Next) -> Reply:
+    """With its VPC, logging, revision, the digest it was resolved to, and a reservation of 0 too."""
+    reply = proceed()
+    function = function_of(request)
+    shown = reply["Configuration"] if request.operation == "GetFunction" else reply
+    notes = notes_on(function)
+    shown["RevisionId"] = notes.setdefault("revision", str(uuid.uuid4()))
+    shown["LoggingConfig"] = _logging(function, notes.get("logging", {}))
+    if shown.get("VpcConfig", {}).get("SubnetIds"):
+        subnet = shown["VpcConfig"]["SubnetIds"][0]
+        vpc = next(one.vpc_id for one in request.backend("ec2").describe_subnets() if one.id == subnet)
+        shown["VpcConfig"].update(VpcId=vpc, Ipv6AllowedForDualStack=False)
+    else:
+        shown.pop("VpcConfig", None)
+    if request.operation == "GetFunction":
+        if "resolved" in notes:
+            reply["Code"]["ResolvedImageUri"] = notes["resolved"]
+        if function.reserved_concurrency is not None:
+            reply["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved_concurrency}
+    return reply
+
+
+def _logging(function: Any, asked: dict[str, Any]) -> dict[str, Any]:
+    levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"} if asked.get("LogFormat") == "JSON" else {}
+    return {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function.function_name}", **levels, **asked}
+
+
+@representation("CreateFunction", "UpdateFunctionConfiguration")
+def logging_is_kept(request: Request, proceed: Next) -> Reply:
+    """LoggingConfig, which moto drops."""
+    reply = proceed()
+    if "LoggingConfig" in request.params:
+        notes_on(function_of(request))["logging"] = request.params["LoggingConfig"]
+    return reply
+
+
+@representation(*_UPDATES)
+def a_change_is_of_a_revision(request: Request, proceed: Next) -> Reply:
+    """A RevisionId that is not the last one is refused; each change makes a new one."""
+    notes = notes_on(function_of(request))
+    if request.params.pop("RevisionId", notes.get("revision")) != notes.get("revision"):
+        raise ServiceError(
+            "PreconditionFailedException",
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+            "retrieve the latest Revision Id",
+        )
+    proceed()
+    notes["revision"] = str(uuid.uuid4())
+    return request.call("GetFunctionConfiguration", FunctionName=function_of(request).function_name)
+
+
+@representation("UpdateFunctionCode")
+def an_architecture_comes_with_the_code(request: Request, proceed: Next) -> Reply:
+    """Architectures, which moto ignores in updates."""
+    reply = proceed()
+    if "Architectures" in request.params:
+        function_of(request).architectures = request.params["Architectures"]
+    return reply
+
+
+@representation("UpdateFunctionConfiguration")
+def a_change_is_kept_whole(request: Request, proceed: Next) -> Reply:
+    """Key, tracing, image configuration and ephemeral storage, which moto ignores in updates."""
+    request.params.get("Environment", {}).setdefault("Variables", {})
+    reply = proceed()
+    function, params = function_of(request), request.params
+    if "KMSKeyArn" in params:
+        function.kms_key_arn = params["KMSKeyArn"] or None
+    if "TracingConfig" in params:
+        function.tracing_config = params["TracingConfig"]
+    if "EphemeralStorage" in params:
+        function.ephemeral_storage = params["EphemeralStorage"]["Size"]
+    if "ImageConfig" in params:
+        image = params["ImageConfig"]
+        function.image_config.cmd = image.get("Command", [])
+        function.image_config.entry_point = image.get("EntryPoint", [])
+        function.image_config.working_directory = image.get("WorkingDirectory")
+    return reply
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+NETWORK_S: Final = 75.0
+_CREATE_S: Final = 4.0
+_UPDATE_S: Final = 10.0
+_GRANT_S: Final = 5.0
+WAITS_FOR_NETWORK: Final = "waits for network"
+"""The note on a function for which network interfaces were just made: see `lambda_interfaces`."""
+
+# What a function takes only when it is at rest (their API references list ResourceConflictException).
+_AT_REST: Final = (*_UPDATES, "PutFunctionConcurrency", "DeleteFunctionConcurrency", "Invoke", "PublishVersion")
+_SHOWN: Final = ("CreateFunction", *_UPDATES, "GetFunction", "GetFunctionConfiguration")
+
+
+@timing(*_SHOWN)
+def states_are_shown(request: Request, proceed: Next) -> Reply:
+    """State and LastUpdateStatus, with their reasons."""
+    reply = proceed()
+    shown = reply["Configuration"] if request.operation == "GetFunction" else reply
+    now, notes = request.simulation.now(), notes_on(function_of(request))
+    if now < notes.get("made_until", now):
+        shown.update(State="Pending", StateReasonCode="Creating", StateReason="The function is being created.")
+    elif notes.get("failure"):
+        shown.update(State="Failed", StateReasonCode=notes["failure"], StateReason="The function could not be created.")
+    if now < notes.get("updated_until", now):
+        shown.update(
+            LastUpdateStatus="InProgress",
+            LastUpdateStatusReasonCode="Creating",
+            LastUpdateStatusReason="The function is being created.",
+        )
+    elif notes.get("update_failure"):
+        shown.update(
+            LastUpdateStatus="Failed",
+            LastUpdateStatusReasonCode=notes["update_failure"],
+            LastUpdateStatusReason="The update could not be made.",
+        )
+    return reply
+
+
+@timing(*_CONFIGURATION)
+def a_new_role_cannot_be_assumed_yet(request: Request, proceed: Next) -> Reply:
+    """For 8 s after it was made."""
+    role = role_of(request)
+    if "Role" in request.params and role is not None and not request.simulation.elapsed(role, "made", ASSUMABLE_S):
+        raise invalid("The role defined for the function cannot be assumed by Lambda.")
+    return proceed()
+
+
+@timing(*_CONFIGURATION)
+def a_changed_policy_reaches_lambda_late(request: Request, proceed: Next) -> Reply:
+    """What the role might do 6 s ago is what it may do, of an old role too."""
+    role = role_of(request)
+    if role is not None and request.params.get("VpcConfig", {}).get("SubnetIds"):
+        check_interfaces(documents_at(role, request.simulation.now() - POLICY_S))
+    return proceed()
+
+
+@timing(*_CONFIGURATION)
+def a_key_is_granted_late(request: Request, proceed: Next) -> Reply:
+    """For 5 s after a key was made or its policy changed, Lambda cannot make itself a grant."""
+    reference = request.params.get("KMSKeyArn")
+    key = key_of(request, reference) if reference else None
+    if key is not None and not request.simulation.elapsed(key, POLICY_CHANGED, _GRANT_S):
+        raise invalid(
+            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for "
+            f"CreateGrant. Please check your KMS key settings. KMS key: {reference}"
+        )
+    return proceed()
+
+
+@timing(*_CONFIGURATION)
+def a_key_is_used_by_a_grant(request: Request, proceed: Next) -> Reply:
+    """Which shows that the key is in use."""
+    reply = proceed()
+    function = function_of(request)
+    if "KMSKeyArn" in request.params:
+        _take_back_grant(function)
+    if request.params.get("KMSKeyArn"):
+        key = key_of(request, request.params["KMSKeyArn"])
+        asked = {"KeyId": key.id, "GranteePrincipal": function.role, "Operations": ["Decrypt", "Encrypt"]}
+        notes_on(function)["grant"] = (key, request.send("kms", "CreateGrant", asked)["GrantId"])
+    return reply
+
+
+@timing("DeleteFunction")
+def a_function_gives_its_grant_back(request: Request, proceed: Next) -> Reply:
+    """When it goes."""
+    function = function_of(request)
+    reply = proceed()
+    _take_back_grant(function)
+    return reply
+
+
+def _take_back_grant(function: Any) -> None:
+    key, grant = notes_on(function).pop("grant", (None, ""))
+    if key is not None:
+        key.grants.pop(grant, None)
+
+
+@timing(*_AT_REST)
+def a_function_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
+    """And none while it is being made."""
+    function = function_of(request)
+    now, notes = request.simulation.now(), notes_on(function)
+    if now < notes.get("made_until", now):
+        raise ServiceError(
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+        )
+    if now < notes.get("updated_until", now):
+        raise ServiceError(
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. An update is in progress for resource: "
+            f"{function.function_arn}",
+        )
+    return proceed()
+
+
+@timing("CreateFunction")
+def a_function_is_pending_first(request: Request, proceed: Next) -> Reply:
+    """For over a minute where it is the first in its subnets and groups; or it fails, for a reason AWS names."""
+    reply = proceed()
+    takes = NETWORK_S if notes_on(function_of(request)).pop(WAITS_FOR_NETWORK, False) else _CREATE_S
+    notes_on(function_of(request)).update(
+        made_until=request.simulation.now() + takes, failure=request.simulation.next_outcome("lambda.create")
+    )
+    return reply
+
+
+@timing(*_UPDATES)
+def an_update_is_in_progress_first(request: Request, proceed: Next) -> Reply:
+    """Its values show at once; where it fails what was before stays in force, and only its status tells."""
+    reply = proceed()
+    takes = NETWORK_S if notes_on(function_of(request)).pop(WAITS_FOR_NETWORK, False) else _UPDATE_S
+    notes_on(function_of(request)).update(
+        updated_until=request.simulation.now() + takes, update_failure=request.simulation.next_outcome("lambda.update")
+    )
+    return reply

@@ -1,13 +1,35 @@
-"""CloudWatch Logs: retention by set, keys that must allow it, protection, exact lookups."""
+"""CloudWatch Logs: retention of a set, keys that must allow it, protection, exact lookups; and one change at a time.
+
+Keys are usable some seconds late, and late writers bring a deleted group back.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from tapctl.sandbox.emulator.kms import key_of
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.kms import POLICY_CHANGED, key_of
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("logs")
+contract, timing = Rules("logs"), Rules("logs")
+SERVICE: Final = Service(
+    name="logs",
+    timing=(timing,),
+    contract=(contract,),
+    throttling="ThrottlingException",
+    stale_reads=("DescribeLogGroups", "ListTagsForResource"),
+    changes=(
+        *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+        *("AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection"),
+        *("TagResource", "UntagResource"),
+    ),
+    tags=Tags(
+        returned_by=("ListTagsForResource",),
+        taken_by=("CreateLogGroup", "TagResource", "UntagResource"),
+        refusal="InvalidParameterException",
+    ),
+    indexed=("CreateLogGroup", "DeleteLogGroup", "TagResource", "UntagResource"),
+)
 
 _RETENTION = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096),
@@ -15,24 +37,24 @@ _RETENTION = (
 )
 
 
-def _name(reference: str) -> str:
+def _name_in(reference: str) -> str:
     return reference.rpartition(":log-group:")[2]
 
 
-def _group(call: Call, reference: str) -> Any:
+def _group(request: Request, reference: str) -> Any:
     """The log group of a name or ARN."""
-    group = call.moto("logs").groups.get(_name(reference))
+    group = request.backend("logs").groups.get(_name_in(reference))
     if group is None:
-        raise Fault("ResourceNotFoundException", "The specified log group does not exist.")
+        raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
     return group
 
 
-@rules("PutRetentionPolicy")
-def retention_is_of_a_set(call: Call, proceed: Proceed) -> Reply:
+@contract("PutRetentionPolicy")
+def retention_is_of_a_set(request: Request, proceed: Next) -> Reply:
     """Only certain numbers of days are taken."""
-    days = call.params["retentionInDays"]
+    days = request.params["retentionInDays"]
     if days not in _RETENTION:
-        raise Fault(
+        raise ServiceError(
             "InvalidParameterException",
             f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: Member "
             f"must satisfy enum value set: {list(_RETENTION)}",
@@ -40,85 +62,164 @@ def retention_is_of_a_set(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-def _check_key(call: Call, name: str, reference: str) -> None:
-    key = key_of(call, reference)
-    allowed = key is not None and key.key_state == "Enabled" and f"logs.{call.region}." in key.policy
+def _check_key(request: Request, name: str, reference: str) -> None:
+    key = key_of(request, reference)
+    allowed = key is not None and key.key_state == "Enabled" and f"logs.{request.region}." in key.policy
     if not (reference.startswith("arn:") and allowed):
-        arn = call.arn("logs", f"log-group:{name}")
-        raise Fault(
+        arn = request.arn("logs", f"log-group:{name}")
+        raise ServiceError(
             "InvalidParameterException",
             f"The specified KMS key does not exist or is not allowed to be used with Arn '{arn}'",
         )
 
 
-@rules("CreateLogGroup")
-def a_log_group_needs_a_key_that_allows_it(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateLogGroup")
+def a_log_group_needs_a_key_that_allows_it(request: Request, proceed: Next) -> Reply:
     """The key is named by ARN, is enabled, and its policy lets CloudWatch Logs use it."""
-    name = call.params["logGroupName"]
-    if "kmsKeyId" in call.params and name not in call.moto("logs").groups:
-        _check_key(call, name, call.params["kmsKeyId"])
+    name = request.params["logGroupName"]
+    if "kmsKeyId" in request.params and name not in request.backend("logs").groups:
+        _check_key(request, name, request.params["kmsKeyId"])
     return proceed()
 
 
-@rules("CreateLogGroup")
-def protection_and_class_are_kept(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateLogGroup")
+def protection_and_class_are_kept(request: Request, proceed: Next) -> Reply:
     """DeletionProtectionEnabled and logGroupClass, which moto ignores."""
     reply = proceed()
-    notes = kept(_group(call, call.params["logGroupName"]))
-    notes["protected"] = call.params.get("deletionProtectionEnabled", False)
-    notes["class"] = call.params.get("logGroupClass", "STANDARD")
+    notes = notes_on(_group(request, request.params["logGroupName"]))
+    notes["protected"] = request.params.get("deletionProtectionEnabled", False)
+    notes["class"] = request.params.get("logGroupClass", "STANDARD")
     return reply
 
 
-@rules("PutLogGroupDeletionProtection")
-def protection_is_changed(call: Call, _: Proceed) -> Reply:
+@contract("PutLogGroupDeletionProtection")
+def protection_is_changed(request: Request, _: Next) -> Reply:
     """Moto has no PutLogGroupDeletionProtection."""
-    kept(_group(call, call.params["logGroupIdentifier"]))["protected"] = call.params["deletionProtectionEnabled"]
+    notes_on(_group(request, request.params["logGroupIdentifier"]))["protected"] = request.params[
+        "deletionProtectionEnabled"
+    ]
     return {}
 
 
-@rules("DeleteLogGroup")
-def a_protected_log_group_stays(call: Call, proceed: Proceed) -> Reply:
+@contract("DeleteLogGroup")
+def a_protected_log_group_stays(request: Request, proceed: Next) -> Reply:
     """And one that goes takes its tags with it."""
-    group = _group(call, call.params["logGroupName"])
-    if kept(group).get("protected"):
-        raise Fault("ValidationException", "The log group cannot be deleted because deletion protection is enabled.")
+    group = _group(request, request.params["logGroupName"])
+    if notes_on(group).get("protected"):
+        raise ServiceError(
+            "ValidationException", "The log group cannot be deleted because deletion protection is enabled."
+        )
     reply = proceed()
-    call.moto("logs").tagger.delete_all_tags_for_resource(group.arn)
+    request.backend("logs").tagger.delete_all_tags_for_resource(group.arn)
     return reply
 
 
-@rules("AssociateKmsKey", "DisassociateKmsKey")
-def a_key_is_associated(call: Call, _: Proceed) -> Reply:
+@contract("AssociateKmsKey", "DisassociateKmsKey")
+def a_key_is_associated(request: Request, _: Next) -> Reply:
     """Moto has neither."""
-    group = _group(call, call.params.get("logGroupName") or call.params["resourceIdentifier"])
-    if call.operation == "AssociateKmsKey":
-        _check_key(call, group.name, call.params["kmsKeyId"])
-    group.kms_key_id = call.params.get("kmsKeyId")
+    group = _group(request, request.params.get("logGroupName") or request.params["resourceIdentifier"])
+    if request.operation == "AssociateKmsKey":
+        _check_key(request, group.name, request.params["kmsKeyId"])
+    group.kms_key_id = request.params.get("kmsKeyId")
     return {}
 
 
-@rules("DescribeLogGroups")
-def log_groups_are_found_by_exact_name(call: Call, proceed: Proceed) -> Reply:
+@contract("DescribeLogGroups")
+def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply:
     """By logGroupIdentifiers, which moto ignores; each tells whether it is protected, its class and its key."""
-    wanted = call.params.pop("logGroupIdentifiers", None)
+    wanted = request.params.pop("logGroupIdentifiers", None)
     if wanted is None:
         reply = proceed()
     else:
-        every = call.moto("logs").groups
-        names = [_name(one) for one in wanted]
-        found = [call.ask("DescribeLogGroups", logGroupNamePrefix=name) for name in names if name in every]
+        every = request.backend("logs").groups
+        names = [_name_in(one) for one in wanted]
+        found = [request.call("DescribeLogGroups", logGroupNamePrefix=name) for name in names if name in every]
         # A prefix listing is sorted: the exact name comes first.
         reply = {"logGroups": [each["logGroups"][0] for each in found]}
     for shown in reply["logGroups"]:
-        notes = kept(_group(call, shown["logGroupName"]))
+        notes = notes_on(_group(request, shown["logGroupName"]))
         shown["logGroupClass"] = notes.get("class", "STANDARD")
         shown["deletionProtectionEnabled"] = notes.get("protected", False)
     return reply
 
 
-@rules("ListTagsForResource", "TagResource", "UntagResource")
-def tags_are_of_log_groups_that_exist(call: Call, proceed: Proceed) -> Reply:
+@contract("ListTagsForResource", "TagResource", "UntagResource")
+def tags_are_of_log_groups_that_exist(request: Request, proceed: Next) -> Reply:
     """By the ARN without ``:*``."""
-    _group(call, call.params["resourceArn"])
+    _group(request, request.params["resourceArn"])
+    return proceed()
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+_BUSY_S: Final = 0.5
+_KEY_S: Final = 5.0
+_LATE_WRITER_S: Final = 4.0
+_FOREVER: Final = float("-inf")
+
+_CHANGES: Final = (
+    *("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy"),
+    *("AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection"),
+)
+
+
+def _named_group(request: Request) -> str:
+    params = request.params
+    reference = params.get("logGroupName") or params.get("logGroupIdentifier") or params["resourceIdentifier"]
+    return str(reference).rpartition(":log-group:")[2]
+
+
+def _notes_by_name(request: Request, about: str) -> dict[str, Any]:
+    """What is kept by name, since it outlives the group."""
+    found: dict[str, Any] = notes_on(request.backend("logs")).setdefault(about, {})
+    return found
+
+
+@timing(*_CHANGES)
+def a_log_group_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
+    """Another within half a second is refused."""
+    changed = _notes_by_name(request, "changed")
+    if request.simulation.now() - changed.get(_named_group(request), _FOREVER) < _BUSY_S:
+        raise ServiceError(
+            "OperationAbortedException",
+            "A conflicting operation is currently in progress against this resource. Please try again.",
+        )
+    reply = proceed()
+    changed[_named_group(request)] = request.simulation.now()
+    return reply
+
+
+@timing("CreateLogGroup", "AssociateKmsKey")
+def a_key_reaches_logs_late(request: Request, proceed: Next) -> Reply:
+    """For 5 s after a key was made or its policy changed, CloudWatch Logs may not use it."""
+    reference = request.params.get("kmsKeyId")
+    key = key_of(request, reference) if reference else None
+    if key is not None and not request.simulation.elapsed(key, POLICY_CHANGED, _KEY_S):
+        arn = request.arn("logs", f"log-group:{_named_group(request)}")
+        raise ServiceError(
+            "InvalidParameterException",
+            f"The specified KMS key does not exist or is not allowed to be used with Arn '{arn}'",
+        )
+    return proceed()
+
+
+@timing("DeleteLogGroup")
+def a_late_writer_is_not_done(request: Request, proceed: Next) -> Reply:
+    """Who still had events to write (Lambda after an invocation, RDS after a cluster) makes the group again, bare."""
+    reply = proceed()
+    if request.simulation.next_outcome("logs.late_writer"):
+        _notes_by_name(request, "late_writers")[_named_group(request)] = request.simulation.now() + _LATE_WRITER_S
+    return reply
+
+
+@timing("DescribeLogGroups", "ListTagsForResource", *_CHANGES)
+def a_late_writer_makes_its_group_again(request: Request, proceed: Next) -> Reply:
+    """Without retention, key and tags."""
+    late = _notes_by_name(request, "late_writers")
+    for name, at in list(late.items()):
+        if at <= request.simulation.now():
+            del late[name]
+            if name not in request.backend("logs").groups:
+                request.call("CreateLogGroup", logGroupName=name)
     return proceed()

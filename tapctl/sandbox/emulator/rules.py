@@ -1,25 +1,25 @@
-"""What a rule is: a small function around one operation, which makes moto's answer the real AWS's.
+"""Rules: small functions around one AWS operation, which turn moto's answer into the real AWS's; services made of them.
 
-A rule gets the decoded call and what comes after it. It may change ``call.params`` before it goes on, answer by
-itself, raise `Fault`, change the reply, or correct what moto keeps. Times, refusals while busy, and answers that are
-lost are rules like any other.
+A rule gets the decoded request and a function that passes it on. The rule may change ``request.params`` first, answer by
+itself, raise `ServiceError`, change the reply, or correct moto's state. Delays and refusals of a busy resource are
+rules like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tapctl.sandbox.emulator.simulation import Life
+from tapctl.sandbox.emulator.simulation import Simulation
 
 Reply = dict[str, Any]
-Proceed = Callable[[], Reply]
+Next = Callable[[], Reply]
+"""Passes a request on: to the next rule, or to moto after the last one."""
 
 
-class Fault(Exception):  # not an error of ours: AWS's refusal, as it goes over the wire
-    """AWS refuses: the code as it stands on the wire, and its message."""
+class ServiceError(Exception):
+    """A refusal by AWS: the code as it stands on the wire, and its message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,10 +28,10 @@ class Fault(Exception):  # not an error of ours: AWS's refusal, as it goes over 
 
 
 @dataclass
-class Call:
-    """One request, decoded by the service model. ``send`` asks moto (never the rules) and raises its `Fault`.
+class Request:
+    """One request, decoded by the service model.
 
-    ``life`` is the time that passes in this AWS.
+    ``send`` asks moto (never the rules) and raises its `ServiceError`.
     """
 
     service: str
@@ -40,7 +40,7 @@ class Call:
     region: str
     account: str
     send: Callable[[str, str, Mapping[str, Any]], Reply]
-    life: Life
+    simulation: Simulation
 
     @property
     def partition(self) -> str:
@@ -49,34 +49,28 @@ class Call:
 
         return get_partition(self.region)
 
-    def ask(self, operation: str, **params: Any) -> Reply:
-        """Another operation of the same service, straight from moto."""
+    def call(self, operation: str, **params: Any) -> Reply:
+        """Perform another operation of the same service, in moto itself."""
         return self.send(self.service, operation, params)
 
-    def moto(self, service: str, region: str | None = None) -> Any:
-        """What moto keeps for a service (by moto's name for it); ``region`` is ``aws`` for a global one."""
+    def backend(self, service: str, region: str | None = None) -> Any:
+        """Return moto's state of a service (by moto's name for it); a global service's region is its partition."""
         from moto.backends import get_backend
 
         backends: Any = get_backend(service)  # type: ignore[call-overload]  # moto types each name apart
         return backends[self.account][region or self.region]
 
     def arn(self, service: str, resource: str) -> str:
-        """An ARN in this account and region."""
+        """Build an ARN in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-Rule = Callable[[Call, Proceed], Reply]
-
-
-def kept(thing: Any) -> dict[str, Any]:
-    """What the rules keep about one of moto's objects: it goes when the object goes."""
-    notes: dict[str, Any] = vars(thing).setdefault("kept_by_rules", {})
-    return notes
+Rule = Callable[[Request, Next], Reply]
 
 
 @dataclass
 class Rules:
-    """The rules of one service. A rule's name is ``service.function_name``; the first one registered is outermost."""
+    """Rules of one service, named ``service.function_name``; the first one registered is outermost."""
 
     service: str
     by_operation: dict[str, list[tuple[str, Rule]]] = field(default_factory=dict)
@@ -93,37 +87,62 @@ class Rules:
         return register
 
 
-class RuleBook:
-    """All rules but those disabled by name."""
+@dataclass(frozen=True)
+class Tags:
+    """How a service handles tags: its operations that return them, those that take them, the code of a refused key."""
 
-    def __init__(self, rules: Iterable[Rules], disabled: Collection[str] = ()) -> None:
-        self._by_call: dict[tuple[str, str], list[Rule]] = {}
-        names: set[str] = set()
-        for one in rules:
-            for operation, named in one.by_operation.items():
-                names.update(name for name, _ in named)
-                kept_on = [rule for name, rule in named if name not in disabled]
-                if kept_on:
-                    self._by_call.setdefault((one.service, operation), []).extend(kept_on)
-        unknown = set(disabled) - names
-        if unknown:
-            raise ValueError(f"there is no rule named {', '.join(sorted(unknown))}")
+    returned_by: tuple[str, ...]
+    taken_by: tuple[str, ...] = ()
+    refusal: str = ""
+    reserved: tuple[str, ...] = ("aws:",)
+    """Prefixes of the keys that only AWS itself sets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One AWS service: its own rules, and the facts that the rules for all services (stale reads, tags) work by."""
+
+    name: str
+    timing: tuple[Rules, ...] = ()
+    """Rules of what takes time. They are outside of all contracts, in this order, the first outermost."""
+    contract: tuple[Rules, ...] = ()
+    """Rules of what AWS accepts, stores and returns, however long that takes."""
+    throttling: str = "Throttling"
+    """The error code for too many requests (the service's API reference, "Common errors")."""
+    is_global: bool = False
+    """True if the service has one state for the partition, none for each region."""
+    stale_reads: tuple[str, ...] = ()
+    """Reads that may miss one of the service's last `changes`; none where its own rules say when a change shows."""
+    changes: tuple[str, ...] = ()
+    tags: Tags | None = None
+    indexed: tuple[str, ...] = ()
+    """Operations after which the Resource Groups Tagging API is behind: they change tags, or remove a tagged resource."""
+
+
+class RuleBook:
+    """All rules, by operation."""
+
+    def __init__(self, rules: Iterable[Rules]) -> None:
+        self._by_operation: dict[tuple[str, str], list[Rule]] = {}
+        for group in rules:
+            for operation, named in group.by_operation.items():
+                self._by_operation.setdefault((group.service, operation), []).extend(rule for _, rule in named)
 
     def concerns(self, service: str, operation: str) -> bool:
-        """Whether any rule is about this operation."""
-        return (service, operation) in self._by_call
+        """Tell whether any rule is about this operation."""
+        return (service, operation) in self._by_operation
 
-    def answer(self, call: Call) -> Reply:
-        """The reply to this call, through all its rules and then moto.
+    def answer(self, request: Request) -> Reply:
+        """Pass a request through all its rules and then to moto.
 
         Raises:
-            Fault: AWS refuses.
+            ServiceError: AWS refuses.
         """
-        rules = self._by_call.get((call.service, call.operation), [])
+        rules = self._by_operation.get((request.service, request.operation), [])
 
-        def after(at: int) -> Reply:
+        def pass_on(at: int) -> Reply:
             if at == len(rules):
-                return call.send(call.service, call.operation, call.params)
-            return rules[at](call, lambda: after(at + 1))
+                return request.send(request.service, request.operation, request.params)
+            return rules[at](request, lambda: pass_on(at + 1))
 
-        return after(0)
+        return pass_on(0)

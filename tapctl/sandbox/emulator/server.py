@@ -1,4 +1,4 @@
-"""The embedded AWS behind HTTP on loopback, and the two things its starter may ask: who are you, and stop."""
+"""The emulated AWS as an HTTP server on loopback, with a control path for its starter: its pid, and stop."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tapctl.sandbox.emulator.app import Sandbox
-from tapctl.sandbox.emulator.simulation import Life
+from tapctl.sandbox.emulator.simulation import Simulation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
 # AWS has no such path; S3, which has any path, is spoken to with a signature.
-CONTROL = "/tapctl-sandbox/"
+CONTROL_PATH = "/tapctl-sandbox/"
 
 
 def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
-    """A threaded server on loopback, which logs no requests; on the listening socket ``fd``, or on a free port."""
+    """Make a threaded server on loopback, on the listening socket ``fd`` or on a free port. Requests are not logged."""
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
-    class Quiet(MotoRequestHandler):
+    class QuietHandler(MotoRequestHandler):
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """A request a line would fill the disk of whoever forgets a sandbox."""
+            """Log nothing: a line a request would fill the disk of whoever forgets a sandbox."""
 
-    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet, fd=fd)
+    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler, fd=fd)
 
 
-class Controlled:
-    """The embedded AWS with its control paths: ``/tapctl-sandbox/<token>`` says the pid, and DELETE ends it."""
+class ControlApp:
+    """The emulated AWS with its control path ``/tapctl-sandbox/<token>``: GET returns the pid, DELETE ends the server."""
 
     def __init__(self, sandbox: Sandbox, token: str) -> None:
         self._sandbox = sandbox
-        self._path = f"{CONTROL}{token}"
+        self._path = f"{CONTROL_PATH}{token}"
         self.server: Any = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if not environ["PATH_INFO"].startswith(CONTROL):
+        if not environ["PATH_INFO"].startswith(CONTROL_PATH):
             return self._sandbox(environ, start_response)
         if environ["PATH_INFO"] != self._path:
             start_response("404 Not Found", [])
@@ -62,8 +62,8 @@ def _warm_up() -> None:
 
 
 def serve(fd: int, token: str, *, latency_s: float, scale: float) -> None:
-    """Serve the embedded AWS on the listening socket ``fd`` until it is told to stop; ``scale``: see `Life`."""
-    app = Controlled(Sandbox(latency_s=latency_s, life=Life(scale=scale)), token)
+    """Serve the embedded AWS on the listening socket ``fd`` until a DELETE of the control path; ``scale``: see `Simulation`."""
+    app = ControlApp(Sandbox(latency_s=latency_s, simulation=Simulation(scale=scale)), token)
     app.server = http_server(app, fd)
     os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone
     threading.Thread(target=_warm_up, daemon=True).start()

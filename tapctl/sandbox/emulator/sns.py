@@ -1,55 +1,93 @@
-"""SNS: a topic made again must be the same, and shows every attribute it was given."""
+"""SNS topics: every attribute is stored, CreateTopic again must be the same, one change at a time."""
 
 from __future__ import annotations
 
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from typing import Final
 
-rules = Rules("sns")
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
+
+contract, timing = Rules("sns"), Rules("sns")
+SERVICE: Final = Service(
+    name="sns",
+    timing=(timing,),
+    contract=(contract,),
+    throttling="Throttled",
+    stale_reads=("GetTopicAttributes", "ListTagsForResource"),
+    changes=("CreateTopic", "DeleteTopic", "SetTopicAttributes", "TagResource", "UntagResource"),
+    tags=Tags(
+        returned_by=("ListTagsForResource",),
+        taken_by=("CreateTopic", "TagResource", "UntagResource"),
+        refusal="InvalidParameter",
+    ),
+    indexed=("CreateTopic", "DeleteTopic", "TagResource", "UntagResource"),
+)
 
 
-@rules("CreateTopic")
-def a_topic_made_again_must_be_the_same(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateTopic")
+def a_topic_made_again_must_be_the_same(request: Request, proceed: Next) -> Reply:
     """CreateTopic answers with the topic there is, unless attributes or tags differ."""
-    arn = call.arn("sns", call.params["Name"])
-    if arn not in call.moto("sns").topics:
+    arn = request.arn("sns", request.params["Name"])
+    if arn not in request.backend("sns").topics:
         return proceed()
-    have = {**call.ask("GetTopicAttributes", TopicArn=arn)["Attributes"], **_kept(call, arn)}
-    wanted = call.params.get("Attributes", {})
+    have = {**request.call("GetTopicAttributes", TopicArn=arn)["Attributes"], **_attributes(request, arn)}
+    wanted = request.params.get("Attributes", {})
     if any(have.get(name, "") != value for name, value in wanted.items()):
-        raise Fault(
+        raise ServiceError(
             "InvalidParameter", "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
         )
-    tags = call.ask("ListTagsForResource", ResourceArn=arn)["Tags"]
-    if "Tags" in call.params and _as_dict(call.params["Tags"]) != _as_dict(tags):
-        raise Fault("InvalidParameter", "Invalid parameter: Tags Reason: Topic already exists with different tags")
+    tags = request.call("ListTagsForResource", ResourceArn=arn)["Tags"]
+    if "Tags" in request.params and _as_dict(request.params["Tags"]) != _as_dict(tags):
+        raise ServiceError(
+            "InvalidParameter", "Invalid parameter: Tags Reason: Topic already exists with different tags"
+        )
     return proceed()
 
 
-@rules("CreateTopic", "SetTopicAttributes")
-def every_attribute_is_kept(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateTopic", "SetTopicAttributes")
+def every_attribute_is_kept(request: Request, proceed: Next) -> Reply:
     """SignatureVersion and TracingConfig among them; an empty value takes an attribute away."""
     reply = proceed()
-    params = call.params
-    if call.operation == "CreateTopic":
-        _kept(call, reply["TopicArn"]).update(params.get("Attributes", {}))
+    params = request.params
+    if request.operation == "CreateTopic":
+        _attributes(request, reply["TopicArn"]).update(params.get("Attributes", {}))
     else:
-        _kept(call, params["TopicArn"])[params["AttributeName"]] = params.get("AttributeValue", "")
+        _attributes(request, params["TopicArn"])[params["AttributeName"]] = params.get("AttributeValue", "")
     return reply
 
 
-@rules("GetTopicAttributes")
-def every_attribute_is_shown(call: Call, proceed: Proceed) -> Reply:
+@contract("GetTopicAttributes")
+def every_attribute_is_shown(request: Request, proceed: Next) -> Reply:
     """Those that moto leaves out too."""
     reply = proceed()
-    given = {name: value for name, value in _kept(call, call.params["TopicArn"]).items() if value}
+    given = {name: value for name, value in _attributes(request, request.params["TopicArn"]).items() if value}
     reply["Attributes"] = {**given, **reply["Attributes"]}
     return reply
 
 
-def _kept(call: Call, arn: str) -> dict[str, str]:
-    attributes: dict[str, str] = kept(call.moto("sns").topics[arn]).setdefault("attributes", {})
+def _attributes(request: Request, arn: str) -> dict[str, str]:
+    attributes: dict[str, str] = notes_on(request.backend("sns").topics[arn]).setdefault("attributes", {})
     return attributes
 
 
 def _as_dict(tags: list[dict[str, str]]) -> dict[str, str]:
     return {one["Key"]: one["Value"] for one in tags}
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+_BUSY_S: Final = 0.5
+
+
+@timing("SetTopicAttributes", "TagResource", "UntagResource")
+def a_topic_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
+    """Another within half a second is refused."""
+    topic = request.backend("sns").topics.get(request.params.get("TopicArn") or request.params.get("ResourceArn"))
+    if topic is None:
+        return proceed()
+    if not request.simulation.elapsed(topic, "changed", _BUSY_S):
+        raise ServiceError("ConcurrentAccess", "Another change of this topic is in progress.")
+    reply = proceed()
+    request.simulation.mark(topic, "changed")
+    return reply

@@ -1,4 +1,4 @@
-"""Requests and replies of AWS, to and from Python values, by botocore's service models.
+"""AWS requests and replies, to and from Python values, by botocore's service models.
 
 moto holds a server's half of each protocol (routing, request parsing, reply writing); botocore holds the client's.
 """
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tapctl.sandbox.emulator.rules import Fault, Reply
+from tapctl.sandbox.emulator.rules import Reply, ServiceError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 # The name in a request's signature → botocore's name for the service; absent: the same.
 _BY_SIGNATURE = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
-# What the service models do not know; 501 is a server's fault that no SDK asks again for.
-_SERVER_FAULTS = {"InternalFailure": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
-_READ = "tapctl.asked"
-"""Where a request keeps what it asks, once that was found out."""
+# Statuses that the service models leave out; 501 is a server error that no SDK retries.
+_SERVER_ERRORS = {"InternalFailure": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
+# A request is parsed once, whoever asks first: the environ holds the result under this key.
+_PARSED = "emulator.parsed_request"
 _CREDENTIAL = re.compile(r"Credential=[^/,]*/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer."""
+class HttpResponse:
+    """An HTTP response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -41,8 +41,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which operation a request is about, before its parameters are read."""
+class ParsedRequest:
+    """A request whose operation is known and whose parameters are not read yet."""
 
     service: str
     region: str
@@ -52,7 +52,7 @@ class Asked:
     uri_params: Mapping[str, Any]
 
     def params(self) -> dict[str, Any]:
-        """The parameters, by the names of the service model."""
+        """Read the parameters, by the names of the service model."""
         from moto.core.parse import PROTOCOL_PARSERS
 
         parser: Any = PROTOCOL_PARSERS[self.protocol](self.operation)
@@ -70,20 +70,20 @@ class Asked:
 
 
 def service_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
-    """The service (botocore's name) and region that a request is signed for."""
+    """Read the service (botocore's name) and the region from a request's signature; None without one."""
     signed = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     return (_BY_SIGNATURE.get(signed["service"], signed["service"]), signed["region"]) if signed else None
 
 
-def asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
-    """Which operation of ``service`` this request is about, if any; the request stays readable, and is read once."""
-    if _READ not in environ:
-        environ[_READ] = _asked(environ, service, region)
-    found: Asked | None = environ[_READ]
-    return found
+def parse_request(environ: WSGIEnvironment, service: str, region: str) -> ParsedRequest | None:
+    """Parse a request to ``service``; None if it is for none of its operations. The request stays readable."""
+    if _PARSED not in environ:
+        environ[_PARSED] = _parse_request(environ, service, region)
+    parsed: ParsedRequest | None = environ[_PARSED]
+    return parsed
 
 
-def _asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
+def _parse_request(environ: WSGIEnvironment, service: str, region: str) -> ParsedRequest | None:
     from botocore.exceptions import UnknownServiceError
     from moto.core.request import determine_request_protocol
     from moto.core.routing import get_service_router
@@ -99,16 +99,16 @@ def _asked(environ: WSGIEnvironment, service: str, region: str) -> Asked | None:
     except (NotFound, UnknownServiceError):
         return None
     protocol = determine_request_protocol(get_service_model(service), request.content_type)
-    return Asked(service, region, operation, protocol, request, uri_params)
+    return ParsedRequest(service, region, operation, protocol, request, uri_params)
 
 
-def written(asked: Asked, result: Reply | Fault) -> Answer:
-    """The answer to ``asked``, in its protocol."""
+def serialize(parsed: ParsedRequest, result: Reply | ServiceError) -> HttpResponse:
+    """Write the response to a request in its protocol."""
     from moto.core.serialize import SerializationContext, get_serializer_class
 
     request_id = str(uuid.uuid4())
-    writer: Any = get_serializer_class(asked.service, asked.protocol)(
-        operation_model=asked.operation, context=SerializationContext(request_id)
+    writer: Any = get_serializer_class(parsed.service, parsed.protocol)(
+        operation_model=parsed.operation, context=SerializationContext(request_id)
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # moto warns of codes that AWS's own models leave out
@@ -117,14 +117,16 @@ def written(asked: Asked, result: Reply | Fault) -> Answer:
     raw = body.encode() if isinstance(body, str) else body
     headers = {**reply["headers"], "x-amzn-RequestId": request_id, "Content-Length": str(len(raw))}
     status = (
-        _SERVER_FAULTS.get(result.code, reply["status_code"]) if isinstance(result, Fault) else reply["status_code"]
+        _SERVER_ERRORS.get(result.code, reply["status_code"])
+        if isinstance(result, ServiceError)
+        else reply["status_code"]
     )
-    return Answer(status, list(headers.items()), raw)
+    return HttpResponse(status, list(headers.items()), raw)
 
 
 @cache
 def _client(service: str) -> tuple[Any, Any, Any]:
-    """The model of a service, botocore's writer of requests and reader of replies for it."""
+    """Return the model of a service, botocore's serializer of its requests and parser of its replies."""
     import botocore.session
     from botocore.parsers import create_parser
     from botocore.serialize import create_serializer
@@ -134,8 +136,8 @@ def _client(service: str) -> tuple[Any, Any, Any]:
     return model, create_serializer(protocol, include_validation=False), create_parser(protocol)
 
 
-def request_of(environ: WSGIEnvironment, service: str, operation: str, params: Mapping[str, Any]) -> WSGIEnvironment:
-    """The WSGI request of an operation, with the host, region and credentials of the one in ``environ``."""
+def build_request(environ: WSGIEnvironment, service: str, operation: str, params: Mapping[str, Any]) -> WSGIEnvironment:
+    """Build the WSGI request of an operation, with the host, region and credentials of the one in ``environ``."""
     from werkzeug.test import EnvironBuilder
 
     model, writer, _ = _client(service)
@@ -143,7 +145,7 @@ def request_of(environ: WSGIEnvironment, service: str, operation: str, params: M
     # The query protocols leave the form to the HTTP client.
     body = urlencode(raw["body"]) if isinstance(raw["body"], Mapping) else raw["body"]
     signature = _CREDENTIAL.sub(
-        lambda found: found[0].replace(f"/{found['service']}/", f"/{model.signing_name}/"),
+        lambda match: match[0].replace(f"/{match['service']}/", f"/{model.signing_name}/"),
         environ["HTTP_AUTHORIZATION"],
     )
     headers = [*raw["headers"].items(), ("Authorization", signature)]
@@ -157,19 +159,19 @@ def request_of(environ: WSGIEnvironment, service: str, operation: str, params: M
     ).get_environ()
 
 
-def read(service: str, operation: str, answer: Answer) -> Reply:
-    """Read what moto answered.
+def parse_response(service: str, operation: str, response: HttpResponse) -> Reply:
+    """Parse moto's response.
 
     Raises:
-        Fault: it is a refusal.
+        ServiceError: the response is a refusal.
     """
     model, _, reader = _client(service)
-    headers = {name.lower(): value for name, value in answer.headers}
+    headers = {name.lower(): value for name, value in response.headers}
     reply: Reply = reader.parse(
-        {"status_code": answer.status, "headers": headers, "body": answer.body, "context": {}},
+        {"status_code": response.status, "headers": headers, "body": response.body, "context": {}},
         model.operation_model(operation).output_shape,
     )
     del reply["ResponseMetadata"]
-    if "Error" in reply and answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        raise Fault(reply["Error"]["Code"], reply["Error"]["Message"])
+    if "Error" in reply and response.status >= HTTPStatus.MULTIPLE_CHOICES:
+        raise ServiceError(reply["Error"]["Code"], reply["Error"]["Message"])
     return reply

@@ -1,7 +1,9 @@
-"""Aurora clusters in time: creating, available, modifying, upgrading, failing over, deleting; and refusing meanwhile.
+"""Aurora clusters over time: creating, available, modifying, upgrading, failing over, deleting; and their secrets.
 
 States and refusals are the Aurora user guide's ("Viewing DB cluster status", "Deleting Aurora DB clusters") and the RDS
-API reference's; what AWS does not write down is marked as such.
+API reference's; what AWS does not write down is marked as such. Secrets are from the Aurora user guide ("Password
+management with Amazon RDS and AWS Secrets Manager") and the Secrets Manager user guide ("Managed rotation"); the text of
+a refused rotation is Secrets Manager's for any rotation that is not complete.
 """
 
 from __future__ import annotations
@@ -11,26 +13,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds import times
+from tapctl.sandbox.emulator.rds import lifecycle
 from tapctl.sandbox.emulator.rds.catalog import family_of
 from tapctl.sandbox.emulator.rds.clusters import cluster_of
-from tapctl.sandbox.emulator.rds.ends import ENDS, tell_event
 from tapctl.sandbox.emulator.rds.lifecycle import (
     AVAILABLE,
+    TERMINAL_STATES,
     busy,
-    flight,
-    go,
-    is_going,
+    enter_states,
+    is_deleting,
     is_hidden,
-    leave,
-    make,
-    show_flight,
+    mark_created,
+    pending_change,
+    record_event,
+    show_pending_change,
     shown_status,
+    start_deleting,
     status_of,
 )
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.secretsmanager import owned
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("rds")
+timing, secret_timing, rotation_timing = Rules("rds"), Rules("rds"), Rules("secretsmanager")
 
 _BUSY: Final = "InvalidDBClusterStateFault"
 _SHOWN: Final = (
@@ -53,20 +58,20 @@ _AT_ONCE: Final = (
 _LOGS: Final = "EnabledCloudwatchLogsExports"
 
 
-@rules(*_SHOWN)
-def a_cluster_shows_its_state(call: Call, proceed: Proceed) -> Reply:
+@timing(*_SHOWN)
+def a_cluster_shows_its_state(request: Request, proceed: Next) -> Reply:
     """Its status, a little behind; its security groups, parameters and secret on their way."""
     reply = proceed()
     for one in reply.get("DBClusters", [reply.get("DBCluster")]):
-        cluster = call.moto("rds").clusters[one["DBClusterIdentifier"]]
-        _show_changes(call, cluster, one)
-        one["Status"] = shown_status(call, cluster)
+        cluster = request.backend("rds").clusters[one["DBClusterIdentifier"]]
+        _show_changes(request, cluster, one)
+        one["Status"] = shown_status(request, cluster)
     return reply
 
 
-def _show_changes(call: Call, cluster: Any, shown: dict[str, Any]) -> None:
+def _show_changes(request: Request, cluster: Any, shown: dict[str, Any]) -> None:
     groups, logs = shown["VpcSecurityGroups"], shown.get(_LOGS, [])
-    old = show_flight(call, cluster, shown, _DEFERRED, _AT_ONCE)
+    old = show_pending_change(request, cluster, shown, _DEFERRED, _AT_ONCE)
     if "VpcSecurityGroups" in old:
         shown["VpcSecurityGroups"] = _moving(old["VpcSecurityGroups"], groups)
     if _LOGS in old:
@@ -75,8 +80,8 @@ def _show_changes(call: Call, cluster: Any, shown: dict[str, Any]) -> None:
         coming = {"LogTypesToEnable": sorted({*logs} - {*was}), "LogTypesToDisable": sorted({*was} - {*logs})}
         pending = {name: kinds for name, kinds in coming.items() if kinds}
         shown.setdefault("PendingModifiedValues", {})["PendingCloudwatchLogsExports"] = pending
-    until, writer = kept(cluster).get("writer_was", (-math.inf, ""))
-    if call.life.now() < until:
+    until, writer = notes_on(cluster).get("writer_was", (-math.inf, ""))
+    if request.simulation.now() < until:
         for member in shown["DBClusterMembers"]:
             member["IsClusterWriter"] = member["DBInstanceIdentifier"] == writer
 
@@ -88,119 +93,119 @@ def _moving(before: list[dict[str, str]], after: list[dict[str, str]]) -> list[d
     return [{"VpcSecurityGroupId": id_, "Status": status} for id_, status in sorted(states.items())]
 
 
-@rules("DescribeDBClusters", "ModifyDBCluster", "DeleteDBCluster", "FailoverDBCluster", "CreateDBInstance")
-def a_new_cluster_does_not_show_at_once(call: Call, proceed: Proceed) -> Reply:
+@timing("DescribeDBClusters", "ModifyDBCluster", "DeleteDBCluster", "FailoverDBCluster", "CreateDBInstance")
+def a_new_cluster_does_not_show_at_once(request: Request, proceed: Next) -> Reply:
     """For 2 s, and once more after it has shown."""
-    hidden = {name for name, one in call.moto("rds").clusters.items() if is_hidden(call, one)}
-    if call.params.get("DBClusterIdentifier") in hidden:
-        raise Fault("DBClusterNotFoundFault", f"DBCluster {call.params['DBClusterIdentifier']} not found.")
+    hidden = {name for name, one in request.backend("rds").clusters.items() if is_hidden(request, one)}
+    if request.params.get("DBClusterIdentifier") in hidden:
+        raise ServiceError("DBClusterNotFoundFault", f"DBCluster {request.params['DBClusterIdentifier']} not found.")
     reply = proceed()
-    if call.operation == "DescribeDBClusters":
+    if request.operation == "DescribeDBClusters":
         reply["DBClusters"] = [one for one in reply["DBClusters"] if one["DBClusterIdentifier"] not in hidden]
     return reply
 
 
-@rules("CreateDBCluster")
-def a_cluster_is_made_in_minutes(call: Call, proceed: Proceed) -> Reply:
+@timing("CreateDBCluster")
+def a_cluster_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
     """It is ``creating`` for three minutes; or comes to the end that was demanded, with an event that says why."""
     reply = proceed()
-    cluster, end = cluster_of(call), call.life.demanded("rds.cluster") or AVAILABLE
-    make(call, cluster)
-    go(call, cluster, (times.CLUSTER_CREATING_S, "creating"), end=end)
-    tell_event(call, "db-cluster", cluster.resource_id, ENDS.get(end, "DB cluster created"))
+    cluster, end = cluster_of(request), request.simulation.next_outcome("rds.cluster") or AVAILABLE
+    mark_created(request, cluster)
+    enter_states(request, cluster, (lifecycle.CLUSTER_CREATING_S, "creating"), end=end)
+    record_event(request, "db-cluster", cluster.resource_id, TERMINAL_STATES.get(end, "DB cluster created"))
     return reply
 
 
-@rules("ModifyDBCluster", "FailoverDBCluster")
-def a_cluster_takes_one_change_at_a_time(call: Call, proceed: Proceed) -> Reply:
+@timing("ModifyDBCluster", "FailoverDBCluster")
+def a_cluster_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
     """And none before it is available."""
-    cluster = cluster_of(call)
-    status = status_of(call, cluster)
+    cluster = cluster_of(request)
+    status = status_of(request, cluster)
     if status != AVAILABLE:
         raise busy(_BUSY, cluster, status)
     return proceed()
 
 
-@rules("ModifyDBCluster")
-def a_change_of_a_cluster_takes_its_time(call: Call, proceed: Proceed) -> Reply:
+@timing("ModifyDBCluster")
+def a_change_of_a_cluster_takes_its_time(request: Request, proceed: Next) -> Reply:
     """The status lags, then it is ``modifying`` or ``upgrading``; what waits for the window changes no state."""
-    cluster = cluster_of(call)
+    cluster = cluster_of(request)
     have = cluster.engine_version
-    with flight(call, cluster, "DBCluster", DBClusterIdentifier=cluster.resource_id) as old:
+    with pending_change(request, cluster, "DBCluster", DBClusterIdentifier=cluster.resource_id) as old:
         reply = proceed()
-        _set_course(call, cluster, have, cluster.engine_version)
+        _set_course(request, cluster, have, cluster.engine_version)
     if not old:
         # Nothing that is in force at once: it stays as it is.
-        go(call, cluster)
+        enter_states(request, cluster)
     elif "Port" in old:
-        _take_members_along(call, cluster, times.INSTANCE_REBOOTING_S, "rebooting")
+        _take_members_along(request, cluster, lifecycle.INSTANCE_REBOOTING_S, "rebooting")
     return reply
 
 
-def _set_course(call: Call, cluster: Any, have: str, want: str) -> None:
-    takes, status = times.CLUSTER_MODIFYING_S, "modifying"
-    end = call.life.demanded("rds.cluster.change") or AVAILABLE
+def _set_course(request: Request, cluster: Any, have: str, want: str) -> None:
+    takes, status = lifecycle.CLUSTER_MODIFYING_S, "modifying"
+    end = request.simulation.next_outcome("rds.cluster.change") or AVAILABLE
     if have != want:
         major = family_of(have) != family_of(want)
-        takes, status = times.UPGRADE_MAJOR_S if major else times.UPGRADE_MINOR_S, "upgrading"
-        _take_members_along(call, cluster, takes, status)
-    go(call, cluster, (times.STATUS_LAGS_S + takes, status), lag_s=times.STATUS_LAGS_S, end=end)
-    if end in ENDS:
-        tell_event(call, "db-cluster", cluster.resource_id, ENDS[end])
+        takes, status = lifecycle.UPGRADE_MAJOR_S if major else lifecycle.UPGRADE_MINOR_S, "upgrading"
+        _take_members_along(request, cluster, takes, status)
+    enter_states(request, cluster, (lifecycle.STATUS_LAGS_S + takes, status), lag_s=lifecycle.STATUS_LAGS_S, end=end)
+    if end in TERMINAL_STATES:
+        record_event(request, "db-cluster", cluster.resource_id, TERMINAL_STATES[end])
 
 
-def _take_members_along(call: Call, cluster: Any, takes: float, status: str) -> None:
+def _take_members_along(request: Request, cluster: Any, takes: float, status: str) -> None:
     for member in cluster.members:
-        if not is_going(member):
-            go(call, member, (times.STATUS_LAGS_S + takes, status), lag_s=times.STATUS_LAGS_S)
+        if not is_deleting(member):
+            enter_states(request, member, (lifecycle.STATUS_LAGS_S + takes, status), lag_s=lifecycle.STATUS_LAGS_S)
 
 
-@rules("FailoverDBCluster")
-def a_failover_takes_its_time(call: Call, proceed: Proceed) -> Reply:
+@timing("FailoverDBCluster")
+def a_failover_takes_its_time(request: Request, proceed: Next) -> Reply:
     """To a member that is available and does not write yet."""
-    cluster, target = cluster_of(call), call.params.get("TargetDBInstanceIdentifier", "")
-    member = call.moto("rds").databases.get(target)
-    if member is not None and status_of(call, member) != AVAILABLE:
-        raise busy("InvalidDBInstanceState", member, status_of(call, member))
+    cluster, target = cluster_of(request), request.params.get("TargetDBInstanceIdentifier", "")
+    member = request.backend("rds").databases.get(target)
+    if member is not None and status_of(request, member) != AVAILABLE:
+        raise busy("InvalidDBInstanceState", member, status_of(request, member))
     if member is not None and member is cluster.writer:
         # Not in the API reference, which only says that the target has to be a reader.
-        raise Fault(_BUSY, f"DB instance {target} is the writer of {cluster.resource_id} already.")
+        raise ServiceError(_BUSY, f"DB instance {target} is the writer of {cluster.resource_id} already.")
     before = cluster.writer
     reply = proceed()
-    takes = times.STATUS_LAGS_S + times.CLUSTER_FAILING_OVER_S
+    takes = lifecycle.STATUS_LAGS_S + lifecycle.CLUSTER_FAILING_OVER_S
     # Who writes is news that comes with the end of it.
-    kept(cluster)["writer_was"] = (call.life.now() + takes, before.resource_id)
-    go(call, cluster, (takes, "failing-over"), lag_s=times.STATUS_LAGS_S)
+    notes_on(cluster)["writer_was"] = (request.simulation.now() + takes, before.resource_id)
+    enter_states(request, cluster, (takes, "failing-over"), lag_s=lifecycle.STATUS_LAGS_S)
     writer = cluster.writer.resource_id
-    tell_event(call, "db-cluster", cluster.resource_id, f"Completed failover to DB instance: {writer}")
+    record_event(request, "db-cluster", cluster.resource_id, f"Completed failover to DB instance: {writer}")
     return reply
 
 
 # -- the end ---------------------------------------------------------------------------------------------------------
 
 
-@rules("DeleteDBCluster")
-def a_cluster_goes_after_its_members(call: Call, proceed: Proceed) -> Reply:
+@timing("DeleteDBCluster")
+def a_cluster_goes_after_its_members(request: Request, proceed: Next) -> Reply:
     """It is taken once every member is being deleted, not before; and it is there until they are gone."""
-    cluster = cluster_of(call)
-    going = [one for one in cluster.members if is_going(one)]
-    last = max((kept(one)["gone_at"] for one in going), default=call.life.now())
+    cluster = cluster_of(request)
+    going = [one for one in cluster.members if is_deleting(one)]
+    last = max((notes_on(one)["gone_at"] for one in going), default=request.simulation.now())
     if len(going) < len(cluster.members) and not cluster.deletion_protection:
-        raise Fault(_BUSY, "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
-    with _set_aside(call.moto("rds").databases, [one.resource_id for one in going]):
+        raise ServiceError(_BUSY, "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
+    with _set_aside(request.backend("rds").databases, [one.resource_id for one in going]):
         reply = proceed()
-    call.moto("rds").clusters[cluster.resource_id] = cluster
-    leave(call, cluster, last - call.life.now() + times.CLUSTER_GOES_S)
+    request.backend("rds").clusters[cluster.resource_id] = cluster
+    start_deleting(request, cluster, last - request.simulation.now() + lifecycle.CLUSTER_GOES_S)
     return reply
 
 
-@rules("DeleteDBCluster")
-def a_busy_cluster_is_not_deleted(call: Call, proceed: Proceed) -> Reply:
+@timing("DeleteDBCluster")
+def a_busy_cluster_is_not_deleted(request: Request, proceed: Next) -> Reply:
     """Nor one that is being deleted already."""
-    cluster = cluster_of(call)
-    status = status_of(call, cluster)
-    if status not in (AVAILABLE, *ENDS):
-        raise Fault(_BUSY, f"DB cluster {cluster.resource_id} is not currently in the available state: {status}")
+    cluster = cluster_of(request)
+    status = status_of(request, cluster)
+    if status not in (AVAILABLE, *TERMINAL_STATES):
+        raise ServiceError(_BUSY, f"DB cluster {cluster.resource_id} is not currently in the available state: {status}")
     return proceed()
 
 
@@ -214,22 +219,85 @@ def _set_aside(things: Any, names: list[str]) -> Iterator[None]:
         things.update(aside)
 
 
-@rules("DeleteDBCluster")
-def a_final_snapshot_takes_minutes(call: Call, proceed: Proceed) -> Reply:
+@timing("DeleteDBCluster")
+def a_final_snapshot_takes_minutes(request: Request, proceed: Next) -> Reply:
     """It is ``creating`` for four minutes, longer than the cluster may be there."""
     reply = proceed()
-    snapshot = call.moto("rds").cluster_snapshots.get(call.params.get("FinalDBSnapshotIdentifier", ""))
+    snapshot = request.backend("rds").cluster_snapshots.get(request.params.get("FinalDBSnapshotIdentifier", ""))
     if snapshot is not None:
-        end = call.life.demanded("rds.snapshot") or AVAILABLE
-        go(call, snapshot, (times.SNAPSHOT_S, "creating"), end=end)
+        end = request.simulation.next_outcome("rds.snapshot") or AVAILABLE
+        enter_states(request, snapshot, (lifecycle.SNAPSHOT_S, "creating"), end=end)
     return reply
 
 
-@rules("DescribeDBClusterSnapshots")
-def a_snapshot_shows_its_state(call: Call, proceed: Proceed) -> Reply:
+@timing("DescribeDBClusterSnapshots")
+def a_snapshot_shows_its_state(request: Request, proceed: Next) -> Reply:
     """And no progress before it is there."""
     reply = proceed()
     for one in reply["DBClusterSnapshots"]:
-        status = status_of(call, call.moto("rds").cluster_snapshots[one["DBClusterSnapshotIdentifier"]])
+        status = status_of(request, request.backend("rds").cluster_snapshots[one["DBClusterSnapshotIdentifier"]])
         one.update(Status=status, PercentProgress=100 if status == AVAILABLE else 0)
+    return reply
+
+
+# -- the master user's secret ------------------------------------------------------------------------------------------
+
+
+_READY_S: Final = (
+    lifecycle.INSTANCE_CREATING_S
+    + lifecycle.INSTANCE_CONFIGURING_S
+    + lifecycle.INSTANCE_BACKING_UP_S
+    + lifecycle.SECRET_READY_S
+)
+
+
+@secret_timing("CreateDBInstance")
+def a_secret_is_ready_after_the_first_instance(request: Request, proceed: Next) -> Reply:
+    """RDS sets the password in it; before that the secret is not finished."""
+    reply = proceed()
+    cluster = request.backend("rds").clusters.get(request.params.get("DBClusterIdentifier", ""))
+    if cluster is not None:
+        ready = request.simulation.now() + _READY_S
+        notes_on(cluster).setdefault("secret_ready_at", ready)
+        notes_on(cluster).setdefault("secret_end", request.simulation.next_outcome("rds.secret"))
+    return reply
+
+
+@secret_timing("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters")
+def a_secret_shows_its_state(request: Request, proceed: Next) -> Reply:
+    """``creating``, ``active``, ``rotating``, or ``impaired`` where that was demanded."""
+    reply = proceed()
+    for one in reply.get("DBClusters", [reply.get("DBCluster")]):
+        if "MasterUserSecret" in one:
+            cluster = request.backend("rds").clusters[one["DBClusterIdentifier"]]
+            one["MasterUserSecret"]["SecretStatus"] = _secret_status(request, cluster)
+    return reply
+
+
+def _secret_status(request: Request, cluster: Any) -> str:
+    notes, now = notes_on(cluster), request.simulation.now()
+    if now < notes.get("secret_ready_at", -math.inf if cluster.members else math.inf):
+        return "creating"
+    if now < notes.get("rotating_until", -math.inf):
+        return "rotating"
+    return str(notes.get("secret_end") or "active")
+
+
+@rotation_timing("RotateSecret")
+def a_secret_is_not_rotated_while_it_changes(request: Request, proceed: Next) -> Reply:
+    """Neither before it is ready nor while it is rotated; and a rotation takes 40 s, in which its cluster is busy."""
+    secret = owned(request)
+    if secret is None:
+        return proceed()
+    cluster = notes_on(secret)["cluster"]
+    if _secret_status(request, cluster) in ("creating", "rotating"):
+        raise ServiceError(
+            "InvalidRequestException", "A previous rotation isn't complete. That rotation will be reattempted."
+        )
+    reply = proceed()
+    if request.params.get("RotateImmediately", True):
+        notes_on(cluster)["rotating_until"] = request.simulation.now() + lifecycle.ROTATION_S
+        enter_states(
+            request, cluster, (lifecycle.ROTATION_S, "resetting-master-credentials"), lag_s=lifecycle.STATUS_LAGS_S
+        )
     return reply

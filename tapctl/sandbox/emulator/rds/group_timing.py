@@ -10,12 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds import times
-from tapctl.sandbox.emulator.rds.lifecycle import is_going, is_hidden, leave, make
+from tapctl.sandbox.emulator.rds import lifecycle
+from tapctl.sandbox.emulator.rds.lifecycle import is_deleting, is_hidden, mark_created, start_deleting
 from tapctl.sandbox.emulator.rds.parameters import group_of
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("rds")
+timing = Rules("rds")
 
 
 @dataclass(frozen=True)
@@ -46,112 +47,114 @@ _PARAMETERS: Final = ("DescribeDBParameters", "DescribeDBClusterParameters")
 _TAGS: Final = ("ListTagsForResource", "AddTagsToResource", "RemoveTagsFromResource")
 
 
-def _kind(call: Call) -> _Kind:
+def _kind(request: Request) -> _Kind:
     """The kind an operation is about."""
-    word = call.operation.replace("Parameters", "ParameterGroup")
+    word = request.operation.replace("Parameters", "ParameterGroup")
     return next(kind for kind in _KINDS if kind.word in word)
 
 
-def _group(call: Call) -> tuple[_Kind, str, Any]:
+def _group(request: Request) -> tuple[_Kind, str, Any]:
     """The group an operation is about; None where there is none."""
-    kind = _kind(call)
-    name = call.params.get(f"{kind.word}Name", "")
-    return kind, name, getattr(call.moto("rds"), kind.place).get(name)
+    kind = _kind(request)
+    name = request.params.get(f"{kind.word}Name", "")
+    return kind, name, getattr(request.backend("rds"), kind.place).get(name)
 
 
-def _missing(kind: _Kind, name: str) -> Fault:
-    return Fault(kind.missing, f"{kind.word} not found: {name}")
+def _missing(kind: _Kind, name: str) -> ServiceError:
+    return ServiceError(kind.missing, f"{kind.word} not found: {name}")
 
 
 # -- to come and to go -----------------------------------------------------------------------------------------------
 
 
-@rules(*(f"Create{word}" for word in _WORDS))
-def a_group_is_new(call: Call, proceed: Proceed) -> Reply:
+@timing(*(f"Create{word}" for word in _WORDS))
+def a_group_is_new(request: Request, proceed: Next) -> Reply:
     """It has a birthday."""
     reply = proceed()
-    make(call, _group(call)[2])
+    mark_created(request, _group(request)[2])
     return reply
 
 
-@rules(*(f"{verb}{word}" for verb in ("Modify", "Delete") for word in _WORDS), *_CHANGES[2:], *_PARAMETERS)
-@rules(*(f"Describe{word}s" for word in _WORDS))
-def a_new_group_does_not_show_at_once(call: Call, proceed: Proceed) -> Reply:
+@timing(*(f"{verb}{word}" for verb in ("Modify", "Delete") for word in _WORDS), *_CHANGES[2:], *_PARAMETERS)
+@timing(*(f"Describe{word}s" for word in _WORDS))
+def a_new_group_does_not_show_at_once(request: Request, proceed: Next) -> Reply:
     """For 2 s, and once more after it has shown."""
-    kind, name, group = _group(call)
-    if group is not None and is_hidden(call, group):
+    kind, name, group = _group(request)
+    if group is not None and is_hidden(request, group):
         raise _missing(kind, name)
     reply = proceed()
-    listing, groups = f"{kind.word}s", getattr(call.moto("rds"), kind.place)
+    listing, groups = f"{kind.word}s", getattr(request.backend("rds"), kind.place)
     if listing in reply:
         name = f"{kind.word}Name"
-        reply[listing] = [one for one in reply[listing] if not is_hidden(call, groups[one[name]])]
+        reply[listing] = [one for one in reply[listing] if not is_hidden(request, groups[one[name]])]
     return reply
 
 
-@rules(*_TAGS)
-def a_new_group_has_no_tags_at_once(call: Call, proceed: Proceed) -> Reply:
+@timing(*_TAGS)
+def a_new_group_has_no_tags_at_once(request: Request, proceed: Next) -> Reply:
     """It is not found by its ARN either."""
     for kind in _KINDS:
-        for name, group in getattr(call.moto("rds"), kind.place).items():
-            if group.arn == call.params["ResourceName"] and is_hidden(call, group):
+        for name, group in getattr(request.backend("rds"), kind.place).items():
+            if group.arn == request.params["ResourceName"] and is_hidden(request, group):
                 raise _missing(kind, name)
     return proceed()
 
 
-@rules("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance")
-def a_new_group_is_not_known_to_its_users(call: Call, proceed: Proceed) -> Reply:
+@timing("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance")
+def a_new_group_is_not_known_to_its_users(request: Request, proceed: Next) -> Reply:
     """As long as it does not show (CreateDBClusterParameterGroup advises to wait five minutes)."""
     for kind in _KINDS:
-        name = call.params.get(f"{kind.word}Name", "")
-        group = getattr(call.moto("rds"), kind.place).get(name)
-        if group is not None and is_hidden(call, group):
+        name = request.params.get(f"{kind.word}Name", "")
+        group = getattr(request.backend("rds"), kind.place).get(name)
+        if group is not None and is_hidden(request, group):
             of_cluster = kind.word == "DBClusterParameterGroup"
-            raise Fault("DBClusterParameterGroupNotFound" if of_cluster else kind.missing, f"{name} does not exist")
+            raise ServiceError(
+                "DBClusterParameterGroupNotFound" if of_cluster else kind.missing, f"{name} does not exist"
+            )
     return proceed()
 
 
-@rules(*(f"Delete{word}" for word in _WORDS))
-def a_group_is_held_a_while_after_its_users(call: Call, proceed: Proceed) -> Reply:
+@timing(*(f"Delete{word}" for word in _WORDS))
+def a_group_is_held_a_while_after_its_users(request: Request, proceed: Next) -> Reply:
     """For a minute it counts as used by what is gone."""
-    kind, name, group = _group(call)
-    if group is not None and call.life.now() < kept(group).get("held_until", -math.inf):
-        raise Fault(kind.held, f"One or more database instances are still members of this group {name}")
+    kind, name, group = _group(request)
+    if group is not None and request.simulation.now() < notes_on(group).get("held_until", -math.inf):
+        raise ServiceError(kind.held, f"One or more database instances are still members of this group {name}")
     return proceed()
 
 
-@rules(*(f"Delete{word}" for word in _WORDS))
-def a_deleted_group_still_shows(call: Call, proceed: Proceed) -> Reply:
+@timing(*(f"Delete{word}" for word in _WORDS))
+def a_deleted_group_still_shows(request: Request, proceed: Next) -> Reply:
     """For 3 s, in which it cannot be deleted again."""
-    kind, name, group = _group(call)
-    if group is not None and is_going(group):
+    kind, name, group = _group(request)
+    if group is not None and is_deleting(group):
         raise _missing(kind, name)
     reply = proceed()
-    getattr(call.moto("rds"), kind.place)[name] = group
-    leave(call, group, times.GROUP_GOES_S)
+    getattr(request.backend("rds"), kind.place)[name] = group
+    start_deleting(request, group, lifecycle.GROUP_GOES_S)
     return reply
 
 
 # -- parameters ------------------------------------------------------------------------------------------------------
 
 
-@rules(*_CHANGES)
-def changed_parameters_show_late(call: Call, proceed: Proceed) -> Reply:
+@timing(*_CHANGES)
+def changed_parameters_show_late(request: Request, proceed: Next) -> Reply:
     """For 3 s the values from before are told."""
-    group = group_of(call)
+    group = group_of(request)
     before = {**group.parameters}
     reply = proceed()
     if group.parameters != before:
-        kept(group)["values_were"] = (call.life.now() + times.VALUES_LAG_S, before)
+        notes_on(group)["values_were"] = (request.simulation.now() + lifecycle.VALUES_LAG_S, before)
     return reply
 
 
-@rules(*_PARAMETERS)
-def old_parameters_are_told(call: Call, proceed: Proceed) -> Reply:
+@timing(*_PARAMETERS)
+def old_parameters_are_told(request: Request, proceed: Next) -> Reply:
     """As long as new ones do not show."""
-    group = group_of(call)
-    until, before = kept(group).get("values_were", (-math.inf, {}))
-    if call.life.now() >= until:
+    group = group_of(request)
+    until, before = notes_on(group).get("values_were", (-math.inf, {}))
+    if request.simulation.now() >= until:
         return proceed()
     now, group.parameters = group.parameters, before
     try:
@@ -160,18 +163,18 @@ def old_parameters_are_told(call: Call, proceed: Proceed) -> Reply:
         group.parameters = now
 
 
-@rules(*_CHANGES[2:])
-def a_group_that_was_just_changed_is_not_reset(call: Call, proceed: Proceed) -> Reply:
+@timing(*_CHANGES[2:])
+def a_group_that_was_just_changed_is_not_reset(request: Request, proceed: Next) -> Reply:
     """For 10 s it "has pending changes"."""
-    group = group_of(call)
-    if not call.life.after(group, "changed", times.RESTS_S):
-        raise Fault("InvalidDBParameterGroupState", f"Parameter group {group.name} has pending changes")
+    group = group_of(request)
+    if not request.simulation.elapsed(group, "changed", lifecycle.RESTS_S):
+        raise ServiceError("InvalidDBParameterGroupState", f"Parameter group {group.name} has pending changes")
     return proceed()
 
 
-@rules(*_CHANGES)
-def a_group_has_a_last_change(call: Call, proceed: Proceed) -> Reply:
+@timing(*_CHANGES)
+def a_group_has_a_last_change(request: Request, proceed: Next) -> Reply:
     """From which its rest is counted."""
     reply = proceed()
-    call.life.begin(group_of(call), "changed")
+    request.simulation.mark(group_of(request), "changed")
     return reply

@@ -1,14 +1,36 @@
-"""Aurora instances: members of a cluster, which inherit from it and are rebooted into their parameters."""
+"""Aurora instances: members of a cluster, which inherit from it and are rebooted into their parameters; and their states.
+
+States and refusals are the Aurora user guide's ("Viewing DB instance status", "Modifying an Amazon Aurora DB cluster")
+and the RDS API reference's; what AWS does not write down is marked as such.
+"""
 
 from __future__ import annotations
 
+import math
 import secrets
-from typing import Any
+from typing import Any, Final
 
+from tapctl.sandbox.emulator.rds import lifecycle
 from tapctl.sandbox.emulator.rds.catalog import CLASSES, family_of
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.rds.lifecycle import (
+    AVAILABLE,
+    TERMINAL_STATES,
+    busy,
+    enter_states,
+    is_deleting,
+    is_hidden,
+    mark_created,
+    pending_change,
+    record_event,
+    show_pending_change,
+    shown_status,
+    start_deleting,
+    status_of,
+)
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("rds")
+contract, timing = Rules("rds"), Rules("rds")
 
 # What only the cluster has → the words RDS refuses it with.
 _THE_CLUSTERS = {
@@ -35,66 +57,66 @@ _INHERITED = (
 )
 
 
-def instance_of(call: Call) -> Any:
+def instance_of(request: Request) -> Any:
     """The instance a call names, as moto keeps it.
 
     Raises:
         Fault: there is none.
     """
-    name = call.params["DBInstanceIdentifier"]
-    instance = call.moto("rds").databases.get(name)
+    name = request.params["DBInstanceIdentifier"]
+    instance = request.backend("rds").databases.get(name)
     if instance is None:
-        raise Fault("DBInstanceNotFound", f"DBInstance {name} not found.")
+        raise ServiceError("DBInstanceNotFound", f"DBInstance {name} not found.")
     return instance
 
 
-@rules("CreateDBInstance", "ModifyDBInstance", "RebootDBInstance", "DeleteDBInstance", "DescribeDBInstances")
-def members_inherit_from_their_cluster(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBInstance", "ModifyDBInstance", "RebootDBInstance", "DeleteDBInstance", "DescribeDBInstances")
+def members_inherit_from_their_cluster(request: Request, proceed: Next) -> Reply:
     """Version, port, subnet group, key, Insights and IAM authentication of a member are its cluster's."""
     reply = proceed()
-    shown = reply["DBInstances"] if call.operation == "DescribeDBInstances" else [reply["DBInstance"]]
+    shown = reply["DBInstances"] if request.operation == "DescribeDBInstances" else [reply["DBInstance"]]
     for one in shown:
         if "DBClusterIdentifier" in one:
-            _inherit(call, one)
+            _inherit(request, one)
     return reply
 
 
-def _inherit(call: Call, shown: dict[str, Any]) -> None:
-    cluster = call.ask("DescribeDBClusters", DBClusterIdentifier=shown["DBClusterIdentifier"])["DBClusters"][0]
+def _inherit(request: Request, shown: dict[str, Any]) -> None:
+    cluster = request.call("DescribeDBClusters", DBClusterIdentifier=shown["DBClusterIdentifier"])["DBClusters"][0]
     for name in _INHERITED:
         shown[name] = cluster.get(name)
     shown.pop("StorageType", None)
     shown["Endpoint"] = {**shown["Endpoint"], "Port": cluster["Port"]}
     shown["DbInstancePort"] = 0
-    groups = call.moto("rds").subnet_groups
+    groups = request.backend("rds").subnet_groups
     if cluster["DBSubnetGroup"] in groups:
-        found = call.ask("DescribeDBSubnetGroups", DBSubnetGroupName=cluster["DBSubnetGroup"])
+        found = request.call("DescribeDBSubnetGroups", DBSubnetGroupName=cluster["DBSubnetGroup"])
         shown["DBSubnetGroup"] = found["DBSubnetGroups"][0]
-    instance = call.moto("rds").databases.get(shown["DBInstanceIdentifier"])
-    waits = instance is not None and kept(instance).get("parameters_wait")
+    instance = request.backend("rds").databases.get(shown["DBInstanceIdentifier"])
+    waits = instance is not None and notes_on(instance).get("parameters_wait")
     for group in shown["DBParameterGroups"]:
         group["ParameterApplyStatus"] = "pending-reboot" if waits else "in-sync"
 
 
-@rules("CreateDBInstance")
-def a_member_takes_no_settings_of_its_cluster(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBInstance")
+def a_member_takes_no_settings_of_its_cluster(request: Request, proceed: Next) -> Reply:
     """What the cluster manages is refused on a member."""
-    if "DBClusterIdentifier" in call.params:
+    if "DBClusterIdentifier" in request.params:
         for name, words in _THE_CLUSTERS.items():
-            if name in call.params:
-                raise Fault(
+            if name in request.params:
+                raise ServiceError(
                     "InvalidParameterCombination",
                     f"The requested DB Instance will be a member of a DB Cluster. Set {words} for the DB Cluster.",
                 )
     return proceed()
 
 
-@rules("CreateDBInstance", "ModifyDBInstance")
-def an_instance_class_must_exist(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBInstance", "ModifyDBInstance")
+def an_instance_class_must_exist(request: Request, proceed: Next) -> Reply:
     """A class that Aurora PostgreSQL has not is refused."""
-    wanted = call.params.get("DBInstanceClass", CLASSES[0])
+    wanted = request.params.get("DBInstanceClass", CLASSES[0])
     if wanted not in CLASSES:
-        raise Fault(
+        raise ServiceError(
             "InvalidParameterCombination",
             "RDS does not support creating a DB instance with the following combination: "
             f"DBInstanceClass={wanted}, Engine=aurora-postgresql.",
@@ -102,33 +124,33 @@ def an_instance_class_must_exist(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-@rules("CreateDBInstance")
-def a_member_is_a_thing_of_its_own(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBInstance")
+def a_member_is_a_thing_of_its_own(request: Request, proceed: Next) -> Reply:
     """It has its own resource id, is private unless told otherwise, sits in a zone of its own, and has no backup."""
-    cluster = call.moto("rds").clusters.get(call.params.get("DBClusterIdentifier", ""))
+    cluster = request.backend("rds").clusters.get(request.params.get("DBClusterIdentifier", ""))
     if cluster is None:
         return proceed()
-    call.params.setdefault("PubliclyAccessible", False)
-    call.params.setdefault("AvailabilityZone", cluster.availability_zones[len(cluster.members) % 3])
+    request.params.setdefault("PubliclyAccessible", False)
+    request.params.setdefault("AvailabilityZone", cluster.availability_zones[len(cluster.members) % 3])
     reply = proceed()
-    instance = instance_of(call)
+    instance = instance_of(request)
     instance.dbi_resource_id = reply["DBInstance"]["DbiResourceId"] = f"db-{secrets.token_hex(13).upper()}"
-    snapshots = call.moto("rds").database_snapshots
+    snapshots = request.backend("rds").database_snapshots
     for id_ in [id_ for id_, one in snapshots.items() if one.db_instance_identifier == instance.resource_id]:
         del snapshots[id_]
     return reply
 
 
-@rules("CreateDBInstance", "ModifyDBInstance")
-def a_parameter_group_is_of_the_family(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBInstance", "ModifyDBInstance")
+def a_parameter_group_is_of_the_family(request: Request, proceed: Next) -> Reply:
     """A member's parameter group exists and is of its engine's family."""
-    name = call.params.get("DBParameterGroupName")
-    rds = call.moto("rds")
-    new = call.operation == "CreateDBInstance"
-    owner = call.params.get("DBClusterIdentifier") if new else instance_of(call).db_cluster_identifier
+    name = request.params.get("DBParameterGroupName")
+    rds = request.backend("rds")
+    new = request.operation == "CreateDBInstance"
+    owner = request.params.get("DBClusterIdentifier") if new else instance_of(request).db_cluster_identifier
     group, cluster = rds.db_parameter_groups.get(name or ""), rds.clusters.get(owner or "")
     if group is not None and cluster is not None and group.family != family_of(cluster.engine_version):
-        raise Fault(
+        raise ServiceError(
             "InvalidParameterCombination",
             f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used for this instance. "
             f"Please use a Parameter Group with DBParameterGroupFamily {family_of(cluster.engine_version)}",
@@ -136,32 +158,227 @@ def a_parameter_group_is_of_the_family(call: Call, proceed: Proceed) -> Reply:
     return proceed()
 
 
-@rules("ModifyDBInstance")
-def an_instance_change_that_is_not_immediate_waits(call: Call, proceed: Proceed) -> Reply:
+@contract("ModifyDBInstance")
+def an_instance_change_that_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
     """Without ApplyImmediately another class waits for the window in PendingModifiedValues."""
-    instance = instance_of(call)
-    if call.params.get("ApplyImmediately"):
+    instance = instance_of(request)
+    if request.params.get("ApplyImmediately"):
         instance.pending_modified_values = None
         return proceed()
-    wanted = call.params.pop("DBInstanceClass", None)
+    wanted = request.params.pop("DBInstanceClass", None)
     if wanted not in (None, instance.db_instance_class):
         instance.pending_modified_values = {"DBInstanceClass": wanted}
     return proceed()
 
 
-@rules("ModifyDBInstance")
-def another_instance_parameter_group_waits_for_a_reboot(call: Call, proceed: Proceed) -> Reply:
+@contract("ModifyDBInstance")
+def another_instance_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) -> Reply:
     """A parameter group newly chosen is in force after a reboot."""
-    before = instance_of(call).db_parameter_group_name
+    before = instance_of(request).db_parameter_group_name
     reply = proceed()
-    if instance_of(call).db_parameter_group_name != before:
-        kept(instance_of(call))["parameters_wait"] = True
+    if instance_of(request).db_parameter_group_name != before:
+        notes_on(instance_of(request))["parameters_wait"] = True
     return reply
 
 
-@rules("RebootDBInstance")
-def a_reboot_applies_parameters(call: Call, proceed: Proceed) -> Reply:
+@contract("RebootDBInstance")
+def a_reboot_applies_parameters(request: Request, proceed: Next) -> Reply:
     """What waited for a reboot, of the cluster's group too, is in force."""
     for waiting in ("parameters_wait", "cluster_parameters_wait"):
-        kept(instance_of(call)).pop(waiting, None)
+        notes_on(instance_of(request)).pop(waiting, None)
     return proceed()
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+_BUSY: Final = "InvalidDBInstanceState"
+_SHOWN: Final = ("CreateDBInstance", "ModifyDBInstance", "RebootDBInstance", "DescribeDBInstances")
+_CHANGES: Final = ("ModifyDBInstance", "RebootDBInstance")
+_DEFERRED: Final = {"DBInstanceClass": ""}
+# A failed one goes only when told that it leaves no snapshot (DeleteDBInstance).
+_TOLD_TO_SKIP: Final = ("failed", "incompatible-restore", "incompatible-network")
+
+
+@timing(*_SHOWN)
+def an_instance_shows_its_state(request: Request, proceed: Next) -> Reply:
+    """Its status, a little behind; it has no address while it is being made."""
+    reply = proceed()
+    for one in reply.get("DBInstances", [reply.get("DBInstance")]):
+        instance = request.backend("rds").databases[one["DBInstanceIdentifier"]]
+        show_pending_change(request, instance, one, _DEFERRED)
+        one["DBInstanceStatus"] = status = shown_status(request, instance)
+        if status == "creating":
+            one.pop("Endpoint", None)
+    return reply
+
+
+@timing("DescribeDBClusters", "DescribeDBInstances", "DeleteDBInstance", *_CHANGES)
+def a_new_instance_does_not_show_at_once(request: Request, proceed: Next) -> Reply:
+    """For 2 s, and once more after it has shown; nor is it told as a member."""
+    hidden = {name for name, one in request.backend("rds").databases.items() if is_hidden(request, one)}
+    if request.params.get("DBInstanceIdentifier") in hidden:
+        raise ServiceError("DBInstanceNotFound", f"DBInstance {request.params['DBInstanceIdentifier']} not found.")
+    reply = proceed()
+    if "DBInstances" in reply:
+        reply["DBInstances"] = [one for one in reply["DBInstances"] if one["DBInstanceIdentifier"] not in hidden]
+    for cluster in reply.get("DBClusters", ()):
+        cluster["DBClusterMembers"] = [
+            one for one in cluster["DBClusterMembers"] if one["DBInstanceIdentifier"] not in hidden
+        ]
+    return reply
+
+
+@timing("CreateDBInstance", "ModifyDBInstance")
+def a_member_waits_for_its_cluster(request: Request, proceed: Next) -> Reply:
+    """A cluster that is not available takes no member. Whether one that is ``creating`` might is not written down."""
+    rds = request.backend("rds")
+    member = rds.databases.get(request.params["DBInstanceIdentifier"])
+    name = request.params.get("DBClusterIdentifier") or getattr(member, "db_cluster_identifier", None)
+    cluster = rds.clusters.get(name or "")
+    if cluster is not None and status_of(request, cluster) != AVAILABLE:
+        raise busy("InvalidDBClusterStateFault", cluster, status_of(request, cluster))
+    return proceed()
+
+
+@timing("CreateDBInstance")
+def an_instance_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
+    """It is ``creating`` for six and a half, configured and backed up; or comes to the end that was demanded."""
+    reply = proceed()
+    instance, end = instance_of(request), request.simulation.next_outcome("rds.instance") or AVAILABLE
+    mark_created(request, instance)
+    enter_states(
+        request,
+        instance,
+        (lifecycle.INSTANCE_CREATING_S, "creating"),
+        (lifecycle.INSTANCE_CONFIGURING_S, "configuring-iam-database-auth"),
+        (lifecycle.INSTANCE_BACKING_UP_S, "backing-up"),
+        end=end,
+    )
+    record_event(request, "db-instance", instance.resource_id, TERMINAL_STATES.get(end, "DB instance created"))
+    return reply
+
+
+@timing(*_CHANGES)
+def an_instance_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
+    """And none before it is available."""
+    instance = instance_of(request)
+    if status_of(request, instance) != AVAILABLE:
+        raise busy(_BUSY, instance, status_of(request, instance))
+    return proceed()
+
+
+@timing("ModifyDBInstance")
+def a_change_of_an_instance_takes_its_time(request: Request, proceed: Next) -> Reply:
+    """The status lags, then it is ``modifying``; another class restarts it, and another member writes meanwhile."""
+    instance = instance_of(request)
+    with pending_change(request, instance, "DBInstance", DBInstanceIdentifier=instance.resource_id) as old:
+        before = instance.db_instance_class
+        reply = proceed()
+        other_class = instance.db_instance_class != before
+        takes = lifecycle.STATUS_LAGS_S + (
+            lifecycle.INSTANCE_CLASS_S if other_class else lifecycle.INSTANCE_MODIFYING_S
+        )
+        end = request.simulation.next_outcome("rds.instance.change") or AVAILABLE
+        enter_states(request, instance, (takes, "modifying"), lag_s=lifecycle.STATUS_LAGS_S, end=end)
+        if end in TERMINAL_STATES:
+            record_event(request, "db-instance", instance.resource_id, TERMINAL_STATES[end])
+    if not old:
+        # Nothing that is in force at once: it stays as it is.
+        enter_states(request, instance)
+    elif other_class:
+        _fail_over(request, instance)
+    return reply
+
+
+def _fail_over(request: Request, instance: Any) -> None:
+    """A writer that restarts for minutes is no writer: the first reader by tier is."""
+    cluster = request.backend("rds").clusters.get(instance.db_cluster_identifier or "")
+    if cluster is None or cluster.writer is not instance:
+        return
+    others = [one for one in cluster.members if one is not instance and status_of(request, one) == AVAILABLE]
+    if others:
+        cluster.failover(min(others, key=lambda one: (one.promotion_tier, one.resource_id)))
+        told = f"Completed failover to DB instance: {cluster.writer.resource_id}"
+        record_event(request, "db-cluster", cluster.resource_id, told)
+
+
+@timing("RebootDBInstance")
+def a_reboot_takes_its_time(request: Request, proceed: Next) -> Reply:
+    """A minute, after which its parameters are in force."""
+    instance = instance_of(request)
+    reply = proceed()
+    takes = lifecycle.STATUS_LAGS_S + lifecycle.INSTANCE_REBOOTING_S
+    enter_states(request, instance, (takes, "rebooting"), lag_s=lifecycle.STATUS_LAGS_S)
+    record_event(request, "db-instance", instance.resource_id, "DB instance restarted")
+    return reply
+
+
+@timing("DeleteDBInstance")
+def an_instance_goes_in_minutes(request: Request, proceed: Next) -> Reply:
+    """It is ``deleting`` for four, and a member as long."""
+    instance = instance_of(request)
+    reply = proceed()
+    request.backend("rds").databases[instance.resource_id] = instance
+    start_deleting(request, instance, lifecycle.INSTANCE_DELETING_S)
+    return reply
+
+
+@timing("DeleteDBInstance")
+def a_busy_instance_is_not_deleted(request: Request, proceed: Next) -> Reply:
+    """Nor one that is being deleted already; and a failed one only when told to skip its snapshot."""
+    instance = instance_of(request)
+    status = status_of(request, instance)
+    if is_deleting(instance):
+        raise ServiceError(_BUSY, f"Instance {instance.resource_id} is already being deleted.")
+    if status not in (AVAILABLE, *TERMINAL_STATES):
+        raise ServiceError(_BUSY, f"Instance {instance.resource_id} is not in available state: {status}")
+    if status in _TOLD_TO_SKIP and not request.params.get("SkipFinalSnapshot"):
+        raise ServiceError(
+            _BUSY, f"Instance {instance.resource_id} is {status}: it can only be deleted without a snapshot."
+        )
+    return proceed()
+
+
+# -- tags of both ----------------------------------------------------------------------------------------------------
+
+
+def _tagged(request: Request) -> Any:
+    """The cluster or instance whose tags are asked for or changed; None for what is neither."""
+    rds, arn = request.backend("rds"), request.params["ResourceName"]
+    return next((one for one in (*rds.clusters.values(), *rds.databases.values()) if one.arn == arn), None)
+
+
+@timing("AddTagsToResource", "RemoveTagsFromResource")
+def what_is_busy_is_not_tagged(request: Request, proceed: Next) -> Reply:
+    """Neither a cluster nor an instance (rds-controller retries its tags for that)."""
+    thing = _tagged(request)
+    if thing is not None and status_of(request, thing) not in (AVAILABLE, *TERMINAL_STATES):
+        code = "InvalidDBClusterStateFault" if thing in request.backend("rds").clusters.values() else _BUSY
+        raise busy(code, thing, status_of(request, thing))
+    return proceed()
+
+
+@timing("AddTagsToResource", "RemoveTagsFromResource")
+def tags_show_late(request: Request, proceed: Next) -> Reply:
+    """For 3 s a description still tells the tags from before."""
+    thing = _tagged(request)
+    before = [] if thing is None else [*thing.tags]
+    reply = proceed()
+    if thing is not None:
+        notes_on(thing)["tags_were"] = (request.simulation.now() + lifecycle.TAGS_LAG_S, before)
+    return reply
+
+
+@timing("DescribeDBClusters", "DescribeDBInstances")
+def old_tags_are_told(request: Request, proceed: Next) -> Reply:
+    """As long as new ones do not show."""
+    reply = proceed()
+    rds = request.backend("rds")
+    for one in reply.get("DBClusters") or reply.get("DBInstances", ()):
+        name = one.get("DBInstanceIdentifier")
+        thing = rds.databases[name] if name else rds.clusters[one["DBClusterIdentifier"]]
+        until, tags = notes_on(thing).get("tags_were", (-math.inf, []))
+        if request.simulation.now() < until:
+            one["TagList"] = tags
+    return reply

@@ -1,6 +1,8 @@
-"""What RDS's things go through: states one after the other, changes that show late, and the time until they are gone.
+"""The life of RDS resources: states one after the other, changes that show late, deletion over time, and events.
 
-What is being deleted stays with moto until its time is over, so that whatever asks for its users finds them.
+AWS promises none of the durations. They are within what the Aurora user guide calls usual, what users report of
+terraform-provider-aws (its waits are far longer: internal/service/rds/cluster.go, cluster_instance.go), and what
+aws-cloudformation-resource-providers-rds has to bridge (BaseHandlerStd, DB_CLUSTER_HANDLER_CONFIG_36H).
 """
 
 from __future__ import annotations
@@ -8,10 +10,62 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.times import FLAPS_S, HELD_S, STATUS_LAGS_S, UNSEEN_S
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.simulation import notes_on
+
+events = Rules("rds")
+
+# -- durations, in AWS's seconds ---------------------------------------------------------------------------------------
+
+
+UNSEEN_S: Final = 2.0
+"""A describe misses what was just made (terraform-provider-aws takes another item, too, for "not found")."""
+FLAPS_S: Final = (3.0, 4.0)
+"""… and, once it has shown, misses it again."""
+STATUS_LAGS_S: Final = 5.0
+"""The status still reads as before a change was accepted (CloudFormation looks three times, Terraform waits 30 s)."""
+TAGS_LAG_S: Final = 3.0
+VALUES_LAG_S: Final = 3.0
+"""A parameter group still tells the values before the last change."""
+
+CLUSTER_CREATING_S: Final = 180.0
+CLUSTER_MODIFYING_S: Final = 60.0
+CLUSTER_FAILING_OVER_S: Final = 30.0
+"""Aurora user guide, "High availability": a failover is complete within 60 s, often within 30 s."""
+CLUSTER_STOPPING_S: Final = 300.0
+CLUSTER_STARTING_S: Final = 480.0
+CLUSTER_GOES_S: Final = 120.0
+"""After the last of its members."""
+SNAPSHOT_S: Final = 240.0
+
+UPGRADE_MINOR_S: Final = 600.0
+UPGRADE_MAJOR_S: Final = 2400.0
+
+INSTANCE_CREATING_S: Final = 390.0
+INSTANCE_CONFIGURING_S: Final = 20.0
+INSTANCE_BACKING_UP_S: Final = 10.0
+INSTANCE_MODIFYING_S: Final = 30.0
+INSTANCE_CLASS_S: Final = 360.0
+INSTANCE_REBOOTING_S: Final = 60.0
+INSTANCE_DELETING_S: Final = 240.0
+
+APPLYING_S: Final = 20.0
+"""What a parameter group's users say of its dynamic parameters."""
+RESTS_S: Final = 10.0
+"""A parameter group "has pending changes" and is not reset (terraform-provider-aws tries for 3 minutes)."""
+HELD_S: Final = 60.0
+"""A group counts as used after its last user is gone (terraform-provider-aws tries for 3 minutes)."""
+GROUP_GOES_S: Final = 3.0
+"""A group still shows after its removal (terraform-provider-aws looks for 3 minutes)."""
+
+SECRET_READY_S: Final = 30.0
+"""After the first instance is available: the managed secret is ``creating`` until then."""
+ROTATION_S: Final = 40.0
+"""Secrets Manager user guide, "Managed rotation": typically within one minute."""
+
 
 AVAILABLE: Final = "available"
 DELETING: Final = "deleting"
@@ -41,49 +95,51 @@ _NOT_CHANGED: Final = frozenset(
 # -- states ----------------------------------------------------------------------------------------------------------
 
 
-def go(call: Call, thing: Any, *steps: tuple[float, str], end: str = AVAILABLE, lag_s: float = 0.0) -> None:
+def enter_states(
+    request: Request, thing: Any, *steps: tuple[float, str], end: str = AVAILABLE, lag_s: float = 0.0
+) -> None:
     """From now on it is in each of these states for its seconds, then in ``end``; for ``lag_s`` it shows the last."""
-    now, before = call.life.now(), shown_status(call, thing)
+    now, before = request.simulation.now(), shown_status(request, thing)
     ends, course = now, []
     for seconds, status in steps:
         ends += seconds
         course.append((ends, status))
-    kept(thing).update(course=course, end=end, lag=(now + lag_s, before), flight={})
+    notes_on(thing).update(course=course, end=end, lag=(now + lag_s, before), pending_change={})
 
 
-def status_of(call: Call, thing: Any) -> str:
+def status_of(request: Request, thing: Any) -> str:
     """The state it is in, whatever it shows."""
-    now = call.life.now()
-    for until, status in kept(thing).get("course", ()):
+    now = request.simulation.now()
+    for until, status in notes_on(thing).get("course", ()):
         if now < until:
             return str(status)
-    return str(kept(thing).get("end", AVAILABLE))
+    return str(notes_on(thing).get("end", AVAILABLE))
 
 
-def shown_status(call: Call, thing: Any) -> str:
+def shown_status(request: Request, thing: Any) -> str:
     """The state it shows."""
-    until, before = kept(thing).get("lag", (-math.inf, ""))
-    return before if call.life.now() < until else status_of(call, thing)
+    until, before = notes_on(thing).get("lag", (-math.inf, ""))
+    return before if request.simulation.now() < until else status_of(request, thing)
 
 
 # -- changes ---------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def flight(call: Call, thing: Any, what: str, **which: str) -> Iterator[dict[str, Any]]:
+def pending_change(request: Request, thing: Any, what: str, **which: str) -> Iterator[dict[str, Any]]:
     """What is changed meanwhile takes the time of the course that is set meanwhile; yields what was before it."""
-    before = call.ask(f"Describe{what}s", **which)[f"{what}s"][0]
+    before = request.call(f"Describe{what}s", **which)[f"{what}s"][0]
     old: dict[str, Any] = {}
     yield old
-    after = call.ask(f"Describe{what}s", **which)[f"{what}s"][0]
+    after = request.call(f"Describe{what}s", **which)[f"{what}s"][0]
     changed = {*before, *after} - _NOT_CHANGED
     old.update({name: before.get(name) for name in changed if before.get(name) != after.get(name)})
     if old:
-        kept(thing)["flight"] = old
+        notes_on(thing)["flight"] = old
 
 
-def show_flight(
-    call: Call,
+def show_pending_change(
+    request: Request,
     thing: Any,
     shown: dict[str, Any],
     deferred: Mapping[str, str],
@@ -94,11 +150,11 @@ def show_flight(
     ``deferred``: a field, and what it is told as while there is none. Returns what was before a change in progress that
     shows.
     """
-    old: dict[str, Any] = kept(thing).get("flight", {})
-    if call.life.now() < kept(thing).get("lag", (-math.inf, ""))[0]:
+    old: dict[str, Any] = notes_on(thing).get("flight", {})
+    if request.simulation.now() < notes_on(thing).get("lag", (-math.inf, ""))[0]:
         shown.update({name: value for name, value in old.items() if name not in at_once})
         return {}
-    if not old or status_of(call, thing) == kept(thing).get("end", AVAILABLE):
+    if not old or status_of(request, thing) == notes_on(thing).get("end", AVAILABLE):
         return {}
     pending = {name: shown.get(name, deferred[name]) for name in old if name in deferred}
     shown.update({name: old[name] for name in pending})
@@ -110,40 +166,40 @@ def show_flight(
 # -- to come and to go -----------------------------------------------------------------------------------------------
 
 
-def make(call: Call, thing: Any) -> None:
+def mark_created(request: Request, thing: Any) -> None:
     """It was just made."""
-    call.life.begin(thing, "made")
+    request.simulation.mark(thing, "made")
 
 
-def is_hidden(call: Call, thing: Any) -> bool:
+def is_hidden(request: Request, thing: Any) -> bool:
     """Whether AWS does not show it, right after it was made."""
-    age = call.life.since(thing, "made")
+    age = request.simulation.since(thing, "made")
     return age < UNSEEN_S or FLAPS_S[0] <= age < FLAPS_S[1]
 
 
-def leave(call: Call, thing: Any, seconds: float, *, lag_s: float = STATUS_LAGS_S) -> None:
+def start_deleting(request: Request, thing: Any, seconds: float, *, lag_s: float = STATUS_LAGS_S) -> None:
     """It is being deleted from now on, and gone after these seconds."""
-    go(call, thing, end=DELETING, lag_s=lag_s)
-    kept(thing)["gone_at"] = call.life.now() + seconds
+    enter_states(request, thing, end=DELETING, lag_s=lag_s)
+    notes_on(thing)["gone_at"] = request.simulation.now() + seconds
 
 
-def is_going(thing: Any) -> bool:
+def is_deleting(thing: Any) -> bool:
     """Whether it is being deleted."""
-    return "gone_at" in kept(thing)
+    return "gone_at" in notes_on(thing)
 
 
-def busy(code: str, thing: Any, status: str) -> Fault:
+def busy(code: str, thing: Any, status: str) -> ServiceError:
     """The refusal of a change while something is in this state."""
     kind = "DB cluster" if code == "InvalidDBClusterStateFault" else "Database instance"
-    return Fault(code, f"{kind} {thing.resource_id} is not available for modification with status {status}")
+    return ServiceError(code, f"{kind} {thing.resource_id} is not available for modification with status {status}")
 
 
-def _is_over(call: Call) -> None:
-    rds, now = call.moto("rds"), call.life.now()
+def _is_over(request: Request) -> None:
+    rds, now = request.backend("rds"), request.simulation.now()
     for place, used in _PLACES.items():
         things = getattr(rds, place)
         for name, one in list(things.items()):
-            gone_at = kept(one).get("gone_at", math.inf)
+            gone_at = notes_on(one).get("gone_at", math.inf)
             if gone_at > now:
                 continue
             del things[name]
@@ -151,16 +207,16 @@ def _is_over(call: Call) -> None:
             for groups, named in used.items():
                 group = getattr(rds, groups).get(getattr(one, named) or "")
                 if group is not None:
-                    kept(group)["held_until"] = gone_at + HELD_S
+                    notes_on(group)["held_until"] = gone_at + HELD_S
 
 
-def what_was_deleted_goes_in_time(call: Call, proceed: Proceed) -> Reply:
+def what_was_deleted_goes_in_time(request: Request, proceed: Next) -> Reply:
     """Whoever looks finds only what is still there."""
-    _is_over(call)
+    _is_over(request)
     try:
         return proceed()
     finally:
-        _is_over(call)
+        _is_over(request)
 
 
 def _of_service(service: str, *operations: str) -> Rules:
@@ -170,7 +226,7 @@ def _of_service(service: str, *operations: str) -> Rules:
 
 
 _NAMED: Final = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBParameterGroup", "DBClusterParameterGroup")
-RULES: Final = (
+DELETION: Final = (
     _of_service(
         "rds",
         *(f"{verb}{thing}" for verb in ("Create", "Modify", "Delete") for thing in _NAMED),
@@ -181,3 +237,29 @@ RULES: Final = (
     _of_service("ec2", "DeleteSecurityGroup", "DescribeNetworkInterfaces"),
     _of_service("resourcegroupstaggingapi", "GetResources"),
 )
+
+
+# -- terminal states and events ----------------------------------------------------------------------------------------
+
+
+TERMINAL_STATES: Final = {
+    "failed": "The DB instance or cluster has failed and RDS cannot recover it.",
+    "inaccessible-encryption-credentials": "Amazon RDS can't access the KMS encryption key for the DB cluster.",
+    "incompatible-network": "The DB subnet group has no free IP address.",
+    "incompatible-parameters": "Its parameters are not compatible with its engine version or instance class.",
+}
+"""A terminal state (Aurora user guide, "Viewing DB cluster status") → the event that comes with it. Texts are ours."""
+
+
+def record_event(request: Request, kind: str, name: str, message: str) -> None:
+    """RDS tells this of a ``db-cluster`` or a ``db-instance``."""
+    event = {"SourceIdentifier": name, "SourceType": kind, "Message": message, "Date": datetime.now(UTC)}
+    notes_on(request.backend("rds")).setdefault("events", []).append(event)
+
+
+@events("DescribeEvents")
+def events_are_told(request: Request, _: Next) -> Reply:
+    """By whom they are about, the oldest first; moto knows only instances' and snapshots'."""
+    events: list[dict[str, Any]] = notes_on(request.backend("rds")).get("events", [])
+    asked = {name: request.params[name] for name in ("SourceIdentifier", "SourceType") if name in request.params}
+    return {"Events": [one for one in events if asked.items() <= one.items()]}

@@ -1,48 +1,58 @@
-"""Parameter groups of clusters and of instances: engine defaults, what a user set, what waits for a reboot."""
+"""Parameter groups of clusters and of instances: engine defaults, values set, and the way into force by a reboot.
+
+How far a change is in force in each member is from the RDS API reference (DBParameterGroupStatus, DBClusterMember) and
+the Aurora user guide ("Parameter groups for Amazon Aurora"). How groups come and go is in `group_timing`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import page
-from tapctl.sandbox.emulator.rds.engine_defaults import DEFAULTS, Default
-from tapctl.sandbox.emulator.rules import Call, Fault, Proceed, Reply, Rules, kept
+from tapctl.sandbox.emulator.rds import lifecycle
+from tapctl.sandbox.emulator.rds.catalog import DEFAULTS, Default, page
+from tapctl.sandbox.emulator.rds.clusters import cluster_of
+from tapctl.sandbox.emulator.rds.instances import instance_of
+from tapctl.sandbox.emulator.rds.lifecycle import status_of
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.simulation import notes_on
 
-rules = Rules("rds")
+contract, timing = Rules("rds"), Rules("rds")
 
 _MOST_AT_ONCE = 20
-_BOTH_CHANGE = ("ModifyDBParameterGroup", "ModifyDBClusterParameterGroup")
-_BOTH_RESET = ("ResetDBParameterGroup", "ResetDBClusterParameterGroup")
+_MODIFY = ("ModifyDBParameterGroup", "ModifyDBClusterParameterGroup")
+_RESET = ("ResetDBParameterGroup", "ResetDBClusterParameterGroup")
 
 
-def is_of_clusters(call: Call) -> bool:
+def is_of_clusters(request: Request) -> bool:
     """Whether a call is about the parameter groups of clusters, and not those of instances."""
-    return "Cluster" in call.operation
+    return "Cluster" in request.operation
 
 
-def _name(call: Call) -> str:
-    name: str = call.params["DBClusterParameterGroupName" if is_of_clusters(call) else "DBParameterGroupName"]
+def _name(request: Request) -> str:
+    name: str = request.params["DBClusterParameterGroupName" if is_of_clusters(request) else "DBParameterGroupName"]
     return name
 
 
-def group_of(call: Call) -> Any:
+def group_of(request: Request) -> Any:
     """The parameter group a call names, as moto keeps it.
 
     Raises:
         Fault: there is none.
     """
-    rds = call.moto("rds")
-    group = (rds.db_cluster_parameter_groups if is_of_clusters(call) else rds.db_parameter_groups).get(_name(call))
+    rds = request.backend("rds")
+    group = (rds.db_cluster_parameter_groups if is_of_clusters(request) else rds.db_parameter_groups).get(
+        _name(request)
+    )
     if group is None:
-        raise Fault("DBParameterGroupNotFound", f"DBParameterGroup not found: {_name(call)}")
+        raise ServiceError("DBParameterGroupNotFound", f"DBParameterGroup not found: {_name(request)}")
     return group
 
 
-def users_of(call: Call, name: str) -> list[Any]:
+def users_of(request: Request, name: str) -> list[Any]:
     """The instances in whose parameters this group counts."""
-    members = call.moto("rds").databases.values()
-    if is_of_clusters(call):
+    members = request.backend("rds").databases.values()
+    if is_of_clusters(request):
         return [one for one in members if one.cluster.parameter_group == name]
     return [one for one in members if one.db_parameter_group_name == name]
 
@@ -64,57 +74,59 @@ def _shown(default: Default, own: dict[str, Any] | None) -> dict[str, Any]:
     return shown
 
 
-def _listed(call: Call, parameters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    source = call.params.get("Source")
-    named = [value for one in call.params.get("Filters", []) for value in one["Values"]]
+def _listed(request: Request, parameters: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    source = request.params.get("Source")
+    named = [value for one in request.params.get("Filters", []) for value in one["Values"]]
     return [
         one for one in parameters if source in (None, one["Source"]) and (not named or one["ParameterName"] in named)
     ]
 
 
-@rules("CreateDBParameterGroup", "CreateDBClusterParameterGroup")
-def a_family_must_exist(call: Call, proceed: Proceed) -> Reply:
+@contract("CreateDBParameterGroup", "CreateDBClusterParameterGroup")
+def a_family_must_exist(request: Request, proceed: Next) -> Reply:
     """A parameter group is of a family that there is."""
-    family = call.params["DBParameterGroupFamily"]
+    family = request.params["DBParameterGroupFamily"]
     if family not in {f"aurora-postgresql{major}" for major in (15, 16, 17)}:
-        raise Fault("InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family")
+        raise ServiceError(
+            "InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family"
+        )
     return proceed()
 
 
-@rules("DescribeDBParameterGroups")
-def an_unknown_parameter_group_is_not_found(call: Call, proceed: Proceed) -> Reply:
+@contract("DescribeDBParameterGroups")
+def an_unknown_parameter_group_is_not_found(request: Request, proceed: Next) -> Reply:
     """Describing a group that is not there is refused; moto answers with an empty list."""
-    if "DBParameterGroupName" in call.params:
-        group_of(call)
+    if "DBParameterGroupName" in request.params:
+        group_of(request)
     return proceed()
 
 
-@rules("DescribeDBParameters", "DescribeDBClusterParameters")
-def parameters_are_shown_with_their_defaults(call: Call, _: Proceed) -> Reply:
+@contract("DescribeDBParameters", "DescribeDBClusterParameters")
+def parameters_are_shown_with_their_defaults(request: Request, _: Next) -> Reply:
     """Every parameter of the engine, by source or by name, in pages."""
-    own = group_of(call).parameters
-    return page(call, "Parameters", _listed(call, (_shown(one, own.get(one.name)) for one in DEFAULTS.values())))
+    own = group_of(request).parameters
+    return page(request, "Parameters", _listed(request, (_shown(one, own.get(one.name)) for one in DEFAULTS.values())))
 
 
-@rules("DescribeEngineDefaultParameters", "DescribeEngineDefaultClusterParameters")
-def engine_defaults_are_known(call: Call, _: Proceed) -> Reply:
+@contract("DescribeEngineDefaultParameters", "DescribeEngineDefaultClusterParameters")
+def engine_defaults_are_known(request: Request, _: Next) -> Reply:
     """The parameters of a family that no group has touched; moto has none."""
-    found = page(call, "Parameters", _listed(call, (_shown(one, None) for one in DEFAULTS.values())))
-    return {"EngineDefaults": {"DBParameterGroupFamily": call.params["DBParameterGroupFamily"], **found}}
+    found = page(request, "Parameters", _listed(request, (_shown(one, None) for one in DEFAULTS.values())))
+    return {"EngineDefaults": {"DBParameterGroupFamily": request.params["DBParameterGroupFamily"], **found}}
 
 
-@rules(*_BOTH_CHANGE)
-def parameters_are_checked(call: Call, proceed: Proceed) -> Reply:
+@contract(*_MODIFY)
+def parameters_are_checked(request: Request, proceed: Next) -> Reply:
     """20 at most, each known, each value allowed, and a static one only at a reboot."""
-    wanted = call.params["Parameters"]
-    group_of(call)
+    wanted = request.params["Parameters"]
+    group_of(request)
     _few_and_known(wanted)
     for one in wanted:
         name, value, default = one["ParameterName"], one["ParameterValue"], DEFAULTS[one["ParameterName"]]
         if not default.modifiable:
-            raise Fault("InvalidParameterValue", f"The parameter {name} cannot be modified.")
+            raise ServiceError("InvalidParameterValue", f"The parameter {name} cannot be modified.")
         if not default.accepts(value):
-            raise Fault(
+            raise ServiceError(
                 "InvalidParameterValue",
                 f"Invalid parameter value: {value} for: {name} allowed values are: {default.allowed}",
             )
@@ -124,53 +136,125 @@ def parameters_are_checked(call: Call, proceed: Proceed) -> Reply:
 
 def _few_and_known(wanted: list[dict[str, Any]]) -> None:
     if len(wanted) > _MOST_AT_ONCE:
-        raise Fault("InvalidParameterValue", f"At most {_MOST_AT_ONCE} parameters can be modified in one request.")
+        raise ServiceError(
+            "InvalidParameterValue", f"At most {_MOST_AT_ONCE} parameters can be modified in one request."
+        )
     for one in wanted:
         if one["ParameterName"] not in DEFAULTS:
-            raise Fault("InvalidParameterValue", f"Could not find parameter with name: {one['ParameterName']}")
+            raise ServiceError("InvalidParameterValue", f"Could not find parameter with name: {one['ParameterName']}")
 
 
 def _check_method(wanted: list[dict[str, Any]]) -> None:
     for one in wanted:
         if DEFAULTS[one["ParameterName"]].static and one["ApplyMethod"] == "immediate":
-            raise Fault("InvalidParameterCombination", "cannot use immediate apply method for static parameter")
+            raise ServiceError("InvalidParameterCombination", "cannot use immediate apply method for static parameter")
 
 
-@rules(*_BOTH_CHANGE, *_BOTH_RESET)
-def static_parameters_wait_for_a_reboot(call: Call, proceed: Proceed) -> Reply:
+@contract(*_MODIFY, *_RESET)
+def static_parameters_wait_for_a_reboot(request: Request, proceed: Next) -> Reply:
     """A static parameter that changes leaves every user of the group waiting for a reboot."""
-    before = {name: one["ParameterValue"] for name, one in group_of(call).parameters.items()}
+    before = {name: one["ParameterValue"] for name, one in group_of(request).parameters.items()}
     reply = proceed()
-    after = {name: one["ParameterValue"] for name, one in group_of(call).parameters.items()}
+    after = {name: one["ParameterValue"] for name, one in group_of(request).parameters.items()}
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     if any(DEFAULTS[name].static for name in changed):
-        for user in users_of(call, _name(call)):
-            kept(user)["cluster_parameters_wait" if is_of_clusters(call) else "parameters_wait"] = True
+        for user in users_of(request, _name(request)):
+            notes_on(user)["cluster_parameters_wait" if is_of_clusters(request) else "parameters_wait"] = True
     return reply
 
 
-@rules(*_BOTH_RESET)
-def parameters_are_reset(call: Call, _: Proceed) -> Reply:
+@contract(*_RESET)
+def parameters_are_reset(request: Request, _: Next) -> Reply:
     """The named parameters, or all, go back to the engine's default; moto cannot."""
-    group = group_of(call)
-    named = call.params.get("Parameters", [])
+    group = group_of(request)
+    named = request.params.get("Parameters", [])
     _few_and_known(named)
     _check_method(named)
-    names = [*group.parameters] if call.params.get("ResetAllParameters") else [one["ParameterName"] for one in named]
+    names = [*group.parameters] if request.params.get("ResetAllParameters") else [one["ParameterName"] for one in named]
     for name in names:
         group.parameters.pop(name, None)
-    return {"DBClusterParameterGroupName" if is_of_clusters(call) else "DBParameterGroupName": group.name}
+    return {"DBClusterParameterGroupName" if is_of_clusters(request) else "DBParameterGroupName": group.name}
 
 
-@rules("DeleteDBParameterGroup", "DeleteDBClusterParameterGroup")
-def a_parameter_group_in_use_stays(call: Call, proceed: Proceed) -> Reply:
+@contract("DeleteDBParameterGroup", "DeleteDBClusterParameterGroup")
+def a_parameter_group_in_use_stays(request: Request, proceed: Next) -> Reply:
     """A group that a cluster or an instance uses cannot be deleted."""
-    name = _name(call)
-    clusters = call.moto("rds").clusters.values() if is_of_clusters(call) else ()
-    if users_of(call, name) or any(one.parameter_group == name for one in clusters):
-        raise Fault(
+    name = _name(request)
+    clusters = request.backend("rds").clusters.values() if is_of_clusters(request) else ()
+    if users_of(request, name) or any(one.parameter_group == name for one in clusters):
+        raise ServiceError(
             "InvalidDBParameterGroupState",
             f"One or more database instances are still members of this parameter group {name}, so the group cannot be "
             "deleted",
         )
     return proceed()
+
+
+# -- timing ------------------------------------------------------------------------------------------------------------
+
+
+_OWN: Final = "parameters_wait"
+_SHARED: Final = "cluster_parameters_wait"
+_CHANGES: Final = tuple(
+    f"{verb}{word}" for verb in ("Modify", "Reset") for word in ("DBParameterGroup", "DBClusterParameterGroup")
+)
+
+
+def _apply(request: Request, members: Iterable[Any], which: str) -> None:
+    for one in members:
+        request.simulation.mark(one, f"{which} applied")
+
+
+@timing(*_CHANGES)
+def parameters_are_applied_for_a_while(request: Request, proceed: Next) -> Reply:
+    """For 20 s the users of a group that changed say ``applying``."""
+    before = {**group_of(request).parameters}
+    reply = proceed()
+    group = group_of(request)
+    if group.parameters != before:
+        _apply(request, users_of(request, group.name), _SHARED if is_of_clusters(request) else _OWN)
+    return reply
+
+
+@timing("ModifyDBCluster", "ModifyDBInstance")
+def another_group_is_applied_for_a_while(request: Request, proceed: Next) -> Reply:
+    """Before it waits for the reboot."""
+    clusters = request.operation == "ModifyDBCluster"
+    thing = cluster_of(request) if clusters else instance_of(request)
+    before = thing.parameter_group if clusters else thing.db_parameter_group_name
+    reply = proceed()
+    if before != (thing.parameter_group if clusters else thing.db_parameter_group_name):
+        _apply(request, thing.members if clusters else [thing], _SHARED if clusters else _OWN)
+    return reply
+
+
+@timing("RebootDBInstance")
+def parameters_wait_until_the_reboot_is_over(request: Request, proceed: Next) -> Reply:
+    """What it is rebooted for still waits meanwhile."""
+    notes = notes_on(instance_of(request))
+    waiting = [which for which in (_OWN, _SHARED) if notes.get(which)]
+    reply = proceed()
+    notes["rebooted_for"] = waiting
+    return reply
+
+
+@timing("DescribeDBClusters", "DescribeDBInstances")
+def how_far_parameters_are_is_told(request: Request, proceed: Next) -> Reply:
+    """With each member of a cluster for the cluster's group, with an instance for its own."""
+    reply = proceed()
+    instances = request.backend("rds").databases
+    for cluster in reply.get("DBClusters", ()):
+        for member in cluster["DBClusterMembers"]:
+            instance = instances[member["DBInstanceIdentifier"]]
+            _tell(request, instance, _SHARED, member, "DBClusterParameterGroupStatus")
+    for shown in reply.get("DBInstances", ()):
+        for group in shown["DBParameterGroups"]:
+            _tell(request, instances[shown["DBInstanceIdentifier"]], _OWN, group, "ParameterApplyStatus")
+    return reply
+
+
+def _tell(request: Request, instance: Any, which: str, shown: dict[str, Any], field: str) -> None:
+    if which in notes_on(instance).get("rebooted_for", ()) and status_of(request, instance) == "rebooting":
+        shown[field] = "pending-reboot"
+    elif not request.simulation.elapsed(instance, f"{which} applied", lifecycle.APPLYING_S):
+        shown[field] = "applying"
