@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "tapctl"
 MODULES = sorted(ROOT.rglob("*.py"))
-SOURCES = sorted(path for folder in (ROOT, ROOT.parent / "tests") for path in folder.rglob("*.py"))
 
 
 def imported(path: Path, *, at_runtime: bool = False) -> Iterator[str]:
@@ -67,11 +66,6 @@ def test_nothing_imports_the_command_line(path: Path) -> None:
 @pytest.mark.parametrize("path", [one for one in MODULES if not one.is_relative_to(ROOT / "sandbox")], ids=str)
 def test_moto_is_the_sandbox_s_alone(path: Path) -> None:
     assert not [name for name in imported(path) if name.split(".")[0] == "moto"]
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=str)
-def test_no_file_is_longer_than_300_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 300
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["validate", "--config", str(ROOT.parent / "environments")]])

@@ -1,4 +1,4 @@
-"""The embedded AWS: moto, the layer that corrects it, and a networking stack in it.
+"""The sandbox: an emulated AWS in the background, with a networking stack in it.
 
 Nothing here imports moto before it is needed: it is an extra, ``tapctl[sandbox]``.
 """

@@ -86,9 +86,9 @@ class World:
         assert shipped == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
         if env not in _STANDING:
             sandbox = self.door.sandbox
-            sandbox.simulation, life = Simulation(), sandbox.simulation
+            sandbox.simulation, before = Simulation(), sandbox.simulation
             self.applied(env)
-            sandbox.simulation = life
+            sandbox.simulation = before
             _STANDING[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
             return
         saved, record = _STANDING[env]

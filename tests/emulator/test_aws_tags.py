@@ -131,7 +131,7 @@ CASES: Final[Mapping[str, Case]] = {
 def tags(told: Any) -> dict[str, str]:
     if isinstance(told, dict):
         return told
-    return {one.get("Key") or one["TagKey"]: one.get("Value") or one["TagValue"] for one in told}
+    return {tag.get("Key") or tag["TagKey"]: tag.get("Value") or tag["TagValue"] for tag in told}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -33,26 +33,26 @@ def put(aws: Aws, **more: Any) -> None:
     )
 
 
-def seen(aws: Aws) -> MetricAlarmTypeDef:
+def describe(aws: Aws) -> MetricAlarmTypeDef:
     (alarm,) = aws.cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
     return alarm
 
 
 def tags(aws: Aws) -> dict[str, str]:
     told = aws.cloudwatch.list_tags_for_resource(ResourceARN=ARN)["Tags"]
-    return {one["Key"]: one["Value"] for one in told if one != OF_AWS}
+    return {tag["Key"]: tag["Value"] for tag in told if tag != OF_AWS}
 
 
 def test_a_new_alarm_has_insufficient_data(aws: Aws) -> None:
     put(aws)
-    assert seen(aws)["StateValue"] == "INSUFFICIENT_DATA"
+    assert describe(aws)["StateValue"] == "INSUFFICIENT_DATA"
 
 
 def test_a_change_keeps_state_and_tags(aws: Aws) -> None:
     put(aws, Tags=[{"Key": "a", "Value": "1"}])
     aws.cloudwatch.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="r")
     put(aws, Threshold=2.0, Tags=[{"Key": "b", "Value": "2"}])
-    assert (seen(aws)["Threshold"], seen(aws)["StateValue"]) == (2.0, "ALARM")
+    assert (describe(aws)["Threshold"], describe(aws)["StateValue"]) == (2.0, "ALARM")
     assert tags(aws) == {"a": "1"}
     put(aws)
     assert tags(aws) == {"a": "1"}
@@ -61,7 +61,7 @@ def test_a_change_keeps_state_and_tags(aws: Aws) -> None:
 def test_actions_are_switched_off_and_seen_so(aws: Aws) -> None:
     put(aws, AlarmActions=[f"arn:aws:sns:us-east-1:{ACCOUNT}:t"])
     aws.cloudwatch.disable_alarm_actions(AlarmNames=["a"])
-    assert seen(aws)["ActionsEnabled"] is False
+    assert describe(aws)["ActionsEnabled"] is False
 
 
 def test_bad_alarms_are_refused(aws: Aws, refused: Refused) -> None:

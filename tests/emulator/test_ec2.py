@@ -52,7 +52,7 @@ def peer(group: str, text: str = "why") -> IpPermissionTypeDef:
 
 def rules(aws: Aws, group: str, *, egress: bool) -> list[SecurityGroupRuleTypeDef]:
     found = aws.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
-    return [one for one in found["SecurityGroupRules"] if one["IsEgress"] == egress]
+    return [rule for rule in found["SecurityGroupRules"] if rule["IsEgress"] == egress]
 
 
 def test_a_new_group_lets_everything_out(aws: Aws, group: str) -> None:
@@ -73,7 +73,7 @@ def test_names_are_unique_in_any_case(aws: Aws, network: Network, group: str, re
 
 def test_cidrs_are_canonical(aws: Aws, group: str, refused: Refused) -> None:
     aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("100.68.0.18/18")])
-    assert [one["CidrIpv4"] for one in rules(aws, group, egress=False)] == ["100.68.0.0/18"]
+    assert [rule["CidrIpv4"] for rule in rules(aws, group, egress=False)] == ["100.68.0.0/18"]
     aws.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[cidr("100.68.0.1/18")])
     assert rules(aws, group, egress=False) == []
     with refused("InvalidParameterValue", "malformed"):
@@ -83,10 +83,10 @@ def test_cidrs_are_canonical(aws: Aws, group: str, refused: Refused) -> None:
 def test_a_rule_to_a_group_keeps_its_description(aws: Aws, group: str, other: str) -> None:
     made = aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[peer(other)])
     assert made["SecurityGroupRules"][0]["Description"] == "why"
-    (seen,) = (one for one in rules(aws, group, egress=True) if one["IpProtocol"] == "tcp")
+    (seen,) = (rule for rule in rules(aws, group, egress=True) if rule["IpProtocol"] == "tcp")
     assert (seen["Description"], seen["ReferencedGroupInfo"]["GroupId"]) == ("why", other)
     aws.ec2.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=[peer(other, "now")])
-    (seen,) = (one for one in rules(aws, group, egress=True) if one["IpProtocol"] == "tcp")
+    (seen,) = (rule for rule in rules(aws, group, egress=True) if rule["IpProtocol"] == "tcp")
     assert seen["Description"] == "now"
 
 
@@ -206,7 +206,7 @@ def test_naive_code_makes_a_group_again_that_it_does_not_see(
 
     def seen() -> bool:
         found = aws.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["new"]}])["SecurityGroups"]
-        return [one["GroupId"] for one in found] == [group]
+        return [group["GroupId"] for group in found] == [group]
 
     assert clock.sample(seen) == {True, False}
     with refused("InvalidGroup.Duplicate"):

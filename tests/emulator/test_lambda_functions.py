@@ -63,16 +63,16 @@ def make_image(aws: Aws, role: str, image: str) -> Build:
     return create
 
 
-def seen(aws: Aws) -> FunctionConfigurationTypeDef:
+def describe(aws: Aws) -> FunctionConfigurationTypeDef:
     return aws.lambda_.get_function(FunctionName="f")["Configuration"]
 
 
 def test_a_zip_is_known_by_its_hash(aws: Aws, make: Build, refused: Refused) -> None:
     make()
-    assert seen(aws)["CodeSha256"] == base64.b64encode(hashlib.sha256(zipped()).digest()).decode()
-    assert seen(aws)["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}
-    assert "VpcConfig" not in seen(aws)
-    assert aws.lambda_.get_function_configuration(FunctionName=seen(aws)["FunctionArn"])["State"] == "Active"
+    assert describe(aws)["CodeSha256"] == base64.b64encode(hashlib.sha256(zipped()).digest()).decode()
+    assert describe(aws)["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}
+    assert "VpcConfig" not in describe(aws)
+    assert aws.lambda_.get_function_configuration(FunctionName=describe(aws)["FunctionArn"])["State"] == "Active"
     with refused("ResourceConflictException", "already exist"):
         make()
     with refused("ResourceNotFoundException"):
@@ -88,7 +88,7 @@ def test_naive_code_may_not_remove_tags_of_aws_s_own(aws: Aws, make: Build, refu
     make(Tags={"Name": "mine"})
     told = aws.lambda_.get_function(FunctionName="f")["Tags"]
     assert told == {"Name": "mine", OF_AWS["Key"]: OF_AWS["Value"]}
-    arn = seen(aws)["FunctionArn"]
+    arn = describe(aws)["FunctionArn"]
     assert aws.lambda_.list_tags(Resource=arn)["Tags"] == told
     with refused("InvalidParameterValueException", "aws:"):
         aws.lambda_.untag_resource(Resource=arn, TagKeys=[key for key in told if key != "Name"])
@@ -119,16 +119,16 @@ def test_a_vpc_needs_its_network_and_the_right_to_it(aws: Aws, network: Network,
     with refused("InvalidParameterValueException", "same VPC"):
         make(VpcConfig={**wanted, "SecurityGroupIds": [foreign]})
     make(VpcConfig=wanted)
-    shown = seen(aws)["VpcConfig"]
+    shown = describe(aws)["VpcConfig"]
     assert (shown["VpcId"], shown["SecurityGroupIds"]) == (network.vpc_id, [group])
     with refused("DependencyViolation"):
         aws.ec2.delete_security_group(GroupId=group)
     aws.lambda_.update_function_configuration(
         FunctionName="f", VpcConfig={"SubnetIds": list(network.subnet_ids[:1]), "SecurityGroupIds": [group]}
     )
-    assert seen(aws)["VpcConfig"]["SubnetIds"] == list(network.subnet_ids[:1])
+    assert describe(aws)["VpcConfig"]["SubnetIds"] == list(network.subnet_ids[:1])
     aws.lambda_.update_function_configuration(FunctionName="f", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
-    assert "VpcConfig" not in seen(aws)
+    assert "VpcConfig" not in describe(aws)
     aws.ec2.delete_security_group(GroupId=group)
 
 
@@ -146,7 +146,7 @@ def test_the_key_must_be_usable(aws: Aws, make: Build, refused: Refused) -> None
         make(KMSKeyArn=key)
     aws.kms.enable_key(KeyId=key)
     make(KMSKeyArn=key, Environment={"Variables": {"A": "1"}})
-    assert seen(aws)["KMSKeyArn"] == key
+    assert describe(aws)["KMSKeyArn"] == key
 
 
 def test_an_image_is_deployed_by_its_digest(aws: Aws, make_image: Build, image: str) -> None:
@@ -159,7 +159,7 @@ def test_an_image_is_deployed_by_its_digest(aws: Aws, make_image: Build, image: 
     aws.lambda_.update_function_code(FunctionName="f", ImageUri=f"{REGISTRY}/repo@{newer}")
     code = aws.lambda_.get_function(FunctionName="f")["Code"]
     assert code["ImageUri"] == code["ResolvedImageUri"] == f"{REGISTRY}/repo@{newer}"
-    assert seen(aws)["CodeSha256"] == newer.removeprefix("sha256:")
+    assert describe(aws)["CodeSha256"] == newer.removeprefix("sha256:")
     aws.lambda_.update_function_code(FunctionName="f", ImageUri=f"{REGISTRY}/repo@{image}")
 
 
@@ -179,7 +179,7 @@ def test_a_package_type_stays(aws: Aws, make: Build, image: str, refused: Refuse
     with refused("InvalidParameterValueException", "package type is Zip"):
         aws.lambda_.update_function_code(FunctionName="f", ImageUri=f"{REGISTRY}/repo:1")
     aws.lambda_.update_function_code(FunctionName="f", ZipFile=zipped(), Architectures=["arm64"])
-    assert seen(aws)["Architectures"] == ["arm64"]
+    assert describe(aws)["Architectures"] == ["arm64"]
 
 
 def test_a_change_is_kept_whole(aws: Aws, make_image: Build) -> None:
@@ -194,7 +194,7 @@ def test_a_change_is_kept_whole(aws: Aws, make_image: Build) -> None:
         LoggingConfig={"LogFormat": "JSON"},
         Environment={},
     )
-    shown = seen(aws)
+    shown = describe(aws)
     assert (shown["KMSKeyArn"], shown["TracingConfig"]["Mode"]) == (key, "Active")
     assert shown["EphemeralStorage"]["Size"] == 1024
     assert shown["ImageConfigResponse"]["ImageConfig"] == {
@@ -205,18 +205,18 @@ def test_a_change_is_kept_whole(aws: Aws, make_image: Build) -> None:
     assert (shown["LoggingConfig"]["LogFormat"], shown["LoggingConfig"]["SystemLogLevel"]) == ("JSON", "INFO")
     assert "Environment" not in shown
     aws.lambda_.update_function_configuration(FunctionName="f", KMSKeyArn="")
-    assert "KMSKeyArn" not in seen(aws)
+    assert "KMSKeyArn" not in describe(aws)
 
 
 def test_a_change_is_of_a_revision(aws: Aws, make: Build, refused: Refused) -> None:
     make()
-    first = seen(aws)["RevisionId"]
-    assert seen(aws)["RevisionId"] == first
+    first = describe(aws)["RevisionId"]
+    assert describe(aws)["RevisionId"] == first
     changed = aws.lambda_.update_function_configuration(FunctionName="f", Timeout=5, RevisionId=first)
-    assert changed["RevisionId"] == seen(aws)["RevisionId"] != first
+    assert changed["RevisionId"] == describe(aws)["RevisionId"] != first
     with refused("PreconditionFailedException"):
         aws.lambda_.update_function_configuration(FunctionName="f", Timeout=6, RevisionId=first)
-    assert seen(aws)["Timeout"] == 5
+    assert describe(aws)["Timeout"] == 5
 
 
 def test_concurrency_is_reserved_down_to_nothing(aws: Aws, make: Build, refused: Refused) -> None:
@@ -327,7 +327,7 @@ def test_a_key_in_use_shows_it_by_a_grant(aws: Aws, clock: Clock, make_function:
     clock.advance(LONG_S)
 
     def grantees(key: str) -> list[str]:
-        return [one["GranteePrincipal"] for one in aws.kms.list_grants(KeyId=key)["Grants"]]
+        return [grant["GranteePrincipal"] for grant in aws.kms.list_grants(KeyId=key)["Grants"]]
 
     make_function(KMSKeyArn=first)
     assert grantees(first) == [lambda_role]

@@ -19,7 +19,7 @@ def interfaces(aws: Aws, name: str = "f") -> list[NetworkInterfaceTypeDef]:
 
 
 def groups(aws: Aws) -> set[str]:
-    return {group["GroupId"] for one in interfaces(aws) for group in one["Groups"]}
+    return {group["GroupId"] for interface in interfaces(aws) for group in interface["Groups"]}
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_retention_is_of_a_set(aws: Aws, group: str, refused: Refused) -> None:
 def test_groups_are_found_by_exact_name(aws: Aws, group: str) -> None:
     aws.logs.create_log_group(logGroupName=f"{NAME}2", logGroupClass="INFREQUENT_ACCESS")
     found = aws.logs.describe_log_groups(logGroupIdentifiers=[NAME, "none", f"{ARN}2"])["logGroups"]
-    classes = {one["logGroupName"]: one["logGroupClass"] for one in found}
+    classes = {group["logGroupName"]: group["logGroupClass"] for group in found}
     assert classes == {NAME: "STANDARD", f"{NAME}2": "INFREQUENT_ACCESS"}
 
 

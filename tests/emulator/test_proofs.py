@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 def defined_in(file: str) -> set[str]:
     """The names of the tests in this file."""
     tree = ast.parse((HERE / file).read_text())
-    return {one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 def test_for_every_rule_a_test_is_named_and_for_nothing_else() -> None:
@@ -35,7 +35,7 @@ def test_every_test_that_is_named_is_there() -> None:
 
 
 def test_every_proof_has_its_round() -> None:
-    assert Counter(rule for one in rounds() for rule in one.values()) == Counter(list(PROOFS))
+    assert Counter(rule for round_ in rounds() for rule in round_.values()) == Counter(list(PROOFS))
 
 
 @pytest.mark.soak

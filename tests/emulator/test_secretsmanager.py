@@ -28,7 +28,7 @@ def test_the_secret_is_as_rds_makes_it(aws: Aws, arn: str) -> None:
     assert "RotationLambdaARN" not in set(secret)
     value = json.loads(aws.secretsmanager.get_secret_value(SecretId=arn)["SecretString"])
     assert value["username"] == "owner"
-    assert {one["Key"] for one in secret["Tags"]} >= {"aws:secretsmanager:owningService"}
+    assert {tag["Key"] for tag in secret["Tags"]} >= {"aws:secretsmanager:owningService"}
 
 
 def test_the_secret_is_being_made_until_there_is_an_instance(

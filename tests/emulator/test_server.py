@@ -29,6 +29,7 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
         port = listening.getsockname()[1]
         fd = os.dup(listening.fileno())
     monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), TOKEN, "0.0", "0.0"])
+    before = {*threading.enumerate()}
     main = threading.Thread(target=lambda: runpy.run_module("tapctl.sandbox", run_name="__main__"))
     main.start()
     path = f"/tapctl-sandbox/{TOKEN}"
@@ -41,5 +42,8 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
         assert ask(port, "DELETE", path)[0] == 200
         main.join(20)
     assert not main.is_alive()
+    # The warm-up imports modules, which must not disturb the next tests.
+    for thread in {*threading.enumerate()} - before:
+        thread.join(60)
     with pytest.raises(ConnectionRefusedError):
         ask(port, "GET", path)

@@ -46,14 +46,14 @@ def test_what_never_happened_is_long_past() -> None:
     assert Simulation(VirtualClock(100.0).now, 1.0).since(SimpleNamespace(), "made") == math.inf
 
 
-def test_what_is_demanded_happens_once_each() -> None:
+def test_scripted_outcomes_happen_once_each() -> None:
     simulation = Simulation()
     simulation.script("rds.cluster", "failed", "incompatible-network")
     assert [simulation.next_outcome("rds.cluster") for _ in range(3)] == ["failed", "incompatible-network", ""]
     assert simulation.next_outcome("rds.instance") == ""
 
 
-def test_a_new_account_has_no_demands() -> None:
+def test_a_new_account_has_no_scripts() -> None:
     sandbox = Sandbox()
     sandbox.simulation.script("rds.cluster", "failed")
     sandbox.reset()

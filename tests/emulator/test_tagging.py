@@ -12,9 +12,9 @@ from tests.emulator.test_cloudwatch import put
 TAG: Any = [{"Key": "who", "Value": "me"}]
 
 
-def found(aws: Aws, **how: Any) -> list[str]:
+def find(aws: Aws, **how: Any) -> list[str]:
     pages = aws.tagging.get_paginator("get_resources").paginate(**how)
-    return sorted(one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"])
+    return sorted(entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"])
 
 
 @pytest.fixture
@@ -38,41 +38,41 @@ def groups(aws: Aws, network: Network) -> list[str]:
 
 
 def test_rds_groups_are_found_by_tag_type_and_arn(aws: Aws, groups: list[str]) -> None:
-    assert found(aws, TagFilters=[{"Key": "who", "Values": ["me"]}]) == groups
-    assert found(aws, TagFilters=[{"Key": "who"}], ResourceTypeFilters=["rds"]) == groups
-    assert found(aws, TagFilters=[{"Key": "who", "Values": ["you"]}]) == []
-    assert found(aws, TagFilters=[{"Key": "other"}]) == []
-    assert found(aws, ResourceTypeFilters=["rds:subgrp"]) == [one for one in groups if ":subgrp:" in one]
-    assert found(aws, ResourceTypeFilters=["kms:key"]) == []
-    assert found(aws, ResourceARNList=groups[:1]) == groups[:1]
+    assert find(aws, TagFilters=[{"Key": "who", "Values": ["me"]}]) == groups
+    assert find(aws, TagFilters=[{"Key": "who"}], ResourceTypeFilters=["rds"]) == groups
+    assert find(aws, TagFilters=[{"Key": "who", "Values": ["you"]}]) == []
+    assert find(aws, TagFilters=[{"Key": "other"}]) == []
+    assert find(aws, ResourceTypeFilters=["rds:subgrp"]) == [group for group in groups if ":subgrp:" in group]
+    assert find(aws, ResourceTypeFilters=["kms:key"]) == []
+    assert find(aws, ResourceARNList=groups[:1]) == groups[:1]
 
 
 def test_keys_are_found_though_they_are_going(aws: Aws) -> None:
     keys = [aws.kms.create_key(Tags=[{"TagKey": "who", "TagValue": "me"}])["KeyMetadata"]["Arn"] for _ in range(3)]
     aws.kms.schedule_key_deletion(KeyId=keys[0])
-    assert found(aws, TagFilters=[{"Key": "who", "Values": ["me"]}], ResourcesPerPage=2) == sorted(keys)
+    assert find(aws, TagFilters=[{"Key": "who", "Values": ["me"]}], ResourcesPerPage=2) == sorted(keys)
 
 
 FILTERS = [{"Key": "a", "Values": ["b"]}]
 TAGS = [{"TagKey": "a", "TagValue": "b"}]
 
 
-def found_resources(aws: Aws, *kinds: str) -> list[str]:
+def find_resources(aws: Aws, *kinds: str) -> list[str]:
     pages = aws.tagging.get_paginator("get_resources").paginate(
         TagFilters=FILTERS,  # type: ignore[arg-type]  # a list of plain mappings
         ResourceTypeFilters=list(kinds),
     )
-    return sorted(one["ResourceARN"].split(":", 5)[5] for page in pages for one in page["ResourceTagMappingList"])
+    return sorted(entry["ResourceARN"].split(":", 5)[5] for page in pages for entry in page["ResourceTagMappingList"])
 
 
 def test_naive_code_looks_for_a_new_key_by_its_tags(aws: Aws, clock: Clock) -> None:
     key = aws.kms.create_key(Tags=TAGS)["KeyMetadata"]["KeyId"]  # type: ignore[arg-type]  # as above
-    assert found_resources(aws, "kms:key") == []
+    assert find_resources(aws, "kms:key") == []
     clock.advance(19)
-    assert found_resources(aws) == []
+    assert find_resources(aws) == []
     clock.advance(2)
-    assert found_resources(aws, "kms:key") == [f"key/{key}"]
-    assert found_resources(aws, "logs") == []
+    assert find_resources(aws, "kms:key") == [f"key/{key}"]
+    assert find_resources(aws, "logs") == []
 
 
 @pytest.mark.parametrize("service", ["cloudwatch", "kms", "lambda", "logs", "sns"])
@@ -89,9 +89,9 @@ def test_naive_code_looks_for_what_it_has_just_tagged(
         aws.logs.create_log_group(logGroupName="g", tags={"a": "b"})
     else:
         aws.sns.create_topic(Name="t", Tags=[{"Key": "a", "Value": "b"}])
-    assert found_resources(aws) == []
+    assert find_resources(aws) == []
     clock.advance(21)
-    assert len(found_resources(aws)) == 1
+    assert len(find_resources(aws)) == 1
 
 
 def test_a_cluster_is_found_as_long_as_it_is_there(aws: Aws, clock: Clock) -> None:
@@ -105,9 +105,9 @@ def test_a_cluster_is_found_as_long_as_it_is_there(aws: Aws, clock: Clock) -> No
     )
     clock.advance(LONG_S)
     aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-    assert found_resources(aws) == ["cluster:c"]
+    assert find_resources(aws) == ["cluster:c"]
     clock.advance(121)
-    assert found_resources(aws) == []
+    assert find_resources(aws) == []
 
 
 def test_what_went_is_found_for_a_while_and_what_lost_its_tags_too(aws: Aws, clock: Clock) -> None:
@@ -118,11 +118,11 @@ def test_what_went_is_found_for_a_while_and_what_lost_its_tags_too(aws: Aws, clo
     clock.advance(10)
     stays = aws.logs.describe_log_groups(logGroupNamePrefix="stays")["logGroups"][0]["logGroupArn"]
     aws.logs.untag_resource(resourceArn=stays, tagKeys=["a"])
-    assert found_resources(aws, "logs") == ["log-group:gone", "log-group:stays"]
+    assert find_resources(aws, "logs") == ["log-group:gone", "log-group:stays"]
     clock.advance(12)
-    assert found_resources(aws, "logs") == ["log-group:stays"]
+    assert find_resources(aws, "logs") == ["log-group:stays"]
     clock.advance(10)
-    assert found_resources(aws, "logs") == []
+    assert find_resources(aws, "logs") == []
 
 
 def test_many_pages_are_all_behind(aws: Aws, clock: Clock) -> None:
@@ -133,9 +133,9 @@ def test_many_pages_are_all_behind(aws: Aws, clock: Clock) -> None:
     clock.advance(LONG_S)
     aws.logs.create_log_group(logGroupName="new", tags={"a": "b", **more})
     for kinds in ((), ("logs:log-group",)):
-        assert found_resources(aws, *kinds) == [f"log-group:{name}" for name in "wxyz"]
+        assert find_resources(aws, *kinds) == [f"log-group:{name}" for name in "wxyz"]
     clock.advance(30)
-    assert len(found_resources(aws)) == 5
+    assert len(find_resources(aws)) == 5
 
 
 def test_groups_of_rds_are_told_live(aws: Aws, clock: Clock) -> None:
@@ -146,4 +146,4 @@ def test_groups_of_rds_are_told_live(aws: Aws, clock: Clock) -> None:
         Description="d",
         Tags=[{"Key": "a", "Value": "b"}],
     )
-    assert found_resources(aws) == ["cluster-pg:p"]
+    assert find_resources(aws) == ["cluster-pg:p"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ from tapctl.sandbox.emulator import wire
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.rules import ServiceError
 from tests.cli.door import Door
+from tests.support.faults import hang_up
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -101,8 +101,7 @@ class Gate(Door):
         except Refusal as refusal:
             status, headers, body = _refused(asked, refusal)
         except Silence:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionResetError from None
+            raise hang_up(environ) from None
         start_response(f"{status} -", headers)
         return [body]
 

@@ -32,8 +32,8 @@ class Watched(Door):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
-        operation = asked.operation.name if asked is not None else "Get"
+        parsed = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
+        operation = parsed.operation.name if parsed is not None else "Get"
 
         def started(status: str, headers: list[tuple[str, str]], *_: object) -> object:
             if status.startswith("2") and is_change(service, operation):
@@ -58,10 +58,10 @@ def watched(sandbox_app: Sandbox) -> Iterator[Watched]:
 def living(watched: Watched, tmp_path: Path) -> Iterator[World]:
     """A folder with the shipped environments before an AWS that nobody has used, and that takes its time."""
     sandbox = watched.sandbox
-    peace = sandbox.simulation
+    before = sandbox.simulation
     with pytest.MonkeyPatch.context() as patch:
         world = new_world(watched, tmp_path, patch)
         sandbox.simulation = Simulation(time.monotonic, SCALE)
         watched.accepted.clear()
         yield world
-    sandbox.simulation = peace
+    sandbox.simulation = before

@@ -27,20 +27,20 @@ SHARES = {
 def rough(living: World, request: pytest.FixtureRequest) -> Iterator[World]:
     """That AWS, on a bad day."""
     sandbox = living.door.sandbox
-    peace, sandbox.around = sandbox.around, FaultInjector(SHARES, seed=request.param, timeout_s=0.3)
+    before, sandbox.around = sandbox.around, FaultInjector(SHARES, seed=request.param, timeout_s=0.3)
     yield living
-    sandbox.around = peace
+    sandbox.around = before
 
 
-def at_peace(world: World) -> None:
-    """What follows goes well."""
+def stop_faults(world: World) -> None:
+    """Let all further calls go well."""
     world.door.sandbox.around = FaultInjector()
 
 
 @pytest.mark.soak
 def test_a_bad_day_is_no_event(rough: World) -> None:
     bad = rough.door.sandbox.around
-    at_peace(rough)
+    stop_faults(rough)
     before = left(rough)
     rough.door.sandbox.around = bad
     made = rough.applied("dev")
@@ -51,7 +51,7 @@ def test_a_bad_day_is_no_event(rough: World) -> None:
     rough.applied("dev")
     assert rough.tapctl("drift", "--env", "dev").code == 0
 
-    at_peace(rough)
+    stop_faults(rough)
     again = rough.applied("dev")
     assert again.changes == ()
     assert len(rough.client("kms").list_keys()["Keys"]) == 1
@@ -59,5 +59,5 @@ def test_a_bad_day_is_no_event(rough: World) -> None:
     rough.door.sandbox.around = bad
     gone = rough.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.out + gone.err
-    at_peace(rough)
+    stop_faults(rough)
     assert left(rough) == before | {"key:PendingDeletion"}

@@ -1,7 +1,7 @@
 """Faults that any call to the emulated AWS may meet: throttled, failed, lost before or after it took effect.
 
-A test scripts them for the next calls of an operation, or lets a share of all calls meet them by a seed: the nth call of
-an operation meets the same fault whatever runs beside it.
+A test scripts them for the next calls of an operation, or lets a share of all calls meet them by a seed: the nth call
+of an operation meets the same fault whatever runs beside it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The embedded AWS: moto, and the rules that make its answers those of the real AWS. Imports nothing of tapctl."""
+"""The emulator: moto, and the rules that make its answers those of AWS. It imports nothing of the rest of tapctl."""

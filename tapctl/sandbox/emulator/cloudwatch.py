@@ -22,7 +22,7 @@ SERVICE: Final = Service(
     indexed=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
 )
 
-_MOST_ACTIONS = 5
+_MAX_ACTIONS = 5
 
 
 @contract("PutMetricAlarm")
@@ -32,8 +32,8 @@ def an_alarm_is_checked(request: Request, proceed: Next) -> Reply:
     if period not in (10, 20, 30) and period % 60:
         raise ServiceError("ValidationError", f"The parameter Period with value {period} must be a multiple of 60.")
     for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
-        if len(request.params.get(name, [])) > _MOST_ACTIONS:
-            raise ServiceError("ValidationError", f"The parameter {name} has more than {_MOST_ACTIONS} members.")
+        if len(request.params.get(name, [])) > _MAX_ACTIONS:
+            raise ServiceError("ValidationError", f"The parameter {name} has more than {_MAX_ACTIONS} members.")
     return proceed()
 
 
@@ -55,7 +55,7 @@ def _alarm(request: Request) -> Any:
 
 @contract("DeleteAlarms")
 def an_alarm_takes_its_tags_with_it(request: Request, proceed: Next) -> Reply:
-    """One made later under the same name has none of them."""
+    """A deleted alarm's tags go with it: an alarm made later under the same name has none of them."""
     cloudwatch = request.backend("cloudwatch")
     reply = proceed()
     for name in request.params["AlarmNames"]:
@@ -65,25 +65,25 @@ def an_alarm_takes_its_tags_with_it(request: Request, proceed: Next) -> Reply:
 
 @contract("ListTagsForResource", "TagResource", "UntagResource")
 def tags_are_of_alarms_that_exist(request: Request, proceed: Next) -> Reply:
-    """An alarm that is not there has no tags to list or change."""
+    """A missing alarm has no tags to list or change."""
     name = request.params["ResourceARN"].split(":alarm:")[-1]
     if name not in request.backend("cloudwatch").alarms:
         raise ServiceError("ResourceNotFoundException", f"The alarm {name} does not exist.")
     return proceed()
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
-_PUTS_A_SECOND: Final = 3
+_MAX_PUTS_A_SECOND: Final = 3
 
 
 @timing("PutMetricAlarm")
 def alarms_are_put_three_a_second(request: Request, proceed: Next) -> Reply:
-    """More are throttled, and count no further."""
+    """Further puts are throttled, and do not count themselves."""
     notes, now = notes_on(request.backend("cloudwatch")), request.simulation.now()
     recent = [at for at in notes.get("puts", []) if at > now - 1]
-    if len(recent) >= _PUTS_A_SECOND:
+    if len(recent) >= _MAX_PUTS_A_SECOND:
         raise ServiceError("Throttling", "Rate exceeded")
     notes["puts"] = [*recent, now]
     return proceed()

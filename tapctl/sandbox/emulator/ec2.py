@@ -40,14 +40,14 @@ _DESCRIBE_RULES = (
 
 
 def _groups(request: Request) -> dict[str, Any]:
-    return {one.id: one for one in request.backend("ec2").describe_security_groups()}
+    return {group.id: group for group in request.backend("ec2").describe_security_groups()}
 
 
 @contract("CreateSecurityGroup")
 def group_names_are_unique_in_any_case(request: Request, proceed: Next) -> Reply:
     """Names are compared without regard to case, within a VPC."""
     name, vpc = request.params["GroupName"], request.params.get("VpcId")
-    if any(one.vpc_id == vpc and one.name.lower() == name.lower() for one in _groups(request).values()):
+    if any(group.vpc_id == vpc and group.name.lower() == name.lower() for group in _groups(request).values()):
         raise ServiceError("InvalidGroup.Duplicate", f"The security group '{name}' already exists for VPC '{vpc}'")
     if name.lower().startswith("sg-"):
         raise ServiceError("InvalidParameterValue", f"Value ({name}) for parameter GroupName is invalid.")
@@ -59,11 +59,11 @@ def cidrs_are_canonical(request: Request, proceed: Next) -> Reply:
     """100.68.0.18/18 is kept as 100.68.0.0/18."""
     for permission in request.params.get("IpPermissions", []):
         for ranges, name in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")):
-            for one in permission.get(ranges, []):
+            for range_ in permission.get(ranges, []):
                 try:
-                    one[name] = str(ipaddress.ip_network(one[name], strict=False))
+                    range_[name] = str(ipaddress.ip_network(range_[name], strict=False))
                 except ValueError:
-                    raise ServiceError("InvalidParameterValue", f"CIDR block {one[name]} is malformed") from None
+                    raise ServiceError("InvalidParameterValue", f"CIDR block {range_[name]} is malformed") from None
     return proceed()
 
 
@@ -74,13 +74,13 @@ def all_rules_of_a_request_or_none(request: Request, proceed: Next) -> Reply:
     if group is None:
         return proceed()
     egress = request.operation.endswith("Egress")
-    have = {_sense(one) for one in (group.egress_rules if egress else group.ingress_rules)}
-    for one in _wanted(request.params.get("IpPermissions", [])):
-        if one in have:
+    have = {_identity_of(rule) for rule in (group.egress_rules if egress else group.ingress_rules)}
+    for rule in _wanted(request.params.get("IpPermissions", [])):
+        if rule in have:
             raise ServiceError(
-                "InvalidPermission.Duplicate", f'the specified rule "peer: {one[3]}, {one[0]}" already exists'
+                "InvalidPermission.Duplicate", f'the specified rule "peer: {rule[3]}, {rule[0]}" already exists'
             )
-        have.add(one)
+        have.add(rule)
     return proceed()
 
 
@@ -88,8 +88,8 @@ def _protocol(name: str) -> str:
     return {"6": "tcp", "17": "udp", "1": "icmp", "all": "-1"}.get(name.lower(), name.lower())
 
 
-def _sense(rule: Any) -> tuple[str, int | None, int | None, str]:
-    """What makes a rule: protocol, ports and the other side."""
+def _identity_of(rule: Any) -> tuple[str, int | None, int | None, str]:
+    """Reduce a rule to its identity: protocol, ports and peer."""
     peer = rule.source_group.get("GroupId") or rule.prefix_list_id or rule.cidr_ipv4 or rule.cidr_ipv6
     return rule.ip_protocol, rule.from_port, rule.to_port, peer
 
@@ -101,39 +101,39 @@ def _wanted(permissions: list[dict[str, Any]]) -> Iterator[tuple[str, int | None
         every = protocol == "-1"
         ports = (None, None) if every else (permission.get("FromPort"), permission.get("ToPort"))
         for listed, name in (*peers, ("PrefixListIds", "PrefixListId")):
-            for one in permission.get(listed, []):
-                yield protocol, *ports, one[name]
+            for peer in permission.get(listed, []):
+                yield protocol, *ports, peer[name]
 
 
 @contract(*_REVOKE)
 def a_rule_is_revoked_whatever_its_description(request: Request, proceed: Next) -> Reply:
-    """What is revoked is named by protocol, ports and peer, or by id; an unknown id has an error of its own."""
+    """Rules are named by protocol, ports and peer, or by id; an unknown id has an error of its own."""
     group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()
     egress = request.operation.endswith("Egress")
     have = group.egress_rules if egress else group.ingress_rules
     ids = request.params.get("SecurityGroupRuleIds") or []
-    unknown = set(ids) - {one.id for one in have}
+    unknown = set(ids) - {rule.id for rule in have}
     if unknown:
         raise ServiceError(
             "InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{min(unknown)}' does not exist"
         )
     wanted = set(_wanted(request.params.get("IpPermissions", [])))
-    if wanted - {_sense(one) for one in have}:
+    if wanted - {_identity_of(rule) for rule in have}:
         raise ServiceError("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
-    left = [one for one in have if one.id not in ids and _sense(one) not in wanted]
+    left = [rule for rule in have if rule.id not in ids and _identity_of(rule) not in wanted]
     setattr(group, "egress_rules" if egress else "ingress_rules", left)
     return {"Return": True}
 
 
 @contract(*_DESCRIBE_RULES)
 def a_description_is_changed_in_place(request: Request, proceed: Next) -> Reply:
-    """Of a rule whose peer is a group too, and not of a rule that is not there."""
+    """The description of a rule whose peer is a group is changed too; a missing rule is refused."""
     group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()
-    have = {_sense(one): one for one in (*group.egress_rules, *group.ingress_rules)}
+    have = {_identity_of(rule): rule for rule in (*group.egress_rules, *group.ingress_rules)}
     for permission in request.params["IpPermissions"]:
         for sense, text in zip(_wanted([permission]), _descriptions(permission), strict=True):
             if sense not in have:
@@ -146,14 +146,16 @@ def a_description_is_changed_in_place(request: Request, proceed: Next) -> Reply:
 
 def _descriptions(permission: dict[str, Any]) -> list[str]:
     listed = ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs", "PrefixListIds")
-    return [one.get("Description", "") for name in listed for one in permission.get(name, [])]
+    return [peer.get("Description", "") for name in listed for peer in permission.get(name, [])]
 
 
 @contract("DescribeSecurityGroupRules", *_AUTHORIZE)
 def rules_tell_their_description(request: Request, proceed: Next) -> Reply:
-    """The description of a rule whose peer is a group is the rule's own."""
+    """A rule whose peer is a group is returned with its own description."""
     reply = proceed()
-    known = {one.id: one for group in _groups(request).values() for one in (*group.egress_rules, *group.ingress_rules)}
+    known = {
+        rule.id: rule for group in _groups(request).values() for rule in (*group.egress_rules, *group.ingress_rules)
+    }
     for shown in reply["SecurityGroupRules"]:
         text = known[shown["SecurityGroupRuleId"]].source_group.get("Description")
         if text:
@@ -174,7 +176,7 @@ def a_group_in_use_stays(request: Request, proceed: Next) -> Reply:
 
 
 def _uses(group: Any, id_: str) -> bool:
-    return any(one.source_group.get("GroupId") == id_ for one in (*group.ingress_rules, *group.egress_rules))
+    return any(rule.source_group.get("GroupId") == id_ for rule in (*group.ingress_rules, *group.egress_rules))
 
 
 def _holders(request: Request, id_: str) -> bool:
@@ -182,46 +184,44 @@ def _holders(request: Request, id_: str) -> bool:
     functions = request.backend("lambda").list_functions()
     interfaces = request.backend("ec2").enis.values()
     return (
-        any(id_ in one.vpc_security_group_ids for one in clusters)
-        or any(id_ in (one.vpc_config or {}).get("SecurityGroupIds", []) for one in functions)
-        or any(id_ in {group.id for group in one.group_set} for one in interfaces)
+        any(id_ in cluster.vpc_security_group_ids for cluster in clusters)
+        or any(id_ in (function.vpc_config or {}).get("SecurityGroupIds", []) for function in functions)
+        or any(id_ in {group.id for group in interface.group_set} for interface in interfaces)
     )
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 UNKNOWN_S: Final = 3.0
 _FLIPS_S: Final = 0.5
 
 _NAMES_A_GROUP: Final = (
-    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
-    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
-    *("UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress"),
+    *(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES),
     *("CreateTags", "DeleteTags", "DeleteSecurityGroup"),
 )
 
 
 def _unknown(request: Request) -> list[Any]:
-    """The groups that not all of EC2 knows yet, as moto keeps them."""
+    """Return the groups that not all of EC2 knows yet, as moto's objects."""
     every = request.backend("ec2").describe_security_groups()
-    return [one for one in every if not request.simulation.elapsed(one, "made", UNKNOWN_S)]
+    return [group for group in every if not request.simulation.elapsed(group, "made", UNKNOWN_S)]
 
 
 @timing("CreateSecurityGroup")
 def a_group_has_a_birthday(request: Request, proceed: Next) -> Reply:
-    """Its id is known at once to whoever made it."""
+    """A new group's age is counted: only its maker knows its id at once."""
     reply = proceed()
-    made = next(one for one in request.backend("ec2").describe_security_groups() if one.id == reply["GroupId"])
-    request.simulation.mark(made, "made")
+    group = next(group for group in request.backend("ec2").describe_security_groups() if group.id == reply["GroupId"])
+    request.simulation.mark(group, "made")
     return reply
 
 
 @timing(*_NAMES_A_GROUP)
 def a_new_group_is_not_known_everywhere(request: Request, proceed: Next) -> Reply:
-    """For 3 s after it was made, neither as the group that is changed nor as the other side of a rule."""
+    """A new group is unknown for 3 s, as the group to change and as the peer of a rule."""
     named = {request.params.get("GroupId"), *request.params.get("Resources", []), *_peers(request.params)}
-    unknown = sorted(named & {one.id for one in _unknown(request)})
+    unknown = sorted(named & {group.id for group in _unknown(request)})
     if unknown:
         raise ServiceError("InvalidGroup.NotFound", f"The security group '{unknown[0]}' does not exist")
     return proceed()
@@ -237,8 +237,10 @@ def _peers(params: dict[str, Any]) -> set[str]:
 
 @timing("DescribeSecurityGroups")
 def a_new_group_shows_and_hides(request: Request, proceed: Next) -> Reply:
-    """For 3 s after it was made looks miss it, half a second, and find it, half a second."""
+    """A new group is missing from reads every other half second, for 3 s."""
     reply = proceed()
-    hidden = {one.id for one in _unknown(request) if request.simulation.since(one, "made") % (2 * _FLIPS_S) < _FLIPS_S}
-    reply["SecurityGroups"] = [one for one in reply["SecurityGroups"] if one["GroupId"] not in hidden]
+    hidden = {
+        group.id for group in _unknown(request) if request.simulation.since(group, "made") % (2 * _FLIPS_S) < _FLIPS_S
+    }
+    reply["SecurityGroups"] = [group for group in reply["SecurityGroups"] if group["GroupId"] not in hidden]
     return reply

@@ -13,7 +13,7 @@ SERVICE: Final = Service(name="ecr", contract=(contract,), throttling="Throttlin
 
 @contract("PutImage")
 def a_digest_is_of_the_manifest(request: Request, proceed: Next) -> Reply:
-    """The SHA-256 of the manifest's bytes; moto hashes the list of layers alone."""
+    """The digest is the SHA-256 of the manifest's bytes; moto hashes the list of layers alone."""
     true = f"sha256:{hashlib.sha256(request.params['imageManifest'].encode()).hexdigest()}"
     if request.params.setdefault("imageDigest", true) != true:
         raise ServiceError(
@@ -25,7 +25,7 @@ def a_digest_is_of_the_manifest(request: Request, proceed: Next) -> Reply:
 
 @contract("PutImage")
 def an_image_outlives_its_tag(request: Request, proceed: Next) -> Reply:
-    """A tag pushed again moves to the new image, the old one stays, untagged; an immutable tag does not move."""
+    """A tag pushed again moves to the new image, and the old one stays, untagged; an immutable tag does not move."""
     repository = request.backend("ecr").repositories.get(request.params["repositoryName"])
     tag = request.params.get("imageTag")
     for image in repository.images if repository is not None else ():

@@ -38,18 +38,20 @@ def _roles(request: Request) -> list[Any]:
     return list(request.backend("iam", request.partition).roles.values())
 
 
-def documents(role: Any) -> list[Any]:
-    """The documents of its inline and attached policies, as they are now."""
-    attached = [one for policy in role.managed_policies.values() for one in policy.versions if one.is_default]
-    texts = [*role.policies.values(), *(one.document for one in attached)]
+def policy_documents(role: Any) -> list[Any]:
+    """Return the documents of a role's inline and attached policies, as they are now."""
+    attached = [
+        version for policy in role.managed_policies.values() for version in policy.versions if version.is_default
+    ]
+    texts = [*role.policies.values(), *(version.document for version in attached)]
     return [json.loads(text) if isinstance(text, str) else text for text in texts]
 
 
 @contract("CreateRole")
 def role_names_are_unique_in_any_case(request: Request, proceed: Next) -> Reply:
-    """R and r are the same name."""
+    """Role names R and r are the same name."""
     name = request.params["RoleName"]
-    if any(one.name.lower() == name.lower() for one in _roles(request)):
+    if any(role.name.lower() == name.lower() for role in _roles(request)):
         raise ServiceError("EntityAlreadyExists", f"Role with name {name} already exists.")
     if len(request.params.get("Tags", [])) > _MAX_TAGS:
         raise ServiceError("InvalidInput", f"A role has at most {_MAX_TAGS} tags.")
@@ -58,7 +60,7 @@ def role_names_are_unique_in_any_case(request: Request, proceed: Next) -> Reply:
 
 @contract("CreateRole", "UpdateAssumeRolePolicy")
 def a_trust_policy_is_checked(request: Request, proceed: Next) -> Reply:
-    """It is JSON, short enough, and names principals that exist."""
+    """A trust policy is JSON, short enough, and names principals that exist."""
     text = request.params["AssumeRolePolicyDocument" if request.operation == "CreateRole" else "PolicyDocument"]
     if len(text) > _MAX_TRUST_CHARS:
         raise ServiceError("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {_MAX_TRUST_CHARS}")
@@ -66,7 +68,7 @@ def a_trust_policy_is_checked(request: Request, proceed: Next) -> Reply:
         statements = json.loads(text)["Statement"]
     except (ValueError, KeyError, TypeError):
         raise ServiceError("MalformedPolicyDocument", "This policy contains invalid Json") from None
-    known = {one.arn for one in _roles(request)}
+    known = {role.arn for role in _roles(request)}
     for statement in statements if isinstance(statements, list) else [statements]:
         principals = statement.get("Principal", {})
         named = principals.get("AWS", []) if isinstance(principals, dict) else []
@@ -78,9 +80,9 @@ def a_trust_policy_is_checked(request: Request, proceed: Next) -> Reply:
 
 @contract("PutRolePolicy")
 def inline_policies_have_a_size(request: Request, proceed: Next) -> Reply:
-    """All inline policies of a role together, without white space."""
+    """The inline policies of a role have a maximum size together, without white space."""
     name = request.params["RoleName"]
-    role = next((one for one in _roles(request) if one.name == name), None)
+    role = next((role for role in _roles(request) if role.name == name), None)
     texts = {
         **(role.policies if role is not None else {}),
         request.params["PolicyName"]: request.params["PolicyDocument"],
@@ -92,7 +94,7 @@ def inline_policies_have_a_size(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 ASSUMABLE_S: Final = 8.0
@@ -104,25 +106,25 @@ _FOREVER: Final = float("-inf")
 
 
 def _role(request: Request) -> Any:
-    """The role a call names, as moto keeps it; None when there is none."""
+    """Return the role that a request names, as moto's object; None if it is missing."""
     roles = request.backend("iam", request.partition).roles.values()
-    return next((one for one in roles if one.name == request.params["RoleName"]), None)
+    return next((role for role in roles if role.name == request.params["RoleName"]), None)
 
 
-def was_there(role: Any, at: float) -> bool:
-    """Whether a role that something still refers to was there at that time."""
+def existed_at(role: Any, at: float) -> bool:
+    """Tell whether a role that something still refers to existed at that time."""
     return bool(at < notes_on(role).get("gone_at", float("inf")))
 
 
-def documents_at(role: Any, at: float) -> list[Any]:
-    """The documents of the policies that it had at that time."""
-    past: list[tuple[float, list[Any]]] = notes_on(role).get("past", [(_FOREVER, documents(role))])
+def policy_documents_at(role: Any, at: float) -> list[Any]:
+    """Return the documents of the policies that a role had at that time."""
+    past: list[tuple[float, list[Any]]] = notes_on(role).get("past", [(_FOREVER, policy_documents(role))])
     return [known for since, known in past if since <= at][-1]
 
 
 @timing("CreateRole")
 def a_role_has_a_birthday(request: Request, proceed: Next) -> Reply:
-    """Who asks for it within seconds may not get it: see Lambda's rules."""
+    """A new role's age is counted: for some seconds others cannot use it (see Lambda's rules)."""
     reply = proceed()
     role = _role(request)
     request.simulation.mark(role, "made")
@@ -132,7 +134,7 @@ def a_role_has_a_birthday(request: Request, proceed: Next) -> Reply:
 
 @timing("GetRole")
 def a_new_role_may_tell_its_unique_id(request: Request, proceed: Next) -> Reply:
-    """In place of its ARN, once (terraform-provider-aws waits for the ARN to be one)."""
+    """A new role's ARN is once its unique id (terraform-provider-aws waits for the ARN to be one)."""
     reply = proceed()
     role = _role(request)
     if not request.simulation.elapsed(role, "made", ASSUMABLE_S) and not notes_on(role).get("told"):
@@ -143,12 +145,12 @@ def a_new_role_may_tell_its_unique_id(request: Request, proceed: Next) -> Reply:
 
 @timing(*_POLICIES)
 def policies_have_a_past(request: Request, proceed: Next) -> Reply:
-    """What a role may do is learnt by others as it was seconds ago."""
+    """A role's former policies are remembered: others go by those of seconds ago."""
     role = _role(request)
-    before = documents(role) if role is not None else []
+    before = policy_documents(role) if role is not None else []
     reply = proceed()
     past = notes_on(role).setdefault("past", [(_FOREVER, before)])
-    past.append((request.simulation.now(), documents(role)))
+    past.append((request.simulation.now(), policy_documents(role)))
     if request.operation.startswith(("Delete", "Detach")):
         request.simulation.mark(role, "policy taken away")
     return reply
@@ -156,7 +158,7 @@ def policies_have_a_past(request: Request, proceed: Next) -> Reply:
 
 @timing("DeleteRole")
 def a_policy_just_taken_away_still_counts(request: Request, proceed: Next) -> Reply:
-    """DeleteRole is refused for a moment after its last policy went."""
+    """A role is not deleted for a moment after its last policy went."""
     role = _role(request)
     if role is not None and not request.simulation.elapsed(role, "policy taken away", STILL_COUNTED_S):
         raise ServiceError("DeleteConflict", "Cannot delete entity, must delete policies first.")

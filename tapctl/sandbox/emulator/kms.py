@@ -37,7 +37,7 @@ SERVICE: Final = Service(
 
 _MAX_POLICY_CHARS = 32768
 _DEFAULT_ROTATION_DAYS = 365
-# What the key states "Disabled" and "PendingDeletion" refuse (KMS developer guide, key-state table).
+# Operations that the key states "Disabled" and "PendingDeletion" refuse (KMS developer guide, key-state table).
 _NOT_WHEN_PENDING = (
     "EnableKey",
     "DisableKey",
@@ -55,7 +55,7 @@ _TAKES_AN_ARN = (*_NOT_WHEN_PENDING, "CancelKeyDeletion", "PutKeyPolicy", "GetKe
 
 
 def key_of(request: Request, reference: str) -> Any:
-    """The key of an id, ARN or alias, as moto keeps it; None when there is none."""
+    """Return the key of an id, ARN or alias, as moto's object; None if it is missing."""
     kms = request.backend("kms")
     name = kms.get_alias_name(reference)
     id_ = kms.get_key_id_from_alias(name) if name.startswith("alias/") else kms.get_key_id(reference)
@@ -64,7 +64,7 @@ def key_of(request: Request, reference: str) -> Any:
 
 @contract(*_TAKES_AN_ARN)
 def key_arns_are_taken(request: Request, proceed: Next) -> Reply:
-    """Every operation takes a key's ARN as well as its id."""
+    """A key's ARN is as good as its id in every operation."""
     request.params["KeyId"] = request.backend("kms").get_key_id(request.params["KeyId"])
     return proceed()
 
@@ -128,7 +128,7 @@ def _exists(request: Request, name: str) -> bool:
 
 @contract("PutKeyPolicy", "GetKeyPolicy")
 def the_policy_is_named_default(request: Request, proceed: Next) -> Reply:
-    """PolicyName may be left out: there is but one."""
+    """The policy's name may be left out: there is but one."""
     request.params.setdefault("PolicyName", "default")
     return proceed()
 
@@ -162,7 +162,7 @@ def aliases_refuse_pending_keys(request: Request, proceed: Next) -> Reply:
 
 @contract("CancelKeyDeletion")
 def only_pending_keys_come_back(request: Request, proceed: Next) -> Reply:
-    """CancelKeyDeletion is for keys pending deletion, and answers with the key's ARN."""
+    """A key that is not pending deletion cannot be brought back; the answer holds the key's ARN."""
     key = key_of(request, request.params["KeyId"])
     if key is None:
         return proceed()
@@ -183,7 +183,7 @@ def a_scheduled_deletion_says_when(request: Request, proceed: Next) -> Reply:
 
 @contract("EnableKeyRotation")
 def rotation_keeps_its_period(request: Request, proceed: Next) -> Reply:
-    """RotationPeriodInDays is kept, and is how the period is changed."""
+    """The rotation period is stored, and changed by EnableKeyRotation."""
     days = request.params.get("RotationPeriodInDays", _DEFAULT_ROTATION_DAYS)
     reply = proceed()
     notes_on(key_of(request, request.params["KeyId"]))["rotation"] = (days, datetime.now(UTC) + timedelta(days=days))
@@ -201,20 +201,27 @@ def rotation_tells_its_period(request: Request, proceed: Next) -> Reply:
     return reply
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 UNKNOWN_S: Final = 3.0
 POLICY_CHANGED: Final = "policy changed"
-"""The event of a key since which services have to hear who may use it."""
+"""The event on a key after which services are yet to learn its policy."""
 
-# What a part of KMS is asked that learns of a key a little later.
-_LATE: Final = ("EnableKey", "EnableKeyRotation", "PutKeyPolicy", "TagResource", "UntagResource", "ListResourceTags")
+# Operations that are served by a part of KMS which learns of a key a little later.
+_SPREADS_LATE: Final = (
+    "EnableKey",
+    "EnableKeyRotation",
+    "PutKeyPolicy",
+    "TagResource",
+    "UntagResource",
+    "ListResourceTags",
+)
 
 
 @timing("CreateKey")
 def a_key_has_a_birthday(request: Request, proceed: Next) -> Reply:
-    """Its answer is true at once; who else asks may not know the key."""
+    """A new key's age is counted: its answer is true at once, but others may not know the key."""
     reply = proceed()
     key = key_of(request, reply["KeyMetadata"]["KeyId"])
     request.simulation.mark(key, "made")
@@ -222,9 +229,9 @@ def a_key_has_a_birthday(request: Request, proceed: Next) -> Reply:
     return reply
 
 
-@timing("CreateAlias", *_LATE)
+@timing("CreateAlias", *_SPREADS_LATE)
 def a_new_key_is_not_known_everywhere(request: Request, proceed: Next) -> Reply:
-    """For 3 s after it was made."""
+    """A new key is unknown to a part of KMS for 3 s."""
     key = key_of(request, request.params.get("TargetKeyId") or request.params["KeyId"])
     if key is not None and not request.simulation.elapsed(key, "made", UNKNOWN_S):
         raise ServiceError("NotFoundException", f"Key '{key.arn}' does not exist")
@@ -233,7 +240,7 @@ def a_new_key_is_not_known_everywhere(request: Request, proceed: Next) -> Reply:
 
 @timing("PutKeyPolicy")
 def a_policy_is_news_to_services(request: Request, proceed: Next) -> Reply:
-    """Whoever the policy lets use the key learns it seconds later: see Lambda's and CloudWatch Logs' rules."""
+    """A policy reaches the services that it allows seconds later: see Lambda's and CloudWatch Logs' rules."""
     reply = proceed()
     request.simulation.mark(key_of(request, request.params["KeyId"]), POLICY_CHANGED)
     return reply

@@ -42,7 +42,7 @@ def _name_in(reference: str) -> str:
 
 
 def _group(request: Request, reference: str) -> Any:
-    """The log group of a name or ARN."""
+    """Return the log group of a name or ARN, as moto's object."""
     group = request.backend("logs").groups.get(_name_in(reference))
     if group is None:
         raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
@@ -94,7 +94,7 @@ def protection_and_class_are_kept(request: Request, proceed: Next) -> Reply:
 
 @contract("PutLogGroupDeletionProtection")
 def protection_is_changed(request: Request, _: Next) -> Reply:
-    """Moto has no PutLogGroupDeletionProtection."""
+    """Deletion protection is switched; moto has no PutLogGroupDeletionProtection."""
     notes_on(_group(request, request.params["logGroupIdentifier"]))["protected"] = request.params[
         "deletionProtectionEnabled"
     ]
@@ -103,7 +103,7 @@ def protection_is_changed(request: Request, _: Next) -> Reply:
 
 @contract("DeleteLogGroup")
 def a_protected_log_group_stays(request: Request, proceed: Next) -> Reply:
-    """And one that goes takes its tags with it."""
+    """A protected log group is not deleted; another one goes with its tags."""
     group = _group(request, request.params["logGroupName"])
     if notes_on(group).get("protected"):
         raise ServiceError(
@@ -116,7 +116,7 @@ def a_protected_log_group_stays(request: Request, proceed: Next) -> Reply:
 
 @contract("AssociateKmsKey", "DisassociateKmsKey")
 def a_key_is_associated(request: Request, _: Next) -> Reply:
-    """Moto has neither."""
+    """A key is associated and disassociated; moto has neither operation."""
     group = _group(request, request.params.get("logGroupName") or request.params["resourceIdentifier"])
     if request.operation == "AssociateKmsKey":
         _check_key(request, group.name, request.params["kmsKeyId"])
@@ -126,16 +126,16 @@ def a_key_is_associated(request: Request, _: Next) -> Reply:
 
 @contract("DescribeLogGroups")
 def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply:
-    """By logGroupIdentifiers, which moto ignores; each tells whether it is protected, its class and its key."""
+    """Groups are found by logGroupIdentifiers, which moto ignores, and returned with protection, class and key."""
     wanted = request.params.pop("logGroupIdentifiers", None)
     if wanted is None:
         reply = proceed()
     else:
         every = request.backend("logs").groups
-        names = [_name_in(one) for one in wanted]
-        found = [request.call("DescribeLogGroups", logGroupNamePrefix=name) for name in names if name in every]
+        names = [_name_in(identifier) for identifier in wanted]
+        replies = [request.call("DescribeLogGroups", logGroupNamePrefix=name) for name in names if name in every]
         # A prefix listing is sorted: the exact name comes first.
-        reply = {"logGroups": [each["logGroups"][0] for each in found]}
+        reply = {"logGroups": [each["logGroups"][0] for each in replies]}
     for shown in reply["logGroups"]:
         notes = notes_on(_group(request, shown["logGroupName"]))
         shown["logGroupClass"] = notes.get("class", "STANDARD")
@@ -145,12 +145,12 @@ def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply
 
 @contract("ListTagsForResource", "TagResource", "UntagResource")
 def tags_are_of_log_groups_that_exist(request: Request, proceed: Next) -> Reply:
-    """By the ARN without ``:*``."""
+    """A missing log group has no tags to list or change; its ARN is without ``:*``."""
     _group(request, request.params["resourceArn"])
     return proceed()
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 _BUSY_S: Final = 0.5
@@ -171,14 +171,14 @@ def _named_group(request: Request) -> str:
 
 
 def _notes_by_name(request: Request, about: str) -> dict[str, Any]:
-    """What is kept by name, since it outlives the group."""
-    found: dict[str, Any] = notes_on(request.backend("logs")).setdefault(about, {})
-    return found
+    """Return notes about log groups by their names: such notes outlive the group."""
+    by_name: dict[str, Any] = notes_on(request.backend("logs")).setdefault(about, {})
+    return by_name
 
 
 @timing(*_CHANGES)
 def a_log_group_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
-    """Another within half a second is refused."""
+    """Another change within half a second is refused."""
     changed = _notes_by_name(request, "changed")
     if request.simulation.now() - changed.get(_named_group(request), _FOREVER) < _BUSY_S:
         raise ServiceError(
@@ -192,7 +192,7 @@ def a_log_group_takes_one_change_at_a_time(request: Request, proceed: Next) -> R
 
 @timing("CreateLogGroup", "AssociateKmsKey")
 def a_key_reaches_logs_late(request: Request, proceed: Next) -> Reply:
-    """For 5 s after a key was made or its policy changed, CloudWatch Logs may not use it."""
+    """CloudWatch Logs may not use a key for 5 s after it was made or its policy changed."""
     reference = request.params.get("kmsKeyId")
     key = key_of(request, reference) if reference else None
     if key is not None and not request.simulation.elapsed(key, POLICY_CHANGED, _KEY_S):
@@ -206,7 +206,7 @@ def a_key_reaches_logs_late(request: Request, proceed: Next) -> Reply:
 
 @timing("DeleteLogGroup")
 def a_late_writer_is_not_done(request: Request, proceed: Next) -> Reply:
-    """Who still had events to write (Lambda after an invocation, RDS after a cluster) makes the group again, bare."""
+    """A late writer (Lambda after an invocation, RDS after a cluster) is remembered, if scripted."""
     reply = proceed()
     if request.simulation.next_outcome("logs.late_writer"):
         _notes_by_name(request, "late_writers")[_named_group(request)] = request.simulation.now() + _LATE_WRITER_S
@@ -215,7 +215,7 @@ def a_late_writer_is_not_done(request: Request, proceed: Next) -> Reply:
 
 @timing("DescribeLogGroups", "ListTagsForResource", *_CHANGES)
 def a_late_writer_makes_its_group_again(request: Request, proceed: Next) -> Reply:
-    """Without retention, key and tags."""
+    """A late writer makes its deleted group again, without retention, key and tags."""
     late = _notes_by_name(request, "late_writers")
     for name, at in list(late.items()):
         if at <= request.simulation.now():

@@ -1,7 +1,7 @@
-"""Rules: small functions around one AWS operation, which turn moto's answer into the real AWS's; services made of them.
+"""Rules: small functions around one AWS operation, which turn moto's answer into AWS's; and services made of them.
 
-A rule gets the decoded request and a function that passes it on. The rule may change ``request.params`` first, answer by
-itself, raise `ServiceError`, change the reply, or correct moto's state. Delays and refusals of a busy resource are
+A rule gets the decoded request and a function that passes it on. The rule may change ``request.params`` first, answer
+by itself, raise `ServiceError`, change the reply, or correct moto's state. Delays and refusals of a busy resource are
 rules like any other.
 """
 
@@ -89,7 +89,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Tags:
-    """How a service handles tags: its operations that return them, those that take them, the code of a refused key."""
+    """The tags of a service: its operations that return them, those that take them, the code of a refused key."""
 
     returned_by: tuple[str, ...]
     taken_by: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Service:
     changes: tuple[str, ...] = ()
     tags: Tags | None = None
     indexed: tuple[str, ...] = ()
-    """Operations after which the Resource Groups Tagging API is behind: they change tags, or remove a tagged resource."""
+    """Operations after which the Resource Groups Tagging API is behind: they change tags, or remove their resource."""
 
 
 class RuleBook:

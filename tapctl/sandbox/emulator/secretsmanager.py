@@ -23,6 +23,7 @@ SERVICE: Final = Service(
 
 
 def schedule_rotation(secret: Any, wanted: dict[str, Any]) -> None:
+    """Store the rotation rules of a secret, one of moto's objects, and its next date."""
     rate = re.fullmatch(r"rate\((\d+) days?\)", wanted.get("ScheduleExpression", ""))
     days = int(rate[1]) if rate else wanted.get("AutomaticallyAfterDays", secret.auto_rotate_after_days)
     secret.auto_rotate_after_days = days
@@ -30,16 +31,16 @@ def schedule_rotation(secret: Any, wanted: dict[str, Any]) -> None:
     secret.next_rotation_date = int((datetime.now(UTC) + timedelta(days=days)).timestamp())
 
 
-def owned(request: Request) -> Any:
-    """The secret of this call if a service owns it."""
+def owned_secret(request: Request) -> Any:
+    """Return the secret of a request if a service owns it, as moto's object; else None."""
     secret = request.backend("secretsmanager").secrets.get(request.params["SecretId"])
     return secret if secret is not None and secret.owning_service else None
 
 
 @contract("RotateSecret")
 def rotation_of_an_owned_secret_is_its_owners(request: Request, proceed: Next) -> Reply:
-    """No Lambda function is given; the rules are set, and the password changes at once unless told otherwise."""
-    secret = owned(request)
+    """A rotation takes no Lambda function, sets the rules, and changes the password at once by default."""
+    secret = owned_secret(request)
     if secret is None:
         return proceed()
     if "RotationLambdaARN" in request.params:
@@ -57,8 +58,8 @@ def rotation_of_an_owned_secret_is_its_owners(request: Request, proceed: Next) -
 
 @contract("CancelRotateSecret")
 def rotation_of_an_owned_secret_can_be_stopped(request: Request, proceed: Next) -> Reply:
-    """Although it has no rotation function."""
-    secret = owned(request)
+    """Rotation is stopped although the secret has no rotation function."""
+    secret = owned_secret(request)
     if secret is None:
         return proceed()
     secret.rotation_enabled = False
@@ -67,9 +68,9 @@ def rotation_of_an_owned_secret_can_be_stopped(request: Request, proceed: Next) 
 
 @contract("DescribeSecret")
 def an_owned_secret_shows_its_rules(request: Request, proceed: Next) -> Reply:
-    """The rules are echoed as they were set, and there is no rotation function."""
+    """The rotation rules are returned as they were set, and no rotation function."""
     reply = proceed()
-    secret = owned(request)
+    secret = owned_secret(request)
     if secret is not None:
         reply.pop("RotationLambdaARN")
         reply["RotationRules"] = notes_on(secret)["rules"]
@@ -78,7 +79,7 @@ def an_owned_secret_shows_its_rules(request: Request, proceed: Next) -> Reply:
 
 @contract("DeleteSecret", "UpdateSecret", "PutSecretValue")
 def an_owned_secret_is_left_to_its_owner(request: Request, proceed: Next) -> Reply:
-    """What RDS owns, nobody else changes or deletes."""
-    if owned(request) is not None:
+    """A secret that RDS owns is changed and deleted by RDS alone."""
+    if owned_secret(request) is not None:
         raise ServiceError("InvalidRequestException", "You can't do this to a secret that is managed by rds.")
     return proceed()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from werkzeug.serving import BaseWSGIServer
 
-# AWS has no such path; S3, which has any path, is spoken to with a signature.
+# AWS has no such path, other than a bucket of this name in S3.
 CONTROL_PATH = "/tapctl-sandbox/"
 
 
@@ -32,7 +32,7 @@ def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
 
 
 class ControlApp:
-    """The emulated AWS with its control path ``/tapctl-sandbox/<token>``: GET returns the pid, DELETE ends the server."""
+    """The emulated AWS with a control path, ``/tapctl-sandbox/<token>``: GET returns the pid, DELETE ends it."""
 
     def __init__(self, sandbox: Sandbox, token: str) -> None:
         self._sandbox = sandbox
@@ -62,7 +62,7 @@ def _warm_up() -> None:
 
 
 def serve(fd: int, token: str, *, latency_s: float, scale: float) -> None:
-    """Serve the embedded AWS on the listening socket ``fd`` until a DELETE of the control path; ``scale``: see `Simulation`."""
+    """Serve the emulated AWS on the listening socket ``fd`` until a DELETE of its control path."""
     app = ControlApp(Sandbox(latency_s=latency_s, simulation=Simulation(scale=scale)), token)
     app.server = http_server(app, fd)
     os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone

@@ -19,9 +19,9 @@ DEFAULT_SCALE: Final = 1 / 200
 the 25 minutes of Lambda's network interfaces within eight. Stale reads (20 s at most) are over by the next command.
 """
 
-# At scale 0 any two readings of the clock are further apart than anything lasts: three years. They are long before those
-# of a clock that runs, so that an AWS may be furnished in no time and started then; and they go on whichever clock
-# counts them.
+# At scale 0 any two readings of the clock are further apart than anything lasts: three years. They are long before
+# those of a clock that runs, so that an AWS may be furnished in no time and started then; and they go on whichever
+# clock counts them.
 _EON_S: Final = 1e8
 _EONS: Final = itertools.count(-10_000_000)
 

@@ -26,7 +26,7 @@ SERVICE: Final = Service(
 
 @contract("CreateTopic")
 def a_topic_made_again_must_be_the_same(request: Request, proceed: Next) -> Reply:
-    """CreateTopic answers with the topic there is, unless attributes or tags differ."""
+    """CreateTopic returns the existing topic, unless attributes or tags differ."""
     arn = request.arn("sns", request.params["Name"])
     if arn not in request.backend("sns").topics:
         return proceed()
@@ -46,7 +46,7 @@ def a_topic_made_again_must_be_the_same(request: Request, proceed: Next) -> Repl
 
 @contract("CreateTopic", "SetTopicAttributes")
 def every_attribute_is_kept(request: Request, proceed: Next) -> Reply:
-    """SignatureVersion and TracingConfig among them; an empty value takes an attribute away."""
+    """All attributes are stored, SignatureVersion and TracingConfig too; an empty value removes one."""
     reply = proceed()
     params = request.params
     if request.operation == "CreateTopic":
@@ -58,7 +58,7 @@ def every_attribute_is_kept(request: Request, proceed: Next) -> Reply:
 
 @contract("GetTopicAttributes")
 def every_attribute_is_shown(request: Request, proceed: Next) -> Reply:
-    """Those that moto leaves out too."""
+    """All attributes are returned, those that moto leaves out too."""
     reply = proceed()
     given = {name: value for name, value in _attributes(request, request.params["TopicArn"]).items() if value}
     reply["Attributes"] = {**given, **reply["Attributes"]}
@@ -71,10 +71,10 @@ def _attributes(request: Request, arn: str) -> dict[str, str]:
 
 
 def _as_dict(tags: list[dict[str, str]]) -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in tags}
+    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 _BUSY_S: Final = 0.5
@@ -82,7 +82,7 @@ _BUSY_S: Final = 0.5
 
 @timing("SetTopicAttributes", "TagResource", "UntagResource")
 def a_topic_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
-    """Another within half a second is refused."""
+    """Another change within half a second is refused."""
     topic = request.backend("sns").topics.get(request.params.get("TopicArn") or request.params.get("ResourceArn"))
     if topic is None:
         return proceed()

@@ -142,7 +142,7 @@ def build_request(environ: WSGIEnvironment, service: str, operation: str, params
 
     model, writer, _ = _client(service)
     raw = writer.serialize_to_request(dict(params), model.operation_model(operation))
-    # The query protocols leave the form to the HTTP client.
+    # The query protocols leave the form's encoding to the HTTP client.
     body = urlencode(raw["body"]) if isinstance(raw["body"], Mapping) else raw["body"]
     signature = _CREDENTIAL.sub(
         lambda match: match[0].replace(f"/{match['service']}/", f"/{model.signing_name}/"),

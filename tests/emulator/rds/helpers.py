@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 BUSY = "InvalidDBClusterStateFault"
 
 
-def seen(aws: Aws) -> DBClusterTypeDef:
+def describe(aws: Aws) -> DBClusterTypeDef:
     (cluster,) = aws.rds.describe_db_clusters(DBClusterIdentifier="c")["DBClusters"]
     return cluster
 
 
 def status(aws: Aws) -> str:
-    return seen(aws)["Status"]
+    return describe(aws)["Status"]
 
 
 def statuses(aws: Aws) -> set[str]:
-    return {one["DBInstanceStatus"] for one in aws.rds.describe_db_instances()["DBInstances"]}
+    return {member["DBInstanceStatus"] for member in aws.rds.describe_db_instances()["DBInstances"]}
 
 
 def writer(aws: Aws) -> str:
-    return next(one["DBInstanceIdentifier"] for one in seen(aws)["DBClusterMembers"] if one["IsClusterWriter"])
+    return next(
+        member["DBInstanceIdentifier"] for member in describe(aws)["DBClusterMembers"] if member["IsClusterWriter"]
+    )
 
 
-def change(aws: Aws, **asked: Any) -> DBClusterTypeDef:
-    return aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **asked)["DBCluster"]
+def change(aws: Aws, **params: Any) -> DBClusterTypeDef:
+    return aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **params)["DBCluster"]
 
 
 def events(aws: Aws) -> list[str]:
-    told = aws.rds.describe_events(SourceIdentifier="c", SourceType="db-cluster")["Events"]
-    return [one["Message"] for one in told]
+    listed = aws.rds.describe_events(SourceIdentifier="c", SourceType="db-cluster")["Events"]
+    return [one["Message"] for one in listed]

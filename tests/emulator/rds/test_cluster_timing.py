@@ -7,7 +7,7 @@ import pytest
 from tapctl.aws import Aws
 from tests.conftest import Network
 from tests.emulator.conftest import Build, Clock, Refused
-from tests.emulator.rds.helpers import BUSY, change, events, seen, status, statuses, writer
+from tests.emulator.rds.helpers import BUSY, change, describe, events, status, statuses, writer
 
 
 @pytest.mark.usefixtures("subnets")
@@ -18,7 +18,7 @@ def test_what_was_just_made_is_not_found(
     make_cluster()
     with refused("DBClusterAlreadyExistsFault"):
         make_cluster()
-    for call in (lambda: seen(aws), make_instance, lambda: change(aws, BackupRetentionPeriod=3)):
+    for call in (lambda: describe(aws), make_instance, lambda: change(aws, BackupRetentionPeriod=3)):
         with refused("DBClusterNotFoundFault"):
             call()
     assert aws.rds.describe_db_clusters()["DBClusters"] == []
@@ -26,7 +26,7 @@ def test_what_was_just_made_is_not_found(
     assert status(aws) == "creating"
     clock.advance(1)
     with refused("DBClusterNotFoundFault"):
-        seen(aws)
+        describe(aws)
     clock.advance(1)
     assert status(aws) == "creating"
 
@@ -38,7 +38,7 @@ def test_a_cluster_in_the_making_takes_neither_a_change_nor_a_member_nor_its_rem
     clock.start()
     make_cluster()
     clock.advance(179)
-    arn = seen(aws)["DBClusterArn"]
+    arn = describe(aws)["DBClusterArn"]
     with refused(BUSY, "creating"):
         change(aws, BackupRetentionPeriod=3)
     with refused(BUSY, "creating"):
@@ -54,20 +54,32 @@ def test_a_cluster_in_the_making_takes_neither_a_change_nor_a_member_nor_its_rem
 
 def test_available_right_after_a_change_is_a_lie(aws: Aws, cluster: str, clock: Clock, refused: Refused) -> None:
     change(aws, BackupRetentionPeriod=9, CopyTagsToSnapshot=True, EnableIAMDatabaseAuthentication=True)
-    now = seen(aws)
+    now = describe(aws)
     assert (now["Status"], now["CopyTagsToSnapshot"], now["BackupRetentionPeriod"]) == ("available", True, 1)
     assert (now["IAMDatabaseAuthenticationEnabled"], now.get("PendingModifiedValues")) == (False, None)
     with refused(BUSY, "modifying"):
         change(aws, BackupRetentionPeriod=10)
     clock.advance(5)
-    now = seen(aws)
+    now = describe(aws)
     assert (now["Status"], now["CopyTagsToSnapshot"], now["BackupRetentionPeriod"]) == ("modifying", True, 1)
     assert now["PendingModifiedValues"] == {"BackupRetentionPeriod": 9, "IAMDatabaseAuthenticationEnabled": True}
     clock.advance(60)
-    now = seen(aws)
+    now = describe(aws)
     assert (now["Status"], now["BackupRetentionPeriod"]) == ("available", 9)
     assert now["IAMDatabaseAuthenticationEnabled"] is True
     assert not now.get("PendingModifiedValues")
+
+
+def test_a_finished_change_is_not_pending_again_during_the_next(
+    aws: Aws, members: tuple[str, str], clock: Clock
+) -> None:
+    change(aws, BackupRetentionPeriod=9)
+    clock.advance(65)
+    aws.rds.failover_db_cluster(DBClusterIdentifier="c", TargetDBInstanceIdentifier="j")
+    for seconds in (0, 6):
+        clock.advance(seconds)
+        assert (describe(aws)["BackupRetentionPeriod"], describe(aws).get("PendingModifiedValues")) == (9, None)
+    assert status(aws) == "failing-over"
 
 
 def test_storage_that_is_left_out_is_pending_by_its_name(aws: Aws, cluster: str, clock: Clock) -> None:
@@ -75,8 +87,8 @@ def test_storage_that_is_left_out_is_pending_by_its_name(aws: Aws, cluster: str,
     clock.advance(65)
     change(aws, StorageType="aurora")
     clock.advance(5)
-    assert seen(aws)["StorageType"] == "aurora-iopt1"
-    assert seen(aws)["PendingModifiedValues"] == {"StorageType": "aurora"}
+    assert describe(aws)["StorageType"] == "aurora-iopt1"
+    assert describe(aws)["PendingModifiedValues"] == {"StorageType": "aurora"}
 
 
 def test_groups_and_log_exports_are_on_their_way(aws: Aws, make_cluster: Build, network: Network, clock: Clock) -> None:
@@ -92,24 +104,24 @@ def test_groups_and_log_exports_are_on_their_way(aws: Aws, make_cluster: Build, 
         CloudwatchLogsExportConfiguration={"EnableLogTypes": ["instance"], "DisableLogTypes": ["postgresql"]},
     )
     clock.advance(5)
-    states = {one["VpcSecurityGroupId"]: one["Status"] for one in seen(aws)["VpcSecurityGroups"]}
+    states = {group["VpcSecurityGroupId"]: group["Status"] for group in describe(aws)["VpcSecurityGroups"]}
     assert states == {old: "removing", both: "active", new: "adding"}
-    assert seen(aws)["EnabledCloudwatchLogsExports"] == ["postgresql"]
-    assert seen(aws)["PendingModifiedValues"]["PendingCloudwatchLogsExports"] == {
+    assert describe(aws)["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    assert describe(aws)["PendingModifiedValues"]["PendingCloudwatchLogsExports"] == {
         "LogTypesToEnable": ["instance"],
         "LogTypesToDisable": ["postgresql"],
     }
     clock.advance(60)
-    states = {one["VpcSecurityGroupId"]: one["Status"] for one in seen(aws)["VpcSecurityGroups"]}
+    states = {group["VpcSecurityGroupId"]: group["Status"] for group in describe(aws)["VpcSecurityGroups"]}
     assert states == {both: "active", new: "active"}
-    assert seen(aws)["EnabledCloudwatchLogsExports"] == ["instance"]
+    assert describe(aws)["EnabledCloudwatchLogsExports"] == ["instance"]
 
 
 def test_log_exports_may_begin_with_none(aws: Aws, cluster: str, clock: Clock) -> None:
     change(aws, CloudwatchLogsExportConfiguration={"EnableLogTypes": ["instance"]})
     clock.advance(5)
-    assert seen(aws)["EnabledCloudwatchLogsExports"] == []
-    pending = seen(aws)["PendingModifiedValues"]["PendingCloudwatchLogsExports"]
+    assert describe(aws)["EnabledCloudwatchLogsExports"] == []
+    pending = describe(aws)["PendingModifiedValues"]["PendingCloudwatchLogsExports"]
     assert pending == {"LogTypesToEnable": ["instance"]}
 
 
@@ -128,11 +140,14 @@ def test_an_upgrade_takes_all_members_along(
     change(aws, EngineVersion=version, AllowMajorVersionUpgrade=True)
     clock.advance(5)
     assert (status(aws), statuses(aws)) == ("upgrading", {"upgrading", "deleting"})
-    assert (seen(aws)["EngineVersion"], seen(aws)["PendingModifiedValues"]) == ("16.8", {"EngineVersion": version})
+    assert (describe(aws)["EngineVersion"], describe(aws)["PendingModifiedValues"]) == (
+        "16.8",
+        {"EngineVersion": version},
+    )
     clock.advance(takes_s - 1)
     assert status(aws) == "upgrading"
     clock.advance(1)
-    assert (status(aws), statuses(aws), seen(aws)["EngineVersion"]) == ("available", {"available"}, version)
+    assert (status(aws), statuses(aws), describe(aws)["EngineVersion"]) == ("available", {"available"}, version)
 
 
 def test_another_port_restarts_all_members(aws: Aws, members: tuple[str, str], clock: Clock) -> None:
@@ -187,12 +202,12 @@ def test_a_cluster_goes_once_all_its_members_are_going_and_after_them(
     with refused(BUSY, "deleting"):
         delete()
     clock.advance(5)
-    assert (status(aws), len(seen(aws)["DBClusterMembers"])) == ("deleting", 2)
+    assert (status(aws), len(describe(aws)["DBClusterMembers"])) == ("deleting", 2)
     clock.advance(235)
-    assert (status(aws), seen(aws)["DBClusterMembers"]) == ("deleting", [])
+    assert (status(aws), describe(aws)["DBClusterMembers"]) == ("deleting", [])
     clock.advance(120)
     with refused("DBClusterNotFoundFault"):
-        seen(aws)
+        describe(aws)
 
 
 def test_its_security_group_is_free_when_it_is_gone(
@@ -243,7 +258,7 @@ def test_a_final_snapshot_may_fail(aws: Aws, cluster: str, clock: Clock) -> None
 
 @pytest.mark.usefixtures("subnets")
 @pytest.mark.parametrize("end", ["failed", "incompatible-network", "inaccessible-encryption-credentials"])
-def test_a_cluster_comes_to_the_end_that_was_demanded(
+def test_a_cluster_comes_to_its_scripted_end(
     aws: Aws, clock: Clock, make_cluster: Build, refused: Refused, end: str
 ) -> None:
     clock.start()
@@ -257,7 +272,7 @@ def test_a_cluster_comes_to_the_end_that_was_demanded(
     aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
 
 
-def test_a_change_comes_to_the_end_that_was_demanded(aws: Aws, cluster: str, clock: Clock) -> None:
+def test_a_change_comes_to_its_scripted_end(aws: Aws, cluster: str, clock: Clock) -> None:
     clock.simulation.script("rds.cluster.change", "inaccessible-encryption-credentials")
     change(aws, BackupRetentionPeriod=3)
     clock.advance(65)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
 
-def seen(aws: Aws, name: str = "c") -> DBClusterTypeDef:
+def describe(aws: Aws, name: str = "c") -> DBClusterTypeDef:
     (cluster,) = aws.rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
     return cluster
 
 
 def test_names_and_windows_come_back_in_lower_case(aws: Aws, make_cluster: Build) -> None:
     make_cluster("My-Cluster", PreferredMaintenanceWindow="Sun:03:00-Sun:04:00")
-    cluster = seen(aws, "MY-cluster")
+    cluster = describe(aws, "MY-cluster")
     assert cluster["DBClusterIdentifier"] == "my-cluster"
     assert cluster["PreferredMaintenanceWindow"] == "sun:03:00-sun:04:00"
 
@@ -41,8 +41,8 @@ def test_an_unknown_cluster_is_not_found(aws: Aws, refused: Refused) -> None:
 
 def test_a_bare_major_is_echoed_as_a_minor(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     make_cluster()
-    assert seen(aws)["EngineVersion"].startswith("16.")
-    assert seen(aws)["DBClusterParameterGroup"] == "default.aurora-postgresql16"
+    assert describe(aws)["EngineVersion"].startswith("16.")
+    assert describe(aws)["DBClusterParameterGroup"] == "default.aurora-postgresql16"
     for retired in ("15.4", "nine", "16.x"):
         with refused("InvalidParameterCombination", "Cannot find version"):
             make_cluster("d", EngineVersion=retired)
@@ -50,10 +50,10 @@ def test_a_bare_major_is_echoed_as_a_minor(aws: Aws, make_cluster: Build, refuse
 
 def test_storage_is_echoed_only_when_io_optimized(aws: Aws, make_cluster: Build) -> None:
     make_cluster(StorageType="aurora")
-    assert "StorageType" not in seen(aws)
-    assert seen(aws)["AllocatedStorage"] == 1
+    assert "StorageType" not in describe(aws)
+    assert describe(aws)["AllocatedStorage"] == 1
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", StorageType="aurora-iopt1", ApplyImmediately=True)
-    assert seen(aws)["StorageType"] == "aurora-iopt1"
+    assert describe(aws)["StorageType"] == "aurora-iopt1"
 
 
 def test_a_cluster_needs_what_it_names(aws: Aws, make_cluster: Build, refused: Refused) -> None:
@@ -88,8 +88,8 @@ def test_keys_are_echoed_as_arns(aws: Aws, make_cluster: Build) -> None:
     key = aws.kms.create_key()["KeyMetadata"]
     aws.kms.create_alias(AliasName="alias/db", TargetKeyId=key["KeyId"])
     make_cluster(StorageEncrypted=True, KmsKeyId="alias/db", MasterUserSecretKmsKeyId=key["KeyId"])
-    assert seen(aws)["KmsKeyId"] == key["Arn"]
-    assert seen(aws)["MasterUserSecret"]["KmsKeyId"] == key["Arn"]
+    assert describe(aws)["KmsKeyId"] == key["Arn"]
+    assert describe(aws)["MasterUserSecret"]["KmsKeyId"] == key["Arn"]
 
 
 def test_insights_and_support_are_kept(aws: Aws, make_cluster: Build, refused: Refused) -> None:
@@ -99,7 +99,7 @@ def test_insights_and_support_are_kept(aws: Aws, make_cluster: Build, refused: R
         PerformanceInsightsKMSKeyId=key,
         EngineLifecycleSupport="open-source-rds-extended-support-disabled",
     )
-    cluster = seen(aws)
+    cluster = describe(aws)
     assert cluster["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
     assert (cluster["PerformanceInsightsEnabled"], cluster["PerformanceInsightsRetentionPeriod"]) == (True, 7)
     assert (cluster["PerformanceInsightsKMSKeyId"], cluster["DatabaseInsightsMode"]) == (key, "standard")
@@ -113,18 +113,18 @@ def test_insights_and_support_are_kept(aws: Aws, make_cluster: Build, refused: R
         ApplyImmediately=True,
     )
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", BackupRetentionPeriod=8, ApplyImmediately=True)
-    cluster = seen(aws)
+    cluster = describe(aws)
     assert (cluster["DatabaseInsightsMode"], cluster["PerformanceInsightsRetentionPeriod"]) == ("advanced", 465)
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", EnablePerformanceInsights=False, ApplyImmediately=True)
-    cluster = seen(aws)
+    cluster = describe(aws)
     assert (cluster["DatabaseInsightsMode"], cluster["PerformanceInsightsEnabled"]) == ("standard", False)
     assert "PerformanceInsightsKMSKeyId" not in cluster
 
 
 def test_extended_support_is_on_when_left_out(aws: Aws, make_cluster: Build) -> None:
     make_cluster()
-    assert seen(aws)["EngineLifecycleSupport"] == "open-source-rds-extended-support"
-    assert (seen(aws)["PerformanceInsightsEnabled"], seen(aws)["DatabaseInsightsMode"]) == (False, "standard")
+    assert describe(aws)["EngineLifecycleSupport"] == "open-source-rds-extended-support"
+    assert (describe(aws)["PerformanceInsightsEnabled"], describe(aws)["DatabaseInsightsMode"]) == (False, "standard")
 
 
 def test_clusters_come_in_pages(aws: Aws, make_cluster: Build, refused: Refused) -> None:
@@ -147,7 +147,7 @@ def test_changes_take_effect(aws: Aws, make_cluster: Build) -> None:
         DeletionProtection=True,
         CopyTagsToSnapshot=True,
     )
-    cluster = seen(aws)
+    cluster = describe(aws)
     assert cluster["IAMDatabaseAuthenticationEnabled"] is True
     assert cluster["EnabledCloudwatchLogsExports"] == ["instance"]
     assert (cluster["DeletionProtection"], cluster["CopyTagsToSnapshot"]) == (True, True)
@@ -157,11 +157,11 @@ def test_what_is_not_immediate_waits(aws: Aws, make_cluster: Build) -> None:
     make_cluster(EngineVersion="16.8")
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="16.9")
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", EnableIAMDatabaseAuthentication=True)
-    assert seen(aws)["PendingModifiedValues"] == {"EngineVersion": "16.9", "IAMDatabaseAuthenticationEnabled": True}
-    assert (seen(aws)["EngineVersion"], seen(aws)["IAMDatabaseAuthenticationEnabled"]) == ("16.8", False)
+    assert describe(aws)["PendingModifiedValues"] == {"EngineVersion": "16.9", "IAMDatabaseAuthenticationEnabled": True}
+    assert (describe(aws)["EngineVersion"], describe(aws)["IAMDatabaseAuthenticationEnabled"]) == ("16.8", False)
     aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="16.9", ApplyImmediately=True)
-    assert seen(aws)["EngineVersion"] == "16.9"
-    assert not seen(aws).get("PendingModifiedValues")
+    assert describe(aws)["EngineVersion"] == "16.9"
+    assert not describe(aws).get("PendingModifiedValues")
 
 
 def test_an_upgrade_goes_forward(aws: Aws, make_cluster: Build, refused: Refused) -> None:
@@ -173,15 +173,15 @@ def test_an_upgrade_goes_forward(aws: Aws, make_cluster: Build, refused: Refused
     aws.rds.modify_db_cluster(
         DBClusterIdentifier="c", EngineVersion="17.4", AllowMajorVersionUpgrade=True, ApplyImmediately=True
     )
-    assert seen(aws)["EngineVersion"] == "17.4"
+    assert describe(aws)["EngineVersion"] == "17.4"
 
 
 def test_tags_are_embedded(aws: Aws, make_cluster: Build) -> None:
     make_cluster(Tags=[{"Key": "a", "Value": "1"}])
-    arn = seen(aws)["DBClusterArn"]
+    arn = describe(aws)["DBClusterArn"]
     aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "b", "Value": "2"}])
     aws.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["a"])
-    assert seen(aws)["TagList"] == [{"Key": "b", "Value": "2"}, OF_AWS]
+    assert describe(aws)["TagList"] == [{"Key": "b", "Value": "2"}, OF_AWS]
 
 
 @pytest.mark.parametrize("both", [{}, {"SkipFinalSnapshot": True, "FinalDBSnapshotIdentifier": "s"}])
@@ -209,11 +209,11 @@ def test_a_cluster_takes_its_backups_and_its_secret_with_it(aws: Aws, make_clust
     key = aws.kms.create_key()["KeyMetadata"]["Arn"]
     make_cluster(StorageEncrypted=True, KmsKeyId=key, CopyTagsToSnapshot=True, Tags=[{"Key": "a", "Value": "1"}])
     make_cluster("other")
-    secret = seen(aws)["MasterUserSecret"]["SecretArn"]
+    secret = describe(aws)["MasterUserSecret"]["SecretArn"]
     aws.rds.delete_db_cluster(DBClusterIdentifier="C", FinalDBSnapshotIdentifier="last")
     left = aws.rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
-    assert sorted(one["DBClusterIdentifier"] for one in left) == ["c", "other"]
-    (last,) = (one for one in left if one["DBClusterIdentifier"] == "c")
+    assert sorted(snapshot["DBClusterIdentifier"] for snapshot in left) == ["c", "other"]
+    (last,) = (snapshot for snapshot in left if snapshot["DBClusterIdentifier"] == "c")
     assert (last["SnapshotType"], last["KmsKeyId"], last["TagList"]) == ("manual", key, [{"Key": "a", "Value": "1"}])
     with refused("ResourceNotFoundException"):
         aws.secretsmanager.describe_secret(SecretId=secret)
@@ -221,7 +221,7 @@ def test_a_cluster_takes_its_backups_and_its_secret_with_it(aws: Aws, make_clust
     with refused("DBClusterSnapshotAlreadyExistsFault"):
         aws.rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="last")
     assert (
-        aws.secretsmanager.describe_secret(SecretId=seen(aws)["MasterUserSecret"]["SecretArn"])["OwningService"]
+        aws.secretsmanager.describe_secret(SecretId=describe(aws)["MasterUserSecret"]["SecretArn"])["OwningService"]
         == "rds"
     )
 
@@ -235,16 +235,16 @@ def test_automated_backups_can_be_kept(aws: Aws, make_cluster: Build) -> None:
 
 def test_the_data_api_is_switched_by_its_own_calls(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     make_cluster()
-    arn = seen(aws)["DBClusterArn"]
-    assert seen(aws)["HttpEndpointEnabled"] is False
+    arn = describe(aws)["DBClusterArn"]
+    assert describe(aws)["HttpEndpointEnabled"] is False
     assert aws.rds.enable_http_endpoint(ResourceArn=arn) == {
         "ResourceArn": arn,
         "HttpEndpointEnabled": True,
         "ResponseMetadata": ANY,
     }
-    assert seen(aws)["HttpEndpointEnabled"] is True
+    assert describe(aws)["HttpEndpointEnabled"] is True
     assert aws.rds.disable_http_endpoint(ResourceArn=arn)["HttpEndpointEnabled"] is False
-    assert seen(aws)["HttpEndpointEnabled"] is False
+    assert describe(aws)["HttpEndpointEnabled"] is False
     with refused("ResourceNotFoundFault"):
         aws.rds.disable_http_endpoint(ResourceArn=f"{arn}-other")
 
@@ -256,4 +256,4 @@ def test_a_role_is_taken_from_a_cluster(aws: Aws, make_cluster: Build, refused: 
     with refused("DBClusterRoleNotFound"):
         aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role)
     aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role, FeatureName="s3Import")
-    assert seen(aws)["AssociatedRoles"] == []
+    assert describe(aws)["AssociatedRoles"] == []

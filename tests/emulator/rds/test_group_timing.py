@@ -34,7 +34,7 @@ GROUPS = {
             DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=list(network.subnet_ids)
         ),
         lambda aws: aws.rds.describe_db_subnet_groups(DBSubnetGroupName="g"),
-        lambda aws: [one["DBSubnetGroupName"] for one in aws.rds.describe_db_subnet_groups()["DBSubnetGroups"]],
+        lambda aws: [group["DBSubnetGroupName"] for group in aws.rds.describe_db_subnet_groups()["DBSubnetGroups"]],
         lambda aws: aws.rds.delete_db_subnet_group(DBSubnetGroupName="g"),
         "arn:aws:rds:us-east-1:123456789012:subgrp:g",
         "DBSubnetGroupNotFoundFault",
@@ -45,8 +45,8 @@ GROUPS = {
         ),
         lambda aws: aws.rds.describe_db_cluster_parameter_groups(DBClusterParameterGroupName="g"),
         lambda aws: [
-            one["DBClusterParameterGroupName"]
-            for one in aws.rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
+            group["DBClusterParameterGroupName"]
+            for group in aws.rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
         ],
         lambda aws: aws.rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="g"),
         "arn:aws:rds:us-east-1:123456789012:cluster-pg:g",
@@ -58,7 +58,7 @@ GROUPS = {
         ),
         lambda aws: aws.rds.describe_db_parameter_groups(DBParameterGroupName="g"),
         lambda aws: [
-            one["DBParameterGroupName"] for one in aws.rds.describe_db_parameter_groups()["DBParameterGroups"]
+            group["DBParameterGroupName"] for group in aws.rds.describe_db_parameter_groups()["DBParameterGroups"]
         ],
         lambda aws: aws.rds.delete_db_parameter_group(DBParameterGroupName="g"),
         "arn:aws:rds:us-east-1:123456789012:pg:g",
@@ -171,7 +171,7 @@ def states(aws: Aws) -> tuple[str, str]:
 
 def values(aws: Aws) -> dict[str, str]:
     told = aws.rds.describe_db_parameters(DBParameterGroupName="g", Source="user")["Parameters"]
-    return {one["ParameterName"]: one["ParameterValue"] for one in told}
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in told}
 
 
 def test_values_show_late_and_are_applied_by_and_by(aws: Aws, member: str, clock: Clock) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef, TagTypeDef
 
 
-def seen(aws: Aws, name: str = "i") -> DBInstanceTypeDef:
+def describe(aws: Aws, name: str = "i") -> DBInstanceTypeDef:
     (instance,) = aws.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     return instance
 
@@ -40,31 +40,31 @@ def test_members_inherit_from_their_cluster(
         PerformanceInsightsKMSKeyId=key,
     )
     make_instance("I")
-    instance = seen(aws)
+    instance = describe(aws)
     assert (instance["DBInstanceIdentifier"], instance["Endpoint"]["Port"]) == ("i", 5433)
     assert (instance["KmsKeyId"], instance["StorageEncrypted"]) == (key, True)
     assert (instance["IAMDatabaseAuthenticationEnabled"], instance["PerformanceInsightsEnabled"]) == (True, True)
     assert instance["PerformanceInsightsKMSKeyId"] == key
-    assert {one["SubnetIdentifier"] for one in instance["DBSubnetGroup"]["Subnets"]} == set(network.subnet_ids)
+    assert {subnet["SubnetIdentifier"] for subnet in instance["DBSubnetGroup"]["Subnets"]} == set(network.subnet_ids)
     assert instance["PubliclyAccessible"] is False
     aws.rds.modify_db_cluster(
         DBClusterIdentifier="c", ApplyImmediately=True, EnableIAMDatabaseAuthentication=False, EngineVersion="16.15"
     )
-    assert (seen(aws)["IAMDatabaseAuthenticationEnabled"], seen(aws)["EngineVersion"]) == (False, "16.15")
+    assert (describe(aws)["IAMDatabaseAuthenticationEnabled"], describe(aws)["EngineVersion"]) == (False, "16.15")
 
 
 def test_members_are_things_of_their_own(aws: Aws, make_cluster: Build, make_instance: Build) -> None:
     make_cluster()
     for name in ("i", "j"):
         make_instance(name)
-    assert seen(aws, "i")["DbiResourceId"] != seen(aws, "j")["DbiResourceId"]
-    assert seen(aws, "i")["AvailabilityZone"] != seen(aws, "j")["AvailabilityZone"]
+    assert describe(aws, "i")["DbiResourceId"] != describe(aws, "j")["DbiResourceId"]
+    assert describe(aws, "i")["AvailabilityZone"] != describe(aws, "j")["AvailabilityZone"]
     assert aws.rds.describe_db_snapshots()["DBSnapshots"] == []
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    assert [one["IsClusterWriter"] for one in cluster["DBClusterMembers"]] == [True, False]
+    assert [member["IsClusterWriter"] for member in cluster["DBClusterMembers"]] == [True, False]
     aws.rds.failover_db_cluster(DBClusterIdentifier="c", TargetDBInstanceIdentifier="j")
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    assert [one["IsClusterWriter"] for one in cluster["DBClusterMembers"]] == [False, True]
+    assert [member["IsClusterWriter"] for member in cluster["DBClusterMembers"]] == [False, True]
 
 
 def test_a_cluster_without_a_subnet_group_has_members_too(aws: Aws, make_cluster: Build, make_instance: Build) -> None:
@@ -73,7 +73,7 @@ def test_a_cluster_without_a_subnet_group_has_members_too(aws: Aws, make_cluster
         DBClusterIdentifier="d", Engine="aurora-postgresql", MasterUsername="o", ManageMasterUserPassword=True
     )
     make_instance(DBClusterIdentifier="d")
-    assert "DBSubnetGroup" not in seen(aws)
+    assert "DBSubnetGroup" not in describe(aws)
 
 
 def test_a_member_takes_no_settings_of_its_cluster(
@@ -104,7 +104,7 @@ def test_an_instance_alone_is_left_to_moto(aws: Aws) -> None:
         MasterUsername="o",
         MasterUserPassword="12345678",
     )
-    assert seen(aws, "alone")["DBInstanceStatus"] == "available"
+    assert describe(aws, "alone")["DBInstanceStatus"] == "available"
 
 
 def test_an_unknown_instance_is_not_found(aws: Aws, refused: Refused) -> None:
@@ -130,11 +130,11 @@ def test_what_is_not_immediate_waits(aws: Aws, make_cluster: Build, make_instanc
     make_instance()
     aws.rds.modify_db_instance(DBInstanceIdentifier="i", DBInstanceClass="db.r6g.xlarge")
     aws.rds.modify_db_instance(DBInstanceIdentifier="i", PromotionTier=3)
-    assert (seen(aws)["DBInstanceClass"], seen(aws)["PromotionTier"]) == ("db.r6g.large", 3)
-    assert seen(aws)["PendingModifiedValues"]["DBInstanceClass"] == "db.r6g.xlarge"
+    assert (describe(aws)["DBInstanceClass"], describe(aws)["PromotionTier"]) == ("db.r6g.large", 3)
+    assert describe(aws)["PendingModifiedValues"]["DBInstanceClass"] == "db.r6g.xlarge"
     aws.rds.modify_db_instance(DBInstanceIdentifier="i", DBInstanceClass="db.r6g.xlarge", ApplyImmediately=True)
-    assert seen(aws)["DBInstanceClass"] == "db.r6g.xlarge"
-    assert not seen(aws).get("PendingModifiedValues")
+    assert describe(aws)["DBInstanceClass"] == "db.r6g.xlarge"
+    assert not describe(aws).get("PendingModifiedValues")
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def member(aws: Aws, make_cluster: Build, make_instance: Build) -> str:
 
 def states(aws: Aws) -> tuple[str, str]:
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    own = seen(aws)["DBParameterGroups"][0]["ParameterApplyStatus"]
+    own = describe(aws)["DBParameterGroups"][0]["ParameterApplyStatus"]
     return own, cluster["DBClusterMembers"][0]["DBClusterParameterGroupStatus"]
 
 
@@ -217,10 +217,10 @@ def test_groups_in_use_stay(aws: Aws, member: str, refused: Refused) -> None:
 
 def test_catalogue(aws: Aws) -> None:
     versions = aws.rds.describe_db_engine_versions(Engine="aurora-postgresql", EngineVersion="17")["DBEngineVersions"]
-    assert {one["DBParameterGroupFamily"] for one in versions} == {"aurora-postgresql17"}
+    assert {version["DBParameterGroupFamily"] for version in versions} == {"aurora-postgresql17"}
     exact = aws.rds.describe_db_engine_versions(Engine="aurora-postgresql", EngineVersion="16.8")["DBEngineVersions"]
-    assert [one["EngineVersion"] for one in exact] == ["16.8"]
-    assert {"16.9", "17.4"} <= {one["EngineVersion"] for one in exact[0]["ValidUpgradeTarget"]}
+    assert [version["EngineVersion"] for version in exact] == ["16.8"]
+    assert {"16.9", "17.4"} <= {target["EngineVersion"] for target in exact[0]["ValidUpgradeTarget"]}
     defaults = aws.rds.describe_db_engine_versions(Engine="aurora-postgresql", DefaultOnly=True)["DBEngineVersions"]
     assert len(defaults) == 3
     assert aws.rds.describe_db_engine_versions(Engine="mysql")["DBEngineVersions"] == []
@@ -247,16 +247,16 @@ def lone(make_cluster: Build, make_instance: Build, clock: Clock) -> str:
 
 
 def status(aws: Aws) -> str:
-    return seen(aws)["DBInstanceStatus"]
+    return describe(aws)["DBInstanceStatus"]
 
 
-def change(aws: Aws, name: str = "i", **asked: Any) -> None:
-    aws.rds.modify_db_instance(DBInstanceIdentifier=name, ApplyImmediately=True, **asked)
+def change(aws: Aws, name: str = "i", **params: Any) -> None:
+    aws.rds.modify_db_instance(DBInstanceIdentifier=name, ApplyImmediately=True, **params)
 
 
 def members(aws: Aws) -> dict[str, bool]:
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    return {one["DBInstanceIdentifier"]: one["IsClusterWriter"] for one in cluster["DBClusterMembers"]}
+    return {member["DBInstanceIdentifier"]: member["IsClusterWriter"] for member in cluster["DBClusterMembers"]}
 
 
 def test_what_was_just_made_is_not_found(
@@ -265,7 +265,7 @@ def test_what_was_just_made_is_not_found(
     make_cluster()
     clock.start()
     make_instance()
-    for call in (lambda: seen(aws), lambda: change(aws, PromotionTier=3)):
+    for call in (lambda: describe(aws), lambda: change(aws, PromotionTier=3)):
         with refused("DBInstanceNotFound"):
             call()
     assert (aws.rds.describe_db_instances()["DBInstances"], members(aws)) == ([], {})
@@ -280,7 +280,7 @@ def test_an_instance_goes_through_its_states(
     clock.start()
     make_instance()
     clock.advance(389)
-    assert (status(aws), "Endpoint" in seen(aws)) == ("creating", False)
+    assert (status(aws), "Endpoint" in describe(aws)) == ("creating", False)
     with refused(BUSY, "creating"):
         change(aws, PromotionTier=3)
     with refused(BUSY, "creating"):
@@ -288,9 +288,9 @@ def test_an_instance_goes_through_its_states(
     with refused(BUSY, "creating"):
         aws.rds.delete_db_instance(DBInstanceIdentifier="i")
     with refused(BUSY, "creating"):
-        aws.rds.add_tags_to_resource(ResourceName=seen(aws)["DBInstanceArn"], Tags=[TAG])
+        aws.rds.add_tags_to_resource(ResourceName=describe(aws)["DBInstanceArn"], Tags=[TAG])
     clock.advance(1)
-    assert (status(aws), "Endpoint" in seen(aws)) == ("configuring-iam-database-auth", True)
+    assert (status(aws), "Endpoint" in describe(aws)) == ("configuring-iam-database-auth", True)
     clock.advance(20)
     assert status(aws) == "backing-up"
     clock.advance(10)
@@ -299,16 +299,20 @@ def test_an_instance_goes_through_its_states(
 
 def test_another_class_is_pending_while_it_restarts(aws: Aws, lone: str, clock: Clock, refused: Refused) -> None:
     change(aws, DBInstanceClass=LARGER, PromotionTier=3)
-    assert (status(aws), seen(aws)["DBInstanceClass"], seen(aws)["PromotionTier"]) == ("available", "db.r6g.large", 1)
+    assert (status(aws), describe(aws)["DBInstanceClass"], describe(aws)["PromotionTier"]) == (
+        "available",
+        "db.r6g.large",
+        1,
+    )
     clock.advance(5)
-    now = seen(aws)
+    now = describe(aws)
     assert (now["DBInstanceStatus"], now["DBInstanceClass"], now["PromotionTier"]) == ("modifying", "db.r6g.large", 3)
     assert now["PendingModifiedValues"] == {"DBInstanceClass": LARGER}
     with refused(BUSY, "modifying"):
         change(aws, PromotionTier=4)
     clock.advance(360)
-    assert (status(aws), seen(aws)["DBInstanceClass"]) == ("available", LARGER)
-    assert not seen(aws).get("PendingModifiedValues")
+    assert (status(aws), describe(aws)["DBInstanceClass"]) == ("available", LARGER)
+    assert not describe(aws).get("PendingModifiedValues")
 
 
 def test_a_lesser_change_is_through_sooner(aws: Aws, lone: str, clock: Clock) -> None:
@@ -383,7 +387,7 @@ def test_an_instance_that_goes_is_there_for_minutes(aws: Aws, lone: str, clock: 
     clock.advance(235)
     assert members(aws) == {}
     with refused("DBInstanceNotFound"):
-        seen(aws)
+        describe(aws)
 
 
 def test_a_failed_instance_goes_only_when_told_to_skip_its_snapshot(
@@ -402,7 +406,7 @@ def test_a_failed_instance_goes_only_when_told_to_skip_its_snapshot(
     aws.rds.delete_db_instance(DBInstanceIdentifier="i", SkipFinalSnapshot=True)
 
 
-def test_a_change_comes_to_the_end_that_was_demanded(aws: Aws, lone: str, clock: Clock) -> None:
+def test_a_change_comes_to_its_scripted_end(aws: Aws, lone: str, clock: Clock) -> None:
     clock.simulation.script("rds.instance.change", "incompatible-parameters")
     change(aws, DBInstanceClass=LARGER)
     clock.advance(365)
@@ -413,10 +417,10 @@ def test_a_change_comes_to_the_end_that_was_demanded(aws: Aws, lone: str, clock:
 
 def test_tags_show_late(aws: Aws, lone: str, clock: Clock) -> None:
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    for arn in (cluster["DBClusterArn"], seen(aws)["DBInstanceArn"]):
+    for arn in (cluster["DBClusterArn"], describe(aws)["DBInstanceArn"]):
         aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[TAG])
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    assert (cluster["TagList"], seen(aws)["TagList"]) == ([], [])
+    assert (cluster["TagList"], describe(aws)["TagList"]) == ([], [])
     clock.advance(3)
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
-    assert (cluster["TagList"], seen(aws)["TagList"]) == ([TAG, OF_AWS], [TAG, OF_AWS])
+    assert (cluster["TagList"], describe(aws)["TagList"]) == ([TAG, OF_AWS], [TAG, OF_AWS])

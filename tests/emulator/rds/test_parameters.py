@@ -41,7 +41,7 @@ def named(aws: Aws, name: str) -> ParameterOutputTypeDef:
 
 def by_source(aws: Aws, source: str) -> list[str]:
     found = aws.rds.describe_db_cluster_parameters(DBClusterParameterGroupName="my-group", Source=source)
-    return [one["ParameterName"] for one in found["Parameters"]]
+    return [parameter["ParameterName"] for parameter in found["Parameters"]]
 
 
 def test_names_are_lower_case_and_found_in_any(aws: Aws) -> None:
@@ -73,7 +73,7 @@ def test_a_new_group_shows_the_engines_defaults_in_pages(aws: Aws) -> None:
     first = aws.rds.describe_db_cluster_parameters(DBClusterParameterGroupName="my-group")
     rest = aws.rds.describe_db_cluster_parameters(DBClusterParameterGroupName="my-group", Marker=first["Marker"])
     assert len(first["Parameters"]) == 100
-    names = [one["ParameterName"] for one in (*first["Parameters"], *rest["Parameters"])]
+    names = [parameter["ParameterName"] for parameter in (*first["Parameters"], *rest["Parameters"])]
     assert len(set(names)) == len(names) > 100
     defaults = aws.rds.describe_engine_default_cluster_parameters(DBParameterGroupFamily="aurora-postgresql17")
     assert defaults["EngineDefaults"]["Parameters"] == first["Parameters"]

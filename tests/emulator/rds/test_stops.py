@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws import Aws
 from tests.emulator.conftest import Build, Clock, Refused
-from tests.emulator.rds.helpers import BUSY, change, events, seen, status, statuses
+from tests.emulator.rds.helpers import BUSY, change, describe, events, status, statuses
 
 
 def stop(aws: Aws) -> str:
@@ -27,7 +27,7 @@ def test_it_stops_and_starts_with_its_members(aws: Aws, members: tuple[str, str]
     assert (status(aws), statuses(aws)) == ("stopped", {"stopped"})
     clock.advance(24 * 3600)
     assert status(aws) == "stopped"
-    assert len(seen(aws)["DBClusterMembers"]) == 2
+    assert len(describe(aws)["DBClusterMembers"]) == 2
     assert start(aws) == "stopped"
     clock.advance(5)
     assert (status(aws), statuses(aws)) == ("starting", {"starting"})

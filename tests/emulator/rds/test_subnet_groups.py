@@ -32,7 +32,7 @@ def test_a_group_is_changed_in_place(aws: Aws, network: Network) -> None:
     (group,) = aws.rds.describe_db_subnet_groups(DBSubnetGroupName="group")["DBSubnetGroups"]
     assert group == changed
     assert (group["DBSubnetGroupName"], group["DBSubnetGroupDescription"]) == ("group", "e")
-    assert {one["SubnetIdentifier"] for one in group["Subnets"]} == set(network.subnet_ids[:2])
+    assert {subnet["SubnetIdentifier"] for subnet in group["Subnets"]} == set(network.subnet_ids[:2])
     aws.rds.modify_db_subnet_group(DBSubnetGroupName="group", SubnetIds=network.subnet_ids)
     (group,) = aws.rds.describe_db_subnet_groups()["DBSubnetGroups"]
     assert (group["DBSubnetGroupDescription"], len(group["Subnets"])) == ("e", 3)
@@ -42,7 +42,7 @@ def test_tags_added_later_come_back(aws: Aws, network: Network) -> None:
     make(aws, network.subnet_ids)
     arn = aws.rds.describe_db_subnet_groups()["DBSubnetGroups"][0]["DBSubnetGroupArn"]
     aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "b", "Value": "2"}])
-    tags = {one["Key"]: one["Value"] for one in aws.rds.list_tags_for_resource(ResourceName=arn)["TagList"]}
+    tags = {tag["Key"]: tag["Value"] for tag in aws.rds.list_tags_for_resource(ResourceName=arn)["TagList"]}
     assert tags == {"a": "1", "b": "2", OF_AWS["Key"]: OF_AWS["Value"]}
 
 

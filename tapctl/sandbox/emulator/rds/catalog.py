@@ -39,31 +39,31 @@ _IDENTIFIERS = (
 _PAGE = 100
 
 
-def full_version(asked: str) -> str:
-    """The minor that is made when this version is asked for.
+def full_version(version: str) -> str:
+    """Return the minor version that is made for a requested version.
 
     Raises:
-        Fault: there is none, or it can no longer be created.
+        ServiceError: there is none, or it can no longer be created.
     """
-    major, _, minor = asked.partition(".")
+    major, _, minor = version.partition(".")
     minors = AVAILABLE.get(int(major) if major.isdigit() else 0, ())
     if minors and not minor:
         return f"{major}.{minors[-1]}"
-    if minor not in {str(one) for one in minors}:
-        raise ServiceError("InvalidParameterCombination", f"Cannot find version {asked} for {ENGINE}")
-    return asked
+    if minor not in {str(number) for number in minors}:
+        raise ServiceError("InvalidParameterCombination", f"Cannot find version {version} for {ENGINE}")
+    return version
 
 
 def family_of(version: str) -> str:
-    """The parameter family of a version."""
+    """Return the parameter family of a version."""
     return f"{ENGINE}{version.split('.', maxsplit=1)[0]}"
 
 
 def key_arn(request: Request, reference: str, *, shown: str | None = None) -> str:
-    """The ARN of a key that RDS can use.
+    """Return the ARN of a key that RDS can use.
 
     Raises:
-        Fault: there is none, or it is not enabled; ``shown`` is how RDS then names it.
+        ServiceError: there is none, or it is not enabled; ``shown`` is how RDS then names it.
     """
     key = key_of(request, reference)
     if key is None or key.key_state != "Enabled":
@@ -76,8 +76,8 @@ def key_arn(request: Request, reference: str, *, shown: str | None = None) -> st
     return arn
 
 
-def page(request: Request, name: str, items: Sequence[Any]) -> Reply:
-    """One page of a listing: 100 records, or 20 to 100 as asked, from a marker that is the offset."""
+def paginate(request: Request, name: str, items: Sequence[Any]) -> Reply:
+    """Return one page of a listing: 100 records, or 20 to 100 as requested; a marker is an offset."""
     size = request.params.get("MaxRecords", _PAGE)
     if not 20 <= size <= _PAGE:  # noqa: PLR2004  # RDS's own bounds
         raise ServiceError("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100")
@@ -114,19 +114,24 @@ def windows_are_lower_case(request: Request, proceed: Next) -> Reply:
 @contract("DescribeDBEngineVersions")
 def engine_versions_are_known(request: Request, _: Next) -> Reply:
     """Moto has no DescribeDBEngineVersions; Aurora PostgreSQL's versions are known here."""
-    asked, family = request.params.get("EngineVersion", ""), request.params.get("DBParameterGroupFamily")
-    found = [
+    wanted, family = request.params.get("EngineVersion", ""), request.params.get("DBParameterGroupFamily")
+    versions = [
         _version(major, minor)
         for major, minors in AVAILABLE.items()
         for minor in (minors[-1:] if request.params.get("DefaultOnly") else minors)
-        if f"{major}.{minor}".startswith(asked if "." in asked else f"{asked}." if asked else "")
+        if f"{major}.{minor}".startswith(wanted if "." in wanted else f"{wanted}." if wanted else "")
         and family in (None, f"{ENGINE}{major}")
     ]
-    return page(request, "DBEngineVersions", found if request.params.get("Engine", ENGINE) == ENGINE else [])
+    return paginate(request, "DBEngineVersions", versions if request.params.get("Engine", ENGINE) == ENGINE else [])
 
 
 def _version(major: int, minor: int) -> dict[str, Any]:
-    newer = [(one, other) for one, others in AVAILABLE.items() for other in others if (one, other) > (major, minor)]
+    newer = [
+        (new_major, new_minor)
+        for new_major, new_minors in AVAILABLE.items()
+        for new_minor in new_minors
+        if (new_major, new_minor) > (major, minor)
+    ]
     return {
         "Engine": ENGINE,
         "MajorEngineVersion": str(major),
@@ -137,15 +142,15 @@ def _version(major: int, minor: int) -> dict[str, Any]:
         "SupportsLogExportsToCloudwatchLogs": True,
         "SupportedEngineModes": ["provisioned"],
         "ValidUpgradeTarget": [
-            {"Engine": ENGINE, "EngineVersion": f"{one}.{other}", "IsMajorVersionUpgrade": one > major}
-            for one, other in newer
+            {"Engine": ENGINE, "EngineVersion": f"{new_major}.{new_minor}", "IsMajorVersionUpgrade": new_major > major}
+            for new_major, new_minor in newer
         ],
     }
 
 
 @contract("DescribeOrderableDBInstanceOptions")
 def orderable_classes_are_known(request: Request, proceed: Next) -> Reply:
-    """The classes of Aurora PostgreSQL, for every version that can be created."""
+    """The instance classes of Aurora PostgreSQL are orderable, for every version that can be created."""
     if request.params["Engine"] != ENGINE:
         return proceed()
     wanted, version = request.params.get("DBInstanceClass"), request.params.get("EngineVersion")
@@ -168,13 +173,13 @@ def orderable_classes_are_known(request: Request, proceed: Next) -> Reply:
         for name in CLASSES
         if wanted in (None, name) and version in (None, f"{major}.{minor}")
     ]
-    return page(request, "OrderableDBInstanceOptions", options)
+    return paginate(request, "OrderableDBInstanceOptions", options)
 
 
 @contract("DescribePendingMaintenanceActions")
 def no_maintenance_is_pending(request: Request, _: Next) -> Reply:
     """Moto has no DescribePendingMaintenanceActions; nothing is pending."""
-    return page(request, "PendingMaintenanceActions", [])
+    return paginate(request, "PendingMaintenanceActions", [])
 
 
 # -- parameters ------------------------------------------------------------------------------------------------------
@@ -182,7 +187,7 @@ def no_maintenance_is_pending(request: Request, _: Next) -> Reply:
 
 @dataclass(frozen=True)
 class Default:
-    """One parameter as an untouched group shows it. ``value`` None: none is shown."""
+    """One parameter in an untouched group. ``value`` None: none is shown."""
 
     name: str
     data_type: str = "string"
@@ -193,7 +198,7 @@ class Default:
     modifiable: bool = True
 
     def accepts(self, value: str) -> bool:
-        """Whether the engine takes this value."""
+        """Tell whether the engine takes this value."""
         if self.allowed is None or self.data_type == "list":
             return True
         if self.data_type == "integer":
@@ -251,14 +256,14 @@ max_wal_senders max_worker_processes pg_stat_statements.max rds.logical_replicat
 track_activity_query_size
 """
 DEFAULTS = {
-    one.name: one
-    for one in sorted(
+    default.name: default
+    for default in sorted(
         (
             *_EXACT,
             *(Default(name, "boolean", allowed="0,1") for name in _SWITCHES.split()),
             *(Default(name, "integer") for name in _NUMBERS.split()),
             *(Default(name, "integer", static=True) for name in _AT_START.split()),
         ),
-        key=lambda one: one.name,
+        key=lambda default: default.name,
     )
 }

@@ -1,9 +1,9 @@
 """Aurora clusters over time: creating, available, modifying, upgrading, failing over, deleting; and their secrets.
 
 States and refusals are the Aurora user guide's ("Viewing DB cluster status", "Deleting Aurora DB clusters") and the RDS
-API reference's; what AWS does not write down is marked as such. Secrets are from the Aurora user guide ("Password
-management with Amazon RDS and AWS Secrets Manager") and the Secrets Manager user guide ("Managed rotation"); the text of
-a refused rotation is Secrets Manager's for any rotation that is not complete.
+API reference's; what AWS does not write down is marked as such. Secrets are as in the Aurora user guide ("Password
+management with Amazon RDS and AWS Secrets Manager") and the Secrets Manager user guide ("Managed rotation"); the text
+of a refused rotation is Secrets Manager's for any rotation that is not complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tapctl.sandbox.emulator.rds.clusters import cluster_of
 from tapctl.sandbox.emulator.rds.lifecycle import (
     AVAILABLE,
     TERMINAL_STATES,
-    busy,
+    busy_error,
     enter_states,
     is_deleting,
     is_hidden,
@@ -32,7 +32,7 @@ from tapctl.sandbox.emulator.rds.lifecycle import (
     status_of,
 )
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
-from tapctl.sandbox.emulator.secretsmanager import owned
+from tapctl.sandbox.emulator.secretsmanager import owned_secret
 from tapctl.sandbox.emulator.simulation import notes_on
 
 timing, secret_timing, rotation_timing = Rules("rds"), Rules("rds"), Rules("secretsmanager")
@@ -42,15 +42,14 @@ _SHOWN: Final = (
     *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
     *("StopDBCluster", "StartDBCluster"),
 )
-# What shows its old value until the change is through, and is told as pending meanwhile; and what it is where it is
-# left out.
+# Fields that show their old value until the change is through, and are pending meanwhile → the value of one left out.
 _DEFERRED: Final = {
     "EngineVersion": "",
     "IAMDatabaseAuthenticationEnabled": "",
     "BackupRetentionPeriod": "",
     "StorageType": "aurora",
 }
-# What is in force with the answer (ModifyDBCluster), although the status has not moved yet.
+# Fields that are in force with the answer (ModifyDBCluster), although the status has not moved yet.
 _AT_ONCE: Final = (
     *("DeletionProtection", "CopyTagsToSnapshot"),
     *("PreferredBackupWindow", "PreferredMaintenanceWindow"),
@@ -60,12 +59,12 @@ _LOGS: Final = "EnabledCloudwatchLogsExports"
 
 @timing(*_SHOWN)
 def a_cluster_shows_its_state(request: Request, proceed: Next) -> Reply:
-    """Its status, a little behind; its security groups, parameters and secret on their way."""
+    """A cluster's status is a little behind; its groups, parameters and secret are on their way."""
     reply = proceed()
-    for one in reply.get("DBClusters", [reply.get("DBCluster")]):
-        cluster = request.backend("rds").clusters[one["DBClusterIdentifier"]]
-        _show_changes(request, cluster, one)
-        one["Status"] = shown_status(request, cluster)
+    for shown in reply.get("DBClusters", [reply.get("DBCluster")]):
+        cluster = request.backend("rds").clusters[shown["DBClusterIdentifier"]]
+        _show_changes(request, cluster, shown)
+        shown["Status"] = shown_status(request, cluster)
     return reply
 
 
@@ -73,7 +72,7 @@ def _show_changes(request: Request, cluster: Any, shown: dict[str, Any]) -> None
     groups, logs = shown["VpcSecurityGroups"], shown.get(_LOGS, [])
     old = show_pending_change(request, cluster, shown, _DEFERRED, _AT_ONCE)
     if "VpcSecurityGroups" in old:
-        shown["VpcSecurityGroups"] = _moving(old["VpcSecurityGroups"], groups)
+        shown["VpcSecurityGroups"] = _groups_in_transition(old["VpcSecurityGroups"], groups)
     if _LOGS in old:
         was = old[_LOGS] or []
         shown[_LOGS] = was
@@ -86,8 +85,8 @@ def _show_changes(request: Request, cluster: Any, shown: dict[str, Any]) -> None
             member["IsClusterWriter"] = member["DBInstanceIdentifier"] == writer
 
 
-def _moving(before: list[dict[str, str]], after: list[dict[str, str]]) -> list[dict[str, str]]:
-    old, new = ({one["VpcSecurityGroupId"] for one in groups} for groups in (before, after))
+def _groups_in_transition(before: list[dict[str, str]], after: list[dict[str, str]]) -> list[dict[str, str]]:
+    old, new = ({group["VpcSecurityGroupId"] for group in groups} for groups in (before, after))
     states = {**dict.fromkeys(old & new, "active"), **dict.fromkeys(new - old, "adding")}
     states |= dict.fromkeys(old - new, "removing")
     return [{"VpcSecurityGroupId": id_, "Status": status} for id_, status in sorted(states.items())]
@@ -95,19 +94,19 @@ def _moving(before: list[dict[str, str]], after: list[dict[str, str]]) -> list[d
 
 @timing("DescribeDBClusters", "ModifyDBCluster", "DeleteDBCluster", "FailoverDBCluster", "CreateDBInstance")
 def a_new_cluster_does_not_show_at_once(request: Request, proceed: Next) -> Reply:
-    """For 2 s, and once more after it has shown."""
-    hidden = {name for name, one in request.backend("rds").clusters.items() if is_hidden(request, one)}
+    """A new cluster is missing for 2 s, and once more after it has shown."""
+    hidden = {name for name, cluster in request.backend("rds").clusters.items() if is_hidden(request, cluster)}
     if request.params.get("DBClusterIdentifier") in hidden:
         raise ServiceError("DBClusterNotFoundFault", f"DBCluster {request.params['DBClusterIdentifier']} not found.")
     reply = proceed()
     if request.operation == "DescribeDBClusters":
-        reply["DBClusters"] = [one for one in reply["DBClusters"] if one["DBClusterIdentifier"] not in hidden]
+        reply["DBClusters"] = [shown for shown in reply["DBClusters"] if shown["DBClusterIdentifier"] not in hidden]
     return reply
 
 
 @timing("CreateDBCluster")
 def a_cluster_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
-    """It is ``creating`` for three minutes; or comes to the end that was demanded, with an event that says why."""
+    """A cluster is ``creating`` for three minutes; its end may be scripted, and an event says why."""
     reply = proceed()
     cluster, end = cluster_of(request), request.simulation.next_outcome("rds.cluster") or AVAILABLE
     mark_created(request, cluster)
@@ -118,31 +117,31 @@ def a_cluster_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
 
 @timing("ModifyDBCluster", "FailoverDBCluster")
 def a_cluster_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
-    """And none before it is available."""
+    """Changes are refused while another goes on, and before the cluster is available."""
     cluster = cluster_of(request)
     status = status_of(request, cluster)
     if status != AVAILABLE:
-        raise busy(_BUSY, cluster, status)
+        raise busy_error(_BUSY, cluster, status)
     return proceed()
 
 
 @timing("ModifyDBCluster")
 def a_change_of_a_cluster_takes_its_time(request: Request, proceed: Next) -> Reply:
-    """The status lags, then it is ``modifying`` or ``upgrading``; what waits for the window changes no state."""
+    """The status lags, then is ``modifying`` or ``upgrading``; a change deferred to the window changes no status."""
     cluster = cluster_of(request)
     have = cluster.engine_version
     with pending_change(request, cluster, "DBCluster", DBClusterIdentifier=cluster.resource_id) as old:
         reply = proceed()
-        _set_course(request, cluster, have, cluster.engine_version)
+        _enter_change_states(request, cluster, have, cluster.engine_version)
     if not old:
-        # Nothing that is in force at once: it stays as it is.
+        # Nothing has changed yet: the cluster keeps its state.
         enter_states(request, cluster)
     elif "Port" in old:
         _take_members_along(request, cluster, lifecycle.INSTANCE_REBOOTING_S, "rebooting")
     return reply
 
 
-def _set_course(request: Request, cluster: Any, have: str, want: str) -> None:
+def _enter_change_states(request: Request, cluster: Any, have: str, want: str) -> None:
     takes, status = lifecycle.CLUSTER_MODIFYING_S, "modifying"
     end = request.simulation.next_outcome("rds.cluster.change") or AVAILABLE
     if have != want:
@@ -162,18 +161,18 @@ def _take_members_along(request: Request, cluster: Any, takes: float, status: st
 
 @timing("FailoverDBCluster")
 def a_failover_takes_its_time(request: Request, proceed: Next) -> Reply:
-    """To a member that is available and does not write yet."""
+    """A failover goes to a reader that is available."""
     cluster, target = cluster_of(request), request.params.get("TargetDBInstanceIdentifier", "")
     member = request.backend("rds").databases.get(target)
     if member is not None and status_of(request, member) != AVAILABLE:
-        raise busy("InvalidDBInstanceState", member, status_of(request, member))
+        raise busy_error("InvalidDBInstanceState", member, status_of(request, member))
     if member is not None and member is cluster.writer:
         # Not in the API reference, which only says that the target has to be a reader.
         raise ServiceError(_BUSY, f"DB instance {target} is the writer of {cluster.resource_id} already.")
     before = cluster.writer
     reply = proceed()
     takes = lifecycle.STATUS_LAGS_S + lifecycle.CLUSTER_FAILING_OVER_S
-    # Who writes is news that comes with the end of it.
+    # The new writer shows only at the end of the failover.
     notes_on(cluster)["writer_was"] = (request.simulation.now() + takes, before.resource_id)
     enter_states(request, cluster, (takes, "failing-over"), lag_s=lifecycle.STATUS_LAGS_S)
     writer = cluster.writer.resource_id
@@ -181,18 +180,18 @@ def a_failover_takes_its_time(request: Request, proceed: Next) -> Reply:
     return reply
 
 
-# -- the end ---------------------------------------------------------------------------------------------------------
+# -- deletion --------------------------------------------------------------------------------------------------------
 
 
 @timing("DeleteDBCluster")
 def a_cluster_goes_after_its_members(request: Request, proceed: Next) -> Reply:
-    """It is taken once every member is being deleted, not before; and it is there until they are gone."""
+    """Deletion is accepted once every member is being deleted; the cluster stays until they are gone."""
     cluster = cluster_of(request)
-    going = [one for one in cluster.members if is_deleting(one)]
-    last = max((notes_on(one)["gone_at"] for one in going), default=request.simulation.now())
+    going = [member for member in cluster.members if is_deleting(member)]
+    last = max((notes_on(member)["gone_at"] for member in going), default=request.simulation.now())
     if len(going) < len(cluster.members) and not cluster.deletion_protection:
         raise ServiceError(_BUSY, "Cluster cannot be deleted, it still contains DB instances in non-deleting state.")
-    with _set_aside(request.backend("rds").databases, [one.resource_id for one in going]):
+    with _set_aside(request.backend("rds").databases, [member.resource_id for member in going]):
         reply = proceed()
     request.backend("rds").clusters[cluster.resource_id] = cluster
     start_deleting(request, cluster, last - request.simulation.now() + lifecycle.CLUSTER_GOES_S)
@@ -201,7 +200,7 @@ def a_cluster_goes_after_its_members(request: Request, proceed: Next) -> Reply:
 
 @timing("DeleteDBCluster")
 def a_busy_cluster_is_not_deleted(request: Request, proceed: Next) -> Reply:
-    """Nor one that is being deleted already."""
+    """A busy cluster is not deleted, nor one that is being deleted already."""
     cluster = cluster_of(request)
     status = status_of(request, cluster)
     if status not in (AVAILABLE, *TERMINAL_STATES):
@@ -210,18 +209,18 @@ def a_busy_cluster_is_not_deleted(request: Request, proceed: Next) -> Reply:
 
 
 @contextmanager
-def _set_aside(things: Any, names: list[str]) -> Iterator[None]:
-    """Moto refuses to delete a cluster that has members, whatever becomes of them."""
-    aside = {name: things.pop(name) for name in names}
+def _set_aside(members: Any, names: list[str]) -> Iterator[None]:
+    """Hide members from moto, which refuses to delete a cluster that has some, whatever their state."""
+    aside = {name: members.pop(name) for name in names}
     try:
         yield
     finally:
-        things.update(aside)
+        members.update(aside)
 
 
 @timing("DeleteDBCluster")
 def a_final_snapshot_takes_minutes(request: Request, proceed: Next) -> Reply:
-    """It is ``creating`` for four minutes, longer than the cluster may be there."""
+    """A final snapshot is ``creating`` for four minutes, longer than the cluster may be there."""
     reply = proceed()
     snapshot = request.backend("rds").cluster_snapshots.get(request.params.get("FinalDBSnapshotIdentifier", ""))
     if snapshot is not None:
@@ -232,15 +231,15 @@ def a_final_snapshot_takes_minutes(request: Request, proceed: Next) -> Reply:
 
 @timing("DescribeDBClusterSnapshots")
 def a_snapshot_shows_its_state(request: Request, proceed: Next) -> Reply:
-    """And no progress before it is there."""
+    """A snapshot has no progress before it is available."""
     reply = proceed()
-    for one in reply["DBClusterSnapshots"]:
-        status = status_of(request, request.backend("rds").cluster_snapshots[one["DBClusterSnapshotIdentifier"]])
-        one.update(Status=status, PercentProgress=100 if status == AVAILABLE else 0)
+    for snapshot in reply["DBClusterSnapshots"]:
+        status = status_of(request, request.backend("rds").cluster_snapshots[snapshot["DBClusterSnapshotIdentifier"]])
+        snapshot.update(Status=status, PercentProgress=100 if status == AVAILABLE else 0)
     return reply
 
 
-# -- the master user's secret ------------------------------------------------------------------------------------------
+# -- the master user's secret ----------------------------------------------------------------------------------------
 
 
 _READY_S: Final = (
@@ -253,7 +252,7 @@ _READY_S: Final = (
 
 @secret_timing("CreateDBInstance")
 def a_secret_is_ready_after_the_first_instance(request: Request, proceed: Next) -> Reply:
-    """RDS sets the password in it; before that the secret is not finished."""
+    """The secret is ready some time after the first instance, in which RDS sets the password."""
     reply = proceed()
     cluster = request.backend("rds").clusters.get(request.params.get("DBClusterIdentifier", ""))
     if cluster is not None:
@@ -265,12 +264,12 @@ def a_secret_is_ready_after_the_first_instance(request: Request, proceed: Next) 
 
 @secret_timing("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters")
 def a_secret_shows_its_state(request: Request, proceed: Next) -> Reply:
-    """``creating``, ``active``, ``rotating``, or ``impaired`` where that was demanded."""
+    """A secret is ``creating``, ``active``, ``rotating``, or ``impaired`` if scripted."""
     reply = proceed()
-    for one in reply.get("DBClusters", [reply.get("DBCluster")]):
-        if "MasterUserSecret" in one:
-            cluster = request.backend("rds").clusters[one["DBClusterIdentifier"]]
-            one["MasterUserSecret"]["SecretStatus"] = _secret_status(request, cluster)
+    for shown in reply.get("DBClusters", [reply.get("DBCluster")]):
+        if "MasterUserSecret" in shown:
+            cluster = request.backend("rds").clusters[shown["DBClusterIdentifier"]]
+            shown["MasterUserSecret"]["SecretStatus"] = _secret_status(request, cluster)
     return reply
 
 
@@ -285,8 +284,8 @@ def _secret_status(request: Request, cluster: Any) -> str:
 
 @rotation_timing("RotateSecret")
 def a_secret_is_not_rotated_while_it_changes(request: Request, proceed: Next) -> Reply:
-    """Neither before it is ready nor while it is rotated; and a rotation takes 40 s, in which its cluster is busy."""
-    secret = owned(request)
+    """A rotation waits for the secret to be active; it takes 40 s, in which the cluster is busy."""
+    secret = owned_secret(request)
     if secret is None:
         return proceed()
     cluster = notes_on(secret)["cluster"]

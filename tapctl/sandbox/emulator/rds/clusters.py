@@ -6,7 +6,7 @@ import json
 import secrets
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, page
+from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.secretsmanager import schedule_rotation
 from tapctl.sandbox.emulator.simulation import notes_on
@@ -23,10 +23,10 @@ _ADVANCED_DAYS = 465
 
 
 def cluster_of(request: Request) -> Any:
-    """The cluster a call names, as moto keeps it.
+    """Return the cluster that a request names, as moto's object.
 
     Raises:
-        Fault: there is none.
+        ServiceError: there is none.
     """
     name = request.params["DBClusterIdentifier"]
     cluster = request.backend("rds").clusters.get(name)
@@ -40,15 +40,15 @@ def cluster_of(request: Request) -> Any:
     *("StopDBCluster", "StartDBCluster"),
 )
 def a_cluster_is_shown_as_it_is(request: Request, proceed: Next) -> Reply:
-    """The answer to a change is what is then kept, and says what waits for a reboot and whether the secret is ready."""
+    """A change is answered with the cluster as stored; members tell of reboots due, the secret of its state."""
     reply = proceed()
     if request.operation == "DescribeDBClusters":
-        return {**reply, "DBClusters": [_shown(request, one) for one in reply["DBClusters"]]}
-    seen = request.call("DescribeDBClusters", DBClusterIdentifier=request.params["DBClusterIdentifier"])
-    return {"DBCluster": _shown(request, seen["DBClusters"][0])}
+        return {**reply, "DBClusters": [_represent(request, shown) for shown in reply["DBClusters"]]}
+    described = request.call("DescribeDBClusters", DBClusterIdentifier=request.params["DBClusterIdentifier"])
+    return {"DBCluster": _represent(request, described["DBClusters"][0])}
 
 
-def _shown(request: Request, shown: dict[str, Any]) -> dict[str, Any]:
+def _represent(request: Request, shown: dict[str, Any]) -> dict[str, Any]:
     instances = request.backend("rds").databases
     for member in shown["DBClusterMembers"]:
         waits = notes_on(instances[member["DBInstanceIdentifier"]]).get("cluster_parameters_wait")
@@ -77,7 +77,7 @@ def an_engine_version_becomes_a_minor(request: Request, proceed: Next) -> Reply:
 
 @contract("CreateDBCluster", "ModifyDBCluster")
 def a_cluster_needs_what_it_names(request: Request, proceed: Next) -> Reply:
-    """Its subnet group, parameter group (of its family) and security groups must exist."""
+    """The subnet group, parameter group (of the family) and security groups of a cluster must exist."""
     rds, params = request.backend("rds"), request.params
     if request.operation == "CreateDBCluster":
         params.setdefault("DBClusterParameterGroupName", f"default.{family_of(params['EngineVersion'])}")
@@ -86,7 +86,7 @@ def a_cluster_needs_what_it_names(request: Request, proceed: Next) -> Reply:
             raise ServiceError("DBSubnetGroupNotFoundFault", f"DB subnet group '{subnets}' does not exist.")
     version = params.get("EngineVersion") or cluster_of(request).engine_version
     _check_parameters(rds, params.get("DBClusterParameterGroupName"), family_of(version))
-    known = {one.id for one in request.backend("ec2").describe_security_groups()}
+    known = {group.id for group in request.backend("ec2").describe_security_groups()}
     for group in params.get("VpcSecurityGroupIds", []):
         if group not in known:
             raise ServiceError("InvalidParameterValue", f"Invalid security group , groupId= {group}, groupName=.")
@@ -109,7 +109,7 @@ def _check_parameters(rds: Any, name: str | None, family: str) -> None:
 
 @contract("CreateDBCluster", "ModifyDBCluster")
 def keys_are_usable_and_echoed_as_arns(request: Request, proceed: Next) -> Reply:
-    """Whatever a key was named by, its ARN is kept; a key that is not enabled is refused."""
+    """A key's ARN is stored, however the key was named; a key that is not enabled is refused."""
     for name in ("KmsKeyId", "PerformanceInsightsKMSKeyId"):
         if name in request.params:
             request.params[name] = key_arn(request, request.params[name])
@@ -133,10 +133,10 @@ def a_managed_password_is_not_given(request: Request, proceed: Next) -> Reply:
 @contract("CreateDBCluster", "ModifyDBCluster")
 def storage_type_aurora_is_not_echoed(request: Request, proceed: Next) -> Reply:
     """Only aurora-iopt1 comes back as a storage type; moto knows neither."""
-    asked = request.params.pop("StorageType", "aurora" if request.operation == "CreateDBCluster" else None)
+    storage_type = request.params.pop("StorageType", "aurora" if request.operation == "CreateDBCluster" else None)
     reply = proceed()
-    if asked is not None:
-        cluster_of(request).storage_type = None if asked == "aurora" else asked
+    if storage_type is not None:
+        cluster_of(request).storage_type = None if storage_type == "aurora" else storage_type
     return reply
 
 
@@ -178,33 +178,34 @@ def extended_support_is_echoed(request: Request, proceed: Next) -> Reply:
 @contract("DescribeDBClusters")
 def clusters_come_in_pages(request: Request, proceed: Next) -> Reply:
     """100 records a page; moto has no pages here."""
-    return page(request, "DBClusters", proceed()["DBClusters"])
+    return paginate(request, "DBClusters", proceed()["DBClusters"])
 
 
 @contract("EnableHttpEndpoint", "DisableHttpEndpoint")
 def the_data_api_is_switched(request: Request, _: Next) -> Reply:
     """Moto has neither; of a cluster that is not serverless ModifyDBCluster does not switch it."""
     arn = request.params["ResourceArn"]
-    cluster = next((one for one in request.backend("rds").clusters.values() if one.arn == arn), None)
+    cluster = next((cluster for cluster in request.backend("rds").clusters.values() if cluster.arn == arn), None)
     if cluster is None:
         raise ServiceError("ResourceNotFoundFault", f"The resource {arn} is not found.")
-    # Past its setter, which lets only serverless clusters have it.
+    # Not by its setter, which is for serverless clusters only.
     cluster._enable_http_endpoint = request.operation == "EnableHttpEndpoint"  # noqa: SLF001 -- see above
     return {"ResourceArn": arn, "HttpEndpointEnabled": cluster.http_endpoint_enabled}
 
 
 @contract("RemoveRoleFromDBCluster")
 def a_role_is_taken_from_a_cluster(request: Request, _: Next) -> Reply:
-    """Moto can only add one."""
-    roles, role = cluster_of(request).associated_roles, request.params["RoleArn"]
-    there = [one for one in roles if (one.role_arn, one.feature_name) == (role, request.params.get("FeatureName"))]
-    if not there:
-        raise ServiceError("DBClusterRoleNotFound", f"The role {role} is not associated with the cluster.")
-    roles.remove(there[0])
+    """A role is removed from a cluster; moto can only add one."""
+    roles, arn = cluster_of(request).associated_roles, request.params["RoleArn"]
+    feature = request.params.get("FeatureName")
+    associated = [role for role in roles if (role.role_arn, role.feature_name) == (arn, feature)]
+    if not associated:
+        raise ServiceError("DBClusterRoleNotFound", f"The role {arn} is not associated with the cluster.")
+    roles.remove(associated[0])
     return {}
 
 
-# -- changes and deletion ----------------------------------------------------------------------------------------------
+# -- changes and deletion --------------------------------------------------------------------------------------------
 
 
 _DEFERRED_UNTIL_THE_WINDOW = {
@@ -230,7 +231,7 @@ def an_upgrade_goes_forward(request: Request, proceed: Next) -> Reply:
 
 @contract("ModifyDBCluster")
 def a_major_upgrade_moves_the_members(request: Request, proceed: Next) -> Reply:
-    """They get the instance parameter group that is named, or the default of the new family; else none may be named."""
+    """Members get the named instance parameter group, or the new family's default; a name is for such upgrades only."""
     cluster = cluster_of(request)
     name, before = request.params.pop("DBInstanceParameterGroupName", None), family_of(cluster.engine_version)
     after = family_of(request.params.get("EngineVersion", cluster.engine_version))
@@ -253,7 +254,7 @@ def a_major_upgrade_moves_the_members(request: Request, proceed: Next) -> Reply:
 
 @contract("ModifyDBCluster")
 def what_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
-    """Without ApplyImmediately, version and IAM authentication wait for the window in PendingModifiedValues."""
+    """Version and IAM authentication wait for the window in PendingModifiedValues, unless ApplyImmediately."""
     now = request.params.get("ApplyImmediately", False)
     waiting = (
         {}
@@ -294,7 +295,7 @@ def another_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) 
     before = cluster_of(request).parameter_group
     reply = proceed()
     cluster = cluster_of(request)
-    # A major upgrade restarts them all.
+    # A major upgrade restarts all members.
     if cluster.parameter_group != before and not request.params.get("AllowMajorVersionUpgrade"):
         for member in cluster.members:
             notes_on(member)["cluster_parameters_wait"] = True
@@ -303,7 +304,7 @@ def another_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) 
 
 @contract("DeleteDBCluster")
 def a_final_snapshot_is_named_or_skipped(request: Request, proceed: Next) -> Reply:
-    """One of SkipFinalSnapshot and FinalDBSnapshotIdentifier, not both and not neither; a taken name is refused."""
+    """Exactly one of SkipFinalSnapshot and FinalDBSnapshotIdentifier is given; a taken name is refused."""
     cluster, name = cluster_of(request), request.params.get("FinalDBSnapshotIdentifier")
     if cluster.deletion_protection or cluster.members:
         return proceed()
@@ -322,13 +323,13 @@ def a_final_snapshot_is_named_or_skipped(request: Request, proceed: Next) -> Rep
 
 @contract("DeleteDBCluster")
 def automated_backups_go_with_the_cluster(request: Request, proceed: Next) -> Reply:
-    """Unless DeleteAutomatedBackups is False; moto keeps the automated snapshot."""
+    """Automated backups are deleted, unless DeleteAutomatedBackups is False; moto keeps the automated snapshot."""
     reply = proceed()
     snapshots = request.backend("rds").cluster_snapshots
     if request.params.get("DeleteAutomatedBackups", True):
         name = request.params["DBClusterIdentifier"]
-        for id_, one in list(snapshots.items()):
-            if one.snapshot_type == "automated" and one.db_cluster_identifier == name:
+        for id_, snapshot in list(snapshots.items()):
+            if snapshot.snapshot_type == "automated" and snapshot.db_cluster_identifier == name:
                 del snapshots[id_]
     return {"DBCluster": {**reply["DBCluster"], "Status": "deleting"}}
 

@@ -1,4 +1,4 @@
-"""Aurora instances: members of a cluster, which inherit from it and are rebooted into their parameters; and their states.
+"""Aurora instances: members of a cluster, which inherit from it and are rebooted into parameters; and their states.
 
 States and refusals are the Aurora user guide's ("Viewing DB instance status", "Modifying an Amazon Aurora DB cluster")
 and the RDS API reference's; what AWS does not write down is marked as such.
@@ -15,7 +15,7 @@ from tapctl.sandbox.emulator.rds.catalog import CLASSES, family_of
 from tapctl.sandbox.emulator.rds.lifecycle import (
     AVAILABLE,
     TERMINAL_STATES,
-    busy,
+    busy_error,
     enter_states,
     is_deleting,
     is_hidden,
@@ -32,8 +32,8 @@ from tapctl.sandbox.emulator.simulation import notes_on
 
 contract, timing = Rules("rds"), Rules("rds")
 
-# What only the cluster has → the words RDS refuses it with.
-_THE_CLUSTERS = {
+# Settings that only the cluster has → the words RDS refuses them with.
+_MANAGED_BY_THE_CLUSTER = {
     "BackupRetentionPeriod": "backup retention period",
     "PreferredBackupWindow": "backup window",
     "VpcSecurityGroupIds": "vpc security group",
@@ -42,7 +42,7 @@ _THE_CLUSTERS = {
     "DBName": "database name",
     "Port": "port",
 }
-# Fields of a member that are its cluster's, under the same name in both.
+# Fields that a member has from its cluster, under the same name.
 _INHERITED = (
     "EngineVersion",
     "IAMDatabaseAuthenticationEnabled",
@@ -58,10 +58,10 @@ _INHERITED = (
 
 
 def instance_of(request: Request) -> Any:
-    """The instance a call names, as moto keeps it.
+    """Return the instance that a request names, as moto's object.
 
     Raises:
-        Fault: there is none.
+        ServiceError: there is none.
     """
     name = request.params["DBInstanceIdentifier"]
     instance = request.backend("rds").databases.get(name)
@@ -72,12 +72,12 @@ def instance_of(request: Request) -> Any:
 
 @contract("CreateDBInstance", "ModifyDBInstance", "RebootDBInstance", "DeleteDBInstance", "DescribeDBInstances")
 def members_inherit_from_their_cluster(request: Request, proceed: Next) -> Reply:
-    """Version, port, subnet group, key, Insights and IAM authentication of a member are its cluster's."""
+    """Members have their cluster's version, port, subnet group, key, Insights and IAM authentication."""
     reply = proceed()
     shown = reply["DBInstances"] if request.operation == "DescribeDBInstances" else [reply["DBInstance"]]
-    for one in shown:
-        if "DBClusterIdentifier" in one:
-            _inherit(request, one)
+    for instance in shown:
+        if "DBClusterIdentifier" in instance:
+            _inherit(request, instance)
     return reply
 
 
@@ -90,8 +90,8 @@ def _inherit(request: Request, shown: dict[str, Any]) -> None:
     shown["DbInstancePort"] = 0
     groups = request.backend("rds").subnet_groups
     if cluster["DBSubnetGroup"] in groups:
-        found = request.call("DescribeDBSubnetGroups", DBSubnetGroupName=cluster["DBSubnetGroup"])
-        shown["DBSubnetGroup"] = found["DBSubnetGroups"][0]
+        described = request.call("DescribeDBSubnetGroups", DBSubnetGroupName=cluster["DBSubnetGroup"])
+        shown["DBSubnetGroup"] = described["DBSubnetGroups"][0]
     instance = request.backend("rds").databases.get(shown["DBInstanceIdentifier"])
     waits = instance is not None and notes_on(instance).get("parameters_wait")
     for group in shown["DBParameterGroups"]:
@@ -100,9 +100,9 @@ def _inherit(request: Request, shown: dict[str, Any]) -> None:
 
 @contract("CreateDBInstance")
 def a_member_takes_no_settings_of_its_cluster(request: Request, proceed: Next) -> Reply:
-    """What the cluster manages is refused on a member."""
+    """Settings that the cluster manages are refused on a member."""
     if "DBClusterIdentifier" in request.params:
-        for name, words in _THE_CLUSTERS.items():
+        for name, words in _MANAGED_BY_THE_CLUSTER.items():
             if name in request.params:
                 raise ServiceError(
                     "InvalidParameterCombination",
@@ -113,7 +113,7 @@ def a_member_takes_no_settings_of_its_cluster(request: Request, proceed: Next) -
 
 @contract("CreateDBInstance", "ModifyDBInstance")
 def an_instance_class_must_exist(request: Request, proceed: Next) -> Reply:
-    """A class that Aurora PostgreSQL has not is refused."""
+    """Classes that Aurora PostgreSQL does not have are refused."""
     wanted = request.params.get("DBInstanceClass", CLASSES[0])
     if wanted not in CLASSES:
         raise ServiceError(
@@ -126,7 +126,7 @@ def an_instance_class_must_exist(request: Request, proceed: Next) -> Reply:
 
 @contract("CreateDBInstance")
 def a_member_is_a_thing_of_its_own(request: Request, proceed: Next) -> Reply:
-    """It has its own resource id, is private unless told otherwise, sits in a zone of its own, and has no backup."""
+    """A member has its own resource id and zone, is private by default, and has no backup."""
     cluster = request.backend("rds").clusters.get(request.params.get("DBClusterIdentifier", ""))
     if cluster is None:
         return proceed()
@@ -136,7 +136,7 @@ def a_member_is_a_thing_of_its_own(request: Request, proceed: Next) -> Reply:
     instance = instance_of(request)
     instance.dbi_resource_id = reply["DBInstance"]["DbiResourceId"] = f"db-{secrets.token_hex(13).upper()}"
     snapshots = request.backend("rds").database_snapshots
-    for id_ in [id_ for id_, one in snapshots.items() if one.db_instance_identifier == instance.resource_id]:
+    for id_ in [id_ for id_, snapshot in snapshots.items() if snapshot.db_instance_identifier == instance.resource_id]:
         del snapshots[id_]
     return reply
 
@@ -160,7 +160,7 @@ def a_parameter_group_is_of_the_family(request: Request, proceed: Next) -> Reply
 
 @contract("ModifyDBInstance")
 def an_instance_change_that_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
-    """Without ApplyImmediately another class waits for the window in PendingModifiedValues."""
+    """Another class waits for the window in PendingModifiedValues, unless ApplyImmediately."""
     instance = instance_of(request)
     if request.params.get("ApplyImmediately"):
         instance.pending_modified_values = None
@@ -183,67 +183,67 @@ def another_instance_parameter_group_waits_for_a_reboot(request: Request, procee
 
 @contract("RebootDBInstance")
 def a_reboot_applies_parameters(request: Request, proceed: Next) -> Reply:
-    """What waited for a reboot, of the cluster's group too, is in force."""
+    """Parameters that waited for a reboot are in force, those of the cluster's group too."""
     for waiting in ("parameters_wait", "cluster_parameters_wait"):
         notes_on(instance_of(request)).pop(waiting, None)
     return proceed()
 
 
-# -- timing ------------------------------------------------------------------------------------------------------------
+# -- timing ----------------------------------------------------------------------------------------------------------
 
 
 _BUSY: Final = "InvalidDBInstanceState"
 _SHOWN: Final = ("CreateDBInstance", "ModifyDBInstance", "RebootDBInstance", "DescribeDBInstances")
 _CHANGES: Final = ("ModifyDBInstance", "RebootDBInstance")
 _DEFERRED: Final = {"DBInstanceClass": ""}
-# A failed one goes only when told that it leaves no snapshot (DeleteDBInstance).
-_TOLD_TO_SKIP: Final = ("failed", "incompatible-restore", "incompatible-network")
+# States in which an instance is deleted only with SkipFinalSnapshot (DeleteDBInstance).
+_DELETED_WITHOUT_SNAPSHOT: Final = ("failed", "incompatible-restore", "incompatible-network")
 
 
 @timing(*_SHOWN)
 def an_instance_shows_its_state(request: Request, proceed: Next) -> Reply:
-    """Its status, a little behind; it has no address while it is being made."""
+    """An instance's status is a little behind; a new one has no address yet."""
     reply = proceed()
-    for one in reply.get("DBInstances", [reply.get("DBInstance")]):
-        instance = request.backend("rds").databases[one["DBInstanceIdentifier"]]
-        show_pending_change(request, instance, one, _DEFERRED)
-        one["DBInstanceStatus"] = status = shown_status(request, instance)
+    for shown in reply.get("DBInstances", [reply.get("DBInstance")]):
+        instance = request.backend("rds").databases[shown["DBInstanceIdentifier"]]
+        show_pending_change(request, instance, shown, _DEFERRED)
+        shown["DBInstanceStatus"] = status = shown_status(request, instance)
         if status == "creating":
-            one.pop("Endpoint", None)
+            shown.pop("Endpoint", None)
     return reply
 
 
 @timing("DescribeDBClusters", "DescribeDBInstances", "DeleteDBInstance", *_CHANGES)
 def a_new_instance_does_not_show_at_once(request: Request, proceed: Next) -> Reply:
-    """For 2 s, and once more after it has shown; nor is it told as a member."""
-    hidden = {name for name, one in request.backend("rds").databases.items() if is_hidden(request, one)}
+    """A new instance is missing, as a member too, for 2 s, and once more after it has shown."""
+    hidden = {name for name, member in request.backend("rds").databases.items() if is_hidden(request, member)}
     if request.params.get("DBInstanceIdentifier") in hidden:
         raise ServiceError("DBInstanceNotFound", f"DBInstance {request.params['DBInstanceIdentifier']} not found.")
     reply = proceed()
     if "DBInstances" in reply:
-        reply["DBInstances"] = [one for one in reply["DBInstances"] if one["DBInstanceIdentifier"] not in hidden]
+        reply["DBInstances"] = [shown for shown in reply["DBInstances"] if shown["DBInstanceIdentifier"] not in hidden]
     for cluster in reply.get("DBClusters", ()):
         cluster["DBClusterMembers"] = [
-            one for one in cluster["DBClusterMembers"] if one["DBInstanceIdentifier"] not in hidden
+            member for member in cluster["DBClusterMembers"] if member["DBInstanceIdentifier"] not in hidden
         ]
     return reply
 
 
 @timing("CreateDBInstance", "ModifyDBInstance")
 def a_member_waits_for_its_cluster(request: Request, proceed: Next) -> Reply:
-    """A cluster that is not available takes no member. Whether one that is ``creating`` might is not written down."""
+    """A cluster that is not available takes no member. AWS does not say so of a ``creating`` one."""
     rds = request.backend("rds")
     member = rds.databases.get(request.params["DBInstanceIdentifier"])
     name = request.params.get("DBClusterIdentifier") or getattr(member, "db_cluster_identifier", None)
     cluster = rds.clusters.get(name or "")
     if cluster is not None and status_of(request, cluster) != AVAILABLE:
-        raise busy("InvalidDBClusterStateFault", cluster, status_of(request, cluster))
+        raise busy_error("InvalidDBClusterStateFault", cluster, status_of(request, cluster))
     return proceed()
 
 
 @timing("CreateDBInstance")
 def an_instance_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
-    """It is ``creating`` for six and a half, configured and backed up; or comes to the end that was demanded."""
+    """An instance is created for six and a half minutes, configured and backed up; its end may be scripted."""
     reply = proceed()
     instance, end = instance_of(request), request.simulation.next_outcome("rds.instance") or AVAILABLE
     mark_created(request, instance)
@@ -261,16 +261,16 @@ def an_instance_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
 
 @timing(*_CHANGES)
 def an_instance_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply:
-    """And none before it is available."""
+    """Changes are refused while another goes on, and before the instance is available."""
     instance = instance_of(request)
     if status_of(request, instance) != AVAILABLE:
-        raise busy(_BUSY, instance, status_of(request, instance))
+        raise busy_error(_BUSY, instance, status_of(request, instance))
     return proceed()
 
 
 @timing("ModifyDBInstance")
 def a_change_of_an_instance_takes_its_time(request: Request, proceed: Next) -> Reply:
-    """The status lags, then it is ``modifying``; another class restarts it, and another member writes meanwhile."""
+    """The status lags, then is ``modifying``; a new class restarts the instance, and another member writes."""
     instance = instance_of(request)
     with pending_change(request, instance, "DBInstance", DBInstanceIdentifier=instance.resource_id) as old:
         before = instance.db_instance_class
@@ -284,7 +284,7 @@ def a_change_of_an_instance_takes_its_time(request: Request, proceed: Next) -> R
         if end in TERMINAL_STATES:
             record_event(request, "db-instance", instance.resource_id, TERMINAL_STATES[end])
     if not old:
-        # Nothing that is in force at once: it stays as it is.
+        # Nothing has changed yet: the instance keeps its state.
         enter_states(request, instance)
     elif other_class:
         _fail_over(request, instance)
@@ -292,20 +292,22 @@ def a_change_of_an_instance_takes_its_time(request: Request, proceed: Next) -> R
 
 
 def _fail_over(request: Request, instance: Any) -> None:
-    """A writer that restarts for minutes is no writer: the first reader by tier is."""
+    """Make the first reader by tier the writer, in place of a writer that restarts for minutes."""
     cluster = request.backend("rds").clusters.get(instance.db_cluster_identifier or "")
     if cluster is None or cluster.writer is not instance:
         return
-    others = [one for one in cluster.members if one is not instance and status_of(request, one) == AVAILABLE]
+    others = [
+        member for member in cluster.members if member is not instance and status_of(request, member) == AVAILABLE
+    ]
     if others:
-        cluster.failover(min(others, key=lambda one: (one.promotion_tier, one.resource_id)))
-        told = f"Completed failover to DB instance: {cluster.writer.resource_id}"
-        record_event(request, "db-cluster", cluster.resource_id, told)
+        cluster.failover(min(others, key=lambda reader: (reader.promotion_tier, reader.resource_id)))
+        message = f"Completed failover to DB instance: {cluster.writer.resource_id}"
+        record_event(request, "db-cluster", cluster.resource_id, message)
 
 
 @timing("RebootDBInstance")
 def a_reboot_takes_its_time(request: Request, proceed: Next) -> Reply:
-    """A minute, after which its parameters are in force."""
+    """A reboot takes a minute; then the parameters are in force."""
     instance = instance_of(request)
     reply = proceed()
     takes = lifecycle.STATUS_LAGS_S + lifecycle.INSTANCE_REBOOTING_S
@@ -316,7 +318,7 @@ def a_reboot_takes_its_time(request: Request, proceed: Next) -> Reply:
 
 @timing("DeleteDBInstance")
 def an_instance_goes_in_minutes(request: Request, proceed: Next) -> Reply:
-    """It is ``deleting`` for four, and a member as long."""
+    """An instance is ``deleting`` for four minutes, and a member as long."""
     instance = instance_of(request)
     reply = proceed()
     request.backend("rds").databases[instance.resource_id] = instance
@@ -326,14 +328,14 @@ def an_instance_goes_in_minutes(request: Request, proceed: Next) -> Reply:
 
 @timing("DeleteDBInstance")
 def a_busy_instance_is_not_deleted(request: Request, proceed: Next) -> Reply:
-    """Nor one that is being deleted already; and a failed one only when told to skip its snapshot."""
+    """A busy instance is not deleted, nor one being deleted; a failed one only without a snapshot."""
     instance = instance_of(request)
     status = status_of(request, instance)
     if is_deleting(instance):
         raise ServiceError(_BUSY, f"Instance {instance.resource_id} is already being deleted.")
     if status not in (AVAILABLE, *TERMINAL_STATES):
         raise ServiceError(_BUSY, f"Instance {instance.resource_id} is not in available state: {status}")
-    if status in _TOLD_TO_SKIP and not request.params.get("SkipFinalSnapshot"):
+    if status in _DELETED_WITHOUT_SNAPSHOT and not request.params.get("SkipFinalSnapshot"):
         raise ServiceError(
             _BUSY, f"Instance {instance.resource_id} is {status}: it can only be deleted without a snapshot."
         )
@@ -344,41 +346,43 @@ def a_busy_instance_is_not_deleted(request: Request, proceed: Next) -> Reply:
 
 
 def _tagged(request: Request) -> Any:
-    """The cluster or instance whose tags are asked for or changed; None for what is neither."""
+    """Return the cluster or instance whose tags a request is about; None for any other resource."""
     rds, arn = request.backend("rds"), request.params["ResourceName"]
-    return next((one for one in (*rds.clusters.values(), *rds.databases.values()) if one.arn == arn), None)
+    return next(
+        (resource for resource in (*rds.clusters.values(), *rds.databases.values()) if resource.arn == arn), None
+    )
 
 
 @timing("AddTagsToResource", "RemoveTagsFromResource")
 def what_is_busy_is_not_tagged(request: Request, proceed: Next) -> Reply:
-    """Neither a cluster nor an instance (rds-controller retries its tags for that)."""
-    thing = _tagged(request)
-    if thing is not None and status_of(request, thing) not in (AVAILABLE, *TERMINAL_STATES):
-        code = "InvalidDBClusterStateFault" if thing in request.backend("rds").clusters.values() else _BUSY
-        raise busy(code, thing, status_of(request, thing))
+    """Tags of a busy cluster or instance are refused (rds-controller retries its tags for that)."""
+    resource = _tagged(request)
+    if resource is not None and status_of(request, resource) not in (AVAILABLE, *TERMINAL_STATES):
+        code = "InvalidDBClusterStateFault" if resource in request.backend("rds").clusters.values() else _BUSY
+        raise busy_error(code, resource, status_of(request, resource))
     return proceed()
 
 
 @timing("AddTagsToResource", "RemoveTagsFromResource")
 def tags_show_late(request: Request, proceed: Next) -> Reply:
-    """For 3 s a description still tells the tags from before."""
-    thing = _tagged(request)
-    before = [] if thing is None else [*thing.tags]
+    """Changed tags keep their former values in descriptions for 3 s."""
+    resource = _tagged(request)
+    before = [] if resource is None else [*resource.tags]
     reply = proceed()
-    if thing is not None:
-        notes_on(thing)["tags_were"] = (request.simulation.now() + lifecycle.TAGS_LAG_S, before)
+    if resource is not None:
+        notes_on(resource)["tags_were"] = (request.simulation.now() + lifecycle.TAGS_LAG_S, before)
     return reply
 
 
 @timing("DescribeDBClusters", "DescribeDBInstances")
 def old_tags_are_told(request: Request, proceed: Next) -> Reply:
-    """As long as new ones do not show."""
+    """Descriptions return former tags while new ones do not show."""
     reply = proceed()
     rds = request.backend("rds")
-    for one in reply.get("DBClusters") or reply.get("DBInstances", ()):
-        name = one.get("DBInstanceIdentifier")
-        thing = rds.databases[name] if name else rds.clusters[one["DBClusterIdentifier"]]
-        until, tags = notes_on(thing).get("tags_were", (-math.inf, []))
+    for shown in reply.get("DBClusters") or reply.get("DBInstances", ()):
+        name = shown.get("DBInstanceIdentifier")
+        resource = rds.databases[name] if name else rds.clusters[shown["DBClusterIdentifier"]]
+        until, tags = notes_on(resource).get("tags_were", (-math.inf, []))
         if request.simulation.now() < until:
-            one["TagList"] = tags
+            shown["TagList"] = tags
     return reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tapctl.sandbox.emulator.rds.catalog import page
+from tapctl.sandbox.emulator.rds.catalog import paginate
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 
 contract = Rules("rds")
@@ -36,7 +36,7 @@ def a_subnet_group_is_made_once(request: Request, proceed: Next) -> Reply:
 
 @contract("CreateDBSubnetGroup")
 def a_subnet_group_covers_two_zones(request: Request, proceed: Next) -> Reply:
-    """The subnets exist, are of one VPC and of two zones at least."""
+    """The subnets exist, are of one VPC and of at least two zones."""
     _subnets(request)
     return proceed()
 
@@ -61,7 +61,11 @@ def a_subnet_group_is_changed_in_place(request: Request, _: Next) -> Reply:
 def a_subnet_group_in_use_stays(request: Request, proceed: Next) -> Reply:
     """A cluster holds its subnet group, even one without instances."""
     name = request.params["DBSubnetGroupName"]
-    users = [one.resource_id for one in request.backend("rds").clusters.values() if one.db_subnet_group_name == name]
+    users = [
+        cluster.resource_id
+        for cluster in request.backend("rds").clusters.values()
+        if cluster.db_subnet_group_name == name
+    ]
     if users:
         raise ServiceError(
             "InvalidDBSubnetGroupStateFault",
@@ -73,5 +77,5 @@ def a_subnet_group_in_use_stays(request: Request, proceed: Next) -> Reply:
 
 @contract("DescribeDBSubnetGroups")
 def subnet_groups_come_in_pages(request: Request, proceed: Next) -> Reply:
-    """100 records a page."""
-    return page(request, "DBSubnetGroups", proceed()["DBSubnetGroups"])
+    """A page of subnet groups holds 100 records."""
+    return paginate(request, "DBSubnetGroups", proceed()["DBSubnetGroups"])
