@@ -20,7 +20,7 @@ from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.support.served import MEASURED, Unmeasured, served
 
 ACCOUNT = "123456789012"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.failures.gate import Gate, peacefully
 from tests.failures.scene import Scene, new_scene
 from tests.support.served import served

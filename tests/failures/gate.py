@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.rule import Fault
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rules import ServiceError
 from tests.stories.door import Door
+from tests.support.faults import hang_up
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -93,7 +93,7 @@ class Gate(Door):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
+        asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
         operation = asked.operation.name if asked else _object_operation(environ)
         visit, trouble = self._visit(f"{service}:{operation}")
         try:
@@ -101,8 +101,7 @@ class Gate(Door):
         except Refusal as refusal:
             status, headers, body = _refused(asked, refusal)
         except Silence:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionResetError from None
+            raise hang_up(environ) from None
         start_response(f"{status} -", headers)
         return [body]
 
@@ -128,9 +127,9 @@ def _served(sandbox: Sandbox, environ: WSGIEnvironment) -> Served:
     return int(told[0].split()[0]), told[1], body
 
 
-def _refused(asked: wire.Asked | None, refusal: Refusal) -> Served:
+def _refused(asked: wire.ParsedRequest | None, refusal: Refusal) -> Served:
     if asked is None:
         body = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>".encode()
         return refusal.status or 403, [("Content-Length", str(len(body)))], body
-    answer = wire.written(asked, Fault(refusal.code, refusal.message))
+    answer = wire.serialize(asked, ServiceError(refusal.code, refusal.message))
     return refusal.status or answer.status, answer.headers, answer.body

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tapctl.aws.transport import is_change
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.stories.door import Door
 from tests.stories.world import World, new_world
 from tests.support.served import served
@@ -32,12 +32,12 @@ class Watched(Door):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
-        operation = asked.operation.name if asked is not None else "Get"
+        parsed = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
+        operation = parsed.operation.name if parsed is not None else "Get"
 
         def started(status: str, headers: list[tuple[str, str]], *_: object) -> object:
             if status.startswith("2") and is_change(service, operation):
-                self.accepted.append((f"{service}:{operation}", self.sandbox.life.now()))
+                self.accepted.append((f"{service}:{operation}", self.sandbox.simulation.now()))
             return start_response(status, headers)
 
         return super().__call__(environ, started)  # type: ignore[arg-type]  # nobody calls write()
@@ -58,10 +58,10 @@ def watched(sandbox_app: Sandbox) -> Iterator[Watched]:
 def living(watched: Watched, tmp_path: Path) -> Iterator[World]:
     """A folder with the shipped environments before an AWS that nobody has used, and that takes its time."""
     sandbox = watched.sandbox
-    peace = sandbox.life
+    before = sandbox.simulation
     with pytest.MonkeyPatch.context() as patch:
         world = new_world(watched, tmp_path, patch)
-        sandbox.life = Life(time.monotonic, SCALE)
+        sandbox.simulation = Simulation(time.monotonic, SCALE)
         watched.accepted.clear()
         yield world
-    sandbox.life = peace
+    sandbox.simulation = before

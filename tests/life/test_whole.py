@@ -5,7 +5,7 @@ Propagation, busy states, late looks and lingering interfaces all at once: each 
 
 from __future__ import annotations
 
-from tapctl.sandbox.rules.lambda_interfaces import LINGERS_S
+from tapctl.sandbox.emulator.lambda_interfaces import LINGERS_S
 from tests.life.conftest import Watched
 from tests.stories.leftovers import left
 from tests.stories.world import World
@@ -34,7 +34,7 @@ def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) 
     assert interfaces(living) > 0
     watched.accepted.clear()
     # The function's last words come after its log group went: Lambda makes the group anew, without retention and tags.
-    watched.sandbox.life.demand("logs.late_writer", "yes")
+    watched.sandbox.simulation.script("logs.late_writer", "yes")
     gone = living.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.out + gone.err
     assert interfaces(living) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.stories.door import Door
 from tests.stories.world import World, new_world
 from tests.support.served import served

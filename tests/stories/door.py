@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +26,7 @@ class Door:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
+        asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
         if asked is not None:
             self.asked.append(f"{service}:{asked.operation.name}")
         answer = list(self.sandbox(environ, start_response))

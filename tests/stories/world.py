@@ -16,9 +16,9 @@ import pytest
 
 from tapctl.cli import run
 from tapctl.config import load_all
-from tapctl.sandbox import seed
-from tapctl.sandbox.life import Life
-from tapctl.sandbox.seeding import plant
+from tapctl.sandbox import seed_for
+from tapctl.sandbox.emulator.simulation import Simulation
+from tapctl.sandbox.seeding import load_seed
 from tests.stories.door import Door
 from tests.support.saved import Saved
 
@@ -86,9 +86,9 @@ class World:
         assert shipped == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
         if env not in _STANDING:
             sandbox = self.door.sandbox
-            sandbox.life, life = Life(), sandbox.life
+            sandbox.simulation, before = Simulation(), sandbox.simulation
             self.applied(env)
-            sandbox.life = life
+            sandbox.simulation = before
             _STANDING[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
             return
         saved, record = _STANDING[env]
@@ -141,7 +141,7 @@ def furnish(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> None:
         _FURNISHED[0].back()
         return
     for config in load_all(folder / "environments").values():
-        plant(door.url, seed(config, config.region))
+        load_seed(door.url, seed_for(config, config.region))
     _FURNISHED.append(Saved.now())
 
 
