@@ -24,8 +24,8 @@ LEASE = LeaseTiming(lease_s=2, renew_s=0.4)
 LATE = "the write of one who was taken over"
 
 
-def store(aws: Aws, terms: LeaseTiming = LEASE) -> S3Store:
-    return S3Store(Bucket(aws, "records", "team/"), terms)
+def store(aws: Aws, timing: LeaseTiming = LEASE) -> S3Store:
+    return S3Store(Bucket(aws, "records", "team/"), timing)
 
 
 def read(aws: Aws) -> int:
@@ -40,14 +40,14 @@ def add_one(aws: Aws, lease: Lease) -> None:
     aws.s3.put_object(Bucket="records", Key=COUNTER, Body=str(before + 1).encode())
 
 
-def rounds(aws: Aws, count: int, terms: LeaseTiming = LEASE) -> None:
+def rounds(aws: Aws, count: int, timing: LeaseTiming = LEASE) -> None:
     for _ in range(count):
-        with store(aws, terms).lock("dev", DANA, wait_s=120) as lease:
+        with store(aws, timing).lock("dev", DANA, wait_s=120) as lease:
             add_one(aws, lease)
 
 
-def hold(aws: Aws, terms: LeaseTiming) -> None:
-    records = store(aws, terms)
+def hold(aws: Aws, timing: LeaseTiming) -> None:
+    records = store(aws, timing)
     found = records.read("dev")
     assert found is not None
     with records.lock("dev", DANA) as lease:

@@ -26,7 +26,7 @@ class S3Script:
 
     def __init__(self, aws: Aws) -> None:
         self._steps: dict[str, list[Step]] = {}
-        self.asked: list[str] = []
+        self.operations: list[str] = []
         self.headers: list[dict[str, str]] = []
         for client in (aws.client("s3"), aws.client("s3", retries=False)):
             client.meta.events.register("before-send.s3", self._send)
@@ -34,36 +34,36 @@ class S3Script:
     def then(self, operation: str, *steps: Step) -> None:
         self._steps.setdefault(operation, []).extend(steps)
 
-    def forget(self) -> None:
+    def clear_steps(self) -> None:
         """From now on the embedded AWS answers."""
         self._steps.clear()
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
-        self.asked.append(operation)
+        self.operations.append(operation)
         sent: Any = request.headers.items()  # bytes once they are signed, which the stubs do not know
         self.headers.append({name: value.decode() if isinstance(value, bytes) else value for name, value in sent})
         steps = self._steps.get(operation)
         return steps.pop(0)(request) if steps else None
 
 
-def through(_: AWSPreparedRequest) -> AWSResponse | None:
+def pass_through(_: AWSPreparedRequest) -> AWSResponse | None:
     """The embedded AWS answers."""
     return None
 
 
-def lose(request: AWSPreparedRequest) -> AWSResponse | None:
+def drop_request(request: AWSPreparedRequest) -> AWSResponse | None:
     """Nothing arrives there."""
     raise ConnectionClosedError(endpoint_url=str(request.url))
 
 
-def interrupt_after(request: AWSPreparedRequest) -> AWSResponse | None:
+def interrupt_before_answer(request: AWSPreparedRequest) -> AWSResponse | None:
     """It takes effect, and Ctrl-C comes before its answer."""
     URLLib3Session().send(request)
     raise KeyboardInterrupt
 
 
-def stamped(**headers: str | None) -> Step:
+def with_headers(**headers: str | None) -> Step:
     """The embedded AWS answers, with other headers; None: without this one."""
 
     def step(request: AWSPreparedRequest) -> AWSResponse | None:
@@ -77,7 +77,7 @@ def stamped(**headers: str | None) -> Step:
     return step
 
 
-def stamps(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
+def s3_times(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
     """What S3 says of an object of this age, where its own clock is wrong by some hours."""
     date = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) + timedelta(hours=skew_h)
     return {
@@ -86,7 +86,7 @@ def stamps(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
     }
 
 
-def lose_answer(request: AWSPreparedRequest) -> AWSResponse | None:
+def drop_answer(request: AWSPreparedRequest) -> AWSResponse | None:
     """It takes effect, and the answer is lost."""
     URLLib3Session().send(request)
     raise ConnectionClosedError(endpoint_url=str(request.url))
@@ -106,7 +106,7 @@ def refuse(status: int, code: str) -> Step:
     return answer(status, f"<Error><Code>{code}</Code><Message>because</Message></Error>")
 
 
-def meanwhile(act: Callable[[], object], step: Step = through) -> Step:
+def meanwhile(act: Callable[[], object], step: Step = pass_through) -> Step:
     """Somebody acts right before the request arrives."""
 
     def acted(request: AWSPreparedRequest) -> AWSResponse | None:

@@ -14,7 +14,7 @@ import pytest
 from tapctl.errors import LockHeld, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tests.manifest.examples import DANA, SAM, no_room
-from tests.manifest.fake_clock import FakeClock
+from tests.support.wall_clock import FakeWallClock
 
 _HOLDER = """
 import subprocess, sys, time
@@ -50,18 +50,6 @@ def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Pat
     with store.lock("dev", SAM) as second:
         assert json.loads((tmp_path / "manifests" / "dev.lock").read_text())["holder"]["who"] == "sam"
     assert first.id != second.id
-
-
-def test_it_is_given_back_after_an_error_too(store: LocalStore) -> None:
-    with pytest.raises(ZeroDivisionError), store.lock("dev", DANA):
-        _ = 1 / 0
-    with store.lock("dev", SAM):
-        pass
-
-
-def test_each_suffix_has_its_own(store: LocalStore) -> None:
-    with store.lock("dev", DANA), store.lock("staging", SAM):
-        assert store.suffixes() == []
 
 
 def test_only_the_user_may_read_it(store: LocalStore, tmp_path: Path) -> None:
@@ -138,27 +126,27 @@ def test_on_a_full_disk_nothing_is_locked(store: LocalStore) -> None:
 
 
 def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Path) -> None:
-    clock, told = FakeClock(), list[str]()
+    clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     held = store.lock("dev", SAM)
     held.__enter__()
-    clock.each_wait = lambda: held.__exit__(None, None, None) if clock.time == 1_002 else None
-    with waiting.lock("dev", DANA, wait_s=600, notify=told.append):
-        assert clock.time == 1_002
-    assert told == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
+    clock.each_wait = lambda: held.__exit__(None, None, None) if clock.seconds == 1_002 else None
+    with waiting.lock("dev", DANA, wait_s=600, notify=messages.append):
+        assert clock.seconds == 1_002
+    assert messages == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
 
 
 def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: Path) -> None:
-    clock, told = FakeClock(), list[str]()
+    clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     with store.lock("dev", SAM) as lease:
-        clock.each_wait = lambda: lease.set_phase("removing") if clock.time == 1_010 else None
-        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, notify=told.append):
+        clock.each_wait = lambda: lease.set_phase("removing") if clock.seconds == 1_010 else None
+        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, notify=messages.append):
             pytest.fail("two hold the lock")
-        assert clock.time == pytest.approx(1_050.1)
+        assert clock.seconds == pytest.approx(1_050.1)
     assert str(refused.value.evidence).endswith(f"dev.lock: {SAM}, removing")
     assert "--lock-timeout" in str(refused.value.hint)
-    assert [line.partition(":")[0] for line in told] == [
+    assert [line.partition(":")[0] for line in messages] == [
         "waiting for the lock, 0 s of 50 s",
         "waiting for the lock, 10 s of 50 s",
         "waiting for the lock, 40 s of 50 s",
@@ -172,3 +160,11 @@ def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store:
         lease.ensure_held()
         with pytest.raises(LockHeld), store.lock("dev", SAM):
             pytest.fail("two hold the lock")
+
+
+def test_a_local_one_is_sure_by_its_file(tmp_path: Path) -> None:
+    with LocalStore(tmp_path).lock("dev", DANA) as lease:
+        lease.assert_valid()
+        (tmp_path / "dev.lock").unlink()
+        with pytest.raises(LockHeld, match="was taken away"):
+            lease.assert_valid()

@@ -45,8 +45,8 @@ def contender(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def holder(terms: LeaseTiming = LEASE) -> Iterator[subprocess.Popen[str]]:
-    with contender("hold", str(terms.lease_s), str(terms.renew_s)) as process:
+def holder(timing: LeaseTiming = LEASE) -> Iterator[subprocess.Popen[str]]:
+    with contender("hold", str(timing.lease_s), str(timing.renew_s)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
@@ -81,6 +81,7 @@ def test_of_many_that_take_over_from_a_dead_holder_one_does(shared: Aws) -> None
     assert read(shared) == before + 8
 
 
+@pytest.mark.soak
 def test_a_killed_holder_keeps_others_out_for_its_lease_and_no_longer(shared: Aws) -> None:
     with holder() as process:
         process.kill()
@@ -93,6 +94,7 @@ def test_a_killed_holder_keeps_others_out_for_its_lease_and_no_longer(shared: Aw
         lease.ensure_held()
 
 
+@pytest.mark.soak
 def test_a_holder_that_lives_is_never_taken_over(shared: Aws) -> None:
     with holder() as process:
         with pytest.raises(LockHeld), store(shared).lock("dev", SAM, wait_s=1.5 * LEASE.lease_s):

@@ -9,20 +9,20 @@ from tapctl.errors import AwsNoAnswer, LockHeld, Refused, StoreFailed
 from tapctl.manifest.history import Unlock, unlocks
 from tapctl.manifest.lock import LockInfo
 from tests.manifest.examples import DANA, SAM
-from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import (
     SDK_ATTEMPTS,
     S3Script,
     Step,
-    lose,
-    lose_answer,
+    drop_answer,
+    drop_request,
     meanwhile,
+    pass_through,
     refuse,
-    stamped,
-    stamps,
-    through,
+    s3_times,
+    with_headers,
 )
 from tests.manifest.team import KEY, Team
+from tests.support.wall_clock import FakeWallClock
 
 ID = "the-id"
 
@@ -42,8 +42,8 @@ def recorded(team: Team) -> list[Unlock]:
 def test_the_lock_goes_and_who_took_it_away_is_recorded(team: Team, stuck: LockInfo) -> None:
     assert team.run().unlock("dev", ID, SAM)
     assert team.locks() == 0
-    asked, done = recorded(team)
-    assert (asked.done, asked.by, asked.lock) == (False, SAM, stuck)
+    operations, done = recorded(team)
+    assert (operations.done, operations.by, operations.lock) == (False, SAM, stuck)
     assert (done.done, done.by, done.lock) == (True, SAM, stuck)
     with team.run().lock("dev", SAM):
         pass
@@ -71,12 +71,12 @@ def test_where_nobody_holds_one_nothing_is_done(team: Team) -> None:
     assert recorded(team) == []
 
 
-def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeClock) -> None:
-    told: list[str] = []
+def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeWallClock) -> None:
+    messages: list[str] = []
     with team.run().lock("dev", DANA) as lease:
 
         def just_before_it_is_free() -> None:
-            clock.time -= 1
+            clock.seconds -= 1
             with pytest.raises(LockHeld) as refused, team.run().lock("dev", DANA):
                 pytest.fail("two hold the lock")
             assert f"{SAM}, takes the lock {lease.id} away" in str(refused.value.evidence)
@@ -85,34 +85,36 @@ def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeClock)
             assert stopped.value.exit_code == 5
 
         clock.each_wait = just_before_it_is_free
-        assert team.run().unlock("dev", lease.id, SAM, told.append)
+        assert team.run().unlock("dev", lease.id, SAM, messages.append)
         assert team.locks() == 0
-    assert clock.time == 1_059
-    assert told == [f"taken away from {DANA}; it is free in 60 s, when that run cannot go on any more"]
+    assert clock.seconds == 1_059
+    assert messages == [f"taken away from {DANA}; it is free in 60 s, when that run cannot go on any more"]
 
 
-def test_one_that_is_long_dead_is_free_at_once(team: Team, stuck: LockInfo, script: S3Script, clock: FakeClock) -> None:
-    told: list[str] = []
-    script.then("GetObject", stamped(**stamps(61)))
-    assert team.run(team.aws).unlock("dev", ID, SAM, told.append)
-    assert (team.locks(), told, clock.time) == (0, [], 1_000)
+def test_one_that_is_long_dead_is_free_at_once(
+    team: Team, stuck: LockInfo, script: S3Script, clock: FakeWallClock
+) -> None:
+    messages: list[str] = []
+    script.then("GetObject", with_headers(**s3_times(61)))
+    assert team.run(team.aws).unlock("dev", ID, SAM, messages.append)
+    assert (team.locks(), messages, clock.seconds) == (0, [], 1_000)
 
 
 def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
-    team: Team, script: S3Script, clock: FakeClock
+    team: Team, script: S3Script, clock: FakeWallClock
 ) -> None:
     def renew() -> None:
-        clock.time += 40
+        clock.seconds += 40
         lease.ensure_held()
 
     with team.run().lock("dev", DANA) as lease:
-        script.then("PutObject", through, meanwhile(renew))
+        script.then("PutObject", pass_through, meanwhile(renew))
         assert team.run(team.aws).unlock("dev", lease.id, SAM)
         assert team.locks() == 0
 
 
 def test_one_that_is_given_back_right_then_was_not_taken_away(team: Team, stuck: LockInfo, script: S3Script) -> None:
-    script.then("PutObject", through, meanwhile(lambda: team.run().unlock("dev", ID, DANA)))
+    script.then("PutObject", pass_through, meanwhile(lambda: team.run().unlock("dev", ID, DANA)))
     assert not team.run(team.aws).unlock("dev", ID, SAM)
     assert [(one.by.who, one.done) for one in recorded(team) if one.done] == [("dana", True)]
 
@@ -121,14 +123,14 @@ def test_one_that_is_another_right_then_is_left(team: Team, stuck: LockInfo, scr
     other = LockInfo(id="other", holder=SAM, lease_s=60)
     somebody = Aws(team.aws.target).s3
     take = partial(somebody.put_object, Bucket="records", Key=KEY, Body=other.encode())
-    script.then("PutObject", through, meanwhile(take))
+    script.then("PutObject", pass_through, meanwhile(take))
     with pytest.raises(Refused):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == other
 
 
 def test_a_lost_answer_is_looked_after(team: Team, stuck: LockInfo, script: S3Script) -> None:
-    script.then("PutObject", lose_answer, through, lose_answer)
+    script.then("PutObject", drop_answer, pass_through, drop_answer)
     assert team.run(team.aws).unlock("dev", ID, SAM)
     assert team.locks() == 0
     assert [one.done for one in recorded(team)] == [False, True]
@@ -147,13 +149,13 @@ def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: LockInfo, script
     [
         ([refuse(403, "AccessDenied")], Refused),
         ([refuse(409, "ConditionalRequestConflict")] * 4, StoreFailed),
-        ([lose] * 4 * SDK_ATTEMPTS, StoreFailed),
+        ([drop_request] * 4 * SDK_ATTEMPTS, StoreFailed),
     ],
 )
 def test_what_could_not_be_done_is_recorded_as_asked_alone(
     team: Team, stuck: LockInfo, script: S3Script, steps: list[Step], error: type[Exception]
 ) -> None:
-    script.then("PutObject", through, *steps)
+    script.then("PutObject", pass_through, *steps)
     with pytest.raises(error):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == stuck
@@ -161,7 +163,7 @@ def test_what_could_not_be_done_is_recorded_as_asked_alone(
 
 
 def test_a_look_without_an_answer_says_nothing(team: Team, stuck: LockInfo, script: S3Script) -> None:
-    script.then("GetObject", *[lose] * SDK_ATTEMPTS)
+    script.then("GetObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(AwsNoAnswer):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == stuck
