@@ -48,8 +48,8 @@ def rounds(aws: Aws, count: int, timing: LeaseTiming = LEASE) -> None:
 
 def hold(aws: Aws, timing: LeaseTiming) -> None:
     records = store(aws, timing)
-    found = records.read("dev")
-    assert found is not None
+    stored = records.read("dev")
+    assert stored is not None
     with records.lock("dev", DANA) as lease:
         say("held")
         try:
@@ -58,7 +58,7 @@ def hold(aws: Aws, timing: LeaseTiming) -> None:
                 time.sleep(0.02)
         except LockHeld:
             try:
-                records.write(manifest(serial=found.manifest.serial + 1, run=LATE), found.version)
+                records.write(manifest(serial=stored.manifest.serial + 1, run=LATE), stored.version)
             except LockHeld as refused:
                 sys.exit(refused.exit_code)
 
@@ -68,11 +68,11 @@ def record(aws: Aws, name: str, count: int) -> None:
     while at < count:
         try:
             with records.lock("dev", DANA, wait_s=120) as lease:
-                found = records.read("dev")
-                assert found is not None
+                stored = records.read("dev")
+                assert stored is not None
                 lease.ensure_held()
-                entries = [*found.manifest.entries.values(), entry(f"{name}-{at}")]
-                records.write(manifest(*entries, serial=found.manifest.serial + 1, run=f"{name}{at}"), found.version)
+                entries = [*stored.manifest.entries.values(), entry(f"{name}-{at}")]
+                records.write(manifest(*entries, serial=stored.manifest.serial + 1, run=f"{name}{at}"), stored.version)
         except (LockHeld, NotYet):
             continue
         say(f"{name}-{at}")
@@ -85,10 +85,10 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    door = Aws(Connection(region="us-east-1"))
+    client = Aws(Connection(region="us-east-1"))
     if sys.argv[1] == "hold":
-        hold(door, LeaseTiming(float(sys.argv[2]), float(sys.argv[3])))
+        hold(client, LeaseTiming(float(sys.argv[2]), float(sys.argv[3])))
     elif sys.argv[1] == "record":
-        record(door, sys.argv[2], int(sys.argv[3]))
+        record(client, sys.argv[2], int(sys.argv[3]))
     else:
-        rounds(door, int(sys.argv[2]))
+        rounds(client, int(sys.argv[2]))

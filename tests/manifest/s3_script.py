@@ -1,4 +1,4 @@
-"""What S3 answers where moto would be kind: one scripted step for each time that a request is sent."""
+"""Scripted answers of S3, for the troubles that moto does not have: one step for each time that a request is sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class S3Script:
         self._steps.setdefault(operation, []).extend(steps)
 
     def clear_steps(self) -> None:
-        """From now on the embedded AWS answers."""
+        """Drop all steps: from now on the embedded AWS answers."""
         self._steps.clear()
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
@@ -48,23 +48,23 @@ class S3Script:
 
 
 def pass_through(_: AWSPreparedRequest) -> AWSResponse | None:
-    """The embedded AWS answers."""
+    """Let the embedded AWS answer."""
     return None
 
 
 def drop_request(request: AWSPreparedRequest) -> AWSResponse | None:
-    """Nothing arrives there."""
+    """Lose the request: nothing arrives at S3."""
     raise ConnectionClosedError(endpoint_url=str(request.url))
 
 
 def interrupt_before_answer(request: AWSPreparedRequest) -> AWSResponse | None:
-    """It takes effect, and Ctrl-C comes before its answer."""
+    """Let the request take effect, and press Ctrl-C before its answer."""
     URLLib3Session().send(request)
     raise KeyboardInterrupt
 
 
 def with_headers(**headers: str | None) -> Step:
-    """The embedded AWS answers, with other headers; None: without this one."""
+    """Let the embedded AWS answer with other headers; None: without this one."""
 
     def step(request: AWSPreparedRequest) -> AWSResponse | None:
         answered: AWSResponse = URLLib3Session().send(request)
@@ -78,7 +78,7 @@ def with_headers(**headers: str | None) -> Step:
 
 
 def s3_times(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
-    """What S3 says of an object of this age, where its own clock is wrong by some hours."""
+    """The headers of an object of this age, where S3's own clock is wrong by some hours."""
     date = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) + timedelta(hours=skew_h)
     return {
         "Date": format_datetime(date, usegmt=True),
@@ -87,7 +87,7 @@ def s3_times(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
 
 
 def drop_answer(request: AWSPreparedRequest) -> AWSResponse | None:
-    """It takes effect, and the answer is lost."""
+    """Let the request take effect, and lose its answer."""
     URLLib3Session().send(request)
     raise ConnectionClosedError(endpoint_url=str(request.url))
 
@@ -107,7 +107,7 @@ def refuse(status: int, code: str) -> Step:
 
 
 def meanwhile(act: Callable[[], object], step: Step = pass_through) -> Step:
-    """Somebody acts right before the request arrives."""
+    """Act right before the request arrives, as somebody else would."""
 
     def acted(request: AWSPreparedRequest) -> AWSResponse | None:
         act()

@@ -26,9 +26,9 @@ class ScriptedStore(LocalStore):
         return step(lambda: LocalStore.write(self, manifest, expected))
 
     def stored(self) -> Manifest:
-        found = self.read("dev")
-        assert found is not None
-        return found.manifest
+        stored = self.read("dev")
+        assert stored is not None
+        return stored.manifest
 
 
 def work(write: Write) -> str:
@@ -40,7 +40,7 @@ def fail(_: Write) -> str:
 
 
 def fail_once_written(write: Write) -> str:
-    """It is written, and nobody is told."""
+    """Fail after the manifest was written: its answer is lost."""
     write()
     raise StoreFailed("no answer")
 
@@ -53,7 +53,7 @@ def break_with(error: BaseException) -> Step:
 
 
 class PausedWrite:
-    """A write that has begun and does not end before it is told to; then it goes on as ``step``."""
+    """A write that starts and waits for `go_on`; then it goes on as ``step``."""
 
     def __init__(self, step: Step = work) -> None:
         self._step = step

@@ -66,12 +66,12 @@ def test_a_lock_without_an_id_is_left_and_how_to_remove_it_is_said(team: Team) -
     assert team.locks() == 1
 
 
-def test_where_nobody_holds_one_nothing_is_done(team: Team) -> None:
+def test_without_a_lock_there_is_nothing_to_unlock(team: Team) -> None:
     assert not team.run().unlock("dev", ID, SAM)
     assert recorded(team) == []
 
 
-def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeWallClock) -> None:
+def test_nobody_acquires_the_lock_while_its_holder_may_go_on(team: Team, clock: FakeWallClock) -> None:
     messages: list[str] = []
     with team.run().lock("dev", DANA) as lease:
 
@@ -91,16 +91,14 @@ def test_nobody_gets_it_while_its_holder_may_go_on(team: Team, clock: FakeWallCl
     assert messages == [f"taken away from {DANA}; it is free in 60 s, when that run cannot go on any more"]
 
 
-def test_one_that_is_long_dead_is_free_at_once(
-    team: Team, stuck: LockInfo, script: S3Script, clock: FakeWallClock
-) -> None:
+def test_an_expired_lock_is_free_at_once(team: Team, stuck: LockInfo, script: S3Script, clock: FakeWallClock) -> None:
     messages: list[str] = []
     script.then("GetObject", with_headers(**s3_times(61)))
     assert team.run(team.aws).unlock("dev", ID, SAM, messages.append)
     assert (team.locks(), messages, clock.seconds) == (0, [], 1_000)
 
 
-def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
+def test_a_lock_renewed_meanwhile_is_taken_away_all_the_same(
     team: Team, script: S3Script, clock: FakeWallClock
 ) -> None:
     def renew() -> None:
@@ -113,13 +111,13 @@ def test_one_that_is_renewed_right_then_is_taken_away_all_the_same(
         assert team.locks() == 0
 
 
-def test_one_that_is_given_back_right_then_was_not_taken_away(team: Team, stuck: LockInfo, script: S3Script) -> None:
+def test_a_lock_released_meanwhile_was_not_taken_away(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", pass_through, meanwhile(lambda: team.run().unlock("dev", ID, DANA)))
     assert not team.run(team.aws).unlock("dev", ID, SAM)
-    assert [(one.by.who, one.done) for one in recorded(team) if one.done] == [("dana", True)]
+    assert [(unlock.by.who, unlock.done) for unlock in recorded(team) if unlock.done] == [("dana", True)]
 
 
-def test_one_that_is_another_right_then_is_left(team: Team, stuck: LockInfo, script: S3Script) -> None:
+def test_a_lock_that_changed_hands_meanwhile_is_left(team: Team, stuck: LockInfo, script: S3Script) -> None:
     other = LockInfo(id="other", holder=SAM, lease_s=60)
     somebody = Aws(team.aws.target).s3
     take = partial(somebody.put_object, Bucket="records", Key=KEY, Body=other.encode())
@@ -129,14 +127,14 @@ def test_one_that_is_another_right_then_is_left(team: Team, stuck: LockInfo, scr
     assert team.lock() == other
 
 
-def test_a_lost_answer_is_looked_after(team: Team, stuck: LockInfo, script: S3Script) -> None:
+def test_a_takeover_without_an_answer_is_verified(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", drop_answer, pass_through, drop_answer)
     assert team.run(team.aws).unlock("dev", ID, SAM)
     assert team.locks() == 0
-    assert [one.done for one in recorded(team)] == [False, True]
+    assert [unlock.done for unlock in recorded(team)] == [False, True]
 
 
-def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: LockInfo, script: S3Script) -> None:
+def test_an_unlocking_that_cannot_be_recorded_is_not_done(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("PutObject", refuse(403, "AccessDenied"))
     with pytest.raises(StoreFailed, match="history/dev/unlock-") as refused:
         team.run(team.aws).unlock("dev", ID, SAM)
@@ -152,17 +150,17 @@ def test_what_cannot_be_recorded_is_not_done(team: Team, stuck: LockInfo, script
         ([drop_request] * 4 * SDK_ATTEMPTS, StoreFailed),
     ],
 )
-def test_what_could_not_be_done_is_recorded_as_asked_alone(
+def test_a_failed_unlocking_is_recorded_as_asked_only(
     team: Team, stuck: LockInfo, script: S3Script, steps: list[Step], error: type[Exception]
 ) -> None:
     script.then("PutObject", pass_through, *steps)
     with pytest.raises(error):
         team.run(team.aws).unlock("dev", ID, SAM)
     assert team.lock() == stuck
-    assert [one.done for one in recorded(team)] == [False]
+    assert [unlock.done for unlock in recorded(team)] == [False]
 
 
-def test_a_look_without_an_answer_says_nothing(team: Team, stuck: LockInfo, script: S3Script) -> None:
+def test_a_read_without_an_answer_changes_nothing(team: Team, stuck: LockInfo, script: S3Script) -> None:
     script.then("GetObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(AwsNoAnswer):
         team.run(team.aws).unlock("dev", ID, SAM)

@@ -20,16 +20,16 @@ LOCAL, S3 = "local", "s3"
 
 
 def write(store: Store, *manifests: Manifest) -> str | None:
-    found = store.read("dev")
-    at = found.version if found else None
-    for one in manifests:
-        at = store.write(one, at)
+    stored = store.read("dev")
+    at = stored.version if stored else None
+    for following in manifests:
+        at = store.write(following, at)
     return at
 
 
 def serials(store: Store, newest: int = 100) -> tuple[list[int], int]:
-    found, older = versions(store, "dev", newest)
-    return [one.serial for one in found], older
+    listed, older = versions(store, "dev", newest)
+    return [each.serial for each in listed], older
 
 
 def test_every_version_is_kept_as_it_was(any_store: Store) -> None:
@@ -39,7 +39,7 @@ def test_every_version_is_kept_as_it_was(any_store: Store) -> None:
     assert [version(any_store, "dev", serial) for serial in (1, 2, 3)] == written
 
 
-def test_what_is_kept_does_not_look_like_a_manifest_of_another_suffix(any_store: Store) -> None:
+def test_the_history_is_no_manifest_of_another_suffix(any_store: Store) -> None:
     write(any_store, manifest(serial=1), manifest(serial=2))
     assert any_store.suffixes() == ["dev"]
     assert versions(any_store, "staging", 100) == ([], 0)
@@ -50,33 +50,33 @@ def test_the_newest_are_read_and_the_others_counted(any_store: Store) -> None:
     assert serials(any_store, 2) == ([10, 11, 12], 2)
 
 
-def test_a_write_by_who_has_not_read_keeps_what_it_replaces(team: Team) -> None:
+def test_a_writer_that_has_not_read_archives_the_replaced_version(team: Team) -> None:
     at = write(team.run(), manifest(serial=1))
     team.run().write(manifest(serial=2), at)
     assert serials(team.run()) == ([1, 2], 0)
 
 
-def test_a_refused_write_leaves_no_version_that_never_was(any_store: Store) -> None:
+def test_a_refused_write_is_not_in_the_history(any_store: Store) -> None:
     old = write(any_store, manifest(serial=1))
     write(any_store, manifest(serial=2, run="quick"))
     with pytest.raises(LockHeld):
         any_store.write(manifest(serial=2, run="late"), old)
-    found, _ = versions(any_store, "dev", 100)
-    assert [one.run for one in found] == ["run-1", "quick"]
+    listed, _ = versions(any_store, "dev", 100)
+    assert [each.run for each in listed] == ["run-1", "quick"]
 
 
-def test_a_late_writer_of_another_process_leaves_none_either(team: Team) -> None:
+def test_a_refused_write_of_another_process_is_not_in_the_history(team: Team) -> None:
     quick, late = team.run(), team.run()
     old = write(quick, manifest(serial=1))
     late.read("dev")
     quick.write(manifest(serial=2, run="quick"), old)
     with pytest.raises(LockHeld):
         late.write(manifest(serial=2, run="late"), old)
-    found, _ = versions(quick, "dev", 100)
-    assert [one.run for one in found] == ["run-1", "quick"]
+    listed, _ = versions(quick, "dev", 100)
+    assert [each.run for each in listed] == ["run-1", "quick"]
 
 
-def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Script) -> None:
+def test_a_writer_killed_after_archiving_leaves_no_false_version(team: Team, script: S3Script) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
     script.then("PutObject", pass_through, *[drop_request] * SDK_ATTEMPTS)
@@ -89,7 +89,7 @@ def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Scr
 
 
 @pytest.mark.parametrize("steps", [[drop_request] * SDK_ATTEMPTS, [refuse(403, "AccessDenied")]])
-def test_what_cannot_be_kept_is_not_replaced(team: Team, script: S3Script, steps: list[Step]) -> None:
+def test_a_version_that_cannot_be_archived_is_not_replaced(team: Team, script: S3Script, steps: list[Step]) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
     script.then("PutObject", *steps)
@@ -98,7 +98,7 @@ def test_what_cannot_be_kept_is_not_replaced(team: Team, script: S3Script, steps
     assert serials(team.run()) == ([1], 0)
 
 
-def test_a_version_kept_without_an_answer_is_kept(team: Team, script: S3Script) -> None:
+def test_a_version_archived_without_an_answer_is_in_the_history(team: Team, script: S3Script) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
     script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
@@ -121,14 +121,14 @@ def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
     for serial in range(1, local.MAX_LOCAL_VERSIONS + 1):
         (folder / f"{serial:08}-run-1.json").write_text(dump(manifest(serial=serial)))
     write(store, manifest(serial=local.MAX_LOCAL_VERSIONS + 1), manifest(serial=local.MAX_LOCAL_VERSIONS + 2))
-    found, older = versions(store, "dev", 3)
-    assert [one.serial for one in found] == [
+    listed, older = versions(store, "dev", 3)
+    assert [each.serial for each in listed] == [
         local.MAX_LOCAL_VERSIONS - 1,
         local.MAX_LOCAL_VERSIONS,
         local.MAX_LOCAL_VERSIONS + 1,
         local.MAX_LOCAL_VERSIONS + 2,
     ]
-    assert len(found) - 1 + older == local.MAX_LOCAL_VERSIONS
+    assert len(listed) - 1 + older == local.MAX_LOCAL_VERSIONS
 
 
 def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
     assert store.list_history("dev") == ["00000001-run.json"]
 
 
-def test_of_two_versions_with_one_serial_the_later_one_is_told(any_store: Store) -> None:
+def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
     second = manifest(entry(), serial=2, run="again").model_copy(update={"written_at": "2031-06-01T00:00:00Z"})
     write(any_store, manifest(serial=2), manifest(serial=3), second, manifest(serial=4))
     assert version(any_store, "dev", 2) == second
@@ -159,7 +159,7 @@ def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
         versions(store, "dev", 9)
 
 
-def test_what_else_lies_there_is_no_version(tmp_path: Path) -> None:
+def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     write(store, manifest(serial=1), manifest(serial=2))
     for name in (".draft", "notes.txt", "1-run.json", "00000003-run.json.orig"):
@@ -176,8 +176,8 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
     folder = tmp_path / "history" / "dev"
     folder.mkdir(parents=True)
     written = [unlocked("2031-05-06T07:08:09Z", done=False), unlocked("2031-05-06T07:08:09Z", done=True)]
-    for one in written:
-        (folder / one.name).write_text(one.model_dump_json())
+    for unlock in written:
+        (folder / unlock.name).write_bytes(unlock.encode())
     assert unlocks(LocalStore(tmp_path), "dev") == written
     (folder / "unlock-broken.json").write_text("{}")
     with pytest.raises(ManifestError, match=r"history/dev/unlock-broken\.json is no record of an unlocking"):
@@ -196,7 +196,7 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
         (manifest(entry(phase=Phase.LEAVING)), manifest(entry(phase=Phase.KEPT)), "nothing made or removed"),
     ],
 )
-def test_what_a_version_changed_is_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
+def test_the_changes_of_a_version_are_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
     assert str(diff_versions(before, after)) == expected
 
 

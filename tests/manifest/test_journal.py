@@ -65,17 +65,17 @@ def test_a_change_is_stored_when_it_returns(journal: Journal, store: ScriptedSto
     assert store.stored().serial == 2
 
 
-def test_it_goes_on_from_what_was_read(journal: Journal, store: ScriptedStore) -> None:
+def test_a_journal_continues_from_the_manifest_that_was_read(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one"))
-    found = store.read("dev")
-    assert found is not None
-    Journal(store, found.manifest, found.version).put(entry("two"))
+    stored = store.read("dev")
+    assert stored is not None
+    Journal(store, stored.manifest, stored.version).put(entry("two"))
     assert set(store.stored().entries) == {"kms-key/one", "kms-key/two"}
     assert store.stored().serial == 2
     assert store.stored().written_at.endswith("Z")
 
 
-def test_what_changes_nothing_writes_nothing(journal: Journal, store: ScriptedStore) -> None:
+def test_a_change_of_nothing_writes_nothing(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one", size=1))
     journal.update(run="run-2", config_hash="other")
     journal.put(entry("one", size=1))
@@ -84,7 +84,7 @@ def test_what_changes_nothing_writes_nothing(journal: Journal, store: ScriptedSt
     assert len(store.tried) == 1
 
 
-def test_one_and_true_are_not_the_same(journal: Journal, store: ScriptedStore) -> None:
+def test_one_and_true_are_different_values(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one", size=1))
     journal.put(entry("one", size=True))
     assert store.stored().entries["kms-key/one"].spec["size"] is True
@@ -110,7 +110,7 @@ def test_a_flush_writes_a_changed_configuration_and_is_silent_otherwise(journal:
     assert store.stored().networking == {"subnet_ids": ["a"]}
 
 
-def test_what_is_queued_during_a_write_goes_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:
+def test_changes_queued_during_a_write_go_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:
     slow = PausedWrite()
     store.steps = [slow]
     with ThreadPoolExecutor(21) as pool:
@@ -118,15 +118,15 @@ def test_what_is_queued_during_a_write_goes_with_the_next_one(journal: Journal, 
         assert slow.started.wait(10)
         others = [pool.submit(journal.put, entry(f"other-{at}")) for at in range(20)]
         until(lambda: len(journal.manifest.entries) == 21)
-        assert not any(one.done() for one in (first, *others))
+        assert not any(future.done() for future in (first, *others))
         slow.go_on.set()
-        for one in (first, *others):
-            one.result(10)
+        for future in (first, *others):
+            future.result(10)
     assert [len(tried.entries) for tried in store.tried] == [1, 21]
     assert store.stored().serial == 2
 
 
-def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal, store: ScriptedStore) -> None:
+def test_a_failed_write_fails_the_threads_of_its_batch_and_no_other(journal: Journal, store: ScriptedStore) -> None:
     slow, failing = PausedWrite(), PausedWrite(fail)
     store.steps = [slow, failing]
     with ThreadPoolExecutor(9) as pool:
@@ -144,8 +144,8 @@ def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal
         assert failing.started.wait(10)
         after = queue("d", "e")
         failing.go_on.set()
-        assert [one.exception(10) for one in (*before, *after)] == [None] * 3
-        errors = [one.exception(10) for one in held]
+        assert [future.exception(10) for future in (*before, *after)] == [None] * 3
+        errors = [future.exception(10) for future in held]
     assert [type(error) for error in errors] == [StoreFailed] * 3
     assert len({id(error) for error in errors}) == 3, "each has an error of its own"
     assert {(str(e), e.evidence, e.hint) for e in errors if isinstance(e, StoreFailed)} == {
@@ -260,21 +260,23 @@ def test_many_threads_on_a_bad_store_lose_nothing_and_claim_nothing(journal: Jou
     store.steps = []
     journal.flush()
     journal.drop("kms-key/first")
-    assert store.stored().entries == {address: one for address, one in truth.items() if one is not None}
+    assert store.stored().entries == {address: last for address, last in truth.items() if last is not None}
     serials = [tried.serial for tried in store.tried]
     assert serials == sorted(set(serials))
     assert len(store.tried) < 12 * 12, "writes were not shared"
 
 
 @pytest.mark.parametrize("step", [fail, fail_once_written])
-def test_what_somebody_else_wrote_is_never_overwritten(journal: Journal, store: ScriptedStore, step: Step) -> None:
+def test_the_manifest_of_another_writer_is_never_overwritten(
+    journal: Journal, store: ScriptedStore, step: Step
+) -> None:
     journal.put(entry("one"))
     store.steps = [step]
     with pytest.raises(StoreFailed):
         journal.put(entry("two"))
-    found = store.read("dev")
-    assert found is not None
-    ScriptedStore.write(store, manifest(entry("theirs"), run="run-9", serial=9), found.version)
+    stored = store.read("dev")
+    assert stored is not None
+    ScriptedStore.write(store, manifest(entry("theirs"), run="run-9", serial=9), stored.version)
     for _ in range(2):
         with pytest.raises(LockHeld, match="somebody else has written") as refused:
             journal.put(entry("three"))
@@ -282,7 +284,7 @@ def test_what_somebody_else_wrote_is_never_overwritten(journal: Journal, store: 
     assert store.stored().run == "run-9"
 
 
-def test_a_manifest_that_vanished_is_not_made_anew_under_us(journal: Journal, store: ScriptedStore) -> None:
+def test_a_manifest_removed_meanwhile_is_not_written_again(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one"))
     Path(store.location("dev")).unlink()
     for _ in range(2):
@@ -292,9 +294,7 @@ def test_a_manifest_that_vanished_is_not_made_anew_under_us(journal: Journal, st
 
 
 @pytest.mark.parametrize("error", [AwsNoAnswer("s3", "PutObject", "Timeout", "slow"), ZeroDivisionError("a bug")])
-def test_whatever_else_goes_wrong_is_a_store_that_failed(
-    journal: Journal, store: ScriptedStore, error: Exception
-) -> None:
+def test_any_other_error_is_a_store_failure(journal: Journal, store: ScriptedStore, error: Exception) -> None:
     store.steps = [break_with(error)]
     with pytest.raises(StoreFailed, match="could not be written") as failed:
         journal.put(entry("one", Phase.MAKING))
@@ -346,7 +346,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def test_it_holds_every_fact_and_no_forgotten_intent(journal: Journal, store: ScriptedStore, beside: Path) -> None:
+def test_a_rescue_copy_holds_every_fact_and_no_forgotten_intent(
+    journal: Journal, store: ScriptedStore, beside: Path
+) -> None:
     journal.put(entry("one", Phase.MAKING), entry("old"))
     store.steps = [fail, fail, fail]
     with pytest.raises(StoreFailed):
@@ -363,7 +365,7 @@ def test_it_holds_every_fact_and_no_forgotten_intent(journal: Journal, store: Sc
     assert (rescued.serial, rescued.run) == (5, "run-1")
 
 
-def test_the_command_puts_it_back(journal: Journal, store: ScriptedStore, beside: Path) -> None:
+def test_the_restore_command_puts_a_rescue_copy_back(journal: Journal, store: ScriptedStore, beside: Path) -> None:
     journal.put(entry("one", Phase.MAKING))
     store.steps = [fail]
     with pytest.raises(StoreFailed):
@@ -374,7 +376,7 @@ def test_the_command_puts_it_back(journal: Journal, store: ScriptedStore, beside
     assert store.stored().entries == {"kms-key/one": entry("one")}
 
 
-def test_the_command_for_a_state_in_s3(aws: Aws) -> None:
+def test_the_restore_command_for_s3(aws: Aws) -> None:
     assert (
         restore_command(Path("dev.rescue-5.json"), open_store("s3://records/team", aws), "dev")
         == "aws s3 cp dev.rescue-5.json s3://records/team/dev.json"
@@ -389,7 +391,7 @@ def test_an_earlier_rescue_copy_is_never_overwritten(journal: Journal, beside: P
     assert (beside / "dev.rescue-1.json").read_text() == "earlier"
 
 
-def test_where_the_user_may_not_write_it_goes_to_the_temporary_folder(journal: Journal, temporary: Path) -> None:
+def test_a_rescue_copy_falls_back_to_the_temporary_folder(journal: Journal, temporary: Path) -> None:
     path = journal.rescue(Path("/nonexistent"))
     assert path == temporary / "dev.rescue-1.json"
     assert parse(path.read_bytes(), "rescue") == journal.manifest.model_copy(
@@ -397,7 +399,7 @@ def test_where_the_user_may_not_write_it_goes_to_the_temporary_folder(journal: J
     )
 
 
-def test_where_no_place_takes_it_both_are_named_and_nothing_half_is_left(
+def test_a_rescue_copy_that_no_folder_takes_leaves_nothing_half_written(
     journal: Journal, beside: Path, temporary: Path
 ) -> None:
     with no_room(), pytest.raises(StoreFailed, match="no rescue copy") as failed:

@@ -33,9 +33,7 @@ def test_a_young_lease_is_checked_without_a_call(lease: Lease, script: S3Script,
     assert script.operations == []
 
 
-def test_an_older_one_is_renewed_first_and_then_young_again(
-    lease: Lease, script: S3Script, clock: FakeWallClock
-) -> None:
+def test_an_old_lease_is_renewed_when_checked(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     clock.seconds += 40
     lease.ensure_held()
     assert script.operations == ["PutObject"]
@@ -45,22 +43,22 @@ def test_an_older_one_is_renewed_first_and_then_young_again(
     assert script.operations == ["PutObject"]
 
 
-def test_every_renewal_is_seen(lease: Lease, team: Team, clock: FakeWallClock) -> None:
+def test_every_renewal_has_another_etag(lease: Lease, team: Team, clock: FakeWallClock) -> None:
     def etag() -> str:
         return team.aws.s3.head_object(Bucket="records", Key=KEY)["ETag"]
 
-    seen = {etag()}
+    etags = {etag()}
     for _ in range(3):
         clock.seconds += 40
         lease.ensure_held()
-        seen.add(etag())
-    assert len(seen) == 4
+        etags.add(etag())
+    assert len(etags) == 4
     lock = team.lock()
     assert lock is not None
     assert (lock.id, lock.holder, lock.lease_s) == (lease.id, DANA, 60)
 
 
-def test_what_is_being_done_is_told_to_others(lease: Lease, team: Team, clock: FakeWallClock) -> None:
+def test_the_phase_is_shown_to_others(lease: Lease, team: Team, clock: FakeWallClock) -> None:
     lease.set_phase("removing what is superseded")
     clock.seconds += 40
     lease.ensure_held()
@@ -115,9 +113,9 @@ def test_the_late_write_of_one_who_was_taken_over_is_refused(team: Team, clock: 
             quick.write(manifest(entry(), serial=4, run="sam's"), version)
             with pytest.raises(LockHeld, match="somebody else has written"):
                 slow.write(manifest(serial=4, run="dana's"), version)
-    found = quick.read("dev")
-    assert found is not None
-    assert found.manifest.run == "sam's"
+    stored = quick.read("dev")
+    assert stored is not None
+    assert stored.manifest.run == "sam's"
 
 
 def test_network_trouble_ends_nothing_while_nobody_can_have_taken_over(
@@ -131,7 +129,7 @@ def test_network_trouble_ends_nothing_while_nobody_can_have_taken_over(
     assert script.operations == ["PutObject", "GetObject"]
 
 
-def test_when_nobody_can_be_sure_any_more_it_is_to_be_asked_again(
+def test_past_its_validity_a_lease_is_not_yet_known_to_be_held(
     lease: Lease, script: S3Script, clock: FakeWallClock
 ) -> None:
     clock.seconds += 50
@@ -167,7 +165,7 @@ def test_a_renewal_whose_answer_is_lost_counts(lease: Lease, script: S3Script, c
         script.operations.clear()
 
 
-def test_an_earlier_renewal_that_came_late_is_ours_and_tells_nothing_of_now(
+def test_an_earlier_renewal_that_took_effect_late_does_not_count_as_this_one(
     lease: Lease, script: S3Script, clock: FakeWallClock
 ) -> None:
     script.then("PutObject", drop_answer)
@@ -184,9 +182,7 @@ def test_an_earlier_renewal_that_came_late_is_ours_and_tells_nothing_of_now(
     assert script.operations == []
 
 
-def test_a_renewal_that_met_another_request_is_asked_again(
-    lease: Lease, script: S3Script, clock: FakeWallClock
-) -> None:
+def test_a_conflicting_renewal_is_sent_again(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
     clock.seconds += 50
     lease.ensure_held()
@@ -208,7 +204,7 @@ def test_a_slow_renewal_counts_from_when_it_was_sent(lease: Lease, script: S3Scr
     assert script.operations == ["PutObject"]
 
 
-def test_a_renewal_without_answer_does_not_keep_the_lock_from_being_given_back(
+def test_a_renewal_without_an_answer_does_not_hinder_the_release(
     team: Team, script: S3Script, clock: FakeWallClock
 ) -> None:
     with team.run(team.aws).lock("dev", DANA) as lease:
@@ -227,7 +223,7 @@ def waits_for_renewal(thread: threading.Thread) -> bool:
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == "with self._renewing:"
 
 
-def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
+def test_one_thread_renews_for_all_that_wait(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     threads = [threading.Thread(target=lease.ensure_held) for _ in range(6)]
     began, go_on = threading.Event(), threading.Event()
 
@@ -250,7 +246,7 @@ def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock:
     assert script.operations == ["PutObject", "GetObject"]
 
 
-def test_it_is_renewed_in_the_background_also_after_trouble(team: Team, script: S3Script) -> None:
+def test_a_lease_is_renewed_in_the_background_even_after_errors(team: Team, script: S3Script) -> None:
     timing = LeaseTiming(lease_s=60, renew_s=0.02)
     renewed = threading.Event()
     script.then("PutObject", pass_through, drop_request, meanwhile(renewed.set))
@@ -263,7 +259,7 @@ def test_it_is_renewed_in_the_background_also_after_trouble(team: Team, script: 
     assert team.locks() == 0
 
 
-def test_a_holder_is_sure_for_fifty_seconds_and_asks_nobody(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+def test_a_lease_is_valid_for_fifty_seconds_without_a_call(team: Team, script: S3Script, clock: FakeWallClock) -> None:
     with team.run(team.aws).lock("dev", DANA) as lease:
         script.operations.clear()
         clock.seconds += 49.9
@@ -275,7 +271,7 @@ def test_a_holder_is_sure_for_fifty_seconds_and_asks_nobody(team: Team, script: 
     assert unsure.value.patience is Patience.PROPAGATION
 
 
-def test_a_holder_that_knows_it_was_taken_over_says_so(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+def test_a_lease_known_to_be_lost_is_invalid_without_a_call(team: Team, script: S3Script, clock: FakeWallClock) -> None:
     with team.run(team.aws).lock("dev", DANA) as lease:
         clock.seconds += 7200
         with team.run().lock("dev", SAM, wait_s=60):

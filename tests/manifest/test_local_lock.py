@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "manifests")
 
 
-def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Path) -> None:
+def test_a_held_lock_is_refused_with_its_holder(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as lease:
         lease.ensure_held()
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
@@ -43,7 +43,7 @@ def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Pat
     assert refused.value.exit_code == 5
 
 
-def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
+def test_a_released_lock_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as first:
         pass
     assert (tmp_path / "manifests" / "dev.lock").read_text() == ""
@@ -52,7 +52,7 @@ def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Pat
     assert first.id != second.id
 
 
-def test_only_the_user_may_read_it(store: LocalStore, tmp_path: Path) -> None:
+def test_only_the_user_may_read_the_lock(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA):
         mode = (tmp_path / "manifests" / "dev.lock").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
@@ -109,7 +109,7 @@ def test_a_lock_that_cannot_be_made_is_no_lock(tmp_path: Path) -> None:
         pytest.fail("nothing is locked")
 
 
-def test_a_link_in_its_place_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_lock_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "manifests").mkdir()
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "manifests" / "dev.lock").symlink_to(tmp_path / "precious")
@@ -125,7 +125,7 @@ def test_on_a_full_disk_nothing_is_locked(store: LocalStore) -> None:
         pass
 
 
-def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Path) -> None:
+def test_a_waiting_run_acquires_a_released_lock(store: LocalStore, tmp_path: Path) -> None:
     clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     held = store.lock("dev", SAM)
@@ -136,7 +136,7 @@ def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Pat
     assert messages == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
 
 
-def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: Path) -> None:
+def test_a_wait_that_is_over_names_the_holder(store: LocalStore, tmp_path: Path) -> None:
     clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     with store.lock("dev", SAM) as lease:
@@ -153,7 +153,7 @@ def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: 
     ]
 
 
-def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store: LocalStore) -> None:
+def test_on_a_full_disk_the_lock_stays_without_its_phase(store: LocalStore) -> None:
     with store.lock("dev", DANA) as lease:
         with no_room():
             lease.set_phase("removing")
@@ -162,7 +162,7 @@ def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store:
             pytest.fail("two hold the lock")
 
 
-def test_a_local_one_is_sure_by_its_file(tmp_path: Path) -> None:
+def test_a_local_lease_is_valid_as_long_as_its_file_is_there(tmp_path: Path) -> None:
     with LocalStore(tmp_path).lock("dev", DANA) as lease:
         lease.assert_valid()
         (tmp_path / "dev.lock").unlink()

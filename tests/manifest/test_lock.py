@@ -48,7 +48,7 @@ def test_a_holder_says_who_where_what_and_since_when() -> None:
     assert str(DANA) == "dana on laptop (pid 42) runs tapctl apply --env dev since 2031-05-06T07:08:09Z"
 
 
-def test_who_holds_a_lock_here_says_so() -> None:
+def test_this_process_can_be_a_holder() -> None:
     holder = LockHolder.here("dana", "tapctl apply", {"CI_JOB_URL": "https://gitlab.example/j/1"})
     assert holder.who == "dana"
     assert ", https://gitlab.example/j/1) runs tapctl apply since 20" in str(holder)

@@ -44,7 +44,7 @@ _MANIFEST = st.builds(
     written_at=st.text(max_size=5),
     networking=_OBJECT,
     aws=st.sampled_from(AwsKind),
-    entries=st.lists(_ENTRY, max_size=3).map(lambda found: {one.address: one for one in found}),
+    entries=st.lists(_ENTRY, max_size=3).map(lambda entries: {entry.address: entry for entry in entries}),
 )
 
 
@@ -54,14 +54,14 @@ def changed(**fields: Any) -> str:
 
 @given(_MANIFEST)
 @settings(max_examples=60, deadline=None)
-def test_what_is_dumped_is_parsed_again_and_the_same_manifest_gives_the_same_bytes(made: Manifest) -> None:
+def test_a_dumped_manifest_is_parsed_to_the_same_manifest_and_text(made: Manifest) -> None:
     text = dump(made)
     again = parse(text.encode(), "there")
     assert again == made
     assert dump(again) == text
 
 
-def test_the_order_in_which_things_were_recorded_does_not_show() -> None:
+def test_the_order_of_recording_does_not_show() -> None:
     one, two = entry("one", a=1, b=2), entry("two")
     other_way = entry("one", b=2, a=1)
     assert dump(manifest(one, two)) == dump(manifest(two, other_way))
@@ -82,7 +82,7 @@ def test_the_stored_words_are_the_format() -> None:
     assert [kind.value for kind in AwsKind] == ["real", "sandbox", "endpoint"]
 
 
-def test_the_real_aws_is_recorded_by_silence_as_before_there_was_the_key() -> None:
+def test_the_real_aws_is_not_stored() -> None:
     assert "aws" not in json.loads(dump(manifest()))
 
 
@@ -103,7 +103,7 @@ def test_a_manifest_cut_off_at_any_byte_is_refused_by_name() -> None:
 
 @given(st.binary(max_size=40) | _JSON.map(json.dumps))
 @settings(max_examples=100, deadline=None)
-def test_whatever_else_is_there_is_refused(content: bytes | str) -> None:
+def test_any_other_content_is_refused(content: bytes | str) -> None:
     with pytest.raises(ManifestError, match="the manifest there "):
         parse(content, "there")
 
@@ -131,7 +131,9 @@ def test_whatever_else_is_there_is_refused(content: bytes | str) -> None:
         (changed(entries={"a": {"phase": "gone"}}), "is no manifest of tapctl", "entries.a.phase: "),
     ],
 )
-def test_what_is_wrong_with_it_is_said(content: str | bytes, cause: str, evidence: str | None) -> None:
+def test_an_invalid_manifest_is_refused_with_its_problem(
+    content: str | bytes, cause: str, evidence: str | None
+) -> None:
     with pytest.raises(ManifestError) as refused:
         parse(content, "there")
     assert cause in refused.value.cause
@@ -153,7 +155,7 @@ def test_an_entry_is_named_by_type_and_id() -> None:
     assert entry("alias/db-key-dev").address == "kms-key/alias/db-key-dev"
 
 
-def test_what_an_entry_needs_is_sorted_and_said_once() -> None:
+def test_the_needs_of_an_entry_are_sorted_and_unique() -> None:
     made = Entry(type="t", id="i", needs=("b/1", "a/1", "b/1"), phase=Phase.MADE, spec={})
     assert made.needs == ("a/1", "b/1")
 
@@ -165,7 +167,7 @@ def test_a_spec_is_a_plain_copy() -> None:
     assert made.spec == {"ids": ["one"], "pair": ["a", "b"]}
 
 
-def test_what_is_no_json_is_no_spec() -> None:
+def test_a_spec_must_be_json() -> None:
     with pytest.raises(ValidationError):
         entry(ratio=float("nan"))
     with pytest.raises(TypeError):

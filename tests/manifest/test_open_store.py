@@ -40,7 +40,7 @@ def test_any_other_state_is_a_wrong_call(aws: Aws, url: str) -> None:
     assert refused.value.hint == "use a folder such as ./manifests, or s3://bucket/prefix"
 
 
-def test_a_state_in_s3_wants_the_door_to_aws() -> None:
+def test_a_state_in_s3_needs_a_client() -> None:
     with pytest.raises(UsageError, match="is in AWS"):
         open_store("s3://records/x", None)
 

@@ -45,7 +45,7 @@ def test_what_is_no_manifest_is_refused_by_name(store: Store, aws: Aws) -> None:
         store.read("dev")
 
 
-def test_a_lost_answer_that_the_sdk_asks_for_again_is_success(store: Store, script: S3Script) -> None:
+def test_a_lost_answer_that_the_sdk_retries_is_success(store: Store, script: S3Script) -> None:
     script.then("PutObject", drop_answer)
     version = store.write(manifest(), None)
     assert script.operations == ["PutObject", "PutObject", "GetObject"]
@@ -56,9 +56,9 @@ def test_a_lost_answer_that_the_sdk_asks_for_again_is_success(store: Store, scri
 def test_a_write_without_any_answer_counts_if_it_is_there(store: Store, script: S3Script) -> None:
     script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
     version = store.write(manifest(), None)
-    found = store.read("dev")
-    assert found is not None
-    assert found.version == version
+    stored = store.read("dev")
+    assert stored is not None
+    assert stored.version == version
 
 
 def test_a_write_without_any_answer_that_is_not_there_has_failed(store: Store, script: S3Script) -> None:
@@ -69,7 +69,7 @@ def test_a_write_without_any_answer_that_is_not_there_has_failed(store: Store, s
     assert store.read("dev") is None
 
 
-def test_a_write_and_a_look_without_any_answer_have_failed(store: Store, script: S3Script) -> None:
+def test_a_write_and_a_read_without_any_answer_have_failed(store: Store, script: S3Script) -> None:
     script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
     script.then("GetObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed) as refused:
@@ -78,17 +78,17 @@ def test_a_write_and_a_look_without_any_answer_have_failed(store: Store, script:
     assert "s3:GetObject" in str(refused.value.evidence)
 
 
-def test_two_requests_that_met_are_asked_again(store: Store, script: S3Script) -> None:
+def test_a_conflicting_write_is_tried_again(store: Store, script: S3Script) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
     version = store.write(manifest(), None)
     script.then("PutObject", pass_through, refuse(409, "ConditionalRequestConflict"))
     store.write(manifest(serial=4), version)
-    found = store.read("dev")
-    assert found is not None
-    assert found.manifest.serial == 4
+    stored = store.read("dev")
+    assert stored is not None
+    assert stored.manifest.serial == 4
 
 
-def test_two_requests_that_met_are_not_asked_again_when_the_other_won(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_conflicting_write_that_lost_is_refused(store: Store, aws: Aws, script: S3Script) -> None:
     other = open_store("s3://records/team", Aws(aws.target))
     conflict = refuse(409, "ConditionalRequestConflict")
     script.then("PutObject", meanwhile(lambda: other.write(manifest(run="run-2"), None), conflict))
@@ -97,7 +97,7 @@ def test_two_requests_that_met_are_not_asked_again_when_the_other_won(store: Sto
     assert "run-2" in str(refused.value.evidence)
 
 
-def test_requests_that_always_meet_end(store: Store, script: S3Script) -> None:
+def test_endless_conflicts_end(store: Store, script: S3Script) -> None:
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 4)
     with pytest.raises(StoreFailed) as refused:
         store.write(manifest(), None)

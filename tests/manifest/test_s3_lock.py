@@ -30,11 +30,11 @@ from tests.manifest.s3_script import (
 KEY = "team/dev.lock"
 
 
-def there(aws: Aws) -> list[str]:
-    return [one["Key"] for one in aws.s3.list_objects_v2(Bucket="records").get("Contents", ())]
+def keys(aws: Aws) -> list[str]:
+    return [item["Key"] for item in aws.s3.list_objects_v2(Bucket="records").get("Contents", ())]
 
 
-def test_one_holds_it_and_the_other_is_told_who_until_when_and_how_to_wait(store: Store) -> None:
+def test_a_held_lock_is_refused_with_its_holder_and_its_end(store: Store) -> None:
     before = datetime.now(UTC)
     with store.lock("dev", DANA) as lease:
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
@@ -50,11 +50,11 @@ def test_one_holds_it_and_the_other_is_told_who_until_when_and_how_to_wait(store
     assert refused.value.exit_code == 5
 
 
-def test_given_back_it_is_gone(store: Store, aws: Aws) -> None:
+def test_a_released_lock_is_gone(store: Store, aws: Aws) -> None:
     with store.lock("dev", DANA) as first:
         messages = json.loads(aws.s3.get_object(Bucket="records", Key=KEY)["Body"].read())
         assert (messages["id"], messages["holder"]["who"]) == (first.id, "dana")
-    assert there(aws) == []
+    assert keys(aws) == []
     with store.lock("dev", DANA) as second:
         assert second.id != first.id
 
@@ -65,7 +65,7 @@ def test_a_lock_that_nobody_can_read_is_still_held(store: Store, aws: Aws) -> No
         pytest.fail("two hold the lock")
     assert "has left no name" in str(refused.value.evidence)
     assert "aws s3 rm s3://records/team/dev.lock" in str(refused.value.hint)
-    assert there(aws) == [KEY]
+    assert keys(aws) == [KEY]
 
 
 @pytest.mark.parametrize("attempts", [1, SDK_ATTEMPTS])
@@ -73,10 +73,10 @@ def test_a_lock_taken_without_an_answer_is_ours(store: Store, aws: Aws, script: 
     script.then("PutObject", drop_answer, *[drop_request] * (attempts - 1))
     with store.lock("dev", DANA) as lease:
         lease.ensure_held()
-    assert there(aws) == []
+    assert keys(aws) == []
 
 
-def test_a_lock_given_back_right_then_is_asked_for_again(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_lock_released_meanwhile_is_tried_again(store: Store, aws: Aws, script: S3Script) -> None:
     script.then("PutObject", refuse(412, "PreconditionFailed"), refuse(409, "ConditionalRequestConflict"))
     with store.lock("dev", DANA) as lease:
         lease.ensure_held()
@@ -88,14 +88,14 @@ def test_without_any_answer_nothing_is_locked(store: Store, script: S3Script) ->
         pytest.fail("nothing is locked")
 
 
-def test_requests_that_always_meet_end(store: Store, script: S3Script) -> None:
+def test_endless_conflicts_end(store: Store, script: S3Script) -> None:
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 4)
     with pytest.raises(LockHeld) as refused, store.lock("dev", DANA):
         pytest.fail("nothing is locked")
     assert "others were always quicker" in str(refused.value.hint)
 
 
-def test_who_may_not_lock_is_told_what_to_allow(store: Store, script: S3Script) -> None:
+def test_a_denied_lock_says_what_to_allow(store: Store, script: S3Script) -> None:
     script.then("PutObject", refuse(403, "AccessDenied"))
     with pytest.raises(Refused, match="may not use s3://records/team/") as refused, store.lock("dev", DANA):
         pytest.fail("nothing is locked")
@@ -108,19 +108,19 @@ def test_a_bucket_that_is_not_there_locks_nothing(aws: Aws) -> None:
         pytest.fail("nothing is locked")
 
 
-def test_a_lock_given_back_without_an_answer_is_gone(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_lock_released_without_an_answer_is_gone(store: Store, aws: Aws, script: S3Script) -> None:
     script.then("DeleteObject", drop_answer)
     with store.lock("dev", DANA):
         pass
-    assert there(aws) == []
+    assert keys(aws) == []
 
 
-def test_a_lock_that_another_took_right_then_is_left(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_lock_taken_by_another_meanwhile_is_left(store: Store, aws: Aws, script: S3Script) -> None:
     theirs = meanwhile(lambda: Aws(aws.target).s3.put_object(Bucket="records", Key=KEY, Body=b"theirs"))
     script.then("DeleteObject", theirs)
     with store.lock("dev", DANA):
         pass
-    assert there(aws) == [KEY]
+    assert keys(aws) == [KEY]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_lock_that_another_took_right_then_is_left(store: Store, aws: Aws, scr
         ([refuse(409, "ConditionalRequestConflict")] * 4, "S3 does not remove the lock"),
     ],
 )
-def test_a_lock_that_cannot_be_given_back_is_no_failure_and_told(
+def test_a_lock_that_cannot_be_released_is_reported_and_no_failure(
     store: Store, script: S3Script, steps: list[Step], why: str
 ) -> None:
     messages: list[str] = []
@@ -143,35 +143,35 @@ def test_a_lock_that_cannot_be_given_back_is_no_failure_and_told(
     assert why in messages[0]
 
 
-def test_a_lock_that_cannot_be_given_back_does_not_hide_what_went_wrong(store: Store, script: S3Script) -> None:
+def test_a_lock_that_cannot_be_released_does_not_hide_the_error(store: Store, script: S3Script) -> None:
     script.then("DeleteObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(ZeroDivisionError), store.lock("dev", DANA):
         _ = 1 / 0
 
 
-def test_two_requests_that_met_do_not_leave_it_there(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_conflicting_release_is_tried_again(store: Store, aws: Aws, script: S3Script) -> None:
     script.then("DeleteObject", refuse(409, "ConditionalRequestConflict"))
     with store.lock("dev", DANA):
         pass
-    assert there(aws) == []
+    assert keys(aws) == []
 
 
-def test_interrupted_right_when_it_was_taken_it_is_given_back(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_lock_acquired_during_an_interrupt_is_released(store: Store, aws: Aws, script: S3Script) -> None:
     script.then("PutObject", interrupt_before_answer)
     with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
         pytest.fail("the interrupt was lost")
-    assert there(aws) == []
+    assert keys(aws) == []
 
 
-def test_interrupted_while_another_has_it_that_one_keeps_it(store: Store, aws: Aws, script: S3Script) -> None:
+def test_an_interrupt_leaves_the_lock_of_another(store: Store, aws: Aws, script: S3Script) -> None:
     with store.lock("dev", SAM):
         script.then("PutObject", interrupt_before_answer)
         with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
             pytest.fail("the interrupt was lost")
-        assert there(aws) == [KEY]
+        assert keys(aws) == [KEY]
 
 
-def test_interrupted_without_a_network_the_interrupt_is_what_counts(store: Store, script: S3Script) -> None:
+def test_an_interrupt_without_a_network_is_still_an_interrupt(store: Store, script: S3Script) -> None:
     script.then("PutObject", interrupt_before_answer)
     script.then("GetObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(KeyboardInterrupt), store.lock("dev", DANA):
@@ -233,5 +233,5 @@ def test_a_release_without_an_answer_is_tried_again(store: Store, aws: Aws, scri
     script.then("GetObject", drop_request)
     with store.lock("dev", DANA):
         script.operations.clear()
-    assert there(aws) == []
+    assert keys(aws) == []
     assert script.operations[:2] == ["DeleteObject", "DeleteObject"]

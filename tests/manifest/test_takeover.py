@@ -103,7 +103,7 @@ def test_a_holder_that_renews_right_before_it_is_taken_over_keeps_it(
         lease.ensure_held()
 
 
-def test_a_lock_given_back_is_taken_by_who_waits(team: Team, clock: FakeWallClock) -> None:
+def test_a_released_lock_is_acquired_by_a_waiting_run(team: Team, clock: FakeWallClock) -> None:
     held = team.run().lock("dev", SAM)
     held.__enter__()
     clock.each_wait = lambda: held.__exit__(None, None, None) if clock.seconds > 1_010 else None
@@ -119,7 +119,7 @@ def test_a_lock_that_nobody_can_read_is_never_taken_over(team: Team, clock: Fake
     assert messages[0] == "waiting for the lock, 0 s of 90 s: somebody who has left no name"
 
 
-def test_who_waits_is_told_for_whom_when_that_changes_and_every_half_minute(team: Team, clock: FakeWallClock) -> None:
+def test_a_waiting_run_is_told_for_whom_on_a_change_and_every_half_minute(team: Team, clock: FakeWallClock) -> None:
     sam = team.run().lock("dev", SAM)
     lease = sam.__enter__()
     other = SAM.model_copy(update={"who": "kim"})
@@ -149,7 +149,7 @@ def test_network_trouble_does_not_end_the_waiting(team: Team, script: S3Script, 
         assert clock.seconds - 1_000 == pytest.approx(66)
 
 
-def test_at_the_end_of_the_waiting_it_is_said(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+def test_network_trouble_at_the_end_of_the_wait_is_an_error(team: Team, script: S3Script, clock: FakeWallClock) -> None:
     script.then("PutObject", *[drop_request] * 400)
     script.then("GetObject", *[drop_request] * 400)
     with pytest.raises(AwsNoAnswer), team.run(team.aws).lock("dev", DANA, wait_s=10):
