@@ -68,7 +68,7 @@ class Manifest(BaseModel):
     def _without_real(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
         if self.aws is AwsKind.REAL:
-            del stored["aws"]
+            stored.pop("aws", None)
         return stored
 
     @property
