@@ -12,13 +12,14 @@ from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import AwsKind
 from tapctl.render import choose_screen
+from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, short_identity
 from tests.manifest.examples import entry, manifest
 
 
 @pytest.mark.parametrize(
-    ("who", "said"),
+    ("arn", "identity"),
     [
         ("sts::1:assumed-role/AWSReservedSSO_Admin_0f/dana", "sso:dana"),
         ("sts::1:assumed-role/deploy/ci-42", "role/deploy"),
@@ -26,8 +27,8 @@ from tests.manifest.examples import entry, manifest
         ("iam::1:root", "root"),
     ],
 )
-def test_who_we_are_is_said_in_a_word(who: str, said: str) -> None:
-    assert short_identity(Identity("1", f"arn:aws:{who}")) == said
+def test_an_identity_is_shown_in_a_word(arn: str, identity: str) -> None:
+    assert short_identity(Identity("1", f"arn:aws:{arn}")) == identity
 
 
 def session(folder: Path, *, sandbox: bool) -> Session:
@@ -36,7 +37,8 @@ def session(folder: Path, *, sandbox: bool) -> Session:
     aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(folder), None)
-    return Session(Invocation("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store)
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    return Session(Invocation("drift"), screen, load(Path("environments"), "dev"), target, aws, store)
 
 
 @pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["no-endpoint", "endpoint"])
