@@ -16,6 +16,7 @@ from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, short_identity
 from tests.manifest.examples import entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def session(folder: Path, *, sandbox: bool) -> Session:
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(folder), None)
     target = Target("dev", "dev", account="123456789012", region="us-east-2")
-    return Session(Invocation("drift"), screen, load(Path("environments"), "dev"), target, aws, store)
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), target, aws, store)
 
 
 @pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["no-endpoint", "endpoint"])
