@@ -18,7 +18,7 @@ from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.seeding import plant
 from tapctl.sandbox.server import http_server
-from tests.stories.door import Door
+from tests.support.door import Door
 
 ROOT = Path(__file__).parents[2]
 LATENCY_S = 0.05

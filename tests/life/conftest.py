@@ -13,9 +13,9 @@ from tapctl.aws.transport import is_change
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
-from tests.stories.door import Door
-from tests.stories.world import World, new_world
+from tests.support.door import Door
 from tests.support.served import served
+from tests.support.world import World, new_world
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,7 +8,7 @@ from __future__ import annotations
 from tapctl.sandbox.rules.lambda_interfaces import LINGERS_S
 from tests.life.conftest import Watched
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def interfaces(world: World) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.sandbox.hiccups import Hiccup, Hiccups
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 SHARES = {
     Hiccup.THROTTLED: 0.04,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapctl import __version__
-from tests.stories.world import Answer
+from tests.support.world import Answer
 
 _TEXT, _NUMBER, _ANY = (str,), (int, float), (object,)
 _MAYBE = (str, type(None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def left(world: World, region: str = "us-east-2") -> set[str]:

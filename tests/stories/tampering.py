@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.stories.world import World
+from tests.support.world import World
 
 Tamper = Callable[[World], object]
 Told = set[tuple[str, str, str]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 OLD = "db-cluster/db-cluster-old-dev"
 OURS = [{"Key": "ManagedBy", "Value": "tapctl"}, {"Key": "EnvironmentSuffix", "Value": "dev"}]

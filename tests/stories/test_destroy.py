@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
 
@@ -23,16 +23,17 @@ def key_state(world: World) -> dict[str, str]:
 
 def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     made = key_state(world)
     planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
-    assert planned.verdict == "PLAN dev: 21 to remove · 0 kept already"
+    count = len(world.stack())
+    assert planned.verdict == f"PLAN dev: {count} to remove · 0 kept already"
     # An environment that was not named wants to be: its name is the answer.
     gone = world.tapctl("destroy", typed="dev\n")
     assert gone.code == 0, gone.err
     assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
-    assert gone.verdict.endswith(" · 20 removed · 1 kept · 0 left · nothing else of ours is left")
+    assert gone.verdict.endswith(f" · {count - 1} removed · 1 kept · 0 left · nothing else of ours is left")
     assert left(world) == before | {"key:PendingDeletion"}
     state = key_state(world)
     assert (state["id"], state["days"]) == (made["id"], "7")
@@ -75,7 +76,7 @@ def test_what_was_never_there_is_destroyed_already(world: World) -> None:
 
 def test_without_the_record_the_tags_find_everything(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     world.path().unlink()
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.err
@@ -85,7 +86,7 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
 @pytest.mark.soak
 def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     world.applied("dev", "--suffix", "pr-42")
     other = left(world)
     world.path().unlink()
@@ -99,7 +100,7 @@ def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
 
 
 def test_the_certificate_says_what_became_of_each(world: World) -> None:
-    world.standing()
+    world.deploy()
     recorded = set(world.manifest()["entries"])
     answer = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
     told = {one["address"]: one for one in answer.of_type("certificate")}
@@ -118,7 +119,7 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
 
 def test_a_strangers_function_and_cluster_keep_their_logs(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
-    world.standing()
+    world.deploy()
     world.tapctl("destroy", "--env", "dev", "--yes")
     world.client("rds").create_db_cluster(
         DBClusterIdentifier="db-cluster-dev",
@@ -146,5 +147,5 @@ def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> No
 
 @pytest.mark.soak
 def test_confirming_by_name_is_an_answer(world: World) -> None:
-    world.standing()
+    world.deploy()
     assert world.tapctl("destroy", "--confirm", "dev").code == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def test_destroy_asks(dev: World) -> None:
@@ -79,7 +79,7 @@ def test_who_is_protected_while_the_question_is_open_stays_whole(dev: World) -> 
 
 
 def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
-    world.standing()
+    world.deploy()
     world.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
     refused = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
@@ -91,7 +91,7 @@ def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
 
 @pytest.mark.soak
 def test_a_log_group_that_somebody_protected_is_told_as_that(world: World) -> None:
-    world.standing()
+    world.deploy()
     logs = world.client("logs")
     logs.put_log_group_deletion_protection(
         logGroupIdentifier="/aws/lambda/payment-processor-dev", deletionProtectionEnabled=True

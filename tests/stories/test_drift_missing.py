@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import told
-from tests.stories.world import World
+from tests.support.world import World
 
 TOPIC = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
 

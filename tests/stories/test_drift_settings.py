@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
-from tests.stories.world import World
+from tests.support.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
 CLUSTER = "db-cluster/db-cluster-dev"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 @pytest.mark.parametrize("flags", [("--no-color", "--verbose"), ("--quiet",), ("--json",)])

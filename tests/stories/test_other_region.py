@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 ROLE = "lambda-role-dev"
 

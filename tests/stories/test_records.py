@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     # A record of another copy: what it says is there is not, which is drift and no error.
     text = shared.path().read_text()
     shared.path("pr-42").write_text(text.replace('"suffix": "dev"', '"suffix": "pr-42"'))

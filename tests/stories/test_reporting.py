@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     shared.applied("staging")
     return shared
 
@@ -90,8 +90,8 @@ def test_status_is_one_row_an_environment(two: World) -> None:
     columns = ["environment", "suffix", "account", "region", "resources", "since", "by", "config", "health"]
     assert head.split() == columns
     assert [row.split()[:5] for row in rows] == [
-        ["dev", "dev", "123456789012", "us-east-2", "21"],
-        ["staging", "staging", "123456789012", "us-west-2", "21"],
+        ["dev", "dev", "123456789012", "us-east-2", str(len(two.stack("dev")))],
+        ["staging", "staging", "123456789012", "us-west-2", str(len(two.stack("staging")))],
     ]
     assert all(row.split()[6:] == ["user/moto", "current", "healthy"] for row in rows)
     assert [row.split()[5] for row in rows] == [two.manifest(one)["written_at"] for one in ("dev", "staging")]
@@ -125,7 +125,7 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
     two.edit("dev.toml", "memory_mb = 1", "memory_mb = 1024")
     dev, staging = answer.of_type("status")
     assert answer.code == 0
-    assert (dev["health"], dev["resources"]) == ("unknown: the configuration is not valid", 21)
+    assert (dev["health"], dev["resources"]) == ("unknown: the configuration is not valid", len(two.stack()))
     assert staging["health"] == "healthy"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tapctl import sandbox
 from tapctl.session.invocation import SANDBOX_FOLDER
-from tests.stories.world import World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_whole_of_it(user: World) -> None:
     assert made.code == 0, made.err
     # Its state lives on; and every hint stays there.
     again = user.tapctl("apply", "--env", "dev", "--sandbox")
-    assert "21 unchanged" in again.verdict
+    assert f"{len(user.stack())} unchanged" in again.verdict
     user.path().rename(user.folder / "record")
     lost = user.tapctl("drift", "--env", "dev", "--sandbox")
     (user.folder / "record").rename(user.path())
@@ -76,7 +76,7 @@ def test_the_whole_of_it(user: World) -> None:
     assert os.waitid(os.P_PID, first, os.WEXITED) is not None
     # It starts by itself where it is needed; what was in it is forgotten.
     anew = user.tapctl("plan", "--env", "dev", "--sandbox")
-    assert (anew.code, anew.verdict.split(" · ")[0]) == (0, "PLAN dev: 21 to create")
+    assert (anew.code, anew.verdict.split(" · ")[0]) == (0, f"PLAN dev: {len(user.stack())} to create")
     assert anew.err.startswith("starting the embedded AWS\n")
 
 

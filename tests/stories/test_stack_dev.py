@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 ACCOUNT = "123456789012"
 REGION = "us-east-2"

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tapctl import __version__
-from tests.stories.world import World
+from tests.support.world import World
 
 EVERY = (
     "validate",
@@ -108,7 +108,7 @@ class TestOne:
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     shared.applied("dev", "--suffix", "pr-42")
     return shared
 

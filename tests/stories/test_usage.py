@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.cli import main
 from tests.stories.contract import holds
-from tests.stories.world import World
+from tests.support.world import World
 
 WRONG = [
     (["nonsense"], "", "No such command"),

@@ -7,7 +7,7 @@ import pytest
 from tapctl.manifest import open_store
 from tests.manifest.examples import SAM
 from tests.stories.contract import holds
-from tests.stories.world import Answer, World
+from tests.support.world import Answer, World
 
 
 def ends(answer: Answer, verb: str) -> tuple[dict[str, object], dict[str, object]]:

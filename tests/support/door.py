@@ -1,4 +1,4 @@
-"""The embedded AWS behind a gate: what comes is counted, and may be refused, lost on its way, or held."""
+"""The door in front of the emulated AWS: each request is decoded once, counted, and may meet trouble."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tapctl.aws.transport import is_change
 from tapctl.sandbox import wire
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.rule import Fault
-from tests.stories.door import Door
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-_READS = ("Describe", "Get", "List", "Head", "Assume")
 _S3 = {"PUT": "PutObject", "DELETE": "DeleteObject", "GET": "GetObject"}
-# How each service says "denied", as its documentation of common errors has it.
+# Each service's own code for "denied", by its documentation of common errors.
 _DENIED = {"ec2": "UnauthorizedOperation", "sns": "AuthorizationError"}
 _QUERY = ("iam", "rds", "sts", "cloudformation", "cloudwatch", "s3")
 
@@ -33,16 +32,25 @@ class Visit:
     nth_change: int
     """0 for a read."""
     nth_of_all: int
+    request: wire.Asked | None
+    """None for S3's, whose bodies may be streams."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The request's parameters, by the names of the service model."""
+        return self.request.params() if self.request else {}
 
     @property
     def changes(self) -> bool:
-        """Whether it changes the stack."""
+        """True if it changes the stack."""
         return self.nth_change > 0
 
 
 Served = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body of an answer."""
 Proceed = Callable[[], Served]
 Trouble = Callable[[Visit, Proceed], Served]
+"""Answers a request, or raises `Refusal` or `Silence`; ``proceed`` is AWS's own answer."""
 
 
 class Refusal(Exception):
@@ -58,46 +66,58 @@ class Silence(Exception):
 
 
 def denied(name: str) -> Refusal:
-    """This service's own way to say that a permission is missing."""
+    """The refusal by which this operation's service says that a permission is missing."""
     service, _, operation = name.partition(":")
     code = _DENIED.get(service) or ("AccessDenied" if service in _QUERY else "AccessDeniedException")
     return Refusal(code, f"User: arn:aws:iam::123456789012:user/ci is not authorized to perform {service}:{operation}")
 
 
-def peacefully(_: Visit, proceed: Proceed) -> Served:
-    """No trouble at all."""
+def no_trouble(_: Visit, proceed: Proceed) -> Served:
+    """Serve every request."""
     return proceed()
 
 
-class Gate(Door):
-    """A door with ``trouble`` in front of it."""
+class Door:
+    """The emulated AWS, with ``trouble`` in front of it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
-        self._turn = threading.Lock()
-        self.trouble: Trouble = peacefully
-        self.open()
+        self.sandbox = sandbox
+        self.url = ""
+        self.asked: list[str] = []
+        """``service:Operation`` of each request, in order."""
+        self.after: dict[str, Callable[[], object]] = {}
+        """Called right after a request of this name has taken effect, before its answer goes out."""
+        self.trouble: Trouble = no_trouble
+        self._counting = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._changes = 0
 
-    def open(self) -> None:
-        """Peace, and all counts at zero."""
-        with self._turn:
-            self.asked.clear()
-            self._counts: Counter[str] = Counter()
-            self._changes = 0
-            self.trouble = peacefully
+    @property
+    def peaceful(self) -> bool:
+        """True if no request meets trouble."""
+        return self.trouble is no_trouble
 
     @property
     def changes(self) -> list[str]:
-        """What is no read, of the stack: writing the record is no change of what it records."""
-        return [one for one in super().changes if not one.startswith("s3:")]
+        """The changing requests among ``asked``."""
+        return [name for name in self.asked if is_change(*name.split(":"))]
+
+    def reset(self) -> None:
+        """Forget all requests, and all that a test has put in their way."""
+        with self._counting:
+            self.asked.clear()
+            self.after.clear()
+            self.trouble = no_trouble
+            self._counts.clear()
+            self._changes = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
         service, region = wire.service_of(environ) or ("", "")
         asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
-        operation = asked.operation.name if asked else _object_operation(environ)
-        visit, trouble = self._visit(f"{service}:{operation}")
+        visit, trouble = self._visit(f"{service}:{asked.operation.name if asked else _s3_operation(environ)}", asked)
         try:
-            status, headers, body = trouble(visit, lambda: _served(self.sandbox, environ))
+            status, headers, body = trouble(visit, lambda: self._serve(visit, environ))
         except Refusal as refusal:
             status, headers, body = _refused(asked, refusal)
         except Silence:
@@ -106,26 +126,27 @@ class Gate(Door):
         start_response(f"{status} -", headers)
         return [body]
 
-    def _visit(self, name: str) -> tuple[Visit, Trouble]:
-        with self._turn:
+    def _visit(self, name: str, request: wire.Asked | None) -> tuple[Visit, Trouble]:
+        with self._counting:
             self.asked.append(name)
             self._counts[name] += 1
-            change = not name.startswith("s3:") and not name.partition(":")[2].startswith(_READS)
+            change = is_change(*name.split(":"))
             self._changes += change
-            at = self._changes if change else 0
-            return Visit(name, self._counts[name], at, len(self.asked)), self.trouble
+            nth_change = self._changes if change else 0
+            return Visit(name, self._counts[name], nth_change, len(self.asked), request), self.trouble
+
+    def _serve(self, visit: Visit, environ: WSGIEnvironment) -> Served:
+        start: list[Any] = []
+        body = b"".join(self.sandbox(environ, lambda status, headers, _=None: start.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
+        if act := self.after.get(visit.name):
+            act()
+        return int(start[0].split()[0]), start[1], body
 
 
-def _object_operation(environ: WSGIEnvironment) -> str:
+def _s3_operation(environ: WSGIEnvironment) -> str:
     """S3's operation on an object; what is done to a bucket or a list has no name here."""
     _, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
     return _S3.get(environ["REQUEST_METHOD"], "") if key else "ListObjectsV2"
-
-
-def _served(sandbox: Sandbox, environ: WSGIEnvironment) -> Served:
-    told: list[Any] = []
-    body = b"".join(sandbox(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
-    return int(told[0].split()[0]), told[1], body
 
 
 def _refused(asked: wire.Asked | None, refusal: Refusal) -> Served:

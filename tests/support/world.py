@@ -1,4 +1,4 @@
-"""A user's folder in front of an embedded AWS, and what their commands answer."""
+"""A user's folder in front of an emulated AWS, and what their commands answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sys
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,17 @@ from typing import Any
 import boto3
 import pytest
 
+from tapctl.aws.client import Aws, Connection
 from tapctl.cli import run
-from tapctl.config import load_all
+from tapctl.config import load, load_all
+from tapctl.engine.model import Owner
+from tapctl.engine.resources import Stack
+from tapctl.reconcilers import registry
 from tapctl.sandbox import seed
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.seeding import plant
-from tests.stories.door import Door
+from tapctl.stack.definition import planned_stack
+from tests.support.door import Door, Trouble
 from tests.support.saved import Saved
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,7 +34,7 @@ REGIONS = {"dev": "us-east-2", "staging": "us-west-2", "prod": "us-east-1"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command answered, and the requests that reached AWS meanwhile."""
+    """Exit code and streams of a command, and the requests that reached AWS meanwhile."""
 
     code: int
     out: str
@@ -48,7 +54,7 @@ class Answer:
 
     def of_type(self, type_: str) -> list[dict[str, Any]]:
         """The JSON Lines of this type."""
-        return [one for one in self.records if one["type"] == type_]
+        return [record for record in self.records if record["type"] == type_]
 
 
 class _Terminal(io.StringIO):
@@ -73,25 +79,34 @@ class World:
             code = run([*arguments])
         return Answer(code, out.getvalue(), err.getvalue(), tuple(self.door.asked), tuple(self.door.changes))
 
+    def meeting(self, trouble: Trouble, *arguments: str, typed: str | None = None) -> Answer:
+        """Run one command whose requests meet this trouble; there is peace again after it."""
+        self.door.reset()
+        self.door.trouble = trouble
+        try:
+            return self.tapctl(*arguments, typed=typed)
+        finally:
+            self.door.reset()
+
     def applied(self, env: str, *more: str) -> Answer:
         """Apply this environment; it has to converge."""
         answer = self.tapctl("apply", "--env", env, "--yes", *more)
         assert answer.code == 0, answer.out + answer.err
         return answer
 
-    def standing(self, env: str = "dev") -> None:
-        """This environment as an apply has left it that is not what is tested: in a world that nobody has used."""
+    def deploy(self, env: str = "dev") -> None:
+        """Put this environment into a world that nobody has used: by an apply the first time, then from memory."""
         assert not (self.folder / "manifests").exists(), "there is a record already: apply"
-        shipped = {path.name: path.read_text() for path in (ROOT / "environments").iterdir()}
-        assert shipped == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
-        if env not in _STANDING:
+        original = {path.name: path.read_text() for path in (ROOT / "environments").iterdir()}
+        assert original == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
+        if env not in _DEPLOYED:
             sandbox = self.door.sandbox
             sandbox.life, life = Life(), sandbox.life
             self.applied(env)
             sandbox.life = life
-            _STANDING[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
+            _DEPLOYED[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
             return
-        saved, record = _STANDING[env]
+        saved, record = _DEPLOYED[env]
         saved.back()
         (self.folder / "manifests").mkdir()
         (self.folder / "manifests" / f"{env}.json").write_bytes(record)
@@ -114,38 +129,54 @@ class World:
 
     def manifest(self, suffix: str = "dev") -> dict[str, Any]:
         """The record of this suffix."""
-        found: dict[str, Any] = json.loads(self.path(suffix).read_text())
-        return found
+        record: dict[str, Any] = json.loads(self.path(suffix).read_text())
+        return record
 
     def path(self, suffix: str = "dev") -> Path:
         """Where the record of this suffix is."""
         return self.folder / "manifests" / f"{suffix}.json"
 
+    def stack(self, env: str = "dev") -> Stack:
+        """The stack that this environment's files ask for now."""
+        return planned_stack(load(self.folder / "environments", env), env)
 
-_STANDING: dict[str, tuple[Saved, bytes]] = {}
-"""Environments that stand, by name: AWS then, and their record."""
+    def field_count(self, env: str = "dev") -> int:
+        """The fields of all resources of the stack."""
+        return sum(len(resource.reconciler.spec.model_fields) for resource in self.stack(env))
+
+    def wanted(self) -> Counter[str]:
+        """How many resources of each type dev's stack has; subresources carry no tags and are not counted."""
+        return Counter(resource.type for resource in self.stack() if not resource.reconciler.subresource)
+
+    def owned(self) -> Counter[str]:
+        """How many resources of each type carry dev's tags, whatever the record says: asked of AWS itself."""
+        client = Aws(Connection(REGIONS["dev"], endpoint_url=self.door.url, credentials=("testing", "testing")))
+        client.identify("123456789012")
+        reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
+        return Counter(
+            reconciler.type for reconciler in reconcilers for _ in set(reconciler.list_owned(client, Owner.ours("dev")))
+        )
+
+
+_DEPLOYED: dict[str, tuple[Saved, bytes]] = {}
+"""Environments by name: AWS with the environment deployed, and its record."""
 _FURNISHED: list[Saved] = []
-"""An AWS with what the shipped environments refer to, once there is one."""
+"""An AWS with what the environments refer to, once there is one."""
 
 
-def furnish(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> None:
+def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
     """A fresh AWS and a fresh folder; the process works there until ``patch`` is undone."""
     for name in ("environments", "handlers"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
     patch.chdir(folder)
     patch.setenv("AWS_ENDPOINT_URL", door.url)
     patch.delenv("CI", raising=False)
+    door.reset()
     door.sandbox.reset()
-    door.after.clear()
     if _FURNISHED:
         _FURNISHED[0].back()
-        return
-    for config in load_all(folder / "environments").values():
-        plant(door.url, seed(config, config.region))
-    _FURNISHED.append(Saved.now())
-
-
-def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
-    """A world that nobody has used."""
-    furnish(door, folder, patch)
+    else:
+        for config in load_all(folder / "environments").values():
+            plant(door.url, seed(config, config.region))
+        _FURNISHED.append(Saved.now())
     return World(folder, door, patch)
