@@ -10,60 +10,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from tapctl.config import Config, load, load_all
 from tapctl.engine.record import Phase
 from tapctl.manifest.manifest import Manifest, check
+from tapctl.names import MAX_INSTANCES
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed, open_store_unidentified
-
-ALLOWED_KEYS = frozenset(
-    {
-        "account_id",
-        "region",
-        "networking",
-        "protected",
-        "final_snapshot",
-        "role_arn",
-        "database.instance_class",
-        "database.instance_count",
-        "processor.memory_mb",
-        "processor.reserved_concurrency",
-        "processor.image.tag",
-        "alarms.error_threshold",
-        "alarms.latency_threshold_ms",
-    }
-)
-"""Every key that an environment's file may have (``networking`` stands for its ids too)."""
-
-ALLOWED_FIELDS = (
-    ("lambda-function/*", "memory_mb"),
-    ("lambda-function/*", "reserved_concurrency"),
-    ("lambda-function/*", "image_uri"),
-    ("db-instance/*", "instance_class"),
-    ("db-cluster/*", "deletion_protection"),
-    ("db-cluster/*", "tags.tapctl:final-snapshot"),
-    ("kms-key/*", "tags.tapctl:deletion-window-days"),
-    ("cloudwatch-alarm/payment-processor-errors-*", "threshold"),
-    ("cloudwatch-alarm/payment-processor-errors-*", "description"),
-    ("cloudwatch-alarm/payment-processor-duration-*", "threshold"),
-    ("cloudwatch-alarm/payment-processor-duration-*", "description"),
-    ("cloudwatch-alarm/db-connections-*", "threshold"),
-    ("cloudwatch-alarm/db-connections-*", "description"),
-)
-"""Address and field of what those keys become; the connections follow the instance class. The number of instances is
-the number of their addresses.
-"""
+from tapctl.stack.definition import planned_addresses
+from tapctl.stack.provenance import ENVIRONMENT_KEYS, Provenance, with_value
 
 Values = Mapping[str, Any]
 """Environment to its value; None where it has none."""
 
-_NUMBER = re.compile(r"-[0-9]+(?=-|$)")
+_COUNT: Final = "database.instance_count"
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ID = "|".join(
     (
@@ -127,19 +91,24 @@ class RecordedSpecs:
 
 
 def compare(configs: Mapping[str, Config]) -> Parity:
-    """The configurations against each other, key by key."""
+    """Compare the configurations key by key: the keys of an environment's own file may differ."""
     leaves = {name: dict(_leaves(_as_keys(config), str)) for name, config in configs.items()}
     allowed: dict[str, Values] = {}
     disallowed: dict[str, Values] = {}
     for key in _all(leaves.values()):
         values = {name: each.get(key) for name, each in leaves.items()}
         if _differ(values.values()):
-            (allowed if key in ALLOWED_KEYS else disallowed)[key] = values
+            (allowed if key in ENVIRONMENT_KEYS else disallowed)[key] = values
     return Parity(tuple(configs), allowed, disallowed)
 
 
-def compare_manifests(records: Mapping[str, RecordedSpecs]) -> Parity:
-    """The records against each other, resource by resource and field by field."""
+def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Config]) -> Parity:
+    """Compare the records resource by resource and field by field.
+
+    ``configs``: the environments' configurations, at least one: what their own keys decide may differ.
+    """
+    if len(records) <= 1:
+        return Parity(tuple(records), {}, {})
     forms = {name: record.generic() for name, record in records.items()}
     specs = {
         name: {
@@ -147,25 +116,71 @@ def compare_manifests(records: Mapping[str, RecordedSpecs]) -> Parity:
         }
         for name, record in records.items()
     }
+    may = _Allowed(configs, _all(specs.values()))
     allowed: dict[str, Values] = {}
     disallowed: dict[str, Values] = {}
     for address in _all(specs.values()):
-        there = {name: address in each for name, each in specs.items()}
-        if not all(there.values()):
-            may = _kind(address) != address and all(
-                address in each or (_kind(address) in map(_kind, each) and not _has_instance(each, address))
-                for each in specs.values()
-            )
-            (allowed if may else disallowed)[address] = {
-                name: "there" if here else None for name, here in there.items()
-            }
         having = {name: each[address] for name, each in specs.items() if address in each}
+        if len(having) < len(specs):
+            explained = all(address in each or may.absence(address, each) for each in specs.values())
+            presence = {name: "there" if name in having else None for name in specs}
+            (allowed if explained else disallowed)[address] = presence
         for path in _all(having.values()):
             values = {name: each.get(path) for name, each in having.items()}
             if _differ(forms[name](value) for name, value in values.items()):
-                may = any(fnmatchcase(address, kind) and path == name for kind, name in ALLOWED_FIELDS)
-                (allowed if may else disallowed)[f"{address} {path}"] = values
+                (allowed if may.value(address, path) else disallowed)[f"{address} {path}"] = values
     return Parity(tuple(records), allowed, disallowed)
+
+
+class _Allowed:
+    """The differences between records that an environment's own file may make, in canonical form."""
+
+    def __init__(self, configs: Iterable[Config], addresses: Iterable[str]) -> None:
+        """Plan with as many instances as ``addresses``, the canonical ones of all records, name."""
+        self._configs = list(configs)
+        self._together: dict[str, frozenset[str]] = {}
+        """Each address that a further instance brings, to all that it brings: itself and the alarms on it."""
+        self._count = 1
+        one, recorded = self._configs[0], frozenset(addresses)
+        for count in range(2, MAX_INSTANCES + 1):
+            brought = self._planned(one, count) - self._planned(one, count - 1)
+            if brought.isdisjoint(recorded):
+                break
+            self._together |= dict.fromkeys(brought, brought)
+            self._count = count
+        self._fields: set[tuple[str, str]] = set()
+        self._further = self._decided()
+
+    def absence(self, address: str, present: Collection[str]) -> bool:
+        """True if the number of instances alone explains that this address is not among those present."""
+        together = self._together.get(address, frozenset())
+        return bool(together) and together.isdisjoint(present)
+
+    def value(self, address: str, path: str) -> bool:
+        """True if a key of an environment's own file decides this field."""
+        while (address, path) not in self._fields:
+            # One key more: each costs a plan of the stack.
+            fields = next(self._further, None)
+            if fields is None:
+                return False
+            self._fields |= fields
+        return True
+
+    def _decided(self) -> Iterator[set[tuple[str, str]]]:
+        for config in self._configs:
+            provenance = Provenance(with_value(config, _COUNT, self._count), config.environment)
+            form = _form_of(config)
+            for key in ENVIRONMENT_KEYS:
+                yield {(_address(address, form), form(path)) for address, path in provenance.decided_by(key)}
+
+    def _planned(self, config: Config, count: int) -> frozenset[str]:
+        form = _form_of(config)
+        addresses = planned_addresses(with_value(config, _COUNT, count), config.environment)
+        return frozenset(_address(address, form) for address in addresses)
+
+
+def _form_of(config: Config) -> Callable[[Any], Any]:
+    return RecordedSpecs(config.environment, config.environment, config.account_id, config.region, {}).generic()
 
 
 def _as_keys(config: Config) -> dict[str, Any]:
@@ -203,17 +218,6 @@ def _differ(values: Iterable[Any]) -> bool:
     return len({json.dumps(value, sort_keys=True) for value in values}) > 1
 
 
-def _kind(address: str) -> str:
-    """The address without its number: instances, and the alarms on each."""
-    return _NUMBER.sub("", address)
-
-
-def _has_instance(specs: Iterable[str], address: str) -> bool:
-    """Whether the instance is there that this is, or is about: then it has to be there too."""
-    number = _NUMBER.findall(address)[-1]
-    return any(one.startswith("db-instance/") and _NUMBER.findall(one)[-1:] == [number] for one in specs)
-
-
 _ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
 
 
@@ -230,7 +234,7 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     known = _known(invocation, screen, chosen)
     found = [
         ("files", compare(chosen)),
-        ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()})),
+        ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()}, chosen.values())),
     ]
     records = [row for where, one in found for row in _rows(where, one)]
     columns = ("where", "what", *chosen, "verdict")

@@ -53,8 +53,31 @@ __all__ = [
 
 T = TypeVar("T", bound=Table)
 
-_COMMON = "common"
+COMMON = "common"
+"""The name of the file of all environments, without its ending."""
 _FOLDER_HINT = "name the folder of the environment files with --config"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Another value for one key of one file."""
+
+    file: str
+    """The file's name without its ending."""
+    key: tuple[str, ...]
+    """The names of the key's tables and its own."""
+    value: Any
+    """None leaves the key out."""
+
+    def apply(self, tables: dict[str, Any]) -> None:
+        """Make the edit in the file's tables."""
+        *above, last = self.key
+        for name in above:
+            tables = tables.setdefault(name, {})
+        if self.value is None:
+            tables.pop(last, None)
+        else:
+            tables[last] = self.value
 
 
 class NetworkingReference(BaseModel):
@@ -121,7 +144,7 @@ def environments(directory: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the folder cannot be read.
     """
-    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
 
 
 def _files(directory: Path) -> list[Path]:
@@ -152,17 +175,19 @@ def load_all(directory: Path) -> dict[str, Config]:
     return _load(directory, names, _misnamed(directory))
 
 
-def load(directory: Path, environment: str) -> Config:
+def load(directory: Path, environment: str, edit: Edit | None = None) -> Config:
     """One environment's configuration, from common.toml and its own file.
+
+    ``edit``: as it would be with this edit of one of the two, which are left as they are.
 
     Raises:
         ConfigError: there is no such environment, or with all that is wrong in its two files.
     """
     names = environments(directory)
     if environment in names:
-        return _load(directory, (environment,))[environment]
-    if names and not (directory / f"{_COMMON}.toml").exists():
-        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+        return _load(directory, (environment,), edit=edit)[environment]
+    if names and not (directory / f"{COMMON}.toml").exists():
+        rule = f"has no {COMMON}.toml: it is no folder of environment files"
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
     there = f"there are {', '.join(names)}" if names else "there is none"
     rule = f"is no environment; {there}{did_you_mean(environment, names)}"
@@ -224,9 +249,11 @@ class _SourceFile(Generic[T]):
     problems: list[Problem]
 
 
-def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
-    common = _read(directory / f"{_COMMON}.toml", CommonFile, rules.common_rules)
-    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules) for name in names}
+def _load(
+    directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = (), edit: Edit | None = None
+) -> dict[str, Config]:
+    common = _read(directory / f"{COMMON}.toml", CommonFile, rules.common_rules, edit)
+    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules, edit) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
@@ -239,10 +266,14 @@ def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] =
     return {name: _merge(name, common.value, file.value) for name, file in own.items()}
 
 
-def _read(path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]]) -> _SourceFile[T]:
+def _read(
+    path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]], edit: Edit | None
+) -> _SourceFile[T]:
     raw = read(path)
     if isinstance(raw, Problem):
         return _SourceFile(path, None, None, [raw])
+    if edit and edit.file == path.stem:
+        edit.apply(raw)
     value, problems = parse(path, raw, kind)
     return _SourceFile(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
 

@@ -293,11 +293,14 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
 
 def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
     """The addresses of all that an apply makes."""
-    return frozenset(one.address for one in planned_stack(config, suffix))
+    return frozenset(resource.address for resource in planned_stack(config, suffix))
 
 
 def planned_stack(config: Config, suffix: str) -> Stack:
-    """The stack, without what only AWS can tell of the networking and the image."""
+    """The stack, with stand-ins for what only AWS can tell of the networking and the image, and for the package."""
     names = Names(suffix, config.account_id, config.region)
     network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
-    return build(config, names, network, Artifact(image_uri="image"))
+    release = Artifact(package=Package("", "", b""))
+    if image := config.processor.image if config.processor.package == "image" else None:
+        release = Artifact(image_uri=f"{image.registry or config.account_id}/{image.repository}:{image.tag}")
+    return build(config, names, network, release)

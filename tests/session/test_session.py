@@ -13,6 +13,7 @@ from tapctl.render import choose_screen
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, run_id, short_identity
 from tests.manifest.examples import entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_what_was_recorded_of_the_embedded_aws_is_not_taken_for_the_real_one(
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     aws = Aws(mine)
     aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
-    run = Session(Invocation("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store, run_id(aws))
+    run = Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), "dev", aws, store, run_id(aws))
     if not refused:
         assert run.load_manifest()[0] == record
         return
