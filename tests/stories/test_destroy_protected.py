@@ -42,7 +42,7 @@ def gone(applied: World) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("how", [["--yes"], ["--confirm", "prod"], ["--yes", "--confirm", "prod"], []])
+@pytest.mark.parametrize("how", [["--yes", "--confirm", "prod"], []])
 def test_a_protected_environment_is_refused_before_any_question(
     prod: World, untouched: set[str], how: list[str]
 ) -> None:
@@ -119,6 +119,7 @@ def test_once_the_snapshot_is_gone_the_key_goes_after_its_longest_window(applied
     assert round((goes - datetime.now(UTC)).total_seconds() / 86400) == 30
 
 
+@pytest.mark.soak
 def test_the_next_apply_uses_the_same_key(applied: World, gone: Answer) -> None:
     kms = applied.client("kms", REGION)
     (before,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]

@@ -9,7 +9,7 @@ import pytest
 from tests.support.world import World
 
 
-@pytest.mark.parametrize("flags", [("--no-color", "--verbose"), ("--quiet",), ("--json",)])
+@pytest.mark.parametrize("flags", [("--no-color", "--verbose"), ("--json",)])
 def test_flags_before_the_command_are_repeated(dev: World, flags: tuple[str, ...]) -> None:
     answer = dev.tapctl(*flags, "destroy", "--env", "dev")
     assert answer.code == 64

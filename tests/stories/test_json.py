@@ -25,7 +25,7 @@ def test_a_life_in_json_lines(world: World) -> None:
     )
     assert len(first["config_hash"]) == 64
 
-    made = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    made = world.deploy()
     records = holds(made, "apply")
     resources = {one["address"]: one for one in records if one["type"] == "resource"}
     assert set(resources) == {one["address"] for one in changes}

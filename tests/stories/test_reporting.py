@@ -214,29 +214,3 @@ def test_a_record_that_differs_where_it_may_not_is_told(record: World) -> None:
     assert answer.verdict.startswith("PARITY all: DIFFERENT")
     (row,) = (line for line in answer.out.splitlines() if "NOT ALLOWED" in line)
     assert "backup_retention_days" in row
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "code"),
-    [("account", "999999999999", 9), ("suffix", "staging", 3), ("environment", "prod", 3), ("format", 99, 3)],
-)
-@pytest.mark.parametrize(
-    "verb",
-    [
-        ["outputs", "--env", "dev"],
-        ["manifest", "show", "--env", "dev"],
-        ["manifest", "show", "--serial", "1", "--env", "dev"],
-        ["manifest", "history", "--env", "dev"],
-        ["status", "--env", "dev"],
-        ["status"],
-        ["parity"],
-        ["drift"],
-    ],
-)
-def test_a_record_of_something_else_stops_every_verb(
-    record: World, verb: list[str], key: str, value: object, code: int
-) -> None:
-    record.path().write_text(json.dumps({**record.manifest(), key: value}))
-    answer = record.tapctl(*verb)
-    assert (answer.code, answer.changes) == (code, ())
-    assert "dev.json" in answer.err

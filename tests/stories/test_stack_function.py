@@ -26,7 +26,7 @@ TAGS = {
 @pytest.fixture(scope="module")
 def made(shared: World) -> tuple[str, ...]:
     """The changing calls of the first apply."""
-    return shared.applied("dev").changes
+    return shared.deploy().changes
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.support.world import REGIONS, Answer, World
 
 @pytest.fixture(scope="module")
 def prod(shared: World) -> Answer:
-    return shared.applied("prod")
+    return shared.deploy("prod")
 
 
 def clusters(world: World, region: str) -> list[dict[str, Any]]:
@@ -21,8 +21,9 @@ def clusters(world: World, region: str) -> list[dict[str, Any]]:
 
 def test_all_of_prod_is_created_and_read_back(shared: World, prod: Answer) -> None:
     fields = shared.field_count("prod")
-    assert f"{len(shared.stack('prod'))} created" in prod.verdict
-    assert f"{fields}/{fields} fields read back" in prod.verdict
+    verdict = prod.records[-1]
+    assert verdict["counts"] == {"created": len(shared.stack("prod"))}
+    assert f"{fields}/{fields} fields read back" in verdict["summary"]
 
 
 def test_prod_has_two_private_instances_of_its_class(shared: World, prod: Answer) -> None:

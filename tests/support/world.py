@@ -25,10 +25,11 @@ from tapctl.sandbox import seed
 from tapctl.sandbox.life import Life
 from tapctl.sandbox.seeding import plant
 from tapctl.stack.definition import planned_stack
+from tests.support.config_folder import ENVIRONMENTS
 from tests.support.door import Door, Trouble
 from tests.support.saved import Saved
 
-ROOT = Path(__file__).parent.parent.parent
+HANDLERS = Path(__file__).parents[2] / "handlers"
 REGIONS = {"dev": "us-east-2", "staging": "us-west-2", "prod": "us-east-1"}
 
 
@@ -94,22 +95,26 @@ class World:
         assert answer.code == 0, answer.out + answer.err
         return answer
 
-    def deploy(self, env: str = "dev") -> None:
-        """Put this environment into a world that nobody has used: by an apply the first time, then from memory."""
+    def deploy(self, env: str = "dev") -> Answer:
+        """Put this environment into a world that nobody has used: by an apply the first time, then from memory.
+
+        The answer is that first apply's, as JSON Lines.
+        """
         assert not (self.folder / "manifests").exists(), "there is a record already: apply"
-        original = {path.name: path.read_text() for path in (ROOT / "environments").iterdir()}
+        original = {path.name: path.read_text() for path in ENVIRONMENTS.iterdir()}
         assert original == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
         if env not in _DEPLOYED:
             sandbox = self.door.sandbox
             sandbox.life, life = Life(), sandbox.life
-            self.applied(env)
+            answer = self.applied(env, "--json")
             sandbox.life = life
-            _DEPLOYED[env] = (Saved.now(), (self.folder / "manifests" / f"{env}.json").read_bytes())
-            return
-        saved, record = _DEPLOYED[env]
+            _DEPLOYED[env] = (answer, Saved.now(), self.path(env).read_bytes())
+            return answer
+        answer, saved, record = _DEPLOYED[env]
         saved.back()
-        (self.folder / "manifests").mkdir()
-        (self.folder / "manifests" / f"{env}.json").write_bytes(record)
+        self.path(env).parent.mkdir()
+        self.path(env).write_bytes(record)
+        return answer
 
     def drift(self, env: str = "dev", *more: str) -> Answer:
         """Look for drift, as a program."""
@@ -158,16 +163,21 @@ class World:
         )
 
 
-_DEPLOYED: dict[str, tuple[Saved, bytes]] = {}
-"""Environments by name: AWS with the environment deployed, and its record."""
+_DEPLOYED: dict[str, tuple[Answer, Saved, bytes]] = {}
+"""Environments by name: the answer of the apply, AWS after it, and the record."""
 _FURNISHED: list[Saved] = []
 """An AWS with what the environments refer to, once there is one."""
 
 
+def copy_project(folder: Path) -> None:
+    """Copy the tests' environment files and the handlers into a user's folder."""
+    shutil.copytree(ENVIRONMENTS, folder / "environments")
+    shutil.copytree(HANDLERS, folder / "handlers", ignore=shutil.ignore_patterns("node_modules"))
+
+
 def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
     """A fresh AWS and a fresh folder; the process works there until ``patch`` is undone."""
-    for name in ("environments", "handlers"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+    copy_project(folder)
     patch.chdir(folder)
     patch.setenv("AWS_ENDPOINT_URL", door.url)
     patch.delenv("CI", raising=False)
