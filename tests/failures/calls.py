@@ -1,6 +1,6 @@
-"""Every operation of AWS that each command makes on dev, so that each of them can go wrong once; and how many calls.
+"""The operations of AWS that each command makes on dev, so that each of them can go wrong once; and how many calls.
 
-`test_denied.test_no_call_is_left_out` keeps the lists whole, and `test_kill` the numbers of changing calls.
+`test_denied.test_the_lists_of_calls_are_complete` keeps the lists whole, and `test_kill` the numbers of changing calls.
 """
 
 from __future__ import annotations

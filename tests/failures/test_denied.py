@@ -51,7 +51,7 @@ def edit_all(world: World) -> None:
 
 
 @pytest.mark.soak
-def test_no_call_is_left_out(world: World) -> None:
+def test_the_lists_of_calls_are_complete(world: World) -> None:
     assert set(world.applied("dev").asked) <= set(FIRST_APPLY)
     assert set(world.applied("dev").asked) <= set(NOTHING_TO_DO)
     assert set(world.tapctl("drift", "--env", "dev").asked) <= set(DRIFT)
@@ -63,7 +63,7 @@ def test_no_call_is_left_out(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
-def test_a_first_apply(world: World, name: str) -> None:
+def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     answer = world.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
     is_told(answer, name)
@@ -72,7 +72,7 @@ def test_a_first_apply(world: World, name: str) -> None:
     assert world.owned() == world.wanted()
 
 
-def test_what_is_missing_may_be_another_action_than_the_call(world: World) -> None:
+def test_the_denied_action_is_named_where_it_is_not_the_call_s(world: World) -> None:
     """Lambda wants the right to pass the role; what it says is what has to be allowed."""
     role = "arn:aws:iam::123456789012:role/lambda-role-dev"
     missing = f"User: me is not authorized to perform: iam:PassRole on resource: {role} because no policy allows it"
@@ -91,7 +91,7 @@ def test_what_is_missing_may_be_another_action_than_the_call(world: World) -> No
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", CHANGE)
-def test_an_apply_that_changes(world: World, name: str) -> None:
+def test_a_denied_call_in_an_apply_that_changes(world: World, name: str) -> None:
     world.deploy()
     edit_all(world)
     answer = world.meeting(deny(name), *APPLY)
@@ -104,7 +104,7 @@ def test_an_apply_that_changes(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17))
-def test_an_apply_with_nothing_to_do(dev: World, name: str) -> None:
+def test_a_denied_call_in_an_apply_with_nothing_to_do(dev: World, name: str) -> None:
     before = dev.manifest()["entries"]
     answer = dev.meeting(deny(name), "apply", "--env", "dev")
     assert (answer.code, answer.changes) == (code_of(answer, name), ()), answer.err
@@ -113,7 +113,7 @@ def test_an_apply_with_nothing_to_do(dev: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17, 1))
-def test_a_plan(dev: World, name: str) -> None:
+def test_a_denied_call_in_a_plan(dev: World, name: str) -> None:
     answer = dev.meeting(deny(name), "plan", "--env", "dev", "--detailed-exitcode")
     assert answer.code in ((9,) if name.startswith("sts") else (6, 7)), answer.err
     assert answer.changes == ()
@@ -157,7 +157,7 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: World, nam
 
 
 @pytest.mark.parametrize("name", strided(DESTROY, len(DESTROY), DESTROY.index("lambda:GetFunction")))
-def test_a_destroy(world: World, name: str) -> None:
+def test_a_denied_call_in_a_destroy(world: World, name: str) -> None:
     world.deploy()
     answer = world.meeting(deny(name), *DESTROYING)
     if answer.code == 0:

@@ -108,7 +108,7 @@ def test_a_lost_record_cannot_be_written_anew(world: World) -> None:
     assert world.applied("dev").changes == ()
 
 
-def test_only_another_configuration_is_to_be_recorded_and_cannot_be(world: World) -> None:
+def test_the_disk_is_full_when_only_the_configuration_is_recorded(world: World) -> None:
     """The same network by another reference: nothing is to be done, and what it was done from is not on record."""
     world.deploy()
     network = world.manifest()["networking"]
@@ -155,7 +155,7 @@ def test_the_last_write_of_a_destroy_fails(world: World) -> None:
     assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
-def test_a_destroy_whose_proof_or_last_record_cannot_be_kept_is_no_success(world: World) -> None:
+def test_a_destroy_whose_certificate_or_last_record_cannot_be_written_is_no_success(world: World) -> None:
     world.deploy()
     proof = world.folder / "manifests" / "dev.certificate.json"
     proof.mkdir()

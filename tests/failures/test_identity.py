@@ -1,4 +1,4 @@
-"""Who we are to AWS, and whether it can be reached: the wrong account, no credentials, credentials that run out."""
+"""The identity, and an AWS that cannot be reached: the wrong account, no credentials, credentials that run out."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def at_each(count: int, kept: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_CHANGES, 38))
-def test_an_apply(world: World, nth: int, moment: str) -> None:
+def test_killed_in_an_apply(world: World, nth: int, moment: str) -> None:
     done = killed(world, ("change", nth, moment), "apply", "--env", "dev", "--yes")
     again = world.applied("dev")
     assert "CONVERGED" in again.verdict
@@ -78,7 +78,7 @@ def test_an_apply(world: World, nth: int, moment: str) -> None:
 
 
 @pytest.mark.parametrize(("nth", "moment"), at_each(EDIT_CHANGES, 17))
-def test_a_change(world: World, nth: int, moment: str) -> None:
+def test_killed_in_an_apply_of_edits(world: World, nth: int, moment: str) -> None:
     world.deploy()
     edit_all(world)
     done = killed(world, ("change", nth, moment), "apply", "--env", "dev", "--yes")
@@ -91,7 +91,7 @@ def test_a_change(world: World, nth: int, moment: str) -> None:
 
 
 @pytest.mark.parametrize(("nth", "moment"), at_each(DESTROY_CHANGES, 21))
-def test_a_destroy(world: World, nth: int, moment: str) -> None:
+def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
     world.deploy()
     done = killed(world, ("change", nth, moment), "destroy", "--env", "dev", "--yes")
     again = world.tapctl("destroy", "--env", "dev", "--yes")
@@ -101,7 +101,7 @@ def test_a_destroy(world: World, nth: int, moment: str) -> None:
 
 
 @pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_WRITES, 33))
-def test_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
+def test_killed_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
     """In S3, where a write can be timed; the lock of the dead run is somebody else's until its lease ends."""
     s3 = world.client("s3")
     s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
@@ -115,7 +115,7 @@ def test_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
 
 
 @pytest.mark.soak
-def test_the_record_lost_with_the_run(world: World) -> None:
+def test_killed_and_the_record_lost(world: World) -> None:
     """Killed half way, and then the record removed: ids and tags are enough to go on without a duplicate."""
     killed(world, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
     world.path().unlink()

@@ -17,7 +17,7 @@ APPLY = ("apply", "--env", "dev", "--yes")
 
 
 @pytest.mark.parametrize("state", strided(["./manifests", "s3://records"], 2))
-def test_while_another_process_is_at_work(world: World, state: str) -> None:
+def test_a_second_command_is_refused_while_the_first_is_at_work(world: World, state: str) -> None:
     world.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     hold = Hold(world.door, "kms:CreateKey")
     with started(world, *APPLY, "--state", state) as running:

@@ -94,7 +94,7 @@ def content(path: Path) -> object:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("verb", VERBS, ids=str)
-def test_damaged(whole: World, verb: tuple[str, ...], damage: str) -> None:
+def test_a_damaged_record(whole: World, verb: tuple[str, ...], damage: str) -> None:
     DAMAGES[damage](whole.path())
     before = content(whole.path())
     answer = whole.tapctl(*verb)
@@ -115,7 +115,7 @@ UNHELD = {("graph",): {"account", "region"}, ("parity",): {"region"}}
     [(verb, what) for verb in VERBS for what in FOREIGN if what not in UNHELD.get(verb[:1], ())],
     ids=str,
 )
-def test_of_another_target(whole: World, verb: tuple[str, ...], what: str) -> None:
+def test_a_record_of_another_target(whole: World, verb: tuple[str, ...], what: str) -> None:
     FOREIGN[what](whole.path())
     before = content(whole.path())
     answer = whole.tapctl(*verb)

@@ -39,26 +39,26 @@ def left_at(status: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
-def test_missing(world: World, stacks: Any, verb: str) -> None:
+def test_a_missing_stack(world: World, stacks: Any, verb: str) -> None:
     stacks.delete_stack(StackName="networking-dev")
     refused(world, "networking-dev", verb=verb)
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_FAILED"])
-def test_not_complete(world: World, status: str) -> None:
+def test_a_stack_that_is_not_complete(world: World, status: str) -> None:
     left_at(status)
     refused(world, "networking-dev", status)
 
 
 @pytest.mark.parametrize("output", ["VpcId", "PrivateSubnetIds"])
-def test_without_an_output(world: World, stacks: Any, output: str) -> None:
+def test_a_stack_without_an_output(world: World, stacks: Any, output: str) -> None:
     changed = template(stacks)
     del changed["Outputs"][output]
     stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
     refused(world, output)
 
 
-def test_a_subnet_elsewhere(world: World, stacks: Any) -> None:
+def test_a_subnet_of_another_vpc(world: World, stacks: Any) -> None:
     ec2 = world.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]

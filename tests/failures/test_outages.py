@@ -12,7 +12,7 @@ from tests.support.world import World
 
 APPLY = ("apply", "--env", "dev", "--yes")
 SDK_ATTEMPTS = 4
-"""What fails as often is seen by the engine."""
+"""Attempts of the SDK at one call: as many failures reach the engine."""
 # A key is never made twice: where a create may have been lost, it is looked for during two minutes. So it is in the
 # soak alone, but for the case in which the key is there.
 EACH = [(name, kind) for name in CREATES for kind in HICCUPS]
@@ -65,7 +65,7 @@ def test_a_key_whose_create_was_not_answered_is_found(world: World) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", HICCUPS)
 @pytest.mark.parametrize("name", UPDATES)
-def test_while_something_is_changed(world: World, name: str, kind: str) -> None:
+def test_an_outage_while_something_is_changed(world: World, name: str, kind: str) -> None:
     world.deploy()
     edit_all(world)
     answer = world.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
@@ -76,7 +76,7 @@ def test_while_something_is_changed(world: World, name: str, kind: str) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", HICCUPS)
 @pytest.mark.parametrize("name", DELETES)
-def test_while_something_is_removed(world: World, name: str, kind: str) -> None:
+def test_an_outage_while_something_is_removed(world: World, name: str, kind: str) -> None:
     world.deploy()
     answer = world.meeting(hiccup(name, kind, SDK_ATTEMPTS), "destroy", "--env", "dev", "--yes")
     assert answer.code == 0, answer.err
@@ -84,7 +84,7 @@ def test_while_something_is_removed(world: World, name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", strided(DRIFT, 29, 7))
-def test_a_look_without_an_answer_is_no_look(dev: World, name: str) -> None:
+def test_a_drift_whose_reads_are_throttled_fails(dev: World, name: str) -> None:
     """Not "absent", not "in sync": exit 1 for whoever only looks, and what did not answer is named."""
     answer = dev.meeting(hiccup(name, "throttled", 99), "drift", "--env", "dev")
     assert answer.code == 1, answer.out

@@ -1,4 +1,4 @@
-"""What must not be told is told nowhere: no stream, no record, no lock, no rescue copy."""
+"""Secrets are written nowhere: to no stream, record, lock or rescue copy."""
 
 from __future__ import annotations
 

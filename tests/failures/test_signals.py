@@ -30,7 +30,7 @@ HELD = (
 
 @pytest.mark.parametrize(("verb", "held"), strided(HELD, 3, 2))
 @pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2, 1))
-def test_while_a_read_hangs(world: World, verb: str, held: str, number: int) -> None:
+def test_a_signal_while_a_read_hangs(world: World, verb: str, held: str, number: int) -> None:
     """A read that does not come back (20 s a time, four times) is waited for by nobody."""
     if verb == "drift":
         world.deploy()
@@ -50,7 +50,7 @@ def test_while_a_read_hangs(world: World, verb: str, held: str, number: int) -> 
     ("nth", "number"),
     strided([(nth, one) for nth in range(1, FIRST_APPLY_CHANGES + 1) for one in (2, 15)], 2 * FIRST_APPLY_CHANGES, 20),
 )
-def test_in_the_middle_of_an_apply(world: World, nth: int, number: int) -> None:
+def test_a_signal_in_the_middle_of_an_apply(world: World, nth: int, number: int) -> None:
     """In process: the signal comes right before the nth changing call takes effect."""
     seen: list[int] = []
 
@@ -75,7 +75,7 @@ def test_in_the_middle_of_an_apply(world: World, nth: int, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
-def test_in_the_middle_of_a_destroy(world: World, number: int) -> None:
+def test_a_signal_in_the_middle_of_a_destroy(world: World, number: int) -> None:
     world.deploy()
     recorded = set(world.manifest()["entries"])
     destroy = ("destroy", "--env", "dev", "--yes")
@@ -94,7 +94,7 @@ def test_in_the_middle_of_a_destroy(world: World, number: int) -> None:
     assert world.owned() == {"kms-key": 1}
 
 
-def test_while_a_change_hangs(world: World) -> None:
+def test_a_signal_while_a_change_hangs(world: World) -> None:
     """A call that AWS has taken is named; it is left, and the lock is free."""
     hold = Hold(world.door, "rds:CreateDBCluster")
     with started(world, *APPLY) as running:
@@ -132,7 +132,7 @@ def test_a_second_signal_ends_at_once(world: World, number: int) -> None:
 
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_asking_who_we_are(world: World, number: signal.Signals) -> None:
+def test_a_signal_while_asking_who_we_are(world: World, number: signal.Signals) -> None:
     def stop(_: Visit, proceed: Proceed) -> Served:
         os.kill(os.getpid(), number)
         return proceed()
@@ -144,6 +144,6 @@ def test_while_asking_who_we_are(world: World, number: signal.Signals) -> None:
     assert answer.verdict == "PLAN dev: STOPPED"
 
 
-def test_before_there_is_a_screen() -> None:
+def test_a_signal_before_there_is_a_screen() -> None:
     """Nothing is said, and nothing breaks."""
     assert report_interrupt({}, signal.SIGINT) == 130

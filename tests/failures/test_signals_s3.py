@@ -45,7 +45,7 @@ def locks(world: World) -> int:
     return int(world.client("s3").list_objects_v2(Bucket="records", Prefix="dev.lock")["KeyCount"])
 
 
-def test_while_no_call_but_the_record_s_is_answered(team: World) -> None:
+def test_a_signal_while_only_s3_answers(team: World) -> None:
     hush = Hush(team.door, 9, but=("s3:",))
     with started(team, *APPLY) as running:
         assert hush.fell.wait(MINUTES)
@@ -59,7 +59,7 @@ def test_while_no_call_but_the_record_s_is_answered(team: World) -> None:
     assert team.owned() == team.wanted()
 
 
-def test_while_nothing_at_all_is_answered(team: World) -> None:
+def test_a_signal_while_nothing_answers(team: World) -> None:
     hush = Hush(team.door, 9)
     with started(team, *APPLY) as running:
         assert hush.fell.wait(MINUTES)
@@ -74,7 +74,7 @@ def test_while_nothing_at_all_is_answered(team: World) -> None:
     assert team.owned() == team.wanted()
 
 
-def test_while_the_lock_is_taken_and_nothing_is_answered(team: World) -> None:
+def test_a_signal_while_the_lock_is_taken_and_nothing_answers(team: World) -> None:
     """No thread of ours is at work yet: it ends at once, but for giving the lock back."""
     hush = Hush(team.door, -1)
 

@@ -129,7 +129,7 @@ STRANGERS: dict[str, Stranger] = {
 
 
 @pytest.mark.parametrize("here", strided(tuple(STRANGERS), 7, 5))
-def test_somebody_else_s(world: World, here: str) -> None:
+def test_a_foreign_resource_of_our_name(world: World, here: str) -> None:
     STRANGERS[here](world)
     for command in (("plan",), ("apply", "--yes")):
         answer = world.tapctl(*command, "--env", "dev")

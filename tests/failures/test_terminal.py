@@ -53,7 +53,7 @@ def test_a_destroy_that_names_nothing_is_not_covered_by_yes(dev: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["plan --env dev", "plan --env dev --json", "--help", "schema", "graph --env dev"])
-def test_a_reader_that_has_had_enough(dev: World, command: str) -> None:
+def test_a_closed_pipe(dev: World, command: str) -> None:
     ended = shell(dev, f"{TAPCTL} {command} | head -1")
     assert ended.stderr.replace("plan dev: asking AWS who we are\n", "") == ""
     assert len(ended.stdout.splitlines()) == 1
@@ -75,7 +75,7 @@ def test_a_closed_stream(dev: World, closed: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
-def test_a_stream_that_python_has_not_got(dev: World, name: str) -> None:
+def test_a_stream_that_is_none(dev: World, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, name, None)
         assert run(["validate", "--env", "dev"]) == 0

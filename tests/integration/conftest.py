@@ -67,7 +67,7 @@ def _told(answer: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """What is tested."""
+    """The stack under test."""
     if INTEGRATION:
         # This process asks as the user does, too.
         os.environ.update({name: value for name, value in AS_THE_USER_HAS_IT.items() if name.startswith("AWS_")})

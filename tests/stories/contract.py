@@ -1,4 +1,4 @@
-"""JSON Lines against cli.md §4: what each line has to have. More may be there: additions are no breach."""
+"""The contract of JSON Lines: the keys that each line has to have. More may be there: additions are no breach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that an account holds of the kinds tapctl makes, read by somebody else."""
+"""Everything that an account holds of the types that tapctl makes, read with plain clients."""
 
 from __future__ import annotations
 

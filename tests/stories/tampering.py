@@ -1,4 +1,4 @@
-"""Somebody changes something by hand: drift says exactly what, and apply undoes exactly that."""
+"""Changes by hand: drift finds exactly them, and apply undoes exactly them."""
 
 from __future__ import annotations
 

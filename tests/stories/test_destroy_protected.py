@@ -60,14 +60,14 @@ def test_a_preview_says_that_it_would_be_refused(prod: World) -> None:
     assert planned.verdict.startswith("PLAN prod: BLOCKED")
 
 
-def test_the_file_alone_is_not_enough_it_has_to_be_applied(unprotected: World, untouched: set[str]) -> None:
+def test_protection_off_in_the_file_alone_is_refused_until_applied(unprotected: World, untouched: set[str]) -> None:
     refused = unprotected.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
     assert (refused.code, refused.changes) == (6, ())
     assert "deletion protection is on" in refused.err
     assert left(unprotected, REGION) == untouched
 
 
-def test_what_is_due_a_snapshot_wants_its_name(applied: World, untouched: set[str]) -> None:
+def test_a_destroy_with_a_final_snapshot_due_wants_the_name(applied: World, untouched: set[str]) -> None:
     for how in (["--yes"], []):
         refused = applied.tapctl("destroy", "--env", "prod", *how, typed="yes\n")
         assert (refused.code, refused.changes) == (64, ())
@@ -99,7 +99,7 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
     assert "2 kept" in gone.verdict
 
 
-def test_to_destroy_it_again_is_nothing(applied: World, gone: Answer) -> None:
+def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
     again = applied.tapctl("destroy", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
     planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")

@@ -153,11 +153,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", cases(CASES, always=()))
-def test_what_is_done_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
+def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 
 
-def test_all_of_it_at_once_is_found_and_undone(dev: World) -> None:
+def test_all_changes_at_once_are_found_and_undone(dev: World) -> None:
     all_are_found_and_undone(dev, CASES)
 
 
@@ -169,13 +169,13 @@ def test_the_own_policy_widened_shows_each_statement(dev: World) -> None:
     assert dev.drift().code == 0
 
 
-def test_a_subscription_is_nobodys_drift(dev: World) -> None:
+def test_a_subscription_is_no_drift(dev: World) -> None:
     dev.client("sns").subscribe(TopicArn=TOPIC, Protocol="email", Endpoint="oncall@example.com")
     assert dev.drift().code == 0
     assert dev.tapctl("apply", "--env", "dev").changes == ()
 
 
-def test_people_see_what_changed_and_what_to_do(dev: World) -> None:
+def test_the_report_for_people_names_the_change_and_the_undo(dev: World) -> None:
     let_in(dev)
     answer = dev.tapctl("drift", "--env", "dev")
     dev.applied("dev")

@@ -1,4 +1,4 @@
-"""``--json``: stdout holds JSON Lines and nothing else, field by field as cli.md §4 has them."""
+"""``--json``: stdout holds JSON Lines and nothing else, field by field as the contract has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.stories.contract import holds
 from tests.support.world import World
 
 
-def test_a_life_in_json_lines(world: World) -> None:
+def test_every_command_keeps_the_json_contract(world: World) -> None:
     planned = world.tapctl("plan", "--env", "dev", "--json")
     records = holds(planned, "plan")
     assert planned.err == "plan dev: asking AWS who we are\n"
@@ -65,7 +65,7 @@ def test_a_life_in_json_lines(world: World) -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])
-def test_offline(shared: World, verb: str) -> None:
+def test_offline_commands_keep_the_json_contract(shared: World, verb: str) -> None:
     holds(shared.tapctl(verb, "--json"), verb)
 
 

@@ -151,7 +151,7 @@ def test_graph_for_programs_and_of_a_suffix(shared: World) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["validate"], ["schema"]])
-def test_what_needs_no_aws_imports_none(shared: World, arguments: list[str]) -> None:
+def test_offline_commands_import_no_sdk(shared: World, arguments: list[str]) -> None:
     code = (
         "import sys\nfrom tapctl.cli import run\n"
         f"assert run({arguments!r}) == 0\n"

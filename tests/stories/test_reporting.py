@@ -205,7 +205,7 @@ def test_parity_shows_a_release_on_its_way(two: World) -> None:
     assert (row["verdict"], row["values"]) == ("allowed", {"dev": "1.0.0", "prod": "1.0.1", "staging": "1.0.0"})
 
 
-def test_a_record_that_differs_where_it_may_not_is_told(record: World) -> None:
+def test_parity_reports_a_recorded_difference_that_is_not_allowed(record: World) -> None:
     spoilt = record.manifest()
     spoilt["entries"]["db-cluster/db-cluster-dev"]["spec"]["backup_retention_days"] = 1
     record.path().write_text(json.dumps(spoilt))

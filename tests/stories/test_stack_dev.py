@@ -1,4 +1,4 @@
-"""What an apply of dev leaves in AWS, read by somebody else: network, key, database, log groups."""
+"""The resources of dev in AWS, read with plain clients: network, key, database, log groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is different in prod and staging, with a zip in place of an image, and in an isolated copy beside dev."""
+"""Differences from dev: of prod, of staging, of a zip in place of an image, of an isolated copy beside dev."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which environment, suffix, region, account and place a command is about; and the flags that all commands share."""
+"""The target of a command: environment, suffix, region, account, state; and the flags that all commands share."""
 
 from __future__ import annotations
 
