@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.support import fast_botocore
 from tests.support.door import Door
 from tests.support.fast_botocore import measured as measured  # noqa: PLC0414  # a fixture

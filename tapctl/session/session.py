@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
 
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config, config_hash
@@ -20,15 +19,12 @@ from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder
-from tapctl.manifest.manifest import Manifest, check, empty
+from tapctl.manifest.manifest import AwsKind, Manifest, check, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import connect, header, resolve_target
-
-_EMBEDDED: Final = "embedded"
-_REAL: Final = ""
 
 
 @dataclass
@@ -59,6 +55,13 @@ class Session:
         return config_hash(self.config)
 
     @property
+    def aws_kind(self) -> AwsKind:
+        """The kind of AWS that this session changes."""
+        if self.aws.target.endpoint_url:
+            return AwsKind.SANDBOX
+        return AwsKind.ENDPOINT if os.environ.get("AWS_ENDPOINT_URL") else AwsKind.REAL
+
+    @property
     def location(self) -> str:
         """Where the record is."""
         return self.store.location(self.suffix)
@@ -84,25 +87,25 @@ class Session:
         if stored is None:
             return empty(**target), None
         check(stored.manifest, self.location, **target)
-        self._check_which_aws(stored.manifest)
+        self._check_aws_kind(stored.manifest)
         return stored.manifest, stored.version
 
-    def _check_which_aws(self, manifest: Manifest) -> None:
-        """The embedded AWS has the account of the files: only the run that wrote a record tells of which it is."""
-        theirs, ours = _which_aws(manifest.run), _which_aws(self.id)
-        if manifest.run and {theirs, ours} == {_EMBEDDED, _REAL}:
-            here, there = ("embedded", "real") if ours == _EMBEDDED else ("real", "embedded")
+    def _check_aws_kind(self, manifest: Manifest) -> None:
+        """Refuse a manifest of the real AWS in the sandbox, and the other way round: both have the same account."""
+        if manifest.run and {manifest.aws_kind, self.aws_kind} == {AwsKind.SANDBOX, AwsKind.REAL}:
+            ours, theirs = ("embedded", "real") if self.aws_kind is AwsKind.SANDBOX else ("real", "embedded")
             raise WrongTarget(
-                f"the manifest {self.location} is of the {there} AWS, this is the {here} one",
-                evidence=f"{self.location}: run = {manifest.run}",
-                hint=f"use another --state with the {here} one, or move that manifest away if it is of no use any more",
+                f"the manifest {self.location} is of the {theirs} AWS, this is the {ours} one",
+                evidence=f"{self.location}: aws = {manifest.aws_kind}",
+                hint=f"use another --state with the {ours} one, or move that manifest away if it is of no use any more",
             )
 
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
         """The journal of this run."""
         who = self.aws.identity
         journal = Journal(self.store, manifest, version)
-        journal.update(config_hash=self.config_hash, run=self.id, written_by=short_identity(who) if who else "")
+        written_by = short_identity(who) if who else ""
+        journal.update(config_hash=self.config_hash, run=self.id, written_by=written_by, aws=self.aws_kind)
         return journal
 
     @contextmanager
@@ -117,16 +120,6 @@ class Session:
         with self.store.lock(self.suffix, holder, self.invocation.lock_wait_s, self.screen.note) as lease:
             lease.set_phase("planning")
             yield lease
-
-
-def run_id(aws: Aws) -> str:
-    """A new run's id, which tells of which AWS it is: one behind an endpoint of the user's own may be any."""
-    other = "endpoint-" if os.environ.get("AWS_ENDPOINT_URL") else _REAL
-    return f"{f'{_EMBEDDED}-' if aws.target.endpoint_url else other}{uuid.uuid4().hex}"
-
-
-def _which_aws(session: str) -> str:
-    return session.rpartition("-")[0]
 
 
 def short_identity(identity: Identity) -> str:
@@ -148,7 +141,7 @@ def open_session(invocation: Invocation, screen: Screen) -> Session:
     """
     config, suffix = resolve_target(invocation, screen)
     aws = connect(invocation, screen, config)
-    session = Session(invocation, screen, config, suffix, aws, open_store(invocation.state, aws), run_id(aws))
+    session = Session(invocation, screen, config, suffix, aws, open_store(invocation.state, aws))
     invocation.usage.manifest = session.location
     screen.note(f"{invocation.verb} {suffix}: asking AWS who we are")
     if aws.region != config.region:

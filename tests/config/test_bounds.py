@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tapctl.config.types import EngineVersion
-from tapctl.sandbox.rules.rds_catalog import AVAILABLE
+from tapctl.sandbox.emulator.rds.catalog import AVAILABLE
 from tests.support.config_folder import Folder
 
 ACCEPTED: list[tuple[str, str, Any]] = [

@@ -14,7 +14,7 @@ from tapctl.render.terminal import OutputStream
 
 _REPORTS = """
 import sys
-from tapctl.render.out import OutputStream
+from tapctl.render.terminal import OutputStream
 out = OutputStream(sys.stdout, "stdout")
 for n in range(20000):
     out.lines(f"line {n}")

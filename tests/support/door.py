@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tapctl.aws.transport import is_change
-from tapctl.sandbox import wire
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.rule import Fault
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rules import ServiceError
+from tests.support.faults import hang_up
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -32,7 +33,7 @@ class Visit:
     nth_change: int
     """0 for a read."""
     nth_of_all: int
-    request: wire.Asked | None
+    request: wire.ParsedRequest | None
     """None for S3's, whose bodies may be streams."""
 
     @property
@@ -87,6 +88,8 @@ class Door:
         """``service:Operation`` of each request, in order."""
         self.after: dict[str, Callable[[], object]] = {}
         """Called right after a request of this name has taken effect, before its answer goes out."""
+        self.accepted: list[tuple[str, float]] = []
+        """The changing requests that AWS has answered with yes, and when, by AWS's clock."""
         self.trouble: Trouble = no_trouble
         self._counting = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -107,26 +110,30 @@ class Door:
         with self._counting:
             self.asked.clear()
             self.after.clear()
+            self.accepted.clear()
             self.trouble = no_trouble
             self._counts.clear()
             self._changes = 0
 
+    def last_accepted(self, name: str) -> float:
+        """Seconds on AWS's clock when a request of this name was accepted last."""
+        return max(at for accepted, at in self.accepted if accepted == name)
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         service, region = wire.service_of(environ) or ("", "")
-        asked = wire.asked(environ, service, region) if service not in ("", "s3") else None
+        asked = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
         visit, trouble = self._visit(f"{service}:{asked.operation.name if asked else _s3_operation(environ)}", asked)
         try:
             status, headers, body = trouble(visit, lambda: self._serve(visit, environ))
         except Refusal as refusal:
             status, headers, body = _refused(asked, refusal)
         except Silence:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionResetError from None
+            raise hang_up(environ) from None
         start_response(f"{status} -", headers)
         return [body]
 
-    def _visit(self, name: str, request: wire.Asked | None) -> tuple[Visit, Trouble]:
+    def _visit(self, name: str, request: wire.ParsedRequest | None) -> tuple[Visit, Trouble]:
         with self._counting:
             self.asked.append(name)
             self._counts[name] += 1
@@ -138,9 +145,12 @@ class Door:
     def _serve(self, visit: Visit, environ: WSGIEnvironment) -> Served:
         start: list[Any] = []
         body = b"".join(self.sandbox(environ, lambda status, headers, _=None: start.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
+        status = int(start[0].split()[0])
+        if visit.changes and status < HTTPStatus.MULTIPLE_CHOICES:
+            self.accepted.append((visit.name, self.sandbox.simulation.now()))
         if act := self.after.get(visit.name):
             act()
-        return int(start[0].split()[0]), start[1], body
+        return status, start[1], body
 
 
 def _s3_operation(environ: WSGIEnvironment) -> str:
@@ -149,9 +159,9 @@ def _s3_operation(environ: WSGIEnvironment) -> str:
     return _S3.get(environ["REQUEST_METHOD"], "") if key else "ListObjectsV2"
 
 
-def _refused(asked: wire.Asked | None, refusal: Refusal) -> Served:
+def _refused(asked: wire.ParsedRequest | None, refusal: Refusal) -> Served:
     if asked is None:
         body = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>".encode()
         return refusal.status or 403, [("Content-Length", str(len(body)))], body
-    answer = wire.written(asked, Fault(refusal.code, refusal.message))
+    answer = wire.serialize(asked, ServiceError(refusal.code, refusal.message))
     return refusal.status or answer.status, answer.headers, answer.body

@@ -12,7 +12,7 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 
-from tapctl.sandbox.rule import Fault
+from tapctl.sandbox.emulator.rules import ServiceError
 
 _IN_USE: list[Any] = vars(BackendDict)["_instances"]
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
@@ -69,8 +69,8 @@ class _Writer(pickle.Pickler):
             return _LOCKS[type(obj)], ()
         if isinstance(obj, weakref.WeakValueDictionary):
             return weakref.WeakValueDictionary, (dict(obj),)
-        if isinstance(obj, Fault):
-            return Fault, (obj.code, obj.message)
+        if isinstance(obj, ServiceError):
+            return ServiceError, (obj.code, obj.message)
         return NotImplemented
 
 

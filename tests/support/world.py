@@ -21,9 +21,9 @@ from tapctl.config import load, load_all
 from tapctl.engine.model import Owner
 from tapctl.engine.resources import Stack
 from tapctl.reconcilers import registry
-from tapctl.sandbox import seed
-from tapctl.sandbox.life import Life
-from tapctl.sandbox.seeding import plant
+from tapctl.sandbox import seed_for
+from tapctl.sandbox.emulator.simulation import Simulation
+from tapctl.sandbox.seeding import load_seed
 from tapctl.stack.definition import planned_stack
 from tests.support.config_folder import ENVIRONMENTS
 from tests.support.door import Door, Trouble
@@ -105,9 +105,9 @@ class World:
         assert original == {path.name: path.read_text() for path in (self.folder / "environments").iterdir()}
         if env not in _DEPLOYED:
             sandbox = self.door.sandbox
-            sandbox.life, life = Life(), sandbox.life
+            sandbox.simulation, before = Simulation(), sandbox.simulation
             answer = self.applied(env, "--json")
-            sandbox.life = life
+            sandbox.simulation = before
             _DEPLOYED[env] = (answer, Saved.now(), self.path(env).read_bytes())
             return answer
         answer, saved, record = _DEPLOYED[env]
@@ -187,6 +187,6 @@ def new_world(door: Door, folder: Path, patch: pytest.MonkeyPatch) -> World:
         _FURNISHED[0].back()
     else:
         for config in load_all(folder / "environments").values():
-            plant(door.url, seed(config, config.region))
+            load_seed(door.url, seed_for(config, config.region))
         _FURNISHED.append(Saved.now())
     return World(folder, door, patch)
