@@ -1,11 +1,13 @@
-"""``destroy`` of dev that is not agreed to, or not ours to remove: nothing is touched."""
+"""``destroy`` that is not agreed to, or of resources that are not ours: nothing is touched."""
 
 from __future__ import annotations
+
+import shutil
 
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def test_destroy_asks(dev: World) -> None:
@@ -27,7 +29,7 @@ def test_destroy_asks(dev: World) -> None:
     assert left(dev) == before
 
 
-def test_what_became_somebody_elses_is_left_untouched(dev: World) -> None:
+def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
     before = left(dev)
@@ -66,7 +68,7 @@ def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World)
         assert "aws rds delete-db-instance --db-instance-identifier analytics" in refused.err
 
 
-def test_who_is_protected_while_the_question_is_open_stays_whole(dev: World) -> None:
+def test_a_cluster_protected_while_the_question_is_open_stays_whole(dev: World) -> None:
     def protect() -> None:
         dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DeletionProtection=True)
 
@@ -78,8 +80,8 @@ def test_who_is_protected_while_the_question_is_open_stays_whole(dev: World) -> 
     assert "deletion protection is on" in refused.err
 
 
-def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
-    world.standing()
+def test_a_stopped_cluster_is_refused_as_stopped_not_as_protected(world: World) -> None:
+    world.deploy()
     world.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
     refused = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
@@ -90,8 +92,8 @@ def test_a_stopped_cluster_is_no_protected_one(world: World) -> None:
 
 
 @pytest.mark.soak
-def test_a_log_group_that_somebody_protected_is_told_as_that(world: World) -> None:
-    world.standing()
+def test_a_log_group_under_deletion_protection_is_refused_with_the_command_that_lifts_it(world: World) -> None:
+    world.deploy()
     logs = world.client("logs")
     logs.put_log_group_deletion_protection(
         logGroupIdentifier="/aws/lambda/payment-processor-dev", deletionProtectionEnabled=True
@@ -101,3 +103,26 @@ def test_a_log_group_that_somebody_protected_is_told_as_that(world: World) -> No
     assert "tapctl apply --env dev, which takes it back, then run this again" in refused.err
     assert world.applied("dev").code == 0
     assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+ROLE = "lambda-role-dev"
+
+
+@pytest.fixture
+def moved(dev: World) -> World:
+    """dev is deployed in us-east-2; its file names us-west-2 now, and there is no record. IAM has no regions."""
+    dev.edit("dev.toml", 'region = "us-east-2"', 'region = "us-west-2"')
+    dev.edit("dev.toml", "networking-dev", "networking-staging")
+    shutil.rmtree(dev.folder / "manifests")
+    return dev
+
+
+def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> None:
+    refused = moved.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert f"iam-role/{ROLE} exists and is of the same suffix in another region; it was left untouched" in refused.err
+    assert "ManagedBy=tapctl, for us-east-2" in refused.err
+
+    gone = moved.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ())
+    assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
