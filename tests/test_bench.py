@@ -1,4 +1,4 @@
-"""What the bench compares with is right: the longest chain, and the plain way of the same steps."""
+"""The yardsticks of the bench: the longest chain, and the plain way of the same steps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_command_is_weighed() -> None:
     assert big.records == [{}]
     assert 200 < big.peak_mb < 300
     took, last = beyond((sys.executable, "-c", "import time; time.sleep(0.3)"), (sys.executable, "-c", ""), 1)
-    assert 0.1 < took < 5
+    assert took < last.took_s >= 0.3, "the other command's time is taken off"
     assert last.peak_mb < 100
 
 

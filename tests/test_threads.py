@@ -8,7 +8,7 @@ from tapctl.threads import in_background
 
 
 def test_calls_run_beside_each_other_and_tell_what_they_found() -> None:
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=300)
 
     def call() -> int:
         return together.wait() and 1

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from tapctl.config import Config, load, load_all
 from tapctl.engine.record import Phase
+from tapctl.errors import ExitCode, Status
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES
 from tapctl.render.screen import Screen, Target
@@ -226,7 +227,7 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
 
     A single one is compared with all the others: in whatever two others differ, one of them differs from this one.
     """
-    screen.target(Target(invocation.verb, many=True))
+    screen.target(Target())
     configs = load_all(invocation.config)
     for env in set(environments) - set(configs):
         load(invocation.config, env)  # its error lists the environments
@@ -243,9 +244,9 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     compared = f"compared {len(chosen)} environments, {len(known)} of them by their manifests too"
     summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
     counts = {"allowed": allowed, "disallowed": refused}
-    code = 2 if refused else 0
-    screen.verdict(invocation.verdict("DIFFERENT" if refused else "OK", code, counts, summary))
-    return code
+    if refused:
+        return invocation.finish(screen, Status.DIFFERENT, ExitCode.DIFFERENT, counts, summary)
+    return invocation.finish(screen, Status.OK, ExitCode.OK, counts, summary)
 
 
 def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:

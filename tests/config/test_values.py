@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tapctl.config import schema
 from tapctl.config.types import EngineVersion
-from tapctl.sandbox.rules.rds_catalog import AVAILABLE
+from tapctl.sandbox.emulator.rds.catalog import AVAILABLE
 from tests.support.config_folder import Folder
 
 # It has no types of its own; moto brings it.

@@ -20,8 +20,8 @@ from tapctl.engine.plan import Action, Change
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
 from tapctl.engine.resources import Resource
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.reconcilers import cases
 
 OWNER = Owner.ours("test")
@@ -106,9 +106,9 @@ class Bench:
         self.sandbox.reset()
         self.diary, self.steps, self.die_at = Diary(), 0, None
         # What is there before anything is tried is there at once, and was there for long.
-        self.sandbox.life = Life(self.clock.now)
+        self.sandbox.simulation = Simulation(self.clock.now)
         self.world = self.case.prepare(self.aws)
-        self.sandbox.life.scale = self.scale
+        self.sandbox.simulation.scale = self.scale
         found: list[Spec] = self.case.examples(self.world)
         return found[: self.most]
 

@@ -11,7 +11,7 @@ from tapctl.engine.diff import compare
 from tapctl.engine.events import Result
 from tapctl.errors import Refused
 from tapctl.reconcilers import registry
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, OWNER, Bench, Killed
 
 TYPES = sorted(CASES)

@@ -16,7 +16,7 @@ from tapctl.engine.diff import compare
 from tapctl.engine.events import Ending
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.plan import Action
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
 from tests.support.strides import strided
@@ -53,9 +53,9 @@ class Living(Bench):
 
 @pytest.fixture(params=TYPES)
 def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Iterator[Living]:
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     yield Living(aws, CASES[request.param], sandbox_app, scale=1.0)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing
