@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -142,6 +142,8 @@ class Observed(Generic[S, O]):
     """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
     retained: Retained | None = None
     """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
+    remedy: str = ""
+    """What a person has to do before AWS does anything more with this resource (start a stopped cluster)."""
     removal_impact: Impact = field(default=Impact.NONE, compare=False)
     """What its removal would cost the rest, now: another member takes over from a cluster's writer."""
     members: frozenset[str] = field(default=frozenset(), compare=False)
@@ -188,11 +190,25 @@ class Reconciler(ABC, Generic[S, O]):
     """A facet that goes when its parent goes; it is not removed by itself."""
     applies_deferred: ClassVar[bool] = False
     """What is deferred until a reboot on something that it needs is put in force by its `restart`."""
-    subresource: ClassVar[bool] = False
-    """Lives on another resource, whose id and owner are its own; its create is an update."""
+    teardown_rank: ClassVar[int]
+    """The place of the type in a removal: lower ranks go first, where resources are related or no record says so."""
+    parent_type: ClassVar[str] = ""
+    """The type of the resource that this one lives on and shares id and owner with; its create is an update there."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to what changing it costs; absent means in place, at no cost."""
     timing: ClassVar[Timing] = Timing()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take `spec` and `outputs` from the generic arguments: ``class Topic(Reconciler[TopicSpec, TopicOutputs])``."""
+        super().__init_subclass__(**kwargs)
+        for base in vars(cls).get("__orig_bases__", ()):
+            if get_origin(base) is Reconciler:
+                cls.spec, cls.outputs = get_args(base)
+
+    @property
+    def subresource(self) -> bool:
+        """True if this type lives on another resource."""
+        return bool(self.parent_type)
 
     @abstractmethod
     def observe(self, aws: Any, id: str, expected: S | None) -> Observed[S, O] | None:
@@ -244,6 +260,26 @@ class Reconciler(ABC, Generic[S, O]):
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default answer needs no look
         """Why it must not be removed now (deletion protection); pure."""
+        return None
+
+    def is_protection(self, observed: Observed[S, O]) -> bool:  # noqa: ARG002 -- the default answer needs no look
+        """True if `deletion_blocker`'s reason is the protection that ``protected = true`` sets."""
+        return False
+
+    def takes_final_snapshot(self, observed: Observed[S, O], last: S | None) -> bool:  # noqa: ARG002 -- the default: never
+        """True if `delete` keeps the data in a final snapshot; ``last``: the recorded spec, where there is one."""
+        return False
+
+    def removal_note(self, observed: Observed[S, O], *, snapshot_due: bool) -> str:  # noqa: ARG002 -- the default: nothing
+        """What becomes of it in a destroy, as a plan says it; ``snapshot_due``: a final snapshot is taken there."""
+        return ""
+
+    def retained_because(self, aws: Any, id: str, observed: Observed[S, O]) -> Retained | None:  # noqa: ARG002 -- the default: never
+        """Why a removal would leave it as it is, until when; reads only."""
+        return None
+
+    def recreated_by(self, id: str) -> str | None:  # noqa: ARG002 -- the default: nothing
+        """The address of the resource for which AWS makes this one by itself (a log group's writer)."""
         return None
 
     def last_event(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
