@@ -7,6 +7,7 @@ IAM is global: in each region of an account the same suffix means the same role 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
@@ -211,9 +212,9 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
 
 
 def _owner(tags: Mapping[str, str], region: str) -> Owner | None:
-    """Who the tags name; the same suffix in another region is somebody else's."""
-    owner, there = Owner.of(tags), tags.get(REGION_TAG, region)
-    return owner if owner is None or there == region else Owner(f"{owner.managed_by}, for {there}", owner.suffix)
+    """Read the owner from the tags; the same suffix in another region is somebody else's."""
+    owner, home = Owner.of(tags), tags.get(REGION_TAG, region)
+    return owner if owner is None or home == region else replace(owner, scope=home)
 
 
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
