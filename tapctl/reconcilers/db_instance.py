@@ -186,7 +186,7 @@ def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
 def _owner(spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Owner | None:
     """Whose it is. Names are shared by the whole account: an instance of another cluster is somebody else's."""
     if expected is not None and expected.cluster != spec.cluster:
-        return Owner(f"(a member of {spec.cluster or 'no cluster'})", "")
+        return Owner("", "", scope=f"a member of {spec.cluster or 'no cluster'}")
     return Owner.of(spec.tags)
 
 

@@ -7,6 +7,7 @@ IAM is global: the same suffix means the same role name in each region of an acc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
@@ -155,7 +156,9 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 aws.iam.delete_role(RoleName=id)
         except AwsRefused as error:
             if error.matches("DeleteConflict"):
-                raise NotYet(f"IAM still counts something as the role's: {_holders(aws, id, error)}", Patience.BUSY) from error
+                raise NotYet(
+                    f"IAM still counts something as the role's: {_holders(aws, id, error)}", Patience.BUSY
+                ) from error
             # Deleted already: the next observation shows it.
             if not error.matches("NoSuchEntity"):
                 raise classify(error, _TRANSIENT) from error
@@ -212,11 +215,9 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
 
 
 def _owner(live_tags: Mapping[str, str], region: str) -> Owner | None:
-    """The owner that the tags name; the same suffix in another region is another owner."""
-    owner, its_region = Owner.of(live_tags), live_tags.get(REGION_TAG, region)
-    if owner is None or its_region == region:
-        return owner
-    return Owner(f"{owner.managed_by}, for {its_region}", owner.suffix)
+    """Read the owner from the tags; the same suffix in another region is another owner."""
+    owner, home = Owner.of(live_tags), live_tags.get(REGION_TAG, region)
+    return owner if owner is None or home == region else replace(owner, scope=home)
 
 
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_absent(aws: Aws) -> None:
 @pytest.mark.usefixtures("world")
 def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
-    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner(f"(a member of {CLUSTER})", "")
+    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner("", "", f"a member of {CLUSTER}")
 
 
 @pytest.mark.usefixtures("world")
@@ -70,7 +70,7 @@ def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_
     )
     # As RDS answers a name that is none.
     refuse(aws.rds, "DescribeDBClusters", "InvalidParameterValue", "The parameter DBClusterIdentifier is not valid")
-    assert look(REC, aws, ID, WANT).owner == Owner("(a member of no cluster)", "")
+    assert look(REC, aws, ID, WANT).owner == Owner("", "", "a member of no cluster")
 
 
 @pytest.mark.usefixtures("world")
