@@ -12,9 +12,8 @@ from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import Removal, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, StoreFailed, UsageError
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import recorded_spec, registry, subresources_of
+from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
 from tapctl.session.session import Session
-from tapctl.stack.definition import RANKS
 
 
 def apply(
@@ -102,22 +101,21 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> ExecutionResult:
     if going and outcome.ok and outcome.signal is None:
         # Only when everything new is there: what was superseded may still be in use until then.
         leaving, removals = planned_deletions([one.address for one in going], found.manifest)
-        outcome = runner.remove(deletion_graph(removals, RANKS), leaving)
+        outcome = runner.remove(deletion_graph(removals, teardown_ranks()), leaving)
     return outcome
 
 
 def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Deletion], list[Removal]]:
     """The recorded things at these addresses, as what is to be removed; what dies with another of them is not."""
-    reconcilers = registry()
     leaving, removals = {}, []
-    dying = {facet for here in addresses for facet in subresources_of(manifest.entries[here], manifest, reconcilers)}
+    dying = {facet for here in addresses for facet in subresources_of(manifest.entries[here], manifest.entries)}
     for here in addresses:
         if here in dying:
             continue
         entry = manifest.entries[here]
-        reconciler = reconcilers[entry.type]
-        facets = subresources_of(entry, manifest, reconcilers)
-        leaving[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry, reconciler), entry, facets)
+        reconciler = reconciler_of(entry)
+        facets = subresources_of(entry, manifest.entries)
+        leaving[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry), entry, facets)
         removals.append(
             Removal(here, entry.type, frozenset(entry.needs), reconciler.outputs_known_early, reconciler.leftovers_need)
         )

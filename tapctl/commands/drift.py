@@ -9,7 +9,7 @@ from tapctl.engine.drift import FindingState, Report, detect_drift
 from tapctl.engine.observe import observe_all
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError
-from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -28,7 +28,7 @@ def drift(session: Session) -> int:
     present = [entry for entry in manifest.entries.values() if entry.phase is not Phase.KEPT]
     if not present:
         return verdict(session, "DESTROYED", 0, {}, "nothing of it is deployed")
-    seen = observe_all(session.aws, observations_for(manifest.entries, registry()))
+    seen = observe_all(session.aws, observations_for(manifest.entries))
     report = detect_drift(manifest.entries, seen)
     session.screen.drift(report, advise(report, session))
     return verdict(session, *drift_verdict(report))

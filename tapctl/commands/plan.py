@@ -52,16 +52,15 @@ def survey(
     )
     session.screen.target(session.header(network_summary(network)))
     stack = build(session.config, session.names, network, released.result())
-    reconcilers = registry()
     wanted = [ObserveRequest(one.reconciler, one.id, one.spec) for one in stack]
     leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
-    seen = observe_all(session.aws, [*wanted, *observations_for(leftover, reconcilers)])
+    seen = observe_all(session.aws, [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,
         seen,
         session.owner,
-        reconcilers,
+        registry(),
         allowed=allowed,
         adopted=adopted,
         reboot=reboot,

@@ -9,7 +9,7 @@ from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, TapctlError
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -108,7 +108,7 @@ def _told(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
 
 def _health(session: Session, manifest: Manifest) -> str:
     """``healthy``, or the first thing that is not and why."""
-    seen = observe_all(session.aws, observations_for(manifest.entries, registry()))
+    seen = observe_all(session.aws, observations_for(manifest.entries))
     for here, sight in sorted(seen.items()):
         why = _interrupted(session, manifest.entries[here]) or _sick(sight)
         if why:

@@ -69,7 +69,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
-        """Read GetRole, the lists of inline and attached policies, and each inline policy: four calls with one of these."""
+        """Read GetRole, both lists of policies, and each inline policy: four calls with one of these."""
         try:
             role = aws.read(aws.iam.get_role, RoleName=id)["Role"]
             nothing: frozenset[str] = frozenset()
@@ -176,7 +176,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                     yield name
 
 
-# -- reading ---------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument] | None:
@@ -231,7 +231,7 @@ def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
     return f"instance profile {', '.join(profiles)}" if profiles else conflict.message
 
 
-# -- changing: each function makes one call, or returns None where nothing differs ------------------------------------
+# -- changing: each function makes one call, or returns None where nothing differs -------------------------------------
 
 
 def _change_bounds(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
