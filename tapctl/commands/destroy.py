@@ -9,7 +9,7 @@ from tapctl.commands.advice import delete_member
 from tapctl.commands.apply import confirm as ask_for_consent
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, is_foreign, refresh, sweep, take_inventory
-from tapctl.commands.plan import show_blockers, verdict
+from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Detached, Failed, Result, Skipped
@@ -18,7 +18,7 @@ from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import foreign_error
 from tapctl.engine.record import Phase
-from tapctl.errors import Refused, StoreFailed, TapctlError, UsageError
+from tapctl.errors import ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey
@@ -36,18 +36,18 @@ def destroy(session: Session, *, confirm: str | None = None) -> int:
         plan = _plan(session, remains)
         session.screen.plan(plan, removing=True)
         if plan.blocked:
-            return verdict(session, "BLOCKED", show_blockers(session, plan), {}, "nothing was changed")
+            return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         if remains.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(remains)):
-            return verdict(session, "CANCELLED", 6, {}, "nothing was changed")
+            return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
             plan = _plan(session, refresh(session, remains))
             if plan.blocked:
-                return verdict(session, "BLOCKED", show_blockers(session, plan), {}, "nothing was changed")
+                return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         runner = EngineRunner(session, session.journal(remains.manifest, remains.version), lease)
         delete_inventory(runner, remains)
         left: set[str] = set()
-        if runner.outcome.ok and runner.outcome.signal is None:
+        if runner.outcome.ok:
             left = set(sweep(session, runner, remains))
         return report_destroy(session, runner, remains, left)
 
@@ -61,11 +61,12 @@ def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
     if session.config.protected:
         error = _protected(session, f"{session.config.environment}.toml: protected = true")
-        session.screen.error(error, "nothing was changed")
-        return verdict(session, "BLOCKED", error.exit_code, counts, summary)
+        session.screen.error(error, NOTHING_CHANGED)
+        return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
-        return verdict(session, "BLOCKED", show_blockers(session, plan), counts, summary)
-    return verdict(session, "", 2 if detailed_exitcode and going else 0, counts, summary)
+        return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
+    code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
+    return session.finish(None, code, counts, summary)
 
 
 # -- what would be done ------------------------------------------------------------------------------------------------
@@ -123,7 +124,8 @@ def _protected(session: Session, evidence: str) -> Refused:
     return Refused(
         f"{session.suffix} is protected; it is not destroyed in one step",
         evidence=evidence,
-        hint=f"set protected = false in {session.config.environment}.toml, {session.command('apply')}, then run this again",
+        hint=f"set protected = false in {session.config.environment}.toml, {session.command('apply')}, "
+        "then run this again",
     )
 
 
@@ -162,6 +164,11 @@ def removal_note(one: Deletion, sight: Observed[Any, Any], kept: Retained | None
 
 
 def confirm_destroy(session: Session, confirm: str | None, *, due: bool) -> bool:
+    """Ask the user; True if the answer is yes. Where a final snapshot is ``due`` only ``--confirm`` is an answer.
+
+    Raises:
+        UsageError: ``--confirm`` names another environment, or is missing, or nobody is there to answer.
+    """
     names = {session.suffix, session.config.environment}
     if confirm is not None and confirm not in names:
         raise UsageError(
@@ -173,7 +180,8 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool) -> bool
     if due:
         raise UsageError(
             f"a final snapshot of {session.suffix} is due: its destroy wants --confirm {session.suffix}",
-            hint=f"look at what goes and what is kept above, then run: {session.invocation.command} --confirm {session.suffix}",
+            hint="look at what goes and what is kept above, then run: "
+            f"{session.invocation.command} --confirm {session.suffix}",
         )
     if session.invocation.target_is_explicit:
         return ask_for_consent(session, f"Destroy {session.suffix}?")
@@ -189,6 +197,7 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool) -> bool
 
 
 def report_destroy(session: Session, runner: EngineRunner, remains: Inventory, left: set[str]) -> int:
+    """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {one.address for one in ended} | left
@@ -196,20 +205,20 @@ def report_destroy(session: Session, runner: EngineRunner, remains: Inventory, l
     counts = {"deleted": len(deleted(runner, existing(remains))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof)
-    if not outcome.ok or outcome.signal is not None:
-        return verdict(session, "NOT DESTROYED", runner.report_failures(), counts, summary)
+    if not outcome.ok:
+        return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
     if left:
         for here in sorted(left):
             session.screen.warn(f"left: {here}")
-        return verdict(session, "NOT DESTROYED", 4, counts, summary)
+        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if remains.version is not None or proof.records():
         try:
             runner.journal.flush()
         except StoreFailed as error:
-            return verdict(session, "NOT RECORDED", runner.report_unsaved(error), counts, summary)
+            return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, summary)
     if not certified:
-        return verdict(session, "NOT CERTIFIED", StoreFailed.exit_code, counts, summary)
-    return verdict(session, "DESTROYED", 0, counts, f"{summary} · nothing else of ours is left")
+        return session.finish(Status.NOT_CERTIFIED, StoreFailed.exit_code, counts, summary)
+    return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
 
 def _certified(session: Session, proof: Certificate) -> bool:
@@ -232,25 +241,27 @@ def _certified(session: Session, proof: Certificate) -> bool:
 
 
 def existing(remains: Inventory) -> set[str]:
+    """The addresses of everything that was there, with what goes with it."""
     return {*remains.present, *remains.to_delete}
 
 
 def deleted(runner: EngineRunner, among: set[str]) -> tuple[str, ...]:
+    """The addresses among these whose deletion has finished."""
     finished = runner.outcome.finished.values()
     return tuple(one.address for one in finished if one.result is Result.DELETED and one.address in among)
 
 
 def _certificate(session: Session, runner: EngineRunner, remains: Inventory, undone: set[str]) -> Certificate:
-    finished, header = runner.outcome.finished.values(), session.header()
+    finished, target = runner.outcome.finished.values(), session.target
     # What an interrupted destroy left to AWS may have gone before this one looked.
     recorded = {here for here, entry in remains.manifest.entries.items() if entry.phase is not Phase.MAKING}
     return Certificate(
-        environment=header.env,
-        suffix=header.suffix,
-        account=header.account,
-        region=header.region,
+        environment=target.env,
+        suffix=target.suffix,
+        account=target.account,
+        region=target.region,
         run=session.id,
-        by=header.identity,
+        by=target.identity,
         at=now(),
         deleted=deleted(runner, existing(remains) | recorded),
         retained={one.address: one.retained for one in finished if one.retained is not None},

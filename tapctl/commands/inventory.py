@@ -122,6 +122,7 @@ def sweep(session: Session, runner: EngineRunner, remains: Inventory) -> dict[st
 
 
 def leftovers(session: Session, runner: EngineRunner, remains: Inventory) -> dict[str, tuple[Deletion, Observation]]:
+    """The resources of ours that are still there without a reason, by address."""
     again = {**recreated_log_groups(session), **remains.deletions, **discover_by_tags(session)}
     seen = _look(session, again)
     return {here: (one, seen[here]) for here, one in again.items() if is_leftover(session, runner, one, seen)}
@@ -178,6 +179,7 @@ def _writers(session: Session) -> dict[str, Deletion]:
 
 
 def owned_ids(session: Session, reconciler: Reconciler[Any, Any]) -> list[str]:
+    """The ids of this type that carry our tags."""
     return list(reconciler.list_owned(session.aws, session.owner))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from tapctl.config import Config, load, load_all
 from tapctl.engine.record import Phase
+from tapctl.errors import ExitCode, Status
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
@@ -222,7 +223,7 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
 
     One alone is compared with all the others: what any two others differ in, one of them differs in from this one.
     """
-    screen.target(Target(invocation.verb, many=True))
+    screen.target(Target())
     configs = load_all(invocation.config)
     for env in set(environments) - set(configs):
         load(invocation.config, env)  # which tells what there is
@@ -239,9 +240,9 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     compared = f"compared {len(chosen)} environments, {len(known)} of them by their manifests too"
     summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
     counts = {"allowed": allowed, "disallowed": refused}
-    code = 2 if refused else 0
-    screen.verdict(invocation.verdict("DIFFERENT" if refused else "OK", code, counts, summary))
-    return code
+    if refused:
+        return invocation.finish(screen, Status.DIFFERENT, ExitCode.DIFFERENT, counts, summary)
+    return invocation.finish(screen, Status.OK, ExitCode.OK, counts, summary)
 
 
 def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:

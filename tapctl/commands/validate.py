@@ -1,11 +1,9 @@
-"""``tapctl validate`` and ``tapctl schema``: the environment files alone, offline and quick."""
+"""``tapctl validate``: the environment files alone, offline and quick."""
 
 from __future__ import annotations
 
-import json
-
-from tapctl.commands.answering import told
-from tapctl.config import config_hash, load_all, schema
+from tapctl.config import config_hash, load_all
+from tapctl.errors import Status
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import resolve_target
@@ -13,24 +11,15 @@ from tapctl.stack.package import build, handler_of
 
 
 def validate(invocation: Invocation, screen: Screen) -> int:
-    """Check the environment files, all of them or the one that is named, and the handler where they package it."""
+    """Check the environment files, all of them or the one that is named, and the handler where they package one."""
     if invocation.env is None:
-        screen.target(Target(invocation.verb, many=True))
+        screen.target(Target())
         configs = load_all(invocation.config)
     else:
         configs = {invocation.env: resolve_target(invocation, screen)[0]}
     if any(config.processor.package == "zip" for config in configs.values()):
         build(handler_of(invocation.config))
-    for each, config in sorted(configs.items()):
-        screen.output(each, config_hash(config))
+    for env, config in sorted(configs.items()):
+        screen.output(env, config_hash(config))
     summary = f"valid: {', '.join(sorted(configs))}"
-    screen.verdict(invocation.verdict("OK", 0, {"environments": len(configs)}, summary))
-    return 0
-
-
-def show_schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of both kinds of file."""
-    made = schema()
-    screen.target(Target(invocation.verb, many=True))
-    screen.document(json.dumps(made, indent=2), made)
-    return told(invocation, screen)
+    return invocation.finish(screen, Status.OK, counts={"environments": len(configs)}, summary=summary)

@@ -1,4 +1,4 @@
-"""Seconds as people read them."""
+"""The terminal: times, harmless text, colours, streams that may go away, cells and tables, a question."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Final, TextIO
 
 from tapctl.errors import TapctlError
 
+# -- times -------------------------------------------------------------------------------------------------------------
+
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
 def running_time(seconds: float) -> str:
-    """A running time: ``0:08``, ``2:11``, ``1:02:03``."""
+    """A time that still runs: ``0:08``, ``2:11``, ``1:02:03``."""
     whole = max(0, int(seconds))
     hours, minutes = whole // _HOUR, whole % _HOUR // _MINUTE
     return f"{hours}:{minutes:02}:{whole % _MINUTE:02}" if hours else f"{minutes}:{whole % _MINUTE:02}"
@@ -33,17 +35,19 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} m"
 
 
+# -- harmless text -----------------------------------------------------------------------------------------------------
+
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode's categories of what controls, hides or reorders: escape sequences, new lines, bidi overrides, surrogates."""
+"""Unicode's categories that control, hide or reorder: escape sequences, new lines, bidi overrides, surrogates."""
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BREAK: Final = re.compile(r"\s*\n\s*")
 
 
 def sanitize(text: str) -> str:
-    """The text as one line in which every character is one that is seen; others are spelled as JSON spells them."""
+    """The text as one line of visible characters; others are spelled as JSON spells them."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_spelled(one) if unicodedata.category(one) in _HIDDEN else one for one in text)
+    return "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
 
 
 def one_line(text: str) -> str:
@@ -52,16 +56,18 @@ def one_line(text: str) -> str:
 
 
 def sanitize_lines(text: str) -> list[str]:
-    """A text of several lines, each clean, without spaces at its end."""
-    return [sanitize(one).rstrip() for one in text.rstrip("\n").split("\n")]
+    """The lines of a text, each clean, without spaces at its end."""
+    return [sanitize(line).rstrip() for line in text.rstrip("\n").split("\n")]
 
 
-def _spelled(one: str) -> str:
-    if one in _NAMED:
-        return _NAMED[one]
-    units = one.encode("utf-16-be", "surrogatepass")
+def _spelled(char: str) -> str:
+    if char in _NAMED:
+        return _NAMED[char]
+    units = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
+
+# -- colours -----------------------------------------------------------------------------------------------------------
 
 _CODES: Final = {
     "bold": "1",
@@ -83,35 +89,38 @@ SYMBOLS: Final = {
     "✓": "good",
     "✗": "bad",
 }
-"""How each symbol is painted."""
+"""The style of each symbol."""
 
 
 class Palette:
-    """Wraps text in a style's escape sequence, or leaves it alone."""
+    """A painter that wraps text in a style's escape sequence, or leaves the text alone."""
 
     def __init__(self, *, on: bool) -> None:
         self.on = on
 
     def __call__(self, style: str, text: str) -> str:
-        """This text in this style; the empty style, and text of nothing, stay as they are."""
+        """The text in this style; the empty style and the empty text change nothing."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and style and text else text
 
     def symbol(self, symbol: str) -> str:
-        """A symbol in its own colour."""
+        """The symbol in its own colour."""
         return self(SYMBOLS.get(symbol, ""), symbol)
 
 
 PLAIN: Final = Palette(on=False)
 
 
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
 class OutputStream:
-    """Writes whole lines, each at once. What cannot be written is dropped, and remembered."""
+    """A stream that gets whole lines, each at once. A write that fails is dropped, and its error remembered."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self.stream = stream
         self.name = name
-        self.lost: OSError | None = None
-        self._told = False
+        self.error: OSError | None = None
+        self._raised = False
 
     def lines(self, *lines: str) -> None:
         """Write these lines."""
@@ -119,7 +128,7 @@ class OutputStream:
 
     def text(self, text: str) -> None:
         """Write this text as it is."""
-        if self.lost is not None:
+        if self.error is not None:
             return
         try:
             self.stream.write(text)
@@ -127,24 +136,24 @@ class OutputStream:
         except UnicodeEncodeError as error:
             self.text(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         except OSError as error:
-            self._lose(error)
+            self._give_up(error)
 
     def raise_if_incomplete(self) -> None:
-        """Make sure that everything was written, or that its reader did not want all of it (``head``). Tells it once.
+        """Make sure that everything was written, or that its reader did not want all of it (``head``).
 
         Raises:
-            TapctlError: something of it is missing.
+            TapctlError: something is missing; raised once.
         """
-        if self.lost is not None and not isinstance(self.lost, BrokenPipeError) and not self._told:
-            self._told = True
+        if self.error is not None and not isinstance(self.error, BrokenPipeError) and not self._raised:
+            self._raised = True
             raise TapctlError(
                 f"the report could not be written to {self.name}",
-                evidence=str(self.lost),
+                evidence=str(self.error),
                 hint="make room there, then run the same command again; what was done is recorded",
             )
 
-    def _lose(self, error: OSError) -> None:
-        self.lost = error
+    def _give_up(self, error: OSError) -> None:
+        self.error = error
         try:
             descriptor = self.stream.fileno()
         except OSError:
@@ -155,9 +164,12 @@ class OutputStream:
         os.close(nowhere)
 
 
+# -- cells and tables --------------------------------------------------------------------------------------------------
+
+
 def cells(text: str) -> int:
-    """How many cells of a terminal this text takes."""
-    return len(text) if text.isascii() else sum(_cells(one) for one in text)
+    """The number of a terminal's cells that this text takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
 
 
 def pad(text: str, width: int) -> str:
@@ -166,7 +178,7 @@ def pad(text: str, width: int) -> str:
 
 
 def crop(text: str, width: int) -> str:
-    """The text in at most ``width`` cells; what was cut ends in ``…``."""
+    """The text in at most ``width`` cells; a text that was cut ends in ``…``."""
     if cells(text) <= width:
         return text
     if width <= 0:
@@ -175,24 +187,27 @@ def crop(text: str, width: int) -> str:
     return f"{text[:kept]}…"
 
 
-def widest(texts: Iterable[str], *, most: int | None = None) -> int:
-    """The cells of the widest of these, but at most ``most``: one long value must not push all others away."""
-    width = max((cells(text) for text in texts), default=0)
-    return width if most is None else min(width, most)
+def widest(texts: Iterable[str], *, limit: int | None = None) -> int:
+    """The cells of the widest of these, but at most ``limit``: one long value must not push all others away."""
+    width = max(map(cells, texts), default=0)
+    return width if limit is None else min(width, limit)
 
 
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
-    """A table under its heading."""
+    """The lines of a table under its heading."""
     cleaned = [[sanitize(cell) for cell in row] for row in rows]
-    widths = [widest(each) for each in zip(columns, *cleaned, strict=True)]
+    widths = [widest(column) for column in zip(columns, *cleaned, strict=True)]
     heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in (columns, *cleaned)]
     return [paint("bold", heading), *body]
 
 
-def _cells(one: str) -> int:
-    if unicodedata.combining(one):
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
         return 0
-    return 2 if unicodedata.east_asian_width(one) in ("W", "F") else 1
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+# -- a question --------------------------------------------------------------------------------------------------------
 
 
 def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:

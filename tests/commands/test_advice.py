@@ -11,7 +11,7 @@ from tapctl.commands.advice import advise
 from tapctl.engine.drift import DELETE_INTERRUPTED, WHOLE_RESOURCE, Finding, FindingState, Report
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
-from tapctl.render.screen import Advice
+from tapctl.render.screen import Advice, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.support.config_folder import Folder
@@ -29,7 +29,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
-    return Session(Invocation("drift"), screen, folder.load()["dev"], "dev", Aws(Connection("us-east-2")), store)
+    return Session(
+        Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), Aws(Connection("us-east-2")), store
+    )
 
 
 def found(address: str, field: str, live: Any, state: FindingState = FindingState.DRIFT, note: str = "") -> Finding:

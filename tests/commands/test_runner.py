@@ -17,6 +17,7 @@ from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import empty
 from tapctl.render import choose_screen
+from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 
@@ -74,7 +75,9 @@ def runner(tmp_path: Path) -> EngineRunner:
     config = load(Path("environments"), "dev")
     screen = choose_screen(io.StringIO(), io.StringIO(), {}, json=False, no_color=True)
     store = open_store(str(tmp_path), None)
-    run = Session(Invocation("apply", command=COMMAND), screen, config, "dev", Aws(Connection("us-east-2")), store)
+    run = Session(
+        Invocation("apply", command=COMMAND), screen, config, Target("dev", "dev"), Aws(Connection("us-east-2")), store
+    )
     base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
     made = EngineRunner(run, Journal(store, base, None), _Lease())
     made.activity = dict(DOING)

@@ -11,7 +11,6 @@ from tapctl.errors import Refused, TapctlError
 from tapctl.render.screen import Advice, Target
 
 HEADER = Target(
-    "plan",
     env="prod",
     suffix="prod",
     account="421077550192",
@@ -19,6 +18,7 @@ HEADER = Target(
     identity="sso:dana",
     config_hash="9f3c",
 )
+DEV, PROD, ALL = Target("dev", "dev"), Target("prod", "prod"), Target()
 CROSS = "\N{MULTIPLICATION SIGN}"
 """What an error's cause starts with; a linter takes the sign itself for a letter."""
 ADVICE = Advice(edit="common.toml: processor.timeout_s", undo="tapctl apply --env prod")
