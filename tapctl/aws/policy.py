@@ -160,9 +160,10 @@ def as_json(document: PolicyDocument) -> str:
 
 
 def matches_template(documents: Mapping[str, PolicyDocument], wanted: Mapping[str, PolicyDocument]) -> bool:
-    """True if live policies, by name, match the wanted ones with each unresolved token (`tapctl.engine.refs`) a wildcard.
+    """True if live policies, by name, match the wanted ones, in which an unresolved token is a wildcard.
 
-    Compares canonical JSON text: a token whose value would sort elsewhere than the token itself is no match.
+    Tokens are those of `tapctl.engine.refs`. Compares canonical JSON text: a token whose value would sort elsewhere
+    than the token itself is no match.
     """
     patterns = {
         name: '[^"]*'.join(map(re.escape, _TOKEN.split(as_json(document)))) for name, document in wanted.items()

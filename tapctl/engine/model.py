@@ -235,7 +235,7 @@ class Reconciler(ABC, Generic[S, O]):
     timing: ClassVar[Timing] = Timing()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Take `spec` and `outputs` from the generic arguments: ``class Topic(Reconciler[TopicSpec, TopicOutputs])``."""
+        """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``."""
         super().__init_subclass__(**kwargs)
         for base in vars(cls).get("__orig_bases__", ()):
             if get_origin(base) is Reconciler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
-from tapctl.reconcilers.rds import tag_list
+from tapctl.aws.tags import as_list
 from tests.reconcilers.cases import db_cluster, db_instance
 
 CLUSTER: Final = db_cluster.ID
@@ -33,7 +33,7 @@ def add_member(aws: Aws, number: int, *, tags: dict[str, str] | None = None, **m
         DBInstanceIdentifier=name,
         DBClusterIdentifier=CLUSTER,
         Engine="aurora-postgresql",
-        Tags=tag_list(OURS if tags is None else tags),
+        Tags=as_list(OURS if tags is None else tags),
         **asked,
     )
     return name

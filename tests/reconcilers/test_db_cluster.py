@@ -7,7 +7,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -285,13 +285,3 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
     seen = bring(REC, aws, ID, with_tags(want, tags))
     delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
-
-
-def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:
-    bring(REC, aws, ID, want)
-    bring(REC, aws, "db-cluster-other", with_tags(want, {"EnvironmentSuffix": "other"}))
-    aws.rds.add_tags_to_resource(
-        ResourceName="arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-other",
-        Tags=[{"Key": "EnvironmentSuffix", "Value": "other"}],
-    )
-    assert list(DbCluster().list_owned(aws, OURS)) == [ID]

@@ -12,7 +12,7 @@ from tapctl.errors import NotConverged
 from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
-from tests.reconcilers.test_db_cluster_sight import with_
+from tests.reconcilers.test_db_cluster_parameters import with_
 
 REC, ID = case.RECONCILER, case.ID
 DUE = with_(tags={"tapctl:final-snapshot": "true"})

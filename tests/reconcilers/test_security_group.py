@@ -131,19 +131,6 @@ def test_a_create_that_is_refused_is_an_error(aws: Aws, world: dict[str, str]) -
         REC.create(aws, ID, wanted(world), OURS)
 
 
-def test_tags_are_owned_whole(aws: Aws, world: dict[str, str]) -> None:
-    make(aws, world["vpc"], **{**case.TAGS, "Name": "changed", "Extra": "1"})
-    have = look(REC, aws, ID, wanted(world)).spec
-    want = wanted(world, description=have.description)
-
-    # The field is asked for as a whole only by its last call.
-    assert REC.update(aws, ID, have, want) == frozenset()
-    assert look(REC, aws, ID, want).spec.tags == {**case.TAGS, "Extra": "1"}
-    assert REC.update(aws, ID, look(REC, aws, ID, want).spec, want) == {"tags"}
-    assert look(REC, aws, ID, want).spec == want
-    assert REC.update(aws, ID, want.model_copy(update={"tags": {}}), want) == {"tags"}
-
-
 def test_a_group_that_does_not_show_yet_is_waited_for(aws: Aws, world: dict[str, str]) -> None:
     with pytest.raises(NotYet) as raised:
         REC.update(aws, ID, wanted(world, tags={}), wanted(world))
