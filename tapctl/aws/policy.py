@@ -27,7 +27,7 @@ class _Value(BaseModel):
 
 
 class Condition(_Value):
-    """One condition: operator, key, and the values of which any one may match."""
+    """A condition: operator, key, and the values of which any one may match."""
 
     operator: str
     key: str
@@ -52,7 +52,7 @@ class Principal(_Value):
 
 
 class Statement(_Value):
-    """One statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
+    """A statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
 
     sid: str = ""
     effect: Literal["Allow", "Deny"] = "Allow"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Clients(ABC):
-    """One typed property for each service."""
+    """The typed clients, a property for each service."""
 
     @abstractmethod
     def client(self, service: str, *, retries: bool = True) -> Any:

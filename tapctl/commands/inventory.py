@@ -25,7 +25,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
 
 _SWEEPS: Final = 2
-"""How many times recreated resources are removed again. One that returns more often has a writer we do not manage."""
+"""The number of times recreated resources are deleted again. After that their writer is none that we manage."""
 
 
 @dataclass(frozen=True)

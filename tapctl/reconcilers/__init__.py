@@ -1,4 +1,4 @@
-"""One module for each AWS resource type. The folder is the registry: a module with a `Reconciler` adds its type."""
+"""The AWS resource types, a module each. The folder is the registry: a module with a `Reconciler` adds its type."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _FOREIGN: Final = (
 
 
 class CloudwatchAlarmSpec(Spec):
-    """What tapctl owns on an alarm."""
+    """The fields that tapctl owns on an alarm."""
 
     namespace: str
     metric_name: str

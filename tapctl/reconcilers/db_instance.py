@@ -59,7 +59,7 @@ _PARAMETERS: Final = {
 
 
 class DbInstanceSpec(Spec):
-    """What tapctl owns on an instance.
+    """The fields that tapctl owns on an instance.
 
     Not owned, on purpose. Settings that a member has from its cluster, and shows late: version, key, backups,
     Performance Insights and Database Insights (a member set otherwise is the cluster's to put right: RDS wants all

@@ -25,7 +25,7 @@ _MAX_PARAMETERS: Final = 20
 
 
 class ParameterGroupSpec(Spec):
-    """What tapctl owns on a parameter group."""
+    """The fields that tapctl owns on a parameter group."""
 
     family: str
     description: str

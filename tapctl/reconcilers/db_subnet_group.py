@@ -24,7 +24,7 @@ _HELD: Final = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
 
 
 class DbSubnetGroupSpec(Spec):
-    """What tapctl owns on a subnet group."""
+    """The fields that tapctl owns on a subnet group."""
 
     description: str
     subnet_ids: frozenset[str]

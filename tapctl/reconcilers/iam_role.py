@@ -37,7 +37,7 @@ _TRANSIENT: Final = (
 
 
 class IamRoleSpec(Spec):
-    """What tapctl owns on a role."""
+    """The fields that tapctl owns on a role."""
 
     trust: PolicyDocument
     inline: dict[str, PolicyDocument]

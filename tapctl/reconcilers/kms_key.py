@@ -1,6 +1,6 @@
 """The customer-managed KMS key and its alias, which is the id here.
 
-A key has no name of its own. The one that the alias names is the key, if it bears our tags; without an alias the key is
+A key has no name of its own. The alias names the key, which is ours if it bears our tags; without an alias the key is
 found by the tagging API, or, made a moment ago, in the listing of the keys that no alias names.
 
 CreateKey has no idempotency token, so a create whose answer was lost can leave a second key: the field ``duplicates``
@@ -70,7 +70,7 @@ _TRANSIENT: Final = (
 
 
 class KmsKeySpec(Spec):
-    """What tapctl owns on a key."""
+    """The fields that tapctl owns on a key."""
 
     alias: str
     """The alias that names the key; empty while none does. Wanted: the id."""

@@ -89,7 +89,7 @@ _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
 
 
 class LambdaFunctionSpec(Spec):
-    """What tapctl owns on a function."""
+    """The fields that tapctl owns on a function."""
 
     package_type: str
     """``Image`` or ``Zip``; fixed once made."""

@@ -40,7 +40,7 @@ _WRITERS: Final = (
 
 
 class LogGroupSpec(Spec):
-    """What tapctl owns on a log group."""
+    """The fields that tapctl owns on a log group."""
 
     retention_days: int
     """Days until an event expires; 0 is never."""

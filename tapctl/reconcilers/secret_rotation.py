@@ -37,7 +37,7 @@ _HOURS: Final = {"day": 24, "hour": 1}
 
 
 class SecretRotationSpec(Spec):
-    """What tapctl owns on the secret."""
+    """The fields that tapctl owns on the secret."""
 
     rotation_days: int
     """Days between rotations. 0, which is never wanted: the schedule is no number of days."""

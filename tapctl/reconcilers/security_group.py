@@ -28,7 +28,7 @@ _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
 
 
 class SecurityGroupSpec(Spec):
-    """What tapctl owns on a group: all but the rules."""
+    """The fields that tapctl owns on a group: all but the rules."""
 
     description: str
     vpc_id: str

@@ -32,7 +32,7 @@ _TRANSIENT: Final = (
 
 
 class Rule(BaseModel):
-    """One rule. ``peer``: a group's id, a CIDR block in its canonical form, or a prefix list's id.
+    """A rule. ``peer``: a group's id, a CIDR block in its canonical form, or a prefix list's id.
 
     Ports are inclusive; -1 for both where the protocol has none.
     """

@@ -34,7 +34,7 @@ _ATTRIBUTES: Final = {
 
 
 class SnsTopicSpec(Spec):
-    """What tapctl owns on a topic. Subscriptions are no part of it, and no drift."""
+    """The fields that tapctl owns on a topic. Subscriptions are no part of it, and no drift."""
 
     display_name: str = ""
     kms_key_arn: str

@@ -24,7 +24,7 @@ def to(there: Endpoint, *, role_arn: str | None = None) -> Aws:
 # -- clients ---------------------------------------------------------------------------------------------------------
 
 
-def test_opening_the_door_imports_no_sdk() -> None:
+def test_making_the_client_imports_no_sdk() -> None:
     code = (
         "import sys; from tapctl.aws.client import Aws, Connection; Aws(Connection('us-east-1'));"
         "assert not {'boto3', 'botocore'} & sys.modules.keys()"
@@ -57,7 +57,7 @@ def test_threads_that_ask_at_once_get_the_same_client(aws: Aws) -> None:
     assert len(made) == 1
 
 
-def test_a_hiccup_is_bridged_by_the_sdk_but_for_what_must_not_be_made_twice() -> None:
+def test_the_sdk_repeats_a_failed_call_but_for_creates_that_must_not_double() -> None:
     with endpoint(lambda _: Answer(500, "{}")) as there:
         client = to(there)
         with pytest.raises(AwsNoAnswer):
@@ -227,7 +227,7 @@ def test_a_refusal_is_the_answer_to_everybody_who_asked_the_same(aws: Aws) -> No
     assert aws.call_log.calls["iam:GetRole"] == 1
 
 
-def test_siblings_are_what_the_round_looks_at_and_always_oneself(aws: Aws) -> None:
+def test_batch_ids_are_those_of_the_round_and_the_own_one(aws: Aws) -> None:
     view = aws.memoized({"db-instance": ("b", "a")})
 
     assert view.batch_ids("db-instance", "a") == ("a", "b")

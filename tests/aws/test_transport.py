@@ -196,7 +196,7 @@ def client_error(code: str | None, status: int, message: str | None = "no") -> b
         ("RequestTimeout", 400, AwsNoAnswer),
     ],
 )
-def test_an_answer_is_a_no_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
+def test_an_error_is_a_refusal_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
     ours = to_tapctl_error("kms", "CreateKey", client_error(code, status))
 
     assert type(ours) is kind

@@ -26,7 +26,7 @@ def instance(aws: Aws, **changes: Any) -> dict[str, Any]:
 
 
 def add_member(aws: Aws, number: int, *, tags: dict[str, str] | None = None, **more: Any) -> str:
-    """One more member, ours unless told otherwise; its name."""
+    """Add a member, ours unless ``tags`` say otherwise; returns its name."""
     name = f"{CLUSTER}-{number}"
     asked: dict[str, Any] = {"DBInstanceClass": "db.r6g.large", "DBParameterGroupName": db_instance.GROUP, **more}
     aws.rds.create_db_instance(
@@ -40,6 +40,6 @@ def add_member(aws: Aws, number: int, *, tags: dict[str, str] | None = None, **m
 
 
 def writer(aws: Aws) -> str:
-    """Who writes."""
+    """The name of the writer."""
     members = described(aws)["DBClusters"][0]["DBClusterMembers"]
     return next(str(one["DBInstanceIdentifier"]) for one in members if one["IsClusterWriter"])

@@ -49,7 +49,7 @@ class ScriptedAws:
         return [paginator(**asked)]
 
     def asked(self, operation: str) -> list[dict[str, Any]]:
-        """What this operation was asked, call by call."""
+        """The parameters of this operation's calls, in order."""
         return [asked for name, asked in self.calls if name == operation]
 
 

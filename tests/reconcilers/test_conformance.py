@@ -1,4 +1,4 @@
-"""What every reconciler has to do, for every type and each of its examples. A type without examples fails."""
+"""The contract of a reconciler, proved for every type and each of its examples. A type without examples fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_field_differs_in_some_pair(bench: Bench) -> None:
     assert differing == set(type(specs[0]).model_fields) - fixed
 
 
-def test_what_is_absent_is_none(bench: Bench) -> None:
+def test_an_absent_resource_is_none(bench: Bench) -> None:
     specs = bench.fresh()
     seen = bench.look(specs[0])
     # Some rules of a new group are made by AWS: there is no group without them.

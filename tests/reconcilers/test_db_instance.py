@@ -65,7 +65,7 @@ def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_
 
 
 @pytest.mark.usefixtures("world")
-def test_one_that_is_missing_hides_no_other(aws: Aws) -> None:
+def test_a_missing_instance_does_not_hide_the_others(aws: Aws) -> None:
     add_member(aws, 0)
     refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", "DBInstance x not found", Value="db-cluster-test-1")
     view = aws.memoized({"db-instance": (ID, f"{CLUSTER}-1")})
@@ -180,7 +180,7 @@ START = f"start it first: aws rds start-db-cluster --db-cluster-identifier {CLUS
 
 
 @pytest.mark.usefixtures("world")
-def test_a_stopped_one_comes_back_by_nobody_but_who_starts_its_cluster(aws: Aws) -> None:
+def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
     seen = bring(REC, aws, ID, WANT)
     for operation in ("CreateDBInstance", "ModifyDBInstance", "DeleteDBInstance"):
         refuse(aws.rds, operation, "InvalidDBClusterStateFault", f"DB cluster {CLUSTER} is in stopped state")
@@ -258,7 +258,7 @@ def test_it_goes_without_a_snapshot_and_only_once(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
-def test_a_failed_one_goes_too(aws: Aws) -> None:
+def test_a_failed_instance_is_deleted_too(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     sent: list[Any] = []
     aws.rds.meta.events.register("provide-client-params.rds.DeleteDBInstance", lambda params, **_: sent.append(params))
@@ -411,7 +411,7 @@ def test_a_failover_that_is_not_possible_yet_is_asked_again(aws: Aws) -> None:
 
 
 def others(aws: Aws, *members: tuple[str, dict[str, Any]]) -> None:
-    """What RDS tells of the members: by name, as the first one but for these changes."""
+    """RDS's answer for the members: by name, as the first one but for these changes."""
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
     told = [
         instance(aws, DBInstanceIdentifier=name, TagList=tags, **changes)["DBInstances"][0] for name, changes in members
@@ -463,7 +463,7 @@ def test_where_only_one_that_is_to_go_can_write_meanwhile_it_does(aws: Aws) -> N
     assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
 
 
-def test_one_that_is_to_go_and_is_busy_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
+def test_a_busy_member_to_be_removed_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
     first = add_member(aws, 0)
     others(aws, (f"{CLUSTER}-1", {"DBInstanceStatus": "modifying"}))
     assert DbInstance((first,)).update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}

@@ -41,7 +41,7 @@ def test_it_is_seen_by_two_reads() -> None:
     assert len(aws.calls) == 2
 
 
-def test_who_else_may_invoke_it_shows() -> None:
+def test_a_foreign_permission_to_invoke_shows() -> None:
     text = json.dumps({"Statement": [{"Sid": "public", "Effect": "Allow", "Principal": "*", "Action": "lambda:*"}]})
     aws = scripted({"get_function": answer(), "get_policy": {"Policy": text}})
 
@@ -222,7 +222,7 @@ def test_a_function_whose_last_update_failed_is_moved_no_more() -> None:
     assert remove(LastUpdateStatus="Failed") == ["delete_function"]
 
 
-def test_one_that_is_made_anew_at_once_just_goes() -> None:
+def test_a_function_to_be_replaced_is_deleted_at_once() -> None:
     aws = scripted({**IN_VPC, "get_function": answer()})
     seen = look(aws)
     aws.calls.clear()
@@ -328,7 +328,7 @@ def test_one_step_after_another_in_their_order() -> None:
     assert have == WANT
 
 
-def test_whoever_else_may_invoke_it_is_shut_out_one_statement_a_call() -> None:
+def test_foreign_permissions_are_removed_one_statement_a_call() -> None:
     asked, call = update(with_(resource_policy=opened("b", "a")))
     assert (asked, call) == (frozenset(), ("remove_permission", {"FunctionName": NAME, "StatementId": "a"}))
 

@@ -126,7 +126,7 @@ def test_the_interfaces_of_a_function_that_is_gone_are_named(aws: Aws, network: 
 
 
 def shared(**answers: Any) -> str | None:
-    """What lingers where another function has the same subnet and groups as the interface that bears our name."""
+    """The remaining interfaces where another function has the subnet and groups of the one that bears our name."""
     told = {
         "NetworkInterfaceId": "eni-1",
         "Description": f"AWS Lambda VPC ENI-{NAME}-{UUID}",

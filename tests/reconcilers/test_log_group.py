@@ -169,7 +169,7 @@ def test_a_removal_in_the_way_of_another_change_waits() -> None:
         LogGroup().delete(aws, NAME, look(aws), None)
 
 
-def test_a_protected_group_refuses_its_removal() -> None:
+def test_a_protected_group_blocks_its_deletion() -> None:
     aws = scripted(
         {"describe_log_groups": group(deletionProtectionEnabled=True), "list_tags_for_resource": {"tags": {}}}
     )

@@ -70,9 +70,7 @@ def test_the_last_event_is_the_reason(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(("rec", "kind"), [(DbCluster(), "db-cluster"), (DbInstance(), "db-instance")])
-def test_what_did_not_get_there_is_explained_by_its_last_event(
-    aws: Aws, rec: DbCluster | DbInstance, kind: str
-) -> None:
+def test_the_last_event_explains_what_did_not_converge(aws: Aws, rec: DbCluster | DbInstance, kind: str) -> None:
     answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "Unable to upgrade"}]})
     asked: list[str] = []
     aws.rds.meta.events.register(

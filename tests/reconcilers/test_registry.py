@@ -23,7 +23,7 @@ def recorded(*addresses: str, **spec: Any) -> Manifest:
     return base.model_copy(update={"entries": entries})
 
 
-def test_a_record_in_another_form_than_this_tapctls_is_like_nothing() -> None:
+def test_a_spec_recorded_in_another_form_is_unknown() -> None:
     group = registry()["security-group"]
     spec = {"description": "d", "vpc_id": "vpc-1", "tags": {}}
     known = recorded(GROUP, **spec).entries[GROUP]
@@ -31,13 +31,13 @@ def test_a_record_in_another_form_than_this_tapctls_is_like_nothing() -> None:
     assert recorded_spec(recorded(GROUP, **spec, colour="red").entries[GROUP]) is None
 
 
-def test_what_dies_with_its_parent_is_forgotten_with_it() -> None:
+def test_subresources_deleted_with_their_parent_are_listed() -> None:
     manifest = recorded(CLUSTER, ROTATION, RULES, GROUP)
     assert subresources_of(manifest.entries[CLUSTER], manifest.entries) == (ROTATION,)
     assert subresources_of(manifest.entries[GROUP], manifest.entries) == (), "rules are removed by themselves"
 
 
-def test_what_goes_with_another_has_no_step_of_its_own() -> None:
+def test_a_resource_deleted_with_another_has_no_step_of_its_own() -> None:
     leaving, removals = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
     assert set(leaving) == {one.address for one in removals} == {CLUSTER, RULES}
     assert leaving[CLUSTER].subresources == (ROTATION,)
@@ -45,13 +45,13 @@ def test_what_goes_with_another_has_no_step_of_its_own() -> None:
     assert set(planned_deletions([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
 
 
-def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+def test_a_retained_resource_is_not_observed() -> None:
     entries = recorded(CLUSTER, GROUP).entries
     kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
     assert [one.address for one in observations_for(kept)] == [CLUSTER]
 
 
-def test_what_only_a_newer_tapctl_knows_is_told_as_that() -> None:
+def test_a_type_of_a_newer_tapctl_is_an_error() -> None:
     manifest = recorded(CLUSTER, "db-proxy/db-cluster-dev")
     with pytest.raises(ManifestError, match="db-proxy/db-cluster-dev"):
         subresources_of(manifest.entries[CLUSTER], manifest.entries)

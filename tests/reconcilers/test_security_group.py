@@ -58,7 +58,7 @@ def test_all_groups_of_a_round_are_read_in_one_call(aws: Aws, world: dict[str, s
     assert calls(aws) - before == 1
 
 
-def test_ours_is_meant_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str, str]) -> None:
+def test_our_group_is_chosen_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str, str]) -> None:
     make(aws, world["vpc"])
     make(aws, world["other_vpc"], **case.TAGS)
 
@@ -66,7 +66,7 @@ def test_ours_is_meant_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str
     assert look(REC, aws, ID).spec.vpc_id == world["other_vpc"]
 
 
-def test_of_two_of_ours_the_one_in_the_wanted_vpc_is_meant(aws: Aws, world: dict[str, str]) -> None:
+def test_of_two_groups_of_ours_the_one_in_the_wanted_vpc_is_chosen(aws: Aws, world: dict[str, str]) -> None:
     for vpc in (world["other_vpc"], world["vpc"]):
         make(aws, vpc, **case.TAGS)
 
