@@ -12,9 +12,8 @@ from tapctl.engine.resources import Removal, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import recorded_spec, registry, subresources_of
+from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
 from tapctl.session.session import Session
-from tapctl.stack.definition import RANKS
 
 
 def apply(session: Session, permits: Permits) -> int:
@@ -70,25 +69,24 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
     if going and runner.outcome.ok:
         # Only when everything new is there: what was superseded may still be in use until then.
         deletions, removals = planned_deletions([change.address for change in going], found.manifest)
-        runner.remove(deletion_graph(removals, RANKS), deletions)
+        runner.remove(deletion_graph(removals, teardown_ranks()), deletions)
 
 
 def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Deletion], list[Removal]]:
     """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
-    reconcilers = registry()
     deletions, removals = {}, []
     included = {
         subresource
         for address in addresses
-        for subresource in subresources_of(manifest.entries[address], manifest, reconcilers)
+        for subresource in subresources_of(manifest.entries[address], manifest.entries)
     }
     for address in addresses:
         if address in included:
             continue
         entry = manifest.entries[address]
-        reconciler = reconcilers[entry.type]
-        subresources = subresources_of(entry, manifest, reconcilers)
-        last = recorded_spec(entry, reconciler)
+        reconciler = reconciler_of(entry)
+        subresources = subresources_of(entry, manifest.entries)
+        last = recorded_spec(entry)
         deletions[address] = Deletion(address, reconciler, entry.id, last, entry, subresources)
         removals.append(
             Removal(

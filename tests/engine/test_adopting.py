@@ -25,7 +25,7 @@ class Facet(Plain):
     """Lives on a plain thing, whose owner is its own."""
 
     type = "facet"
-    subresource = True
+    parent_type = "plain"
 
 
 def planned(kind: Plain, want: ThingSpec, *, adopted: tuple[str, ...], **sight: Any) -> Change:

@@ -160,7 +160,7 @@ def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
     assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
 
 
-def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+def test_a_retained_resource_is_not_observed() -> None:
     report = detect_drift({"plain/a": entry(Plain(), Phase.KEPT)}, {})
     assert (report.findings, report.resources) == ((), 0)
 

@@ -50,7 +50,7 @@ def test_the_refusal_of_a_stranger_tells_its_tags() -> None:
 
 
 def test_what_another_stack_of_tapctl_stands_on_is_not_to_be_had() -> None:
-    there = seen(owner=Owner("tapctl, for us-east-1", "dev"))
+    there = seen(owner=Owner("tapctl", "dev", scope="us-east-1"))
     for adopted in ((), ("plain/a",)):
         stack = Stack()
         stack.add(Plain(), "a", SMALL)

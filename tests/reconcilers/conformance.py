@@ -67,7 +67,7 @@ class Killed(BaseException):
 
 @dataclass
 class Bench:
-    """One reconciler under test, with its record and its world."""
+    """A reconciler under test, with its record and its world."""
 
     aws: Aws
     case: ModuleType
@@ -80,9 +80,9 @@ class Bench:
     """The process dies right before this step."""
     clock: VirtualClock = field(default_factory=VirtualClock)
     scale: float = 0.0
-    """How long a second of AWS's lasts on this clock, once the world is prepared."""
+    """The seconds of this clock in a second of AWS's, once the world is prepared."""
     most: int | None = None
-    """How many of the examples are tried; None: all."""
+    """The number of examples that are tried; None: all."""
 
     @property
     def reconciler(self) -> Reconciler[Any, Any]:
@@ -142,6 +142,6 @@ class Bench:
         return sum(self.aws.call_log.changes.values())
 
     def replaces(self, have: Spec, want: Spec) -> bool:
-        """Whether getting from one to the other takes a replacement."""
+        """True if getting from one spec to the other takes a replacement."""
         impacts = self.reconciler.impacts
         return any(impacts.get(name) is Impact.REPLACE for name in compare(want, have))
