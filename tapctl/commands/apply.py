@@ -6,10 +6,9 @@ from tapctl.commands.plan import ApplySurvey, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.config.types import did_you_mean
 from tapctl.engine.converge import Job
-from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
-from tapctl.engine.resources import Removal, creation_graph, deletion_graph
+from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, StoreFailed, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import recorded_spec, registry, subresources_of
@@ -94,22 +93,21 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> ExecutionResult:
     plan, entries = found.plan, found.manifest.entries
     changing = {one.address: one for one in plan.work if one.action is not Action.DELETE}
     jobs = {here: Job(found.stack[here], change, entries.get(here)) for here, change in changing.items()}
-    early = {one.type: one.reconciler.outputs_known_early for one in found.stack}
     outcome = runner.outcome
     if jobs:
-        outcome = runner.converge(creation_graph([job.resource for job in jobs.values()], early), jobs)
+        outcome = runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
     going = plan.to(Action.DELETE)
     if going and outcome.ok and outcome.signal is None:
         # Only when everything new is there: what was superseded may still be in use until then.
-        leaving, removals = planned_deletions([one.address for one in going], found.manifest)
-        outcome = runner.remove(deletion_graph(removals, RANKS), leaving)
+        deletions = planned_deletions([one.address for one in going], found.manifest)
+        outcome = runner.remove(deletion_graph(deletions.values(), RANKS), deletions)
     return outcome
 
 
-def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Deletion], list[Removal]]:
-    """The recorded things at these addresses, as what is to be removed; what dies with another of them is not."""
+def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
+    """The deletions of the recorded resources at these addresses, but for those that go with another of them."""
     reconcilers = registry()
-    leaving, removals = {}, []
+    deletions = {}
     dying = {facet for here in addresses for facet in subresources_of(manifest.entries[here], manifest, reconcilers)}
     for here in addresses:
         if here in dying:
@@ -117,11 +115,8 @@ def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[st
         entry = manifest.entries[here]
         reconciler = reconcilers[entry.type]
         facets = subresources_of(entry, manifest, reconcilers)
-        leaving[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry, reconciler), entry, facets)
-        removals.append(
-            Removal(here, entry.type, frozenset(entry.needs), reconciler.outputs_known_early, reconciler.leftovers_need)
-        )
-    return leaving, removals
+        deletions[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry, reconciler), entry, facets)
+    return deletions
 
 
 def result_counts(outcome: ExecutionResult, plan: Plan) -> dict[str, int]:

@@ -11,13 +11,13 @@ from tapctl.commands.certificate import COLUMNS, NAME, Certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, is_foreign, refresh, sweep, take_inventory
 from tapctl.commands.plan import show_blockers, verdict
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Observed, Retained
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import foreign_error
 from tapctl.engine.record import Phase
+from tapctl.engine.resources import Deletion
 from tapctl.errors import Refused, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers.db_cluster import DbCluster, final_snapshot_due

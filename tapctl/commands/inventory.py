@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.delete import Deletion
 from tapctl.engine.model import Observed, Reconciler, Retained, address
 from tapctl.engine.observe import (
     Absent,
@@ -18,7 +17,7 @@ from tapctl.engine.observe import (
     observe_all,
     owner_is_unreadable,
 )
-from tapctl.engine.resources import Removal, deletion_graph
+from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -95,17 +94,7 @@ def discover_by_tags(session: Session) -> dict[str, Deletion]:
 
 def delete_inventory(runner: EngineRunner, remains: Inventory) -> None:
     """Take all of it away, in order."""
-    removals = [
-        Removal(
-            here,
-            one.reconciler.type,
-            frozenset(one.entry.needs) if one.entry else None,
-            one.reconciler.outputs_known_early,
-            one.reconciler.leftovers_need,
-        )
-        for here, one in remains.deletions.items()
-    ]
-    runner.remove(deletion_graph(removals, RANKS), remains.deletions)
+    runner.remove(deletion_graph(remains.deletions.values(), RANKS), remains.deletions)
 
 
 def sweep(session: Session, runner: EngineRunner, remains: Inventory) -> dict[str, Observation]:

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from tapctl.clock import WallClock
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.delete import Deletion, delete
-from tapctl.engine.events import Detached, Ending, Failed, Finished, Result, Skipped
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
-from tapctl.engine.resources import Node
+from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
@@ -69,7 +69,7 @@ class EngineRunner:
         """Make these resources, or change them."""
         self.activity |= {here: _DOING[job.change.action] for here, job in jobs.items()}
 
-        def work(here: str, emit: Emit) -> Ending:
+        def work(here: str, emit: Emit) -> Finished:
             return converge(jobs[here], self.context, emit)
 
         return self._execute(steps, work)
@@ -78,7 +78,7 @@ class EngineRunner:
         """Take these resources away."""
         self.activity |= dict.fromkeys(leaving, _DOING[Action.DELETE])
 
-        def work(here: str, emit: Emit) -> Ending:
+        def work(here: str, emit: Emit) -> Finished:
             return delete(leaving[here], self.context, emit)
 
         return self._execute(steps, work)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.events import Ending, Result
+from tapctl.engine.events import Finished, Result
 from tapctl.engine.model import REBOOT, Impact, Observed, Pending
 from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.engine.planner import make_plan
@@ -59,7 +59,7 @@ def plan(pending: dict[str, Pending], *, reboot: bool, deferred: bool = False) -
     return make_plan(stack, {}, sights, OURS, KINDS, reboot=reboot).changes[1]
 
 
-def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Ending:
+def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Finished:
     one = resource(Machine(), SMALL)
     return converge(
         Job(one, Change(one.address, one.type, one.id, change, impact=impact, reboots=True), None),

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.engine.delete import Deletion, delete
-from tapctl.engine.events import Ending, Progress, Released, Result
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Finished, Progress, Released, Result
 from tapctl.engine.model import Owner, Retained
 from tapctl.engine.polling import Cancelled
 from tapctl.engine.record import Phase
+from tapctl.engine.resources import Deletion
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
 from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
 from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
@@ -33,7 +34,7 @@ def test_its_leaving_is_recorded_before_the_call_and_its_end_when_it_is_gone() -
     world = there(Plain())
     world.journal.put(MADE)
 
-    assert delete_until_gone(world, Plain(), entry=MADE) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain(), entry=MADE) == Finished("plain/a", Result.DELETED, 0)
     assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
 
 
@@ -47,7 +48,7 @@ class TagsFirst(SlowDelete):
 
 def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
     world = there(Plain(), TagsFirst(20, lag=10))
-    assert delete_until_gone(world, Plain()) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
     assert "plain/a" not in world.things
 
 
@@ -230,7 +231,7 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
 
     ending = delete_until_gone(world, Key())
 
-    assert ending == Ending(Result.KEPT, Retained("2031-05-06", "a key waits before it is deleted"))
+    assert ending == Finished("key/a", Result.KEPT, 0, Retained("2031-05-06", "a key waits before it is deleted"))
     kept = world.journal.entries["key/a"]
     assert (kept.phase, kept.kept_until, kept.kept_why) == (
         Phase.KEPT,
@@ -252,9 +253,9 @@ def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
 
     ended = delete_until_gone(world, Archived())
 
-    assert ended == Ending(
-        Result.DELETED, left_behind=(("snapshot/s", Retained("you delete it", "it holds the data")),)
-    )
+    assert ended.result is Result.DELETED
+    assert ended.left_behind == (("snapshot/s", Retained("you delete it", "it holds the data")),)
+    assert ended.elapsed_s >= 60
 
 
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:

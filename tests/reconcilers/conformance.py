@@ -12,14 +12,14 @@ from typing import Any
 
 from tapctl.aws.client import Aws
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.delete import Deletion, delete
+from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Ending
+from tapctl.engine.events import Finished
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
-from tapctl.engine.resources import Resource
+from tapctl.engine.resources import Deletion, Resource
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tests.reconcilers import cases
@@ -128,13 +128,13 @@ class Bench:
             raise Killed
         self.steps += 1
 
-    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
+    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Finished:
         out = self.reconciler.outputs(**dict.fromkeys(self.reconciler.outputs.model_fields, ""))
         resource: Resource[Any, Any] = Resource(self.reconciler, self.id, want, frozenset(), out)
         change = Change(self.address, self.reconciler.type, self.id, action, impact=Impact.REPLACE)
         return converge(Job(resource, change, self.entry), self.context(), lambda _event: None)
 
-    def remove(self, last: Spec | None) -> Ending:
+    def remove(self, last: Spec | None) -> Finished:
         leaving = Deletion(self.address, self.reconciler, self.id, last, self.entry)
         return delete(leaving, self.context(), lambda _event: None)
 
