@@ -231,8 +231,7 @@ class _ConvergeLoop:
         try:
             return self.turn(seen)
         except AlreadyExists as answer:
-            if self.attempt.created_at is None:
-                self.attempt.created_at = self.poller.now
+            self.attempt.created_at = self.poller.now
             self.poller.pause(str(answer))
             return None
         except AwsNoAnswer as error:

@@ -87,6 +87,10 @@ class _DeleteLoop:
         if seen == self.last_step_on:
             self.wait_for_effect(seen)
             return None
+        return self.step(seen)
+
+    def step(self, seen: Observed[Any, Any]) -> Finished | None:
+        """Take the next step; the result if the reconciler retains the resource instead."""
         if self.last_step_on is not None and seen.failure is not None and seen.failure != self.last_step_on.failure:
             raise aws_failure(self.address, seen)
         self.before_call(seen)

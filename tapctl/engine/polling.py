@@ -54,7 +54,7 @@ Emit = Callable[[Released | Progress], None]
 
 @dataclass
 class Poller:
-    """The clocks of one resource's loop: how long each kind of waiting has gone on. Moments and durations in seconds."""
+    """The clocks of one resource's loop: how long each kind of waiting has gone on. All times in seconds."""
 
     address: str
     context: EngineContext

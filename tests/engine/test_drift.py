@@ -12,7 +12,7 @@ from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
-from tests.engine.test_plan import recorded, seen
+from tests.engine.test_planner import recorded, seen
 from tests.engine.traits import refused
 from tests.engine.world import THEIRS
 

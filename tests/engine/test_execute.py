@@ -57,11 +57,11 @@ def started(events: Iterable[Event]) -> list[str]:
     return [one.address for one in events if isinstance(one, Started)]
 
 
-def test_nothing_to_do_is_nothing_told() -> None:
+def test_without_nodes_there_are_no_events() -> None:
     assert run([]) == []
 
 
-def test_how_each_ended_is_told_in_full() -> None:
+def test_the_end_of_a_resource_is_told_in_full() -> None:
     until = Retained("May", "it waits")
     (begun, end) = run([step("a")], {"a": lambda _: Finished("a", Result.KEPT, 2, until, unreadable=("iam:GetRole",))})
     assert begun == Started("a")
@@ -96,7 +96,7 @@ def test_there_is_no_barrier_between_what_is_not_related() -> None:
     assert isinstance(ends(events)["slow"], Finished)
 
 
-def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_thing_when_it_is_settled() -> None:
+def test_a_node_starts_when_the_outputs_it_needs_are_known_or_the_resource_is_settled() -> None:
     user_done, log = threading.Event(), []
 
     def cluster(emit: Emit) -> Finished:
@@ -119,7 +119,7 @@ def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_t
     assert log == ["user", "cluster", "member"]
 
 
-def test_what_is_told_twice_is_taken_once() -> None:
+def test_a_resource_that_is_released_twice_counts_once() -> None:
     def act(emit: Emit) -> Finished:
         emit(Released("a"))
         emit(Released("a"))
@@ -196,7 +196,7 @@ def test_the_last_status_is_told_with_a_failure() -> None:
     assert failed.elapsed_s >= 0
 
 
-def test_after_a_stop_nothing_starts_and_what_leaves_is_left() -> None:
+def test_after_a_stop_nothing_starts_and_running_work_is_detached() -> None:
     stop = threading.Event()
 
     def act(emit: Emit) -> Finished:
@@ -226,7 +226,7 @@ def test_asked_to_stop_before_it_began_nothing_starts() -> None:
     assert run([step("a")], stop=stop) == [Skipped("a", ())]
 
 
-def test_what_does_not_leave_is_left_within_the_bound() -> None:
+def test_work_that_does_not_leave_is_detached_within_the_bound() -> None:
     stop, never = threading.Event(), threading.Event()
 
     def hangs(emit: Emit) -> Finished:
@@ -240,7 +240,7 @@ def test_what_does_not_leave_is_left_within_the_bound() -> None:
     assert ends(events) == {"a": Detached("a", "calling"), "b": Skipped("b", ())}
 
 
-# -- any graph ---------------------------------------------------------------------------------------------------------
+# -- any graph -------------------------------------------------------------------------------------------------------
 
 FATES = ("finishes", "known first", "fails", "fails after known", "bug", "stops")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -23,6 +22,7 @@ from tapctl.engine.resources import Deletion, Resource
 from tapctl.sandbox.app import Sandbox
 from tapctl.sandbox.life import Life
 from tests.reconcilers import cases
+from tests.support.engine_clock import VirtualClock
 
 OWNER = Owner.ours("test")
 CASES: Mapping[str, ModuleType] = {
@@ -30,21 +30,6 @@ CASES: Mapping[str, ModuleType] = {
     for found in pkgutil.iter_modules(cases.__path__)
     if not found.name.startswith("_")
 }
-
-
-class VirtualClock:
-    """Waiting takes no time, and the clock shows that it passed."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.lock = threading.Lock()
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
-        with self.lock:
-            self.seconds += seconds
 
 
 @dataclass

@@ -45,7 +45,7 @@ def test_the_same_address_twice_is_refused() -> None:
         stack.add(Plain(), "a", SMALL)
 
 
-def test_what_is_unknown_or_comes_later_cannot_be_needed_so_a_cycle_cannot_be_written_down() -> None:
+def test_a_need_that_was_not_added_before_is_refused() -> None:
     later = Stack().add(Plain(), "later", SMALL)
     stack = Stack()
 
@@ -146,7 +146,7 @@ def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() ->
     assert steps[2] == Node("group/g", after_settled=frozenset({"instance/i"}))
 
 
-def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
+def test_leftovers_hold_up_only_the_types_they_still_need() -> None:
     steps = deletion_graph(
         [
             recorded("function/f", "cluster/c", "group/g", "key/k", leftovers_need="key"),
