@@ -44,7 +44,7 @@ class _DeleteLoop:
         self.intended = False
         self.released = False
         self.leftovers: str | None = None
-        """What AWS still holds of a resource that is gone."""
+        """The things AWS still holds of a resource that is gone."""
         self.left_behind: tuple[tuple[str, Retained], ...] = ()
 
     def run(self) -> Finished:

@@ -17,7 +17,7 @@ from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYe
 T = TypeVar("T")
 
 PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
-"""How long AWS may take until every read shows an accepted change."""
+"""The longest time AWS may take until every read shows an accepted change."""
 
 
 class Recorder(Protocol):
