@@ -98,7 +98,7 @@ class AssociatedRole:
 
 
 class DbClusterSpec(Spec):
-    """The fields that tapctl owns on a cluster. The password is none of them: RDS makes, keeps and rotates the password.
+    """The fields that tapctl owns on a cluster. The password is none of them: RDS makes, keeps and rotates it.
 
     Not owned: the scaling of Aurora Serverless. It means nothing to members of another class than ``db.serverless``,
     and a cluster that was given one never loses it (ModifyDBCluster), so that nothing could undo the change.
