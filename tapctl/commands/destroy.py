@@ -11,13 +11,13 @@ from tapctl.commands.certificate import COLUMNS, NAME, Certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, is_foreign, refresh, sweep, take_inventory
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import foreign_error
 from tapctl.engine.record import Phase
+from tapctl.engine.resources import Deletion
 from tapctl.errors import ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks

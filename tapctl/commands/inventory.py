@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final
 
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.delete import Deletion
 from tapctl.engine.model import Observed, Reconciler, Retained, address
 from tapctl.engine.observe import (
     Observation,
@@ -17,7 +16,7 @@ from tapctl.engine.observe import (
     observe_all,
     owner_is_unreadable,
 )
-from tapctl.engine.resources import Removal, deletion_graph
+from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.session.session import Session
@@ -133,17 +132,7 @@ def with_subresources(deletions: dict[str, Deletion]) -> dict[str, Deletion]:
 
 def delete_inventory(runner: EngineRunner, inventory: Inventory) -> None:
     """Delete all of the inventory, in order."""
-    removals = [
-        Removal(
-            address,
-            deletion.reconciler.type,
-            frozenset(deletion.entry.needs) if deletion.entry else None,
-            deletion.reconciler.outputs_known_early,
-            deletion.reconciler.leftovers_need,
-        )
-        for address, deletion in inventory.deletions.items()
-    ]
-    runner.remove(deletion_graph(removals, teardown_ranks()), inventory.deletions)
+    runner.remove(deletion_graph(inventory.deletions.values(), teardown_ranks()), inventory.deletions)
 
 
 def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, Observation]:

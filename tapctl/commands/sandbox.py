@@ -21,7 +21,7 @@ def start(invocation: Invocation, screen: Screen) -> int:
     ready = []
     for name, config in sorted(configs.items()):
         try:
-            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, config.region)])
+            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, config.region)])
         except SandboxError as error:
             screen.warn(f"not for {name}: {error}: {error.evidence}")
         else:

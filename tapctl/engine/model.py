@@ -172,7 +172,7 @@ class Timing:
     create_s: float = 5
     delete_s: float = 5
     longest_s: float = 600
-    """How long AWS may work on one accepted call before the engine gives up."""
+    """The longest time AWS may work on one accepted call before the engine gives up."""
 
 
 class Reconciler(ABC, Generic[S, O]):

@@ -1,10 +1,9 @@
-"""Taking a lock in S3 away from its holder, when somebody is sure that it should go."""
+"""Takes a lock in S3 away from its holder, when somebody is sure that it should go."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from dataclasses import dataclass
 
 from tapctl.clock import Clock
 from tapctl.errors import AwsError, Refused, StoreFailed, TapctlError
@@ -16,68 +15,62 @@ from tapctl.manifest.s3_lock import ForeignLock, LeaseTiming, S3Lease, observe_l
 from tapctl.manifest.store import write_failed_error
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """The lock that is to be taken away, and since when it is as it is."""
-
-    lock: LockInfo
-    watch: ForeignLock
-
-
 class ForceUnlock:
-    """One lock that is to be taken away.
+    """Takes the lock at ``key`` away.
 
-    It is not just removed: its holder may be alive and look only at its next renewal, while the next one begins. So we
-    take it over, hold it until the holder's lease is over, and give it back.
+    The object is not just removed: its holder may be alive and look only at its next renewal, while the next run
+    begins. So the lock is taken over, held until the holder's lease is over, and released.
     """
 
-    def __init__(self, bucket: Bucket, key: str, folder: str, *, terms: LeaseTiming, clock: Clock) -> None:
-        """``folder``: where it is recorded, with a slash at its end."""
+    def __init__(self, bucket: Bucket, key: str, folder: str, *, timing: LeaseTiming, clock: Clock) -> None:
+        """``folder``: where the unlocking is recorded, with a slash at its end."""
         self._bucket, self._key, self._folder = bucket, key, folder
-        self._terms, self._clock = terms, clock
+        self._timing, self._clock = timing, clock
 
-    def unlock(self, id: str, by: LockHolder, tell: Notify) -> bool:
-        """Take it away, if it is the lock with this id; False: nobody holds one (any more).
+    def unlock(self, id: str, by: LockHolder, notify: Notify) -> bool:
+        """Take the lock away, if it has this id; False: nobody holds one (any more).
 
         Raises:
-            Refused: it is another one. Nothing was changed.
-            StoreFailed: it could not be recorded; where it is not recorded it is not done.
+            Refused: it has another id. Nothing was changed.
+            StoreFailed: the unlocking could not be recorded; where it is not recorded it is not done.
             TapctlError: it could not be done.
         """
-        seen = self._seen(id)
-        if seen is None:
+        held = self._find(id)
+        if held is None:
             return False
-        asked = Unlock(at=now(), by=by, lock=seen.lock, done=False)
-        self._record(asked)
-        mine = LockInfo(id=uuid.uuid4().hex, holder=by, phase=f"takes the lock {id} away", lease_s=self._terms.lease_s)
-        lease = None
+        lock, foreign = held
+        begun = Unlock(at=now(), by=by, lock=lock, done=False)
+        self._record(begun)
+        ours = LockInfo(id=uuid.uuid4().hex, holder=by, phase=f"takes the lock {id} away", lease_s=self._timing.lease_s)
         for _ in range(ATTEMPTS):
-            lease = self._taken(mine, seen.watch.etag)
+            lease = self._take_over(ours, foreign.etag)
             if lease is not None:
                 break
-            seen = self._seen(id)  # it was renewed right then
-            if seen is None:
+            held = self._find(id)  # renewed right then
+            if held is None:
                 return False
-        if lease is None:
+            lock, foreign = held
+        else:
             raise StoreFailed(f"the lock {self._where} could not be taken away", hint="run the same command again")
-        left = min(seen.watch.left_s(self._clock.now()), self._terms.lease_s)
-        if left > 0:
-            tell(f"taken away from {seen.lock}; it is free in {left:.0f} s, when that run cannot go on any more")
+        remaining_s = min(foreign.remaining_s(self._clock.now()), self._timing.lease_s)
+        if remaining_s > 0:
+            notify(f"taken away from {lock}; it is free in {remaining_s:.0f} s, when that run cannot go on any more")
         # Not renewed meanwhile: if we are interrupted it is free after this time too.
-        self._clock.wait(left, threading.Event())
+        self._clock.wait(remaining_s, threading.Event())
         lease.release()
-        self._record(asked.model_copy(update={"at": now(), "done": True}))
+        self._record(begun.model_copy(update={"at": now(), "done": True}))
         return True
 
     @property
     def _where(self) -> str:
         return self._bucket.url(self._key)
 
-    def _seen(self, id: str) -> _Seen | None:
-        found = self._bucket.get(self._key)
-        if found is None:
+    def _find(self, id: str) -> tuple[LockInfo, ForeignLock] | None:
+        """Read the lock with this id, and since when it is the same; None if there is no lock."""
+        stored = self._bucket.get(self._key)
+        if stored is None:
             return None
-        lock = LockInfo.parse(found.content)
+        lock = LockInfo.parse(stored.content)
         if lock is None or lock.id != id:
             raise Refused(
                 f"the lock {self._where} does not have the id {id}",
@@ -86,25 +79,25 @@ class ForceUnlock:
                 if lock
                 else f"if nobody is at work: aws s3 rm {self._where}",
             )
-        return _Seen(lock, observe_lock(found, self._clock.now()))
+        return lock, observe_lock(stored, self._clock.now())
 
-    def _taken(self, mine: LockInfo, expected: str) -> S3Lease | None:
-        """Write ours over it; None: only a look tells what is there."""
+    def _take_over(self, ours: LockInfo, expected: str) -> S3Lease | None:
+        """Write our lock over the one with this ETag; None: that one has changed, or is still there."""
         sent = self._clock.now()
         try:
-            etag = self._bucket.put(self._key, mine.encode(), expected)
+            etag = self._bucket.put(self._key, ours.encode(), expected)
         except AwsError as error:
             if not outcome_unknown(error):
                 raise self._bucket.to_tapctl_error(error) from error
-            found = self._bucket.get(self._key)
-            if found is None or found.content != mine.encode():
+            stored = self._bucket.get(self._key)
+            if stored is None or stored.content != ours.encode():
                 return None
-            etag = found.etag
-        return S3Lease(self._bucket, self._key, mine, etag=etag, sent=sent, terms=self._terms, clock=self._clock)
+            etag = stored.etag
+        return S3Lease(self._bucket, self._key, ours, etag=etag, sent=sent, timing=self._timing, clock=self._clock)
 
     def _record(self, unlock: Unlock) -> None:
         key = self._folder + unlock.name
         try:
-            self._bucket.put_if_absent(key, unlock.model_dump_json(indent=2).encode())
+            self._bucket.put_if_absent(key, unlock.encode())
         except TapctlError as error:
             raise write_failed_error(self._bucket.url(key), error) from error

@@ -1,4 +1,4 @@
-"""What the record was: each version that was replaced is kept, and each lock that was taken away is noted."""
+"""The history of a manifest: each version that was replaced, and each lock that was taken away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,29 +13,16 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import Manifest, parse
-from tapctl.manifest.store import Stored
+from tapctl.manifest.store import Store
 
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
-_AT_ONCE = 8
-"""Reads side by side: each version is an object of its own."""
-
-
-class Archive(Protocol):
-    """The part of a store that is read here."""
-
-    def read(self, suffix: str) -> Stored | None:
-        """The manifest of this suffix; None when there is none."""
-
-    def list_history(self, suffix: str) -> list[str]:
-        """Names of what is kept of this suffix, sorted."""
-
-    def read_history(self, suffix: str, name: str) -> bytes:
-        """What is kept under this name."""
+_PARALLEL_READS = 8
+"""Each version is an object of its own."""
 
 
 class Unlock(BaseModel):
-    """Somebody has taken a lock away, or has asked to."""
+    """A lock that somebody has taken away, or has begun to."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,16 +34,20 @@ class Unlock(BaseModel):
 
     @property
     def name(self) -> str:
-        """Under which it is kept; of each unlocking there are two, so that none is told that did not happen."""
-        return f"unlock-{_plain(self.at)}-{_plain(self.lock.id)}-{'done' if self.done else 'asked'}.json"
+        """The file's name in the history. Each unlocking has two, so that none is shown that did not happen."""
+        return f"unlock-{_safe(self.at)}-{_safe(self.lock.id)}-{'done' if self.done else 'asked'}.json"
+
+    def encode(self) -> bytes:
+        """The text that is stored."""
+        return self.model_dump_json(indent=2, by_alias=True).encode()
 
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """In how many things one version differs from the one before."""
+    """How many resources one version differs in from the one before."""
 
     begun: int
-    """Whose making, changing or removal was begun."""
+    """Resources whose making, changing or removal was begun."""
     made: int
     removed: int
 
@@ -66,18 +56,18 @@ class VersionDiff:
         return " · ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing made or removed"
 
 
-def folder_of(suffix: str) -> str:
-    """Where what is kept of this suffix is, with a slash at its end."""
+def history_folder(suffix: str) -> str:
+    """The folder of this suffix's history inside the store, with a slash at its end."""
     return f"history/{suffix}/"
 
 
-def name_of(manifest: Manifest) -> str:
-    """Under which this version is kept."""
-    return f"{manifest.serial:08}-{_plain(manifest.run)}.json"
+def version_name(manifest: Manifest) -> str:
+    """The file's name of this version in the history."""
+    return f"{manifest.serial:08}-{_safe(manifest.run)}.json"
 
 
-def versions(store: Archive, suffix: str, newest: int) -> tuple[list[Manifest], int]:
-    """The newest versions, oldest first, the one that counts now last; and how many older ones are kept.
+def versions(store: Store, suffix: str, newest: int) -> tuple[list[Manifest], int]:
+    """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
 
     Raises:
         ManifestError: one of them is no manifest.
@@ -85,46 +75,48 @@ def versions(store: Archive, suffix: str, newest: int) -> tuple[list[Manifest], 
     names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
     current = store.read(suffix)
     if current is not None:
-        # A write that was cut off has kept what it did not replace.
-        names = [name for name in names if name != name_of(current.manifest)]
-    wanted = names[-newest:]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda name: _recalled(store, suffix, name), wanted))
-    return [*found, *([current.manifest] if current else [])], len(names) - len(wanted)
+        # An interrupted write has archived a version that it then did not replace.
+        names = [name for name in names if name != version_name(current.manifest)]
+    selected = names[-newest:]
+    with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+        replaced = list(pool.map(lambda name: _read_version(store, suffix, name), selected))
+    return [*replaced, *([current.manifest] if current else [])], len(names) - len(selected)
 
 
-def version(store: Archive, suffix: str, serial: int) -> Manifest | None:
-    """The version with this serial; where there are more (an older record was put back), the one written last.
+def version(store: Store, suffix: str, serial: int) -> Manifest | None:
+    """Read the version with this serial; of several (an older manifest was put back), the one written last.
 
     Raises:
         ManifestError: it is no manifest.
     """
     names = [
-        name
-        for name in store.list_history(suffix)
-        if (is_version := _VERSION.fullmatch(name)) and int(is_version[1]) == serial
+        name for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)) and int(match[1]) == serial
     ]
-    found = [_recalled(store, suffix, name) for name in names]
+    candidates = [_read_version(store, suffix, name) for name in names]
     current = store.read(suffix)
     if current is not None and current.manifest.serial == serial:
-        found.append(current.manifest)
-    return max(found, key=lambda one: one.written_at, default=None)
+        candidates.append(current.manifest)
+    return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
-def unlocks(store: Archive, suffix: str) -> list[Unlock]:
-    """Who took a lock away, and when; oldest first."""
+def unlocks(store: Store, suffix: str) -> list[Unlock]:
+    """Read who took a lock away, and when; oldest first.
+
+    Raises:
+        ManifestError: one of the files is broken.
+    """
     names = [name for name in store.list_history(suffix) if _UNLOCK.fullmatch(name)]
-    return sorted((_unlock(store, suffix, name) for name in names), key=lambda one: (one.at, one.done))
+    return sorted((_read_unlock(store, suffix, name) for name in names), key=lambda unlock: (unlock.at, unlock.done))
 
 
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
-    """What one version changed."""
+    """Count the resources that one version changed; ``before`` is None for the first."""
     old = before.entries if before else {}
 
     def count(phases: Iterable[Phase]) -> int:
         return sum(
-            entry.phase in phases and (here not in old or old[here].phase is not entry.phase)
-            for here, entry in after.entries.items()
+            entry.phase in phases and (address not in old or old[address].phase is not entry.phase)
+            for address, entry in after.entries.items()
         )
 
     return VersionDiff(
@@ -132,17 +124,19 @@ def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
     )
 
 
-def _recalled(store: Archive, suffix: str, name: str) -> Manifest:
-    return parse(store.read_history(suffix, name), folder_of(suffix) + name)
+def _read_version(store: Store, suffix: str, name: str) -> Manifest:
+    return parse(store.read_history(suffix, name), history_folder(suffix) + name)
 
 
-def _unlock(store: Archive, suffix: str, name: str) -> Unlock:
+def _read_unlock(store: Store, suffix: str, name: str) -> Unlock:
     try:
         return Unlock.model_validate_json(store.read_history(suffix, name))
     except ValidationError as error:
-        raise ManifestError(f"{folder_of(suffix)}{name} is no record of an unlocking", evidence=str(error)) from None
+        raise ManifestError(
+            f"{history_folder(suffix)}{name} is no record of an unlocking", evidence=str(error)
+        ) from None
 
 
-def _plain(text: str) -> str:
-    """What may stand in a name: a record that was edited by hand must not lead anywhere else."""
+def _safe(text: str) -> str:
+    """Drop all that may not stand in a file's name: a manifest edited by hand must not lead out of the folder."""
     return re.sub(r"[^A-Za-z0-9-]", "", text)

@@ -1,8 +1,8 @@
 """Writes the manifest while many threads change what it records: group commit, and nothing lost when the store fails.
 
 Two kinds of change pass here. An *intent* (an entry comes into ``making`` or ``leaving``) is stored before a call is
-made; where it cannot be stored the call is not made, and the intent is forgotten. Everything else is a *fact*: it has
-happened, whether it can be stored or not, so it is in every later write and in the rescue copy.
+made; where it cannot be stored the call is not made, and the intent is forgotten. Everything else is a *fact*: a thing
+that has happened, whether it can be stored or not, so it is in every later write and in the rescue copy.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import LockHeld, StoreFailed, TapctlError
-from tapctl.manifest.manifest import Manifest, dump, now
+from tapctl.manifest.manifest import AwsKind, Manifest, dump, now
 from tapctl.manifest.store import Store, write_failed_error
 
 Changes = Mapping[str, Entry | None]
-"""Address to its new entry; None: it goes."""
+"""The new entry of each address; None: it is removed."""
 
 _INTENTS = frozenset({Phase.MAKING, Phase.LEAVING})
 
 
 @dataclass(eq=False)
 class _Waiter:
-    """One thread's change, and how it ended."""
+    """The changes of one waiting thread, and how their write ended."""
 
     changes: Changes
     header: bool
@@ -38,14 +38,14 @@ class _Waiter:
 
 
 class Journal:
-    """The one writer of one manifest. Every method may be called from any thread.
+    """The only writer of one manifest. Every method may be called from any thread.
 
-    A change returns once it is durable: the first to wait writes all that is queued, the others return when the write
-    that holds theirs has ended.
+    `put` and `drop` return once their change is durable: the first thread to wait writes all that is queued, the others
+    return when the write that holds their change has ended.
     """
 
     def __init__(self, store: Store, base: Manifest, version: str | None, *, clock: Callable[[], str] = now) -> None:
-        """``base`` and ``version`` are what was read, or `empty` and None. ``clock`` gives UTC, ISO 8601."""
+        """``base`` and ``version``: the manifest as it was read, or `empty` and None. ``clock`` gives UTC, ISO 8601."""
         self._store = store
         self._clock = clock
         self._durable = base
@@ -55,12 +55,12 @@ class Journal:
         self._facts: dict[str, Entry | None] = {}
         self._queue: list[_Waiter] = []
         self._batch: list[_Waiter] = []
-        self._doubtful: list[Manifest] = []
+        self._unconfirmed: list[Manifest] = []
         self._turn = threading.Condition()
 
     @property
     def manifest(self) -> Manifest:
-        """What we know now: what is durable, and every change since that was not forgotten."""
+        """The manifest as we know it: what is durable, and every change since that was not forgotten."""
         with self._turn:
             return self._known()
 
@@ -71,34 +71,35 @@ class Journal:
         networking: Mapping[str, Any] | None = None,
         run: str | None = None,
         written_by: str | None = None,
+        aws: AwsKind | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
-        given = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by}
+        header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by, "aws": aws}
         with self._turn:
-            self._header.update({key: value for key, value in given.items() if value is not None})
+            self._header.update({key: value for key, value in header.items() if value is not None})
 
     def put(self, *entries: Entry) -> None:
-        """Record these. Nothing is written where all of it is durable already.
+        """Record these entries. Nothing is written where all of them are durable already.
 
         Raises:
-            StoreFailed: it is not durable; do not make the call it was for.
+            StoreFailed: they are not durable; do not make the call they were for.
             LockHeld: somebody else has written the manifest; as above, and nothing more should be started.
         """
         self._commit({entry.address: entry for entry in entries})
 
     def drop(self, *addresses: str) -> None:
-        """Record that these are gone. Raises as `put`."""
+        """Record that the resources at these addresses are gone. Raises as `put`."""
         self._commit(dict.fromkeys(addresses))
 
     def flush(self) -> None:
         """Record what a failed write has left over, and a changed config hash or networking. Raises as `put`."""
         self._commit({}, header=True)
 
-    # -- group commit ------------------------------------------------------------------------------------------------
-
     def rescue(self, directory: Path) -> Path:
-        """Write all we know beside the user, or where that fails into the folder for temporary files.
+        """Write a copy of `manifest` into ``directory``, or where that fails into the folder for temporary files.
+
+        Returns the new file. An earlier copy is never overwritten.
 
         Raises:
             StoreFailed: neither takes it.
@@ -108,11 +109,11 @@ class Journal:
             content = dump(self._known().model_copy(update={"serial": self._serial, "written_at": self._clock()}))
             name = f"{self._durable.suffix}.rescue-{self._serial}"
         try:
-            return _write_new(directory, name, content)
+            return _write_new_file(directory, name, content)
         except OSError as error:
             first = error
         try:
-            return _write_new(Path(tempfile.gettempdir()), name, content)
+            return _write_new_file(Path(tempfile.gettempdir()), name, content)
         except OSError as error:
             raise StoreFailed(
                 "no rescue copy of the manifest could be written",
@@ -123,27 +124,27 @@ class Journal:
     # -- group commit ------------------------------------------------------------------------------------------------
 
     def _commit(self, changes: Changes, *, header: bool = False) -> None:
-        mine = _Waiter(changes, header)
+        waiter = _Waiter(changes, header)
         with self._turn:
-            self._queue.append(mine)
-            while not mine.ended:
+            self._queue.append(waiter)
+            while not waiter.ended:
                 if self._batch:
                     self._turn.wait()
                 else:
                     self._batch, self._queue = self._queue, []
                     self._end_batch()
-        if mine.error is not None:
-            raise _as_ours(mine.error, self._store.location(self._durable.suffix)) from mine.error
+        if waiter.error is not None:
+            raise _copy_of(waiter.error, self._store.location(self._durable.suffix)) from waiter.error
 
     def _end_batch(self) -> None:
-        """Write the batch, and tell everybody in it how that ended."""
+        """Write the batch, and tell every thread in it how that ended. The caller holds ``_turn``."""
         error: BaseException | None = None
         try:
             self._write_batch()
         except BaseException as failure:
             error = failure
             for waiter in self._batch:
-                self._facts.update(self._true_anyway(waiter.changes))
+                self._facts.update(self._facts_in(waiter.changes))
             if not isinstance(failure, Exception):
                 raise
         finally:
@@ -153,89 +154,89 @@ class Journal:
             self._turn.notify_all()
 
     def _write_batch(self) -> None:
-        """Write the batch, if it changes anything; the others may queue meanwhile."""
-        entries = self._applied(self._batch)
-        next_one = {"entries": entries, "serial": self._serial + 1, "written_at": self._clock()}
-        wanted = self._durable.model_copy(update=self._header | next_one)
-        if not _differs(self._durable, wanted, header=any(waiter.header for waiter in self._batch)):
+        """Write the batch, if it changes anything; other threads may queue meanwhile."""
+        entries = self._entries_with(self._batch)
+        update = {"entries": entries, "serial": self._serial + 1, "written_at": self._clock()}
+        following = self._durable.model_copy(update=self._header | update)
+        if not _differs(self._durable, following, header=any(waiter.header for waiter in self._batch)):
             return
         # Grows even where the write fails: two different writes of one run never look the same.
-        self._serial = wanted.serial
+        self._serial = following.serial
         self._turn.release()
         try:
-            version = self._stored(wanted)
+            version = self._write(following)
         except BaseException:
-            self._doubtful.append(wanted)
+            self._unconfirmed.append(following)
             raise
         finally:
             self._turn.acquire()
-        self._durable, self._version, self._facts, self._doubtful = wanted, version, {}, []
+        self._durable, self._version, self._facts, self._unconfirmed = following, version, {}, []
 
-    def _stored(self, wanted: Manifest) -> str:
-        """Write it. A write that failed before may have got there after all: then that is what ours replaces."""
+    def _write(self, manifest: Manifest) -> str:
+        """Write the manifest; returns its version. If an unconfirmed write was stored after all, it replaces that."""
         expected = self._version
-        if self._doubtful:
-            there = self._store.read(wanted.suffix)
-            if there is not None and there.manifest in self._doubtful:
-                expected = there.version
-        return self._store.write(wanted, expected)
+        if self._unconfirmed:
+            stored = self._store.read(manifest.suffix)
+            if stored is not None and stored.manifest in self._unconfirmed:
+                expected = stored.version
+        return self._store.write(manifest, expected)
 
     def _known(self) -> Manifest:
-        entries = self._applied([*self._batch, *self._queue])
+        entries = self._entries_with([*self._batch, *self._queue])
         return self._durable.model_copy(update=self._header | {"entries": entries})
 
-    def _applied(self, waiters: Iterable[_Waiter]) -> dict[str, Entry]:
-        """What is durable, then the facts, then these, each over the one before."""
+    def _entries_with(self, waiters: Iterable[_Waiter]) -> dict[str, Entry]:
+        """The durable entries, then the facts, then these changes, each over the one before."""
         known: dict[str, Entry | None] = {**self._durable.entries, **self._facts}
         for waiter in waiters:
             known.update(waiter.changes)
         return {address: entry for address, entry in known.items() if entry is not None}
 
-    def _true_anyway(self, changes: Changes) -> Changes:
-        """Those of the changes that have happened, stored or not."""
-        before = self._applied([])
+    def _facts_in(self, changes: Changes) -> Changes:
+        """The changes that are facts: all but an entry that comes into ``making`` or ``leaving``."""
+        entries = self._entries_with([])
 
-        def intent(address: str, entry: Entry | None) -> bool:
-            was = before.get(address)
-            return entry is not None and entry.phase in _INTENTS and (was is None or was.phase is not entry.phase)
+        def is_intent(address: str, entry: Entry | None) -> bool:
+            before = entries.get(address)
+            return entry is not None and entry.phase in _INTENTS and (before is None or before.phase is not entry.phase)
 
-        return {address: entry for address, entry in changes.items() if not intent(address, entry)}
+        return {address: entry for address, entry in changes.items() if not is_intent(address, entry)}
 
 
 def restore_command(path: Path, store: Store, suffix: str) -> str:
-    """The one command that puts a rescue copy where it belongs."""
-    there = store.location(suffix)
-    command = ["aws", "s3", "cp"] if there.startswith("s3://") else ["cp"]
-    return shlex.join([*command, str(path), there])
+    """The shell command that puts a rescue copy in the manifest's place."""
+    location = store.location(suffix)
+    command = ["aws", "s3", "cp"] if location.startswith("s3://") else ["cp"]
+    return shlex.join([*command, str(path), location])
 
 
-def _differs(have: Manifest, wanted: Manifest, *, header: bool) -> bool:
-    """Whether there is a reason to write. Who writes, and when, is none."""
-    ignored = {"serial", "run", "written_by", "written_at"} | (set() if header else {"config_hash", "networking"})
+def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:
+    """True if there is a reason to write: never who writes it; config hash and networking only if ``header``."""
+    ignored = {"serial", "run", "written_by", "written_at", "aws", *(() if header else ("config_hash", "networking"))}
     same = {name: getattr(have, name) for name in ignored}
     # As text: to Python 1, 1.0 and True are equal.
-    return dump(have) != dump(wanted.model_copy(update=same))
+    return dump(have) != dump(want.model_copy(update=same))
 
 
-def _as_ours(error: BaseException, where: str) -> TapctlError:
-    """An error of its own for each who waited."""
+def _copy_of(error: BaseException, where: str) -> TapctlError:
+    """An error of its own for each thread that waited; other than the store's own, a `StoreFailed`."""
     if isinstance(error, LockHeld | StoreFailed):
         return type(error)(error.cause, evidence=error.evidence, hint=error.hint)
     return write_failed_error(where, f"{type(error).__name__}: {error}")
 
 
-def _write_new(directory: Path, name: str, content: str, taken: int = 0) -> Path:
-    """A new file, never one that is there: that may be the rescue copy of an earlier run."""
-    path = directory / (f"{name}-{taken}.json" if taken else f"{name}.json")
+def _write_new_file(directory: Path, name: str, content: str, attempt: int = 0) -> Path:
+    """Write a new file; one of this name that exists may be the rescue copy of an earlier run."""
+    path = directory / (f"{name}-{attempt}.json" if attempt else f"{name}.json")
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        return _write_new(directory, name, content, taken + 1)
+        return _write_new_file(directory, name, content, attempt + 1)
     try:
-        with os.fdopen(made, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
-            os.fsync(made)
+            os.fsync(descriptor)
     except OSError:
         path.unlink()
         raise

@@ -1,4 +1,4 @@
-"""Which run of which CI this is, so that whoever waits for it finds it."""
+"""The lock of an environment: who holds it, what its lease promises, and how others wait for it."""
 
 from __future__ import annotations
 
@@ -15,67 +15,24 @@ from tapctl.clock import Clock
 from tapctl.errors import LockHeld
 from tapctl.manifest.manifest import now
 
+NOTIFY_S = 30.0
+"""A waiting user is told for whom at least this often."""
+
 # Each documented by its maker as the address of the run.
-_ADDRESSES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
+_CI_ADDRESSES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 # Each documented as what tells this run from every other.
-_IDS = ("CODEBUILD_BUILD_ID", "BITBUCKET_BUILD_NUMBER", "BUILD_BUILDID")
-
-
-def ci_run(environ: Mapping[str, str]) -> str:
-    """The CI run that these variables describe, as an address where there is one; empty outside of a CI.
-
-    GitHub Actions, GitLab, Jenkins, CircleCI, Buildkite; CodeBuild, Bitbucket and Azure Pipelines by their run's id.
-    """
-    run = environ.get("GITHUB_RUN_ID")
-    if run:
-        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
-        return f"{server}/{repository}/actions/runs/{run}" if server and repository else f"GITHUB_RUN_ID {run}"
-    for name in _ADDRESSES:
-        if environ.get(name):
-            return environ[name]
-    return next((f"{name} {environ[name]}" for name in _IDS if environ.get(name)), "")
-
-
-HEARTBEAT_S = 30.0
-"""Somebody who waits is told for whom at least this often."""
-
-
-class LockWait:
-    """One who waits, up to ``wait_s`` seconds from now on."""
-
-    def __init__(self, wait_s: float, clock: Clock, tell: Notify) -> None:
-        self._wait_s, self._clock, self._tell = wait_s, clock, tell
-        self._began = clock.now()
-        self._for, self._told_at = "", -math.inf
-
-    @property
-    def over(self) -> bool:
-        """The time is over."""
-        return self._left_s() <= 0
-
-    def pause(self, lock: LockInfo | None, longest_s: float) -> None:
-        """Tell for whom we wait (at first, when it is another, and from time to time), and wait a while."""
-        who, left = str(lock or "somebody who has left no name"), self._left_s()
-        waited = self._wait_s - left
-        if who != self._for or waited - self._told_at >= HEARTBEAT_S:
-            self._for, self._told_at = who, waited
-            self._tell(f"waiting for the lock, {waited:.0f} s of {self._wait_s:.0f} s: {who}")
-        self._clock.wait(min(longest_s, max(left, 0)), threading.Event())
-
-    def _left_s(self) -> float:
-        return self._began + self._wait_s - self._clock.now()
-
+_CI_IDS = ("CODEBUILD_BUILD_ID", "BITBUCKET_BUILD_NUMBER", "BUILD_BUILDID")
 
 Notify = Callable[[str], None]
 """Shows the user one sentence."""
 
 
 def silent(_: str) -> None:
-    """Nobody is there to be told."""
+    """Show nothing: the `Notify` where nobody watches."""
 
 
 class LockHolder(BaseModel):
-    """Who changes an environment right now; shown to everybody who has to wait."""
+    """The process that changes an environment right now; shown to everybody who has to wait."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,7 +47,7 @@ class LockHolder(BaseModel):
 
     @classmethod
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
-        """This process, from now on."""
+        """This process, holding from now on."""
         return cls(
             who=who, host=socket.gethostname(), pid=os.getpid(), command=command, since=now(), ci=ci_run(environ)
         )
@@ -100,30 +57,45 @@ class LockHolder(BaseModel):
         return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
 
 
+def ci_run(environ: Mapping[str, str]) -> str:
+    """The CI run that these variables describe, as an address where there is one; empty outside of a CI.
+
+    GitHub Actions, GitLab, Jenkins, CircleCI, Buildkite; CodeBuild, Bitbucket and Azure Pipelines by their run's id.
+    """
+    run = environ.get("GITHUB_RUN_ID")
+    if run:
+        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+        return f"{server}/{repository}/actions/runs/{run}" if server and repository else f"GITHUB_RUN_ID {run}"
+    for name in _CI_ADDRESSES:
+        if environ.get(name):
+            return environ[name]
+    return next((f"{name} {environ[name]}" for name in _CI_IDS if environ.get(name)), "")
+
+
 class LockInfo(BaseModel):
-    """What a lock says of itself; each time one is taken it has another id."""
+    """The content of a lock; each acquisition has another id."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     holder: LockHolder
     phase: str = ""
-    """What its holder is doing now."""
+    """The holder's present work, in a few words."""
     lease_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Seconds after which it is anybody's if it was not renewed; None: it has no lease, and is never taken over."""
-    beat: int = 0
+    """Seconds after which anybody may take the lock over if it was not renewed; None: no lease, never taken over."""
+    renewals: int = Field(0, alias="beat")
     """Grows with every renewal, so that each one is another text and has another ETag."""
 
     def __str__(self) -> str:
         return f"{self.holder}, {self.phase}" if self.phase else str(self.holder)
 
     def encode(self) -> bytes:
-        """What is stored."""
-        return self.model_dump_json().encode()
+        """The text that is stored."""
+        return self.model_dump_json(by_alias=True).encode()
 
     @classmethod
     def parse(cls, content: bytes) -> LockInfo | None:
-        """The lock that this text describes; None for what is cut off or written by somebody else."""
+        """Parse a stored lock; None for a text that is cut off or written by somebody else."""
         try:
             return cls.model_validate_json(content)
         except ValidationError:
@@ -135,34 +107,60 @@ class Lease(Protocol):
 
     @property
     def id(self) -> str:
-        """What tells this lease from every other one."""
+        """The lock's id, which no other acquisition has."""
 
     def ensure_held(self) -> None:
-        """Make sure that it is still ours; asked before every changing call, from any thread.
+        """Make sure that the lock is still ours, renewing it if need be; called before every step, from any thread.
 
         Raises:
             LockHeld: it was taken away.
-            NotYet: for now nobody can tell; it is not to be used before that is known.
+            NotYet: nobody can tell for now; nothing may be changed before that is known.
         """
 
     def assert_valid(self) -> None:
-        """As `check`, but asks nobody: right before each sending of a changing call, the SDK's repetitions among them.
+        """Make sure that the lock is still ours, without a call; before each sending, the SDK's repetitions among them.
 
-        Raises as `check`.
+        Raises as `ensure_held`.
         """
 
     def set_phase(self, phase: str) -> None:
-        """Say what is being done from now on, to whoever waits."""
+        """Show this as the holder's present work to whoever waits."""
+
+
+class LockWait:
+    """A wait for a lock, of up to ``wait_s`` seconds from now on."""
+
+    def __init__(self, wait_s: float, clock: Clock, notify: Notify) -> None:
+        self._wait_s, self._clock, self._notify = wait_s, clock, notify
+        self._started = clock.now()
+        self._last_holder, self._notified_at = "", -math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """True if the time is over."""
+        return self._remaining_s() <= 0
+
+    def pause(self, lock: LockInfo | None, longest_s: float) -> None:
+        """Wait a while, and tell the user for whom: at first, when the holder is another, and at intervals."""
+        holder, remaining_s = str(lock or "somebody who has left no name"), self._remaining_s()
+        waited = self._wait_s - remaining_s
+        if holder != self._last_holder or waited - self._notified_at >= NOTIFY_S:
+            self._last_holder, self._notified_at = holder, waited
+            self._notify(f"waiting for the lock, {waited:.0f} s of {self._wait_s:.0f} s: {holder}")
+        self._clock.wait(min(longest_s, max(remaining_s, 0)), threading.Event())
+
+    def _remaining_s(self) -> float:
+        return self._started + self._wait_s - self._clock.now()
 
 
 def lock_held_error(where: str, lock: LockInfo | None, hint: str) -> LockHeld:
-    """Somebody else is at work: who, and since when."""
-    who = str(lock) if lock else "its holder has left no name"
-    return LockHeld("somebody else is changing this environment", evidence=f"{where}: {who}", hint=hint)
+    """The error for a lock that somebody else holds: who, and since when."""
+    holder = str(lock) if lock else "its holder has left no name"
+    return LockHeld("somebody else is changing this environment", evidence=f"{where}: {holder}", hint=hint)
 
 
 def lock_lost_error(where: str, lock: LockInfo | None) -> LockHeld:
-    """A lock that was ours is not any more."""
+    """The error for a lock that was ours and is not any more; ``lock`` is the one that is there now."""
     return LockHeld(
         f"the lock {where} was taken away from this run",
         evidence=str(lock) if lock else "it is not there any more",

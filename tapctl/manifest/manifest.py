@@ -1,28 +1,47 @@
-"""What the manifest holds: one entry for each thing we made, and who wrote it when. Plain JSON, one format number.
+"""The manifest's schema: one entry for each resource we made, and who wrote it when. Plain JSON, one format number.
 
-AWS is the truth and this is a diary: it says what we made and how we left it.
+AWS is the truth; the manifest says what we made and how we left it.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictInt,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import to_json
 
 from tapctl.engine.record import Entry, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
 
 FORMAT = 1
-MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """UTC, ISO 8601, to the second."""
-_SHOWN = 5
+_MAX_ERRORS = 5
+
+
+class AwsKind(StrEnum):
+    """The kind of AWS that resources are in. The account does not tell: the sandbox has the configuration's own."""
+
+    REAL = "real"
+    SANDBOX = "sandbox"
+    ENDPOINT = "endpoint"
+    """An endpoint of the user's own (``AWS_ENDPOINT_URL``): may be any AWS."""
 
 
 class Manifest(BaseModel):
-    """The whole record of one suffix."""
+    """Everything recorded of one suffix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +59,25 @@ class Manifest(BaseModel):
     """UTC, ISO 8601, to the second."""
     networking: PlainJson
     entries: dict[str, Entry]
+    aws: AwsKind = AwsKind.REAL
+    """Stored only if not real, so that a tapctl that does not know the key still reads a real environment's manifest.
+    To be read by `aws_kind`.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_real(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        stored: dict[str, Any] = serialize(self)
+        if self.aws is AwsKind.REAL:
+            stored.pop("aws", None)
+        return stored
+
+    @property
+    def aws_kind(self) -> AwsKind:
+        """The kind of AWS that the entries are in. A manifest older than ``aws`` has it as the prefix of its run id."""
+        if self.aws is not AwsKind.REAL:
+            return self.aws
+        prefix = self.run.rpartition("-")[0]
+        return {"": AwsKind.REAL, "embedded": AwsKind.SANDBOX}.get(prefix, AwsKind.ENDPOINT)
 
     @model_validator(mode="after")
     def _keyed_by_address(self) -> Manifest:
@@ -50,7 +88,7 @@ class Manifest(BaseModel):
 
 
 def empty(*, environment: str, suffix: str, account: str, region: str) -> Manifest:
-    """The record of an environment in which nothing was made yet; it was never written: serial 0."""
+    """The manifest of an environment in which nothing was made yet; never written: serial 0."""
     return Manifest(
         environment=environment,
         suffix=suffix,
@@ -67,27 +105,27 @@ def empty(*, environment: str, suffix: str, account: str, region: str) -> Manife
 
 
 def now() -> str:
-    """This moment, as the manifest writes it."""
-    return datetime.now(UTC).strftime(MOMENT)
+    """The present time, as the manifest writes it."""
+    return datetime.now(UTC).strftime(TIME_FORMAT)
 
 
 def dump(manifest: Manifest) -> str:
-    """The manifest as it is stored: the same one gives the same text, with keys sorted and a newline at its end."""
-    # An apply writes it dozens of times, and what the standard library indents it writes in Python.
+    """Write the manifest as text: the same one gives the same text, with keys sorted and a newline at its end."""
+    # pydantic's encoder: an apply writes dozens of manifests, and the standard library's is in Python where it indents.
     return to_json(_sorted(manifest.model_dump(mode="json")), indent=2).decode() + "\n"
 
 
 def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def parse(text: str | bytes, where: str) -> Manifest:
-    """The manifest that this text is; ``where`` names its place in every error.
+    """Parse the text of a manifest; ``where`` names its place in every error.
 
     Raises:
-        ManifestError: empty, not UTF-8, not JSON, cut off, ambiguous, no manifest, or of a newer format.
+        ManifestError: empty, not UTF-8, not JSON, cut off, with a key twice, no manifest, or of a newer format.
     """
     try:
         content = text.decode() if isinstance(text, bytes) else text
@@ -96,16 +134,16 @@ def parse(text: str | bytes, where: str) -> Manifest:
     if not content.strip():
         _invalid(where, "is empty", None)
     try:
-        data = json.loads(content, object_pairs_hook=_unambiguous)
+        data = json.loads(content, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         _invalid(where, "is not valid JSON, or was cut off", str(error))
-    found = data.get("format") if isinstance(data, dict) else None
-    if type(found) is not int or found < 1:
-        _invalid(where, "is no manifest of tapctl", f"its format number is {found!r:.40}")
-    if found > FORMAT:
+    number = data.get("format") if isinstance(data, dict) else None
+    if type(number) is not int or number < 1:
+        _invalid(where, "is no manifest of tapctl", f"its format number is {number!r:.40}")
+    if number > FORMAT:
         raise ManifestError(
             f"the manifest {where} was written by a newer tapctl",
-            evidence=f"it has format {found}, this tapctl reads up to {FORMAT}",
+            evidence=f"it has format {number}, this tapctl reads up to {FORMAT}",
             hint="upgrade tapctl: pip install --upgrade tapctl",
         )
     try:
@@ -114,49 +152,51 @@ def parse(text: str | bytes, where: str) -> Manifest:
         _invalid(where, "is no manifest of tapctl", _summarise(error))
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; JSON allows a key twice, a manifest does not."""
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} is there twice")
-    return made
+    return unique
 
 
 def _summarise(error: ValidationError) -> str:
-    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors()]
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return "\n".join(found[:_SHOWN] + more)
+    lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".removeprefix(": ") for item in error.errors()]
+    rest = [f"and {len(lines) - _MAX_ERRORS} more"] if len(lines) > _MAX_ERRORS else []
+    return "\n".join(lines[:_MAX_ERRORS] + rest)
 
 
-def _invalid(where: str, what: str, evidence: str | None) -> NoReturn:
+def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:
     raise ManifestError(
-        f"the manifest {where} {what}",
+        f"the manifest {where} {problem}",
         evidence=evidence,
         hint="put an earlier copy of it back, or move it away and run tapctl apply: that makes it anew from AWS",
     ) from None
 
 
 def check(manifest: Manifest, where: str, *, environment: str, suffix: str, account: str, region: str) -> None:
-    """Make sure that this is the record of what we are about to work on; ``where`` names its place.
+    """Make sure that the manifest is of the target we are about to work on; ``where`` names its place.
 
     Raises:
         WrongTarget: it records another account or another region.
         ManifestError: it records another suffix or another environment.
     """
-    target = (("account", manifest.account, account), ("region", manifest.region, region))
-    for what, recorded, wanted in target:
+    for key, recorded, wanted in (("account", manifest.account, account), ("region", manifest.region, region)):
         if recorded != wanted:
             raise WrongTarget(
-                f"the manifest {where} is of {what} {recorded}, this is {what} {wanted}",
-                evidence=f"{where}: {what} = {recorded}",
-                hint=f"use the credentials and --region of that {what}, or another --state",
+                f"the manifest {where} is of {key} {recorded}, this is {key} {wanted}",
+                evidence=f"{where}: {key} = {recorded}",
+                hint=f"use the credentials and --region of that {key}, or another --state",
             )
-    name = (("suffix", manifest.suffix, suffix), ("environment", manifest.environment, environment))
-    for what, recorded, wanted in name:
+    for key, recorded, wanted in (
+        ("suffix", manifest.suffix, suffix),
+        ("environment", manifest.environment, environment),
+    ):
         if recorded != wanted:
             raise ManifestError(
-                f"the manifest {where} is of {what} {recorded}, not of {wanted}",
-                evidence=f"{where}: {what} = {recorded}",
+                f"the manifest {where} is of {key} {recorded}, not of {wanted}",
+                evidence=f"{where}: {key} = {recorded}",
                 hint="put the right file there, or use another --suffix or another --state",
             )

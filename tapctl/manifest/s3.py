@@ -10,7 +10,7 @@ from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
-from tapctl.manifest.history import folder_of, name_of
+from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer
@@ -18,37 +18,37 @@ from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error,
 
 
 class S3Store:
-    """``s3://<bucket>/<prefix>/<suffix>.json``.
+    """The store at ``s3://<bucket>/<prefix>/<suffix>.json``.
 
-    Raises as `Store` says; where a read has no answer, `AwsLost`; where it is denied, `Refused`.
+    Raises as `Store` says; where a read has no answer, `AwsNoAnswer`; where it is denied, `Refused`.
     """
 
-    def __init__(self, bucket: Bucket, terms: LeaseTiming | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, bucket: Bucket, timing: LeaseTiming | None = None, clock: Clock | None = None) -> None:
         """``clock``: one that counts the time a machine sleeps."""
         self._bucket = bucket
-        self._terms = terms or LeaseTiming()
+        self._timing = timing or LeaseTiming()
         self._clock = clock or BoottimeClock()
         self._last: dict[str, Stored] = {}
 
     def location(self, suffix: str) -> str:
-        """Where this suffix's manifest is."""
+        """The URL of this suffix's manifest."""
         return self._bucket.url(f"{suffix}.json")
 
     def read(self, suffix: str) -> Stored | None:
-        """The manifest of this suffix; None when there is none."""
-        found = self._bucket.get(f"{suffix}.json")
-        if found is None:
+        """Read the manifest of this suffix; None if there is none."""
+        current = self._bucket.get(f"{suffix}.json")
+        if current is None:
             return None
-        stored = self._last[suffix] = Stored(parse(found.content, self.location(suffix)), found.etag)
+        stored = self._last[suffix] = Stored(parse(current.content, self.location(suffix)), current.etag)
         return stored
 
     def suffixes(self) -> list[str]:
-        """Every suffix that has a manifest here, sorted."""
-        names = [key.removesuffix(".json") for key in self._bucket.listed() if key.endswith(".json")]
+        """List every suffix that has a manifest here, sorted."""
+        names = [name.removesuffix(".json") for name in self._bucket.list_names() if name.endswith(".json")]
         return [name for name in names if SUFFIX.fullmatch(name)]
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
-        """Put it there if what is there is still ``expected``; returns its version."""
+        """Write the manifest if the stored version is still ``expected``; returns the new version."""
         where = self.location(manifest.suffix)
         content = dump(manifest).encode()
         if expected is not None:
@@ -57,70 +57,74 @@ class S3Store:
             try:
                 version = self._bucket.put(f"{manifest.suffix}.json", content, expected)
             except AwsError as error:
-                answer = error
+                failure = error
             else:
                 self._last[manifest.suffix] = Stored(manifest, version)
                 return version
-            if not outcome_unknown(answer):
+            if not outcome_unknown(failure):
                 break
-            found = self._look_again(manifest.suffix, answer)
-            if found is not None and found.manifest == manifest:
-                return found.version  # our own write, whose answer was lost
-            if isinstance(answer, AwsNoAnswer):
+            current = self._read_after(failure, manifest.suffix)
+            if current is not None and current.manifest == manifest:
+                return current.version  # our own write, whose answer was lost
+            if isinstance(failure, AwsNoAnswer):
                 break
-            if answer.aws_code != CONFLICT or (found.version if found else None) != expected:
-                raise conflict_error(where, found.manifest if found else None) from answer
-        raise write_failed_error(where, answer) from answer
+            if failure.aws_code != CONFLICT or (current.version if current else None) != expected:
+                raise conflict_error(where, current.manifest if current else None) from failure
+        raise write_failed_error(where, failure) from failure
 
     def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
-        """Put this beside the manifest."""
+        """Write ``<suffix>.<name>.json`` beside the manifest."""
         key = f"{suffix}.{name}.json"
         try:
-            there = self._bucket.get(key)
-            if there is None or there.content != content:
-                self._bucket.put(key, content, there.etag if there else None)
+            current = self._bucket.get(key)
+            if current is None or current.content != content:
+                self._bucket.put(key, content, current.etag if current else None)
         except TapctlError as error:
             raise write_failed_error(self._bucket.url(key), error) from error
 
     def get_sidecar(self, suffix: str, name: str) -> bytes | None:
-        """What was put beside the manifest."""
+        """Read ``<suffix>.<name>.json``; None if there is none."""
         key = f"{suffix}.{name}.json"
         try:
-            there = self._bucket.get(key)
+            current = self._bucket.get(key)
         except TapctlError as error:
             raise write_failed_error(self._bucket.url(key), error) from error
-        return there.content if there else None
+        return current.content if current else None
 
-    def _look_again(self, suffix: str, answer: AwsError) -> Stored | None:
+    def _read_after(self, failure: AwsError, suffix: str) -> Stored | None:
+        """Read the manifest after a write with an unknown outcome."""
         try:
             return self.read(suffix)
         except TapctlError as error:
-            raise write_failed_error(self.location(suffix), f"{answer}\n{error}") from error
+            raise write_failed_error(self.location(suffix), f"{failure}\n{error}") from error
 
     def _archive(self, suffix: str, expected: str) -> None:
-        """Keep what is about to be replaced: so what is kept was the record once, whatever happens next."""
+        """Copy the version that is about to be replaced: so each one in the history was current once."""
         before = self._last.get(suffix)
         try:
             if before is None or before.version != expected:
                 before = self.read(suffix)
             if before is not None and before.version == expected:
-                self._bucket.put_if_absent(folder_of(suffix) + name_of(before.manifest), dump(before.manifest).encode())
-            # Otherwise it was replaced by somebody else, who has kept it: the condition of our write refuses it.
+                key = history_folder(suffix) + version_name(before.manifest)
+                self._bucket.put_if_absent(key, dump(before.manifest).encode())
+            # Otherwise somebody else has replaced and archived it: the condition of our write refuses it.
         except AwsError as error:
-            raise write_failed_error(self._bucket.url(folder_of(suffix)), error) from error
+            raise write_failed_error(self._bucket.url(history_folder(suffix)), error) from error
 
     @contextmanager
-    def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, tell: Notify = silent) -> Iterator[Lease]:
-        """The one right to change this suffix, until it is given back or its lease is not renewed."""
-        lock = LockInfo(id=uuid.uuid4().hex, holder=holder, lease_s=self._terms.lease_s)
-        line = LockAcquirer(self._bucket, _lock_of(suffix), lock, terms=self._terms, clock=self._clock, tell=tell)
+    def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent) -> Iterator[Lease]:
+        """Hold the one right to change this suffix, until it is released or its lease is not renewed."""
+        lock = LockInfo(id=uuid.uuid4().hex, holder=holder, lease_s=self._timing.lease_s)
+        acquirer = LockAcquirer(
+            self._bucket, _lock_key(suffix), lock, timing=self._timing, clock=self._clock, notify=notify
+        )
         try:
-            lease = line.acquire(wait_s)
+            lease = acquirer.acquire(wait_s)
         except TapctlError:
             raise
         except BaseException:  # interrupted: perhaps right when S3 took it
             with suppress(TapctlError, TimeoutError):
-                line.leave()
+                acquirer.abandon()
             raise
         try:
             lease.start_renewing()
@@ -129,25 +133,27 @@ class S3Store:
             try:
                 lease.release()
             except TapctlError as error:
-                tell(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
+                notify(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
 
-    def unlock(self, suffix: str, id: str, by: LockHolder, tell: Notify = silent) -> bool:
-        """Take the lock with this id away from its holder; see `tapctl.manifest.unlock`. False: nobody holds one."""
-        unlocking = ForceUnlock(self._bucket, _lock_of(suffix), folder_of(suffix), terms=self._terms, clock=self._clock)
-        return unlocking.unlock(id, by, tell)
+    def unlock(self, suffix: str, id: str, by: LockHolder, notify: Notify = silent) -> bool:
+        """Take the lock with this id away from its holder, see `ForceUnlock.unlock`; False: nobody holds one."""
+        force_unlock = ForceUnlock(
+            self._bucket, _lock_key(suffix), history_folder(suffix), timing=self._timing, clock=self._clock
+        )
+        return force_unlock.unlock(id, by, notify)
 
     def list_history(self, suffix: str) -> list[str]:
-        """Names of what is kept of this suffix, sorted."""
-        return self._bucket.listed(folder_of(suffix))
+        """List the names in this suffix's history, sorted."""
+        return self._bucket.list_names(history_folder(suffix))
 
     def read_history(self, suffix: str, name: str) -> bytes:
-        """What is kept under this name."""
-        key = folder_of(suffix) + name
-        found = self._bucket.get(key)
-        if found is None:
+        """Read one file of the history."""
+        key = history_folder(suffix) + name
+        stored = self._bucket.get(key)
+        if stored is None:
             raise missing_error(self._bucket.url(key))
-        return found.content
+        return stored.content
 
 
-def _lock_of(suffix: str) -> str:
+def _lock_key(suffix: str) -> str:
     return f"{suffix}.lock"

@@ -1,4 +1,4 @@
-"""Where manifests live: what every store offers, and which one a ``--state`` names."""
+"""What every store of manifests offers, and its errors."""
 
 from __future__ import annotations
 
@@ -16,89 +16,89 @@ SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
 
 @dataclass(frozen=True)
 class Stored:
-    """A manifest as it was read; ``version`` is opaque, and a condition of the next write."""
+    """A manifest as it was read; ``version`` is opaque, and the condition of the next write."""
 
     manifest: Manifest
     version: str
 
 
 class Store(Protocol):
-    """One place with one manifest for each suffix. Safe for many threads."""
+    """A place with one manifest for each suffix. Safe for many threads."""
 
     def read(self, suffix: str) -> Stored | None:
-        """The manifest of this suffix; None when there is none.
+        """Read the manifest of this suffix; None if there is none.
 
         Raises:
             ManifestError: it cannot be read, or is no manifest.
         """
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
-        """Put it there, durably, if what is there is still ``expected`` (None: nothing); returns its version.
+        """Write the manifest, durably, if the stored version is still ``expected`` (None: none); returns the new one.
 
-        Writing again what is there already is no conflict: it may be our own write whose answer was lost.
+        Writing again what is stored already is no conflict: it may be our own write whose answer was lost.
 
         Raises:
-            StoreFailed: it could not be written. What was there is whole, or is already this manifest.
+            StoreFailed: it could not be written. The stored one is whole, or is already this manifest.
             LockHeld: somebody else has written meanwhile.
-            ManifestError: so has somebody, and it is no manifest.
+            ManifestError: somebody else has, and it is no manifest.
         """
 
     def suffixes(self) -> list[str]:
-        """Every suffix that has a manifest here, sorted."""
+        """List every suffix that has a manifest here, sorted."""
 
     def lock(
-        self, suffix: str, holder: LockHolder, wait_s: float = 0, tell: Notify = silent
+        self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent
     ) -> AbstractContextManager[Lease]:
-        """The one right to change this suffix; waits for it up to ``wait_s`` seconds, and tells for whom.
+        """Hold the one right to change this suffix; waits for it up to ``wait_s`` seconds, and notifies for whom.
 
         Raises:
             LockHeld: somebody else has it.
         """
 
     def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
-        """Put this beside the manifest as ``<suffix>.<name>.json``, durably; an earlier one is replaced.
+        """Write ``<suffix>.<name>.json`` beside the manifest, durably; an earlier one is replaced.
 
         Raises:
             StoreFailed: it could not be written.
         """
 
     def get_sidecar(self, suffix: str, name: str) -> bytes | None:
-        """What was put there last; None where nothing was.
+        """Read the file that `put_sidecar` wrote last; None if there is none.
 
         Raises:
             StoreFailed: it could not be read.
         """
 
     def list_history(self, suffix: str) -> list[str]:
-        """Names of what is kept of this suffix, sorted: each version that was replaced, and each unlocking."""
+        """List the names in this suffix's history, sorted: each replaced version, and each unlocking."""
 
     def read_history(self, suffix: str, name: str) -> bytes:
-        """What is kept under this name of `archived`.
+        """Read the file of this name of `list_history`.
 
         Raises:
             ManifestError: it is not there any more, or cannot be read.
         """
 
     def location(self, suffix: str) -> str:
-        """Where this suffix's manifest is, as a user would write it."""
+        """The path or URL of this suffix's manifest, as a user writes it."""
 
 
-def conflict_error(where: str, found: Manifest | None) -> LockHeld | StoreFailed:
-    """What is there is not what we have read: nothing was written."""
-    if found is None:
+def conflict_error(where: str, stored: Manifest | None) -> LockHeld | StoreFailed:
+    """The error for a stored manifest that is not the one read before; nothing was written."""
+    if stored is None:
         return StoreFailed(
             f"the manifest {where} was removed while this run was at work",
             hint="put it back, then run the same command again",
         )
     return LockHeld(
         f"somebody else has written the manifest {where} while this run was at work",
-        evidence=f"serial {found.serial}, run {found.run}, by {found.written_by} at {found.written_at}",
+        evidence=f"serial {stored.serial}, run {stored.run}, by {stored.written_by} at {stored.written_at}",
         hint="make sure that nobody else is at work, then run the same command again",
     )
 
 
 def write_failed_error(where: str, evidence: object) -> StoreFailed:
-    """The place does not take it."""
+    """The error for a place that does not take the manifest."""
     return StoreFailed(
         f"the manifest {where} could not be written",
         evidence=str(evidence),
@@ -107,5 +107,5 @@ def write_failed_error(where: str, evidence: object) -> StoreFailed:
 
 
 def missing_error(where: str) -> ManifestError:
-    """What was kept is not there any more."""
+    """The error for a file of the history that is not there any more."""
     return ManifestError(f"{where} is not there any more", hint="run the same command again: it lists them anew")

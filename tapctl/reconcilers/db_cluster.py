@@ -98,7 +98,7 @@ class AssociatedRole:
 
 
 class DbClusterSpec(Spec):
-    """The fields that tapctl owns on a cluster. The password is none of them: RDS makes, keeps and rotates it.
+    """The fields that tapctl owns on a cluster, without the password: RDS makes, keeps and rotates that.
 
     Not owned: the scaling of Aurora Serverless. It means nothing to members of another class than ``db.serverless``,
     and a cluster that was given one never loses it (ModifyDBCluster), so that nothing could undo the change.

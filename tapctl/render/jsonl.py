@@ -107,7 +107,7 @@ def resource_record(address: str, result: Result, elapsed_s: float = 0, note: st
 
 
 def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float = 0) -> Record:
-    """The record of how one resource ended, by its last event. One left while AWS goes on counts as error."""
+    """The record of how one resource ended, by its last event. One left while AWS goes on counts as failed."""
     if isinstance(event, Finished):
         return resource_record(event.address, event.result, event.elapsed_s, event.remark)
     if isinstance(event, Failed):

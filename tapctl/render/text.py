@@ -108,12 +108,10 @@ class TextScreen:
             TapctlError: something on stdout could not be written.
         """
         self.end()
-        if verdict.stdout_is_data and verdict.exit == ExitCode.OK:
-            return
-        if verdict.stdout_is_data:
-            self.err.lines(verdict_line(verdict, self.paint_err))
-        else:
+        if not verdict.stdout_is_data:
             self.out.lines(verdict_line(verdict, self.paint))
+        elif verdict.exit != ExitCode.OK:
+            self.err.lines(verdict_line(verdict, self.paint_err))
         self.out.raise_if_incomplete()
 
     def _head(self, stream: OutputStream, paint: Palette) -> None:

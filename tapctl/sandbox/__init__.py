@@ -1,4 +1,4 @@
-"""The embedded AWS: moto, the layer that corrects it, and a networking stack in it.
+"""The sandbox: an emulated AWS in the background, with a networking stack in it.
 
 Nothing here imports moto before it is needed: it is an extra, ``tapctl[sandbox]``.
 """
@@ -6,6 +6,6 @@ Nothing here imports moto before it is needed: it is an extra, ``tapctl[sandbox]
 from __future__ import annotations
 
 from tapctl.sandbox.daemon import ensure, status, stop
-from tapctl.sandbox.seeding import CREDENTIALS, Seed, seed
+from tapctl.sandbox.seeding import CREDENTIALS, Seed, seed_for
 
-__all__ = ["CREDENTIALS", "Seed", "ensure", "seed", "status", "stop"]
+__all__ = ["CREDENTIALS", "Seed", "ensure", "seed_for", "status", "stop"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tapctl.sandbox.server import serve
+from tapctl.sandbox.emulator.server import serve
 
 # AWS's own policies, which people attach by hand.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")

@@ -1,8 +1,8 @@
-"""Start the embedded AWS once, in the background, and find it again.
+"""The sandbox's server process: started once, in the background, and found again.
 
-``<folder>/sandbox.json`` names the process, its address, a token that only this server answers to, and what was
-planted in it; ``<folder>/sandbox.log`` is what it said. A pid or a port that something else has by now is recognised
-by the token. Whoever starts, plants or stops holds a lock of the operating system, which dies with its holder.
+``<folder>/sandbox.json`` names the process, its address, a token that only this server answers to, and the seeds
+loaded into it; ``<folder>/sandbox.log`` is its output. A pid or a port that another process has by now is recognised by
+the token. Starting, seeding and stopping hold a lock of the operating system, which dies with its holder.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.sandbox.life import GENTLE
+from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from tapctl.sandbox.seeding import Seed
 
-_CONTROL = "/tapctl-sandbox/"
+# As in `tapctl.sandbox.emulator.server`, which takes too long to import for every command.
+_CONTROL_PATH = "/tapctl-sandbox/"
 _TAIL_CHARS = 2000
 
 
@@ -46,30 +47,35 @@ class _Record:
 
 
 def ensure(
-    folder: Path, seeds: Sequence[Seed], *, latency_s: float = 0.0, scale: float = GENTLE, patience_s: float = 30.0
+    folder: Path,
+    seeds: Sequence[Seed],
+    *,
+    latency_s: float = 0.0,
+    scale: float = DEFAULT_SCALE,
+    patience_s: float = 30.0,
 ) -> str:
-    """The address of the embedded AWS of ``folder``, started if need be, with all ``seeds`` in it.
+    """Return the address of the emulated AWS of ``folder``, started if need be, with all ``seeds`` in it.
 
-    In a server started here ``latency_s`` is added to every call, and time passes by ``scale`` (see `Life`).
+    In a server started here ``latency_s`` is added to every call, and time passes by ``scale`` (see `Simulation`).
 
     Raises:
         SandboxError: moto is not installed, or the server did not answer within ``patience_s``.
     """
     with _locked(folder):
         record = _running(folder, patience_s) or _start(folder, patience_s, latency_s=latency_s, scale=scale)
-        missing = [one for one in seeds if _as_kept(one) not in record.planted]
+        missing = [seed for seed in seeds if _as_json(seed) not in record.planted]
         if missing:
-            from tapctl.sandbox.seeding import plant
+            from tapctl.sandbox.seeding import load_seed
 
-            for one in missing:
-                plant(record.url, _without_a_second_stack(one, record.planted))
-                record.planted.append(_as_kept(one))
+            for seed in missing:
+                load_seed(record.url, _without_a_second_stack(seed, record.planted))
+                record.planted.append(_as_json(seed))
                 _write(folder, record)
         return record.url
 
 
 def status(folder: Path, *, patience_s: float = 5.0) -> str | None:
-    """The address of the embedded AWS of ``folder`` if it runs.
+    """Return the address of the emulated AWS of ``folder`` if it runs.
 
     Raises:
         SandboxError: its process is there but does not answer.
@@ -79,7 +85,7 @@ def status(folder: Path, *, patience_s: float = 5.0) -> str | None:
 
 
 def stop(folder: Path, *, patience_s: float = 5.0) -> bool:
-    """End the embedded AWS of ``folder``, and no other process; False if it does not run.
+    """End the emulated AWS of ``folder``, and no other process; False if it does not run.
 
     Raises:
         SandboxError: it does not end.
@@ -87,9 +93,9 @@ def stop(folder: Path, *, patience_s: float = 5.0) -> bool:
     with _locked(folder):
         record = _running(folder, patience_s)
         if record is not None:
-            _ask(record, "DELETE", patience_s)
+            _ask_for_pid(record, "DELETE", patience_s)
             deadline = time.monotonic() + patience_s
-            while _ask(record, "GET", patience_s) is not None:
+            while _ask_for_pid(record, "GET", patience_s) is not None:
                 if time.monotonic() > deadline:
                     raise SandboxError("the embedded AWS does not stop", hint=f"end its process: kill {record.pid}")
                 time.sleep(0.01)
@@ -112,14 +118,16 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _as_kept(one: Seed) -> dict[str, Any]:
-    kept: dict[str, Any] = json.loads(json.dumps(asdict(one)))
-    return kept
+def _as_json(seed: Seed) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(seed)))
+    return plain
 
 
-def _without_a_second_stack(one: Seed, planted: Sequence[Mapping[str, Any]]) -> Seed:
-    mine = [kept for kept in planted if (kept.get("environment"), kept["region"]) == (one.environment, one.region)]
-    return replace(one, stack=None) if one.environment and any(kept["stack"] for kept in mine) else one
+def _without_a_second_stack(seed: Seed, planted: Sequence[Mapping[str, Any]]) -> Seed:
+    mine = [
+        other for other in planted if (other.get("environment"), other["region"]) == (seed.environment, seed.region)
+    ]
+    return replace(seed, stack=None) if seed.environment and any(other["stack"] for other in mine) else seed
 
 
 def _write(folder: Path, record: _Record) -> None:
@@ -133,18 +141,18 @@ def _running(folder: Path, patience_s: float) -> _Record | None:
         record = _Record(**json.loads((folder / "sandbox.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return record if _ask(record, "GET", patience_s) == record.pid else None
+    return record if _ask_for_pid(record, "GET", patience_s) == record.pid else None
 
 
-def _ask(record: _Record, method: str, patience_s: float) -> int | None:
-    """The pid of the server that answers to this record's token; None when there is none.
+def _ask_for_pid(record: _Record, method: str, patience_s: float) -> int | None:
+    """Ask the server with this record's token for its pid; None if there is none.
 
     Raises:
         SandboxError: something listens there and says nothing.
     """
     connection = HTTPConnection("127.0.0.1", record.port, timeout=patience_s)
     try:
-        connection.request(method, f"{_CONTROL}{record.token}")
+        connection.request(method, f"{_CONTROL_PATH}{record.token}")
         answer = connection.getresponse()
         pid: int = json.loads(answer.read())["pid"]
     except TimeoutError:
@@ -179,7 +187,7 @@ def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -
         )
         record = _Record(process.pid, listening.getsockname()[1], token)
     _write(folder, record)
-    _await(process, record, log, patience_s)
+    _wait_until_up(process, record, log, patience_s)
     process.returncode = 0  # it outlives us on purpose: subprocess need not warn of it
     return record
 
@@ -187,19 +195,19 @@ def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -
 def _environment() -> dict[str, str]:
     ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
     no_file = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
-    return {**kept, **no_file, "PYTHONPATH": path}
+    return {**inherited, **no_file, "PYTHONPATH": path}
 
 
-def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patience_s: float) -> None:
-    """Wait for the first answer.
+def _wait_until_up(process: subprocess.Popen[bytes], record: _Record, log: Path, patience_s: float) -> None:
+    """Wait for the server's first answer.
 
     Raises:
         SandboxError: the process ended, or does not answer.
     """
     deadline = time.monotonic() + patience_s
-    while not _answers(record):
+    while not _is_up(record):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             process.wait()
@@ -208,8 +216,8 @@ def _await(process: subprocess.Popen[bytes], record: _Record, log: Path, patienc
             )
 
 
-def _answers(record: _Record) -> bool:
+def _is_up(record: _Record) -> bool:
     try:
-        return _ask(record, "GET", 0.2) == record.pid
+        return _ask_for_pid(record, "GET", 0.2) == record.pid
     except SandboxError:
         return False  # its socket is open, the server behind it still loads

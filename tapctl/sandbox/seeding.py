@@ -1,4 +1,4 @@
-"""What an environment refers to and does not make itself: its networking stack and its image."""
+"""The resources an environment refers to and does not make itself: its networking stack and its image."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from tapctl.config import Config
 
-# Any would do: the embedded AWS looks at no signature.
+# Any would do: the emulated AWS checks no signature.
 CREDENTIALS = ("sandbox", "sandbox")
-_ZONES, _FEWEST_ZONES = 3, 2
+_ZONES, _MIN_ZONES = 3, 2
 
 
 @dataclass(frozen=True)
 class Seed:
-    """What one environment needs in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag.
+    """The needs of one environment in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag.
 
-    An ``environment`` that is named has one stack in a region: where its file names another one later, that is missing
-    there, as it would be in AWS.
+    A named ``environment`` has one stack in a region: if its file names another one later, that one is missing, as it
+    would be in AWS.
     """
 
     region: str
@@ -34,8 +34,8 @@ class Seed:
     environment: str = ""
 
 
-def seed(config: Config, region: str) -> Seed:
-    """What the embedded AWS must hold in ``region`` before this environment can be planned there."""
+def seed_for(config: Config, region: str) -> Seed:
+    """Return the seed that the emulated AWS must hold in ``region`` before this environment can be planned there."""
     network, image = config.networking, config.processor.image
     ours = image is not None and image.registry is None and not image.tag.startswith("sha256:")
     return Seed(
@@ -46,42 +46,42 @@ def seed(config: Config, region: str) -> Seed:
     )
 
 
-def plant(url: str, wanted: Seed) -> None:
-    """Make what ``wanted`` names in the embedded AWS at ``url``; what is there already stays as it is.
+def load_seed(url: str, seed: Seed) -> None:
+    """Make the resources of a seed in the emulated AWS at ``url``; existing ones stay as they are.
 
     Raises:
-        SandboxError: it cannot be made there.
+        SandboxError: the emulated AWS refuses them.
     """
-    door = Aws(Connection(wanted.region, endpoint_url=url, credentials=CREDENTIALS))
+    aws = Aws(Connection(seed.region, endpoint_url=url, credentials=CREDENTIALS))
     try:
-        if wanted.stack is not None:
-            _build(door, wanted.stack)
-        if wanted.image is not None:
-            _push(door.ecr, *wanted.image)
+        if seed.stack is not None:
+            _build(aws, seed.stack)
+        if seed.image is not None:
+            _push(aws.ecr, *seed.image)
     except AwsError as error:
         raise SandboxError(
-            f"the embedded AWS does not take what an environment in {wanted.region} refers to",
+            f"the embedded AWS does not take what an environment in {seed.region} refers to",
             evidence=str(error),
             hint="see whether it has that region; begin with a new one: tapctl sandbox stop",
         ) from error
 
 
-def _build(door: Aws, stack: str) -> None:
-    there = door.cloudformation.describe_stacks()["Stacks"]
-    if any(one["StackName"] == stack for one in there):
+def _build(aws: Aws, stack: str) -> None:
+    stacks = aws.cloudformation.describe_stacks()["Stacks"]
+    if any(known["StackName"] == stack for known in stacks):
         return
-    zones = [one["ZoneName"] for one in door.ec2.describe_availability_zones()["AvailabilityZones"]]
-    if len(zones) < _FEWEST_ZONES:
+    zones = [zone["ZoneName"] for zone in aws.ec2.describe_availability_zones()["AvailabilityZones"]]
+    if len(zones) < _MIN_ZONES:
         raise SandboxError(
-            f"the embedded AWS has no region {door.region}",
-            evidence=f"it knows {len(zones)} availability zones there, and a network has {_FEWEST_ZONES} at least",
+            f"the embedded AWS has no region {aws.region}",
+            evidence=f"it knows {len(zones)} availability zones there, and a network has {_MIN_ZONES} at least",
             hint="use another one with it: --region us-east-1",
         )
-    door.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(zones[:_ZONES])))
+    aws.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(zones[:_ZONES])))
 
 
 def _template(zones: list[str]) -> dict[str, Any]:
-    """A networking stack: one VPC with DNS, a private subnet in each of these zones, and what tapctl reads of it."""
+    """Write the template of a networking stack: a VPC with DNS, a private subnet in each zone, and tapctl's outputs."""
     subnets = {
         f"PrivateSubnet{at}": {
             "Type": "AWS::EC2::Subnet",
@@ -109,9 +109,9 @@ def _template(zones: list[str]) -> dict[str, Any]:
 
 
 def _push(ecr: ECRClient, repository: str, tag: str) -> None:
-    if all(one["repositoryName"] != repository for one in ecr.describe_repositories()["repositories"]):
+    if all(known["repositoryName"] != repository for known in ecr.describe_repositories()["repositories"]):
         ecr.create_repository(repositoryName=repository)
-    if any(one.get("imageTag") == tag for one in ecr.list_images(repositoryName=repository)["imageIds"]):
+    if any(image.get("imageTag") == tag for image in ecr.list_images(repositoryName=repository)["imageIds"]):
         return
     blob = f"sha256:{hashlib.sha256(f'{repository}:{tag}'.encode()).hexdigest()}"
     media = "application/vnd.docker.distribution.manifest.v2+json"

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
@@ -20,15 +19,12 @@ from tapctl.errors import ExitCode, Status, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder
-from tapctl.manifest.manifest import Manifest, empty
+from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import NO_COUNTS, Invocation
 from tapctl.session.target import check_manifest_target, connect, resolve_target
-
-_EMBEDDED: Final = "embedded"
-_REAL: Final = ""
 
 
 @dataclass
@@ -65,6 +61,13 @@ class Session:
         return Owner.ours(self.suffix)
 
     @property
+    def aws_kind(self) -> AwsKind:
+        """The kind of AWS that this session changes."""
+        if self.aws.target.endpoint_url:
+            return AwsKind.SANDBOX
+        return AwsKind.ENDPOINT if os.environ.get("AWS_ENDPOINT_URL") else AwsKind.REAL
+
+    @property
     def holder(self) -> LockHolder:
         """The holder that a lock, or the taking of one, names."""
         return LockHolder.here(self.target.identity, self.invocation.command, os.environ)
@@ -80,28 +83,26 @@ class Session:
             target = self.target
             named = {"environment": target.env, "suffix": target.suffix}
             return empty(**named, account=target.account, region=target.region), None
-        check_manifest_target(stored.manifest, self.location, self.target)
-        self._check_which_aws(stored.manifest)
+        check_manifest_target(stored.manifest, self.store.location(self.suffix), self.target)
+        self._check_aws_kind(stored.manifest)
         return stored.manifest, stored.version
 
-    def _check_which_aws(self, manifest: Manifest) -> None:
-        """Refuse the real AWS's record in the embedded one, and the other way round.
-
-        The embedded AWS has the account of the files: only the run that wrote a record tells the two apart.
-        """
-        theirs, ours = _which_aws(manifest.run), _which_aws(self.id)
-        if manifest.run and {theirs, ours} == {_EMBEDDED, _REAL}:
-            here, there = ("embedded", "real") if ours == _EMBEDDED else ("real", "embedded")
+    def _check_aws_kind(self, manifest: Manifest) -> None:
+        """Refuse a manifest of the real AWS in the sandbox, and the other way round: both have the same account."""
+        if manifest.run and {manifest.aws_kind, self.aws_kind} == {AwsKind.SANDBOX, AwsKind.REAL}:
+            ours, theirs = ("embedded", "real") if self.aws_kind is AwsKind.SANDBOX else ("real", "embedded")
             raise WrongTarget(
-                f"the manifest {self.location} is of the {there} AWS, this is the {here} one",
-                evidence=f"{self.location}: run = {manifest.run}",
-                hint=f"use another --state with the {here} one, or move that manifest away if it is of no use any more",
+                f"the manifest {self.store.location(self.suffix)} is of the {theirs} AWS, this is the {ours} one",
+                evidence=f"{self.store.location(self.suffix)}: aws = {manifest.aws_kind}",
+                hint=f"use another --state with the {ours} one, or move that manifest away if it is of no use any more",
             )
 
     def journal(self, manifest: Manifest, version: str | None) -> Journal:
         """The journal of this session, on top of the record as it was read."""
         journal = Journal(self.store, manifest, version)
-        journal.update(config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity)
+        journal.update(
+            config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
+        )
         return journal
 
     @contextmanager
@@ -144,17 +145,7 @@ def open_session(invocation: Invocation, screen: Screen) -> Session:
     identity = aws.identify(config.account_id)
     target = replace(target, identity=short_identity(identity))
     screen.target(target)
-    return Session(invocation, screen, config, target, aws, store, run_id(aws))
-
-
-def run_id(aws: Aws) -> str:
-    """A new run's id, whose prefix says which AWS it is of; one behind the user's own endpoint may be any."""
-    other = "endpoint-" if os.environ.get("AWS_ENDPOINT_URL") else _REAL
-    return f"{f'{_EMBEDDED}-' if aws.target.endpoint_url else other}{uuid.uuid4().hex}"
-
-
-def _which_aws(run: str) -> str:
-    return run.rpartition("-")[0]
+    return Session(invocation, screen, config, target, aws, store)
 
 
 def short_identity(identity: Identity) -> str:

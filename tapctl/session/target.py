@@ -119,10 +119,10 @@ def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config |
 
     fresh = announce_sandbox_start(screen)
     region = invocation.region or (config.region if config else _ANY_REGION)
-    url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(config, region)] if config else [])
+    url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
     for other in _all_configs(invocation) if fresh else ():
         with suppress(SandboxError):  # the command that works with that environment reports it
-            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed(other, other.region)])
+            sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
     return Connection(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from tapctl import sandbox
 from tapctl.config import load_all
-from tapctl.sandbox.app import Sandbox
-from tapctl.sandbox.life import Life
-from tapctl.sandbox.seeding import plant
-from tapctl.sandbox.server import http_server
-from tests.stories.door import Door
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.server import http_server
+from tapctl.sandbox.emulator.simulation import Simulation
+from tapctl.sandbox.seeding import load_seed
+from tests.support.door import Door
+from tests.support.world import copy_project
 
 ROOT = Path(__file__).parents[2]
 LATENCY_S = 0.05
@@ -27,22 +28,22 @@ LATENCY_S = 0.05
 
 @dataclass(frozen=True)
 class Aws:
-    """An AWS that nobody has used, with what the shipped environments refer to."""
+    """An AWS that nobody has used, with what the environments refer to."""
 
     door: Door
 
     def renew(self, scale: float) -> None:
         """Forget everything; from now on time passes by this scale (see `Life`), and 0 is none at all."""
-        self.door.sandbox.life, self.door.sandbox.latency_s = Life(), 0.0
+        self.door.sandbox.simulation, self.door.sandbox.latency_s = Simulation(), 0.0
         self.door.sandbox.reset()
         shutil.rmtree("manifests", ignore_errors=True)
         for config in load_all(Path("environments")).values():
-            plant(self.door.url, sandbox.seed(config, config.region))
-        self.door.sandbox.life, self.door.sandbox.latency_s = Life(scale=scale), LATENCY_S
+            load_seed(self.door.url, sandbox.seed_for(config, config.region))
+        self.door.sandbox.simulation, self.door.sandbox.latency_s = Simulation(scale=scale), LATENCY_S
 
     def pass_by(self, scale: float) -> None:
         """From now on time passes by this scale; a smaller one than before, so that nothing is younger than it was."""
-        self.door.sandbox.life.scale = scale
+        self.door.sandbox.simulation.scale = scale
 
     def calls(self) -> Counter[str]:
         """What it was asked since this was asked last, by service."""
@@ -60,8 +61,7 @@ def served() -> Iterator[Aws]:
     door.url = f"http://127.0.0.1:{server.server_port}"
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("environments", "handlers"):
-            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("node_modules"))
+        copy_project(Path(folder))
         os.chdir(folder)
         for name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
             del os.environ[name]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Final
 
-from tapctl.sandbox.rules import ec2_life, iam_life, kms_life, lambda_interfaces, lambda_life
-from tapctl.sandbox.rules import rds_times as rds
+from tapctl.sandbox.emulator import ec2, iam, kms, lambda_functions, lambda_interfaces
+from tapctl.sandbox.emulator.rds import lifecycle as rds
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Stage:
 
 
 APPLY: Final[Mapping[str, Stage]] = {
-    "key": Stage(kms_life.UNKNOWN_S),
-    "security groups": Stage(ec2_life.UNKNOWN_S),
+    "key": Stage(kms.UNKNOWN_S),
+    "security groups": Stage(ec2.UNKNOWN_S),
     "subnet and parameter groups": Stage(max(rds.UNSEEN_S, *rds.FLAPS_S)),
     "cluster": Stage(rds.CLUSTER_CREATING_S, ("key", "security groups", "subnet and parameter groups")),
     "instances, side by side": Stage(
@@ -33,13 +33,13 @@ APPLY: Final[Mapping[str, Stage]] = {
     ),
     "rotation of the secret": Stage(rds.SECRET_READY_S, ("instances, side by side",)),
     # The cluster's name and secret are known as soon as it is accepted.
-    "role": Stage(iam_life.ASSUMABLE_S, ("key", "security groups", "subnet and parameter groups")),
-    "function": Stage(lambda_life.NETWORK_S, ("role",)),
+    "role": Stage(iam.ASSUMABLE_S, ("key", "security groups", "subnet and parameter groups")),
+    "function": Stage(lambda_functions.NETWORK_S, ("role",)),
 }
 DESTROY: Final[Mapping[str, Stage]] = {
-    "function leaves its groups": Stage(lambda_life.NETWORK_S),
+    "function leaves its groups": Stage(lambda_functions.NETWORK_S),
     "its network interfaces": Stage(lambda_interfaces.LINGERS_S, ("function leaves its groups",)),
-    "role, which outlives them": Stage(iam_life.STILL_COUNTED_S, ("its network interfaces",)),
+    "role, which outlives them": Stage(iam.STILL_COUNTED_S, ("its network interfaces",)),
     "instances, side by side": Stage(rds.INSTANCE_DELETING_S),
     "cluster": Stage(rds.CLUSTER_GOES_S, ("instances, side by side",)),
     "subnet and parameter groups": Stage(rds.HELD_S + rds.GROUP_GOES_S, ("cluster",)),

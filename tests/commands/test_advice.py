@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.commands.advice import advise
-from tapctl.engine.drift import DELETE_INTERRUPTED, WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Target
@@ -20,11 +20,15 @@ APPLY = "tapctl apply --env dev"
 FUNCTION = "lambda-function/payment-processor-dev"
 GROUP = "db-cluster-parameter-group/db-cluster-params-pg16-dev"
 TOPIC = "sns-topic/alarms-dev"
+CLUSTER = "db-cluster/db-cluster-dev"
+LOGS = "log-group//aws/lambda/payment-processor-dev"
+THROTTLES = "cloudwatch-alarm/payment-processor-throttles-dev"
+DURATION = "common.toml: database.log_min_duration_statement_ms"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """One on dev, as shipped; nobody is asked anything."""
+    """One on dev; nobody is asked anything."""
     folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
@@ -34,8 +38,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     )
 
 
-def found(address: str, field: str, live: Any, state: FindingState = FindingState.DRIFT, note: str = "") -> Finding:
-    return Finding(address, address.partition("/")[0], field, state, "as it was", live, note)
+def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: str) -> Finding:
+    return Finding(address, address.partition("/")[0], field, reason, "as it was", live, **more)
 
 
 def advice(run: Session, *findings: Finding) -> list[Advice]:
@@ -53,18 +57,44 @@ def advice(run: Session, *findings: Finding) -> list[Advice]:
         (found(FUNCTION, "tracing", "PassThrough"), ""),
         (found(GROUP, "parameters.log_statement", "mod"), "common.toml: database.log_statement"),
         (found(GROUP, "parameters.log_statement", "all"), ""),
-        (found("log-group//aws/lambda/payment-processor-dev", "retention_days", 1), ""),
+        # RDS tells numbers as text.
+        *(
+            (found(GROUP, "parameters.log_min_duration_statement", live), edit)
+            for live, edit in (("500", DURATION), ("-1", DURATION), ("0", ""), ("soon", ""))
+        ),
+        (found(LOGS, "retention_days", 60), "common.toml: logs.retention_days"),
+        (found(LOGS, "retention_days", 1), ""),
+        (found(LOGS, "retention_days", None), ""),
+        (found(CLUSTER, "backup_window", "02:00-03:00"), "common.toml: database.backup_window"),
+        # Windows may not overlap: a rule that joins two keys.
+        (found(CLUSTER, "maintenance_window", "sun:03:00-sun:03:30"), ""),
+        (found(CLUSTER, "engine_version", "16.14"), "common.toml: database.engine_version"),
+        # Another value of the key would replace the cluster.
+        (found(CLUSTER, "master_username", "somebody"), ""),
+        (found(FUNCTION, "environment.DB_NAME", "other"), ""),
+        (found("db-instance/db-cluster-dev-0", "instance_class", "db.r6g.large"), "dev.toml: database.instance_class"),
+        (found(FUNCTION, "reserved_concurrency", None), "dev.toml: processor.reserved_concurrency"),
+        (found(FUNCTION, "reserved_concurrency", 5), "dev.toml: processor.reserved_concurrency"),
         (found("secret-rotation/db-cluster-dev", "rotation_days", 90), ""),
-        (found("db-cluster/db-cluster-dev", "deletion_protection", True), ""),
+        # A protected environment has two instances.
+        (found(CLUSTER, "deletion_protection", True), ""),
         (found(FUNCTION, "tags.Owner", "dana"), "common.toml: tags"),
+        (found(FUNCTION, "tags.Owner", "500"), "common.toml: tags"),
+        (found(FUNCTION, "tags.a.b", "x"), "common.toml: tags"),
+        (found(FUNCTION, "tags.CostCenter", None), "common.toml: tags"),
+        (found(FUNCTION, "tags.tapctl:mark", "x"), ""),
         (found(FUNCTION, "tags.Owner", "a\tb"), ""),
         (found(FUNCTION, "tags.Service", "cards"), "common.toml: service"),
         (found(FUNCTION, "tags.Service", "No Name"), ""),
         (found(FUNCTION, "tags.Service", None), ""),
         (found(FUNCTION, "tags.Name", "x"), ""),
-        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", "true"), "dev.toml: final_snapshot"),
-        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", None), ""),
+        (found(CLUSTER, "tags.tapctl:final-snapshot", "true"), "dev.toml: final_snapshot"),
+        (found(CLUSTER, "tags.tapctl:final-snapshot", None), ""),
+        (found("kms-key/alias/db-key-dev", "tags.tapctl:deletion-window-days", "30"), ""),
         (found("cloudwatch-alarm/payment-processor-errors-dev", "threshold", 20.0), "dev.toml: alarms.error_threshold"),
+        (found("cloudwatch-alarm/payment-processor-errors-dev", "description", "who cares"), ""),
+        (found(THROTTLES, "threshold", 5.0), "common.toml: alarms.throttle_threshold"),
+        (found(THROTTLES, "threshold", 0.5), ""),
         (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 90.0), "common.toml: alarms.cpu_threshold_percent"),
         (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 900.0), ""),
         # db.t4g.medium takes 400 connections: 200 are 50 %, 401 are more than all.
@@ -73,14 +103,32 @@ def advice(run: Session, *findings: Finding) -> list[Advice]:
             "common.toml: alarms.connections_threshold_percent",
         ),
         (found("cloudwatch-alarm/db-connections-0-dev", "threshold", 401.0), ""),
+        # What the stack has not: recorded by another tapctl, or of more instances than are wanted now.
+        (found("cloudwatch-alarm/queue-depth-dev", "threshold", 1.0), ""),
+        (found("cloudwatch-alarm/db-cpu-1-dev", "threshold", 90.0), ""),
+        (found("queue/jobs-dev", "retention_days", 1), ""),
+        (found(CLUSTER, "status", "failed"), ""),
     ],
 )
 def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, finding: Finding, edit: str) -> None:
+    before = {path: path.read_bytes() for path in run.invocation.config.iterdir()}
     assert advice(run, finding) == [Advice(edit=edit, undo=APPLY)]
+    assert {path: path.read_bytes() for path in run.invocation.config.iterdir()} == before
+
+
+@pytest.mark.parametrize("file", ["common", "dev"])
+def test_no_edit_of_a_file_that_is_gone_meanwhile(run: Session, file: str) -> None:
+    (run.invocation.config / f"{file}.toml").unlink()
+    assert advice(run, found(LOGS, "retention_days", 60)) == [Advice(undo=APPLY)]
+
+
+def test_an_environment_with_two_instances_may_be_protected(run: Session) -> None:
+    Folder(run.invocation.config).put("dev", "database.instance_count", 2)
+    assert advice(run, found(CLUSTER, "deletion_protection", True))[0].edit == "dev.toml: protected"
 
 
 @pytest.mark.parametrize(("tag", "ours"), [("ManagedBy", "tapctl"), ("EnvironmentSuffix", "dev")])
-def test_what_names_another_owner_is_ours_again_first(run: Session, tag: str, ours: str) -> None:
+def test_a_tag_that_names_another_owner_has_to_be_set_back_first(run: Session, tag: str, ours: str) -> None:
     theirs, also, other = advice(
         run,
         found(TOPIC, f"tags.{tag}", "terraform"),
@@ -96,36 +144,34 @@ def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None
     assert advice(run, found(TOPIC, f"tags.{tag}", None)) == [Advice(undo=APPLY)]
 
 
-def test_what_could_not_be_read_is_not_undone(run: Session) -> None:
-    denied = found(FUNCTION, WHOLE_RESOURCE, None, FindingState.UNKNOWN, "lambda:GetFunction denied")
-    older = found(TOPIC, "policy", None, FindingState.UNKNOWN, "not recorded by the tapctl that wrote the manifest")
+def test_a_field_that_could_not_be_read_is_not_undone(run: Session) -> None:
+    denied = found(FUNCTION, WHOLE_RESOURCE, None, Reason.DENIED, action="lambda:GetFunction")
+    older = found(TOPIC, "policy", None, Reason.NOT_RECORDED)
     assert advice(run, denied, older) == [
         Advice(read="allow lambda:GetFunction, then: tapctl drift --env dev"),
         Advice(read=f"{APPLY} records it"),
     ]
 
 
-def test_what_waits_by_itself_needs_nothing(run: Session) -> None:
-    waiting = found(
-        "db-cluster/db-cluster-dev", "engine_version", "x", FindingState.PENDING, "until sun:04:00-sun:04:30"
-    )
+def test_a_pending_change_with_a_date_needs_nothing(run: Session) -> None:
+    waiting = found("db-cluster/db-cluster-dev", "engine_version", "x", Reason.DEFERRED, detail="sun:04:00-sun:04:30")
     assert advice(run, waiting) == [Advice()]
 
 
-def test_what_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
-    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", FindingState.PENDING, "until reboot")
+def test_a_change_that_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
+    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", Reason.DEFERRED, detail="reboot")
     assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
 
 
-def test_what_is_half_gone_is_made_again_by_an_apply(run: Session) -> None:
-    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, FindingState.PENDING, DELETE_INTERRUPTED)
+def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
+    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
     assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])
-def test_a_stranger_is_removed_by_whoever_made_it(run: Session, endpoint: str | None) -> None:
+def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None) -> None:
     run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))
-    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", FindingState.UNEXPECTED)
+    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", Reason.NOT_OURS)
     command = "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2"
     assert advice(run, stranger) == [
         Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")

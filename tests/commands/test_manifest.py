@@ -89,7 +89,7 @@ def test_each_version_is_told_with_what_it_changed_newest_last(local: Invocation
     assert shown.err.getvalue() == ""
 
 
-def test_programs_read_it_too(local: Invocation, shown: Shown) -> None:
+def test_programs_get_the_history_as_records(local: Invocation, shown: Shown) -> None:
     write(store_of(local))
     assert history(local, shown.screen(json=True)) == 0
     *rows, verdict = [one for one in shown.records if one["type"] in ("row", "verdict")]
@@ -114,7 +114,7 @@ def test_a_long_history_tells_the_newest_and_counts_the_rest(local: Invocation, 
     assert shown.records[-1]["counts"]["versions"] == MAX_LISTED + more
 
 
-def test_where_nothing_was_ever_recorded_it_says_how_it_is_made(local: Invocation, shown: Shown) -> None:
+def test_a_history_of_nothing_names_the_command_that_makes_a_record(local: Invocation, shown: Shown) -> None:
     with pytest.raises(ManifestError, match="no record of dev") as refused:
         history(local, shown.screen())
     assert refused.value.exit_code == 3

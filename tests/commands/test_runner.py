@@ -37,7 +37,7 @@ def test_an_answer_of_aws_is_told_with_what_was_being_done() -> None:
     assert "run the same command again" in str(error.hint)
 
 
-def test_what_it_was_told_for_is_told_too() -> None:
+def test_the_evidence_of_an_error_stays_under_its_cause() -> None:
     refused = no_room()
     refused.evidence = "AWS has said so for 121 s"
     assert (
@@ -129,11 +129,11 @@ def test_the_exit_status_says_whether_anything_was_changed(
     assert said(runner)[0] == code
 
 
-def test_what_was_only_left_is_not_done(runner: EngineRunner) -> None:
+def test_an_execution_that_was_left_has_not_converged(runner: EngineRunner) -> None:
     assert said(runner)[0] == 4
 
 
-def test_a_record_that_nobody_takes_is_told_and_no_copy_is_promised(
+def test_a_record_that_cannot_be_saved_anywhere_promises_no_copy(
     runner: EngineRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "a file"

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.manifest import open_store
+from tapctl.manifest.local import LocalStore
 from tapctl.manifest.store import Store
-from tests.manifest.fake_clock import FakeClock
 from tests.manifest.s3_script import S3Script
 from tests.manifest.team import Team
+from tests.support.wall_clock import FakeWallClock
 
 
 @pytest.fixture
@@ -24,10 +27,19 @@ def store(aws: Aws, script: S3Script) -> Store:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> FakeWallClock:
+    return FakeWallClock()
 
 
 @pytest.fixture
-def team(aws: Aws, script: S3Script, clock: FakeClock) -> Team:
+def team(aws: Aws, script: S3Script, clock: FakeWallClock) -> Team:
     return Team(aws, clock)
+
+
+@pytest.fixture(params=["local", "s3"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Each kind of store."""
+    if request.param == "local":
+        return LocalStore(tmp_path / "deep" / "manifests")
+    store: Store = request.getfixturevalue("store")
+    return store

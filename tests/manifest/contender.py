@@ -24,8 +24,8 @@ LEASE = LeaseTiming(lease_s=2, renew_s=0.4)
 LATE = "the write of one who was taken over"
 
 
-def store(aws: Aws, terms: LeaseTiming = LEASE) -> S3Store:
-    return S3Store(Bucket(aws, "records", "team/"), terms)
+def store(aws: Aws, timing: LeaseTiming = LEASE) -> S3Store:
+    return S3Store(Bucket(aws, "records", "team/"), timing)
 
 
 def read(aws: Aws) -> int:
@@ -40,16 +40,16 @@ def add_one(aws: Aws, lease: Lease) -> None:
     aws.s3.put_object(Bucket="records", Key=COUNTER, Body=str(before + 1).encode())
 
 
-def rounds(aws: Aws, count: int, terms: LeaseTiming = LEASE) -> None:
+def rounds(aws: Aws, count: int, timing: LeaseTiming = LEASE) -> None:
     for _ in range(count):
-        with store(aws, terms).lock("dev", DANA, wait_s=120) as lease:
+        with store(aws, timing).lock("dev", DANA, wait_s=120) as lease:
             add_one(aws, lease)
 
 
-def hold(aws: Aws, terms: LeaseTiming) -> None:
-    records = store(aws, terms)
-    found = records.read("dev")
-    assert found is not None
+def hold(aws: Aws, timing: LeaseTiming) -> None:
+    records = store(aws, timing)
+    stored = records.read("dev")
+    assert stored is not None
     with records.lock("dev", DANA) as lease:
         say("held")
         try:
@@ -58,7 +58,7 @@ def hold(aws: Aws, terms: LeaseTiming) -> None:
                 time.sleep(0.02)
         except LockHeld:
             try:
-                records.write(manifest(serial=found.manifest.serial + 1, run=LATE), found.version)
+                records.write(manifest(serial=stored.manifest.serial + 1, run=LATE), stored.version)
             except LockHeld as refused:
                 sys.exit(refused.exit_code)
 
@@ -68,11 +68,11 @@ def record(aws: Aws, name: str, count: int) -> None:
     while at < count:
         try:
             with records.lock("dev", DANA, wait_s=120) as lease:
-                found = records.read("dev")
-                assert found is not None
+                stored = records.read("dev")
+                assert stored is not None
                 lease.ensure_held()
-                entries = [*found.manifest.entries.values(), entry(f"{name}-{at}")]
-                records.write(manifest(*entries, serial=found.manifest.serial + 1, run=f"{name}{at}"), found.version)
+                entries = [*stored.manifest.entries.values(), entry(f"{name}-{at}")]
+                records.write(manifest(*entries, serial=stored.manifest.serial + 1, run=f"{name}{at}"), stored.version)
         except (LockHeld, NotYet):
             continue
         say(f"{name}-{at}")
@@ -85,10 +85,10 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    door = Aws(Connection(region="us-east-1"))
+    client = Aws(Connection(region="us-east-1"))
     if sys.argv[1] == "hold":
-        hold(door, LeaseTiming(float(sys.argv[2]), float(sys.argv[3])))
+        hold(client, LeaseTiming(float(sys.argv[2]), float(sys.argv[3])))
     elif sys.argv[1] == "record":
-        record(door, sys.argv[2], int(sys.argv[3]))
+        record(client, sys.argv[2], int(sys.argv[3]))
     else:
-        rounds(door, int(sys.argv[2]))
+        rounds(client, int(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Values that the tests of the manifest share."""
+"""Manifests, entries and holders that the tests share."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def manifest(*entries: Entry, serial: int = 3, run: str = "run-1", suffix: str =
         written_by="dana",
         written_at="2031-05-06T07:08:09Z",
         networking={"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
-        entries={one.address: one for one in entries},
+        entries={entry.address: entry for entry in entries},
     )
 
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """No file may grow beyond 100 bytes: a disk that is full."""
+    """A full disk: no file may grow beyond 100 bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:

@@ -1,4 +1,4 @@
-"""What S3 answers where moto would be kind: one scripted step for each time that a request is sent."""
+"""Scripted answers of S3, for the troubles that moto does not have: one step for each time that a request is sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class S3Script:
 
     def __init__(self, aws: Aws) -> None:
         self._steps: dict[str, list[Step]] = {}
-        self.asked: list[str] = []
+        self.operations: list[str] = []
         self.headers: list[dict[str, str]] = []
         for client in (aws.client("s3"), aws.client("s3", retries=False)):
             client.meta.events.register("before-send.s3", self._send)
@@ -34,37 +34,37 @@ class S3Script:
     def then(self, operation: str, *steps: Step) -> None:
         self._steps.setdefault(operation, []).extend(steps)
 
-    def forget(self) -> None:
-        """From now on the embedded AWS answers."""
+    def clear_steps(self) -> None:
+        """Drop all steps: from now on the embedded AWS answers."""
         self._steps.clear()
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
-        self.asked.append(operation)
+        self.operations.append(operation)
         sent: Any = request.headers.items()  # bytes once they are signed, which the stubs do not know
         self.headers.append({name: value.decode() if isinstance(value, bytes) else value for name, value in sent})
         steps = self._steps.get(operation)
         return steps.pop(0)(request) if steps else None
 
 
-def through(_: AWSPreparedRequest) -> AWSResponse | None:
-    """The embedded AWS answers."""
+def pass_through(_: AWSPreparedRequest) -> AWSResponse | None:
+    """Let the embedded AWS answer."""
     return None
 
 
-def lose(request: AWSPreparedRequest) -> AWSResponse | None:
-    """Nothing arrives there."""
+def drop_request(request: AWSPreparedRequest) -> AWSResponse | None:
+    """Lose the request: nothing arrives at S3."""
     raise ConnectionClosedError(endpoint_url=str(request.url))
 
 
-def interrupt_after(request: AWSPreparedRequest) -> AWSResponse | None:
-    """It takes effect, and Ctrl-C comes before its answer."""
+def interrupt_before_answer(request: AWSPreparedRequest) -> AWSResponse | None:
+    """Let the request take effect, and press Ctrl-C before its answer."""
     URLLib3Session().send(request)
     raise KeyboardInterrupt
 
 
-def stamped(**headers: str | None) -> Step:
-    """The embedded AWS answers, with other headers; None: without this one."""
+def with_headers(**headers: str | None) -> Step:
+    """Let the embedded AWS answer with other headers; None: without this one."""
 
     def step(request: AWSPreparedRequest) -> AWSResponse | None:
         answered: AWSResponse = URLLib3Session().send(request)
@@ -77,8 +77,8 @@ def stamped(**headers: str | None) -> Step:
     return step
 
 
-def stamps(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
-    """What S3 says of an object of this age, where its own clock is wrong by some hours."""
+def s3_times(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
+    """The headers of an object of this age, where S3's own clock is wrong by some hours."""
     date = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) + timedelta(hours=skew_h)
     return {
         "Date": format_datetime(date, usegmt=True),
@@ -86,8 +86,8 @@ def stamps(age_s: float, *, skew_h: float = 0) -> dict[str, str]:
     }
 
 
-def lose_answer(request: AWSPreparedRequest) -> AWSResponse | None:
-    """It takes effect, and the answer is lost."""
+def drop_answer(request: AWSPreparedRequest) -> AWSResponse | None:
+    """Let the request take effect, and lose its answer."""
     URLLib3Session().send(request)
     raise ConnectionClosedError(endpoint_url=str(request.url))
 
@@ -106,8 +106,8 @@ def refuse(status: int, code: str) -> Step:
     return answer(status, f"<Error><Code>{code}</Code><Message>because</Message></Error>")
 
 
-def meanwhile(act: Callable[[], object], step: Step = through) -> Step:
-    """Somebody acts right before the request arrives."""
+def meanwhile(act: Callable[[], object], step: Step = pass_through) -> Step:
+    """Act right before the request arrives, as somebody else would."""
 
     def acted(request: AWSPreparedRequest) -> AWSResponse | None:
         act()

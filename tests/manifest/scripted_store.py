@@ -26,9 +26,9 @@ class ScriptedStore(LocalStore):
         return step(lambda: LocalStore.write(self, manifest, expected))
 
     def stored(self) -> Manifest:
-        found = self.read("dev")
-        assert found is not None
-        return found.manifest
+        stored = self.read("dev")
+        assert stored is not None
+        return stored.manifest
 
 
 def work(write: Write) -> str:
@@ -39,8 +39,8 @@ def fail(_: Write) -> str:
     raise StoreFailed("the disk is full", evidence="ENOSPC", hint="make room")
 
 
-def fail_after(write: Write) -> str:
-    """It is written, and nobody is told."""
+def fail_once_written(write: Write) -> str:
+    """Fail after the manifest was written: its answer is lost."""
     write()
     raise StoreFailed("no answer")
 
@@ -52,15 +52,15 @@ def break_with(error: BaseException) -> Step:
     return step
 
 
-class Held:
-    """A write that has begun and does not end before it is told to; then it goes on as ``step``."""
+class PausedWrite:
+    """A write that starts and waits for `go_on`; then it goes on as ``step``."""
 
     def __init__(self, step: Step = work) -> None:
         self._step = step
-        self.begun = threading.Event()
+        self.started = threading.Event()
         self.go_on = threading.Event()
 
     def __call__(self, write: Write) -> str:
-        self.begun.set()
+        self.started.set()
         assert self.go_on.wait(10)
         return self._step(write)

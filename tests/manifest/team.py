@@ -9,7 +9,7 @@ from tapctl.manifest.bucket import Bucket
 from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.s3_lock import LeaseTiming
-from tests.manifest.fake_clock import FakeClock
+from tests.support.wall_clock import FakeWallClock
 
 KEY = "team/dev.lock"
 
@@ -19,9 +19,9 @@ class Team:
     """The first run has the connection that a test writes the script for."""
 
     aws: Aws
-    clock: FakeClock
+    clock: FakeWallClock
 
-    def run(self, aws: Aws | None = None, clock: FakeClock | None = None) -> S3Store:
+    def run(self, aws: Aws | None = None, clock: FakeWallClock | None = None) -> S3Store:
         """A run; on the team's clock unless it has another."""
         return S3Store(Bucket(aws or Aws(self.aws.target), "records", "team/"), LeaseTiming(), clock or self.clock)
 

@@ -9,86 +9,77 @@ from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
 from tapctl.manifest.history import Unlock, VersionDiff, diff_versions, unlocks, version, versions
 from tapctl.manifest.local import LocalStore
-from tapctl.manifest.lock import LockHolder, LockInfo
+from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.store import Store
 from tests.manifest.examples import DANA, SAM, entry, manifest
-from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, lose, lose_answer, refuse, through
+from tests.manifest.s3_script import SDK_ATTEMPTS, S3Script, Step, drop_answer, drop_request, pass_through, refuse
 from tests.manifest.team import Team
 
 LOCAL, S3 = "local", "s3"
 
 
-@pytest.fixture(params=[LOCAL, S3])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    """Both kinds of store."""
-    if request.param == LOCAL:
-        return LocalStore(tmp_path / "manifests")
-    found: Store = request.getfixturevalue("store")
-    return found
-
-
 def write(store: Store, *manifests: Manifest) -> str | None:
-    found = store.read("dev")
-    at = found.version if found else None
-    for one in manifests:
-        at = store.write(one, at)
+    stored = store.read("dev")
+    at = stored.version if stored else None
+    for following in manifests:
+        at = store.write(following, at)
     return at
 
 
 def serials(store: Store, newest: int = 100) -> tuple[list[int], int]:
-    found, older = versions(store, "dev", newest)
-    return [one.serial for one in found], older
+    listed, older = versions(store, "dev", newest)
+    return [each.serial for each in listed], older
 
 
-def test_every_version_is_kept_as_it_was(either: Store) -> None:
+def test_every_version_is_kept_as_it_was(any_store: Store) -> None:
     written = [manifest(serial=1), manifest(entry(), serial=2), manifest(entry(), entry("two"), serial=3, run="run-2")]
-    write(either, *written)
-    assert versions(either, "dev", 100) == (written, 0)
-    assert [version(either, "dev", serial) for serial in (1, 2, 3)] == written
+    write(any_store, *written)
+    assert versions(any_store, "dev", 100) == (written, 0)
+    assert [version(any_store, "dev", serial) for serial in (1, 2, 3)] == written
 
 
-def test_what_is_kept_does_not_look_like_a_manifest_of_another_suffix(either: Store) -> None:
-    write(either, manifest(serial=1), manifest(serial=2))
-    assert either.suffixes() == ["dev"]
-    assert versions(either, "staging", 100) == ([], 0)
+def test_the_history_is_no_manifest_of_another_suffix(any_store: Store) -> None:
+    write(any_store, manifest(serial=1), manifest(serial=2))
+    assert any_store.suffixes() == ["dev"]
+    assert versions(any_store, "staging", 100) == ([], 0)
 
 
-def test_the_newest_are_read_and_the_others_counted(either: Store) -> None:
-    write(either, *(manifest(serial=at) for at in range(8, 13)))
-    assert serials(either, 2) == ([10, 11, 12], 2)
+def test_the_newest_are_read_and_the_others_counted(any_store: Store) -> None:
+    write(any_store, *(manifest(serial=at) for at in range(8, 13)))
+    assert serials(any_store, 2) == ([10, 11, 12], 2)
 
 
-def test_a_write_by_who_has_not_read_keeps_what_it_replaces(team: Team) -> None:
+def test_a_writer_that_has_not_read_archives_the_replaced_version(team: Team) -> None:
     at = write(team.run(), manifest(serial=1))
     team.run().write(manifest(serial=2), at)
     assert serials(team.run()) == ([1, 2], 0)
 
 
-def test_a_refused_write_leaves_no_version_that_never_was(either: Store) -> None:
-    old = write(either, manifest(serial=1))
-    write(either, manifest(serial=2, run="quick"))
+def test_a_refused_write_is_not_in_the_history(any_store: Store) -> None:
+    old = write(any_store, manifest(serial=1))
+    write(any_store, manifest(serial=2, run="quick"))
     with pytest.raises(LockHeld):
-        either.write(manifest(serial=2, run="late"), old)
-    found, _ = versions(either, "dev", 100)
-    assert [one.run for one in found] == ["run-1", "quick"]
+        any_store.write(manifest(serial=2, run="late"), old)
+    listed, _ = versions(any_store, "dev", 100)
+    assert [each.run for each in listed] == ["run-1", "quick"]
 
 
-def test_a_late_writer_of_another_process_leaves_none_either(team: Team) -> None:
+def test_a_refused_write_of_another_process_is_not_in_the_history(team: Team) -> None:
     quick, late = team.run(), team.run()
     old = write(quick, manifest(serial=1))
     late.read("dev")
     quick.write(manifest(serial=2, run="quick"), old)
     with pytest.raises(LockHeld):
         late.write(manifest(serial=2, run="late"), old)
-    found, _ = versions(quick, "dev", 100)
-    assert [one.run for one in found] == ["run-1", "quick"]
+    listed, _ = versions(quick, "dev", 100)
+    assert [each.run for each in listed] == ["run-1", "quick"]
 
 
-def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Script) -> None:
+def test_a_writer_killed_after_archiving_leaves_no_false_version(team: Team, script: S3Script) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
-    script.then("PutObject", through, *[lose] * SDK_ATTEMPTS)
+    script.then("PutObject", pass_through, *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed):
         store.write(manifest(serial=2), at)
     assert store.list_history("dev") == ["00000001-run-1.json"]
@@ -97,8 +88,8 @@ def test_a_writer_killed_between_the_two_leaves_no_lie(team: Team, script: S3Scr
     assert serials(store) == ([1, 3], 0)
 
 
-@pytest.mark.parametrize("steps", [[lose] * SDK_ATTEMPTS, [refuse(403, "AccessDenied")]])
-def test_what_cannot_be_kept_is_not_replaced(team: Team, script: S3Script, steps: list[Step]) -> None:
+@pytest.mark.parametrize("steps", [[drop_request] * SDK_ATTEMPTS, [refuse(403, "AccessDenied")]])
+def test_a_version_that_cannot_be_archived_is_not_replaced(team: Team, script: S3Script, steps: list[Step]) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
     script.then("PutObject", *steps)
@@ -107,10 +98,10 @@ def test_what_cannot_be_kept_is_not_replaced(team: Team, script: S3Script, steps
     assert serials(team.run()) == ([1], 0)
 
 
-def test_a_version_kept_without_an_answer_is_kept(team: Team, script: S3Script) -> None:
+def test_a_version_archived_without_an_answer_is_in_the_history(team: Team, script: S3Script) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
-    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
+    script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
     store.write(manifest(serial=2), at)
     assert serials(store) == ([1, 2], 0)
 
@@ -118,9 +109,9 @@ def test_a_version_kept_without_an_answer_is_kept(team: Team, script: S3Script) 
 def test_one_more_write_costs_one_more_request(team: Team, script: S3Script) -> None:
     store = team.run(team.aws)
     at = write(store, manifest(serial=1))
-    script.asked.clear()
+    script.operations.clear()
     store.write(manifest(serial=2), at)
-    assert script.asked == ["PutObject", "PutObject"]
+    assert script.operations == ["PutObject", "PutObject"]
 
 
 def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
@@ -130,14 +121,14 @@ def test_a_local_folder_keeps_the_newest(tmp_path: Path) -> None:
     for serial in range(1, local.MAX_LOCAL_VERSIONS + 1):
         (folder / f"{serial:08}-run-1.json").write_text(dump(manifest(serial=serial)))
     write(store, manifest(serial=local.MAX_LOCAL_VERSIONS + 1), manifest(serial=local.MAX_LOCAL_VERSIONS + 2))
-    found, older = versions(store, "dev", 3)
-    assert [one.serial for one in found] == [
+    listed, older = versions(store, "dev", 3)
+    assert [each.serial for each in listed] == [
         local.MAX_LOCAL_VERSIONS - 1,
         local.MAX_LOCAL_VERSIONS,
         local.MAX_LOCAL_VERSIONS + 1,
         local.MAX_LOCAL_VERSIONS + 2,
     ]
-    assert len(found) - 1 + older == local.MAX_LOCAL_VERSIONS
+    assert len(listed) - 1 + older == local.MAX_LOCAL_VERSIONS
 
 
 def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
@@ -147,17 +138,17 @@ def test_a_run_written_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
     assert store.list_history("dev") == ["00000001-run.json"]
 
 
-def test_of_two_versions_with_one_serial_the_later_one_is_told(either: Store) -> None:
+def test_of_two_versions_with_one_serial_the_later_one_is_read(any_store: Store) -> None:
     second = manifest(entry(), serial=2, run="again").model_copy(update={"written_at": "2031-06-01T00:00:00Z"})
-    write(either, manifest(serial=2), manifest(serial=3), second, manifest(serial=4))
-    assert version(either, "dev", 2) == second
+    write(any_store, manifest(serial=2), manifest(serial=3), second, manifest(serial=4))
+    assert version(any_store, "dev", 2) == second
 
 
-def test_a_version_that_is_not_there_is_none(either: Store) -> None:
-    write(either, manifest(serial=1))
-    assert version(either, "dev", 9) is None
+def test_a_version_that_is_not_there_is_none(any_store: Store) -> None:
+    write(any_store, manifest(serial=1))
+    assert version(any_store, "dev", 9) is None
     with pytest.raises(ManifestError, match="not there any more"):
-        either.read_history("dev", "00000009-run.json")
+        any_store.read_history("dev", "00000009-run.json")
 
 
 def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
@@ -168,7 +159,7 @@ def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
         versions(store, "dev", 9)
 
 
-def test_what_else_lies_there_is_no_version(tmp_path: Path) -> None:
+def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     write(store, manifest(serial=1), manifest(serial=2))
     for name in (".draft", "notes.txt", "1-run.json", "00000003-run.json.orig"):
@@ -185,8 +176,8 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
     folder = tmp_path / "history" / "dev"
     folder.mkdir(parents=True)
     written = [unlocked("2031-05-06T07:08:09Z", done=False), unlocked("2031-05-06T07:08:09Z", done=True)]
-    for one in written:
-        (folder / one.name).write_text(one.model_dump_json())
+    for unlock in written:
+        (folder / unlock.name).write_bytes(unlock.encode())
     assert unlocks(LocalStore(tmp_path), "dev") == written
     (folder / "unlock-broken.json").write_text("{}")
     with pytest.raises(ManifestError, match=r"history/dev/unlock-broken\.json is no record of an unlocking"):
@@ -205,7 +196,7 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
         (manifest(entry(phase=Phase.LEAVING)), manifest(entry(phase=Phase.KEPT)), "nothing made or removed"),
     ],
 )
-def test_what_a_version_changed_is_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
+def test_the_changes_of_a_version_are_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
     assert str(diff_versions(before, after)) == expected
 
 
@@ -216,14 +207,8 @@ def test_counts_are_for_programs_too() -> None:
     )
 
 
-def test_an_archived_version_is_a_manifest_that_can_be_put_back(either: Store) -> None:
-    write(either, manifest(serial=1), manifest(serial=2))
-    name = either.list_history("dev")[0]
-    assert either.read_history("dev", name).decode() == dump(manifest(serial=1))
-    assert parse(either.read_history("dev", name), name) == manifest(serial=1)
-
-
-def test_who_holds_a_lock_here_says_so() -> None:
-    holder = LockHolder.here("dana", "tapctl apply", {"CI_JOB_URL": "https://gitlab.example/j/1"})
-    assert holder.who == "dana"
-    assert ", https://gitlab.example/j/1) runs tapctl apply since 20" in str(holder)
+def test_an_archived_version_is_a_manifest_that_can_be_put_back(any_store: Store) -> None:
+    write(any_store, manifest(serial=1), manifest(serial=2))
+    name = any_store.list_history("dev")[0]
+    assert any_store.read_history("dev", name).decode() == dump(manifest(serial=1))
+    assert parse(any_store.read_history("dev", name), name) == manifest(serial=1)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import random
+import stat
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -9,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.aws.client import Aws
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import StoreFailed
-from tapctl.manifest.journal import Journal
-from tapctl.manifest.manifest import Manifest, empty
-from tests.manifest.examples import entry
-from tests.manifest.scripted_store import Held, ScriptedStore, Step, fail, fail_after, work
+from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
+from tapctl.manifest import open_store
+from tapctl.manifest.journal import Journal, restore_command
+from tapctl.manifest.manifest import Manifest, empty, parse
+from tests.manifest.examples import entry, manifest, no_room
+from tests.manifest.scripted_store import PausedWrite, ScriptedStore, Step, break_with, fail, fail_once_written, work
 
 AT = "2031-05-06T07:08:09Z"
 
@@ -60,17 +65,17 @@ def test_a_change_is_stored_when_it_returns(journal: Journal, store: ScriptedSto
     assert store.stored().serial == 2
 
 
-def test_it_goes_on_from_what_was_read(journal: Journal, store: ScriptedStore) -> None:
+def test_a_journal_continues_from_the_manifest_that_was_read(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one"))
-    found = store.read("dev")
-    assert found is not None
-    Journal(store, found.manifest, found.version).put(entry("two"))
+    stored = store.read("dev")
+    assert stored is not None
+    Journal(store, stored.manifest, stored.version).put(entry("two"))
     assert set(store.stored().entries) == {"kms-key/one", "kms-key/two"}
     assert store.stored().serial == 2
     assert store.stored().written_at.endswith("Z")
 
 
-def test_what_changes_nothing_writes_nothing(journal: Journal, store: ScriptedStore) -> None:
+def test_a_change_of_nothing_writes_nothing(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one", size=1))
     journal.update(run="run-2", config_hash="other")
     journal.put(entry("one", size=1))
@@ -79,7 +84,7 @@ def test_what_changes_nothing_writes_nothing(journal: Journal, store: ScriptedSt
     assert len(store.tried) == 1
 
 
-def test_one_and_true_are_not_the_same(journal: Journal, store: ScriptedStore) -> None:
+def test_one_and_true_are_different_values(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("one", size=1))
     journal.put(entry("one", size=True))
     assert store.stored().entries["kms-key/one"].spec["size"] is True
@@ -105,24 +110,24 @@ def test_a_flush_writes_a_changed_configuration_and_is_silent_otherwise(journal:
     assert store.stored().networking == {"subnet_ids": ["a"]}
 
 
-def test_what_is_queued_during_a_write_goes_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:
-    slow = Held()
+def test_changes_queued_during_a_write_go_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:
+    slow = PausedWrite()
     store.steps = [slow]
     with ThreadPoolExecutor(21) as pool:
         first = pool.submit(journal.put, entry("first"))
-        assert slow.begun.wait(10)
+        assert slow.started.wait(10)
         others = [pool.submit(journal.put, entry(f"other-{at}")) for at in range(20)]
         until(lambda: len(journal.manifest.entries) == 21)
-        assert not any(one.done() for one in (first, *others))
+        assert not any(future.done() for future in (first, *others))
         slow.go_on.set()
-        for one in (first, *others):
-            one.result(10)
+        for future in (first, *others):
+            future.result(10)
     assert [len(tried.entries) for tried in store.tried] == [1, 21]
     assert store.stored().serial == 2
 
 
-def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal, store: ScriptedStore) -> None:
-    slow, failing = Held(), Held(fail)
+def test_a_failed_write_fails_the_threads_of_its_batch_and_no_other(journal: Journal, store: ScriptedStore) -> None:
+    slow, failing = PausedWrite(), PausedWrite(fail)
     store.steps = [slow, failing]
     with ThreadPoolExecutor(9) as pool:
 
@@ -133,14 +138,14 @@ def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal
             return started
 
         before = queue("first")
-        assert slow.begun.wait(10)
+        assert slow.started.wait(10)
         held = queue("a", "b", "c")
         slow.go_on.set()
-        assert failing.begun.wait(10)
+        assert failing.started.wait(10)
         after = queue("d", "e")
         failing.go_on.set()
-        assert [one.exception(10) for one in (*before, *after)] == [None] * 3
-        errors = [one.exception(10) for one in held]
+        assert [future.exception(10) for future in (*before, *after)] == [None] * 3
+        errors = [future.exception(10) for future in held]
     assert [type(error) for error in errors] == [StoreFailed] * 3
     assert len({id(error) for error in errors}) == 3, "each has an error of its own"
     assert {(str(e), e.evidence, e.hint) for e in errors if isinstance(e, StoreFailed)} == {
@@ -153,7 +158,7 @@ def test_a_failed_write_fails_everybody_it_held_and_nobody_else(journal: Journal
 MAKING, MADE, LEAVING, KEPT = (entry("one", phase) for phase in Phase)
 
 
-@pytest.mark.parametrize("step", [fail, fail_after])
+@pytest.mark.parametrize("step", [fail, fail_once_written])
 @pytest.mark.parametrize(
     ("before", "intent"),
     [(None, MAKING), (MADE, MAKING), (LEAVING, MAKING), (MADE, LEAVING), (MAKING, LEAVING), (KEPT, MAKING)],
@@ -171,7 +176,7 @@ def test_an_intent_that_was_not_stored_is_forgotten(
     assert store.stored().entries.get("kms-key/one") == before
 
 
-@pytest.mark.parametrize("step", [fail, fail_after])
+@pytest.mark.parametrize("step", [fail, fail_once_written])
 @pytest.mark.parametrize(
     ("before", "fact"),
     [
@@ -202,7 +207,7 @@ def test_a_fact_that_was_not_stored_is_in_every_later_write(
 
 
 def test_no_two_writes_share_a_serial_even_where_one_failed(journal: Journal, store: ScriptedStore) -> None:
-    store.steps = [work, fail, fail_after, fail, work]
+    store.steps = [work, fail, fail_once_written, fail, work]
     for at in range(5):
         try:
             journal.put(entry(f"key-{at}"))
@@ -217,7 +222,7 @@ def test_no_two_writes_share_a_serial_even_where_one_failed(journal: Journal, st
 def test_many_threads_on_a_bad_store_lose_nothing_and_claim_nothing(journal: Journal, store: ScriptedStore) -> None:
     journal.put(entry("first"))
     dice = random.Random(20310506)  # noqa: S311 -- chance for a test, the same each time
-    store.steps = [dice.choice([work, work, fail, fail_after]) for _ in range(400)]
+    store.steps = [dice.choice([work, work, fail, fail_once_written]) for _ in range(400)]
     wrong: list[str] = []
     truth: dict[str, Entry | None] = {}
     start = threading.Barrier(12)
@@ -255,7 +260,149 @@ def test_many_threads_on_a_bad_store_lose_nothing_and_claim_nothing(journal: Jou
     store.steps = []
     journal.flush()
     journal.drop("kms-key/first")
-    assert store.stored().entries == {address: one for address, one in truth.items() if one is not None}
+    assert store.stored().entries == {address: last for address, last in truth.items() if last is not None}
     serials = [tried.serial for tried in store.tried]
     assert serials == sorted(set(serials))
     assert len(store.tried) < 12 * 12, "writes were not shared"
+
+
+@pytest.mark.parametrize("step", [fail, fail_once_written])
+def test_the_manifest_of_another_writer_is_never_overwritten(
+    journal: Journal, store: ScriptedStore, step: Step
+) -> None:
+    journal.put(entry("one"))
+    store.steps = [step]
+    with pytest.raises(StoreFailed):
+        journal.put(entry("two"))
+    stored = store.read("dev")
+    assert stored is not None
+    ScriptedStore.write(store, manifest(entry("theirs"), run="run-9", serial=9), stored.version)
+    for _ in range(2):
+        with pytest.raises(LockHeld, match="somebody else has written") as refused:
+            journal.put(entry("three"))
+        assert "run-9" in str(refused.value.evidence)
+    assert store.stored().run == "run-9"
+
+
+def test_a_manifest_removed_meanwhile_is_not_written_again(journal: Journal, store: ScriptedStore) -> None:
+    journal.put(entry("one"))
+    Path(store.location("dev")).unlink()
+    for _ in range(2):
+        with pytest.raises(StoreFailed, match="was removed"):
+            journal.put(entry("two"))
+    assert set(journal.manifest.entries) == {"kms-key/one", "kms-key/two"}
+
+
+@pytest.mark.parametrize("error", [AwsNoAnswer("s3", "PutObject", "Timeout", "slow"), ZeroDivisionError("a bug")])
+def test_any_other_error_is_a_store_failure(journal: Journal, store: ScriptedStore, error: Exception) -> None:
+    store.steps = [break_with(error)]
+    with pytest.raises(StoreFailed, match="could not be written") as failed:
+        journal.put(entry("one", Phase.MAKING))
+    assert f"{type(error).__name__}: {error}" == failed.value.evidence
+    assert failed.value.__cause__ is error
+    assert journal.manifest.entries == {}
+
+
+def test_an_interrupt_while_writing_leaves_nobody_waiting(journal: Journal, store: ScriptedStore) -> None:
+    interrupted = PausedWrite(break_with(KeyboardInterrupt()))
+    store.steps = [interrupted]
+    caught: list[BaseException] = []
+
+    def writer() -> None:
+        try:
+            journal.put(entry("one"))
+        except KeyboardInterrupt as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    assert interrupted.started.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(journal.put, entry("two"))
+        until(lambda: len(journal.manifest.entries) == 2)
+        interrupted.go_on.set()
+        thread.join(10)
+        assert other.result(10) is None
+    assert len(caught) == 1
+    assert set(store.stored().entries) == {"kms-key/one", "kms-key/two"}, "the first one was a fact"
+
+
+# -- rescue copy -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """Where the user stands; a name that a shell would take apart."""
+    place = tmp_path / "here it is"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_a_rescue_copy_holds_every_fact_and_no_forgotten_intent(
+    journal: Journal, store: ScriptedStore, beside: Path
+) -> None:
+    journal.put(entry("one", Phase.MAKING), entry("old"))
+    store.steps = [fail, fail, fail]
+    with pytest.raises(StoreFailed):
+        journal.put(entry("one"))
+    with pytest.raises(StoreFailed):
+        journal.drop("kms-key/old")
+    with pytest.raises(StoreFailed):
+        journal.put(entry("two", Phase.MAKING))
+    path = journal.rescue(beside)
+    assert path == beside / "dev.rescue-5.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    rescued = parse(path.read_bytes(), str(path))
+    assert rescued.entries == {"kms-key/one": entry("one")}
+    assert (rescued.serial, rescued.run) == (5, "run-1")
+
+
+def test_the_restore_command_puts_a_rescue_copy_back(journal: Journal, store: ScriptedStore, beside: Path) -> None:
+    journal.put(entry("one", Phase.MAKING))
+    store.steps = [fail]
+    with pytest.raises(StoreFailed):
+        journal.put(entry("one"))
+    path = journal.rescue(beside)
+    subprocess.run(restore_command(path, store, "dev"), shell=True, check=True)  # noqa: S602 -- as a user would
+    assert store.stored() == parse(path.read_bytes(), "rescue")
+    assert store.stored().entries == {"kms-key/one": entry("one")}
+
+
+def test_the_restore_command_for_s3(aws: Aws) -> None:
+    assert (
+        restore_command(Path("dev.rescue-5.json"), open_store("s3://records/team", aws), "dev")
+        == "aws s3 cp dev.rescue-5.json s3://records/team/dev.json"
+    )
+
+
+def test_an_earlier_rescue_copy_is_never_overwritten(journal: Journal, beside: Path) -> None:
+    for name in ("dev.rescue-1.json", "dev.rescue-1-1.json"):
+        (beside / name).write_text("earlier")
+    assert journal.rescue(beside) == beside / "dev.rescue-1-2.json"
+    assert journal.rescue(beside) == beside / "dev.rescue-2.json"
+    assert (beside / "dev.rescue-1.json").read_text() == "earlier"
+
+
+def test_a_rescue_copy_falls_back_to_the_temporary_folder(journal: Journal, temporary: Path) -> None:
+    path = journal.rescue(Path("/nonexistent"))
+    assert path == temporary / "dev.rescue-1.json"
+    assert parse(path.read_bytes(), "rescue") == journal.manifest.model_copy(
+        update={"serial": 1, "written_at": "2031-05-06T07:08:09Z"}
+    )
+
+
+def test_a_rescue_copy_that_no_folder_takes_leaves_nothing_half_written(
+    journal: Journal, beside: Path, temporary: Path
+) -> None:
+    with no_room(), pytest.raises(StoreFailed, match="no rescue copy") as failed:
+        journal.rescue(beside)
+    assert len(str(failed.value.evidence).splitlines()) == 2
+    assert [*beside.iterdir(), *temporary.iterdir()] == []

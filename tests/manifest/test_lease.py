@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import linecache
 import sys
 import threading
 import time
@@ -11,55 +12,55 @@ from tapctl.errors import LockHeld, NotYet, Patience
 from tapctl.manifest.bucket import Bucket
 from tapctl.manifest.lock import Lease
 from tapctl.manifest.s3 import S3Store
-from tapctl.manifest.s3_lock import LeaseTiming
+from tapctl.manifest.s3_lock import LeaseTiming, S3Lease
 from tests.manifest.examples import DANA, SAM, entry, manifest
-from tests.manifest.fake_clock import FakeClock
-from tests.manifest.s3_script import S3Script, lose, lose_answer, meanwhile, refuse, through
+from tests.manifest.s3_script import S3Script, drop_answer, drop_request, meanwhile, pass_through, refuse
 from tests.manifest.team import KEY, Team
+from tests.support.wall_clock import FakeWallClock
 
 
 @pytest.fixture
 def lease(team: Team, script: S3Script) -> Iterator[Lease]:
     """Dana's, just taken, on the connection with the script."""
     with team.run(team.aws).lock("dev", DANA) as held:
-        script.asked.clear()
+        script.operations.clear()
         yield held
 
 
-def test_a_young_lease_is_checked_without_a_call(lease: Lease, script: S3Script, clock: FakeClock) -> None:
-    clock.time += 39.9
+def test_a_young_lease_is_checked_without_a_call(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
+    clock.seconds += 39.9
     lease.ensure_held()
-    assert script.asked == []
+    assert script.operations == []
 
 
-def test_an_older_one_is_renewed_first_and_then_young_again(lease: Lease, script: S3Script, clock: FakeClock) -> None:
-    clock.time += 40
+def test_an_old_lease_is_renewed_when_checked(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
+    clock.seconds += 40
     lease.ensure_held()
-    assert script.asked == ["PutObject"]
+    assert script.operations == ["PutObject"]
     assert "If-Match" in script.headers[-1]
-    clock.time += 39.9
+    clock.seconds += 39.9
     lease.ensure_held()
-    assert script.asked == ["PutObject"]
+    assert script.operations == ["PutObject"]
 
 
-def test_every_renewal_is_seen(lease: Lease, team: Team, clock: FakeClock) -> None:
+def test_every_renewal_has_another_etag(lease: Lease, team: Team, clock: FakeWallClock) -> None:
     def etag() -> str:
         return team.aws.s3.head_object(Bucket="records", Key=KEY)["ETag"]
 
-    seen = {etag()}
+    etags = {etag()}
     for _ in range(3):
-        clock.time += 40
+        clock.seconds += 40
         lease.ensure_held()
-        seen.add(etag())
-    assert len(seen) == 4
+        etags.add(etag())
+    assert len(etags) == 4
     lock = team.lock()
     assert lock is not None
     assert (lock.id, lock.holder, lock.lease_s) == (lease.id, DANA, 60)
 
 
-def test_what_is_being_done_is_told_to_others(lease: Lease, team: Team, clock: FakeClock) -> None:
+def test_the_phase_is_shown_to_others(lease: Lease, team: Team, clock: FakeWallClock) -> None:
     lease.set_phase("removing what is superseded")
-    clock.time += 40
+    clock.seconds += 40
     lease.ensure_held()
     with pytest.raises(LockHeld) as refused, team.run().lock("dev", SAM):
         pytest.fail("two hold the lock")
@@ -67,160 +68,162 @@ def test_what_is_being_done_is_told_to_others(lease: Lease, team: Team, clock: F
 
 
 def test_a_holder_that_slept_and_was_taken_over_stops_and_is_told_by_whom(
-    lease: Lease, team: Team, script: S3Script, clock: FakeClock
+    lease: Lease, team: Team, script: S3Script, clock: FakeWallClock
 ) -> None:
-    clock.time += 7200
+    clock.seconds += 7200
     with team.run().lock("dev", SAM, wait_s=60):
         with pytest.raises(LockHeld, match="was taken away") as refused:
             lease.ensure_held()
         assert refused.value.evidence == str(SAM)
         assert refused.value.exit_code == 5
-        script.asked.clear()
+        script.operations.clear()
         with pytest.raises(LockHeld):
             lease.ensure_held()
-        assert script.asked == []
+        assert script.operations == []
 
 
-def test_a_holder_that_slept_and_was_not_taken_over_goes_on(lease: Lease, clock: FakeClock) -> None:
-    clock.time += 7200
+def test_a_holder_that_slept_and_was_not_taken_over_goes_on(lease: Lease, clock: FakeWallClock) -> None:
+    clock.seconds += 7200
     lease.ensure_held()
 
 
-def test_a_holder_whose_lock_was_removed_stops(lease: Lease, team: Team, clock: FakeClock) -> None:
+def test_a_holder_whose_lock_was_removed_stops(lease: Lease, team: Team, clock: FakeWallClock) -> None:
     team.aws.s3.delete_object(Bucket="records", Key=KEY)
-    clock.time += 40
+    clock.seconds += 40
     with pytest.raises(LockHeld) as refused:
         lease.ensure_held()
     assert refused.value.evidence == "it is not there any more"
 
 
-def test_a_holder_whose_lock_was_overwritten_stops_and_leaves_it(team: Team, clock: FakeClock) -> None:
+def test_a_holder_whose_lock_was_overwritten_stops_and_leaves_it(team: Team, clock: FakeWallClock) -> None:
     with team.run().lock("dev", DANA) as lease:
         team.aws.s3.put_object(Bucket="records", Key=KEY, Body=b"mine now")
-        clock.time += 40
+        clock.seconds += 40
         with pytest.raises(LockHeld):
             lease.ensure_held()
     assert team.locks() == 1
 
 
-def test_the_late_write_of_one_who_was_taken_over_is_refused(team: Team, clock: FakeClock) -> None:
+def test_the_late_write_of_one_who_was_taken_over_is_refused(team: Team, clock: FakeWallClock) -> None:
     slow, quick = team.run(), team.run()
     version = slow.write(manifest(), None)
     with slow.lock("dev", DANA):
-        clock.time += 7200
+        clock.seconds += 7200
         with quick.lock("dev", SAM, wait_s=60):
             quick.write(manifest(entry(), serial=4, run="sam's"), version)
             with pytest.raises(LockHeld, match="somebody else has written"):
                 slow.write(manifest(serial=4, run="dana's"), version)
-    found = quick.read("dev")
-    assert found is not None
-    assert found.manifest.run == "sam's"
+    stored = quick.read("dev")
+    assert stored is not None
+    assert stored.manifest.run == "sam's"
 
 
 def test_network_trouble_ends_nothing_while_nobody_can_have_taken_over(
-    lease: Lease, script: S3Script, clock: FakeClock
+    lease: Lease, script: S3Script, clock: FakeWallClock
 ) -> None:
-    script.then("PutObject", lose, lose)
-    script.then("GetObject", lose, lose)
+    script.then("PutObject", drop_request, drop_request)
+    script.then("GetObject", drop_request, drop_request)
     for _ in range(2):
-        clock.time += 24.9
+        clock.seconds += 24.9
         lease.ensure_held()
-    assert script.asked == ["PutObject", "GetObject"]
+    assert script.operations == ["PutObject", "GetObject"]
 
 
-def test_when_nobody_can_be_sure_any_more_it_is_to_be_asked_again(
-    lease: Lease, script: S3Script, clock: FakeClock
+def test_past_its_validity_a_lease_is_not_yet_known_to_be_held(
+    lease: Lease, script: S3Script, clock: FakeWallClock
 ) -> None:
-    clock.time += 50
-    script.then("PutObject", lose)
-    script.then("GetObject", lose)
+    clock.seconds += 50
+    script.then("PutObject", drop_request)
+    script.then("GetObject", drop_request)
     with pytest.raises(NotYet, match=r"dev\.lock could not be renewed for 50 s: .*ConnectionClosed") as unsure:
         lease.ensure_held()
     assert unsure.value.patience is Patience.PROPAGATION
     lease.ensure_held()
-    script.asked.clear()
+    script.operations.clear()
     lease.ensure_held()
-    assert script.asked == []
+    assert script.operations == []
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, "ExpiredToken"), (403, "AccessDenied"), (404, "NoSuchBucket")])
 def test_a_refused_renewal_takes_nothing_away_before_the_lease_is_over(
-    lease: Lease, script: S3Script, clock: FakeClock, status: int, code: str
+    lease: Lease, script: S3Script, clock: FakeWallClock, status: int, code: str
 ) -> None:
     script.then("PutObject", refuse(status, code), refuse(status, code))
-    clock.time += 49.9
+    clock.seconds += 49.9
     lease.ensure_held()
-    clock.time += 0.1
+    clock.seconds += 0.1
     with pytest.raises(NotYet, match=code):
         lease.ensure_held()
 
 
-def test_a_renewal_whose_answer_is_lost_counts(lease: Lease, script: S3Script, clock: FakeClock) -> None:
-    script.then("PutObject", lose_answer)
-    for asked in (["PutObject", "GetObject"], ["PutObject"]):
-        clock.time += 50
+def test_a_renewal_whose_answer_is_lost_counts(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
+    script.then("PutObject", drop_answer)
+    for operations in (["PutObject", "GetObject"], ["PutObject"]):
+        clock.seconds += 50
         lease.ensure_held()
-        assert script.asked == asked
-        script.asked.clear()
+        assert script.operations == operations
+        script.operations.clear()
 
 
-def test_an_earlier_renewal_that_came_late_is_ours_and_tells_nothing_of_now(
-    lease: Lease, script: S3Script, clock: FakeClock
+def test_an_earlier_renewal_that_took_effect_late_does_not_count_as_this_one(
+    lease: Lease, script: S3Script, clock: FakeWallClock
 ) -> None:
-    script.then("PutObject", lose_answer)
-    script.then("GetObject", lose)
-    clock.time += 40
+    script.then("PutObject", drop_answer)
+    script.then("GetObject", drop_request)
+    clock.seconds += 40
     lease.ensure_held()
-    script.asked.clear()
-    clock.time += 10
+    script.operations.clear()
+    clock.seconds += 10
     lease.ensure_held()
-    assert script.asked == ["PutObject", "GetObject", "PutObject"]
-    clock.time += 39.9
-    script.asked.clear()
+    assert script.operations == ["PutObject", "GetObject", "PutObject"]
+    clock.seconds += 39.9
+    script.operations.clear()
     lease.ensure_held()
-    assert script.asked == []
+    assert script.operations == []
 
 
-def test_a_renewal_that_met_another_request_is_asked_again(lease: Lease, script: S3Script, clock: FakeClock) -> None:
+def test_a_conflicting_renewal_is_sent_again(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
-    clock.time += 50
+    clock.seconds += 50
     lease.ensure_held()
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 2)
-    clock.time += 50
+    clock.seconds += 50
     with pytest.raises(NotYet, match="ConditionalRequestConflict"):
         lease.ensure_held()
 
 
-def test_a_slow_renewal_counts_from_when_it_was_sent(lease: Lease, script: S3Script, clock: FakeClock) -> None:
+def test_a_slow_renewal_counts_from_when_it_was_sent(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     def slowly() -> None:
-        clock.time += 45
+        clock.seconds += 45
 
-    clock.time += 40
+    clock.seconds += 40
     script.then("PutObject", meanwhile(slowly))
     lease.ensure_held()
-    script.asked.clear()
+    script.operations.clear()
     lease.ensure_held()
-    assert script.asked == ["PutObject"]
+    assert script.operations == ["PutObject"]
 
 
-def test_a_renewal_without_answer_does_not_keep_the_lock_from_being_given_back(
-    team: Team, script: S3Script, clock: FakeClock
+def test_a_renewal_without_an_answer_does_not_hinder_the_release(
+    team: Team, script: S3Script, clock: FakeWallClock
 ) -> None:
     with team.run(team.aws).lock("dev", DANA) as lease:
-        script.then("PutObject", lose_answer)
-        script.then("GetObject", lose)
-        clock.time += 40
+        script.then("PutObject", drop_answer)
+        script.then("GetObject", drop_request)
+        clock.seconds += 40
         lease.ensure_held()
     assert team.locks() == 0
 
 
-def in_check(thread: threading.Thread) -> bool:
-    """Whether it waits in the check itself, not in what the check calls."""
+def waits_for_renewal(thread: threading.Thread) -> bool:
+    """True if the thread waits for another one's renewal."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code.co_name == "ensure_held"
+    if frame is None or frame.f_code is not S3Lease.ensure_held.__code__:
+        return False
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == "with self._renewing:"
 
 
-def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock: FakeClock) -> None:
+def test_one_thread_renews_for_all_that_wait(lease: Lease, script: S3Script, clock: FakeWallClock) -> None:
     threads = [threading.Thread(target=lease.ensure_held) for _ in range(6)]
     began, go_on = threading.Event(), threading.Event()
 
@@ -228,30 +231,53 @@ def test_of_many_threads_one_asks_for_all(lease: Lease, script: S3Script, clock:
         began.set()
         assert go_on.wait(10)
 
-    clock.time += 45
-    script.then("PutObject", meanwhile(hang, lose))
-    script.then("GetObject", lose)
+    clock.seconds += 45
+    script.then("PutObject", meanwhile(hang, drop_request))
+    script.then("GetObject", drop_request)
     threads[0].start()
     assert began.wait(10)
     for thread in threads[1:]:
         thread.start()
-    while not all(in_check(thread) for thread in threads[1:]):
+    while not all(waits_for_renewal(thread) for thread in threads[1:]):
         time.sleep(0.001)
-    time.sleep(0.02)  # for those that are in it and do not wait yet
     go_on.set()
     for thread in threads:
         thread.join()
-    assert script.asked == ["PutObject", "GetObject"]
+    assert script.operations == ["PutObject", "GetObject"]
 
 
-def test_it_is_renewed_in_the_background_also_after_trouble(team: Team, script: S3Script) -> None:
-    terms = LeaseTiming(lease_s=60, renew_s=0.02)
+def test_a_lease_is_renewed_in_the_background_even_after_errors(team: Team, script: S3Script) -> None:
+    timing = LeaseTiming(lease_s=60, renew_s=0.02)
     renewed = threading.Event()
-    script.then("PutObject", through, lose, meanwhile(renewed.set))
-    script.then("GetObject", lose)
-    with S3Store(Bucket(team.aws, "records", "team/"), terms).lock("dev", DANA):
+    script.then("PutObject", pass_through, drop_request, meanwhile(renewed.set))
+    script.then("GetObject", drop_request)
+    with S3Store(Bucket(team.aws, "records", "team/"), timing).lock("dev", DANA):
         assert renewed.wait(10)
     assert team.locks() == 0
     while any(thread.name == f"lease of {KEY.removeprefix('team/')}" for thread in threading.enumerate()):
         time.sleep(0.001)
     assert team.locks() == 0
+
+
+def test_a_lease_is_valid_for_fifty_seconds_without_a_call(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+    with team.run(team.aws).lock("dev", DANA) as lease:
+        script.operations.clear()
+        clock.seconds += 49.9
+        lease.assert_valid()
+        clock.seconds += 0.1
+        with pytest.raises(NotYet, match=r"dev\.lock could not be renewed for 50 s") as unsure:
+            lease.assert_valid()
+        assert script.operations == []
+    assert unsure.value.patience is Patience.PROPAGATION
+
+
+def test_a_lease_known_to_be_lost_is_invalid_without_a_call(team: Team, script: S3Script, clock: FakeWallClock) -> None:
+    with team.run(team.aws).lock("dev", DANA) as lease:
+        clock.seconds += 7200
+        with team.run().lock("dev", SAM, wait_s=60):
+            with pytest.raises(LockHeld):
+                lease.ensure_held()
+            script.operations.clear()
+            with pytest.raises(LockHeld, match="was taken away"):
+                lease.assert_valid()
+        assert script.operations == []

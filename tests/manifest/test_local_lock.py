@@ -14,7 +14,7 @@ import pytest
 from tapctl.errors import LockHeld, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tests.manifest.examples import DANA, SAM, no_room
-from tests.manifest.fake_clock import FakeClock
+from tests.support.wall_clock import FakeWallClock
 
 _HOLDER = """
 import subprocess, sys, time
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "manifests")
 
 
-def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Path) -> None:
+def test_a_held_lock_is_refused_with_its_holder(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as lease:
         lease.ensure_held()
         with pytest.raises(LockHeld) as refused, store.lock("dev", SAM):
@@ -43,7 +43,7 @@ def test_one_holds_it_and_the_other_is_told_who(store: LocalStore, tmp_path: Pat
     assert refused.value.exit_code == 5
 
 
-def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
+def test_a_released_lock_is_free_and_names_nobody(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA) as first:
         pass
     assert (tmp_path / "manifests" / "dev.lock").read_text() == ""
@@ -52,19 +52,7 @@ def test_given_back_it_is_free_and_names_nobody(store: LocalStore, tmp_path: Pat
     assert first.id != second.id
 
 
-def test_it_is_given_back_after_an_error_too(store: LocalStore) -> None:
-    with pytest.raises(ZeroDivisionError), store.lock("dev", DANA):
-        _ = 1 / 0
-    with store.lock("dev", SAM):
-        pass
-
-
-def test_each_suffix_has_its_own(store: LocalStore) -> None:
-    with store.lock("dev", DANA), store.lock("staging", SAM):
-        assert store.suffixes() == []
-
-
-def test_only_the_user_may_read_it(store: LocalStore, tmp_path: Path) -> None:
+def test_only_the_user_may_read_the_lock(store: LocalStore, tmp_path: Path) -> None:
     with store.lock("dev", DANA):
         mode = (tmp_path / "manifests" / "dev.lock").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
@@ -121,7 +109,7 @@ def test_a_lock_that_cannot_be_made_is_no_lock(tmp_path: Path) -> None:
         pytest.fail("nothing is locked")
 
 
-def test_a_link_in_its_place_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_lock_is_not_followed(store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "manifests").mkdir()
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "manifests" / "dev.lock").symlink_to(tmp_path / "precious")
@@ -137,38 +125,46 @@ def test_on_a_full_disk_nothing_is_locked(store: LocalStore) -> None:
         pass
 
 
-def test_who_waits_has_it_when_it_is_given_back(store: LocalStore, tmp_path: Path) -> None:
-    clock, told = FakeClock(), list[str]()
+def test_a_waiting_run_acquires_a_released_lock(store: LocalStore, tmp_path: Path) -> None:
+    clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     held = store.lock("dev", SAM)
     held.__enter__()
-    clock.each_wait = lambda: held.__exit__(None, None, None) if clock.time == 1_002 else None
-    with waiting.lock("dev", DANA, wait_s=600, tell=told.append):
-        assert clock.time == 1_002
-    assert told == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
+    clock.each_wait = lambda: held.__exit__(None, None, None) if clock.seconds == 1_002 else None
+    with waiting.lock("dev", DANA, wait_s=600, notify=messages.append):
+        assert clock.seconds == 1_002
+    assert messages == [f"waiting for the lock, 0 s of 600 s: {SAM}"]
 
 
-def test_who_waited_long_enough_is_told_who_has_it(store: LocalStore, tmp_path: Path) -> None:
-    clock, told = FakeClock(), list[str]()
+def test_a_wait_that_is_over_names_the_holder(store: LocalStore, tmp_path: Path) -> None:
+    clock, messages = FakeWallClock(), list[str]()
     waiting = LocalStore(tmp_path / "manifests", clock)
     with store.lock("dev", SAM) as lease:
-        clock.each_wait = lambda: lease.set_phase("removing") if clock.time == 1_010 else None
-        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, tell=told.append):
+        clock.each_wait = lambda: lease.set_phase("removing") if clock.seconds == 1_010 else None
+        with pytest.raises(LockHeld) as refused, waiting.lock("dev", DANA, wait_s=50.1, notify=messages.append):
             pytest.fail("two hold the lock")
-        assert clock.time == pytest.approx(1_050.1)
+        assert clock.seconds == pytest.approx(1_050.1)
     assert str(refused.value.evidence).endswith(f"dev.lock: {SAM}, removing")
     assert "--lock-timeout" in str(refused.value.hint)
-    assert [line.partition(":")[0] for line in told] == [
+    assert [line.partition(":")[0] for line in messages] == [
         "waiting for the lock, 0 s of 50 s",
         "waiting for the lock, 10 s of 50 s",
         "waiting for the lock, 40 s of 50 s",
     ]
 
 
-def test_on_a_full_disk_the_lock_stays_though_nobody_is_told_what_is_done(store: LocalStore) -> None:
+def test_on_a_full_disk_the_lock_stays_without_its_phase(store: LocalStore) -> None:
     with store.lock("dev", DANA) as lease:
         with no_room():
             lease.set_phase("removing")
         lease.ensure_held()
         with pytest.raises(LockHeld), store.lock("dev", SAM):
             pytest.fail("two hold the lock")
+
+
+def test_a_local_lease_is_valid_as_long_as_its_file_is_there(tmp_path: Path) -> None:
+    with LocalStore(tmp_path).lock("dev", DANA) as lease:
+        lease.assert_valid()
+        (tmp_path / "dev.lock").unlink()
+        with pytest.raises(LockHeld, match="was taken away"):
+            lease.assert_valid()

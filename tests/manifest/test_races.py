@@ -45,8 +45,8 @@ def contender(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def holder(terms: LeaseTiming = LEASE) -> Iterator[subprocess.Popen[str]]:
-    with contender("hold", str(terms.lease_s), str(terms.renew_s)) as process:
+def holder(timing: LeaseTiming = LEASE) -> Iterator[subprocess.Popen[str]]:
+    with contender("hold", str(timing.lease_s), str(timing.renew_s)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
@@ -67,12 +67,12 @@ def at_once(count: int, work: Callable[[], None]) -> None:
         thread.join()
 
 
-def test_of_many_threads_that_want_it_no_two_ever_have_it(shared: Aws) -> None:
+def test_no_two_of_many_threads_ever_hold_the_lock(shared: Aws) -> None:
     at_once(8, lambda: rounds(Aws(shared.target), 3))
     assert read(shared) == 24
 
 
-def test_of_many_that_take_over_from_a_dead_holder_one_does(shared: Aws) -> None:
+def test_one_of_many_takes_over_from_a_dead_holder(shared: Aws) -> None:
     with holder() as process:
         process.kill()
         process.wait()
@@ -81,6 +81,7 @@ def test_of_many_that_take_over_from_a_dead_holder_one_does(shared: Aws) -> None
     assert read(shared) == before + 8
 
 
+@pytest.mark.soak
 def test_a_killed_holder_keeps_others_out_for_its_lease_and_no_longer(shared: Aws) -> None:
     with holder() as process:
         process.kill()
@@ -93,6 +94,7 @@ def test_a_killed_holder_keeps_others_out_for_its_lease_and_no_longer(shared: Aw
         lease.ensure_held()
 
 
+@pytest.mark.soak
 def test_a_holder_that_lives_is_never_taken_over(shared: Aws) -> None:
     with holder() as process:
         with pytest.raises(LockHeld), store(shared).lock("dev", SAM, wait_s=1.5 * LEASE.lease_s):
@@ -106,9 +108,9 @@ def test_a_holder_that_was_stopped_and_continued_stops_and_writes_nothing(shared
         process.send_signal(signal.SIGSTOP)
         with store(shared).lock("dev", SAM, wait_s=30) as lease:
             before = read(shared)
-            found = store(shared).read("dev")
-            assert found is not None
-            store(shared).write(manifest(entry(), serial=2, run="sam's"), found.version)
+            stored = store(shared).read("dev")
+            assert stored is not None
+            store(shared).write(manifest(entry(), serial=2, run="sam's"), stored.version)
             process.send_signal(signal.SIGCONT)
             assert process.wait(30) == 5
             # At most the one call that was in flight when it was stopped.
@@ -120,7 +122,7 @@ def test_a_holder_that_was_stopped_and_continued_stops_and_writes_nothing(shared
 
 
 @pytest.mark.soak
-def test_of_many_processes_that_want_it_no_two_ever_have_it(shared: Aws) -> None:
+def test_no_two_of_many_processes_ever_hold_the_lock(shared: Aws) -> None:
     count, each = 12, 10
     with ExitStack() as stack:
         processes = [stack.enter_context(contender("rounds", str(each))) for _ in range(count)]
@@ -143,13 +145,13 @@ def test_among_processes_that_are_stopped_and_killed_at_random_no_record_is_lost
             time.sleep(chance.uniform(0, 0.1))
         writers[0].kill()
         assert [writer.wait(600) for writer in writers[1:]] == [0] * 4, f"seed {seed}"
-        said = {line.strip() for writer in writers if writer.stdout for line in writer.stdout}
-    found, older = versions(store(shared), "dev", 1000)
-    recorded = {one.id for one in found[-1].entries.values()}
-    assert said <= recorded, f"seed {seed}"
-    assert len(said) >= 160
+        reported = {line.strip() for writer in writers if writer.stdout for line in writer.stdout}
+    listed, older = versions(store(shared), "dev", 1000)
+    recorded = {each.id for each in listed[-1].entries.values()}
+    assert reported <= recorded, f"seed {seed}"
+    assert len(reported) >= 160
     # Each write was on top of the one before, and every one of them is kept.
-    assert ([one.serial for one in found], older) == (list(range(1, len(recorded) + 2)), 0), f"seed {seed}"
+    assert ([version.serial for version in listed], older) == (list(range(1, len(recorded) + 2)), 0), f"seed {seed}"
 
 
 @pytest.mark.soak

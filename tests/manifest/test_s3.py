@@ -7,31 +7,17 @@ from tapctl.errors import AwsNoAnswer, LockHeld, ManifestError, Refused, StoreFa
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import dump
 from tapctl.manifest.store import Store
-from tests.manifest.examples import entry, manifest
+from tests.manifest.examples import manifest
 from tests.manifest.s3_script import (
     SDK_ATTEMPTS,
     S3Script,
     answer,
-    lose,
-    lose_answer,
+    drop_answer,
+    drop_request,
     meanwhile,
+    pass_through,
     refuse,
-    through,
 )
-
-
-def test_where_nothing_is_nothing_is_read(store: Store) -> None:
-    assert store.read("dev") is None
-    assert store.suffixes() == []
-
-
-def test_what_was_written_is_read(store: Store, aws: Aws) -> None:
-    version = store.write(manifest(entry()), None)
-    found = store.read("dev")
-    assert found is not None
-    assert (found.manifest, found.version) == (manifest(entry()), version)
-    there = aws.s3.get_object(Bucket="records", Key="team/dev.json")
-    assert there["Body"].read().decode() == dump(manifest(entry()))
 
 
 def test_every_write_has_its_condition_and_leaves_encryption_to_the_bucket(store: Store, script: S3Script) -> None:
@@ -42,16 +28,6 @@ def test_every_write_has_its_condition_and_leaves_encryption_to_the_bucket(store
         assert (new.get("If-None-Match"), new.get("If-Match")) == ("*", None)
     assert (second.get("If-None-Match"), second.get("If-Match")) == (None, version)
     assert not any("encryption" in name.lower() for name in (*first, *kept, *second))
-
-
-def test_every_suffix_is_found_and_nothing_else(store: Store, aws: Aws) -> None:
-    store.write(manifest(suffix="pr-42"), None)
-    store.write(manifest(), None)
-    for other in ("dev.rescue-4.json", "dev.lock", "deeper/prod.json", "Upper.json"):
-        aws.s3.put_object(Bucket="records", Key=f"team/{other}")
-    aws.s3.put_object(Bucket="records", Key="prod.json")
-    assert store.suffixes() == ["dev", "pr-42"]
-    assert open_store("s3://records", aws).suffixes() == ["prod"]
 
 
 def test_a_long_listing_is_read_to_its_end(store: Store, script: S3Script) -> None:
@@ -69,70 +45,50 @@ def test_what_is_no_manifest_is_refused_by_name(store: Store, aws: Aws) -> None:
         store.read("dev")
 
 
-def test_a_write_over_what_was_not_read_is_refused(store: Store) -> None:
-    first = store.write(manifest(), None)
-    second = store.write(manifest(serial=4, run="run-2"), first)
-    for expected in (first, None):
-        with pytest.raises(LockHeld, match="somebody else has written") as refused:
-            store.write(manifest(serial=4, run="run-3"), expected)
-        assert "serial 4, run run-2, by dana" in str(refused.value.evidence)
-    found = store.read("dev")
-    assert found is not None
-    assert found.version == second
-
-
-def test_a_manifest_removed_meanwhile_is_not_made_again(store: Store, aws: Aws) -> None:
+def test_a_lost_answer_that_the_sdk_retries_is_success(store: Store, script: S3Script) -> None:
+    script.then("PutObject", drop_answer)
     version = store.write(manifest(), None)
-    aws.s3.delete_object(Bucket="records", Key="team/dev.json")
-    with pytest.raises(StoreFailed, match="was removed"):
-        store.write(manifest(serial=4), version)
-    assert store.read("dev") is None
-
-
-def test_a_lost_answer_that_the_sdk_asks_for_again_is_success(store: Store, script: S3Script) -> None:
-    script.then("PutObject", lose_answer)
-    version = store.write(manifest(), None)
-    assert script.asked == ["PutObject", "PutObject", "GetObject"]
-    script.then("PutObject", through, lose_answer)
+    assert script.operations == ["PutObject", "PutObject", "GetObject"]
+    script.then("PutObject", pass_through, drop_answer)
     assert store.write(manifest(serial=4), version) != version
 
 
 def test_a_write_without_any_answer_counts_if_it_is_there(store: Store, script: S3Script) -> None:
-    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
+    script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
     version = store.write(manifest(), None)
-    found = store.read("dev")
-    assert found is not None
-    assert found.version == version
+    stored = store.read("dev")
+    assert stored is not None
+    assert stored.version == version
 
 
 def test_a_write_without_any_answer_that_is_not_there_has_failed(store: Store, script: S3Script) -> None:
-    script.then("PutObject", *[lose] * SDK_ATTEMPTS)
+    script.then("PutObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed) as refused:
         store.write(manifest(), None)
     assert "ConnectionClosedError on s3:PutObject" in str(refused.value.evidence)
     assert store.read("dev") is None
 
 
-def test_a_write_and_a_look_without_any_answer_have_failed(store: Store, script: S3Script) -> None:
-    script.then("PutObject", lose_answer, *[lose] * (SDK_ATTEMPTS - 1))
-    script.then("GetObject", *[lose] * SDK_ATTEMPTS)
+def test_a_write_and_a_read_without_any_answer_have_failed(store: Store, script: S3Script) -> None:
+    script.then("PutObject", drop_answer, *[drop_request] * (SDK_ATTEMPTS - 1))
+    script.then("GetObject", *[drop_request] * SDK_ATTEMPTS)
     with pytest.raises(StoreFailed) as refused:
         store.write(manifest(), None)
     assert "s3:PutObject" in str(refused.value.evidence)
     assert "s3:GetObject" in str(refused.value.evidence)
 
 
-def test_two_requests_that_met_are_asked_again(store: Store, script: S3Script) -> None:
+def test_a_conflicting_write_is_tried_again(store: Store, script: S3Script) -> None:
     script.then("PutObject", refuse(409, "ConditionalRequestConflict"))
     version = store.write(manifest(), None)
-    script.then("PutObject", through, refuse(409, "ConditionalRequestConflict"))
+    script.then("PutObject", pass_through, refuse(409, "ConditionalRequestConflict"))
     store.write(manifest(serial=4), version)
-    found = store.read("dev")
-    assert found is not None
-    assert found.manifest.serial == 4
+    stored = store.read("dev")
+    assert stored is not None
+    assert stored.manifest.serial == 4
 
 
-def test_two_requests_that_met_are_not_asked_again_when_the_other_won(store: Store, aws: Aws, script: S3Script) -> None:
+def test_a_conflicting_write_that_lost_is_refused(store: Store, aws: Aws, script: S3Script) -> None:
     other = open_store("s3://records/team", Aws(aws.target))
     conflict = refuse(409, "ConditionalRequestConflict")
     script.then("PutObject", meanwhile(lambda: other.write(manifest(run="run-2"), None), conflict))
@@ -141,7 +97,7 @@ def test_two_requests_that_met_are_not_asked_again_when_the_other_won(store: Sto
     assert "run-2" in str(refused.value.evidence)
 
 
-def test_requests_that_always_meet_end(store: Store, script: S3Script) -> None:
+def test_endless_conflicts_end(store: Store, script: S3Script) -> None:
     script.then("PutObject", *[refuse(409, "ConditionalRequestConflict")] * 4)
     with pytest.raises(StoreFailed) as refused:
         store.write(manifest(), None)
@@ -154,7 +110,7 @@ def test_a_refused_write_says_why(store: Store, script: S3Script, status: int, c
     with pytest.raises(StoreFailed, match=r"s3://records/team/dev\.json") as refused:
         store.write(manifest(), None)
     assert f"{code} on s3:PutObject: because" in str(refused.value.evidence)
-    assert script.asked == ["PutObject"]
+    assert script.operations == ["PutObject"]
 
 
 def test_a_bucket_that_is_not_there_is_named(aws: Aws) -> None:
@@ -173,7 +129,7 @@ def test_a_denied_read_says_what_to_allow(store: Store, script: S3Script, operat
     assert "s3:ListBucket" in str(refused.value.hint)
 
 
-@pytest.mark.parametrize("step", [lose, refuse(503, "SlowDown")])
+@pytest.mark.parametrize("step", [drop_request, refuse(503, "SlowDown")])
 def test_a_read_without_an_answer_is_no_empty_state(store: Store, script: S3Script, step: object) -> None:
     assert callable(step)
     script.then("GetObject", *[step] * SDK_ATTEMPTS)
@@ -186,9 +142,3 @@ def test_an_answer_cut_off_half_way_is_no_manifest(store: Store, script: S3Scrip
     with pytest.raises(TapctlError) as refused:
         store.read("dev")
     assert isinstance(refused.value, AwsNoAnswer)
-
-
-def test_steps_not_taken_go_to_the_embedded_aws(store: Store, script: S3Script) -> None:
-    script.then("PutObject", through)
-    store.write(manifest(), None)
-    assert store.suffixes() == ["dev"]

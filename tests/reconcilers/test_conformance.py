@@ -13,7 +13,7 @@ from tapctl.engine.events import Result
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Refused
 from tapctl.reconcilers import registry
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, OWNER, Bench, Killed
 from tests.reconcilers.scripted import DENIED, refuse
 

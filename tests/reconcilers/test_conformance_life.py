@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.test_conformance import (
     test_an_absent_resource_is_none,
@@ -41,10 +41,10 @@ EXHAUSTIVE = [pytest.param(one, marks=pytest.mark.soak) for one in ("db_paramete
 
 @pytest.fixture(params=[*QUICK, *EXHAUSTIVE])
 def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Iterator[Bench]:
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     # A change of the first example into the second and back is a change of nearly everything.
     yield Bench(aws, CASES[request.param], sandbox_app, scale=1.0, most=2)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 @pytest.mark.parametrize("bench", ["db_cluster", pytest.param("db_instance", marks=pytest.mark.soak)], indirect=True)

@@ -13,10 +13,10 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Ending
+from tapctl.engine.events import Finished
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.plan import Action
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
 from tests.support.strides import strided
@@ -36,16 +36,16 @@ class Living(Bench):
         self.clock.seconds += 60
         return super().look(expected)
 
-    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
+    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Finished:
         """When AWS has come to rest."""
         self.clock.seconds += 60
         return super().converge(want, action)
 
-    def converge_at_once(self, want: Spec) -> Ending:
+    def converge_at_once(self, want: Spec) -> Finished:
         """While AWS is still taking in what was changed last."""
         return super().converge(want)
 
-    def remove(self, last: Spec | None) -> Ending:
+    def remove(self, last: Spec | None) -> Finished:
         """As above."""
         self.clock.seconds += 60
         return super().remove(last)
@@ -53,9 +53,9 @@ class Living(Bench):
 
 @pytest.fixture(params=TYPES)
 def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Iterator[Living]:
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     yield Living(aws, CASES[request.param], sandbox_app, scale=1.0)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing

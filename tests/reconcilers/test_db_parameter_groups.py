@@ -11,7 +11,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import REBOOT
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_parameter_groups import ParameterGroups, ParameterGroupSpec
-from tapctl.sandbox.rules.rds_engine_defaults import DEFAULTS
+from tapctl.sandbox.emulator.rds.catalog import DEFAULTS
 from tests.reconcilers.cases import db_cluster, db_cluster_parameter_group, db_instance, db_parameter_group
 from tests.reconcilers.driving import OURS, TAGS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse

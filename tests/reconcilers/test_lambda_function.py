@@ -11,7 +11,7 @@ from tapctl.aws.policy import PolicyDocument, allow, policy
 from tapctl.engine.events import Result
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, KEY, NAME, OURS, WANT, ZIP, answer
@@ -393,9 +393,9 @@ def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:
 
 @pytest.fixture
 def bench(aws: Aws, sandbox_app: Sandbox) -> Iterator[Bench]:
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     yield Bench(aws, CASES["lambda_function"], sandbox_app, scale=1.0)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 def test_nothing_is_asked_for_while_it_is_being_made_or_changed(bench: Bench) -> None:
@@ -416,7 +416,7 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     first, second = bench.fresh()[:2]
     bench.converge(first)
     before = bench.clock.seconds
-    bench.sandbox.life.demand("lambda.update", "EniLimitExceeded")
+    bench.sandbox.simulation.script("lambda.update", "EniLimitExceeded")
     with pytest.raises(NotConverged, match="failed in AWS") as caught:
         bench.converge(second)
     assert str(caught.value.evidence).startswith("AWS says: EniLimitExceeded: ")

@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.events import Result
 from tapctl.errors import NotConverged, Refused
-from tapctl.sandbox.app import Sandbox
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.cases import db_cluster, db_instance
 from tests.reconcilers.clusters import add_member, writer
 from tests.reconcilers.conformance import CASES, Bench
@@ -20,9 +20,9 @@ Living = Callable[[str], Bench]
 @pytest.fixture
 def living(aws: Aws, sandbox_app: Sandbox) -> Iterator[Living]:
     """A reconciler of the database, in a world that takes its time."""
-    peace = sandbox_app.life
+    peace = sandbox_app.simulation
     yield lambda name: Bench(aws, CASES[name], sandbox_app, scale=1.0)
-    sandbox_app.life = peace
+    sandbox_app.simulation = peace
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_cluster_that_aws_gives_up_ends_the_apply_with_aws_own_reason_and_is_k
 ) -> None:
     bench = living("db_cluster")
     want = bench.fresh()[0]
-    bench.sandbox.life.demand("rds.cluster", end)
+    bench.sandbox.simulation.script("rds.cluster", end)
     with pytest.raises(NotConverged) as caught:
         bench.converge(want)
     assert str(caught.value.evidence).startswith(f"AWS says: {end}: ")
@@ -47,7 +47,7 @@ def test_a_cluster_that_loses_its_key_during_a_change_ends_the_apply(living: Liv
     bench = living("db_cluster")
     have, want = bench.fresh()[:2]
     bench.converge(have)
-    bench.sandbox.life.demand("rds.cluster.change", "inaccessible-encryption-credentials")
+    bench.sandbox.simulation.script("rds.cluster.change", "inaccessible-encryption-credentials")
     with pytest.raises(NotConverged) as caught:
         bench.converge(want)
     assert "can't access the KMS encryption key" in str(caught.value.evidence)
@@ -56,12 +56,12 @@ def test_a_cluster_that_loses_its_key_during_a_change_ends_the_apply(living: Liv
 def test_an_instance_that_aws_gives_up_ends_the_apply_and_the_next_one_replaces_it(living: Living) -> None:
     bench = living("db_instance")
     want = bench.fresh()[0]
-    bench.sandbox.life.demand("rds.instance", "failed")
+    bench.sandbox.simulation.script("rds.instance", "failed")
     with pytest.raises(NotConverged) as caught:
         bench.converge(want)
     assert "AWS says: failed: " in str(caught.value.evidence)
     # A hundred times as fast: the rest is as in any other life.
-    bench.sandbox.life.scale = 0.01
+    bench.sandbox.simulation.scale = 0.01
     assert bench.converge(want).result is Result.REPLACED
     seen = bench.look(want)
     assert seen is not None
@@ -78,7 +78,7 @@ def rotation(living: Living) -> Bench:
 
 
 def test_an_impaired_secret_is_told_as_one(rotation: Bench) -> None:
-    rotation.sandbox.life.demand("rds.secret", "impaired")
+    rotation.sandbox.simulation.script("rds.secret", "impaired")
     add_member(rotation.aws, 0)
     rotation.clock.seconds += 500
     with pytest.raises(NotConverged) as caught:
@@ -98,11 +98,11 @@ def test_the_rotation_waits_for_the_secret_which_waits_for_the_first_instance(ro
 def test_a_writer_changes_its_class_as_a_reader_although_the_other_awaits_a_reboot(living: Living) -> None:
     bench = living("db_instance")
     have = bench.fresh()[0]
-    bench.sandbox.life.scale = 0.0
+    bench.sandbox.simulation.scale = 0.0
     add_member(bench.aws, 0)
     other = add_member(bench.aws, 1, DBInstanceClass="db.r6g.xlarge")
     bench.aws.rds.modify_db_instance(DBInstanceIdentifier=other, DBParameterGroupName=f"{db_instance.GROUP}-other")
-    bench.sandbox.life.scale = 1.0
+    bench.sandbox.simulation.scale = 1.0
     assert writer(bench.aws) == bench.id
     bench.converge(have.model_copy(update={"instance_class": "db.r6g.xlarge", "tags": db_instance.TAGS}))
     assert writer(bench.aws) == other
@@ -129,12 +129,12 @@ def make_groups(aws: Aws, major: str) -> None:
 def test_an_upgrade_takes_its_members_along(living: Living, version: str, longest_s: float) -> None:
     bench = living("db_cluster")
     have, major = bench.fresh()[0], version[:2]
-    bench.sandbox.life.scale = 0.0
+    bench.sandbox.simulation.scale = 0.0
     for one in {"16", major}:
         make_groups(bench.aws, one)
     bench.converge(have)
     add_member(bench.aws, 0)
-    bench.sandbox.life.scale = 1.0
+    bench.sandbox.simulation.scale = 1.0
     before = bench.clock.seconds
     group = f"db-cluster-params-pg{major}-test"
     bench.converge(have.model_copy(update={"engine_version": version, "cluster_parameter_group": group}))

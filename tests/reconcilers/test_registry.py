@@ -38,11 +38,11 @@ def test_subresources_deleted_with_their_parent_are_listed() -> None:
 
 
 def test_a_resource_deleted_with_another_has_no_step_of_its_own() -> None:
-    leaving, removals = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
-    assert set(leaving) == {one.address for one in removals} == {CLUSTER, RULES}
-    assert leaving[CLUSTER].subresources == (ROTATION,)
+    deletions = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
+    assert set(deletions) == {CLUSTER, RULES}
+    assert deletions[CLUSTER].subresources == (ROTATION,)
     # Without its parent it goes by itself.
-    assert set(planned_deletions([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
+    assert set(planned_deletions([ROTATION], recorded(ROTATION))) == {ROTATION}
 
 
 def test_a_retained_resource_is_not_observed() -> None:

@@ -78,7 +78,7 @@ def test_a_silent_half_minute_names_what_is_still_awaited(watched: Watched) -> N
     assert watched.new() == []
 
 
-def test_a_call_that_hangs_and_tells_nothing_is_no_silence() -> None:
+def test_a_hanging_call_gets_a_sign_of_life() -> None:
     """No event comes: the view finds out by itself, and in time."""
     stream, heard = io.StringIO(), threading.Event()
 
@@ -151,7 +151,7 @@ def test_a_second_execution_starts_anew(watched: Watched) -> None:
     assert watched.new()[1:] == ["  ✓ kms-key  alias/key  deleted     1.0 s"]
 
 
-def test_quiet_says_only_what_has_to_be_said() -> None:
+def test_quiet_progress_writes_only_lines_of_their_own() -> None:
     stream = io.StringIO()
     view = QuietProgress(OutputStream(stream, "stderr"))
     view.begin([KEY], {})

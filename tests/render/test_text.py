@@ -157,7 +157,8 @@ def test_colour_is_on_the_stream_that_is_a_terminal() -> None:
     assert "\x1b" not in shown.stderr.getvalue()
 
 
-def test_a_report_that_could_not_be_written_is_an_error() -> None:
+@pytest.mark.parametrize("stdout_is_data", [False, True])
+def test_an_answer_that_could_not_be_written_is_an_error(stdout_is_data: bool) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -168,4 +169,4 @@ def test_a_report_that_could_not_be_written_is_an_error() -> None:
     )
     screen.plan(PLAN)
     with pytest.raises(TapctlError, match="could not be written to stdout"):
-        screen.verdict(Verdict("plan", PROD, None, 0))
+        screen.verdict(Verdict("plan", PROD, None, 0, stdout_is_data=stdout_is_data))

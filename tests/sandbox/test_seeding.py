@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -10,13 +9,14 @@ from tapctl import sandbox
 from tapctl.aws.client import Aws, Connection
 from tapctl.config import Config, load_all
 from tapctl.errors import SandboxError
-from tapctl.sandbox.seeding import plant
+from tapctl.sandbox.seeding import load_seed
+from tests.support.config_folder import ENVIRONMENTS
 
 SEED = sandbox.Seed("us-east-1", "net", ("repo", "1"))
 
 
 def test_the_stack_is_a_network_in_three_zones(aws: Aws, sandbox_url: str) -> None:
-    plant(sandbox_url, SEED)
+    load_seed(sandbox_url, SEED)
     (stack,) = aws.cloudformation.describe_stacks(StackName="net")["Stacks"]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     assert stack["StackStatus"] == "CREATE_COMPLETE"
@@ -28,13 +28,13 @@ def test_the_stack_is_a_network_in_three_zones(aws: Aws, sandbox_url: str) -> No
 
 
 def test_the_stack_is_of_its_region(aws: Aws, sandbox_url: str) -> None:
-    plant(sandbox_url, replace(SEED, region="us-west-2"))
+    load_seed(sandbox_url, replace(SEED, region="us-west-2"))
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
 
 @pytest.mark.parametrize("region", ["us-west-1", "ap-northeast-1", "ca-central-1", "us-gov-west-1"])
 def test_its_zones_are_those_of_the_region(sandbox_url: str, region: str) -> None:
-    plant(sandbox_url, replace(SEED, region=region))
+    load_seed(sandbox_url, replace(SEED, region=region))
     ec2 = Aws(Connection(region, endpoint_url=sandbox_url, credentials=sandbox.CREDENTIALS)).ec2
     known = {one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
     zones = {one["AvailabilityZone"] for one in ec2.describe_subnets()["Subnets"] if not one["DefaultForAz"]}
@@ -44,14 +44,14 @@ def test_its_zones_are_those_of_the_region(sandbox_url: str, region: str) -> Non
 
 def test_a_region_the_embedded_aws_has_not_is_named(sandbox_url: str) -> None:
     with pytest.raises(SandboxError, match="the embedded AWS has no region eu-isoe-west-1") as caught:
-        plant(sandbox_url, replace(SEED, region="eu-isoe-west-1"))
+        load_seed(sandbox_url, replace(SEED, region="eu-isoe-west-1"))
     assert "zones" in str(caught.value.evidence)
     assert "--region" in str(caught.value.hint)
 
 
 def test_what_it_does_not_take_is_told(sandbox_url: str) -> None:
     with pytest.raises(SandboxError, match="does not take") as caught:
-        plant(sandbox_url, replace(SEED, image=("UPPER", "1")))
+        load_seed(sandbox_url, replace(SEED, image=("UPPER", "1")))
     assert "ecr:CreateRepository" in str(caught.value.evidence)
     assert "tapctl sandbox stop" in str(caught.value.hint)
 
@@ -60,27 +60,29 @@ def test_what_it_does_not_take_is_told(sandbox_url: str) -> None:
 def test_no_setting_of_the_user_s_is_in_the_way(
     aws: Aws, sandbox_url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
+    # moto reads settings at the first call of a service; the sandbox's own process, unlike this one, has none of them.
+    load_seed(sandbox_url, replace(SEED, region="us-west-2"))
     monkeypatch.setenv(name, value)
-    plant(sandbox_url, SEED)
+    load_seed(sandbox_url, SEED)
     assert len(aws.cloudformation.describe_stacks()["Stacks"]) == 1
 
 
 def test_planting_again_changes_nothing(aws: Aws, sandbox_url: str) -> None:
-    plant(sandbox_url, SEED)
+    load_seed(sandbox_url, SEED)
     before = aws.ecr.describe_images(repositoryName="repo")["imageDetails"], aws.ec2.describe_vpcs()["Vpcs"]
-    plant(sandbox_url, SEED)
+    load_seed(sandbox_url, SEED)
     assert (aws.ecr.describe_images(repositoryName="repo")["imageDetails"], aws.ec2.describe_vpcs()["Vpcs"]) == before
 
 
 def test_distinct_images_have_distinct_digests(aws: Aws, sandbox_url: str) -> None:
-    plant(sandbox_url, replace(SEED, stack=None))
-    plant(sandbox_url, replace(SEED, stack=None, image=("repo", "2")))
+    load_seed(sandbox_url, replace(SEED, stack=None))
+    load_seed(sandbox_url, replace(SEED, stack=None, image=("repo", "2")))
     images = aws.ecr.describe_images(repositoryName="repo")["imageDetails"]
     assert len({one["imageDigest"] for one in images}) == 2
 
 
 def test_what_is_not_needed_is_not_made(aws: Aws, sandbox_url: str) -> None:
-    plant(sandbox_url, replace(SEED, stack=None, image=None))
+    load_seed(sandbox_url, replace(SEED, stack=None, image=None))
     assert aws.ecr.describe_repositories()["repositories"] == []
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
@@ -113,7 +115,7 @@ class _Config:
 
 
 def seed(networking: _Networking, image: _Image | None) -> sandbox.Seed:
-    return sandbox.seed(cast("Config", _Config(networking, _Processor(image))), "us-east-1")
+    return sandbox.seed_for(cast("Config", _Config(networking, _Processor(image))), "us-east-1")
 
 
 def test_a_seed_is_what_the_environment_refers_to() -> None:
@@ -125,8 +127,8 @@ def test_a_seed_is_what_the_environment_refers_to() -> None:
     assert seed(stack, _Image("repo", f"sha256:{'0' * 64}")).image is None
 
 
-def test_the_environments_as_shipped_have_seeds() -> None:
-    configs = load_all(Path(__file__).parents[2] / "environments")
-    seeds = [sandbox.seed(config, config.region) for config in configs.values()]
+def test_every_environment_that_refers_to_a_stack_and_an_image_has_a_seed() -> None:
+    configs = load_all(ENVIRONMENTS)
+    seeds = [sandbox.seed_for(config, config.region) for config in configs.values()]
     assert {one.stack for one in seeds} == {f"networking-{name}" for name in configs}
     assert all(one.image is not None for one in seeds)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.config import load
 from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
+from tapctl.manifest.manifest import AwsKind
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
-from tapctl.session.session import Session, run_id, short_identity
+from tapctl.session.session import Session, short_identity
 from tests.manifest.examples import entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -29,40 +32,56 @@ def test_an_identity_is_shown_in_a_word(arn: str, identity: str) -> None:
     assert short_identity(Identity("1", f"arn:aws:{arn}")) == identity
 
 
-REAL, EMBEDDED = Connection("us-east-2"), Connection("us-east-2", endpoint_url="http://127.0.0.1:1")
+def session(folder: Path, *, sandbox: bool) -> Session:
+    """A session on the manifests in this folder, against the sandbox or not."""
+    aws = Aws(Connection("us-east-2", endpoint_url="http://127.0.0.1:1" if sandbox else None))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    store = open_store(str(folder), None)
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), target, aws, store)
 
 
+@pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["no-endpoint", "endpoint"])
+def endpoint(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The endpoint that the user's own environment names."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.param)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
 @pytest.mark.parametrize(
-    ("targets", "endpoint", "refused"),
+    ("fields", "kind"),
     [
-        ((REAL, REAL), "", ""),
-        ((EMBEDDED, EMBEDDED), "", ""),
-        ((REAL, EMBEDDED), "", "is of the real AWS, this is the embedded one"),
-        ((EMBEDDED, REAL), "", "is of the embedded AWS, this is the real one"),
-        ((EMBEDDED, REAL), "http://127.0.0.1:1", ""),
-        ((None, EMBEDDED), "", ""),
+        ({"run": "1"}, "real"),
+        ({"run": "1", "aws": AwsKind.SANDBOX}, "embedded"),
+        ({"run": "1", "aws": AwsKind.ENDPOINT}, ""),
+        # As tapctl wrote them before manifests had the field.
+        ({"run": "embedded-1"}, "embedded"),
+        ({"run": "endpoint-1"}, ""),
+        ({"run": ""}, ""),
     ],
 )
-def test_a_record_of_the_embedded_aws_is_not_taken_for_the_real_one(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    targets: tuple[Connection | None, Connection],
-    endpoint: str,
-    refused: str,
+def test_a_manifest_of_the_sandbox_is_refused_in_the_real_aws_and_the_other_way_round(
+    tmp_path: Path, endpoint: str, *, fields: dict[str, str | AwsKind], kind: str, sandbox: bool
 ) -> None:
-    written, mine = targets  # the AWS of the record, and the one we are in
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    store, record = open_store(str(tmp_path), None), manifest(entry(), run=run_id(Aws(written)) if written else "")
-    store.write(record, None)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
-    aws = Aws(mine)
-    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
-    target = Target("dev", "dev", account="123456789012", region="us-east-2")
-    session = Session(Invocation("drift"), screen, load(Path("environments"), "dev"), target, aws, store, run_id(aws))
-    if not refused:
-        assert session.load_manifest()[0] == record
+    stored = manifest(entry()).model_copy(update=fields)
+    open_store(str(tmp_path), None).write(stored, None)
+    reader = session(tmp_path, sandbox=sandbox)
+    ours = "embedded" if sandbox else "" if endpoint else "real"
+    if {kind, ours} != {"embedded", "real"}:
+        assert reader.load_manifest()[0] == stored
         return
-    with pytest.raises(WrongTarget, match=refused) as raised:
-        session.load_manifest()
-    assert "another --state" in str(raised.value.hint)
+    with pytest.raises(WrongTarget, match=f"is of the {kind} AWS, this is the {ours} one") as refused:
+        reader.load_manifest()
+    assert "another --state" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_every_write_records_the_kind_of_aws_and_only_the_real_one_by_silence(
+    tmp_path: Path, endpoint: str, *, sandbox: bool
+) -> None:
+    writer = session(tmp_path, sandbox=sandbox)
+    writer.journal(manifest().model_copy(update={"aws": AwsKind.ENDPOINT}), None).put(entry("two"))
+    stored = json.loads((tmp_path / "dev.json").read_text())
+    assert stored.get("aws") == ("sandbox" if sandbox else "endpoint" if endpoint else None)

@@ -1,4 +1,4 @@
-"""Which environment, suffix, region, account and place a command is about; and the flags that all commands share."""
+"""The target of a command: environment, suffix, region, account, state; and the flags that all commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tapctl import __version__
-from tests.stories.world import World
+from tests.support.world import World
 
 EVERY = (
     "validate",
@@ -108,7 +108,7 @@ class TestOne:
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     shared.applied("dev", "--suffix", "pr-42")
     return shared
 
@@ -164,9 +164,8 @@ class TestTwo:
         ("", "lower-case"),
     ],
 )
-@pytest.mark.parametrize("verb", EVERY)
-def test_a_bad_suffix_stops_before_any_call(shared: World, verb: str, suffix: str, rule: str) -> None:
-    answer = shared.tapctl(*verb.split(), "--env", "dev", "--suffix", suffix)
+def test_a_bad_suffix_stops_before_any_call(shared: World, suffix: str, rule: str) -> None:
+    answer = shared.tapctl("apply", "--env", "dev", "--suffix", suffix)
     assert (answer.code, answer.asked) == (3, ())
     assert rule in answer.err
 
@@ -187,9 +186,11 @@ def test_an_empty_folder_of_the_files_is_none(shared: World, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", EVERY)
-def test_a_bad_suffix_needs_no_environment_to_be_one(shared: World, verb: str) -> None:
-    answer = shared.tapctl(*verb.split(), "--suffix", "../x")
-    assert (answer.code, answer.asked) == (3, ())
+def test_a_bad_suffix_stops_every_command_whatever_environment_is_named(shared: World, verb: str) -> None:
+    for named in (["--env", "dev"], []):
+        answer = shared.tapctl(*verb.split(), *named, "--suffix", "../x")
+        assert (answer.code, answer.asked) == (3, ())
+        assert "lower-case" in answer.err
 
 
 @pytest.mark.parametrize("named", [["--env", "dev", "--suffix", "../x"], ["--env", "../x"], ["--suffix", "../x"]])

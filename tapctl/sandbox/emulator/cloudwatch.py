@@ -1,0 +1,89 @@
+"""CloudWatch alarms: tags at creation alone, a state that outlives a change, three puts a second."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
+
+contract, timing = Rules("cloudwatch"), Rules("cloudwatch")
+SERVICE: Final = Service(
+    name="cloudwatch",
+    timing=(timing,),
+    contract=(contract,),
+    stale_reads=("DescribeAlarms", "ListTagsForResource"),
+    changes=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
+    tags=Tags(
+        returned_by=("ListTagsForResource",),
+        taken_by=("PutMetricAlarm", "TagResource", "UntagResource"),
+        refusal="InvalidParameterValue",
+    ),
+    indexed=("PutMetricAlarm", "DeleteAlarms", "TagResource", "UntagResource"),
+)
+
+_MAX_ACTIONS = 5
+
+
+@contract("PutMetricAlarm")
+def an_alarm_is_checked(request: Request, proceed: Next) -> Reply:
+    """Periods are 10, 20, 30 or whole minutes; a state has five actions at most."""
+    period = request.params.get("Period", 60)
+    if period not in (10, 20, 30) and period % 60:
+        raise ServiceError("ValidationError", f"The parameter Period with value {period} must be a multiple of 60.")
+    for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+        if len(request.params.get(name, [])) > _MAX_ACTIONS:
+            raise ServiceError("ValidationError", f"The parameter {name} has more than {_MAX_ACTIONS} members.")
+    return proceed()
+
+
+@contract("PutMetricAlarm")
+def an_alarm_keeps_its_state_and_tags(request: Request, proceed: Next) -> Reply:
+    """A new alarm has insufficient data; a change keeps the state, and ignores the tags it is sent."""
+    before = _alarm(request)
+    if before is not None:
+        request.params.pop("Tags", None)
+    reply = proceed()
+    after = _alarm(request)
+    after.state_value = before.state_value if before is not None else "INSUFFICIENT_DATA"
+    return reply
+
+
+def _alarm(request: Request) -> Any:
+    return request.backend("cloudwatch").alarms.get(request.params["AlarmName"])
+
+
+@contract("DeleteAlarms")
+def an_alarm_takes_its_tags_with_it(request: Request, proceed: Next) -> Reply:
+    """A deleted alarm's tags go with it: an alarm made later under the same name has none of them."""
+    cloudwatch = request.backend("cloudwatch")
+    reply = proceed()
+    for name in request.params["AlarmNames"]:
+        cloudwatch.tagger.delete_all_tags_for_resource(request.arn("cloudwatch", f"alarm:{name}"))
+    return reply
+
+
+@contract("ListTagsForResource", "TagResource", "UntagResource")
+def tags_are_of_alarms_that_exist(request: Request, proceed: Next) -> Reply:
+    """A missing alarm has no tags to list or change."""
+    name = request.params["ResourceARN"].split(":alarm:")[-1]
+    if name not in request.backend("cloudwatch").alarms:
+        raise ServiceError("ResourceNotFoundException", f"The alarm {name} does not exist.")
+    return proceed()
+
+
+# -- timing ----------------------------------------------------------------------------------------------------------
+
+
+_MAX_PUTS_A_SECOND: Final = 3
+
+
+@timing("PutMetricAlarm")
+def alarms_are_put_three_a_second(request: Request, proceed: Next) -> Reply:
+    """Further puts are throttled, and do not count themselves."""
+    notes, now = notes_on(request.backend("cloudwatch")), request.simulation.now()
+    recent = [at for at in notes.get("puts", []) if at > now - 1]
+    if len(recent) >= _MAX_PUTS_A_SECOND:
+        raise ServiceError("Throttling", "Rate exceeded")
+    notes["puts"] = [*recent, now]
+    return proceed()

@@ -1,0 +1,150 @@
+"""Lambda's network interfaces for functions in a VPC: shared, slow to come, slower to go.
+
+There is one for each subnet and set of groups, whichever functions use it. Each stays for 20 to 45 minutes after its
+last function is deleted, and only Lambda can delete it, with the rights of that function's role (Lambda developer
+guide, "Lambda Hyperplane ENIs"; terraform-provider-aws, internal/service/ec2/vpc_network_interface.go and
+lambda/function.go).
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import Any, Final
+
+from tapctl.sandbox.emulator.iam import existed_at, policy_documents_at
+from tapctl.sandbox.emulator.lambda_functions import (
+    WAITS_FOR_NETWORK,
+    check_may_manage_interfaces,
+    function_of,
+    functions_by_name,
+    role_of,
+)
+from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
+from tapctl.sandbox.emulator.simulation import notes_on
+
+timing, ec2_timing = Rules("lambda"), Rules("ec2")
+TIMING: Final = (timing, ec2_timing)
+
+LINGERS_S: Final = 1500.0
+_MOVED_S: Final = 60.0
+
+_LOOKED_AT: Final = ("DescribeNetworkInterfaces", "DeleteNetworkInterface", "DeleteSecurityGroup", "DeleteSubnet")
+
+
+def _interfaces_of_lambda(request: Request) -> list[Any]:
+    return [interface for interface in request.backend("ec2").enis.values() if "lambda" in notes_on(interface)]
+
+
+def _places(config: dict[str, Any] | None) -> set[tuple[str, frozenset[str]]]:
+    """Return the places of a VpcConfig's interfaces: each subnet, with all groups."""
+    given = config or {}
+    groups = frozenset(given.get("SecurityGroupIds", []))
+    return {(subnet, groups) for subnet in given.get("SubnetIds", [])}
+
+
+def _place(interface: Any) -> tuple[str, frozenset[str]]:
+    return interface.subnet.id, frozenset(group.id for group in interface.group_set)
+
+
+@timing("CreateFunction", "UpdateFunctionConfiguration")
+def a_function_has_interfaces(request: Request, proceed: Next) -> Reply:
+    """A function has one interface for each of its subnets with its groups; an idle one is used again."""
+    _delete_idle(request)
+    before = set() if request.operation == "CreateFunction" else _places(function_of(request).vpc_config)
+    reply = proceed()
+    function = function_of(request)
+    existing = {_place(interface): interface for interface in _interfaces_of_lambda(request)}
+    wanted = _places(function.vpc_config)
+    notes_on(function)[WAITS_FOR_NETWORK] = bool(wanted - existing.keys())
+    for subnet, groups in wanted:
+        if (subnet, groups) not in existing:
+            created = request.send(
+                "ec2",
+                "CreateNetworkInterface",
+                {
+                    "SubnetId": subnet,
+                    "Groups": sorted(groups),
+                    "Description": f"AWS Lambda VPC ENI-{function.function_name}-{uuid.uuid4()}",
+                },
+            )
+            interface = request.backend("ec2").enis[created["NetworkInterface"]["NetworkInterfaceId"]]
+            notes_on(interface)["lambda"] = {"attachment": f"ela-attach-{secrets.token_hex(8)}"}
+        else:
+            notes_on(existing[subnet, groups])["lambda"].pop("goes_at", None)
+    _release(request, before - wanted, role_of(request), request.simulation.now() + _MOVED_S)
+    return reply
+
+
+@timing("DeleteFunction")
+def interfaces_outlive_their_function(request: Request, proceed: Next) -> Reply:
+    """Unused interfaces stay for 25 minutes; for ever if the role is gone by then."""
+    places, role = _places(function_of(request).vpc_config), role_of(request)
+    reply = proceed()
+    _release(request, places, role, request.simulation.now() + LINGERS_S)
+    return reply
+
+
+def _release(request: Request, places: set[tuple[str, frozenset[str]]], role: Any, goes_at: float) -> None:
+    """Set the time at which interfaces without a function are deleted, by this role's rights."""
+    used = {place for function in functions_by_name(request).values() for place in _places(function.vpc_config)}
+    for interface in _interfaces_of_lambda(request):
+        if _place(interface) in places - used:
+            notes_on(interface)["lambda"].update(goes_at=goes_at, role=role)
+
+
+def _delete_idle(request: Request) -> None:
+    now = request.simulation.now()
+    for interface in _interfaces_of_lambda(request):
+        notes = notes_on(interface)["lambda"]
+        if notes.get("goes_at", now) < now and _may_delete(notes["role"], notes["goes_at"]):
+            request.backend("ec2").delete_network_interface(interface.id)
+
+
+def _may_delete(role: Any, at: float) -> bool:
+    try:
+        check_may_manage_interfaces(policy_documents_at(role, at) if role is not None and existed_at(role, at) else [])
+    except ServiceError:
+        return False
+    return True
+
+
+@ec2_timing(*_LOOKED_AT)
+def interfaces_go_when_lambda_takes_them_away(request: Request, proceed: Next) -> Reply:
+    """Interfaces hold their groups and subnets until Lambda deletes them."""
+    _delete_idle(request)
+    return proceed()
+
+
+@ec2_timing("DescribeNetworkInterfaces")
+def an_interface_of_lambda_is_amazons(request: Request, proceed: Next) -> Reply:
+    """An interface of Lambda's is in use, and attached to no instance of the account."""
+    reply = proceed()
+    notes = {interface.id: notes_on(interface)["lambda"] for interface in _interfaces_of_lambda(request)}
+    for shown in reply["NetworkInterfaces"]:
+        if shown["NetworkInterfaceId"] in notes:
+            shown.update(Status="in-use", RequesterManaged=True, InterfaceType="lambda")
+            shown["Attachment"] = {
+                "AttachmentId": notes[shown["NetworkInterfaceId"]]["attachment"],
+                "InstanceOwnerId": "amazon-aws",
+                "Status": "attached",
+                "DeleteOnTermination": False,
+            }
+    return reply
+
+
+@ec2_timing("DetachNetworkInterface")
+def nobody_else_detaches_an_interface_of_lambda(request: Request, proceed: Next) -> Reply:
+    """Nobody but Lambda detaches its interfaces, not even by force."""
+    if request.params["AttachmentId"].startswith("ela-attach-"):
+        raise ServiceError("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
+    return proceed()
+
+
+@ec2_timing("DeleteNetworkInterface")
+def an_interface_of_lambda_is_in_use(request: Request, proceed: Next) -> Reply:
+    """Only Lambda deletes its interfaces."""
+    id_ = request.params["NetworkInterfaceId"]
+    if any(interface.id == id_ for interface in _interfaces_of_lambda(request)):
+        raise ServiceError("InvalidNetworkInterface.InUse", f"Network interface '{id_}' is currently in use.")
+    return proceed()

@@ -1,0 +1,51 @@
+"""RDS for Aurora PostgreSQL, a service in several files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tapctl.sandbox.emulator.rds import (
+    catalog,
+    cluster_timing,
+    clusters,
+    group_timing,
+    instances,
+    lifecycle,
+    parameters,
+    stops,
+    subnet_groups,
+)
+from tapctl.sandbox.emulator.rules import Service, Tags
+
+SERVICE: Final = Service(
+    name="rds",
+    timing=(
+        # Names in lower case first: all others look resources up by them.
+        catalog.contract,
+        lifecycle.events,
+        stops.timing,
+        cluster_timing.timing,
+        instances.timing,
+        parameters.timing,
+        group_timing.timing,
+        cluster_timing.secret_timing,
+        cluster_timing.rotation_timing,
+    ),
+    contract=(
+        clusters.contract,
+        stops.contract,
+        instances.contract,
+        parameters.contract,
+        subnet_groups.contract,
+    ),
+    tags=Tags(
+        returned_by=("DescribeDBClusters", "DescribeDBInstances", "ListTagsForResource"),
+        taken_by=(
+            *("CreateDBCluster", "CreateDBInstance", "CreateDBSubnetGroup"),
+            *("CreateDBParameterGroup", "CreateDBClusterParameterGroup"),
+            *("AddTagsToResource", "RemoveTagsFromResource"),
+        ),
+        refusal="InvalidParameterValue",
+        reserved=("aws:", "rds:"),
+    ),
+)

@@ -1,0 +1,71 @@
+"""The emulated AWS as an HTTP server on loopback, with a control path for its starter: its pid, and stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.simulation import Simulation
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from werkzeug.serving import BaseWSGIServer
+
+# AWS has no such path, other than a bucket of this name in S3.
+CONTROL_PATH = "/tapctl-sandbox/"
+
+
+def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
+    """Make a threaded server on loopback, on the listening socket ``fd`` or on a free port. Requests are not logged."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    class QuietHandler(MotoRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Log nothing: a line a request would fill the disk of whoever forgets a sandbox."""
+
+    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler, fd=fd)
+
+
+class ControlApp:
+    """The emulated AWS with a control path, ``/tapctl-sandbox/<token>``: GET returns the pid, DELETE ends it."""
+
+    def __init__(self, sandbox: Sandbox, token: str) -> None:
+        self._sandbox = sandbox
+        self._path = f"{CONTROL_PATH}{token}"
+        self.server: Any = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if not environ["PATH_INFO"].startswith(CONTROL_PATH):
+            return self._sandbox(environ, start_response)
+        if environ["PATH_INFO"] != self._path:
+            start_response("404 Not Found", [])
+            return []
+        if environ["REQUEST_METHOD"] == "DELETE":
+            # From another thread: the server waits for this one to answer.
+            threading.Thread(target=self.server.shutdown).start()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"pid": os.getpid()}).encode()]
+
+
+def _warm_up() -> None:
+    """Import what moto imports at a service's first call, CloudFormation's two seconds above all."""
+    from moto.backends import get_backend
+
+    for service in ("cloudformation", "ecr", "rds", "resourcegroupstaggingapi"):
+        get_backend(service)
+
+
+def serve(fd: int, token: str, *, latency_s: float, scale: float) -> None:
+    """Serve the emulated AWS on the listening socket ``fd`` until a DELETE of its control path."""
+    app = ControlApp(Sandbox(latency_s=latency_s, simulation=Simulation(scale=scale)), token)
+    app.server = http_server(app, fd)
+    os.close(fd)  # the server has its own; with this one open the port would answer until the process is gone
+    threading.Thread(target=_warm_up, daemon=True).start()
+    app.server.serve_forever(poll_interval=0.05)
+    app.server.server_close()

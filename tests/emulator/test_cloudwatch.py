@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tapctl.aws.client import Aws
+from tests.conftest import ACCOUNT, REGION
+from tests.emulator.conftest import OF_AWS, Clock, Refused
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+ARN = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:a"
+
+
+def put(aws: Aws, **more: Any) -> None:
+    aws.cloudwatch.put_metric_alarm(
+        **{
+            "AlarmName": "a",
+            "Namespace": "AWS/Lambda",
+            "MetricName": "Errors",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1.0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            **more,
+        }
+    )
+
+
+def describe(aws: Aws) -> MetricAlarmTypeDef:
+    (alarm,) = aws.cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
+    return alarm
+
+
+def tags(aws: Aws) -> dict[str, str]:
+    told = aws.cloudwatch.list_tags_for_resource(ResourceARN=ARN)["Tags"]
+    return {tag["Key"]: tag["Value"] for tag in told if tag != OF_AWS}
+
+
+def test_a_new_alarm_has_insufficient_data(aws: Aws) -> None:
+    put(aws)
+    assert describe(aws)["StateValue"] == "INSUFFICIENT_DATA"
+
+
+def test_a_change_keeps_state_and_tags(aws: Aws) -> None:
+    put(aws, Tags=[{"Key": "a", "Value": "1"}])
+    aws.cloudwatch.set_alarm_state(AlarmName="a", StateValue="ALARM", StateReason="r")
+    put(aws, Threshold=2.0, Tags=[{"Key": "b", "Value": "2"}])
+    assert (describe(aws)["Threshold"], describe(aws)["StateValue"]) == (2.0, "ALARM")
+    assert tags(aws) == {"a": "1"}
+    put(aws)
+    assert tags(aws) == {"a": "1"}
+
+
+def test_actions_are_switched_off_and_seen_so(aws: Aws) -> None:
+    put(aws, AlarmActions=[f"arn:aws:sns:us-east-1:{ACCOUNT}:t"])
+    aws.cloudwatch.disable_alarm_actions(AlarmNames=["a"])
+    assert describe(aws)["ActionsEnabled"] is False
+
+
+def test_bad_alarms_are_refused(aws: Aws, refused: Refused) -> None:
+    with refused("ValidationError", "Period"):
+        put(aws, Period=61)
+    with refused("ValidationError", "OKActions"):
+        put(aws, OKActions=[f"arn:aws:sns:us-east-1:{ACCOUNT}:t{at}" for at in range(6)])
+    put(aws, Period=10)
+
+
+@pytest.mark.parametrize("way", ["list", "tag"])
+def test_an_alarm_takes_its_tags_with_it(aws: Aws, refused: Refused, way: str) -> None:
+    put(aws, Tags=[{"Key": "a", "Value": "1"}])
+    aws.cloudwatch.delete_alarms(AlarmNames=["a"])
+    with refused("ResourceNotFoundException"):
+        if way == "list":
+            tags(aws)
+        else:
+            aws.cloudwatch.tag_resource(ResourceARN=ARN, Tags=[{"Key": "a", "Value": "1"}])
+    put(aws)
+    assert tags(aws) == {}
+
+
+def test_naive_code_puts_many_alarms_at_once(clock: Clock) -> None:
+    once = Config(retries={"total_max_attempts": 1})
+    cloudwatch: Any = boto3.client("cloudwatch", region_name=REGION, config=once)
+
+    def put_alarm(name: str) -> None:
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="n",
+            MetricName="m",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1.0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+
+    for name in "abc":
+        put_alarm(name)
+    with pytest.raises(ClientError, match="Throttling"):
+        put_alarm("d")
+    clock.advance(1.5)
+    put_alarm("d")

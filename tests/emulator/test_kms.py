@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.errors import AwsRefused
+from tests.conftest import ACCOUNT
+from tests.emulator.conftest import LONG_S, Clock, Refused
+
+ROOT = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@pytest.fixture
+def arn(aws: Aws) -> str:
+    return aws.kms.create_key()["KeyMetadata"]["Arn"]
+
+
+def test_a_new_key_says_what_it_is(aws: Aws, arn: str) -> None:
+    seen = aws.kms.describe_key(KeyId=arn)["KeyMetadata"]
+    assert (seen["KeyUsage"], seen["MultiRegion"], seen["KeyState"]) == ("ENCRYPT_DECRYPT", False, "Enabled")
+
+
+def test_arns_are_taken_by_every_operation(aws: Aws, arn: str) -> None:
+    aws.kms.disable_key(KeyId=arn)
+    aws.kms.enable_key(KeyId=arn)
+    gone = aws.kms.schedule_key_deletion(KeyId=arn)
+    assert (gone["KeyId"], gone["KeyState"], gone["PendingWindowInDays"]) == (arn, "PendingDeletion", 30)
+    assert aws.kms.cancel_key_deletion(KeyId=arn)["KeyId"] == arn
+    assert aws.kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
+def test_a_key_pending_deletion_refuses_changes_and_keeps_its_alias(aws: Aws, arn: str) -> None:
+    aws.kms.create_alias(AliasName="alias/a", TargetKeyId=arn)
+    aws.kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
+    assert aws.kms.describe_key(KeyId="alias/a")["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    with pytest.raises(AwsRefused, match=r"KMSInvalidStateException.*is pending deletion"):
+        aws.kms.tag_resource(KeyId=arn, Tags=[{"TagKey": "a", "TagValue": "b"}])
+    with pytest.raises(AwsRefused, match="KMSInvalidStateException"):
+        aws.kms.schedule_key_deletion(KeyId=arn)
+    with pytest.raises(AwsRefused, match="KMSInvalidStateException"):
+        aws.kms.create_alias(AliasName="alias/b", TargetKeyId=arn)
+    aws.kms.delete_alias(AliasName="alias/a")
+
+
+def test_only_a_pending_key_is_brought_back(aws: Aws, arn: str) -> None:
+    with pytest.raises(AwsRefused, match="KMSInvalidStateException"):
+        aws.kms.cancel_key_deletion(KeyId=arn)
+    with pytest.raises(AwsRefused, match="NotFoundException"):
+        aws.kms.cancel_key_deletion(KeyId="12345678-1234-1234-1234-123456789012")
+
+
+def test_a_disabled_key_refuses_rotation(aws: Aws, arn: str) -> None:
+    aws.kms.disable_key(KeyId=arn)
+    with pytest.raises(AwsRefused, match="DisabledException"):
+        aws.kms.enable_key_rotation(KeyId=arn)
+
+
+def test_rotation_has_a_period(aws: Aws, arn: str) -> None:
+    assert aws.kms.get_key_rotation_status(KeyId=arn)["KeyRotationEnabled"] is False
+    aws.kms.enable_key_rotation(KeyId=arn)
+    assert aws.kms.get_key_rotation_status(KeyId=arn)["RotationPeriodInDays"] == 365
+    aws.kms.enable_key_rotation(KeyId=arn, RotationPeriodInDays=90)
+    seen = aws.kms.get_key_rotation_status(KeyId=arn)
+    assert (seen["KeyId"], seen["RotationPeriodInDays"], "NextRotationDate" in seen) == (arn, 90, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "text"),
+    [
+        ("{", "MalformedPolicyDocumentException", "not a valid"),
+        (policy(), "MalformedPolicyDocumentException", "will not allow you"),
+        (
+            policy(ROOT, {**ROOT, "Principal": {"AWS": [f"arn:aws:iam::{ACCOUNT}:role/none"]}}),
+            "MalformedPolicyDocumentException",
+            "invalid principals",
+        ),
+        (policy({**ROOT, "Sid": "x" * 33000}), "LimitExceededException", "32768"),
+    ],
+)
+def test_a_bad_policy_is_refused(aws: Aws, document: str, code: str, text: str) -> None:
+    with pytest.raises(AwsRefused) as refused:
+        aws.kms.create_key(Policy=document)
+    assert refused.value.matches(code, text=text)
+
+
+def test_a_good_policy_is_kept(aws: Aws, arn: str) -> None:
+    aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=policy())
+    role = {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"}, "Action": ["kms:Decrypt"]}
+    everybody = {**ROOT, "Principal": "*", "Effect": "Deny", "Action": "kms:ScheduleKeyDeletion"}
+    aws.kms.put_key_policy(KeyId=arn, Policy=policy(ROOT, role, everybody))
+    assert json.loads(aws.kms.get_key_policy(KeyId=arn)["Policy"])["Statement"] == [ROOT, role, everybody]
+    single = json.dumps({"Statement": {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}})
+    aws.kms.put_key_policy(KeyId=arn, Policy=single)
+
+
+def test_naive_code_goes_on_with_a_key_that_kms_does_not_know_yet(aws: Aws, clock: Clock, refused: Refused) -> None:
+    key = aws.kms.create_key()["KeyMetadata"]["KeyId"]
+    for wait in (0, 2):
+        clock.advance(wait)
+        with refused("NotFoundException"):
+            aws.kms.create_alias(AliasName="alias/a", TargetKeyId=key)
+        with refused("NotFoundException"):
+            aws.kms.enable_key_rotation(KeyId=key)
+    clock.advance(2)
+    aws.kms.create_alias(AliasName="alias/a", TargetKeyId=key)
+    aws.kms.enable_key_rotation(KeyId=key)
+
+
+def test_naive_code_takes_the_first_look_at_a_changed_policy_for_the_truth(aws: Aws, clock: Clock) -> None:
+    key = aws.kms.create_key(Description="before")["KeyMetadata"]["KeyId"]
+    clock.advance(LONG_S)
+
+    def look() -> str:
+        return aws.kms.describe_key(KeyId=key)["KeyMetadata"]["Description"]
+
+    assert clock.sample(look) == {"before"}
+    aws.kms.update_key_description(KeyId=key, Description="after")
+    assert clock.sample(look) == {"before", "after"}
+    clock.advance(4)
+    assert clock.sample(look) == {"after"}
+
+
+def test_an_alias_outlives_the_use_of_its_key(aws: Aws, clock: Clock, refused: Refused) -> None:
+    """Naive code makes its alias anew, or takes a key that was brought back for one that is in use."""
+    key, other = (aws.kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    clock.advance(LONG_S)
+    aws.kms.create_alias(AliasName="alias/a", TargetKeyId=key)
+    aws.kms.schedule_key_deletion(KeyId=key)
+    clock.advance(LONG_S)
+    with refused("AlreadyExistsException"):
+        aws.kms.create_alias(AliasName="alias/a", TargetKeyId=other)
+    assert aws.kms.describe_key(KeyId="alias/a")["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    aws.kms.cancel_key_deletion(KeyId=key)
+    clock.advance(LONG_S)
+    assert aws.kms.describe_key(KeyId="alias/a")["KeyMetadata"]["KeyState"] == "Disabled"

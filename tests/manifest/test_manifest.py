@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tapctl.engine.record import Entry, Phase, plain
+from tapctl.errors import ManifestError, WrongTarget
+from tapctl.manifest.manifest import FORMAT, AwsKind, Manifest, check, dump, empty, now, parse
+from tests.manifest.examples import entry, manifest
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_OBJECT = st.dictionaries(st.text(max_size=5), _JSON, max_size=3)
+_NAME = st.text(min_size=1, max_size=8)
+_ENTRY = st.builds(
+    Entry,
+    type=_NAME,
+    id=_NAME,
+    needs=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+    phase=st.sampled_from(Phase),
+    spec=_OBJECT,
+    outputs=st.none() | st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    kept_until=st.text(max_size=5),
+    kept_why=st.text(max_size=5),
+)
+_MANIFEST = st.builds(
+    Manifest,
+    environment=_NAME,
+    suffix=_NAME,
+    account=st.text(max_size=5),
+    region=st.text(max_size=5),
+    serial=st.integers(min_value=0, max_value=2**70),
+    config_hash=st.text(max_size=5),
+    run=st.text(max_size=5),
+    written_by=st.text(max_size=5),
+    written_at=st.text(max_size=5),
+    networking=_OBJECT,
+    aws=st.sampled_from(AwsKind),
+    entries=st.lists(_ENTRY, max_size=3).map(lambda entries: {entry.address: entry for entry in entries}),
+)
+
+
+def changed(**fields: Any) -> str:
+    return json.dumps(json.loads(dump(manifest(entry()))) | fields)
+
+
+@given(_MANIFEST)
+@settings(max_examples=60, deadline=None)
+def test_a_dumped_manifest_is_parsed_to_the_same_manifest_and_text(made: Manifest) -> None:
+    text = dump(made)
+    again = parse(text.encode(), "there")
+    assert again == made
+    assert dump(again) == text
+
+
+def test_the_order_of_recording_does_not_show() -> None:
+    one, two = entry("one", a=1, b=2), entry("two")
+    other_way = entry("one", b=2, a=1)
+    assert dump(manifest(one, two)) == dump(manifest(two, other_way))
+
+
+def test_the_stored_words_are_the_format() -> None:
+    """Every key and phase of format 1: tapctl of any version reads them, so none is renamed."""
+    whole = Entry(type="t", id="i", phase=Phase.KEPT, spec={}, outputs={}, kept_until="2031-06-05", kept_why="data")
+    stored = json.loads(dump(manifest(whole).model_copy(update={"aws": AwsKind.SANDBOX})))
+    assert stored["format"] == 1
+    assert list(stored) == [
+        *("account", "aws", "config_hash", "entries", "environment", "format", "networking", "region", "run", "serial"),
+        *("suffix", "written_at", "written_by"),
+    ]
+    (stored_entry,) = stored["entries"].values()
+    assert list(stored_entry) == ["id", "kept_until", "kept_why", "needs", "outputs", "phase", "spec", "type"]
+    assert [phase.value for phase in Phase] == ["making", "made", "leaving", "kept"]
+    assert [kind.value for kind in AwsKind] == ["real", "sandbox", "endpoint"]
+
+
+def test_the_real_aws_is_not_stored() -> None:
+    assert "aws" not in json.loads(dump(manifest()))
+
+
+def test_the_text_is_readable_and_ends_in_a_newline() -> None:
+    text = dump(manifest(entry(description="clé → 鍵")))
+    assert text.startswith('{\n  "account": "123456789012"')
+    assert "clé → 鍵" in text
+    assert text.endswith("}\n")
+
+
+def test_a_manifest_cut_off_at_any_byte_is_refused_by_name() -> None:
+    whole = dump(manifest(entry(description="clé → 鍵"))).encode()
+    assert parse(whole, "there") == parse(whole[:-1], "there"), "only the last newline may be missing"
+    for length in range(len(whole) - 1):
+        with pytest.raises(ManifestError, match=r"manifests/dev\.json"):
+            parse(whole[:length], "manifests/dev.json")
+
+
+@given(st.binary(max_size=40) | _JSON.map(json.dumps))
+@settings(max_examples=100, deadline=None)
+def test_any_other_content_is_refused(content: bytes | str) -> None:
+    with pytest.raises(ManifestError, match="the manifest there "):
+        parse(content, "there")
+
+
+@pytest.mark.parametrize(
+    ("content", "cause", "evidence"),
+    [
+        ("", "is empty", None),
+        (b" \n", "is empty", None),
+        (b"\xff\xfe", "is not UTF-8 text", "can't decode"),
+        ("{", "is not valid JSON, or was cut off", "line 1"),
+        ("[" * 100_000, "is not valid JSON, or was cut off", "recursion"),
+        ('{"format": 1, "format": 1}', "is not valid JSON, or was cut off", "the key 'format' is there twice"),
+        ("[]", "is no manifest of tapctl", "format number is None"),
+        ('{"format": true}', "is no manifest of tapctl", "format number is True"),
+        ('{"format": 0}', "is no manifest of tapctl", "format number is 0"),
+        ('{"format": "1"}', "is no manifest of tapctl", "format number is '1'"),
+        ('{"format": 1}', "is no manifest of tapctl", "and 6 more"),
+        (changed(serial=-1), "is no manifest of tapctl", "serial: "),
+        (changed(serial="3"), "is no manifest of tapctl", "serial: "),
+        (changed(aws="other"), "is no manifest of tapctl", "aws: "),
+        (changed(extra=1), "is no manifest of tapctl", "extra: "),
+        (changed(networking={"a": float("inf")}), "is no manifest of tapctl", "networking: "),
+        (changed(entries={"kms-key/x": json.loads(entry("y").model_dump_json())}), "no manifest", "it is kms-key/y"),
+        (changed(entries={"a": {"phase": "gone"}}), "is no manifest of tapctl", "entries.a.phase: "),
+    ],
+)
+def test_an_invalid_manifest_is_refused_with_its_problem(
+    content: str | bytes, cause: str, evidence: str | None
+) -> None:
+    with pytest.raises(ManifestError) as refused:
+        parse(content, "there")
+    assert cause in refused.value.cause
+    assert refused.value.hint
+    if evidence is None:
+        assert refused.value.evidence is None
+    else:
+        assert evidence in str(refused.value.evidence)
+
+
+def test_a_newer_format_asks_for_an_upgrade() -> None:
+    with pytest.raises(ManifestError, match=r"there was written by a newer tapctl") as refused:
+        parse(changed(format=FORMAT + 1, something="new"), "there")
+    assert "upgrade" in str(refused.value.hint)
+    assert refused.value.exit_code == 3
+
+
+def test_an_entry_is_named_by_type_and_id() -> None:
+    assert entry("alias/db-key-dev").address == "kms-key/alias/db-key-dev"
+
+
+def test_the_needs_of_an_entry_are_sorted_and_unique() -> None:
+    made = Entry(type="t", id="i", needs=("b/1", "a/1", "b/1"), phase=Phase.MADE, spec={})
+    assert made.needs == ("a/1", "b/1")
+
+
+def test_a_spec_is_a_plain_copy() -> None:
+    given_ids = ["one"]
+    made = Entry(type="t", id="i", phase=Phase.MADE, spec={"ids": given_ids, "pair": ("a", "b")})
+    given_ids.append("two")
+    assert made.spec == {"ids": ["one"], "pair": ["a", "b"]}
+
+
+def test_a_spec_must_be_json() -> None:
+    with pytest.raises(ValidationError):
+        entry(ratio=float("nan"))
+    with pytest.raises(TypeError):
+        plain({"ids": {"a", "b"}})
+
+
+def test_an_empty_manifest_was_never_written() -> None:
+    made = empty(environment="dev", suffix="pr-42", account="1", region="us-east-2")
+    assert (made.serial, made.entries, made.suffix) == (0, {}, "pr-42")
+    assert parse(dump(made), "there") == made
+
+
+def test_now_is_utc_to_the_second() -> None:
+    assert now().endswith("Z")
+    assert len(now()) == len("2031-05-06T07:08:09Z")
+
+
+_HERE = {"environment": "dev", "suffix": "dev", "account": "123456789012", "region": "us-east-2"}
+
+
+def test_the_right_manifest_passes() -> None:
+    check(manifest(), "there", **_HERE)
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "exit_code"),
+    [
+        ("account", WrongTarget, 9),
+        ("region", WrongTarget, 9),
+        ("suffix", ManifestError, 3),
+        ("environment", ManifestError, 3),
+    ],
+)
+def test_a_manifest_of_another_target_is_refused_by_name(what: str, error: type[Exception], exit_code: int) -> None:
+    with pytest.raises(error, match=f"the manifest manifests/dev.json is of {what} ") as refused:
+        check(manifest(), "manifests/dev.json", **_HERE | {what: "other"})
+    assert getattr(refused.value, "exit_code", None) == exit_code

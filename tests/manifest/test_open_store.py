@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.errors import UsageError
+from tapctl.manifest import open_store
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("./manifests", "manifests/dev.json"),
+        ("/var/lib/state", "/var/lib/state/dev.json"),
+        ("s3", "s3/dev.json"),
+        ("s3://records", "s3://records/dev.json"),
+        ("s3://records/", "s3://records/dev.json"),
+        ("s3://records/team/payments", "s3://records/team/payments/dev.json"),
+        ("s3://records/team/payments//", "s3://records/team/payments/dev.json"),
+    ],
+)
+def test_a_state_is_a_folder_or_a_place_in_s3(aws: Aws, url: str, location: str) -> None:
+    assert open_store(url, aws).location("dev") == location
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "  ", "a\0b", "s3://", "s3:/records/x", "s3://Records", "s3://ab", "s3://records/a//b"),
+        *("file:///tmp/x", "https://example.com/x", "s3://records/a b", "s3://records?x=1"),
+    ],
+)
+def test_any_other_state_is_a_wrong_call(aws: Aws, url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        open_store(url, aws)
+    assert refused.value.hint == "use a folder such as ./manifests, or s3://bucket/prefix"
+
+
+def test_a_state_in_s3_needs_a_client() -> None:
+    with pytest.raises(UsageError, match="is in AWS"):
+        open_store("s3://records/x", None)
+
+
+def test_a_folder_needs_no_aws_library(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tapctl.manifest import open_store; from tapctl.manifest import journal\n"
+        f"open_store({str(tmp_path)!r}, None).read('dev')\n"
+        "sys.exit(any(name in sys.modules for name in ('boto3', 'botocore')))"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, check=False).returncode == 0
