@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from tapctl.engine import refs
-from tapctl.engine.diff import compare, details, is_downgrade, same
+from tapctl.engine.diff import Difference, compare, details, is_downgrade, same, unexplained
 from tapctl.engine.model import MANAGED_BY, REBOOT, Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, is_ours, owner_is_unreadable
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.errors import FieldUnreadable, Refused
 
@@ -87,11 +89,15 @@ def record_of(
     *,
     unread: Iterable[str] = (),
     before: Entry | None = None,
+    confirmed: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Make the record of one resource. A field that could not be read is recorded as before, or not at all."""
+    """Make the record of one resource. A field that could not be read is recorded as before, or not at all.
+
+    ``confirmed``: the spec that the resource was read back with last, while ``want`` is only asked for.
+    """
     spec = refs.to_json(want)
     # The spec an interrupted run was making is no record of how the resource is.
-    recorded = before.spec if before and before.phase is not Phase.MAKING else {}
+    recorded = (before.confirmed_spec if before else None) or {}
     for name in unread:
         spec.pop(name)
         if name in recorded:
@@ -103,6 +109,7 @@ def record_of(
         phase=phase,
         spec=spec,
         outputs=None if outputs is None else dict(outputs),
+        confirmed=None if confirmed is None else dict(confirmed),
     )
 
 
@@ -213,7 +220,8 @@ def _unread_change_error(
     address: str, want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> FieldUnreadable | None:
     """Make the refusal of fields that could not be read and, by the record, would have to change."""
-    recorded = entry.spec if entry else {}
+    # What an unfinished apply has asked for is not known to be in force.
+    recorded = ((entry.confirmed_spec or entry.spec) if entry else None) or {}
     stale = [
         name for name in seen.unreadable if name in recorded and recorded[name] != refs.to_json(getattr(want, name))
     ]
@@ -236,8 +244,7 @@ def _field_changes(
     reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
-    # Only a finished run left the resource as the record says: then a difference was made outside tapctl.
-    recorded = entry.spec if entry and entry.phase is Phase.MADE else {}
+    recorded = _left_as(entry)
     for name in compare(want, seen.spec, unread=seen.unreadable):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
         impact = reconciler.impacts.get(name, Impact.NONE)
@@ -249,12 +256,36 @@ def _field_changes(
             cost = impact if impact < Impact.REPLACE else Impact.NONE
             changes.append(FieldChange(name, have, AFTER_APPLY, cost, outside))
             continue
-        outside = name in recorded and same(type(want), name, refs.to_json(wanted), recorded[name])
+        outside = _made_outside(entry, want, name, have)
         changes += [
-            FieldChange(part.path, part.have, part.want, impact, outside, seen.deferred_until.get(part.path, ""))
+            FieldChange(
+                part.path, part.have, part.want, impact, part in outside, seen.deferred_until.get(part.path, "")
+            )
             for part in details(name, have, wanted)
         ]
     return tuple(changes)
+
+
+def _left_as(entry: Entry | None) -> Mapping[str, Any]:
+    """The spec that the last run is known to have left the resource with; empty if there is none."""
+    # A removal that began may have changed it since.
+    return (entry.confirmed_spec if entry and entry.phase in (Phase.MADE, Phase.MAKING) else None) or {}
+
+
+def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list[Difference]:
+    """List the differences between a field and the wanted one that neither this run nor an unfinished one makes."""
+    spec, recorded = type(want), _left_as(entry)
+    try:
+        before = recorded_value(spec, name, recorded)
+        asked = recorded_value(spec, name, entry.spec) if entry else before
+    except (KeyError, ValidationError):
+        return []
+    wanted = getattr(want, name)
+    foreign = unexplained(spec, name, have, before, asked)
+    if same(spec, name, wanted, before):
+        # Of one minor version: recorded as another one of it than is wanted now.
+        return [part for part in details(name, have, wanted) if any(part.is_at(other) for other in foreign)]
+    return foreign
 
 
 def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:
