@@ -214,7 +214,7 @@ class _ConvergeLoop:
         self.want: Spec = refs.resolve(self.resource.spec, context.outputs)
         unresolved = refs.needs(self.want)
         if unresolved:
-            raise AssertionError(f"a promise reached AWS's door: {sorted(unresolved)}")
+            raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
         self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.create_s)
         interrupted = self.entry is not None and self.entry.phase is Phase.MAKING
         self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,8 +201,10 @@ def test_a_stopped_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) ->
 
 def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
-    assert REC.deletion_blocker(bring(REC, aws, ID, protected)) == "its deletion protection is on"
-    assert REC.deletion_blocker(bring(REC, aws, ID, want)) is None
+    seen = bring(REC, aws, ID, protected)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == ("its deletion protection is on", True)
+    seen = bring(REC, aws, ID, want)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +224,10 @@ def test_a_final_snapshot_is_due_unless_every_tag_says_no(
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
     assert final_snapshot_due(with_tags(want, live), recorded) == due
-    bring(REC, aws, ID, with_tags(want, live))
+    seen = bring(REC, aws, ID, with_tags(want, live))
+    assert REC.takes_final_snapshot(seen, recorded) == due
+    assert not REC.takes_final_snapshot(replace(seen, deleting=True), recorded)
+    assert ("no final snapshot is due" in REC.removal_note(seen, snapshot_due=due)) == (not due)
     delete_until_gone(REC, aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 

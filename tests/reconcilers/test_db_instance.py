@@ -283,7 +283,6 @@ MEMBERS = (f"{CLUSTER}-0", f"{CLUSTER}-1", f"{CLUSTER}-2")
 @pytest.fixture
 def rebooting(aws: Aws) -> Aws:
     """Three members, all of which wait for a reboot."""
-    case.prepare(aws)
     for number in range(3):
         add_member(aws, number)
     parameter: Any = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
@@ -473,3 +472,11 @@ def test_what_is_in_no_cluster_that_shows_just_changes(aws: Aws) -> None:
     first = add_member(aws, 0)
     answer(aws.rds, "DescribeDBClusters", {"DBClusters": []})
     assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_an_absent_instance_is_none_and_instances_that_may_not_be_read_are_not_absent(aws: Aws) -> None:
+    refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", times=1)
+    assert REC.observe(aws, "absent", WANT) is None
+    refuse(aws.rds, "DescribeDBInstances", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)

@@ -176,3 +176,16 @@ def test_a_protected_group_blocks_its_deletion() -> None:
 
     assert LogGroup().deletion_blocker(look(aws)) == "its deletion protection is on"
     assert LogGroup().deletion_blocker(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("/aws/lambda/payment-processor-dev", "lambda-function/payment-processor-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/postgresql", "db-cluster/db-cluster-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/upgrade", None),
+        ("/var/log/app", None),
+    ],
+)
+def test_a_writer_s_name_is_in_the_group_s(name: str, writer: str | None) -> None:
+    assert LogGroup().recreated_by(name) == writer
