@@ -29,6 +29,7 @@ from tapctl.engine import refs
 from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Finished, Released, Result
+from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import Action, Change
@@ -257,7 +258,7 @@ class _ConvergeLoop:
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
-        impact = max((self.reconciler.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
+        impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
         if impact is not Impact.REPLACE:
             self.announce_outputs(seen)
         pending = any(name in self.requested.names and value.until != REBOOT for name, value in seen.pending.items())
@@ -276,6 +277,12 @@ class _ConvergeLoop:
         # A resource made by this very loop shows its tags later than itself.
         untagged_is_ours = self.reconciler.created_by_aws or (self.attempt.made and seen.owner is None)
         return is_ours(seen, self.context.owner, recorded=recorded, created_by_aws=untagged_is_ours)
+
+    def impact_of(self, name: str, seen: Observed[Any, Any]) -> Impact:
+        """Tell what changing this field costs now."""
+        undoes = any(field.outside for field in self.change.fields if field.path.partition(".")[0] == name)
+        unconfirmed = self.entry is None or self.entry.confirmed_spec is None
+        return impact_of(self.reconciler, name, self.want, seen, undoes=undoes or unconfirmed)
 
     # -- absent, foreign or being deleted ----------------------------------------------------------------------------
 

@@ -64,10 +64,20 @@ def _at_least_minor(want: str, have: str) -> bool:
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
     """True if the wanted version has a lower major than the present one: AWS goes back to none."""
+    return _major_step(spec, name, want, have) < 0
+
+
+def is_upgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
+    """True if the wanted version has a higher major than the present one."""
+    return _major_step(spec, name, want, have) > 0
+
+
+def _major_step(spec: type[Spec], name: str, want: Any, have: Any) -> int:
+    """Count the majors from the present version to the wanted one; 0 for what is no version."""
     if not any(isinstance(policy, AtLeastMinor) for policy in spec.model_fields[name].metadata):
-        return False
+        return 0
     wanted, seen = str(want).partition(".")[0], str(have).partition(".")[0]
-    return wanted.isdecimal() and seen.isdecimal() and int(wanted) < int(seen)
+    return int(wanted) - int(seen) if wanted.isdecimal() and seen.isdecimal() else 0
 
 
 def details(path: str, have: Any, want: Any) -> Iterator[Difference]:

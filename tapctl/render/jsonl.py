@@ -188,6 +188,8 @@ def verdict_record(verdict: Verdict) -> Record:
     }
     if comparison is not None:
         record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if verdict.impacts is not None:
+        record["impacts"] = dict(verdict.impacts)
     return record
 
 

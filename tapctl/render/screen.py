@@ -60,6 +60,8 @@ class Verdict:
     """The place of the record."""
     comparison: Comparison | None = None
     """How much was compared, of a command that compares."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
     stdout_is_data: bool = False

@@ -39,6 +39,8 @@ class Usage:
     """The place of the record; empty while it is not known."""
     comparison: Comparison | None = None
     """How much a drift has compared; None for other commands, and while nothing was compared."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change; None while nothing is planned."""
 
     def part(self) -> Usage:
         """The usage of one of many environments; its calls count here too."""
@@ -123,6 +125,7 @@ class Invocation:
             changing_calls=self.usage.changes,
             manifest=self.usage.manifest,
             comparison=self.usage.comparison,
+            impacts=self.usage.impacts,
             timed=self.verb in _CHANGING,
             stdout_is_data=self.verb in _PRINTING_DATA,
         )
