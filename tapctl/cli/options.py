@@ -85,6 +85,21 @@ def files_options(command: F) -> F:
     return global_options(_CONFIG(command))
 
 
+def permit_options(command: F) -> F:
+    """Add the options that let an apply do what it does not do by itself."""
+    for option in (
+        click.option(
+            "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
+        ),
+        click.option(
+            "--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let this lose data, or what cannot be undone."
+        ),
+        click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours."),
+    ):
+        command = option(command)
+    return command
+
+
 lock_timeout = click.option(
     "--lock-timeout", default="0s", show_default=True, metavar="TIME", help="How long to wait in line for the lock."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.observe import ObserveRequest, observe_all
-from tapctl.engine.plan import Action, Plan
+from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
@@ -17,8 +18,10 @@ from tapctl.errors import ExitCode, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
 from tapctl.stack.image import resolve as resolve_image
@@ -38,9 +41,12 @@ class Permits:
     adopted: tuple[str, ...] = ()
     """Addresses of resources that are not ours and are taken over."""
     allowed: tuple[str, ...] = ()
-    """Addresses of resources that hold data and may be removed."""
+    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version."""
     reboot: bool = False
     """True if instances whose parameters wait for a reboot are rebooted."""
+
+
+NO_PERMITS: Final = Permits()
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,9 @@ class ApplySurvey:
     plan: Plan
 
 
-def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
-    """Show what an apply would do."""
-    plan = survey(session, Permits()).plan
+def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
+    """Show what an apply would do, with these steps permitted."""
+    plan = survey(session, permits).plan
     session.screen.plan(plan)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
     if plan.blocked:
@@ -67,7 +73,7 @@ def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
-        f" · {counts['unchanged']} unchanged{blocked}"
+        f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
     return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
 
@@ -99,7 +105,37 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
+    plan = replace(plan, changes=tuple(_check_version(session, stack, change) for change in plan.changes))
+    session.invocation.usage.impacts = plan.impacts
     return ApplySurvey(stack, network, manifest, version, plan)
+
+
+def _check_version(session: Session, stack: Stack, change: Change) -> Change:
+    """Block a new engine version that RDS would refuse half way."""
+    version = next((field for field in change.fields if field.path == "engine_version"), None)
+    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+        return change
+    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+    engine = stack[change.address].spec.engine
+    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    return replace(change, blocked=refused) if refused else change
+
+
+_CONSEQUENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "replace": ("is replaced", "are replaced"),
+    "data_loss": ("loses data", "lose data"),
+    "upgrade": ("cannot be undone", "cannot be undone"),
+    "outage": ("has an outage", "have an outage"),
+    "failover": ("fails over", "fail over"),
+    "restart": ("restarts", "restart"),
+    "protection": ("loses its protection", "lose their protection"),
+}
+"""Impact to what happens to one resource, and to several."""
+
+
+def consequences(plan: Plan) -> list[str]:
+    """Tell on how many resources each impact falls, the worst first: ``1 loses data``, ``2 fail over``."""
+    return [f"{count} {_CONSEQUENCES[impact][count > 1]}" for impact, count in plan.impacts.items() if count]
 
 
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:

@@ -201,7 +201,12 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
-    timing = Timing(create_s=180, delete_s=300, longest_s=2 * 3600)
+    retention_field = "backup_retention_days"
+    protection_fields = frozenset({"deletion_protection"})
+    # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
+    timing = Timing(
+        create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
+    )
 
     def __init__(self, member_group: str = "") -> None:
         self._member_group = member_group
@@ -356,6 +361,7 @@ def observed_cluster(
         owner=Owner.of(live_tags),
         pending=pending,
         remedy=remedy,
+        holds_data_since=live.get("ClusterCreateTime"),
         members=frozenset(
             address("db-instance", member["DBInstanceIdentifier"]) for member in live.get("DBClusterMembers", ())
         ),

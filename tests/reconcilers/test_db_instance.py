@@ -126,6 +126,15 @@ def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_another_class_is_an_outage_of_the_only_member_a_failover_of_a_writer_and_nothing_of_a_reader(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    assert look(REC, aws, ID, WANT).impacts == {"instance_class": Impact.OUTAGE}
+    add_member(aws, 1)
+    costs = {name: look(REC, aws, name, WANT).impacts["instance_class"] for name in (ID, f"{CLUSTER}-1")}
+    assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
+
+
+@pytest.mark.usefixtures("world")
 def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     aws.rds.modify_db_instance(DBInstanceIdentifier=ID, DBInstanceClass=LARGER)

@@ -91,7 +91,10 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     dev.edit("dev.toml", "instance_count = 2", "instance_count = 1")
     dev.edit("dev.toml", '"db.t4g.medium"', '"db.t4g.large"')
     planned = dev.tapctl("plan", "--env", "dev")
-    assert planned.verdict == f"PLAN dev: 0 to create · 2 to change · 3 to remove · {len(dev.stack()) - 2} unchanged"
+    assert (
+        planned.verdict
+        == f"PLAN dev: 0 to create · 2 to change · 3 to remove · {len(dev.stack()) - 2} unchanged · 1 fails over"
+    )
     assert "- db-instance       db-cluster-dev-1" in planned.out
     less = applied_for_good(dev)
     assert sorted(less.changes) == [
@@ -169,7 +172,7 @@ def test_a_cluster_is_never_replaced(dev: World) -> None:
 def test_a_new_major_version_replaces_the_parameter_groups(world: World, major: str) -> None:
     world.deploy()
     world.edit("common.toml", 'engine_version = "16.13"', f'engine_version = "{major}"')
-    world.applied("dev")
+    world.applied("dev", "--allow", "db-cluster/db-cluster-dev")
     groups = world.client("rds").describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
     ours = [one["DBClusterParameterGroupName"] for one in groups if one["DBClusterParameterGroupName"].endswith("-dev")]
     assert ours == ["db-cluster-params-pg17-dev"]
