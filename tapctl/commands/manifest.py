@@ -10,6 +10,7 @@ from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
+from tapctl.render.terminal import sanitize_json
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import open_session
 from tapctl.session.target import check_manifest_target, open_store_unidentified, resolve_target
@@ -22,7 +23,7 @@ _COLUMNS: Final = ("serial", "when", "by", "run", "what")
 def show(invocation: Invocation, screen: Screen, serial: int | None = None) -> int:
     """Print the record as it is now, or one version of it."""
     manifest = recorded(invocation, screen)[0] if serial is None else _version(invocation, screen, serial)
-    screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
+    screen.document(sanitize_json(dump(manifest)).rstrip("\n"), manifest.model_dump(mode="json"))
     return invocation.finish(screen, Status.OK)
 
 

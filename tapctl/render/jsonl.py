@@ -15,7 +15,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.reports import error_lines, is_shown
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, ask, one_line
+from tapctl.render.terminal import OutputStream, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
 
@@ -305,6 +305,6 @@ class JsonScreen:
             self._write(version_record(self.verb, self._target))
 
     def _write(self, record: Mapping[str, object]) -> None:
-        """Write one line of plain ASCII: no value can break a line, or hide in one."""
+        """Write one line of plain ASCII: no value can break a line, hide in one, or speak to a CI system."""
         self._introduce()
-        self.out.lines(json.dumps(record, default=str, separators=(",", ":")))
+        self.out.lines(sanitize_json(json.dumps(record, default=str, separators=(",", ":"))))

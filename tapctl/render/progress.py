@@ -123,8 +123,8 @@ class ProgressTracker:
 
 
 def _parts(address: str) -> tuple[str, str]:
-    type_, _, id_ = one_line(address).partition("/")
-    return type_, id_
+    type_, _, id_ = address.partition("/")
+    return one_line(type_), one_line(id_)
 
 
 # -- the views ---------------------------------------------------------------------------------------------------------

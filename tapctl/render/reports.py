@@ -55,7 +55,7 @@ def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
     status = paint(_VERDICT_STYLES.get(verdict.exit, "bad"), verdict.status or "")
     if status and verdict.timed:
         status += f" in {duration(verdict.elapsed_s)}"
-    counted = " · ".join(f"{count} {word.replace('_', ' ')}" for word, count in verdict.counts.items())
+    counted = " · ".join(f"{count} {sanitize(word.replace('_', ' '))}" for word, count in verdict.counts.items())
     rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
     return f"{paint('bold', f'{who}:')} {rest}".rstrip()
 
@@ -118,7 +118,7 @@ class Block:
 def block_lines(blocks: Sequence[Block], paint: Palette) -> list[str]:
     """The lines of all blocks, in columns that line up over all of them."""
     symbol_width = widest(block.symbol for block in blocks)
-    type_width = widest(block.type for block in blocks)
+    type_width = widest(sanitize(block.type) for block in blocks)
     id_width = widest(sanitize(block.id) for block in blocks if block.note)
     details = [detail for block in blocks for detail in block.details]
     path_width = widest(sanitize(detail.path) for detail in details)
@@ -126,10 +126,11 @@ def block_lines(blocks: Sequence[Block], paint: Palette) -> list[str]:
     lines = []
     for block in blocks:
         gap = " " * (symbol_width - widest([block.symbol]))
-        head = f"  {paint.symbol(block.symbol)}{gap} {pad(block.type, type_width)}  {pad(sanitize(block.id), id_width)}"
+        named = f"{pad(sanitize(block.type), type_width)}  {pad(sanitize(block.id), id_width)}"
+        head = f"  {paint.symbol(block.symbol)}{gap} {named}"
         lines.append(f"{head}  {sanitize(block.note)}".rstrip())
         if block.sentence:
-            lines.append(f"      {block.sentence}")
+            lines.append(f"      {one_line(block.sentence)}")
         for detail in block.details:
             line = f"      {pad(sanitize(detail.path), path_width)}  {pad(detail.value, value_width)}"
             lines.append(f"{line}  {sanitize(detail.right)}".rstrip())
@@ -147,7 +148,7 @@ def _block(change: Change, *, verbose: bool) -> Block:
         type=change.type,
         id=change.id,
         note="; ".join(filter(None, notes)),
-        sentence=one_line(blocked.cause) if blocked else "",
+        sentence=blocked.cause if blocked else "",
         details=tuple(_details(change, limit=None if verbose else LIMIT)),
     )
 
@@ -272,7 +273,7 @@ _CROSS: Final = "\N{MULTIPLICATION SIGN}"
 
 def error_lines(error: TapctlError, state: str = "", paint: Palette = PLAIN) -> list[str]:
     """The error, one thing a line; evidence of several lines is a tree."""
-    lines = [f"{paint('bad', 'error')} {error.code}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
+    lines = [f"{paint('bad', 'error')} {sanitize(error.code)}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
     lines += evidence_lines(error.evidence)
     if state:
         lines.append(f"  {paint('dim', 'state')}  {one_line(state)}")

@@ -41,13 +41,29 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories that control, hide or reorder: escape sequences, new lines, bidi overrides, surrogates."""
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BREAK: Final = re.compile(r"\s*\n\s*")
+# What a CI system obeys: "##vso[…]" (Azure Pipelines), "##teamcity[…]" and "##[…]" (Azure, GitHub) anywhere in a line,
+# "::name …::" (GitHub) at its start, also after spaces: broken up after any space, since a text may be wrapped there.
+# https://learn.microsoft.com/en-us/azure/devops/pipelines/scripts/logging-commands
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+_ANYWHERE = r"#(?=#\w*\[)"
+_NAMED_COMMAND = r":(?=:[A-Za-z][\w-]*(?:\s|::|$))"
+_CI_COMMAND: Final = re.compile(rf"{_ANYWHERE}|(?<!\S){_NAMED_COMMAND}")
+_CI_COMMAND_IN_JSON: Final = re.compile(rf'{_ANYWHERE}|(?:(?<=["\s])|(?<=\\[nrt])){_NAMED_COMMAND}')
 
 
 def sanitize(text: str) -> str:
-    """The text as one line of visible characters; others are spelled as JSON spells them."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+    """The text as one line of visible characters, which no CI system obeys.
+
+    Other characters are spelled as JSON spells them; a command to a CI system is broken up by a space.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+    return _CI_COMMAND.sub(r"\g<0> ", text) if "##" in text or "::" in text else text
+
+
+def sanitize_json(text: str) -> str:
+    """JSON whose strings are the same to a program that reads them, and that no CI system obeys."""
+    return _CI_COMMAND_IN_JSON.sub(lambda match: _unicode_escape(match[0]), text)
 
 
 def one_line(text: str) -> str:
@@ -63,6 +79,10 @@ def sanitize_lines(text: str) -> list[str]:
 def _spelled(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
+    return _unicode_escape(char)
+
+
+def _unicode_escape(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
@@ -195,9 +215,9 @@ def widest(texts: Iterable[str], *, limit: int | None = None) -> int:
 
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
     """The lines of a table under its heading."""
-    cleaned = [[sanitize(cell) for cell in row] for row in rows]
-    widths = [widest(column) for column in zip(columns, *cleaned, strict=True)]
-    heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in (columns, *cleaned)]
+    cleaned = [[sanitize(cell) for cell in row] for row in (columns, *rows)]
+    widths = [widest(column) for column in zip(*cleaned, strict=True)]
+    heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in cleaned]
     return [paint("bold", heading), *body]
 
 

