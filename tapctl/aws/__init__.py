@@ -1,1 +1,1 @@
-"""The client of AWS: the services, every call counted, guarded and translated, policies as values."""
+"""The one client of AWS: guarded, bounded, counted; tags, policies and refusals as values."""

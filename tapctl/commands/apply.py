@@ -5,16 +5,14 @@ from __future__ import annotations
 from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.engine.converge import Job
-from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
-from tapctl.engine.resources import Removal, creation_graph, deletion_graph
+from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import recorded_spec, registry, subresources_of
+from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
 from tapctl.session.session import Session
-from tapctl.stack.definition import RANKS
 
 
 def apply(session: Session, permits: Permits) -> int:
@@ -63,43 +61,28 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
     runner.context.outputs.update({address: dict(outputs) for address, outputs in plan.outputs.items()})
     changing = {change.address: change for change in plan.work if change.action is not Action.DELETE}
     jobs = {address: Job(found.stack[address], change, entries.get(address)) for address, change in changing.items()}
-    early = {resource.type: resource.reconciler.outputs_known_early for resource in found.stack}
     if jobs:
-        runner.converge(creation_graph([job.resource for job in jobs.values()], early), jobs)
+        runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
     going = plan.to(Action.DELETE)
     if going and runner.outcome.ok:
         # Only when everything new is there: what was superseded may still be in use until then.
-        deletions, removals = planned_deletions([change.address for change in going], found.manifest)
-        runner.remove(deletion_graph(removals, RANKS), deletions)
+        deletions = planned_deletions([change.address for change in going], found.manifest)
+        runner.remove(deletion_graph(deletions.values(), teardown_ranks()), deletions)
 
 
-def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Deletion], list[Removal]]:
+def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
     """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
-    reconcilers = registry()
-    deletions, removals = {}, []
-    included = {
-        subresource
-        for address in addresses
-        for subresource in subresources_of(manifest.entries[address], manifest, reconcilers)
-    }
+    entries = manifest.entries
+    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
+    deletions = {}
     for address in addresses:
-        if address in included:
-            continue
-        entry = manifest.entries[address]
-        reconciler = reconcilers[entry.type]
-        subresources = subresources_of(entry, manifest, reconcilers)
-        last = recorded_spec(entry, reconciler)
-        deletions[address] = Deletion(address, reconciler, entry.id, last, entry, subresources)
-        removals.append(
-            Removal(
-                address,
-                entry.type,
-                frozenset(entry.needs),
-                reconciler.outputs_known_early,
-                reconciler.leftovers_need,
+        if address not in included:
+            entry = entries[address]
+            subresources = subresources_of(entry, entries)
+            deletions[address] = Deletion(
+                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
             )
-        )
-    return deletions, removals
+    return deletions
 
 
 # -- how it ended ------------------------------------------------------------------------------------------------------

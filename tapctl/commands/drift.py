@@ -8,7 +8,7 @@ from tapctl.engine.drift import FindingState, Report, detect_drift
 from tapctl.engine.observe import observe_all
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, Status
-from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -32,7 +32,7 @@ def _drift_one(session: Session) -> int:
         )
     if all(entry.phase is Phase.KEPT for entry in manifest.entries.values()):
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
-    observed = observe_all(session.aws, observations_for(manifest.entries, registry()))
+    observed = observe_all(session.aws, observations_for(manifest.entries))
     report = detect_drift(manifest.entries, observed)
     session.screen.drift(report, advise(report, session))
     return session.finish(*drift_verdict(report))

@@ -85,16 +85,15 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     stack = build(session.config, session.names, network, artifact.result())
-    reconcilers = registry()
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
-    observed = observe_all(session.aws, [*wanted, *observations_for(leftover, reconcilers)])
+    observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,
         observed,
         session.owner,
-        reconcilers,
+        registry(),
         allowed=permits.allowed,
         adopted=permits.adopted,
         reboot=permits.reboot,

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from tapctl.clock import WallClock
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.delete import Deletion, delete
-from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Result, Skipped
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
-from tapctl.engine.resources import Node
+from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, ExitCode, LockHeld, StoreFailed, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
@@ -80,7 +80,7 @@ class EngineRunner:
         """Create or change these resources."""
         self.activity |= {address: _ACTIVITIES[job.change.action] for address, job in jobs.items()}
 
-        def work(address: str, emit: Emit) -> Ending:
+        def work(address: str, emit: Emit) -> Finished:
             return converge(jobs[address], self.context, emit)
 
         return self._execute(steps, work)
@@ -89,7 +89,7 @@ class EngineRunner:
         """Delete these resources."""
         self.activity |= dict.fromkeys(deletions, _ACTIVITIES[Action.DELETE])
 
-        def work(address: str, emit: Emit) -> Ending:
+        def work(address: str, emit: Emit) -> Finished:
             return delete(deletions[address], self.context, emit)
 
         return self._execute(steps, work)

@@ -9,7 +9,7 @@ from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, ExitCode, TapctlError
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -107,7 +107,7 @@ def _row_of(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
 
 def _health(session: Session, manifest: Manifest) -> str:
     """``healthy``, or the first resource that is not and why."""
-    observations = observe_all(session.aws, observations_for(manifest.entries, registry()))
+    observations = observe_all(session.aws, observations_for(manifest.entries))
     for address, observation in sorted(observations.items()):
         why = _interrupted(session, manifest.entries[address]) or _unhealthy(observation)
         if why:

@@ -1,4 +1,4 @@
-"""What differs, field by field, over objects and never over dumps."""
+"""Differences between two specs, field by field, over objects and never over dumps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapctl.engine.model import AtLeastMinor, Spec
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, as deep as it can be told. ``None`` on one side: it is not there."""
+    """One difference, as deep as it can be told. ``None`` on one side: the item is not there."""
 
     path: str
     have: Any
@@ -21,7 +21,7 @@ class Difference:
 
 
 def compare(want: Spec, have: Spec, *, unread: Iterable[str] = ()) -> tuple[str, ...]:
-    """The fields in which ``have`` is not what is wanted. A field that could not be read is no difference."""
+    """List the fields in which ``have`` is not as wanted. A field that could not be read is no difference."""
     skipped = frozenset(unread)
     return tuple(
         name
@@ -31,7 +31,7 @@ def compare(want: Spec, have: Spec, *, unread: Iterable[str] = ()) -> tuple[str,
 
 
 def same(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
-    """Whether this field's value is what is wanted, by the field's own policy."""
+    """True if this field's value is as wanted, by the field's own policy."""
     for policy in spec.model_fields[name].metadata:
         if isinstance(policy, AtLeastMinor):
             return _at_least_minor(str(want), str(have))
@@ -48,7 +48,7 @@ def _at_least_minor(want: str, have: str) -> bool:
 
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
-    """Whether this is a version whose major is lower than the one there is: AWS goes back to none."""
+    """True if the wanted version has a lower major than the present one: AWS goes back to none."""
     if not any(isinstance(policy, AtLeastMinor) for policy in spec.model_fields[name].metadata):
         return False
     wanted, seen = str(want).partition(".")[0], str(have).partition(".")[0]
@@ -56,7 +56,7 @@ def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
 
 
 def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
-    """One field's difference told item by item: which tag, which rule, which statement."""
+    """Break one field's difference down to items: which tag, which rule, which statement."""
     if have == want:
         return
     if isinstance(have, Mapping) and isinstance(want, Mapping):

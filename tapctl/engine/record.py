@@ -1,4 +1,4 @@
-"""TODO."""
+"""The record of a resource: the entry of a manifest, as the engine reads and writes it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from tapctl.engine.model import address
 
 
 class Phase(StrEnum):
-    """How far a thing is. Only ``made`` says that it is as its spec says; every other one is looked at."""
+    """The progress of a recorded resource. Only ``made`` says that the resource was as its spec says."""
 
     MAKING = "making"
+    """Recorded before the first changing call; the spec is the one being made."""
     MADE = "made"
     LEAVING = "leaving"
+    """Recorded before the first step of a removal."""
     KEPT = "kept"
+    """Left on purpose by a removal."""
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of its own, as JSON gives it back: a tuple stored would come back a list, and look like a change."""
-    plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
-    return plain
+    """Copy the value as JSON gives it back: a tuple stored would come back a list, and look like a change."""
+    copy: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    return copy
 
 
 def _ordered(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,14 +38,14 @@ PlainJson = Annotated[dict[str, Any], AfterValidator(plain)]
 
 
 class Entry(BaseModel):
-    """One thing we made, or are making, or are removing."""
+    """One resource that we made, are making, or are removing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = Field(min_length=1)
     id: str = Field(min_length=1)
     needs: Annotated[tuple[str, ...], AfterValidator(_ordered)] = ()
-    """Addresses of what it stands on, sorted: it is removed before them."""
+    """Addresses of the resources it depends on, sorted: those are removed after it."""
     phase: Phase
     spec: PlainJson
     outputs: dict[str, str] | None = None
@@ -52,5 +55,5 @@ class Entry(BaseModel):
 
     @property
     def address(self) -> str:
-        """``type/id``: what keys it."""
+        """``type/id``: the entry's key."""
         return address(self.type, self.id)

@@ -107,7 +107,7 @@ def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkI
             return read_terraform(folder / reference.target)
         case "pulumi":
             return read_pulumi(folder / reference.target)
-        case "static":
+        case _:
             return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
 
 

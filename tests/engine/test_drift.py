@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, detect_drift
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, detect_drift
 from tapctl.engine.model import Pending, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
-from tests.engine.test_plan import recorded, seen
+from tests.engine.test_planner import recorded, seen
 from tests.engine.traits import refused
 from tests.engine.world import THEIRS
 
@@ -68,15 +68,20 @@ def test_identity_that_is_not_told_is_no_drift(made: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sight", "note"),
+    ("sight", "reason", "note"),
     [
-        (Absent(), "it is not there"),
-        (seen(deleting=True, status="deleting"), "it is deleting"),
-        (seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion"), "it is PendingDeletion"),
+        (Absent(), Reason.ABSENT, "it is not there"),
+        (seen(deleting=True, status="deleting"), Reason.DELETING, "it is deleting"),
+        (
+            seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion"),
+            Reason.DELETING,
+            "it is PendingDeletion",
+        ),
     ],
 )
-def test_what_is_gone_or_going_is_missing(sight: Observation, note: str) -> None:
-    assert found(sight) == [Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.MISSING, note=note)]
+def test_what_is_gone_or_going_is_missing(sight: Observation, reason: Reason, note: str) -> None:
+    (one,) = found(sight)
+    assert (one.field, one.state, one.reason, one.note) == (WHOLE_RESOURCE, FindingState.MISSING, reason, note)
 
 
 def test_what_aws_gave_up_on_is_drift_with_its_reason() -> None:
@@ -98,6 +103,7 @@ def test_what_is_accepted_and_not_in_force_is_pending() -> None:
 def test_a_field_that_could_not_be_read_is_unknown_and_never_drift() -> None:
     (one,) = found(seen(ThingSpec(limit=9), unreadable={"limit": "fake:GetLimit"}))
     assert (one.field, one.state, one.note) == ("limit", FindingState.UNKNOWN, "fake:GetLimit denied")
+    assert (one.reason, one.action) == (Reason.DENIED, "fake:GetLimit")
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_never_missing() -> None:
@@ -132,9 +138,8 @@ def test_a_field_that_this_tapctl_does_not_know_any_more_is_left_alone() -> None
     ],
 )
 def test_what_an_interrupted_run_has_left_is_pending(sight: Observation, phase: Phase, note: str) -> None:
-    assert found(sight, recorded(phase=phase)) == [
-        Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.PENDING, note=note)
-    ]
+    (one,) = found(sight, recorded(phase=phase))
+    assert (one.field, one.state, one.note) == (WHOLE_RESOURCE, FindingState.PENDING, note)
 
 
 def test_what_lives_on_a_thing_whose_removal_was_interrupted_is_pending_with_it() -> None:
@@ -160,7 +165,7 @@ def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
     assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
 
 
-def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+def test_a_retained_resource_is_not_observed() -> None:
     report = detect_drift({"plain/a": entry(Plain(), Phase.KEPT)}, {})
     assert (report.findings, report.resources) == ((), 0)
 
@@ -168,11 +173,8 @@ def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
 def test_a_stranger_in_it_is_unexpected_and_what_is_recorded_is_not() -> None:
     residents = frozenset({"plain/member", "plain/extra"})
     findings = found(seen(members=residents), None, recorded().model_copy(update={"id": "member"}))
-    assert findings == [
-        Finding(
-            "plain/a", "plain", "members", FindingState.UNEXPECTED, None, "plain/extra", "not ours; it is never removed"
-        )
-    ]
+    assert findings == [Finding("plain/a", "plain", "members", Reason.NOT_OURS, None, "plain/extra")]
+    assert (findings[0].state, findings[0].note) == (FindingState.UNEXPECTED, "not ours; it is never removed")
 
 
 def test_changed_owner_tags_do_not_hide_what_else_was_changed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -151,7 +151,7 @@ def test_a_new_major_version_moves_with_its_groups(aws: Aws, want: DbClusterSpec
     assert REC.impacts["engine_version"] is Impact.RESTART
 
 
-def test_another_way_in_is_closed(aws: Aws, want: DbClusterSpec) -> None:
+def test_foreign_access_is_removed(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     aws.rds.enable_http_endpoint(ResourceArn=f"arn:aws:rds:us-east-1:123456789012:cluster:{ID}")
     role = "arn:aws:iam::123456789012:role/export"
@@ -170,7 +170,7 @@ def test_another_way_in_is_closed(aws: Aws, want: DbClusterSpec) -> None:
         ("InvalidResourceStateFault", Patience.LONG),
     ],
 )
-def test_a_way_in_that_cannot_be_closed_yet_is_tried_again(
+def test_access_that_cannot_be_removed_yet_is_tried_again(
     aws: Aws, want: DbClusterSpec, code: str, patience: Patience
 ) -> None:
     refuse(aws.rds, "DisableHttpEndpoint", code)
@@ -179,7 +179,7 @@ def test_a_way_in_that_cannot_be_closed_yet_is_tried_again(
     assert caught.value.patience is patience
 
 
-def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, want: DbClusterSpec) -> None:
+def test_a_stopped_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     answer(aws.rds, "DescribeDBClusters", described(aws, Status="stopped"))
     seen = look(REC, aws, ID, want)
@@ -198,7 +198,7 @@ def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, w
     assert str(caught.value.hint).startswith(start)
 
 
-def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> None:
+def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
     assert REC.deletion_blocker(bring(REC, aws, ID, protected)) == "its deletion protection is on"
     assert REC.deletion_blocker(bring(REC, aws, ID, want)) is None
@@ -216,7 +216,7 @@ def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> Non
         ({}, None, True),
     ],
 )
-def test_a_final_snapshot_is_due_unless_every_word_there_is_says_no(
+def test_a_final_snapshot_is_due_unless_every_tag_says_no(
     aws: Aws, want: DbClusterSpec, live: dict[str, str], last: dict[str, str] | None, due: bool
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
@@ -285,13 +285,3 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
     seen = bring(REC, aws, ID, with_tags(want, tags))
     delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
-
-
-def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:
-    bring(REC, aws, ID, want)
-    bring(REC, aws, "db-cluster-other", with_tags(want, {"EnvironmentSuffix": "other"}))
-    aws.rds.add_tags_to_resource(
-        ResourceName="arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-other",
-        Tags=[{"Key": "EnvironmentSuffix", "Value": "other"}],
-    )
-    assert list(DbCluster().list_owned(aws, OURS)) == [ID]

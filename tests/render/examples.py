@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from tapctl.engine.drift import Finding, FindingState, Report
+from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Impact, Pending
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import Refused, TapctlError
@@ -59,8 +59,8 @@ PLAN = plan(
 
 REPORT = Report(
     (
-        Finding("lambda-function/processor", "lambda-function", "timeout_s", FindingState.DRIFT, 15, 30),
-        Finding("kms-key/db-key-prod", "kms-key", "policy", FindingState.UNKNOWN, note="kms:GetKeyPolicy denied"),
+        Finding("lambda-function/processor", "lambda-function", "timeout_s", Reason.CHANGED, 15, 30),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", Reason.DENIED, action="kms:GetKeyPolicy"),
     ),
     fields=214,
     unchecked=1,

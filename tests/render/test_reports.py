@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
@@ -243,10 +243,10 @@ def report(*findings: Finding, unknown: int = 0) -> Report:
 
 def test_a_report_reads_as_the_contract_shows_it() -> None:
     found = report(
-        Finding(*GROUP, "rules", FindingState.DRIFT, None, "10.9.0.0/16 tcp/5432"),
-        Finding(*FUNCTION, "timeout_s", FindingState.DRIFT, 15, 30),
-        Finding("db-instance/db-0", "db-instance", "parameters", FindingState.PENDING, None, "preload", "until reboot"),
-        Finding("kms-key/db-key-prod", "kms-key", "policy", FindingState.UNKNOWN, note="kms:GetKeyPolicy denied"),
+        Finding(*GROUP, "rules", Reason.CHANGED, None, "10.9.0.0/16 tcp/5432"),
+        Finding(*FUNCTION, "timeout_s", Reason.CHANGED, 15, 30),
+        Finding("db-instance/db-0", "db-instance", "parameters", Reason.DEFERRED, None, "preload", "reboot"),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", Reason.DENIED, action="kms:GetKeyPolicy"),
         unknown=1,
     )
     assert drift_lines(found, {}) == [
@@ -260,25 +260,25 @@ def test_a_report_reads_as_the_contract_shows_it() -> None:
 
 def test_missing_unexpected_and_interrupted_resources_are_findings() -> None:
     found = report(
-        Finding(*GROUP, "rules", FindingState.DRIFT, "10.0.0.0/8 tcp/443", None),
-        Finding(*FUNCTION, "arn", FindingState.DRIFT, "arn:1", "arn:2", "replaced outside"),
-        Finding("log-group/l", "log-group", WHOLE_RESOURCE, FindingState.MISSING, note="it is not there"),
-        Finding("db-cluster/c", "db-cluster", "members", FindingState.UNEXPECTED, None, "db-instance/x", "not ours"),
-        Finding("sns-topic/t", "sns-topic", WHOLE_RESOURCE, FindingState.PENDING, note="apply was interrupted"),
+        Finding(*GROUP, "rules", Reason.CHANGED, "10.0.0.0/8 tcp/443", None),
+        Finding(*FUNCTION, "arn", Reason.REPLACED, "arn:1", "arn:2"),
+        Finding("log-group/l", "log-group", WHOLE_RESOURCE, Reason.ABSENT),
+        Finding("db-cluster/c", "db-cluster", "members", Reason.NOT_OURS, None, "db-instance/x"),
+        Finding("sns-topic/t", "sns-topic", WHOLE_RESOURCE, Reason.APPLY_INTERRUPTED),
     )
     assert drift_lines(found, {})[:-1] == [
         "  ! db-sg-prod              rules    - 10.0.0.0/8 tcp/443  DRIFT",
         "  ! payment-processor-prod  arn      arn:1 → arn:2         DRIFT replaced outside",
         "  ! l                                it is not there       MISSING",
-        "  ! c                       members  + db-instance/x       UNEXPECTED not ours",
-        "  … t                                                      PENDING apply was interrupted",
+        "  ! c                       members  + db-instance/x       UNEXPECTED not ours; it is never removed",
+        "  … t                                                      PENDING apply was interrupted; run it again",
     ]
 
 
 def test_resources_of_two_types_with_the_same_id_are_shown_by_address() -> None:
     found = report(
-        Finding(*GROUP, "rules", FindingState.DRIFT, 1, 2),
-        Finding("security-group/db-sg-prod", "security-group", "description", FindingState.DRIFT, "a", "b"),
+        Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
+        Finding("security-group/db-sg-prod", "security-group", "description", Reason.CHANGED, "a", "b"),
     )
     assert [line.split()[1] for line in drift_lines(found, {})[:2]] == [
         "security-group-rules/db-sg-prod",
@@ -305,8 +305,8 @@ def test_the_same_advice_on_one_resource_is_given_once() -> None:
     undo = Advice(undo="tapctl apply --env prod")
     fields = ("a", "b", "c")
     found = report(
-        *(Finding(*FUNCTION, name, FindingState.DRIFT, 1, 2) for name in fields),
-        Finding(*GROUP, "rules", FindingState.DRIFT, 1, 2),
+        *(Finding(*FUNCTION, name, Reason.CHANGED, 1, 2) for name in fields),
+        Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
     )
     advice = {(FUNCTION[0], "a"): ADVICE, (FUNCTION[0], "b"): undo, (FUNCTION[0], "c"): undo, (GROUP[0], "rules"): undo}
     shown = [line.strip().split("  ")[0] for line in drift_lines(found, advice)[:-1]]
@@ -320,7 +320,7 @@ def test_one_field_on_one_resource_is_counted_in_the_singular() -> None:
 
 
 def test_long_values_are_cut_unless_verbose() -> None:
-    found = report(Finding(*FUNCTION, "description", FindingState.DRIFT, None, "x" * 99))
+    found = report(Finding(*FUNCTION, "description", Reason.CHANGED, None, "x" * 99))
     assert f"+ {'x' * 59}…  DRIFT" in drift_lines(found, {})[0]
     assert f"+ {'x' * 99}  DRIFT" in drift_lines(found, {}, verbose=True)[0]
 
@@ -332,10 +332,10 @@ def test_colour_is_on_symbol_and_state() -> None:
 
 
 @settings(deadline=None)
-@given(st.text(), st.text(), st.text(), st.sampled_from(list(FindingState)))
-def test_no_finding_steers_the_terminal_or_forges_a_line(id_: str, value: str, note: str, state: FindingState) -> None:
-    found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", state, None, value, note))
-    for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, note, value)}):
+@given(st.text(), st.text(), st.text(), st.sampled_from(list(Reason)))
+def test_no_finding_steers_the_terminal_or_forges_a_line(id_: str, value: str, detail: str, reason: Reason) -> None:
+    found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", reason, None, value, detail, detail))
+    for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, detail, value)}):
         assert line.splitlines() == [line]
         assert line == line.rstrip()
         assert "\x1b" not in line

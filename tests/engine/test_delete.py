@@ -1,4 +1,4 @@
-"""What one thing goes through until it is gone and nothing of it lingers."""
+"""The steps of one resource until it is gone: the calls, their order, and the end where AWS is slow or refuses."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.engine.delete import Deletion, delete
-from tapctl.engine.events import Ending, Progress, Released, Result
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Finished, Progress, Released, Result
 from tapctl.engine.model import Owner, Retained
 from tapctl.engine.polling import Cancelled
 from tapctl.engine.record import Phase
-from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused
+from tapctl.engine.resources import Deletion
+from tapctl.errors import AwsNoAnswer, AwsRefused, LockHeld, NotConverged, Patience, Refused
 from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
 from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
 from tests.engine.traits import (
     Deaf,
+    Looks,
+    Lossy,
     Refusing,
     SlowDelete,
     Until,
     at_work,
+    no_answer,
     refused,
 )
 from tests.engine.world import THEIRS, Seen, Thing, World
@@ -29,11 +33,11 @@ A_DAY = range(1, 100_000)
 MADE = entry(Plain(), needs=("key/k",), spec={"size": "small"}, outputs={"arn": "arn:plain/a"})
 
 
-def test_its_leaving_is_recorded_before_the_call_and_its_end_when_it_is_gone() -> None:
+def test_a_removal_is_recorded_before_the_call_and_forgotten_when_it_is_done() -> None:
     world = there(Plain())
     world.journal.put(MADE)
 
-    assert delete_until_gone(world, Plain(), entry=MADE) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain(), entry=MADE) == Finished("plain/a", Result.DELETED, 0)
     assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
 
 
@@ -47,11 +51,11 @@ class TagsFirst(SlowDelete):
 
 def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
     world = there(Plain(), TagsFirst(20, lag=10))
-    assert delete_until_gone(world, Plain()) == Ending(Result.DELETED)
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
     assert "plain/a" not in world.things
 
 
-def test_the_record_of_what_leaves_keeps_what_it_said() -> None:
+def test_the_record_keeps_its_spec_during_a_removal() -> None:
     world = there(Plain(), Refusing("delete", refused()))
 
     with pytest.raises(AwsRefused):
@@ -130,7 +134,7 @@ def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
     assert world.calls == ["delete plain/a"]
 
 
-def test_what_takes_steps_gets_each_once_what_is_seen_has_changed() -> None:
+def test_each_step_of_a_removal_waits_for_the_last_one_to_show() -> None:
     world = there(Peeled(), spec=ThingSpec(items=frozenset("pq")))
 
     delete_until_gone(world, Peeled())
@@ -147,7 +151,7 @@ def test_a_removal_that_aws_accepts_and_ignores_ends_after_the_propagation_time(
     assert 120 < world.clock.now() < 130
 
 
-def test_what_works_on_after_it_was_asked_has_all_its_time() -> None:
+def test_a_removal_that_aws_works_on_has_all_the_time_it_may_take() -> None:
     world = there(Plain(), SlowDelete(1000), Until(900, at_work()))
 
     delete_until_gone(world, Plain())
@@ -164,7 +168,7 @@ def test_what_never_goes_ends_with_awss_last_word() -> None:
     assert 1800 < world.clock.now() < 1816
 
 
-def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
+def test_a_removal_ends_only_when_no_leftovers_remain() -> None:
     world = there(Plain())
     world.holds["plain/a"] = 1500
     told: Told = []
@@ -177,7 +181,7 @@ def test_it_is_not_done_before_nothing_of_it_lingers() -> None:
     }
 
 
-def test_what_lingers_for_longer_than_it_may_is_named() -> None:
+def test_leftovers_that_stay_too_long_are_named() -> None:
     world = there(Plain())
     world.holds["plain/a"] = 100_000
 
@@ -187,7 +191,7 @@ def test_what_lingers_for_longer_than_it_may_is_named() -> None:
     assert "AWS still holds its network interfaces" in str(caught.value.evidence)
 
 
-def test_what_was_gone_before_lingers_too_where_it_is_on_record() -> None:
+def test_leftovers_of_a_recorded_resource_that_is_gone_already_are_waited_for() -> None:
     world = World()
     world.holds["plain/a"] = 60
 
@@ -230,7 +234,7 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
 
     ending = delete_until_gone(world, Key())
 
-    assert ending == Ending(Result.KEPT, Retained("2031-05-06", "a key waits before it is deleted"))
+    assert ending == Finished("key/a", Result.KEPT, 0, Retained("2031-05-06", "a key waits before it is deleted"))
     kept = world.journal.entries["key/a"]
     assert (kept.phase, kept.kept_until, kept.kept_why) == (
         Phase.KEPT,
@@ -241,7 +245,7 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
     assert world.calls == ["delete key/a"]
 
 
-def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
+def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> None:
     class Archived(Plain):
         def retained_after_delete(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Retained]]:
             assert self.remaining_after_delete(aws, id, last) is None
@@ -252,9 +256,9 @@ def test_what_it_leaves_on_purpose_is_told_once_nothing_lingers() -> None:
 
     ended = delete_until_gone(world, Archived())
 
-    assert ended == Ending(
-        Result.DELETED, left_behind=(("snapshot/s", Retained("you delete it", "it holds the data")),)
-    )
+    assert ended.result is Result.DELETED
+    assert ended.left_behind == (("snapshot/s", Retained("you delete it", "it holds the data")),)
+    assert ended.elapsed_s >= 60
 
 
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
@@ -281,7 +285,7 @@ def test_the_lease_is_asked_before_the_call() -> None:
     assert world.calls == []
 
 
-def test_asked_to_stop_it_leaves() -> None:
+def test_a_stop_ends_a_removal() -> None:
     world = there(Plain(), SlowDelete(900))
     context = world.context()
     world.clock.at(50, context.stop.set)
@@ -289,3 +293,83 @@ def test_asked_to_stop_it_leaves() -> None:
     with pytest.raises(Cancelled):
         delete_until_gone(world, Plain(), context=context)
     assert world.journal.entries["plain/a"].phase is Phase.LEAVING
+
+
+# -- patience --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("patience", "longest"), [(Patience.PROPAGATION, 120), (Patience.BUSY, 300), (Patience.LONG, 1800)]
+)
+def test_a_removal_refused_for_good_ends_after_its_patience_with_the_reason(patience: Patience, longest: float) -> None:
+    world = there(Plain(), Refusing("delete", patience))
+
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(world, Plain())
+    assert "delete is refused for now" in str(caught.value.evidence)
+    assert longest < world.clock.now() < longest + 16
+
+
+def test_a_removal_refused_for_a_while_is_asked_for_again() -> None:
+    world = there(Plain(), Refusing("delete", Patience.BUSY, until=200))
+
+    delete_until_gone(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_a_removal_whose_answer_is_lost_is_asked_for_again_only_where_it_is_still_there(took_effect: bool) -> None:
+    world = there(Plain(), Lossy("delete", [1], took_effect=took_effect))
+
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
+    assert world.calls == ["delete plain/a"]
+
+
+def test_removals_whose_answers_are_always_lost_end_after_the_propagation_time_and_ask_seldom() -> None:
+    world = there(Plain(), Lossy("delete", A_DAY, took_effect=False))
+
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(world, Plain())
+    assert "no answer from AWS" in str(caught.value.evidence)
+    assert 120 < world.clock.now() < 136
+    assert world.asked["delete", "plain/a"] < 50
+
+
+def test_reads_without_an_answer_are_repeated_for_the_propagation_time() -> None:
+    world = there(Plain(), Looks(range(1, 20), no_answer))
+    delete_until_gone(world, Plain())
+    assert world.calls == ["delete plain/a"]
+
+    world = there(Plain(), Looks(A_DAY, no_answer))
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Plain())
+    assert 120 < world.clock.now() < 130
+
+
+def test_reads_of_leftovers_without_an_answer_are_repeated_for_the_propagation_time() -> None:
+    class Unanswered(Plain):
+        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
+            return str(no_answer(None))
+
+    world = World()
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Unanswered(), last=SMALL)
+    assert 120 < world.clock.now() < 130
+
+
+def test_what_aws_gave_up_on_is_removed() -> None:
+    world = there(Plain())
+    world.things["plain/a"].failed = "incompatible-network"
+
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
+
+
+def test_a_removal_that_aws_gives_up_on_ends_at_once_with_its_reason() -> None:
+    world = there(Plain(), Deaf("delete"))
+    world.traits.append(Looks(range(3, 9), at_work(failed="no rights")))
+
+    with pytest.raises(NotConverged, match="failed in AWS") as caught:
+        delete_until_gone(world, Plain())
+    assert "no rights" in str(caught.value.evidence)
+    assert world.calls == ["delete plain/a"]

@@ -89,7 +89,7 @@ def test_a_stop_is_noticed_before_the_time_is_over() -> None:
         one.check()
 
 
-def test_an_answered_look_begins_the_patience_with_lost_ones_anew() -> None:
+def test_an_answered_read_resets_the_timer_of_lost_ones() -> None:
     world = World()
     one = wait(world)
     for _ in range(3):
@@ -102,7 +102,7 @@ def test_an_answered_look_begins_the_patience_with_lost_ones_anew() -> None:
         one.read_failed(lost())
 
 
-def test_a_refusal_after_nothing_was_asked_for_is_refused_anew() -> None:
+def test_a_refusal_after_a_reset_has_its_full_patience() -> None:
     world = World()
     one = wait(world)
     for again in (one.reset_refusal, one.call_made):

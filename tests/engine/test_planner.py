@@ -125,7 +125,7 @@ def test_a_field_that_could_not_be_read_is_no_difference_to_act_on() -> None:
         assert (change.action, change.blocked) == (Action.NOTHING, None)
 
 
-# -- changed outside ---------------------------------------------------------------------------------------------------
+# -- changed outside -------------------------------------------------------------------------------------------------
 
 
 def test_what_was_changed_outside_and_would_be_undone_is_marked() -> None:
@@ -149,7 +149,7 @@ def test_what_an_interrupted_run_has_left_was_not_changed_outside(phase: Phase) 
     assert not one(Plain(), SMALL, seen(LARGE), recorded(phase=phase)).outside
 
 
-# -- promises ----------------------------------------------------------------------------------------------------------
+# -- promises --------------------------------------------------------------------------------------------------------
 
 
 def two(kind: Plain, first: Observation, second: Observation, link: str = "<{}>") -> Plan:
@@ -218,7 +218,7 @@ def test_what_is_created_shows_what_is_known_only_after_the_apply() -> None:
     assert FieldChange("link", None, AFTER_APPLY) in plan.changes[1].fields
 
 
-# -- what the look already proved --------------------------------------------------------------------------------------
+# -- what the look already proved ------------------------------------------------------------------------------------
 
 
 def test_what_needs_nothing_is_recorded_where_its_record_is_missing_or_differs() -> None:

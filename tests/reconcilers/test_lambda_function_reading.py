@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Observed
 from tapctl.reconcilers.lambda_function import HIDDEN, LambdaFunctionOutputs, LambdaFunctionSpec, observed_function
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 
 
 def see(given: Any, expected: LambdaFunctionSpec | None = WANT) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
-    return observed_function(given, None, {}, expected)
+    return observed_function(given, None, UnreadableFields(), expected)
 
 
 def environment(live: dict[str, str], expected: dict[str, str] | None) -> dict[str, str]:
@@ -146,10 +147,6 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     assert seen.spec == WANT
     assert seen.owner is None
     assert see(denied, None).spec.tags == {}
-
-
-def test_tags_of_aws_are_no_tags_of_ours() -> None:
-    assert see(answer(beside={"Tags": {"aws:stack": "x", "A": "b"}})).spec.tags == {"A": "b"}
 
 
 # -- states ----------------------------------------------------------------------------------------------------------

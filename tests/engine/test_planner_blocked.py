@@ -12,7 +12,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import FieldUnreadable, Refused, TapctlError
 from tests.engine.driving import entry
 from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
-from tests.engine.test_plan import one, planned, recorded, seen
+from tests.engine.test_planner import one, planned, recorded, seen
 from tests.engine.traits import refused
 from tests.engine.world import THEIRS
 
@@ -49,8 +49,20 @@ def test_the_refusal_of_a_stranger_tells_its_tags() -> None:
     assert half.evidence == "its tags say: ManagedBy=-, EnvironmentSuffix=shop"
 
 
-def test_what_another_stack_of_tapctl_stands_on_is_not_to_be_had() -> None:
-    there = seen(owner=Owner("tapctl, for us-east-1", "dev"))
+@pytest.mark.parametrize(
+    ("owner", "managed_by"),
+    [
+        (Owner("tapctl", "dev", scope="us-east-1"), "tapctl, for us-east-1, EnvironmentSuffix=dev"),
+        (Owner("", "dev", scope="us-east-1"), ", for us-east-1, EnvironmentSuffix=dev"),
+        (Owner("", "", scope="a member of other"), "(a member of other), EnvironmentSuffix=-"),
+    ],
+)
+def test_the_refusal_of_a_resource_that_belongs_elsewhere_tells_where(owner: Owner, managed_by: str) -> None:
+    assert why(one(Plain(), SMALL, seen(owner=owner))).evidence == f"its tags say: ManagedBy={managed_by}"
+
+
+def test_a_resource_of_another_region_is_never_taken_over() -> None:
+    there = seen(owner=Owner("tapctl", "dev", scope="us-east-1"))
     for adopted in ((), ("plain/a",)):
         stack = Stack()
         stack.add(Plain(), "a", SMALL)
@@ -86,7 +98,7 @@ def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: 
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
 
 
-def test_what_could_not_be_read_is_taken_over_by_nobody() -> None:
+def test_a_resource_with_unreadable_tags_is_never_taken_over() -> None:
     """There is no difference to show: whose it is, its tags would tell."""
     stack = Stack()
     stack.add(Plain(), "a", SMALL)
@@ -114,7 +126,7 @@ def test_what_is_blocked_is_told_by_the_plan() -> None:
     assert [change.address for change in plan.blocked] == ["plain/a"]
 
 
-# -- wanted no longer --------------------------------------------------------------------------------------------------
+# -- wanted no longer ------------------------------------------------------------------------------------------------
 
 
 def leaving(kind: Plain, sight: Observation, made: Entry | None = None, *, allow: bool = False) -> Change | None:
@@ -149,7 +161,7 @@ def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
 
 
 @pytest.mark.parametrize("kept", [None, Retained("2031-05-06", "pending deletion")])
-def test_what_is_going_already_needs_nobodys_leave(kept: Retained | None) -> None:
+def test_data_that_is_being_deleted_already_needs_no_permission(kept: Retained | None) -> None:
     spec = ThingSpec(mode="protected")
     change = leaving(Data(), seen(spec, deleting=True, retained=kept))
     assert change is not None

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapctl.engine.resources import Node, Removal, Stack, creation_graph, deletion_graph
+from tapctl.engine.resources import Deletion, Node, Stack, creation_graph, deletion_graph
+from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Early, Leaf, Plain, ThingSpec
 
 TEARDOWN = {"function": 0, "instance": 1, "cluster": 2, "group": 3, "key": 4}
@@ -44,7 +45,7 @@ def test_the_same_address_twice_is_refused() -> None:
         stack.add(Plain(), "a", SMALL)
 
 
-def test_what_is_unknown_or_comes_later_cannot_be_needed_so_a_cycle_cannot_be_written_down() -> None:
+def test_a_need_that_was_not_added_before_is_refused() -> None:
     later = Stack().add(Plain(), "later", SMALL)
     stack = Stack()
 
@@ -63,7 +64,7 @@ def test_a_value_is_waited_for_until_known_and_a_thing_until_settled() -> None:
     user = stack.add(Plain(), "u", ThingSpec(link=early.out.arn + plain.out.arn))
     member = stack.add(Plain(), "m", ThingSpec(link=early.out.arn), after=[early])
 
-    steps = {step.address: step for step in creation_graph(stack, {"early": True, "plain": False})}
+    steps = {step.address: step for step in creation_graph(stack)}
 
     assert steps["early/e"] == Node("early/e")
     assert steps[user.address] == Node("plain/u", frozenset({"early/e"}), frozenset({"plain/p"}))
@@ -75,40 +76,55 @@ def test_what_is_not_worked_on_is_not_waited_for() -> None:
     there = stack.add(Plain(), "there", SMALL)
     user = stack.add(Plain(), "u", ThingSpec(link=there.out.arn), after=[there])
 
-    assert creation_graph([user], {"plain": False}) == [Node("plain/u")]
+    assert creation_graph([user]) == [Node("plain/u")]
 
 
-def gone(address: str, *needs: str, early: bool = False, outlived_by: str = "") -> Removal:
-    type_ = address.split("/", maxsplit=1)[0]
-    return Removal(address, type_, frozenset(needs), early, frozenset(filter(None, [outlived_by])))
+def kind(name: str, *, early: bool = False, leftovers_need: str = "") -> Plain:
+    """A type of this name."""
+
+    class Kind(Plain):
+        type = name
+        outputs_known_early = early
+
+    Kind.leftovers_need = frozenset(filter(None, [leftovers_need]))
+    return Kind()
 
 
-def unrecorded(address: str, *, early: bool = False) -> Removal:
-    return Removal(address, address.split("/", maxsplit=1)[0], None, early)
+def recorded(address: str, *needs: str, early: bool = False, leftovers_need: str = "") -> Deletion:
+    name, _, id_ = address.partition("/")
+    reconciler = kind(name, early=early, leftovers_need=leftovers_need)
+    return Deletion(address, reconciler, id_, None, entry(reconciler, id=id_, needs=needs))
 
 
-def waits(*removals: Removal) -> dict[str, frozenset[str]]:
-    return {step.address: step.after_outputs | step.after_settled for step in deletion_graph(removals, TEARDOWN)}
+def unrecorded(address: str, *, early: bool = False) -> Deletion:
+    name, _, id_ = address.partition("/")
+    return Deletion(address, kind(name, early=early), id_, None, None)
+
+
+def waits(*deletions: Deletion) -> dict[str, frozenset[str]]:
+    return {node.address: node.after_outputs | node.after_settled for node in deletion_graph(deletions, TEARDOWN)}
 
 
 def test_what_needs_another_goes_before_it() -> None:
-    assert waits(gone("function/f", "key/k"), gone("key/k")) == {"function/f": frozenset(), "key/k": {"function/f"}}
+    order = waits(recorded("function/f", "key/k"), recorded("key/k"))
+    assert order == {"function/f": frozenset(), "key/k": {"function/f"}}
 
 
 def test_related_things_go_in_the_order_of_their_types_whichever_needs_the_other() -> None:
-    assert waits(gone("group/g"), gone("key/k", "group/g")) == {"group/g": frozenset(), "key/k": {"group/g"}}
+    assert waits(recorded("group/g"), recorded("key/k", "group/g")) == {"group/g": frozenset(), "key/k": {"group/g"}}
 
 
 def test_what_is_not_related_does_not_wait() -> None:
-    assert waits(gone("function/f"), gone("key/k")) == {"function/f": frozenset(), "key/k": frozenset()}
+    assert waits(recorded("function/f"), recorded("key/k")) == {"function/f": frozenset(), "key/k": frozenset()}
 
 
 def test_within_a_type_what_needs_the_other_goes_first() -> None:
-    assert waits(gone("group/a", "group/b"), gone("group/b")) == {"group/a": frozenset(), "group/b": {"group/a"}}
+    order = waits(recorded("group/a", "group/b"), recorded("group/b"))
+    assert order == {"group/a": frozenset(), "group/b": {"group/a"}}
 
 
 def test_what_has_no_record_waits_for_every_lower_rank_and_is_waited_for_by_every_higher() -> None:
-    order = waits(gone("function/f"), unrecorded("group/g"), gone("key/k"), unrecorded("group/h"))
+    order = waits(recorded("function/f"), unrecorded("group/g"), recorded("key/k"), unrecorded("group/h"))
     assert order == {
         "function/f": frozenset(),
         "group/g": {"function/f"},
@@ -120,9 +136,9 @@ def test_what_has_no_record_waits_for_every_lower_rank_and_is_waited_for_by_ever
 def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() -> None:
     steps = deletion_graph(
         [
-            gone("instance/i", "cluster/c", "group/g", early=True),
-            gone("cluster/c", early=True),
-            gone("group/g"),
+            recorded("instance/i", "cluster/c", "group/g", early=True),
+            recorded("cluster/c", early=True),
+            recorded("group/g"),
         ],
         TEARDOWN,
     )
@@ -130,13 +146,13 @@ def test_an_early_thing_that_is_going_frees_an_early_thing_and_nothing_else() ->
     assert steps[2] == Node("group/g", after_settled=frozenset({"instance/i"}))
 
 
-def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
+def test_leftovers_hold_up_only_the_types_they_still_need() -> None:
     steps = deletion_graph(
         [
-            gone("function/f", "cluster/c", "group/g", "key/k", outlived_by="key"),
-            gone("cluster/c", early=True),
-            gone("group/g"),
-            gone("key/k"),
+            recorded("function/f", "cluster/c", "group/g", "key/k", leftovers_need="key"),
+            recorded("cluster/c", early=True),
+            recorded("group/g"),
+            recorded("key/k"),
         ],
         TEARDOWN,
     )
@@ -149,7 +165,7 @@ def test_what_lingers_of_a_thing_holds_up_only_what_it_still_needs() -> None:
 
 def test_where_records_of_one_type_make_a_cycle_they_decide_nothing() -> None:
     """Two versions of tapctl may have recorded the two halves of it."""
-    assert waits(gone("group/a", "group/b"), gone("group/b", "group/a"), gone("key/k", "group/a")) == {
+    assert waits(recorded("group/a", "group/b"), recorded("group/b", "group/a"), recorded("key/k", "group/a")) == {
         "group/a": frozenset(),
         "group/b": frozenset(),
         "key/k": {"group/a"},
@@ -157,7 +173,7 @@ def test_where_records_of_one_type_make_a_cycle_they_decide_nothing() -> None:
 
 
 def test_a_thing_that_says_it_needs_itself_waits_for_nothing() -> None:
-    assert waits(gone("group/a", "group/a")) == {"group/a": frozenset()}
+    assert waits(recorded("group/a", "group/a")) == {"group/a": frozenset()}
 
 
 addresses = st.sampled_from([f"{type_}/{name}" for type_ in TEARDOWN for name in "ab"])
@@ -166,8 +182,13 @@ records = st.dictionaries(addresses, st.none() | st.frozensets(addresses, max_si
 
 @given(records)
 def test_whatever_is_recorded_there_is_an_order(needs: dict[str, frozenset[str] | None]) -> None:
-    removals = [Removal(here, here.split("/")[0], need, early=True) for here, need in needs.items()]
-    graph = {step.address: step.after_outputs | step.after_settled for step in deletion_graph(removals, TEARDOWN)}
+    graph = waits(
+        *(
+            unrecorded(address, early=True) if need is None else recorded(address, *need, early=True)
+            for address, need in needs.items()
+        )
+    )
     order = list(TopologicalSorter(graph).static_order())
     assert sorted(order) == sorted(needs)
-    assert all(TEARDOWN[first.split("/")[0]] <= TEARDOWN[here.split("/")[0]] for here in graph for first in graph[here])
+    ranks = {address: TEARDOWN[address.split("/")[0]] for address in graph}
+    assert all(ranks[first] <= ranks[address] for address, firsts in graph.items() for first in firsts)

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups, lingering
+from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups, remaining_interfaces
 from tests.conftest import Network
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.lambda_function_answers import NAME, OURS, WANT, ZIP, answer
@@ -112,12 +112,12 @@ def test_another_refusal_of_the_move_is_one() -> None:
 
 
 def test_the_interfaces_of_a_function_that_is_gone_are_named(aws: Aws, network: Network) -> None:
-    assert lingering(aws, NAME) is None
+    assert remaining_interfaces(aws, NAME) is None
 
     first = interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")
-    one = lingering(aws, NAME)
+    one = remaining_interfaces(aws, NAME)
     both = sorted([first, interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")])
-    two = lingering(aws, NAME)
+    two = remaining_interfaces(aws, NAME)
 
     assert one is not None
     assert one.startswith(f"network interface {first} is still")
@@ -126,14 +126,16 @@ def test_the_interfaces_of_a_function_that_is_gone_are_named(aws: Aws, network: 
 
 
 def shared(**answers: Any) -> str | None:
-    """What lingers where another function has the same subnet and groups as the interface that bears our name."""
+    """The remaining interfaces where another function has the subnet and groups of the one that bears our name."""
     told = {
         "NetworkInterfaceId": "eni-1",
         "Description": f"AWS Lambda VPC ENI-{NAME}-{UUID}",
         "SubnetId": "subnet-1",
         "Groups": [{"GroupId": "sg-default"}],
     }
-    return lingering(scripted({"describe_network_interfaces": {"NetworkInterfaces": [told]}, **answers}), NAME)
+    return remaining_interfaces(
+        scripted({"describe_network_interfaces": {"NetworkInterfaces": [told]}, **answers}), NAME
+    )
 
 
 def using(*groups: str, subnet: str = "subnet-1") -> dict[str, Any]:
@@ -154,7 +156,7 @@ def test_interfaces_of_a_function_whose_name_begins_the_same_are_not_waited_for(
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-canary-{UUID}")
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}2-{UUID}")
 
-    assert lingering(aws, NAME) is None
+    assert remaining_interfaces(aws, NAME) is None
 
 
 def test_only_a_function_that_was_in_a_vpc_leaves_interfaces(aws: Aws, network: Network) -> None:

@@ -60,10 +60,10 @@ def test_a_value_that_is_the_engines_default_counts_as_set_where_it_is_wanted(re
 
 def test_what_somebody_set_shows_and_is_reset(rec: ParameterGroups, aws: Aws) -> None:
     bring(rec, aws, ID, WANT)
-    rec.modify(aws, ID, [{"ParameterName": "log_connections", "ParameterValue": "1", "ApplyMethod": "immediate"}])
-    rec.modify(aws, ID, [{"ParameterName": "max_connections", "ParameterValue": "9", "ApplyMethod": "pending-reboot"}])
+    foreign = {**SET, "log_connections": "1", "max_connections": "9"}
+    rec.update(aws, ID, WANT, with_(foreign))
     seen = look(rec, aws, ID, WANT)
-    assert seen.spec.parameters == {**SET, "log_connections": "1", "max_connections": "9"}
+    assert seen.spec.parameters == foreign
     # Whatever becomes of the static ones is in force only after a reboot.
     static = {f"parameters.{name}" for name in ("max_connections", "shared_preload_libraries")}
     assert dict(seen.deferred_until) == dict.fromkeys(static, REBOOT)
@@ -122,12 +122,6 @@ def test_a_group_that_may_not_be_read_is_not_absent(rec: ParameterGroups, aws: A
     refuse(aws.rds, operation(rec, "Describe*ParameterGroups"), *DENIED)
     with pytest.raises(AwsRefused):
         rec.observe(aws, ID, None)
-
-
-def test_a_group_that_goes_between_two_reads_is_absent(rec: ParameterGroups, aws: Aws) -> None:
-    bring(rec, aws, ID, WANT)
-    refuse(aws.rds, operation(rec, "Describe*Parameters"), "DBParameterGroupNotFound")
-    assert rec.observe(aws, ID, None) is None
 
 
 def test_a_group_that_was_not_asked_for_is_not_the_one(rec: ParameterGroups, aws: Aws) -> None:
@@ -196,10 +190,3 @@ def test_aws_own_groups_are_not_asked_for_their_tags(rec: ParameterGroups, aws: 
     before = calls(aws)
     assert list(rec.list_owned(aws, OURS)) == [ID]
     assert calls(aws) - before == 2
-
-
-def test_tags_are_owned_whole(rec: ParameterGroups, aws: Aws) -> None:
-    bring(rec, aws, ID, WANT)
-    want = WANT.model_copy(update={"tags": {**TAGS, "Service": "payments"}})
-    assert rec.update(aws, ID, WANT, want) == frozenset()
-    assert bring(rec, aws, ID, want).spec == want
