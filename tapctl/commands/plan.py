@@ -56,6 +56,7 @@ class ApplySurvey:
 
 def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
     """Show what an apply would do."""
+    session.warn_of_run_under_way()
     plan = survey(session, Permits()).plan
     session.screen.plan(plan)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK

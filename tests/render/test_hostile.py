@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.drift import Finding, FindingState, Report
+from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Result, Skipped, Started
 from tapctl.engine.model import Impact, Pending, Retained
 from tapctl.engine.plan import Action, Change, FieldChange
@@ -85,8 +85,8 @@ CHANGES = tuple(
     for blocked in (None, Refused("r"))
 )
 FINDINGS = tuple(
-    Finding("a/b", "a", "f", state, recorded, live, "n")
-    for state in FindingState
+    Finding("a/b", "a", "f", reason, recorded, live, "n", "a")
+    for reason in Reason
     for recorded, live in (("v", VALUE), (VALUE, None), (None, "v"))
 )
 ADVICE = Advice("e", "u", "r", "n")

@@ -172,8 +172,9 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
     answer = two.tapctl("status", "--json")
     two.edit("dev.toml", "memory_mb = 1", "memory_mb = 1024")
     dev, staging = answer.of_type("status")
-    assert answer.code == 0
-    assert (dev["health"], dev["resources"]) == ("unknown: the configuration is not valid", len(two.stack()))
+    assert answer.code == 3
+    assert dev["health"].startswith("unknown: the configuration is not valid (environments/dev.toml: ")
+    assert dev["resources"] == len(two.stack())
     assert staging["health"] == "healthy"
 
 
@@ -251,6 +252,43 @@ def test_parity_shows_a_release_on_its_way(two: World) -> None:
     two.edit("prod.toml", 'image = { tag = "1.0.1" }', '# image = { tag = "1.0.1" }')
     (row,) = (one for one in answer.of_type("difference") if one["what"] == "processor.image.tag")
     assert (row["verdict"], row["values"]) == ("allowed", {"dev": "1.0.0", "prod": "1.0.1", "staging": "1.0.0"})
+
+
+def test_parity_does_not_allow_two_images_under_one_tag(record: World) -> None:
+    pushed = record.manifest()
+    spec = pushed["entries"]["lambda-function/payment-processor-dev"]["spec"]
+    spec["image_uri"] = f"{spec['image_uri'].partition('@')[0]}@sha256:{'7' * 64}"
+    record.path().write_text(json.dumps(pushed))
+    answer = record.tapctl("parity", "--json")
+    assert answer.code == 2
+    (row,) = (one for one in answer.of_type("difference") if one["verdict"] == "NOT ALLOWED")
+    assert row["what"] == "lambda-function/payment-processor-<name> image_uri"
+    assert row["values"]["dev"].endswith("7" * 64)
+    # Another tag may be another image, while a release is promoted.
+    record.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
+    config_hash = record.tapctl("validate", "--env", "dev", "--json").of_type("output")[0]["value"]
+    record.path().write_text(json.dumps({**pushed, "config_hash": config_hash}))
+    promoted = record.tapctl("parity", "--json")
+    record.edit("dev.toml", '[processor]\nimage = { tag = "1.0.1" }', "[processor]")
+    assert promoted.code == 0
+
+
+def test_parity_in_the_middle_of_a_rollout_names_who_has_not_been_applied(record: World) -> None:
+    applied = record.manifest()
+    applied["entries"]["lambda-function/payment-processor-dev"]["spec"]["timeout_s"] = 60
+    applied["entries"]["db-cluster/db-cluster-dev"]["spec"]["backup_window"] = "01:00-02:00"
+    record.edit("common.toml", "timeout_s = 30", "timeout_s = 60")
+    config_hash = record.tapctl("validate", "--env", "dev", "--json").of_type("output")[0]["value"]
+    record.path().write_text(json.dumps({**applied, "config_hash": config_hash}))
+    text, answer = record.tapctl("parity"), record.tapctl("parity", "--json")
+    record.edit("common.toml", "timeout_s = 60", "timeout_s = 30")
+    since = record.manifest("staging")["written_at"]
+    assert (text.code, answer.code) == (2, 2)
+    assert f"staging has not been applied since {since}, and its files have changed" in text.out
+    assert "NOT ALLOWED" not in text.out
+    assert "0 not allowed · 1 not applied · compared 3 environments, 1 of them" in text.verdict
+    counts = answer.records[-1]["counts"]
+    assert (counts["disallowed"], counts["not_applied"]) == (0, 1)
 
 
 def test_parity_reports_a_recorded_difference_that_is_not_allowed(record: World) -> None:
