@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, TextIO
 
@@ -186,6 +186,13 @@ class OutputStream:
 
 # -- cells and tables --------------------------------------------------------------------------------------------------
 
+NARROWEST: Final = 40
+"""The fewest columns that are reckoned with; reports are made for 60 and more."""
+_USUAL_COLUMNS: Final = 80
+_COLUMN_DIGITS: Final = 4
+_BREAKABLE: Final = "/:.,-_=@"
+"""Marks behind which a long word may be broken."""
+
 
 def cells(text: str) -> int:
     """The number of a terminal's cells that this text takes."""
@@ -213,12 +220,58 @@ def widest(texts: Iterable[str], *, limit: int | None = None) -> int:
     return width if limit is None else min(width, limit)
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
-    """The lines of a table under its heading."""
+def terminal_width(stream: TextIO, env: Mapping[str, str]) -> int | None:
+    """The columns of the terminal that this stream is; None if the stream is none: what is piped is never wrapped."""
+    if not stream.isatty():
+        return None
+    columns = env.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and 0 < len(columns) <= _COLUMN_DIGITS:
+        return max(int(columns), NARROWEST)
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS, NARROWEST)
+    except OSError:
+        return _USUAL_COLUMNS
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` cells, broken at spaces, else behind punctuation, else anywhere.
+
+    The text is clean, and so is each line: where a break would let a line speak to a CI system, it does not.
+    """
+    lines: list[str] = []
+    rest = text
+    while cells(rest) > width:
+        room = max(1, sum(used <= width for used in accumulate(map(_cells, rest))))
+        # A space right behind the last one that fits is a break, too.
+        space = rest.rfind(" ", 1, room + 1)
+        mark = max(rest.rfind(mark, 0, room) for mark in _BREAKABLE) + 1
+        at = space if space > 0 else mark or room
+        lines.append(rest[:at].rstrip())
+        rest = sanitize(rest[at:].lstrip())
+    return [*lines, rest] if rest or not lines else lines
+
+
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN, *, width: int | None = None
+) -> list[str]:
+    """The lines of a table under its heading; each row as a list of its cells where ``width`` is too narrow for it."""
     cleaned = [[sanitize(cell) for cell in row] for row in (columns, *rows)]
     widths = [widest(column) for column in zip(*cleaned, strict=True)]
     heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in cleaned]
-    return [paint("bold", heading), *body]
+    if width is None or max(map(cells, (heading, *body))) <= width:
+        return [paint("bold", heading), *body]
+    return [line for row in cleaned[1:] for line in _listed(cleaned[0], row, width, paint)]
+
+
+def _listed(columns: Sequence[str], row: Sequence[str], width: int, paint: Palette) -> list[str]:
+    """The lines of one row: its first cell, and under it each other one behind the name of its column."""
+    name_width = min(widest(columns[1:]), width // 2)
+    lines = [paint("bold", line) for line in wrap(row[0], width)]
+    for column, cell in zip(columns[1:], row[1:], strict=True):
+        name, *more = wrap(cell, width - name_width - 4)
+        lines.append(f"  {pad(crop(column, name_width), name_width)}  {name}".rstrip())
+        lines += [f"  {' ' * name_width}  {line}" for line in more]
+    return lines
 
 
 def _cells(char: str) -> int:

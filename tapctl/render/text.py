@@ -17,7 +17,10 @@ from tapctl.render.terminal import OutputStream, Palette, ask, one_line, sanitiz
 
 
 class TextScreen:
-    """A screen that writes text. ``colour``: allowed, where the stream is a terminal."""
+    """A screen that writes text. ``colour``: allowed, where the stream is a terminal.
+
+    ``width``: the columns of stdout, which reports are made to fit; None: it is no terminal, and nothing is wrapped.
+    """
 
     def __init__(
         self,
@@ -29,10 +32,12 @@ class TextScreen:
         verbose: bool,
         quiet: bool,
         colour: bool,
+        width: int | None = None,
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
         self.progress = progress
         self.verbose, self.quiet = verbose, quiet
+        self.width = width
         self.paint = Palette(on=colour and out.stream.isatty())
         self.paint_err = Palette(on=colour and err.stream.isatty())
         self._target: Target | None = None
@@ -54,7 +59,8 @@ class TextScreen:
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Write the header and the plan."""
         self._head(self.out, self.paint)
-        self.out.lines(*plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint))
+        shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
+        self.out.lines(*shown)
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""
@@ -71,7 +77,7 @@ class TextScreen:
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
         """Write the header and the findings."""
         self._head(self.out, self.paint)
-        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint))
+        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint, width=self.width))
 
     def table(
         self,
@@ -80,7 +86,7 @@ class TextScreen:
         records: Sequence[Mapping[str, object]],  # noqa: ARG002 -- the protocol's; those are for programs
     ) -> None:
         """Write the rows under their columns."""
-        self.out.lines(*table_lines(columns, rows, self.paint))
+        self.out.lines(*table_lines(columns, rows, self.paint, width=self.width))
 
     def output(self, name: str, value: str) -> None:
         """Write ``name=value``, as a shell takes them apart."""
