@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
@@ -55,8 +56,22 @@ def plan(session: Session, *, destroy: bool, detailed_exitcode: bool) -> int:
 
 
 @cli.command()
-@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours.")
-@click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
+@click.option(
+    "--adopt",
+    "adopted",
+    multiple=True,
+    metavar="ADDRESS",
+    shell_complete=complete_address,
+    help="Take this over, which is not ours.",
+)
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="ADDRESS",
+    shell_complete=complete_address,
+    help="Let it remove this, which holds data.",
+)
 @click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -81,8 +96,10 @@ def drift(invocation: Invocation, screen: Screen) -> int:
 
 
 @cli.command()
-@click.argument("environments", nargs=-1)
-@click.option("--env", "another", envvar="TAPCTL_ENV", help="One of them, like an argument.")
+@click.argument("environments", nargs=-1, shell_complete=complete_environment)
+@click.option(
+    "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
+)
 @places_options
 @with_invocation
 def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None) -> int:
@@ -230,3 +247,14 @@ def sandbox_stop(invocation: Invocation, screen: Screen) -> int:
     from tapctl.commands.sandbox import stop
 
     return stop(invocation, screen)
+
+
+def _show_help_whole(group: click.Group) -> None:
+    """Let each list of commands show their sentences whole: click cuts those that it takes from the docstrings."""
+    for command in group.commands.values():
+        command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+        if isinstance(command, click.Group):
+            _show_help_whole(command)
+
+
+_show_help_whole(cli)

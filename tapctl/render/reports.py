@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,9 +160,15 @@ def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = Non
 
 
 def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int | None) -> list[str]:
-    """The whole line where it fits, else its head after the start, and each other part below, broken up as need be."""
+    """The whole line where it fits, else its head after the start, and each other part below, broken up as need be.
+
+    Without the spaces that line it up with others, a line may fit still.
+    """
     if width is None or cells(whole) <= width:
         return [whole]
+    squeezed = start + re.sub(" {3,}", "  ", whole[len(start) :])
+    if cells(squeezed) <= width:
+        return [squeezed]
     first, *more = wrap(head.rstrip(), width - cells(start))
     rest = [*more, *(line for text in below if text for line in wrap(text, width - _BELOW))]
     return [start + first, *(" " * _BELOW + line for line in rest)]

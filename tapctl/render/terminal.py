@@ -284,7 +284,7 @@ def _cells(char: str) -> int:
 
 
 def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
-    """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
+    """Ask on stderr; True when the line that comes back is ``expected``. Anything else is a no, and is told so."""
     err.text(f"{one_line(question)} ")
     try:
         answer = stdin.readline()
@@ -295,4 +295,7 @@ def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
     if not answer.endswith("\n"):
         # The next line starts on a line of its own.
         err.lines("")
-    return answer.strip() == expected
+    given = answer.strip()
+    if given != expected:
+        err.lines(f"{one_line(given) or 'no answer'} is taken for no: to go on, type {one_line(expected)} in full")
+    return given == expected

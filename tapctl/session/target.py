@@ -197,6 +197,23 @@ def deployed_environments(
     return deployed
 
 
+def recorded_addresses(state: str) -> dict[str, list[str]]:
+    """The recorded addresses by suffix, of a state that is a folder; none of a record that cannot be used.
+
+    Raises:
+        UsageError: the state is in AWS, or is no place for records.
+        ManifestError: the folder cannot be read.
+    """
+    store = open_store(state, None)
+    found: dict[str, list[str]] = {}
+    for suffix in store.suffixes():
+        found[suffix] = []
+        with suppress(ManifestError):
+            stored = store.read(suffix)
+            found[suffix] = sorted(stored.manifest.entries) if stored else []
+    return found
+
+
 def is_deployed(manifest: Manifest) -> bool:
     """True if any resource is recorded that was not retained on purpose."""
     return any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())

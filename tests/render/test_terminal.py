@@ -19,6 +19,7 @@ from tapctl.errors import TapctlError
 from tapctl.render.terminal import (
     OutputStream,
     Palette,
+    ask,
     cells,
     crop,
     duration,
@@ -75,6 +76,24 @@ HOSTILE = st.text(st.characters() | st.sampled_from("\x1b\x9b\n\r\x07\u202e\u202
 )
 def test_an_invisible_character_is_spelled(text: str, shown: str) -> None:
     assert sanitize(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected", "told"),
+    [
+        ("yes\n", "yes", ""),
+        (" yes \n", "yes", ""),
+        ("y\n", "yes", "y is taken for no: to go on, type yes in full\n"),
+        ("\n", "yes", "no answer is taken for no: to go on, type yes in full\n"),
+        ("prd\n", "prod", "prd is taken for no: to go on, type prod in full\n"),
+        ("", "yes", "\nno answer is taken for no: to go on, type yes in full\n"),
+        ("\x1b[2J\n", "yes", "\\u001b[2J is taken for no: to go on, type yes in full\n"),
+    ],
+)
+def test_an_answer_that_is_not_the_one_asked_for_is_told_so(typed: str, expected: str, told: str) -> None:
+    written = io.StringIO()
+    assert ask(io.StringIO(typed), OutputStream(written, "stderr"), "Go on?", expected) is (told == "")
+    assert written.getvalue() == f"Go on? {told}"
 
 
 @settings(deadline=None)

@@ -46,6 +46,10 @@ def test_a_plan_fits_and_says_all_and_the_impact_stands_by_the_field(width: int)
     assert any("log-group" in line for line in fitted)
 
 
+def test_a_short_change_beside_a_long_one_stays_in_one_line() -> None:
+    assert "      memory_mb  1024 → 2048  none" in plan_lines(PLAN, width=60)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_drift_fits_and_says_all_and_the_state_stands_by_the_field(width: int) -> None:
     finding = replace(REPORT.findings[0], address=f"lambda-function/{'payment-' * 5}dev", recorded=LONG, live=LONG[1:])
