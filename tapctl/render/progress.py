@@ -76,10 +76,21 @@ class ProgressTracker:
         """The resources done, of all, and the time: ``14/23   elapsed 2:14``."""
         return f"{len(self.finished)}/{len(self.addresses)}   elapsed {running_time(now - self.began)}"
 
+    def is_late(self, address: str, now: float) -> bool:
+        """True if a resource runs for longer than is usual."""
+        running = self.running[address]
+        return 0 < running.usual_s < now - running.began
+
+    def remaining(self, now: float) -> str:
+        """The least time that is left, by what is usual for all that runs: ``at least 0:54 more``; empty if unknown."""
+        left = max((running.usual_s - (now - running.began) for running in self.running.values()), default=0)
+        return f"at least {running_time(left)} more" if left >= 1 else ""
+
     def running_line(self, address: str, now: float, width: int | None = None) -> str:
         """The line of a resource that runs, in at most ``width`` cells."""
         running = self.running[address]
-        usual = f"usual {running_time(running.usual_s)}" if running.usual_s else ""
+        passed = ", passed" if self.is_late(address, now) else ""
+        usual = f"usual {running_time(running.usual_s)}{passed}" if running.usual_s else ""
         rest = "   ".join(part for part in (usual, one_line(running.awaiting)) if part)
         return self._line("…", address, running.status, running_time(now - running.began), rest, width=width)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, TextIO
 
@@ -283,8 +284,26 @@ def _cells(char: str) -> int:
 # -- a question --------------------------------------------------------------------------------------------------------
 
 
+class Stopwatch:
+    """The seconds that were spent within it, all together."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self.clock()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self.clock() - self._began
+
+
+_NO: Final = ("n", "no")
+
+
 def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
-    """Ask on stderr; True when the line that comes back is ``expected``. Anything else is a no, and is told so."""
+    """Ask on stderr; True when the line that comes back is ``expected``. All else is a no, and is told so."""
     err.text(f"{one_line(question)} ")
     try:
         answer = stdin.readline()
@@ -296,6 +315,6 @@ def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
         # The next line starts on a line of its own.
         err.lines("")
     given = answer.strip()
-    if given != expected:
+    if given != expected and given.lower() not in _NO:
         err.lines(f"{one_line(given) or 'no answer'} is taken for no: to go on, type {one_line(expected)} in full")
     return given == expected

@@ -13,7 +13,16 @@ from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.progress import ProgressView
 from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, Palette, ask, one_line, sanitize, sanitize_lines, table_lines
+from tapctl.render.terminal import (
+    OutputStream,
+    Palette,
+    Stopwatch,
+    ask,
+    one_line,
+    sanitize,
+    sanitize_lines,
+    table_lines,
+)
 
 
 class TextScreen:
@@ -35,6 +44,7 @@ class TextScreen:
         width: int | None = None,
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
         self.progress = progress
         self.verbose, self.quiet = verbose, quiet
         self.width = width
@@ -42,6 +52,11 @@ class TextScreen:
         self.paint_err = Palette(on=colour and err.stream.isatty())
         self._target: Target | None = None
         """The target while no header has shown it."""
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
         """Keep the target until there is a report or an error to head."""
@@ -99,7 +114,8 @@ class TextScreen:
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
         self.end()
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
         """Write the error on stderr, under the header where no report has shown one."""
