@@ -184,10 +184,22 @@ def manifest_show(invocation: Invocation, screen: Screen, *, serial: int | None)
 @target_options
 @with_invocation
 def manifest_history(invocation: Invocation, screen: Screen) -> int:
-    """List the versions of the manifest: when, by whom, what changed."""
+    """List the runs that wrote the manifest: when, by whom, what changed."""
     from tapctl.commands.manifest import history
 
     return history(invocation, screen)
+
+
+@manifest.command("diff")
+@click.option("--from", "older", type=click.IntRange(min=1), required=True, help="The one version, by its number.")
+@click.option("--to", "newer", type=click.IntRange(min=1), help="The other one; default: the record of now.")
+@target_options
+@with_invocation
+def manifest_diff(invocation: Invocation, screen: Screen, *, older: int, newer: int | None) -> int:
+    """Show what differs between two versions of the manifest, field by field."""
+    from tapctl.commands.manifest import diff
+
+    return diff(invocation, screen, older, newer)
 
 
 @manifest.command("unlock")
