@@ -130,8 +130,12 @@ class ConfigError(TapctlError):
     def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
         count = len(self.problems)
+        # A flag is no file: what is wrong is what was typed, and no edit of the configuration corrects it.
+        flags = {problem.file for problem in self.problems if problem.file.startswith("--")}
+        typed = flags.pop() if len(flags) == count == 1 else ""
+        single = f"{typed} is not valid" if typed else "the configuration is not valid"
         super().__init__(
-            "the configuration is not valid" if count == 1 else f"the configuration has {count} errors",
+            single if count == 1 else f"the configuration has {count} errors",
             evidence="\n".join(map(str, self.problems)),
             hint=hint or "correct what is named, then run tapctl validate",
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from tapctl import __version__
+from tapctl.cli.completion import complete_address, complete_environment, complete_suffix
 from tapctl.cli.failures import COMMAND
 from tapctl.errors import UsageError
 
@@ -62,8 +63,10 @@ _CONFIG = click.option(
     help="The folder of the environment files.",
 )
 _REGION = click.option("--region", help="Another region than the file's.")
-_SUFFIX = click.option("--suffix", help="The suffix of every name; default: the environment's name.")
-_ENV = click.option("--env", envvar="TAPCTL_ENV", help="The environment.")
+_SUFFIX = click.option(
+    "--suffix", shell_complete=complete_suffix, help="The suffix of every name; default: the environment's name."
+)
+_ENV = click.option("--env", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="The environment.")
 
 
 def target_options(command: F) -> F:
@@ -92,9 +95,21 @@ def permit_options(command: F) -> F:
             "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
         ),
         click.option(
-            "--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let this lose data, or what cannot be undone."
+            "--allow",
+            "allowed",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Let this lose data, or what cannot be undone.",
         ),
-        click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours."),
+        click.option(
+            "--adopt",
+            "adopted",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Take this over, which is not ours.",
+        ),
     ):
         command = option(command)
     return command

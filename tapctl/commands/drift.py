@@ -12,7 +12,7 @@ from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import deployed_environments, state_exists
+from tapctl.session.target import deployed_environments
 
 
 def drift(invocation: Invocation, screen: Screen) -> int:
@@ -32,6 +32,7 @@ def _drift_one(session: Session) -> int:
         )
     if all(entry.phase is Phase.KEPT for entry in manifest.entries.values()):
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
+    session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(manifest.entries))
     report = detect_drift(manifest.entries, observed)
     session.screen.drift(report, advise(report, session))
@@ -64,16 +65,10 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
-        ManifestError: the folder of the records is not there. A scheduled check with a misspelt folder, or without the
-            records, is not "nothing has drifted".
+        ManifestError: the state has no record.
     """
     screen.target(Target())
-    deployed = deployed_environments(invocation, screen)
-    if not deployed and not state_exists(invocation):
-        raise ManifestError(
-            f"there is no folder of records: {invocation.state}",
-            hint="name it with --state or TAPCTL_STATE; the first apply makes it",
-        )
+    deployed = deployed_environments(invocation, screen, required=True)
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}

@@ -62,6 +62,7 @@ class ApplySurvey:
 
 def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
     """Show what an apply would do, with these steps permitted."""
+    session.warn_of_run_under_way()
     plan = survey(session, permits).plan
     session.screen.plan(plan)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,17 +45,53 @@ class LockHolder(BaseModel):
     """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
     ci: str = ""
     """The CI run, see `ci_run`."""
+    machine: str = ""
+    """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
+
+    @property
+    def is_gone(self) -> bool:
+        """True if the process has ended for certain: it ran on this machine, and its id is nobody's any more."""
+        return bool(self.machine) and self.machine == this_machine() and not _is_alive(self.pid)
 
     @classmethod
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
         """This process, holding from now on."""
         return cls(
-            who=who, host=socket.gethostname(), pid=os.getpid(), command=command, since=now(), ci=ci_run(environ)
+            who=who,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            command=command,
+            since=now(),
+            ci=ci_run(environ),
+            machine=this_machine(),
         )
 
     def __str__(self) -> str:
         run = f", {self.ci}" if self.ci else ""
         return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
+
+
+def this_machine(proc: Path = Path("/proc")) -> str:
+    """This machine since its start, and the space of its process ids: only in the same one a process id says anything.
+
+    Empty where the system tells neither (only Linux does): a host's name is no proof, containers share theirs.
+    """
+    try:
+        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {(proc / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    """True unless the system knows no such process; a number that is no process id proves nothing."""
+    try:
+        os.kill(max(pid, 1), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's process
+        return True
+    return True
 
 
 def ci_run(environ: Mapping[str, str]) -> str:

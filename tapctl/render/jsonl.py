@@ -15,7 +15,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.reports import error_lines, is_shown
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, ask, one_line
+from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
 
@@ -208,6 +208,7 @@ class JsonScreen:
     ) -> None:
         self.verb, self.quiet = verb, quiet
         self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
         self._target = Target()
         self._introduced = False
         self._unchanged: list[str] = []
@@ -215,6 +216,11 @@ class JsonScreen:
         self._last_progress: dict[str, Progress] = {}
         """The last progress written, by address."""
         self._elapsed_s: dict[str, float] = {}
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
         """Keep the target; the first line is written before the first other one, or once the target is complete."""
@@ -280,7 +286,8 @@ class JsonScreen:
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
         """Write one line; on stderr, as text, where stdout is lost."""
@@ -311,6 +318,6 @@ class JsonScreen:
             self._write(version_record(self.verb, self._target))
 
     def _write(self, record: Mapping[str, object]) -> None:
-        """Write one line of plain ASCII: no value can break a line, or hide in one."""
+        """Write one line of plain ASCII: no value can break a line, hide in one, or speak to a CI system."""
         self._introduce()
-        self.out.lines(json.dumps(record, default=str, separators=(",", ":")))
+        self.out.lines(sanitize_json(json.dumps(record, default=str, separators=(",", ":"))))

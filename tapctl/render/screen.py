@@ -85,6 +85,10 @@ class Advice:
 class Screen(Protocol):
     """The place where a command shows its reports. stdout is the answer, stderr everything else."""
 
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+
     def target(self, target: Target) -> None:
         """Keep the target, to be shown with the first report; called again with more when more is known.
 

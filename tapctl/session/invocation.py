@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -139,5 +139,7 @@ class Invocation:
         summary: str = "",
     ) -> int:
         """Show the verdict; returns the exit status."""
-        screen.verdict(self.verdict(status, code, counts, summary))
+        verdict = self.verdict(status, code, counts, summary)
+        # A person's time at the question is not the command's.
+        screen.verdict(replace(verdict, elapsed_s=max(0.0, verdict.elapsed_s - screen.asked_s)))
         return code

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
 from tapctl.engine.model import Owner
-from tapctl.errors import ExitCode, Status, WrongTarget
+from tapctl.errors import ExitCode, Status, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder
@@ -115,6 +115,19 @@ class Session:
         with self.store.lock(self.suffix, self.holder, self.invocation.lock_wait_s, self.screen.note) as lease:
             lease.set_phase("planning")
             yield lease
+
+    def run_under_way(self) -> str:
+        """Tell who is changing this environment right now, since when; empty where nobody is, or nobody can tell."""
+        try:
+            lock = self.store.lock_info(self.suffix)
+        except TapctlError:  # the record can be read; a lock that cannot stops no look
+            return ""
+        return str(lock or "")
+
+    def warn_of_run_under_way(self) -> None:
+        """Say that a run is under way: what it is changing shows as a difference."""
+        if run := self.run_under_way():
+            self.screen.warn(f"a run is under way, and what is shown may change: {run}")
 
     def finish(
         self,

@@ -97,6 +97,18 @@ def resolve(
     )
 
 
+def check_local(reference: NetworkingReference, folder: Path) -> None:
+    """Make sure that a reference to a local file names one that can be used; the others only AWS can tell.
+
+    Raises:
+        NetworkingError: it cannot.
+    """
+    if reference.kind == "terraform":
+        read_terraform(folder / reference.target)
+    elif reference.kind == "pulumi":
+        read_pulumi(folder / reference.target)
+
+
 def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkIds:
     match reference.kind:
         case "cloudformation":
