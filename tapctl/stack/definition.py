@@ -254,7 +254,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
             security_group_ids=frozenset({lambda_group.out.group_id}),
             tracing="Active",
             architecture="x86_64",
-            ephemeral_storage_mb=512,
+            ephemeral_storage_mb=processor.ephemeral_storage_mb,
             layers=(),
             log_format="Text",
             log_group=names.function_log_group,
