@@ -1,7 +1,7 @@
-"""AWS's regions by their form, and what follows from it: the partition, and the name of a registry's host.
+"""Regions of AWS by the form of their names, which determines the partition and the host of an ECR registry.
 
-There is no list of regions: it would age, and refuse a new region as if it were misspelt. A region that is well formed
-and is none has no endpoint, which the first call to AWS tells. Source: botocore's ``partitions.json``.
+There is no list of regions: it would age, and refuse a new region as if it were misspelt. A well-formed name that is no
+region has no endpoint, as the first call to AWS reveals. Source: botocore's ``partitions.json``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AREAS: Final = {
     "aws-iso-f": ("us-isof",),
     "aws-us-gov": ("us-gov",),
 }
-"""Partition to what the names of its regions begin with."""
+"""Partition to the beginnings of its regions' names."""
 _DNS_SUFFIXES: Final = {
     "aws": "amazonaws.com",
     "aws-cn": "amazonaws.com.cn",
@@ -34,17 +34,17 @@ _PARTITIONS: Final = {area: partition for partition, areas in _AREAS.items() for
 _PLACE: Final = "-(central|north|south|east|west|northeast|northwest|southeast|southwest)-[1-9][0-9]?"
 
 REGION: Final = f"({'|'.join(_PARTITIONS)}){_PLACE}"
-"""A region's name, whole."""
+"""A pattern for the whole name of a region."""
 REGION_RULE: Final = "an AWS region, such as us-east-1"
 _ECR: Final = "|".join(
     f"({'|'.join(areas)}){_PLACE}[.]{re.escape(_DNS_SUFFIXES[partition])}" for partition, areas in _AREAS.items()
 )
 REGISTRY_HOST: Final = f"[0-9]{{12}}[.]dkr[.]ecr[.]({_ECR})"
-"""The host of an ECR registry, whole: each partition has its own domain."""
+"""A pattern for the whole host of an ECR registry: each partition has its own domain."""
 
 
 def partition_of(region: str) -> str:
-    """The partition that a region is in."""
+    """The partition of this region."""
     return _PARTITIONS.get(region.rsplit("-", 2)[0], "aws")
 
 
@@ -54,7 +54,7 @@ def registry_host(account: str, region: str) -> str:
 
 
 def registry_of(host: str) -> tuple[str, str] | None:
-    """The account and the region of an ECR registry's host; None where it is none."""
+    """The account and the region of an ECR registry's host; None for any other host."""
     if not re.fullmatch(REGISTRY_HOST, host):
         return None
     account, _, _, region, _ = host.split(".", 4)

@@ -19,7 +19,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("region", "partition", "domain"), HOSTS)
-def test_a_region_tells_its_partition_and_its_registries_domain(region: str, partition: str, domain: str) -> None:
+def test_a_region_determines_its_partition_and_its_registry_s_host(region: str, partition: str, domain: str) -> None:
     host = f"123456789012.dkr.ecr.{region}.{domain}"
     assert re.fullmatch(REGION, region)
     assert partition_of(region) == partition
@@ -38,5 +38,5 @@ def test_a_region_tells_its_partition_and_its_registries_domain(region: str, par
         "docker.io",
     ],
 )
-def test_what_is_no_registrys_host(host: str) -> None:
+def test_another_host_is_of_no_registry(host: str) -> None:
     assert registry_of(host) is None

@@ -2,72 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tapctl.config import rules
-from tapctl.config.problems import parse, read
-from tapctl.config.schema import CommonFile, EnvironmentFile
+from tapctl.config import Edit, load
 from tapctl.engine.drift import DELETE_INTERRUPTED, Finding, FindingState, Report
 from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
-from tapctl.errors import Problem
-from tapctl.names import OUR_TAGS
+from tapctl.errors import ConfigError
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
-from tapctl.stack.alarms import max_connections
+from tapctl.stack.provenance import Provenance, value_at
 
-_COMMON: Final = {
-    "db-cluster": {
-        "backup_retention_days": "database.backup_retention_days",
-        "backup_window": "database.backup_window",
-        "engine_version": "database.engine_version",
-        "maintenance_window": "database.maintenance_window",
-    },
-    "db-cluster-parameter-group": {
-        "parameters.log_min_duration_statement": "database.log_min_duration_statement_ms",
-        "parameters.log_statement": "database.log_statement",
-    },
-    "db-instance": {"maintenance_window": "database.maintenance_window"},
-    "lambda-function": {
-        "timeout_s": "processor.timeout_s",
-        "image_uri": "processor.image",
-        "runtime": "processor.runtime",
-    },
-    "log-group": {"retention_days": "logs.retention_days"},
-    "secret-rotation": {"rotation_days": "secrets.rotation_days"},
-}
-_ENVIRONMENT: Final = {
-    "db-cluster": {"deletion_protection": "protected"},
-    "db-instance": {"instance_class": "database.instance_class"},
-    "lambda-function": {
-        "memory_mb": "processor.memory_mb",
-        "reserved_concurrency": "processor.reserved_concurrency",
-    },
-}
-_CONNECTIONS: Final = "alarms.connections_threshold_percent"
-_ALARMS: Final = {
-    "payment-processor-errors-": ("alarms.error_threshold", True),
-    "payment-processor-duration-": ("alarms.latency_threshold_ms", True),
-    "payment-processor-throttles-": ("alarms.throttle_threshold", False),
-    "db-cpu-": ("alarms.cpu_threshold_percent", False),
-    "db-connections-": (_CONNECTIONS, False),
-}
-"""How an alarm's name begins to the key of its threshold, and whether that is the environment's own."""
-_SNAPSHOT: Final = "final_snapshot"
-_TAGS: Final = {"Service": (False, "service"), "tapctl:final-snapshot": (True, _SNAPSHOT)}
-"""Our own tags that a key decides. The others are what the thing is and whose: no key wants them otherwise."""
-
-
-_NOTHING: Final = (False, "")
-_UNCHECKED: Final = "processor.image"
-"""A table, where AWS tells one text: which of its keys says it is the user's choice."""
 _DENIED: Final = " denied"
 
 
 def advise(report: Report, session: Session) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field."""
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
-    return {(one.address, one.field): _advice(one, session, theirs.get(one.address)) for one in report.findings}
+    provenance = Provenance(session.config, session.suffix)
+    return {
+        (one.address, one.field): _advice(one, session, provenance, theirs.get(one.address)) for one in report.findings
+    }
 
 
 def _is_theirs(one: Finding) -> bool:
@@ -76,7 +32,7 @@ def _is_theirs(one: Finding) -> bool:
     return one.state is FindingState.DRIFT and one.field in owners and one.live is not None
 
 
-def _advice(one: Finding, session: Session, theirs: str | None) -> Advice:
+def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str | None) -> Advice:
     if one.state is FindingState.UNEXPECTED:
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
     if one.state is FindingState.PENDING and one.note == f"until {REBOOT}":
@@ -92,7 +48,7 @@ def _advice(one: Finding, session: Session, theirs: str | None) -> Advice:
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=f"set its tag {theirs} back to {ours}, then: {session.command('apply')}")
-    return Advice(edit=_edit(one, session), undo=session.command("apply"))
+    return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 
 
 def delete_member(identifier: str, session: Session) -> str:
@@ -103,81 +59,47 @@ def delete_member(identifier: str, session: Session) -> str:
     return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 
 
-def _edit(one: Finding, session: Session) -> str:
-    """The file and key that this field comes from; empty where none does, or its rules refuse the live value."""
-    own, key = _key(one)
-    if not key:
-        return ""
-    env = session.config.environment
-    file, path = (env, key) if own else (COMMON, key)
-    if path == _UNCHECKED or edit_would_be_valid(
-        session.invocation.config, env, file, _path(one, path), _wanted(one, session, path)
-    ):
-        return f"{file}.toml: {path}"
+def _edit(finding: Finding, session: Session, provenance: Provenance) -> str:
+    """Name the file and the key whose edit would make the live value the wanted one; empty where there is none.
+
+    Offered is what the files' rules accept, what the stack of the edited files shows, and what replaces nothing. Of
+    several keys in one table that make up a value together, the table is named, and the rest is the user's choice.
+    """
+    deciding = provenance.keys(finding.address, finding.field)
+    keys = [key for key in deciding if not provenance.replaces(key.path)]
+    tables = {key.path.rpartition(".")[0] for key in keys}
+    if len(keys) > 1 and len(tables) == 1 and "" not in tables:
+        return f"{keys[0].file}.toml: {tables.pop()}"
+    wanted = provenance.value(finding.address, finding.field)
+    for key in keys:
+        now = value_at(session.config, key.path)
+        member = [finding.field.partition(".")[2]] if isinstance(now, Mapping) else []
+        for value in _as_written(finding.live, now, wanted):
+            edit = Edit(key.file, (*key.path.split("."), *member), value)
+            if _would_be_wanted(finding, session, edit):
+                return f"{key.file}.toml: {key.path}"
     return ""
 
 
-def _key(one: Finding) -> tuple[bool, str]:
-    """Whether it is the environment's own key, and the key; empty where no key can want another value."""
-    if one.type == "cloudwatch-alarm" and one.field == "threshold":
-        id_ = one.address.partition("/")[2]
-        key, own = next(found for start, found in _ALARMS.items() if id_.startswith(start))
-        return own, key
-    if one.field.startswith("tags."):
-        name = one.field.removeprefix("tags.")
-        ours = name.startswith("tapctl:") or name in OUR_TAGS
-        # Our own tags are always set: the absence of one is nothing that a key could want.
-        return (_TAGS.get(name, _NOTHING) if one.live is not None else _NOTHING) if ours else (False, "tags")
-    for own, keys in ((True, _ENVIRONMENT), (False, _COMMON)):
-        key = keys.get(one.type, {}).get(one.field, "")
-        if key:
-            return own, key
-    return _NOTHING
-
-
-def _path(one: Finding, key: str) -> tuple[str, ...]:
-    return ("tags", one.field.removeprefix("tags.")) if key == "tags" else tuple(key.split("."))
-
-
-def _wanted(one: Finding, session: Session, key: str) -> Any:
-    """The live value as its key says it."""
-    if key == _SNAPSHOT:
-        return one.live == "true"
-    if key != _CONNECTIONS:
-        return one.live
-    most = max_connections(session.config.database.instance_class)
-    return next((percent for percent in range(1, 101) if most * percent // 100 == one.live), one.live)
-
-
-COMMON: Final = "common"
-
-Keys = tuple[str, ...]
-"""A key's path: tags have dots in theirs."""
-
-
-def edit_would_be_valid(folder: Path, env: str, file: str, key: Keys, live: Any) -> bool:
-    """Whether ``file`` (``common``, or the environment's name) may say ``live`` at this key; None: nothing there."""
-    common, own = read(folder / f"{COMMON}.toml"), read(folder / f"{env}.toml")
-    if isinstance(common, Problem) or isinstance(own, Problem):
+def _would_be_wanted(finding: Finding, session: Session, edit: Edit) -> bool:
+    """True if the edited files are valid and want the live value."""
+    try:
+        config = load(session.invocation.config, session.config.environment, edit)
+    except ConfigError:
         return False
-    _put(common if file == COMMON else own, key, live)
-    problems = [*parse(folder, common, CommonFile)[1], *parse(folder, own, EnvironmentFile)[1]]
-    broken = [*rules.common_rules(common), *rules.environment_rules(own), *rules.joint_rules(common, own)]
-    return not problems and not broken
+    return bool(Provenance(config, session.suffix).value(finding.address, finding.field) == finding.live)
 
 
-def _put(table: dict[str, Any], key: Keys, live: Any) -> None:
-    *above, last = key
-    for name in above:
-        table = table.setdefault(name, {})
-    if live is None:
-        table.pop(last, None)
-    else:
-        table[last] = _as_written(live, table.get(last))
+def _as_written(live: Any, now: Any, wanted: Any) -> Iterator[Any]:
+    """Values of a key that may lead to the live one: AWS tells numbers as text or fraction, and truth as text.
 
-
-def _as_written(live: Any, now: Any) -> Any:
-    """A number as the files have it: AWS has some as texts and some as fractions."""
-    if isinstance(live, float) and live.is_integer():
-        return int(live)
-    return int(live) if type(now) is int and isinstance(live, str) and live.removeprefix("-").isdecimal() else live
+    ``now`` is the key's value, ``wanted`` what the stack makes of it: a share of something, for a threshold.
+    """
+    yield live
+    if isinstance(now, bool):
+        yield live == "true"
+    elif isinstance(now, int) and re.fullmatch("-?[0-9]+([.]0)?", str(live)):
+        number = int(float(live))
+        yield number
+        if isinstance(wanted, float) and wanted:
+            yield round(now * number / wanted)

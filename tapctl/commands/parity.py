@@ -1,69 +1,33 @@
-"""Do the environments differ only in what may differ? Pure: configurations, or records, in; differences out.
+"""``tapctl parity``: do the environments differ only in the keys of their own files, and in what these decide?
 
-The canonical form in which records are compared: account, region, partition, the suffix and the environment's name are
-replaced by ``<account>``, ``<region>`` and so on wherever they stand in a text, and what AWS numbers (ids, the random
-part of endpoints and secrets) by ``<id>``. Lists count as sets: the record sorts its sets, by ids that differ anyway.
-What is shown is always the value as it is recorded.
+Records are compared in a canonical form: account, region, partition, the suffix and the environment's name are
+replaced by ``<account>``, ``<region>`` and so on wherever they stand in a text, and identifiers that AWS assigns (ids,
+the random part of endpoints and secrets) by ``<id>``. Lists count as sets: the record sorts its sets, by ids that
+differ anyway. Values are always shown as they are recorded.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from tapctl.config import Config, load, load_all
 from tapctl.engine.record import Phase
 from tapctl.manifest.manifest import Manifest, check
+from tapctl.names import MAX_INSTANCES
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed, open_store_unidentified
-
-ALLOWED_KEYS = frozenset(
-    {
-        "account_id",
-        "region",
-        "networking",
-        "protected",
-        "final_snapshot",
-        "role_arn",
-        "database.instance_class",
-        "database.instance_count",
-        "processor.memory_mb",
-        "processor.reserved_concurrency",
-        "processor.image.tag",
-        "alarms.error_threshold",
-        "alarms.latency_threshold_ms",
-    }
-)
-"""Every key that an environment's file may have (``networking`` stands for its ids too)."""
-
-ALLOWED_FIELDS = (
-    ("lambda-function/*", "memory_mb"),
-    ("lambda-function/*", "reserved_concurrency"),
-    ("lambda-function/*", "image_uri"),
-    ("db-instance/*", "instance_class"),
-    ("db-cluster/*", "deletion_protection"),
-    ("db-cluster/*", "tags.tapctl:final-snapshot"),
-    ("kms-key/*", "tags.tapctl:deletion-window-days"),
-    ("cloudwatch-alarm/payment-processor-errors-*", "threshold"),
-    ("cloudwatch-alarm/payment-processor-errors-*", "description"),
-    ("cloudwatch-alarm/payment-processor-duration-*", "threshold"),
-    ("cloudwatch-alarm/payment-processor-duration-*", "description"),
-    ("cloudwatch-alarm/db-connections-*", "threshold"),
-    ("cloudwatch-alarm/db-connections-*", "description"),
-)
-"""Address and field of what those keys become; the connections follow the instance class. The number of instances is
-the number of their addresses.
-"""
+from tapctl.stack.definition import planned_addresses
+from tapctl.stack.provenance import ENVIRONMENT_KEYS, Provenance, with_value
 
 Values = Mapping[str, Any]
-"""Environment to its value; None where it has none."""
+"""Environment to its value; None if it has none."""
 
-_NUMBER = re.compile(r"-[0-9]+(?=-|$)")
+_COUNT: Final = "database.instance_count"
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ID = "|".join(
     (
@@ -79,7 +43,7 @@ _ID = "|".join(
 
 @dataclass(frozen=True)
 class Parity:
-    """What differs between these environments: by dotted key, or by address and field."""
+    """The differences between these environments: by dotted key, or by address and field."""
 
     environments: tuple[str, ...]
     allowed: Mapping[str, Values]
@@ -87,13 +51,13 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing differs but what may."""
+        """True if every difference is allowed."""
         return not self.disallowed
 
 
 @dataclass(frozen=True)
 class RecordedSpecs:
-    """One environment as its manifest has it."""
+    """The recorded specs of one environment."""
 
     environment: str
     suffix: str
@@ -103,7 +67,7 @@ class RecordedSpecs:
     """Address, with or without its suffix, to the recorded spec: plain JSON."""
 
     def generic(self) -> Callable[[Any], Any]:
-        """What puts a recorded value into the canonical form."""
+        """Make the function that puts a recorded value into the canonical form."""
         own = "|".join(map(re.escape, sorted({self.suffix, self.environment}, key=len, reverse=True)))
         # At the end of our names or before their number, as a word of a description, or alone: a suffix may well be
         # "db" or "cluster".
@@ -115,7 +79,7 @@ class RecordedSpecs:
 
         def form(value: Any) -> Any:
             if isinstance(value, str):
-                return volatile.sub(lambda found: f"<{found.lastgroup}>", value)
+                return volatile.sub(lambda match: f"<{match.lastgroup}>", value)
             if isinstance(value, list):
                 members = {json.dumps(form(each), sort_keys=True): form(each) for each in value}
                 return [members[text] for text in sorted(members)]
@@ -127,19 +91,24 @@ class RecordedSpecs:
 
 
 def compare(configs: Mapping[str, Config]) -> Parity:
-    """The configurations against each other, key by key."""
+    """Compare the configurations key by key: the keys of an environment's own file may differ."""
     leaves = {name: dict(_leaves(_as_keys(config), str)) for name, config in configs.items()}
     allowed: dict[str, Values] = {}
     disallowed: dict[str, Values] = {}
     for key in _all(leaves.values()):
         values = {name: each.get(key) for name, each in leaves.items()}
         if _differ(values.values()):
-            (allowed if key in ALLOWED_KEYS else disallowed)[key] = values
+            (allowed if key in ENVIRONMENT_KEYS else disallowed)[key] = values
     return Parity(tuple(configs), allowed, disallowed)
 
 
-def compare_manifests(records: Mapping[str, RecordedSpecs]) -> Parity:
-    """The records against each other, resource by resource and field by field."""
+def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Config]) -> Parity:
+    """Compare the records resource by resource and field by field.
+
+    ``configs``: the environments' configurations, at least one. A field that a key of their own decides may differ.
+    """
+    if len(records) <= 1:
+        return Parity(tuple(records), {}, {})
     forms = {name: record.generic() for name, record in records.items()}
     specs = {
         name: {
@@ -147,29 +116,75 @@ def compare_manifests(records: Mapping[str, RecordedSpecs]) -> Parity:
         }
         for name, record in records.items()
     }
+    may = _Allowed(configs, _all(specs.values()))
     allowed: dict[str, Values] = {}
     disallowed: dict[str, Values] = {}
     for address in _all(specs.values()):
-        there = {name: address in each for name, each in specs.items()}
-        if not all(there.values()):
-            may = _kind(address) != address and all(
-                address in each or (_kind(address) in map(_kind, each) and not _has_instance(each, address))
-                for each in specs.values()
-            )
-            (allowed if may else disallowed)[address] = {
-                name: "there" if here else None for name, here in there.items()
-            }
         having = {name: each[address] for name, each in specs.items() if address in each}
+        if len(having) < len(specs):
+            explained = all(address in each or may.absence(address, each) for each in specs.values())
+            presence = {name: "there" if name in having else None for name in specs}
+            (allowed if explained else disallowed)[address] = presence
         for path in _all(having.values()):
             values = {name: each.get(path) for name, each in having.items()}
             if _differ(forms[name](value) for name, value in values.items()):
-                may = any(fnmatchcase(address, kind) and path == name for kind, name in ALLOWED_FIELDS)
-                (allowed if may else disallowed)[f"{address} {path}"] = values
+                (allowed if may.value(address, path) else disallowed)[f"{address} {path}"] = values
     return Parity(tuple(records), allowed, disallowed)
 
 
+class _Allowed:
+    """The differences between records that an environment's own file may make, in canonical form."""
+
+    def __init__(self, configs: Iterable[Config], addresses: Iterable[str]) -> None:
+        """Count the instances among ``addresses``, which are canonical and of all records."""
+        self._configs = list(configs)
+        self._together: dict[str, frozenset[str]] = {}
+        """Each address that comes with a further instance, to all of them: the instance and the alarms on it."""
+        self._count = 1
+        one, recorded = self._configs[0], frozenset(addresses)
+        for count in range(2, MAX_INSTANCES + 1):
+            brought = self._planned(one, count) - self._planned(one, count - 1)
+            if brought.isdisjoint(recorded):
+                break
+            self._together |= dict.fromkeys(brought, brought)
+            self._count = count
+        self._fields: set[tuple[str, str]] = set()
+        self._further = self._decided()
+
+    def absence(self, address: str, present: Collection[str]) -> bool:
+        """True if the number of instances explains that this address is not among those present."""
+        together = self._together.get(address, frozenset())
+        return bool(together) and together.isdisjoint(present)
+
+    def value(self, address: str, path: str) -> bool:
+        """True if a key of an environment's own file decides this field."""
+        while (address, path) not in self._fields:
+            # One key more: each costs a plan of the stack.
+            fields = next(self._further, None)
+            if fields is None:
+                return False
+            self._fields |= fields
+        return True
+
+    def _decided(self) -> Iterator[set[tuple[str, str]]]:
+        for config in self._configs:
+            provenance = Provenance(with_value(config, _COUNT, self._count), config.environment)
+            form = _form_of(config)
+            for key in ENVIRONMENT_KEYS:
+                yield {(_address(address, form), form(path)) for address, path in provenance.decided_by(key)}
+
+    def _planned(self, config: Config, count: int) -> frozenset[str]:
+        form = _form_of(config)
+        addresses = planned_addresses(with_value(config, _COUNT, count), config.environment)
+        return frozenset(_address(address, form) for address in addresses)
+
+
+def _form_of(config: Config) -> Callable[[Any], Any]:
+    return RecordedSpecs(config.environment, config.environment, config.account_id, config.region, {}).generic()
+
+
 def _as_keys(config: Config) -> dict[str, Any]:
-    """The configuration by the keys of its files, but for the environment's name: that is what is compared."""
+    """The configuration by the keys of its files, without the environment's name, which always differs."""
     ids = (config.networking.vpc_id, *config.networking.private_subnet_ids)
     networking = " ".join(map(str, (config.networking, *filter(None, ids))))
     return {**config.model_dump(mode="json", exclude={"environment"}), "networking": networking}
@@ -181,9 +196,9 @@ def _address(address: str, form: Callable[[str], str]) -> str:
 
 
 def _key(key: str, form: Callable[[str], str]) -> str:
-    """A name of ours may be a key (an inline policy's); a word that stands alone is a field."""
-    made = form(key)
-    return key if made == "<name>" else made
+    """Put a key into the canonical form: it may be one of our names (an inline policy's), but not the suffix alone."""
+    canonical = form(key)
+    return key if canonical == "<name>" else canonical
 
 
 def _leaves(value: Mapping[str, Any], form: Callable[[str], str]) -> Iterator[tuple[str, Any]]:
@@ -203,36 +218,25 @@ def _differ(values: Iterable[Any]) -> bool:
     return len({json.dumps(value, sort_keys=True) for value in values}) > 1
 
 
-def _kind(address: str) -> str:
-    """The address without its number: instances, and the alarms on each."""
-    return _NUMBER.sub("", address)
-
-
-def _has_instance(specs: Iterable[str], address: str) -> bool:
-    """Whether the instance is there that this is, or is about: then it has to be there too."""
-    number = _NUMBER.findall(address)[-1]
-    return any(one.startswith("db-instance/") and _NUMBER.findall(one)[-1:] == [number] for one in specs)
-
-
 _ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
 
 
 def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
-    """Compare all environments, or those named: their files, and the records there are of them.
+    """Compare all environments, or those named: their files, and their records if there are any.
 
-    One alone is compared with all the others: what any two others differ in, one of them differs in from this one.
+    A single one is compared with all the others: in whatever two others differ, one of them differs from this one.
     """
     screen.target(Target(invocation.verb, many=True))
     configs = load_all(invocation.config)
     for env in set(environments) - set(configs):
-        load(invocation.config, env)  # which tells what there is
+        load(invocation.config, env)  # its error lists the environments
     chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
     known = _known(invocation, screen, chosen)
-    found = [
+    comparisons = [
         ("files", compare(chosen)),
-        ("manifests", compare_manifests({env: _recorded(one) for env, one in known.items()})),
+        ("manifests", compare_manifests({env: _specs(manifest) for env, manifest in known.items()}, chosen.values())),
     ]
-    records = [row for where, one in found for row in _rows(where, one)]
+    records = [row for where, comparison in comparisons for row in _rows(where, comparison)]
     columns = ("where", "what", *chosen, "verdict")
     screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
@@ -245,34 +249,34 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
 
 
 def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
-    """The records there are of these environments, and of no other; in whichever region each was deployed.
+    """Read the records of these environments, in whichever region each was deployed.
 
     Raises:
-        ManifestError: one cannot be read, or is of another environment.
-        WrongTarget: one is of another account.
+        ManifestError: a record cannot be read, or is of another environment.
+        WrongTarget: a record is of another account.
     """
-    found = {}
+    manifests = {}
     for env, config in chosen.items():
         store = open_store_unidentified(invocation, screen, config)
         stored = store.read(env)
         if stored is None:
             continue
-        one, account = stored.manifest, config.account_id
-        check(one, store.location(env), environment=env, suffix=env, account=account, region=one.region)
-        if is_deployed(one):
-            found[env] = one
-    return found
+        manifest, account = stored.manifest, config.account_id
+        check(manifest, store.location(env), environment=env, suffix=env, account=account, region=manifest.region)
+        if is_deployed(manifest):
+            manifests[env] = manifest
+    return manifests
 
 
-def _recorded(manifest: Manifest) -> RecordedSpecs:
-    specs = {here: entry.spec for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+def _specs(manifest: Manifest) -> RecordedSpecs:
+    specs = {address: entry.spec for address, entry in manifest.entries.items() if entry.phase is Phase.MADE}
     return RecordedSpecs(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
 
 
-def _rows(where: str, one: Parity) -> list[dict[str, object]]:
+def _rows(where: str, parity: Parity) -> list[dict[str, object]]:
     return [
         {"type": "difference", "where": where, "what": what, "values": dict(values), "verdict": word}
-        for word, differences in ((_REFUSED, one.disallowed), (_ALLOWED, one.allowed))
+        for word, differences in ((_REFUSED, parity.disallowed), (_ALLOWED, parity.allowed))
         for what, values in differences.items()
     ]
 

@@ -1,9 +1,9 @@
-"""The environment files: ``environments/common.toml`` and one file for each environment, as one frozen Config each.
+"""The environment files (``environments/common.toml`` and one for each environment), loaded as one Config each.
 
 The canonical form of a configuration, over which `config_hash` is taken, is the JSON of the merged value, defaults
 filled in: keys sorted at every level, no white space, every character beyond ASCII escaped, numbers and booleans as
-JSON has them, ``null`` for what is absent. It holds every leaf and nothing else: no comment, no order of keys, no path,
-no time, no version of Python or of tapctl. There is no secret in it, since there is none in the files.
+JSON has them, ``null`` for what is absent. Every leaf is in it and nothing else: no comment, no order of keys, no path,
+no time, no version of Python or of tapctl. No secret is in it, since none is in the files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from tapctl.config import rules
+from tapctl.config import rules, types
 from tapctl.config.problems import parse, printable, problem, read
 from tapctl.config.schema import (
     CommonAlarms,
@@ -33,7 +33,6 @@ from tapctl.config.schema import (
     Table,
     schema,
 )
-from tapctl.config.types import did_you_mean
 from tapctl.errors import ConfigError, Problem
 from tapctl.names import suffix_problem
 from tapctl.regions import REGION, REGION_RULE
@@ -53,12 +52,35 @@ __all__ = [
 
 T = TypeVar("T", bound=Table)
 
-_COMMON = "common"
+COMMON = "common"
+"""The name of the file of all environments, without its ending."""
 _FOLDER_HINT = "name the folder of the environment files with --config"
 
 
+@dataclass(frozen=True)
+class Edit:
+    """Another value for one key of one file."""
+
+    file: str
+    """The file's name without its ending."""
+    key: tuple[str, ...]
+    """The names of the key's tables and its own."""
+    value: Any
+    """None leaves the key out."""
+
+    def apply(self, tables: dict[str, Any]) -> None:
+        """Make the edit in the file's tables."""
+        *above, last = self.key
+        for name in above:
+            tables = tables.setdefault(name, {})
+        if self.value is None:
+            tables.pop(last, None)
+        else:
+            tables[last] = self.value
+
+
 class NetworkingReference(BaseModel):
-    """Where the networking stack's ids are found."""
+    """The ``networking`` key: the source of the networking stack's ids."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,11 +88,12 @@ class NetworkingReference(BaseModel):
     target: str = ""
     """The stack, the path or the file; empty for ``static``."""
     vpc_id: str | None = None
-    """For ``static`` alone."""
+    """With ``static`` alone."""
     private_subnet_ids: tuple[str, ...] = ()
-    """For ``static`` alone."""
+    """With ``static`` alone."""
 
     def __str__(self) -> str:
+        """Write the reference as its file has it."""
         return f"{self.kind}:{self.target}" if self.target else self.kind
 
 
@@ -86,8 +109,8 @@ class Database(CommonDatabase, EnvironmentDatabase):
 class Processor(CommonProcessor):
     """``[processor]`` of both files, the image with the environment's changes."""
 
-    memory_mb: int
-    reserved_concurrency: int | None
+    memory_mb: types.Memory
+    reserved_concurrency: types.Concurrency | None
 
 
 class Alarms(CommonAlarms, EnvironmentAlarms):
@@ -95,7 +118,7 @@ class Alarms(CommonAlarms, EnvironmentAlarms):
 
 
 class Config(BaseModel):
-    """Everything that is configured for one environment."""
+    """The configuration of one environment: both files merged, defaults filled in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,16 +139,16 @@ class Config(BaseModel):
 
 
 def environments(directory: Path) -> tuple[str, ...]:
-    """The names of the environments that have a file, sorted.
+    """List the names of the environments that have a file, sorted.
 
     Raises:
         ConfigError: the folder cannot be read.
     """
-    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {_COMMON}))
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
 
 
 def _files(directory: Path) -> list[Path]:
-    """What may be meant for an environment's file, its ending in upper case or not."""
+    """The TOML files of the folder, their ending in upper case or not."""
     try:
         paths = list(directory.iterdir())
     except OSError as error:
@@ -140,10 +163,10 @@ def _misnamed(directory: Path) -> list[Problem]:
 
 
 def load_all(directory: Path) -> dict[str, Config]:
-    """Every environment's configuration, by name.
+    """Load every environment's configuration, by name.
 
     Raises:
-        ConfigError: with all that is wrong in all files.
+        ConfigError: some file breaks a rule; with every problem of every file.
     """
     names = environments(directory)
     if not names:
@@ -152,20 +175,22 @@ def load_all(directory: Path) -> dict[str, Config]:
     return _load(directory, names, _misnamed(directory))
 
 
-def load(directory: Path, environment: str) -> Config:
-    """One environment's configuration, from common.toml and its own file.
+def load(directory: Path, environment: str, edit: Edit | None = None) -> Config:
+    """Load one environment's configuration, from common.toml and its own file.
+
+    ``edit``: load as if one of the files had this edit; no file is written.
 
     Raises:
-        ConfigError: there is no such environment, or with all that is wrong in its two files.
+        ConfigError: there is no such environment, or its files break a rule; with every problem of both.
     """
     names = environments(directory)
     if environment in names:
-        return _load(directory, (environment,))[environment]
-    if names and not (directory / f"{_COMMON}.toml").exists():
-        rule = f"has no {_COMMON}.toml: it is no folder of environment files"
+        return _load(directory, (environment,), edit=edit)[environment]
+    if names and not (directory / f"{COMMON}.toml").exists():
+        rule = f"has no {COMMON}.toml: it is no folder of environment files"
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
-    there = f"there are {', '.join(names)}" if names else "there is none"
-    rule = f"is no environment; {there}{did_you_mean(environment, names)}"
+    existing = f"there are {', '.join(names)}" if names else "there is none"
+    rule = f"is no environment; {existing}{types.did_you_mean(environment, names)}"
     unknown = Problem(str(directory), "", printable(environment), rule)
     raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
 
@@ -174,7 +199,7 @@ def check_folder(folder: str) -> None:
     """Make sure that the command line names a folder of environment files.
 
     Raises:
-        ConfigError: it names none, as from an unset variable: that must never mean the folder we are in.
+        ConfigError: the name is empty, as from an unset variable: that must never mean the current folder.
     """
     if not folder:
         raise ConfigError([Problem("--config", "", printable(folder), "names no folder")], hint=_FOLDER_HINT)
@@ -184,7 +209,7 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
     """Make sure that this suffix may name a copy of ``environment``.
 
     Raises:
-        ConfigError: a name built from it would be refused by AWS, or it is another environment's name.
+        ConfigError: AWS would refuse a name built from it, or the suffix is another environment's name.
     """
     rule = suffix_problem(suffix)
     if suffix != environment and suffix in all_environments:
@@ -196,10 +221,10 @@ def check_suffix(suffix: str, environment: str, all_environments: Iterable[str])
 
 
 def check_region(region: str) -> None:
-    """Make sure that this may be a region of AWS; whether it is one, its endpoint tells.
+    """Make sure that this has the form of a region of AWS; if no such region exists, its endpoint is missing.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it has another form.
     """
     if not re.fullmatch(REGION, region):
         raise ConfigError(
@@ -209,14 +234,14 @@ def check_region(region: str) -> None:
 
 
 def config_hash(config: Config) -> str:
-    """The SHA-256 of the configuration's canonical form, in hex."""
+    """Hash the configuration's canonical form: SHA-256, in hex."""
     canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True)
 class _SourceFile(Generic[T]):
-    """One file as it was read: its tables unless it is no TOML, its value unless something is wrong with it."""
+    """One file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
 
     path: Path
     raw: dict[str, Any] | None
@@ -224,9 +249,11 @@ class _SourceFile(Generic[T]):
     problems: list[Problem]
 
 
-def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = ()) -> dict[str, Config]:
-    common = _read(directory / f"{_COMMON}.toml", CommonFile, rules.common_rules)
-    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules) for name in names}
+def _load(
+    directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = (), edit: Edit | None = None
+) -> dict[str, Config]:
+    common = _read(directory / f"{COMMON}.toml", CommonFile, rules.common_rules, edit)
+    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules, edit) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
@@ -239,10 +266,14 @@ def _load(directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] =
     return {name: _merge(name, common.value, file.value) for name, file in own.items()}
 
 
-def _read(path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]]) -> _SourceFile[T]:
+def _read(
+    path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]], edit: Edit | None
+) -> _SourceFile[T]:
     raw = read(path)
     if isinstance(raw, Problem):
         return _SourceFile(path, None, None, [raw])
+    if edit and edit.file == path.stem:
+        edit.apply(raw)
     value, problems = parse(path, raw, kind)
     return _SourceFile(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
 

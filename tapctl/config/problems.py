@@ -1,4 +1,4 @@
-"""From what is wrong with a file to what its user reads: the file, the key's path, the bad value, the rule."""
+"""Problems a user can act on, from TOML and pydantic errors: the file, the key's path, the value, the rule."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read(path: Path) -> dict[str, Any] | Problem:
-    """The tables of a file as TOML has them, or what is wrong with it."""
+    """Read the tables of a file, or the problem that makes it unreadable."""
     try:
         # Whatever else bears the name is not opened: a pipe would be waited for.
         if not path.is_file():
@@ -56,11 +56,11 @@ def read(path: Path) -> dict[str, Any] | Problem:
     except UnicodeDecodeError as error:
         return Problem(str(path), "", "", f"is not UTF-8 text (byte {error.start + 1})")
     except (ValueError, RecursionError) as error:
-        return Problem(str(path), "", "", f"is not TOML: {_named(str(error), content.decode())}")
+        return Problem(str(path), "", "", f"is not TOML: {_explain(str(error), content.decode())}")
 
 
-def _named(error: str, text: str) -> str:
-    """What tomllib says. It does not name a key that has a second value, and names a table as Python writes it."""
+def _explain(error: str, text: str) -> str:
+    """Complete tomllib's message: name the key that has a second value, and write tables as TOML does, not Python."""
     if place := re.fullmatch(r"Cannot overwrite a value \((at line ([0-9]+), .*|at end of document)\)", error):
         lines = text.rstrip("\n").split("\n")
         key = _ASSIGNED.match(lines[int(place[2] or len(lines)) - 1])
@@ -69,7 +69,7 @@ def _named(error: str, text: str) -> str:
 
 
 def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, list[Problem]]:
-    """The file as a value of its kind, or None and everything that is wrong with its keys, one by one."""
+    """Parse the file into a value of its kind, or into None and a problem for each key that breaks its rule."""
     try:
         return kind.model_validate(raw), []
     except ValidationError as error:
@@ -79,40 +79,40 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
 
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
-    """One thing wrong with one key."""
+    """Build the problem of one key; a value that may be a secret is not shown."""
     secret = _SECRET.search(key.removeprefix("secrets"))
     return Problem(str(path), key, "(not shown)" if secret else printable(value), rule)
 
 
 def printable(value: Any) -> str:
-    """A value as it may be printed: on one line, no control characters, not too long."""
+    """Print a value on one line, without control characters, not too long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def toml_path(path: KeyPath) -> str:
-    """A key's path as TOML writes it."""
+    """Write a key's path as TOML does."""
     return ".".join(part if _BARE.fullmatch(part) else printable(part) for part in map(str, path))
 
 
 def allowed_keys(kind: type[Table], above: str = "") -> dict[str, str]:
-    """The dotted path of every key that this kind of file may have, and its rule."""
-    found: dict[str, str] = {}
+    """List the dotted path of every key that this kind of file may have, with its rule."""
+    rules: dict[str, str] = {}
     for name, field in kind.model_fields.items():
         table = _table(field.annotation)
-        found.update(allowed_keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
-    return found
+        rules.update(allowed_keys(table, f"{above}{name}.") if table else {f"{above}{name}": _rule(kind, (name,))})
+    return rules
 
 
 def _table(annotation: Any) -> type[Table] | None:
-    """The kind of table that this annotation is of, be it optional."""
+    """The kind of table of this annotation, optional or not; None if it is no table's."""
     candidates = (annotation, *get_args(annotation))
     return next((each for each in candidates if isinstance(each, type) and issubclass(each, Table)), None)
 
 
 def _rule(kind: type[Table], path: KeyPath) -> str:
-    """What has to stand at this path, as its type describes it."""
+    """The rule of this path, in the words of its type's description."""
     field = kind.model_fields[str(path[0])]
     table = _table(field.annotation)
     if table and len(path) > 1:
@@ -132,7 +132,7 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
 def _to_problem(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mapping[str, Any]) -> Iterator[Problem]:
     where, value = detail["loc"], detail["input"]
     if where[-1] == "[key]" and get_path(raw, where) is None:
-        # It is about the key itself, and has the key for its input.
+        # The error is about the key itself, and has the key for its input.
         where = where[:-1]
         value = get_path(raw, where)
     if detail["type"] == "extra_forbidden":
@@ -161,11 +161,11 @@ def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _unknown(path: KeyPath, kind: type[Table]) -> str:
-    """Why this key may not stand in this kind of file, what was perhaps meant, and which keys may stand here."""
+    """Explain why this key is not allowed in this kind of file, which one was perhaps meant, and which are allowed."""
     key, allowed = toml_path(path), allowed_keys(kind)
     depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))
-    here = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
-    listed = f"allowed here: {', '.join(here)}"
+    siblings = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
+    listed = f"allowed here: {', '.join(siblings)}"
     if key in allowed_keys(_other(kind)) or toml_path(path[:1]) == "tags":
         place = "may differ between environments, and belongs in their own files"
         if kind is EnvironmentFile:
@@ -173,12 +173,12 @@ def _unknown(path: KeyPath, kind: type[Table]) -> str:
         return f"{place}; {listed}"
     last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _all_keys(kind).items()}
     # A key beside it is likelier than one that is spelt the same elsewhere.
-    meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in here}) or did_you_mean(path[-1], last)
+    meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in siblings}) or did_you_mean(path[-1], last)
     return f"is no key of this file{meant or _table_suggestion(path, kind)}; {listed}"
 
 
 def _table_suggestion(path: KeyPath, kind: type[Table]) -> str:
-    """``; did you mean database?``: a table beside this one, of the name of which it may be a slip."""
+    """``; did you mean database?``: a table at the same level with a similar name."""
     above = "".join(f"{part}." for part in path[:-1])
     beside = (
         (*each.removeprefix(above).partition("."), place)
@@ -190,7 +190,7 @@ def _table_suggestion(path: KeyPath, kind: type[Table]) -> str:
 
 
 def _all_keys(kind: type[Table]) -> dict[str, str]:
-    """Every key of both kinds of file, and where it belongs: nothing for those of this kind, which come last."""
+    """Every key of both kinds of file with the place where it belongs, empty for this kind, whose keys come last."""
     own, other = allowed_keys(kind), _other(kind)
     return {each: f", in {_FILES[other]}" for each in allowed_keys(other) if each not in own} | dict.fromkeys(own, "")
 

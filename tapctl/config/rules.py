@@ -1,7 +1,7 @@
 """The rules that join several keys.
 
-They read the tables as TOML has them, so that all that is wrong is told at once: where a key is missing or wrong in
-itself, which is told elsewhere, its rule has nothing to say.
+The tables are read as TOML has them, so that every problem is reported at once. A key that is missing, or wrong in
+itself, is reported by its type; the rules here are silent about it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW
 from tapctl.regions import partition_of, registry_of
 
 Violation = tuple[str, Any, str]
-"""A key's path, its value, and the rule it breaks."""
+"""A key's path, its value, and the broken rule."""
 
 _PROTECTED_INSTANCES = 2
 
 
 def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
-    """The rules within common.toml."""
+    """Check the rules within common.toml."""
     yield from _windows(raw)
     master = _value_at(raw, "database.master_username")
     if isinstance(master, str) and master == f"{_value_at(raw, 'database.name')}{APP_USER}":
@@ -48,7 +48,7 @@ def _windows(raw: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def environment_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
-    """The rules within an environment's file."""
+    """Check the rules within an environment's file."""
     count = _value_at(raw, "database.instance_count")
     if _value_at(raw, "protected") is True and type(count) is int and count < _PROTECTED_INSTANCES:
         yield "database.instance_count", count, "must be at least 2 where protected = true: one to fail over to"
@@ -72,7 +72,7 @@ def _role(raw: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
-    """The rules between common.toml and an environment's file, about the latter."""
+    """Check the rules between common.toml and an environment's file; the latter is the one that breaks them."""
     image, change = _value_at(common, "processor.image"), _value_at(raw, "processor.image")
     if change is not None and image is None:
         yield "processor.image", change, "changes the image of common.toml, which has none"
@@ -82,10 +82,10 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
 
 def _registry(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
     registry, region = _value_at(common, "processor.image.registry"), _value_at(raw, "region")
-    found = registry_of(registry) if isinstance(registry, str) else None
-    if found and found[1] != region:
+    place = registry_of(registry) if isinstance(registry, str) else None
+    if place and place[1] != region:
         rule = (
-            f"must be the image registry's region, {found[1]}: Lambda takes none from another; "
+            f"must be the image registry's region, {place[1]}: Lambda takes none from another; "
             "or name the registry in common.toml by its account id"
         )
         yield "region", region, rule
@@ -106,11 +106,11 @@ def _value_at(raw: Mapping[str, Any], key: str) -> Any:
 
 
 def get_path(raw: Mapping[str, Any], path: Iterable[str | int]) -> Any:
-    """What stands at this path of keys; None where nothing does."""
-    found: Any = raw
+    """Get the value at this path of keys; None if there is none."""
+    value: Any = raw
     for part in path:
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _matches(pattern: str, value: Any) -> bool:

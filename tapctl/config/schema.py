@@ -1,4 +1,4 @@
-"""The two kinds of file in ``environments/``: which keys each may have, and what may stand behind them.
+"""The two kinds of file in ``environments/``: the keys of each, and the types of their values.
 
 Parity is by construction: a key belongs to one kind of file, so what is the same everywhere cannot differ. The one key
 that both have is ``processor.image.tag``, which a release changes environment by environment.
@@ -30,7 +30,7 @@ class Image(Table):
 
 
 class ImageChange(Table):
-    """What an environment's file changes of common's image, while a release is promoted: its tag alone."""
+    """An environment's change of common's image, while a release is promoted: its tag alone."""
 
     tag: types.ImageTag
 
@@ -107,7 +107,7 @@ class Network(Table):
 
 
 class CommonFile(Table):
-    """common.toml: what is the same in every environment."""
+    """common.toml: the values that are the same in every environment."""
 
     service: types.ServiceName
     tags: types.Tags = Field(default_factory=dict)
@@ -119,7 +119,7 @@ class CommonFile(Table):
 
 
 class EnvironmentFile(Table):
-    """An environment's file: what may differ between environments."""
+    """An environment's file: the values that may differ between environments."""
 
     account_id: types.AccountId
     region: types.Region
@@ -134,7 +134,7 @@ class EnvironmentFile(Table):
 
 
 class _Toml(GenerateJsonSchema):
-    """TOML has no null: what may be left out is left out."""
+    """JSON Schema for TOML, which has no null: an optional key is left out."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -145,10 +145,10 @@ class _Toml(GenerateJsonSchema):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schemas (draft 2020-12) of ``common`` and ``environment`` files, for editors and other tools.
+    """Make the JSON Schemas (draft 2020-12) of ``common`` and ``environment`` files, for editors and other tools.
 
-    Rules that join several keys (windows that overlap, a protected environment's instances) are `tapctl.config_rules`'.
-    Names that RDS and PostgreSQL keep for themselves are not in it: there are hundreds.
+    Rules that join several keys (windows that overlap, a protected environment's instances) are left out, see
+    `tapctl.config.rules`; names that RDS and PostgreSQL keep for themselves too: there are hundreds.
     """
     kinds: dict[str, type[Table]] = {"common": CommonFile, "environment": EnvironmentFile}
     return {

@@ -1,8 +1,8 @@
-"""The values that may stand in an environment's files, one type each: what AWS takes, by set and by bound.
+"""The types of the values in the environment files, with the sets and bounds that AWS accepts.
 
 A type's description is the rule a user reads, in the error ("must be …") and in the JSON Schema. Sets and bounds are
-those of the services' API references and quotas pages as of 2026-11. What the service would refuse only after minutes,
-or would take and make unsafe, is refused here with its reason.
+those of the services' API references and quotas pages as of 2026-11. A value that the service would refuse only after
+minutes, or would accept and thereby make the stack unsafe, is refused here with its reason.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from tapctl.config.reserved_words import KEY_WORDS
 from tapctl.names import MAX_INSTANCES, OUR_TAGS
 from tapctl.regions import REGION, REGION_RULE, REGISTRY_HOST
 
-_SHOWN = 30
+_MAX_LISTED = 30
 MAX_TAGS = 44
 """AWS takes 50 on a resource; tapctl sets five of its own on each, and a sixth (``tapctl:…``) on some."""
 
 
 def rule_error(rule: str) -> PydanticCustomError:
-    """A value that breaks a rule which is told in its own words."""
+    """Make the error of a value that breaks a rule, in the rule's own words."""
     return PydanticCustomError("rule", "{rule}", {"rule": rule})
 
 
 def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
-    """``; did you mean x?``, or nothing where no known word is close. A mapping tells how a word is shown."""
+    """``; did you mean x?``, or an empty text if no known word is close. A mapping has the text to show for a word."""
     shown = known if isinstance(known, Mapping) else {each: each for each in known}
     close = difflib.get_close_matches(str(word), list(shown), n=1)
     return f"; did you mean {shown[close[0]]}?" if close else ""
@@ -40,7 +40,7 @@ def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Membership of an explicit set, with a reason for what somebody might well try and is not in it."""
+    """Membership of an explicit set, with reasons (pattern, reason) for likely values that are not in the set."""
 
     description: str
     values: tuple[str, ...] | tuple[int, ...]
@@ -62,7 +62,7 @@ class OneOf:
         raise rule_error(f"must be {self.description}{self._listed()}{near}")
 
     def _listed(self) -> str:
-        return ": " + ", ".join(map(str, self.values)) if len(self.values) <= _SHOWN else ""
+        return ": " + ", ".join(map(str, self.values)) if len(self.values) <= _MAX_LISTED else ""
 
 
 # -- names and places -------------------------------------------------------------------------------------------------
@@ -88,15 +88,15 @@ RoleArn = Annotated[
 VpcId = Annotated[str, Field(pattern="^vpc-[0-9a-f]{8,17}$", description="the id of a VPC (vpc-…)")]
 SubnetId = Annotated[str, Field(pattern="^subnet-[0-9a-f]{8,17}$", description="the id of a subnet (subnet-…)")]
 
-_LEAST_SUBNETS = 2
-_MOST_SUBNETS = 16
-_SUBNETS_RULE = f"an array of {_LEAST_SUBNETS} to {_MOST_SUBNETS} different ids of subnets (subnet-…)"
+_MIN_SUBNETS = 2
+_MAX_SUBNETS = 16
+_SUBNETS_RULE = f"an array of {_MIN_SUBNETS} to {_MAX_SUBNETS} different ids of subnets (subnet-…)"
 
 
 def _subnets(ids: tuple[str, ...]) -> tuple[str, ...]:
     # A set: its order means nothing, to AWS and to the configuration's hash.
     different = tuple(sorted(set(ids)))
-    if not _LEAST_SUBNETS <= len(different) <= _MOST_SUBNETS:
+    if not _MIN_SUBNETS <= len(different) <= _MAX_SUBNETS:
         raise rule_error(f"must be {_SUBNETS_RULE}")
     return different
 
@@ -106,7 +106,7 @@ SubnetIds = Annotated[
     Field(
         strict=False,  # TOML has arrays, no tuples
         description=_SUBNETS_RULE,
-        json_schema_extra={"minItems": _LEAST_SUBNETS, "maxItems": _MOST_SUBNETS, "uniqueItems": True},
+        json_schema_extra={"minItems": _MIN_SUBNETS, "maxItems": _MAX_SUBNETS, "uniqueItems": True},
     ),
     AfterValidator(_subnets),
 ]
@@ -119,7 +119,7 @@ NETWORKING = {
     "terraform": _FILE,
     "pulumi": _FILE,
 }
-"""Kind of networking reference to what may stand after its colon; ``static`` has nothing after it."""
+"""Kind of networking reference to the pattern of its target, after the colon; ``static`` has none."""
 _NETWORKING_RULE = "cloudformation:<stack>, ssm:<path>, terraform:<state file>, pulumi:<checkpoint file> or static"
 
 
@@ -167,7 +167,7 @@ def _tag_value(value: str) -> str:
 
 
 def _any_case(words: Iterable[str]) -> str:
-    """A pattern for these words in upper and lower case: JSON Schema's patterns have no flag for it."""
+    """Make a pattern of these words in upper and lower case: JSON Schema's patterns have no flag for that."""
     return "|".join(re.sub("[A-Za-z]", lambda each: f"[{each[0].upper()}{each[0].lower()}]", word) for word in words)
 
 
@@ -205,7 +205,7 @@ ENGINE_VERSIONS = (
     *("16.8", "16.9", "16.10", "16.11", "16.13", "16.14", "16.15"),
     *("17.4", "17.5", "17.6", "17.7", "17.9", "17.10", "17.11"),
 )
-"""What Aurora PostgreSQL still creates (DescribeDBEngineVersions, 2026-11); the missing numbers it never offered.
+"""The versions that Aurora PostgreSQL still creates (DescribeDBEngineVersions, 2026-11); missing numbers never were.
 
 15.10, 16.8 and 17.7 have long-term support, and a cluster does not stay there: instances take minor upgrades by
 themselves, which is no drift.
@@ -246,8 +246,8 @@ InstanceCount = Annotated[
 _OF_RDS = frozenset({"rdsadmin", "rdsrepladmin", "rdsproxyadmin", "rdstopmgr", "rdswriteforwarduser"})
 _SYSTEM_DATABASES = frozenset({"postgres", "template0", "template1"})
 APP_USER = "_app"
-"""What follows the database's name in that of the user that the function connects as, by IAM."""
-_LONGEST_NAME = 63 - len(APP_USER)
+"""The end of the name of the function's database user (authenticated by IAM), after the database's name."""
+_MAX_NAME = 63 - len(APP_USER)
 
 
 def _not_reserved(name: str) -> str:
@@ -267,8 +267,8 @@ def _database_name(name: str) -> str:
 DatabaseName = Annotated[
     str,
     Field(
-        pattern=f"^[a-z][a-z0-9_]{{0,{_LONGEST_NAME - 1}}}$",
-        description=f"a name of at most {_LONGEST_NAME} lower-case letters, digits and underscores, a letter first "
+        pattern=f"^[a-z][a-z0-9_]{{0,{_MAX_NAME - 1}}}$",
+        description=f"a name of at most {_MAX_NAME} lower-case letters, digits and underscores, a letter first "
         "(its user's name is <name>_app, and PostgreSQL's names have at most 63)",
     ),
     AfterValidator(_database_name),
@@ -292,11 +292,11 @@ BACKUP_WINDOW = f"^{_CLOCK}-{_CLOCK}$"
 MAINTENANCE_WINDOW = f"^{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}$"
 DAY = 24 * 60
 WEEK = 7 * DAY
-_LEAST_MINUTES = 30
+_MIN_MINUTES = 30
 
 
 def window(text: str) -> tuple[int, int]:
-    """Begin and length in minutes of a window: of the day, or of the week where it names days. It may wrap round."""
+    """Begin and length of a window in minutes, of the week if days are named, else of the day; it may wrap round."""
     cycle = WEEK if text[0].isalpha() else DAY
     begin, end = (_minute(each) for each in text.split("-"))
     return begin, (end - begin) % cycle
@@ -309,8 +309,8 @@ def _minute(text: str) -> int:
 
 def _window_length(text: str) -> str:
     length = window(text)[1]
-    if not _LEAST_MINUTES <= length <= DAY:
-        raise rule_error(f"must be at least {_LEAST_MINUTES} minutes and at most a day long; it is {length} minutes")
+    if not _MIN_MINUTES <= length <= DAY:
+        raise rule_error(f"must be at least {_MIN_MINUTES} minutes and at most a day long; it is {length} minutes")
     return text
 
 
@@ -402,17 +402,17 @@ def _not_zero(concurrency: int) -> int:
     return concurrency
 
 
-_MOST_CONCURRENCY = 100_000
-"""The API takes any integer, and the account's own limit is AWS's to tell. The quota is 1000, and is raised to "tens of
-thousands" at most (Lambda quotas, concurrent executions): what is more is a slip.
+_MAX_CONCURRENCY = 100_000
+"""The API accepts any integer; AWS alone knows the account's own limit. The quota is 1000, and is raised to "tens of
+thousands" at most (Lambda quotas, concurrent executions): a higher number is a slip.
 """
 Concurrency = Annotated[
     int,
     # The lower bound is the validator's, for the sake of its reason.
     Field(
         ge=0,
-        le=_MOST_CONCURRENCY,
-        description=f"a whole number from 1 to {_MOST_CONCURRENCY} (Lambda's quota is raised to tens of thousands at "
+        le=_MAX_CONCURRENCY,
+        description=f"a whole number from 1 to {_MAX_CONCURRENCY} (Lambda's quota is raised to tens of thousands at "
         "most), or absent for none",
         json_schema_extra={"minimum": 1},
     ),

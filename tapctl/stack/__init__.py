@@ -1,1 +1,1 @@
-"""TODO."""
+"""The definition of the product: one configuration and one networking contract become the wanted resources."""

@@ -1,4 +1,4 @@
-"""The alarms of one environment, all with thresholds from the configuration."""
+"""The alarms of one environment, with thresholds from the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ONCE: Final[dict[str, Any]] = {"period_s": 300, "evaluation_periods": 1, "datap
 _FOR_15_MINUTES: Final[dict[str, Any]] = {"period_s": 300, "evaluation_periods": 3, "datapoints_to_alarm": 3}
 
 _GIB_A_VCPU: Final = {"x2g": 16}
-"""Memory for each vCPU, where it is not the 8 GiB of the r families. Source: Aurora user guide, "Hardware
+"""GiB of memory for each vCPU, for families other than r (8 GiB). Source: Aurora user guide, "Hardware
 specifications for DB instance classes"."""
 _BURSTABLE_GIB: Final = {"medium": 4, "large": 8}
 _SMALL_VCPUS: Final = {"large": 2, "xlarge": 4}
@@ -22,7 +22,7 @@ _MOST_CONNECTIONS: Final = 5000
 
 
 def max_connections(instance_class: str) -> int:
-    """The ``max_connections`` that Aurora PostgreSQL gives this class by default, rounded down to be safe.
+    """The default ``max_connections`` of Aurora PostgreSQL for this class, rounded down to be safe.
 
     The engine's default is LEAST(DBInstanceClassMemory / 9531392, 5000), and DBInstanceClassMemory is what the host
     leaves of the class's memory: about 100 connections for each GiB. Source: Aurora user guide, "Maximum connections
@@ -38,8 +38,8 @@ def max_connections(instance_class: str) -> int:
 def add_alarms(
     stack: Stack, config: Config, names: Names, topic_arn: str, tags: Callable[[str], dict[str, str]]
 ) -> None:
-    """The function's errors, latency and throttles; CPU and connections of each database instance."""
-    limits, db = config.alarms, config.database
+    """Add the alarms on the function's errors, latency and throttles, and on each instance's CPU and connections."""
+    thresholds, db = config.alarms, config.database
 
     def alarm(name: str, threshold: float, **own: Any) -> None:
         spec = CloudwatchAlarmSpec(
@@ -60,8 +60,8 @@ def add_alarms(
     function: dict[str, Any] = {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
     alarm(
         names.function_errors,
-        limits.error_threshold,
-        description=f"{names.function} fails: {limits.error_threshold} errors in 5 minutes",
+        thresholds.error_threshold,
+        description=f"{names.function} fails: {thresholds.error_threshold} errors in 5 minutes",
         metric_name="Errors",
         statistic="Sum",
         **function,
@@ -69,8 +69,8 @@ def add_alarms(
     )
     alarm(
         names.function_duration,
-        limits.latency_threshold_ms,
-        description=f"{names.function} is slow: p95 of {limits.latency_threshold_ms} ms for 15 minutes",
+        thresholds.latency_threshold_ms,
+        description=f"{names.function} is slow: p95 of {thresholds.latency_threshold_ms} ms for 15 minutes",
         metric_name="Duration",
         extended_statistic="p95",
         **function,
@@ -78,22 +78,22 @@ def add_alarms(
     )
     alarm(
         names.function_throttles,
-        limits.throttle_threshold,
+        thresholds.throttle_threshold,
         description=f"{names.function} is throttled: payments are turned away",
         metric_name="Throttles",
         statistic="Sum",
         **function,
         **_ONCE,
     )
-    most = max_connections(db.instance_class)
-    connections = limits.connections_threshold_percent
+    limit = max_connections(db.instance_class)
+    percent = thresholds.connections_threshold_percent
     for index in range(db.instance_count):
         identifier = names.instance(index)
         instance: dict[str, Any] = {"namespace": "AWS/RDS", "dimensions": {"DBInstanceIdentifier": identifier}}
         alarm(
             names.instance_cpu(index),
-            limits.cpu_threshold_percent,
-            description=f"{identifier} is busy: {limits.cpu_threshold_percent} % CPU for 15 minutes",
+            thresholds.cpu_threshold_percent,
+            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes",
             metric_name="CPUUtilization",
             statistic="Average",
             **instance,
@@ -101,8 +101,8 @@ def add_alarms(
         )
         alarm(
             names.instance_connections(index),
-            most * connections // 100,
-            description=f"{identifier} has {connections} % of its {most} connections in use for 15 minutes",
+            limit * percent // 100,
+            description=f"{identifier} has {percent} % of its {limit} connections in use for 15 minutes",
             metric_name="DatabaseConnections",
             statistic="Average",
             **instance,

@@ -1,4 +1,4 @@
-"""What this product is made of: one configuration and one networking contract become the wanted resources."""
+"""The resources of one environment, in the order in which they are made."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ TEARDOWN: Final = (
     "log-group",
     "kms-key",
 )
-"""The order of types in which things are removed, where they are related or their relation is not recorded."""
+"""The order of types in which resources are removed, if they are related or their relation is not recorded."""
 
 RANKS: Final = {type_: rank for rank, type_ in enumerate(TEARDOWN)}
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What the function runs: an image by its digest, or our handler as a zip."""
+    """The function's code: an image by its digest, or the handler as a zip."""
 
     image_uri: str = ""
     package: Package | None = None
 
 
 def build(config: Config, names: Names, network: NetworkContract, release: Artifact) -> Stack:
-    """All resources of one environment, each after what it needs."""
+    """Build the stack of one environment: each resource after the resources that it needs."""
     stack = Stack()
     db = config.database
 
@@ -292,12 +292,15 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
 
 
 def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
-    """The addresses of all that an apply makes."""
-    return frozenset(one.address for one in planned_stack(config, suffix))
+    """The addresses of all resources that an apply makes."""
+    return frozenset(resource.address for resource in planned_stack(config, suffix))
 
 
 def planned_stack(config: Config, suffix: str) -> Stack:
-    """The stack, without what only AWS can tell of the networking and the image."""
+    """The stack, with stand-ins for what only AWS can tell of the networking and the image, and for the package."""
     names = Names(suffix, config.account_id, config.region)
     network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
-    return build(config, names, network, Artifact(image_uri="image"))
+    release = Artifact(package=Package("", "", b""))
+    if image := config.processor.image if config.processor.package == "image" else None:
+        release = Artifact(image_uri=f"{image.registry or config.account_id}/{image.repository}:{image.tag}")
+    return build(config, names, network, release)

@@ -1,10 +1,11 @@
-"""The image that a tag names right now, by digest: what is deployed and compared, since a tag can be moved."""
+"""The image that a tag names right now, by digest: a tag can be moved, so the digest is deployed and compared."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from tapctl.config.schema import Image
 from tapctl.errors import AwsRefused, ConfigError, Problem
 from tapctl.regions import registry_host, registry_of
 
@@ -21,63 +22,47 @@ _INDEXES = frozenset(
 )
 
 
-class ImageReference(Protocol):
-    """``processor.image`` of the configuration."""
-
-    @property
-    def repository(self) -> str:
-        """The ECR repository's name."""
-
-    @property
-    def tag(self) -> str:
-        """The image's tag, or its digest (``sha256:…``)."""
-
-    @property
-    def registry(self) -> str | None:
-        """Whose registry: an account id or the registry's host; None is this account's."""
-
-
-def resolve(aws: Aws, image: ImageReference, account: str, region: str) -> str:
-    """``<registry>/<repository>@sha256:…`` of this image; one call to ECR, which has to have it.
+def resolve(aws: Aws, image: Image, account: str, region: str) -> str:
+    """Look up the image's URI, ``<registry>/<repository>@sha256:…``; one call to ECR.
 
     Raises:
-        ConfigError: the repository, the tag or the digest is not there, or the image is none that Lambda can run.
+        ConfigError: the repository, the tag or the digest is missing, or Lambda cannot run the image.
         AwsRefused: ECR refused for another reason, such as a missing permission.
     """
     owner, host = _registry(image, account, region)
-    found = _describe(aws, image, owner, host, region)
-    if found.get("imageManifestMediaType") in _INDEXES:
+    details = _describe(aws, image, owner, host, region)
+    if details.get("imageManifestMediaType") in _INDEXES:
         rule = f"names an index of images in {host}; Lambda takes an image of one architecture"
-        named = f"{host}/{_named(image)}"
+        name = f"{host}/{_name_in_registry(image)}"
         if _is_digest(image):
-            raise _problem(image, rule, f"name the digest of one image in it: docker buildx imagetools inspect {named}")
-        build = f"docker buildx build --provenance=false --push -t {named} ."
+            raise _problem(image, rule, f"name the digest of one image in it: docker buildx imagetools inspect {name}")
+        build = f"docker buildx build --provenance=false --push -t {name} ."
         raise _problem(image, rule, f"push one image under that tag: {build}")
-    return f"{host}/{image.repository}@{found['imageDigest']}"
+    return f"{host}/{image.repository}@{details['imageDigest']}"
 
 
-def _registry(image: ImageReference, account: str, region: str) -> tuple[str, str]:
-    """The registry's account and host; Lambda takes an image only from its own region."""
+def _registry(image: Image, account: str, region: str) -> tuple[str, str]:
+    """The account and the host of the image's registry; Lambda takes an image only from its own region."""
     given = image.registry or account
     if _ACCOUNT.fullmatch(given):
         return given, registry_host(given, region)
-    found = registry_of(given)
-    if found is None:
+    registry = registry_of(given)
+    if registry is None:
         raise _problem(
             image,
             f"has the registry {given}; Lambda takes images from ECR alone",
             f"set registry to an account id, or to {registry_host('<account id>', region)}",
         )
-    if found[1] != region:
+    if registry[1] != region:
         raise _problem(
             image,
-            f"is in {found[1]}; Lambda takes an image only from its own region, {region}",
+            f"is in {registry[1]}; Lambda takes an image only from its own region, {region}",
             f"correct registry, or replicate the repository to {region}",
         )
-    return found[0], given
+    return registry[0], given
 
 
-def _describe(aws: Aws, image: ImageReference, owner: str, host: str, region: str) -> ImageDetailTypeDef:
+def _describe(aws: Aws, image: Image, owner: str, host: str, region: str) -> ImageDetailTypeDef:
     try:
         answer = aws.read(
             aws.ecr.describe_images,
@@ -86,7 +71,7 @@ def _describe(aws: Aws, image: ImageReference, owner: str, host: str, region: st
             imageIds=[{"imageDigest": image.tag} if _is_digest(image) else {"imageTag": image.tag}],
         )
     except AwsRefused as error:
-        hint = f"push it: docker push {host}/{_named(image)}"
+        hint = f"push it: docker push {host}/{_name_in_registry(image)}"
         if _is_digest(image):
             hint = (
                 "see which there are: aws ecr describe-images "
@@ -103,14 +88,14 @@ def _describe(aws: Aws, image: ImageReference, owner: str, host: str, region: st
     return answer["imageDetails"][0]
 
 
-def _is_digest(image: ImageReference) -> bool:
+def _is_digest(image: Image) -> bool:
     return _DIGEST.fullmatch(image.tag) is not None
 
 
-def _named(image: ImageReference) -> str:
-    """The image within its registry."""
+def _name_in_registry(image: Image) -> str:
+    """The image's name within its registry."""
     return f"{image.repository}{'@' if _is_digest(image) else ':'}{image.tag}"
 
 
-def _problem(image: ImageReference, rule: str, hint: str) -> ConfigError:
-    return ConfigError([Problem("processor.image", "", _named(image), rule)], hint=hint)
+def _problem(image: Image, rule: str, hint: str) -> ConfigError:
+    return ConfigError([Problem("processor.image", "", _name_in_registry(image), rule)], hint=hint)

@@ -1,6 +1,8 @@
-"""Where the ids of the network come from: a CloudFormation stack or SSM parameters (files: `tapctl.networking_file`).
+"""The networking stack's contract: where the ids of VPC and subnets are found, and what AWS must say about them.
 
-A source finds what it can and says what is broken on its own side; `tapctl.networking` holds the ids against AWS.
+A source (a CloudFormation stack, SSM parameters, a Terraform or Pulumi file, or the environment's file itself) yields
+the ids, and names what is broken on its own side. `resolve` then checks the ids against AWS, and reports every broken
+clause at once.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 
 if TYPE_CHECKING:
@@ -21,88 +24,121 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
+MIN_ZONES: Final = 2
+"""An RDS subnet group wants two zones (DBSubnetGroupDoesNotCoverEnoughAZs)."""
+MAX_SUBNETS: Final = 16
+"""Lambda's VpcConfig takes no more."""
+_LAMBDA_ADDRESSES: Final = 2
+"""One Hyperplane interface for this subnet and group, one that lingers up to 45 minutes after a change of groups."""
 
-VPC_NAMES = ("VpcId", "vpc_id", "vpcId")
-SUBNETS_NAMES = ("PrivateSubnetIds", "private_subnet_ids", "privateSubnetIds")
 
+class NetworkContract(BaseModel):
+    """The networking stack's ids: resolved, checked, and recorded in the manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reference: str
+    """As in the environment's file: ``cloudformation:networking-prod``, ``static``."""
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    """The private subnets, sorted."""
+    zones: tuple[str, ...]
+    """Their availability zones, sorted."""
+
+
+@dataclass(frozen=True)
+class AddressDemand:
+    """The part of the stack still to be created in the subnets: all else has its addresses already."""
+
+    function: bool = False
+    instances: int = 0
+
+    @property
+    def addresses(self) -> int:
+        """The addresses that each subnet must have free: AWS may use one zone for all, and replaces a failed host."""
+        demand = self.instances + (_LAMBDA_ADDRESSES if self.function else 0)
+        return demand + 1 if demand else 0
+
+    def __str__(self) -> str:
+        plural = "a database instance" if self.instances == 1 else "database instances"
+        function = [f"{_LAMBDA_ADDRESSES} for Lambda"] if self.function else []
+        instances = [f"{self.instances} for {plural}"] if self.instances else []
+        return ", ".join([*function, *instances]) + " and 1 to spare"
+
+
+_NO_DEMAND: Final = AddressDemand()
+
+
+def resolve(
+    aws: Aws, reference: NetworkingReference, *, folder: Path = Path(), arrivals: AddressDemand = _NO_DEMAND
+) -> NetworkContract:
+    """Look up the ids that ``reference`` names and check them; at most four calls to AWS.
+
+    ``folder``: the folder of the environment files, where a relative path in them begins. ``arrivals``: what needs
+    addresses of its own.
+
+    Raises:
+        NetworkingError: the contract is broken, with one line of evidence for each clause; or a file is unusable.
+        AwsRefused: AWS refused for another reason, such as a missing permission.
+    """
+    ids = _look_up(aws, reference, folder)
+    vpc = _describe_vpc(aws, ids.vpc_id) if ids.vpc_id else None
+    subnets = _describe_subnets(aws, ids.subnet_ids) if 0 < len(ids.subnet_ids) <= MAX_SUBNETS else {}
+    broken = [*ids.broken, *_broken_vpc(aws, ids, vpc), *_broken_subnets(aws, ids, subnets, arrivals)]
+    if broken:
+        count = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
+        raise NetworkingError(
+            f"the networking of {reference} does not hold its contract: {count} broken",
+            evidence="\n".join(broken),
+            hint="correct the networking stack, or the networking key of the environment's file, then run it again",
+        )
+    return NetworkContract(
+        reference=str(reference), vpc_id=ids.vpc_id, subnet_ids=tuple(sorted(subnets)), zones=_zones(subnets)
+    )
+
+
+def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkIds:
+    match reference.kind:
+        case "cloudformation":
+            return read_cloudformation(aws, reference.target)
+        case "ssm":
+            return read_ssm(aws, reference.target)
+        case "terraform":
+            return read_terraform(folder / reference.target)
+        case "pulumi":
+            return read_pulumi(folder / reference.target)
+        case "static":
+            return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
+
+
+# -- the sources ------------------------------------------------------------------------------------------------------
+
+VPC_NAMES: Final = ("VpcId", "vpc_id", "vpcId")
+SUBNETS_NAMES: Final = ("PrivateSubnetIds", "private_subnet_ids", "privateSubnetIds")
 _VPC_ID = re.compile(r"vpc-[0-9a-f]+")
 _SUBNET_ID = re.compile(r"subnet-[0-9a-f]+")
-# CloudFormation's stack states. After a rolled-back update the stack is whole again, as before; after a rolled-back
-# creation it is empty. UPDATE_COMPLETE_CLEANUP_IN_PROGRESS still removes what the update replaced.
-_COMPLETE = frozenset(
+
+_COMPLETE: Final = frozenset(
     {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
 )
-
-
-class Reference(Protocol):
-    """The ``networking`` key of an environment's file."""
-
-    @property
-    def kind(self) -> str:
-        """``cloudformation``, ``ssm``, ``terraform``, ``pulumi`` or ``static``."""
-
-    @property
-    def target(self) -> str:
-        """The stack's name, the parameters' path or the file; empty for ``static``."""
-
-    @property
-    def vpc_id(self) -> str | None:
-        """For ``static`` alone."""
-
-    @property
-    def private_subnet_ids(self) -> tuple[str, ...]:
-        """For ``static`` alone."""
-
-
-def shown(reference: Reference) -> str:
-    """The reference as its file has it."""
-    return "static" if reference.kind == "static" else f"{reference.kind}:{reference.target}"
+"""The states of a whole CloudFormation stack. After a rolled-back update the stack is as before; after a rolled-back
+creation it is empty. UPDATE_COMPLETE_CLEANUP_IN_PROGRESS still removes what the update replaced.
+"""
+_TERRAFORM_VERSION: Final = 4
+_PULUMI_STACK: Final = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True)
 class NetworkIds:
-    """What a source told. An id that is not there is empty, and said in ``broken``."""
+    """The ids that a source yields. A missing id is empty, and has a line in ``broken``."""
 
     vpc_id: str = ""
     subnet_ids: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
 
 
-def ids_from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> NetworkIds:
-    """The ids among a source's outputs. Values that are no ids are never shown: they may be anything.
-
-    ``root``: what stands before the names where they are looked for.
-    """
-    vpc_id = _first(outputs, VPC_NAMES)
-    listed = _first(outputs, SUBNETS_NAMES)
-    subnet_ids = listed.split(",") if isinstance(listed, str) else listed
-    wrong = list(broken)
-    if not vpc_id:
-        wrong.append(f"outputs: {root}{VPC_NAMES[0]} is missing")
-    elif not _is_id(vpc_id, _VPC_ID):
-        wrong.append(f"outputs: {VPC_NAMES[0]} is not the id of a VPC (vpc-…)")
-        vpc_id = ""
-    if not listed:
-        wrong.append(f"outputs: {root}{SUBNETS_NAMES[0]} is missing")
-        subnet_ids = ()
-    elif not isinstance(subnet_ids, list | tuple) or not all(_is_id(each, _SUBNET_ID) for each in subnet_ids):
-        wrong.append(f"outputs: {SUBNETS_NAMES[0]} is not a list of ids of subnets (subnet-…)")
-        subnet_ids = ()
-    return NetworkIds(
-        str(vpc_id or "").strip(), tuple(sorted({str(each).strip() for each in subnet_ids})), tuple(wrong)
-    )
-
-
-def _first(outputs: Mapping[str, object], names: tuple[str, ...]) -> object:
-    return next((outputs[name] for name in names if outputs.get(name)), None)
-
-
-def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value.strip()) is not None
-
-
 def read_cloudformation(aws: Aws, stack: str) -> NetworkIds:
-    """The outputs of a stack, by name or ARN. One call."""
+    """Read the outputs of a stack, by name or ARN. One call."""
     try:
         answer = aws.read(aws.cloudformation.describe_stacks, StackName=stack)
     except AwsRefused as error:
@@ -120,7 +156,7 @@ def read_cloudformation(aws: Aws, stack: str) -> NetworkIds:
 
 
 def read_ssm(aws: Aws, path: str) -> NetworkIds:
-    """The parameters ``<path>/VpcId`` and ``<path>/PrivateSubnetIds``, in any of their spellings. One call."""
+    """Read the parameters ``<path>/VpcId`` and ``<path>/PrivateSubnetIds``, in any of their spellings. One call."""
     # A name with a slash in it has to begin with one.
     root = f"/{path.strip('/')}"
     names = [f"{root}/{name}" for name in (*VPC_NAMES, *SUBNETS_NAMES)]
@@ -137,17 +173,13 @@ def read_ssm(aws: Aws, path: str) -> NetworkIds:
     return ids_from_outputs(outputs, *broken, root=f"{root}/")
 
 
-_TERRAFORM_VERSION = 4
-_PULUMI_STACK = "pulumi:pulumi:Stack"
-
-
 def read_terraform(path: Path) -> NetworkIds:
-    """The outputs of a Terraform state of format 4 (Terraform 0.12 and later, OpenTofu).
+    """Read the outputs of a Terraform state of format 4 (Terraform 0.12 and later, OpenTofu).
 
     Raises:
         NetworkingError: the file cannot be read, or is no such state.
     """
-    state = _load(path, "terraform state pull")
+    state = _load_json(path, "terraform state pull")
     outputs = state.get("outputs")
     if state.get("version") != _TERRAFORM_VERSION or not isinstance(outputs, dict):
         raise _unusable(path, "it is not a Terraform state of format 4", "terraform state pull")
@@ -155,12 +187,12 @@ def read_terraform(path: Path) -> NetworkIds:
 
 
 def read_pulumi(path: Path) -> NetworkIds:
-    """The outputs of the stack in a Pulumi checkpoint, or in what ``pulumi stack export`` writes.
+    """Read the outputs of the stack in a Pulumi checkpoint, or in what ``pulumi stack export`` writes.
 
     Raises:
         NetworkingError: the file cannot be read, or is neither.
     """
-    state = _load(path, "pulumi stack export")
+    state = _load_json(path, "pulumi stack export")
     checkpoint = state.get("checkpoint")
     latest = checkpoint.get("latest") if isinstance(checkpoint, dict) else state.get("deployment")
     resources = latest.get("resources") if isinstance(latest, dict) else None
@@ -168,13 +200,45 @@ def read_pulumi(path: Path) -> NetworkIds:
         raise _unusable(path, "it is neither a Pulumi checkpoint nor an export", "pulumi stack export")
     stacks = [each for each in resources if isinstance(each, dict) and each.get("type") == _PULUMI_STACK]
     outputs = stacks[0].get("outputs") if stacks else None
-    broken = ("stack: the last pulumi update was interrupted (pending operations)",)
-    return ids_from_outputs(
-        outputs if isinstance(outputs, dict) else {}, *(broken if latest.get("pending_operations") else ())
+    interrupted = ("stack: the last pulumi update was interrupted (pending operations)",)
+    broken = interrupted if latest.get("pending_operations") else ()
+    return ids_from_outputs(outputs if isinstance(outputs, dict) else {}, *broken)
+
+
+def ids_from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> NetworkIds:
+    """Pick the ids from a source's outputs. Other values are never shown: they may be secrets.
+
+    ``broken``: what the source found broken. ``root``: the path of the names, for the message that one is missing.
+    """
+    vpc_id = _first(outputs, VPC_NAMES)
+    listed = _first(outputs, SUBNETS_NAMES)
+    subnet_ids = listed.split(",") if isinstance(listed, str) else listed
+    problems = list(broken)
+    if not vpc_id:
+        problems.append(f"outputs: {root}{VPC_NAMES[0]} is missing")
+    elif not _is_id(vpc_id, _VPC_ID):
+        problems.append(f"outputs: {VPC_NAMES[0]} is not the id of a VPC (vpc-…)")
+        vpc_id = ""
+    if not listed:
+        problems.append(f"outputs: {root}{SUBNETS_NAMES[0]} is missing")
+        subnet_ids = ()
+    elif not isinstance(subnet_ids, list | tuple) or not all(_is_id(each, _SUBNET_ID) for each in subnet_ids):
+        problems.append(f"outputs: {SUBNETS_NAMES[0]} is not a list of ids of subnets (subnet-…)")
+        subnet_ids = ()
+    return NetworkIds(
+        str(vpc_id or "").strip(), tuple(sorted({str(each).strip() for each in subnet_ids})), tuple(problems)
     )
 
 
-def _load(path: Path, writer: str) -> dict[str, Any]:
+def _first(outputs: Mapping[str, object], names: tuple[str, ...]) -> object:
+    return next((outputs[name] for name in names if outputs.get(name)), None)
+
+
+def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value.strip()) is not None
+
+
+def _load_json(path: Path, writer: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
@@ -196,156 +260,65 @@ def _unusable(path: Path, why: str, writer: str) -> NetworkingError:
     )
 
 
-MIN_ZONES = 2
-"""An RDS subnet group wants two zones (DBSubnetGroupDoesNotCoverEnoughAZs)."""
-MAX_SUBNETS = 16
-"""Lambda's VpcConfig takes no more."""
-_LAMBDA_ADDRESSES = 2
-"""One Hyperplane interface for this subnet and group, one that lingers up to 45 minutes after a change of groups."""
+# -- the check --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class AddressDemand:
-    """What is still to be created in the subnets; what is there has its addresses, which are not free any more."""
-
-    function: bool = False
-    instances: int = 0
-
-    @property
-    def addresses(self) -> int:
-        """How many have to be free in each subnet: AWS may place all of it in one zone, and replaces a failed host."""
-        wanted = self.instances + (_LAMBDA_ADDRESSES if self.function else 0)
-        return wanted + 1 if wanted else 0
-
-    def __str__(self) -> str:
-        plural = "a database instance" if self.instances == 1 else "database instances"
-        function = [f"{_LAMBDA_ADDRESSES} for Lambda"] if self.function else []
-        return (
-            ", ".join([*function, *([f"{self.instances} for {plural}"] if self.instances else [])]) + " and 1 to spare"
-        )
-
-
-_NOTHING = AddressDemand()
-
-
-class NetworkContract(BaseModel):
-    """What the networking stack gives us: resolved, checked, and recorded in the manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    reference: str
-    """As in the environment's file: ``cloudformation:networking-prod``, ``static``."""
-    vpc_id: str
-    subnet_ids: tuple[str, ...]
-    """The private subnets, sorted."""
-    zones: tuple[str, ...]
-    """Their availability zones, sorted."""
-
-
-def resolve(
-    aws: Aws, reference: Reference, *, folder: Path = Path(), arrivals: AddressDemand = _NOTHING
-) -> NetworkContract:
-    """Look up what ``reference`` names and check it; at most four calls to AWS.
-
-    ``folder``: the folder of the environment files, where a relative path in them begins.
-
-    Raises:
-        NetworkingError: the contract is broken, with one line of evidence for each clause; or a file is unusable.
-        AwsRefused: AWS refused for another reason, such as a missing permission.
-    """
-    found = _look_up(aws, reference, folder)
-    vpc = _vpc(aws, found.vpc_id) if found.vpc_id else None
-    subnets = _subnets(aws, found.subnet_ids) if 0 < len(found.subnet_ids) <= MAX_SUBNETS else {}
-    broken = [
-        *found.broken,
-        *_broken_vpc(aws, found, vpc),
-        *_broken_subnets(aws, found, subnets, arrivals),
-    ]
-    if broken:
-        many = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
-        raise NetworkingError(
-            f"the networking of {shown(reference)} does not hold its contract: {many} broken",
-            evidence="\n".join(broken),
-            hint="correct the networking stack, or the networking key of the environment's file, then run it again",
-        )
-    return NetworkContract(
-        reference=shown(reference),
-        vpc_id=found.vpc_id,
-        subnet_ids=tuple(sorted(subnets)),
-        zones=_zones(subnets),
-    )
-
-
-def _look_up(aws: Aws, reference: Reference, folder: Path) -> NetworkIds:
-    match reference.kind:
-        case "cloudformation":
-            return read_cloudformation(aws, reference.target)
-        case "ssm":
-            return read_ssm(aws, reference.target)
-        case "terraform":
-            return read_terraform(folder / reference.target)
-        case "pulumi":
-            return read_pulumi(folder / reference.target)
-        case _:
-            return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
-
-
-def _vpc(aws: Aws, vpc_id: str) -> VpcTypeDef | None:
-    """By filter: asked for by id, a missing VPC would be an error."""
+def _describe_vpc(aws: Aws, vpc_id: str) -> VpcTypeDef | None:
+    """Read the VPC by filter: asked for by id, a missing one would be an error."""
     vpcs = aws.read(aws.ec2.describe_vpcs, Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Vpcs"]
     return vpcs[0] if vpcs else None
 
 
-def _subnets(aws: Aws, subnet_ids: tuple[str, ...]) -> dict[str, SubnetTypeDef]:
-    """By filter: asked for by id, one missing subnet would hide the others."""
+def _describe_subnets(aws: Aws, subnet_ids: tuple[str, ...]) -> dict[str, SubnetTypeDef]:
+    """Read the subnets by filter: asked for by id, one missing subnet would hide the others."""
     answer = aws.read(aws.ec2.describe_subnets, Filters=[{"Name": "subnet-id", "Values": list(subnet_ids)}])
     return {subnet["SubnetId"]: subnet for subnet in answer["Subnets"]}
 
 
-def _broken_vpc(aws: Aws, found: NetworkIds, vpc: VpcTypeDef | None) -> Iterator[str]:
-    if not found.vpc_id:
+def _broken_vpc(aws: Aws, ids: NetworkIds, vpc: VpcTypeDef | None) -> Iterator[str]:
+    if not ids.vpc_id:
         return
     if vpc is None:
-        yield f"VPC: {found.vpc_id} does not exist in {aws.region}"
+        yield f"VPC: {ids.vpc_id} does not exist in {aws.region}"
         return
     if vpc["State"] != "available":
-        yield f"VPC: {found.vpc_id} is {vpc['State']}, not available"
+        yield f"VPC: {ids.vpc_id} is {vpc['State']}, not available"
     if vpc["InstanceTenancy"] == "dedicated":
-        yield f"tenancy: {found.vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
-    if not _dns_support(aws, found.vpc_id):
-        yield f"DNS: DNS support (enableDnsSupport) is off in {found.vpc_id}; the database's name would not resolve"
+        yield f"tenancy: {ids.vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
+    if not _has_dns_support(aws, ids.vpc_id):
+        yield f"DNS: DNS support (enableDnsSupport) is off in {ids.vpc_id}; the database's name would not resolve"
 
 
-def _dns_support(aws: Aws, vpc_id: str) -> bool:
+def _has_dns_support(aws: Aws, vpc_id: str) -> bool:
     answer = aws.read(aws.ec2.describe_vpc_attribute, VpcId=vpc_id, Attribute="enableDnsSupport")
     return answer["EnableDnsSupport"].get("Value", False)
 
 
 def _broken_subnets(
-    aws: Aws, found: NetworkIds, subnets: dict[str, SubnetTypeDef], arrivals: AddressDemand
+    aws: Aws, ids: NetworkIds, subnets: dict[str, SubnetTypeDef], arrivals: AddressDemand
 ) -> Iterator[str]:
-    if not found.subnet_ids:
+    if not ids.subnet_ids:
         return
-    if len(found.subnet_ids) > MAX_SUBNETS:
-        yield f"subnets: there are {len(found.subnet_ids)}, Lambda takes at most {MAX_SUBNETS}"
+    if len(ids.subnet_ids) > MAX_SUBNETS:
+        yield f"subnets: there are {len(ids.subnet_ids)}, Lambda takes at most {MAX_SUBNETS}"
         return
-    for subnet_id in found.subnet_ids:
+    for subnet_id in ids.subnet_ids:
         subnet = subnets.get(subnet_id)
         if subnet is None:
             yield f"subnet: {subnet_id} does not exist in {aws.region}"
             continue
-        if found.vpc_id and subnet["VpcId"] != found.vpc_id:
-            yield f"subnet: {subnet_id} is in {subnet['VpcId']}, not in {found.vpc_id}"
+        if ids.vpc_id and subnet["VpcId"] != ids.vpc_id:
+            yield f"subnet: {subnet_id} is in {subnet['VpcId']}, not in {ids.vpc_id}"
         if subnet["State"] != "available":
             yield f"subnet: {subnet_id} is {subnet['State']}, not available"
         free = subnet["AvailableIpAddressCount"]
         if free < arrivals.addresses:
             yield f"addresses: {subnet_id} has {free} free and {arrivals.addresses} are needed: {arrivals}"
     # A subnet elsewhere is no zone of ours.
-    zones = _zones({id_: subnet for id_, subnet in subnets.items() if found.vpc_id in ("", subnet["VpcId"])})
+    zones = _zones({id_: subnet for id_, subnet in subnets.items() if ids.vpc_id in ("", subnet["VpcId"])})
     if len(zones) < MIN_ZONES:
-        there = ", ".join(zones) or "none"
-        yield f"zones: the private subnets are in {there}; Aurora needs at least {MIN_ZONES} availability zones"
+        listed = ", ".join(zones) or "none"
+        yield f"zones: the private subnets are in {listed}; Aurora needs at least {MIN_ZONES} availability zones"
 
 
 def _zones(subnets: dict[str, SubnetTypeDef]) -> tuple[str, ...]:

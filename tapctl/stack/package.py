@@ -1,4 +1,4 @@
-"""``handlers/<name>/`` as a zip that is the same bytes on every machine, so that its hash says what is deployed."""
+"""The handler as a zip with the same bytes on every machine, so that its hash identifies what is deployed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from tapctl.errors import ConfigError, Problem
 
 MAX_BYTES = 50 * 1024 * 1024
-"""What Lambda takes in one upload: 50 MB zipped (Lambda quotas, deployment package)."""
+"""Lambda's limit for one upload: 50 MB zipped (Lambda quotas, deployment package)."""
 
 _HANDLER = Path("handlers") / "payment_processor"
 _ENTRY_POINTS = ("index.mjs", "index.js", "index.cjs")
 _LEFT_OUT = frozenset({"test", "tests", "node_modules", "Dockerfile"})
-# The earliest time a zip can hold: any other would tell when, not what.
+# The earliest time a zip can hold: the time of packaging must not show in the bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _READABLE_BY_ALL = 0o100644 << 16
@@ -27,22 +27,22 @@ _READABLE_BY_ALL = 0o100644 << 16
 
 @dataclass(frozen=True)
 class Package:
-    """What is uploaded. Two of them are equal when their bytes are."""
+    """A deployment package, equal to another of the same bytes."""
 
     name: str
     """The handler's name and the first 12 hex digits of its own hash."""
     sha256_base64: str
-    """As Lambda echoes it: ``CodeSha256``."""
+    """The hash in the form of Lambda's ``CodeSha256``."""
     content: bytes = field(repr=False)
 
 
 def handler_of(environments: Path) -> Path:
-    """The payment processor's code: ``handlers/`` stands beside the folder of the environment files."""
+    """The folder of the payment processor's code: ``handlers/`` is beside the folder of the environment files."""
     return Path(os.path.normpath(environments.absolute())).parent / _HANDLER
 
 
 def build(directory: Path) -> Package:
-    """The handler in ``directory`` as a package; no test, Dockerfile, dot-file or ``node_modules`` goes into it.
+    """Package the handler in ``directory``, without tests, Dockerfile, dot-files and ``node_modules``.
 
     Raises:
         ConfigError: the folder is missing, unreadable, too large, without entry point, or holds more than plain files.
@@ -68,7 +68,7 @@ def _files(folder: Path) -> Iterator[Path]:
         if path.name in _LEFT_OUT or path.name.startswith("."):
             continue
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
-            # A link would carry in what lies outside, different on every machine.
+            # A link would carry in files from outside, different on every machine.
             raise _problem(path, "is neither a file nor a folder; only those can be packaged")
         if path.is_dir():
             yield from _files(path)

@@ -1,4 +1,4 @@
-"""Who may do what in this stack: the policies of the key, of the function's role, and of the alarm topic."""
+"""The policies of the stack: of the key, of the function's role, and of the alarm topic."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def key_policy(names: Names) -> PolicyDocument:
     """
     return policy(
         allow("AccountDecidesByIam", ["kms:*"], ["*"], to={"AWS": names.account}),
-        *_through(names, "Database", "rds"),
-        *_through(names, "DatabaseSecret", "secretsmanager"),
-        *_through(names, "FunctionEnvironment", "lambda"),
+        *_via_service(names, "Database", "rds"),
+        *_via_service(names, "DatabaseSecret", "secretsmanager"),
+        *_via_service(names, "FunctionEnvironment", "lambda"),
         allow(
             "LogGroups",
             _USE_KEY,
@@ -53,30 +53,30 @@ def key_policy(names: Names) -> PolicyDocument:
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             ["*"],
             to={"Service": "cloudwatch.amazonaws.com"},
-            when=_by_our_alarms(names),
+            when=_from_our_alarms(names),
         ),
     )
 
 
-def _through(names: Names, sid: str, service: str) -> tuple[Statement, Statement]:
-    here = (
+def _via_service(names: Names, sid: str, service: str) -> tuple[Statement, Statement]:
+    caller = (
         when("StringEquals", "kms:CallerAccount", names.account),
         when("StringEquals", "kms:ViaService", f"{service}.{names.region}.amazonaws.com"),
     )
     to = {"AWS": names.account}
     return (
-        allow(f"{sid}Use", _USE_KEY, ["*"], to=to, when=here),
+        allow(f"{sid}Use", _USE_KEY, ["*"], to=to, when=caller),
         allow(
             f"{sid}Grant",
             ["kms:CreateGrant"],
             ["*"],
             to=to,
-            when=[*here, when("Bool", "kms:GrantIsForAWSResource", "true")],
+            when=[*caller, when("Bool", "kms:GrantIsForAWSResource", "true")],
         ),
     )
 
 
-def _by_our_alarms(names: Names) -> list[Condition]:
+def _from_our_alarms(names: Names) -> list[Condition]:
     return [
         when("StringEquals", "aws:SourceAccount", names.account),
         when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns),
@@ -84,27 +84,27 @@ def _by_our_alarms(names: Names) -> list[Condition]:
 
 
 def topic_policy(names: Names) -> PolicyDocument:
-    """Only this environment's alarms publish; people subscribe by IAM."""
+    """The topic's policy: only this environment's alarms publish; people subscribe by IAM."""
     return policy(
         allow(
             "AlarmsPublish",
             ["sns:Publish"],
             [names.topic_arn],
             to={"Service": "cloudwatch.amazonaws.com"},
-            when=_by_our_alarms(names),
+            when=_from_our_alarms(names),
         )
     )
 
 
 def lambda_trust() -> PolicyDocument:
-    """Only Lambda takes the role."""
+    """The role's trust policy: only Lambda assumes the role."""
     return policy(allow("Lambda", ["sts:AssumeRole"], to={"Service": "lambda.amazonaws.com"}))
 
 
 def function_policy(
     names: Names, *, key_arn: str, secret_arn: str, cluster_resource_id: str, database_user: str
 ) -> PolicyDocument:
-    """What the payment processor may do: its logs, its secret, its database user, its traces, and nothing else.
+    """The role's policy: the payment processor may use its logs, secret, database user and traces, and nothing else.
 
     The rights on network interfaces are for Lambda's service alone: the function's own code is denied them by
     lambda:SourceFunctionArn, which is there only on calls made from inside the function. Source: Lambda developer

@@ -20,11 +20,15 @@ APPLY = "tapctl apply --env dev"
 FUNCTION = "lambda-function/payment-processor-dev"
 GROUP = "db-cluster-parameter-group/db-cluster-params-pg16-dev"
 TOPIC = "sns-topic/alarms-dev"
+CLUSTER = "db-cluster/db-cluster-dev"
+LOGS = "log-group//aws/lambda/payment-processor-dev"
+THROTTLES = "cloudwatch-alarm/payment-processor-throttles-dev"
+DURATION = "common.toml: database.log_min_duration_statement_ms"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """One on dev, as shipped; nobody is asked anything."""
+    """One on dev; nobody is asked anything."""
     folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
@@ -51,18 +55,44 @@ def advice(run: Session, *findings: Finding) -> list[Advice]:
         (found(FUNCTION, "tracing", "PassThrough"), ""),
         (found(GROUP, "parameters.log_statement", "mod"), "common.toml: database.log_statement"),
         (found(GROUP, "parameters.log_statement", "all"), ""),
-        (found("log-group//aws/lambda/payment-processor-dev", "retention_days", 1), ""),
+        # RDS tells numbers as text.
+        *(
+            (found(GROUP, "parameters.log_min_duration_statement", live), edit)
+            for live, edit in (("500", DURATION), ("-1", DURATION), ("0", ""), ("soon", ""))
+        ),
+        (found(LOGS, "retention_days", 60), "common.toml: logs.retention_days"),
+        (found(LOGS, "retention_days", 1), ""),
+        (found(LOGS, "retention_days", None), ""),
+        (found(CLUSTER, "backup_window", "02:00-03:00"), "common.toml: database.backup_window"),
+        # Windows may not overlap: a rule that joins two keys.
+        (found(CLUSTER, "maintenance_window", "sun:03:00-sun:03:30"), ""),
+        (found(CLUSTER, "engine_version", "16.14"), "common.toml: database.engine_version"),
+        # Another value of the key would replace the cluster.
+        (found(CLUSTER, "master_username", "somebody"), ""),
+        (found(FUNCTION, "environment.DB_NAME", "other"), ""),
+        (found("db-instance/db-cluster-dev-0", "instance_class", "db.r6g.large"), "dev.toml: database.instance_class"),
+        (found(FUNCTION, "reserved_concurrency", None), "dev.toml: processor.reserved_concurrency"),
+        (found(FUNCTION, "reserved_concurrency", 5), "dev.toml: processor.reserved_concurrency"),
         (found("secret-rotation/db-cluster-dev", "rotation_days", 90), ""),
-        (found("db-cluster/db-cluster-dev", "deletion_protection", True), ""),
+        # A protected environment has two instances.
+        (found(CLUSTER, "deletion_protection", True), ""),
         (found(FUNCTION, "tags.Owner", "dana"), "common.toml: tags"),
+        (found(FUNCTION, "tags.Owner", "500"), "common.toml: tags"),
+        (found(FUNCTION, "tags.a.b", "x"), "common.toml: tags"),
+        (found(FUNCTION, "tags.CostCenter", None), "common.toml: tags"),
+        (found(FUNCTION, "tags.tapctl:mark", "x"), ""),
         (found(FUNCTION, "tags.Owner", "a\tb"), ""),
         (found(FUNCTION, "tags.Service", "cards"), "common.toml: service"),
         (found(FUNCTION, "tags.Service", "No Name"), ""),
         (found(FUNCTION, "tags.Service", None), ""),
         (found(FUNCTION, "tags.Name", "x"), ""),
-        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", "true"), "dev.toml: final_snapshot"),
-        (found("db-cluster/db-cluster-dev", "tags.tapctl:final-snapshot", None), ""),
+        (found(CLUSTER, "tags.tapctl:final-snapshot", "true"), "dev.toml: final_snapshot"),
+        (found(CLUSTER, "tags.tapctl:final-snapshot", None), ""),
+        (found("kms-key/alias/db-key-dev", "tags.tapctl:deletion-window-days", "30"), ""),
         (found("cloudwatch-alarm/payment-processor-errors-dev", "threshold", 20.0), "dev.toml: alarms.error_threshold"),
+        (found("cloudwatch-alarm/payment-processor-errors-dev", "description", "who cares"), ""),
+        (found(THROTTLES, "threshold", 5.0), "common.toml: alarms.throttle_threshold"),
+        (found(THROTTLES, "threshold", 0.5), ""),
         (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 90.0), "common.toml: alarms.cpu_threshold_percent"),
         (found("cloudwatch-alarm/db-cpu-0-dev", "threshold", 900.0), ""),
         # db.t4g.medium takes 400 connections: 200 are 50 %, 401 are more than all.
@@ -71,10 +101,28 @@ def advice(run: Session, *findings: Finding) -> list[Advice]:
             "common.toml: alarms.connections_threshold_percent",
         ),
         (found("cloudwatch-alarm/db-connections-0-dev", "threshold", 401.0), ""),
+        # What the stack has not: recorded by another tapctl, or of more instances than are wanted now.
+        (found("cloudwatch-alarm/queue-depth-dev", "threshold", 1.0), ""),
+        (found("cloudwatch-alarm/db-cpu-1-dev", "threshold", 90.0), ""),
+        (found("queue/jobs-dev", "retention_days", 1), ""),
+        (found(CLUSTER, "status", "failed"), ""),
     ],
 )
 def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, finding: Finding, edit: str) -> None:
+    before = {path: path.read_bytes() for path in run.invocation.config.iterdir()}
     assert advice(run, finding) == [Advice(edit=edit, undo=APPLY)]
+    assert {path: path.read_bytes() for path in run.invocation.config.iterdir()} == before
+
+
+@pytest.mark.parametrize("file", ["common", "dev"])
+def test_no_edit_of_a_file_that_is_gone_meanwhile(run: Session, file: str) -> None:
+    (run.invocation.config / f"{file}.toml").unlink()
+    assert advice(run, found(LOGS, "retention_days", 60)) == [Advice(undo=APPLY)]
+
+
+def test_an_environment_with_two_instances_may_be_protected(run: Session) -> None:
+    Folder(run.invocation.config).put("dev", "database.instance_count", 2)
+    assert advice(run, found(CLUSTER, "deletion_protection", True))[0].edit == "dev.toml: protected"
 
 
 @pytest.mark.parametrize(("tag", "ours"), [("ManagedBy", "tapctl"), ("EnvironmentSuffix", "dev")])

@@ -5,17 +5,15 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.parity import ALLOWED_KEYS, RecordedSpecs, compare, compare_manifests
+from tapctl.commands.parity import Parity, RecordedSpecs, compare, compare_manifests
 from tapctl.config import load_all
-from tapctl.config.problems import allowed_keys
-from tapctl.config.schema import EnvironmentFile
-from tests.support.config_folder import SHIPPED, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder
 
 # -- configurations ---------------------------------------------------------------------------------------------------
 
 
-def test_the_shipped_environments_differ_only_in_what_may() -> None:
-    parity = compare(load_all(SHIPPED))
+def test_environments_differ_only_in_the_keys_of_their_own_files() -> None:
+    parity = compare(load_all(ENVIRONMENTS))
     assert parity.holds
     assert parity.environments == ("dev", "prod", "staging")
     assert parity.disallowed == {}
@@ -27,11 +25,6 @@ def test_the_shipped_environments_differ_only_in_what_may() -> None:
     assert parity.allowed["protected"] == {"dev": False, "prod": True, "staging": False}
     assert parity.allowed["networking"]["dev"] == "cloudformation:networking-dev"
     assert "account_id" not in parity.allowed, "what is the same is no difference"
-
-
-def test_what_may_differ_is_what_an_environments_file_may_hold() -> None:
-    ids = {"network.vpc_id", "network.private_subnet_ids"}
-    assert set(allowed_keys(EnvironmentFile)) - ids == ALLOWED_KEYS
 
 
 def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> None:
@@ -55,7 +48,7 @@ def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> No
     ],
 )
 def test_any_other_difference_is_none_that_may_be(table: str, field: str, value: Any) -> None:
-    configs = load_all(SHIPPED)
+    configs = load_all(ENVIRONMENTS)
     changed = getattr(configs["dev"], table).model_copy(update={field: value})
     configs["dev"] = configs["dev"].model_copy(update={table: changed})
     parity = compare(configs)
@@ -65,7 +58,7 @@ def test_any_other_difference_is_none_that_may_be(table: str, field: str, value:
 
 
 def test_a_tag_of_one_environment_alone_is_none_that_may_be() -> None:
-    configs = load_all(SHIPPED)
+    configs = load_all(ENVIRONMENTS)
     configs["dev"] = configs["dev"].model_copy(update={"tags": {"CostCenter": "payments", "Team": "x"}})
     assert compare(configs).disallowed == {"tags.Team": {"dev": "x", "prod": None, "staging": None}}
 
@@ -132,6 +125,10 @@ def recorded(
     return RecordedSpecs(environment, suffix, account, region, specs)
 
 
+def compared(records: dict[str, RecordedSpecs]) -> Parity:
+    return compare_manifests(records, load_all(ENVIRONMENTS).values())
+
+
 def three() -> dict[str, RecordedSpecs]:
     return {
         "dev": recorded("dev", region="us-east-2"),
@@ -141,7 +138,7 @@ def three() -> dict[str, RecordedSpecs]:
 
 
 def test_environments_of_one_make_differ_only_in_what_may() -> None:
-    parity = compare_manifests(three())
+    parity = compared(three())
     assert parity.disallowed == {}
     assert parity.holds
     assert set(parity.allowed) == {
@@ -162,12 +159,12 @@ def test_environments_of_one_make_differ_only_in_what_may() -> None:
 
 @pytest.mark.parametrize("suffix", ["pr-42", "db", "cluster", "processor", "a-dev", "dev-a", "us", "id", "account"])
 def test_a_copy_under_any_suffix_is_the_same(suffix: str) -> None:
-    parity = compare_manifests({"dev": recorded("dev"), "copy": recorded("dev", suffix=suffix)})
+    parity = compared({"dev": recorded("dev"), "copy": recorded("dev", suffix=suffix)})
     assert (parity.allowed, parity.disallowed) == ({}, {})
 
 
 def test_another_partition_is_no_difference() -> None:
-    parity = compare_manifests({"dev": recorded("dev"), "china": recorded("dev", region="cn-north-1")})
+    parity = compared({"dev": recorded("dev"), "china": recorded("dev", region="cn-north-1")})
     assert (parity.allowed, parity.disallowed) == ({}, {})
 
 
@@ -175,7 +172,7 @@ def test_addresses_may_come_without_their_suffix() -> None:
     records = {
         name: RecordedSpecs(name, name, "1" * 12, "us-east-1", {"log-group/x": {"retention_days": 30}}) for name in "ab"
     }
-    assert compare_manifests(records).holds
+    assert compared(records).holds
 
 
 LAMBDA, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluster-dev"
@@ -206,7 +203,7 @@ def test_any_other_field_is_none_that_may_differ(address: str, field: str, value
     records = three()
     specs = {**records["dev"].specs, address: {**records["dev"].specs[address], field: value}}
     records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
-    parity = compare_manifests(records)
+    parity = compared(records)
     assert not parity.holds
     assert f"{address.removesuffix('dev')}<name> {told}" in parity.disallowed
 
@@ -216,11 +213,11 @@ def test_a_resource_that_one_environment_lacks_is_none_that_may_differ() -> None
     specs = {address: spec for address, spec in records["dev"].specs.items() if address != CLUSTER}
     records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
     missing = {"dev": None, "staging": "there", "prod": "there"}
-    assert compare_manifests(records).disallowed == {"db-cluster/db-cluster-<name>": missing}
+    assert compared(records).disallowed == {"db-cluster/db-cluster-<name>": missing}
 
 
 def test_no_instance_at_all_is_none_that_may_differ() -> None:
-    parity = compare_manifests({"dev": recorded("dev"), "prod": recorded("prod", instances=0)})
+    parity = compared({"dev": recorded("dev"), "prod": recorded("prod", instances=0)})
     assert set(parity.disallowed) == {"cloudwatch-alarm/db-cpu-0-<name>", "db-instance/db-cluster-<name>-0"}
 
 
@@ -228,9 +225,9 @@ def test_an_instance_without_its_alarm_is_no_allowed_difference() -> None:
     records = three()
     specs = {here: spec for here, spec in records["prod"].specs.items() if "db-cpu-1" not in here}
     records["prod"] = RecordedSpecs("prod", "prod", "123456789012", "us-east-1", specs)
-    assert set(compare_manifests(records).disallowed) == set(), "no environment has that alarm"
+    assert set(compared(records).disallowed) == set(), "no environment has that alarm"
     records["staging"] = recorded("staging", account="210987654321", region="us-west-2", instances=2)
-    assert set(compare_manifests(records).disallowed) == {"cloudwatch-alarm/db-cpu-1-<name>"}
+    assert set(compared(records).disallowed) == {"cloudwatch-alarm/db-cpu-1-<name>"}
 
 
 def test_a_difference_is_shown_as_it_is_recorded() -> None:
@@ -238,10 +235,10 @@ def test_a_difference_is_shown_as_it_is_recorded() -> None:
     address = "log-group//aws/lambda/payment-processor-dev"
     specs = {**records["dev"].specs, address: {"retention_days": 30, "kms_key_arn": ""}}
     records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-1", specs)
-    told = compare_manifests(records).disallowed["log-group//aws/lambda/payment-processor-<name> kms_key_arn"]
+    told = compared(records).disallowed["log-group//aws/lambda/payment-processor-<name> kms_key_arn"]
     assert told == {"dev": "", "prod": f"arn:aws:kms:us-east-1:123456789012:key/{KEY}4"}
 
 
 def test_one_environment_alone_has_nothing_to_differ_from() -> None:
-    parity = compare_manifests({"dev": recorded("dev")})
+    parity = compared({"dev": recorded("dev")})
     assert (parity.environments, parity.allowed, parity.disallowed) == (("dev",), {}, {})

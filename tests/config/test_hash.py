@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.config.problems import allowed_keys
 from tapctl.config.schema import CommonFile, EnvironmentFile
-from tests.support.config_folder import SHIPPED, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES: dict[type, st.SearchStrategy[Any]] = {
@@ -57,7 +57,7 @@ def changed(model: BaseModel, path: tuple[str, ...], value: Any) -> Any:
     return model.model_copy(update={path[0]: inner})
 
 
-LEAVES = sorted(leaves(load(SHIPPED, "prod")))
+LEAVES = sorted(leaves(load(ENVIRONMENTS, "prod")))
 
 
 def test_every_leaf_is_known_to_these_tests(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_any_key_of_any_file_changed_is_another_hash(tmp_path: Path, file: str, 
 
 
 def test_two_leaves_that_swap_their_values_are_another_hash() -> None:
-    config = load(SHIPPED, "dev")
+    config = load(ENVIRONMENTS, "dev")
     one = changed(changed(config, ("alarms", "cpu_threshold_percent"), 70), ("alarms", "throttle_threshold"), 2)
     two = changed(changed(config, ("alarms", "cpu_threshold_percent"), 2), ("alarms", "throttle_threshold"), 70)
     assert config_hash(one) != config_hash(two)
@@ -167,11 +167,11 @@ def test_the_order_of_keys_does_not_matter(tmp_path: Path, seed: int) -> None:
 
 
 def test_comments_layout_and_line_ends_do_not_matter(tmp_path: Path) -> None:
-    # The folder writes the shipped files without a comment, each table inline.
-    before = {name: config_hash(config) for name, config in load_all(SHIPPED).items()}
+    # The folder writes the files without a comment, each table inline.
+    before = {name: config_hash(config) for name, config in load_all(ENVIRONMENTS).items()}
     folder = Folder(tmp_path / "environments")
     assert {name: config_hash(config) for name, config in folder.load().items()} == before
-    for file in SHIPPED.glob("*.toml"):
+    for file in ENVIRONMENTS.glob("*.toml"):
         (folder.path / file.name).write_bytes(b"# changed\r\n" + file.read_bytes().replace(b"\n", b"\r\n"))
     assert {name: config_hash(config) for name, config in folder.load().items()} == before
 

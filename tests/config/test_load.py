@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.config import NetworkingReference, check_region, check_suffix, environments, load, load_all
 from tapctl.errors import ConfigError
-from tests.support.config_folder import SHIPPED, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "environments")
 
 
-def test_the_shipped_environments_are_those_of_the_contract() -> None:
-    configs = load_all(SHIPPED)
+def test_every_environment_of_the_folder_is_loaded() -> None:
+    configs = load_all(ENVIRONMENTS)
     sizes = {
         name: (
             config.region,
@@ -51,7 +51,7 @@ def test_the_shipped_environments_are_those_of_the_contract() -> None:
 
 
 def test_what_is_common_is_in_every_environment() -> None:
-    for name, config in load_all(SHIPPED).items():
+    for name, config in load_all(ENVIRONMENTS).items():
         assert config.environment == name
         assert (config.service, config.tags) == ("payments", {"CostCenter": "payments"})
         assert (config.database.name, config.database.master_username) == ("payments", "payments_admin")
@@ -61,7 +61,7 @@ def test_what_is_common_is_in_every_environment() -> None:
 
 
 def test_what_may_be_left_out_has_its_default() -> None:
-    config = load(SHIPPED, "dev")
+    config = load(ENVIRONMENTS, "dev")
     assert config.alarms.throttle_threshold == 1
     assert config.alarms.cpu_threshold_percent == 80
     assert config.alarms.connections_threshold_percent == 80
@@ -154,7 +154,7 @@ def test_one_environment_does_not_need_the_others_to_be_right(folder: Folder) ->
 @pytest.mark.parametrize("name", ["prdo", "common", "Prod", "../prod", "prod.toml", ""])
 def test_an_unknown_environment_is_told_which_there_are(name: str) -> None:
     with pytest.raises(ConfigError, match="not valid") as caught:
-        load(SHIPPED, name)
+        load(ENVIRONMENTS, name)
     (problem,) = caught.value.problems
     assert "there are dev, prod, staging" in problem.rule
     assert problem.value == f'"{name}"'

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.config import schema
-from tests.support.config_folder import SHIPPED
+from tests.support.config_folder import ENVIRONMENTS
 
 # It has no types of its own; moto brings it.
 jsonschema: Any = importlib.import_module("jsonschema")
@@ -21,7 +21,7 @@ def validator(file: str) -> Any:
 
 
 def content(file: str) -> dict[str, Any]:
-    return tomllib.loads((SHIPPED / f"{file}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((ENVIRONMENTS / f"{file}.toml").read_text(encoding="utf-8"))
 
 
 def test_there_is_one_schema_for_each_kind_of_file_and_each_is_one() -> None:
@@ -33,7 +33,7 @@ def test_there_is_one_schema_for_each_kind_of_file_and_each_is_one() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_shipped_files_are_valid(file: str) -> None:
+def test_files_that_load_are_valid(file: str) -> None:
     validator(file).validate(content(file))
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,6 +10,7 @@ from tapctl.aws.client import Aws, Connection
 from tapctl.config import Config, load_all
 from tapctl.errors import SandboxError
 from tapctl.sandbox.seeding import load_seed
+from tests.support.config_folder import ENVIRONMENTS
 
 SEED = sandbox.Seed("us-east-1", "net", ("repo", "1"))
 
@@ -127,8 +127,8 @@ def test_a_seed_is_what_the_environment_refers_to() -> None:
     assert seed(stack, _Image("repo", f"sha256:{'0' * 64}")).image is None
 
 
-def test_the_environments_as_shipped_have_seeds() -> None:
-    configs = load_all(Path(__file__).parents[2] / "environments")
+def test_every_environment_that_refers_to_a_stack_and_an_image_has_a_seed() -> None:
+    configs = load_all(ENVIRONMENTS)
     seeds = [sandbox.seed_for(config, config.region) for config in configs.values()]
     assert {one.stack for one in seeds} == {f"networking-{name}" for name in configs}
     assert all(one.image is not None for one in seeds)

@@ -15,6 +15,7 @@ from tapctl.render import choose_screen
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, short_identity
 from tests.manifest.examples import entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def session(folder: Path, *, sandbox: bool) -> Session:
     aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(folder), None)
-    return Session(Invocation("drift"), screen, load(Path("environments"), "dev"), "dev", aws, store)
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), "dev", aws, store)
 
 
 @pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["no-endpoint", "endpoint"])

@@ -14,7 +14,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
 from tapctl.session.target import announce_sandbox_start, connect, open_store_unidentified
-from tests.support.config_folder import SHIPPED, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 S3 = Invocation("outputs", state="s3://records/team")
@@ -81,7 +81,7 @@ def test_something_is_said_before_a_bucket_is_read_and_once(screen: Screen, err:
     options = Invocation("manifest show", state=S3.state)
     open_store_unidentified(options, screen)
     assert err.getvalue() == "manifest show: reading s3://records/team\n"
-    open_store_unidentified(options, screen, load(SHIPPED, "dev"))
+    open_store_unidentified(options, screen, load(ENVIRONMENTS, "dev"))
     assert err.getvalue().count("\n") == 1
 
 

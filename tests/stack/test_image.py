@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.config.schema import Image
 from tapctl.errors import AwsRefused, ConfigError
 from tapctl.stack.image import resolve
 from tests.conftest import ACCOUNT, REGION
@@ -19,11 +19,9 @@ DIGEST = f"sha256:{'ab' * 32}"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
-@dataclass(frozen=True)
-class Image:
-    repository: str = "payment-processor"
-    tag: str = "1.0.0"
-    registry: str | None = None
+def image(repository: str = "payment-processor", tag: str = "1.0.0", registry: str | None = None) -> Image:
+    """Build an image of the configuration, without its rules."""
+    return Image.model_construct(None, repository=repository, tag=tag, registry=registry)
 
 
 def push(aws: Aws, tag: str = "1.0.0", *, media_type: str = MANIFEST, layer: str = "a") -> str:
@@ -40,9 +38,9 @@ def push(aws: Aws, tag: str = "1.0.0", *, media_type: str = MANIFEST, layer: str
     return answer["image"]["imageId"]["imageDigest"]
 
 
-def refused(aws: Aws, image: Image, region: str = REGION) -> ConfigError:
+def refused(aws: Aws, wanted: Image, region: str = REGION) -> ConfigError:
     with pytest.raises(ConfigError) as raised:
-        resolve(aws, image, ACCOUNT, region)
+        resolve(aws, wanted, ACCOUNT, region)
     assert raised.value.exit_code == 3
     return raised.value
 
@@ -50,38 +48,38 @@ def refused(aws: Aws, image: Image, region: str = REGION) -> ConfigError:
 def test_a_tag_becomes_the_digest_it_names_in_this_account_and_region(aws: Aws) -> None:
     digest = push(aws)
 
-    assert resolve(aws, Image(), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
+    assert resolve(aws, image(), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
 
 
-def test_it_takes_one_call(aws: Aws) -> None:
+def test_an_image_is_resolved_by_one_call(aws: Aws) -> None:
     push(aws)
     aws.call_log.calls.clear()
 
-    resolve(aws, Image(), ACCOUNT, REGION)
+    resolve(aws, image(), ACCOUNT, REGION)
 
     assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
 
 
 def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
     push(aws, layer="old")
-    before = resolve(aws, Image(), ACCOUNT, REGION)
+    before = resolve(aws, image(), ACCOUNT, REGION)
     push(aws, layer="new")
 
-    assert resolve(aws, Image(), ACCOUNT, REGION) != before
+    assert resolve(aws, image(), ACCOUNT, REGION) != before
 
 
 def test_a_digest_is_taken_as_it_is_once_ecr_has_it(aws: Aws) -> None:
     digest = push(aws)
     aws.call_log.calls.clear()
 
-    assert resolve(aws, Image(tag=digest), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
+    assert resolve(aws, image(tag=digest), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
     assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
 
 
 def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None:
     push(aws)
 
-    error = refused(aws, Image(tag=DIGEST))
+    error = refused(aws, image(tag=DIGEST))
 
     assert error.evidence == (
         f"processor.image = payment-processor@{DIGEST}: "
@@ -95,7 +93,7 @@ def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None
 
 def test_another_accounts_registry_is_named_by_its_account_id(aws: Aws) -> None:
     with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST}]}):
-        uri = resolve(aws, Image(registry="210987654321"), ACCOUNT, REGION)
+        uri = resolve(aws, image(registry="210987654321"), ACCOUNT, REGION)
 
     assert uri == f"210987654321.dkr.ecr.{REGION}.amazonaws.com/payment-processor@{DIGEST}"
 
@@ -103,13 +101,13 @@ def test_another_accounts_registry_is_named_by_its_account_id(aws: Aws) -> None:
 def test_a_registry_may_be_named_by_its_host(aws: Aws) -> None:
     digest = push(aws)
 
-    assert resolve(aws, Image(registry=HOST), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
+    assert resolve(aws, image(registry=HOST), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
 
 
 def test_another_registry_is_the_one_that_is_asked(aws: Aws) -> None:
     push(aws)
 
-    error = refused(aws, Image(repository="elsewhere", registry=f"210987654321.dkr.ecr.{REGION}.amazonaws.com"))
+    error = refused(aws, image(repository="elsewhere", registry=f"210987654321.dkr.ecr.{REGION}.amazonaws.com"))
 
     assert "account 210987654321 has no repository elsewhere" in str(error.evidence)
 
@@ -117,7 +115,7 @@ def test_another_registry_is_the_one_that_is_asked(aws: Aws) -> None:
 @pytest.mark.parametrize("host", [None, f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn"])
 def test_china_has_its_own_domain(aws: Aws, host: str | None) -> None:
     with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST}]}):
-        uri = resolve(aws, Image(registry=host), ACCOUNT, "cn-north-1")
+        uri = resolve(aws, image(registry=host), ACCOUNT, "cn-north-1")
 
     assert uri == f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/payment-processor@{DIGEST}"
 
@@ -126,23 +124,23 @@ def test_china_has_its_own_domain(aws: Aws, host: str | None) -> None:
     ("host", "region"), [(f"{HOST}.cn", REGION), (f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com", "cn-north-1")]
 )
 def test_chinas_domain_elsewhere_or_another_in_china_is_no_registry(aws: Aws, host: str, region: str) -> None:
-    assert "Lambda takes images from ECR alone" in str(refused(aws, Image(registry=host), region).evidence)
+    assert "Lambda takes images from ECR alone" in str(refused(aws, image(registry=host), region).evidence)
 
 
 def test_a_registry_of_another_region_is_refused_since_lambda_would(aws: Aws) -> None:
-    error = refused(aws, Image(registry=f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"))
+    error = refused(aws, image(registry=f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"))
 
     assert "is in eu-west-1; Lambda takes an image only from its own region, us-east-1" in str(error.evidence)
 
 
 def test_a_registry_that_is_not_ecr_is_refused(aws: Aws) -> None:
-    error = refused(aws, Image(registry="registry.example.com"))
+    error = refused(aws, image(registry="registry.example.com"))
 
     assert "has the registry registry.example.com; Lambda takes images from ECR alone" in str(error.evidence)
 
 
 def test_a_missing_repository_is_named_with_its_region_and_the_push(aws: Aws) -> None:
-    error = refused(aws, Image())
+    error = refused(aws, image())
 
     assert error.evidence == (
         f"processor.image = payment-processor:1.0.0: account {ACCOUNT} has no repository payment-processor in {REGION}"
@@ -153,7 +151,7 @@ def test_a_missing_repository_is_named_with_its_region_and_the_push(aws: Aws) ->
 def test_a_missing_tag_is_named_with_its_repository_region_and_the_push(aws: Aws) -> None:
     push(aws, "0.9.0")
 
-    error = refused(aws, Image())
+    error = refused(aws, image())
 
     assert error.evidence == (
         "processor.image = payment-processor:1.0.0: "
@@ -186,7 +184,7 @@ def test_an_index_of_images_is_refused_since_lambda_would(aws: Aws, media_type: 
     index = {"imageDigest": DIGEST, "imageManifestMediaType": media_type}
 
     with answering(aws, 200, {"imageDetails": [index]}):
-        error = refused(aws, Image(tag=tag))
+        error = refused(aws, image(tag=tag))
 
     assert "Lambda takes an image of one architecture" in str(error.evidence)
     if tag == DIGEST:
@@ -205,6 +203,6 @@ def test_any_other_refusal_goes_through(aws: Aws, code: str) -> None:
     no = {"Error": {"Code": code, "Message": "no"}}
 
     with answering(aws, 400, no), pytest.raises(AwsRefused) as raised:
-        resolve(aws, Image(), ACCOUNT, REGION)
+        resolve(aws, image(), ACCOUNT, REGION)
 
     assert raised.value.aws_code == code

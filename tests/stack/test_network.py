@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import pytest
 from moto.ec2.models import ec2_backends
 
 from tapctl.aws.client import Aws
+from tapctl.config import NetworkingReference
 from tapctl.errors import NetworkingError
 from tapctl.stack.network import MAX_SUBNETS, AddressDemand, NetworkContract, resolve
 from tests.conftest import ACCOUNT, REGION, Network
 
 
-@dataclass(frozen=True)
-class Static:
-    vpc_id: str | None
-    private_subnet_ids: tuple[str, ...]
-    kind: str = "static"
-    target: str = ""
+def static(vpc_id: str | None, subnet_ids: tuple[str, ...]) -> NetworkingReference:
+    return NetworkingReference(kind="static", vpc_id=vpc_id, private_subnet_ids=subnet_ids)
 
 
 @pytest.fixture
-def good(network: Network) -> Static:
-    return Static(network.vpc_id, network.subnet_ids)
+def good(network: Network) -> NetworkingReference:
+    return static(network.vpc_id, network.subnet_ids)
 
 
-def broken(aws: Aws, reference: Static, *, function: bool = False, instances: int = 0) -> list[str]:
+def broken(aws: Aws, reference: NetworkingReference, *, function: bool = False, instances: int = 0) -> list[str]:
     with pytest.raises(NetworkingError) as raised:
         resolve(aws, reference, arrivals=AddressDemand(function, instances))
     assert raised.value.exit_code == 3
@@ -38,8 +33,8 @@ def subnet(aws: Aws, vpc_id: str, cidr: str, zone: str = "a") -> str:
     return made["Subnet"]["SubnetId"]
 
 
-def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Network, good: Static) -> None:
-    reference = replace(good, private_subnet_ids=tuple(sorted(good.private_subnet_ids, reverse=True)))
+def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Network, good: NetworkingReference) -> None:
+    reference = good.model_copy(update={"private_subnet_ids": tuple(sorted(good.private_subnet_ids, reverse=True))})
 
     assert resolve(aws, reference) == NetworkContract(
         reference="static",
@@ -49,7 +44,7 @@ def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Netwo
     )
 
 
-def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, good: Static) -> None:
+def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, good: NetworkingReference) -> None:
     aws.call_log.calls.clear()
 
     resolve(aws, good)
@@ -58,13 +53,13 @@ def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, go
     assert not aws.call_log.changes
 
 
-def test_a_missing_vpc(aws: Aws, good: Static) -> None:
-    lines = broken(aws, replace(good, vpc_id="vpc-0123abcd"))
+def test_a_missing_vpc(aws: Aws, good: NetworkingReference) -> None:
+    lines = broken(aws, good.model_copy(update={"vpc_id": "vpc-0123abcd"}))
 
     assert lines[0] == "VPC: vpc-0123abcd does not exist in us-east-1"
 
 
-def test_a_vpc_that_is_not_available(aws: Aws, good: Static, network: Network) -> None:
+def test_a_vpc_that_is_not_available(aws: Aws, good: NetworkingReference, network: Network) -> None:
     ec2_backends[ACCOUNT][REGION].vpcs[network.vpc_id].state = "pending"
 
     assert broken(aws, good) == [f"VPC: {network.vpc_id} is pending, not available"]
@@ -74,12 +69,12 @@ def test_a_vpc_of_dedicated_tenancy(aws: Aws) -> None:
     vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16", InstanceTenancy="dedicated")["Vpc"]["VpcId"]
     subnets = (subnet(aws, vpc_id, "10.1.0.0/24", "a"), subnet(aws, vpc_id, "10.1.1.0/24", "b"))
 
-    assert broken(aws, Static(vpc_id, subnets)) == [
+    assert broken(aws, static(vpc_id, subnets)) == [
         f"tenancy: {vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
     ]
 
 
-def test_a_vpc_without_dns_support(aws: Aws, good: Static, network: Network) -> None:
+def test_a_vpc_without_dns_support(aws: Aws, good: NetworkingReference, network: Network) -> None:
     aws.ec2.modify_vpc_attribute(VpcId=network.vpc_id, EnableDnsSupport={"Value": False})
 
     assert broken(aws, good) == [
@@ -87,25 +82,25 @@ def test_a_vpc_without_dns_support(aws: Aws, good: Static, network: Network) -> 
     ]
 
 
-def test_a_missing_subnet_hides_no_other(aws: Aws, good: Static) -> None:
+def test_a_missing_subnet_hides_no_other(aws: Aws, good: NetworkingReference) -> None:
     missing = ("subnet-0123abcd", "subnet-0456abcd")
 
-    assert broken(aws, replace(good, private_subnet_ids=good.private_subnet_ids + missing)) == [
+    assert broken(aws, good.model_copy(update={"private_subnet_ids": good.private_subnet_ids + missing})) == [
         "subnet: subnet-0123abcd does not exist in us-east-1",
         "subnet: subnet-0456abcd does not exist in us-east-1",
     ]
 
 
-def test_a_subnet_of_another_vpc(aws: Aws, good: Static, network: Network) -> None:
+def test_a_subnet_of_another_vpc(aws: Aws, good: NetworkingReference, network: Network) -> None:
     other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
     stranger = subnet(aws, other, "10.2.0.0/24")
 
-    assert broken(aws, replace(good, private_subnet_ids=(*good.private_subnet_ids, stranger))) == [
+    assert broken(aws, good.model_copy(update={"private_subnet_ids": (*good.private_subnet_ids, stranger)})) == [
         f"subnet: {stranger} is in {other}, not in {network.vpc_id}"
     ]
 
 
-def test_a_subnet_that_is_not_available(aws: Aws, good: Static, network: Network) -> None:
+def test_a_subnet_that_is_not_available(aws: Aws, good: NetworkingReference, network: Network) -> None:
     backend = ec2_backends[ACCOUNT][REGION]
     backend.get_subnet(network.subnet_ids[1]).state = "pending"
 
@@ -116,7 +111,7 @@ def test_a_subnet_of_another_vpc_is_no_second_zone(aws: Aws, network: Network) -
     other = aws.ec2.create_vpc(CidrBlock="10.2.0.0/16")["Vpc"]["VpcId"]
     stranger = subnet(aws, other, "10.2.0.0/24", "b")
 
-    assert sorted(broken(aws, Static(network.vpc_id, (network.subnet_ids[0], stranger)))) == [
+    assert sorted(broken(aws, static(network.vpc_id, (network.subnet_ids[0], stranger)))) == [
         f"subnet: {stranger} is in {other}, not in {network.vpc_id}",
         "zones: the private subnets are in us-east-1a; Aurora needs at least 2 availability zones",
     ]
@@ -125,13 +120,13 @@ def test_a_subnet_of_another_vpc_is_no_second_zone(aws: Aws, network: Network) -
 def test_subnets_in_one_zone(aws: Aws, network: Network) -> None:
     second = subnet(aws, network.vpc_id, "10.0.9.0/24")
 
-    assert broken(aws, Static(network.vpc_id, (network.subnet_ids[0], second))) == [
+    assert broken(aws, static(network.vpc_id, (network.subnet_ids[0], second))) == [
         "zones: the private subnets are in us-east-1a; Aurora needs at least 2 availability zones"
     ]
 
 
 def test_subnets_in_no_zone(aws: Aws, network: Network) -> None:
-    lines = broken(aws, Static(network.vpc_id, ("subnet-0123abcd",)))
+    lines = broken(aws, static(network.vpc_id, ("subnet-0123abcd",)))
 
     assert lines[-1] == "zones: the private subnets are in none; Aurora needs at least 2 availability zones"
 
@@ -157,7 +152,7 @@ def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
 ) -> None:
     vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     small = subnet(aws, vpc_id, "10.1.9.0/28")
-    reference = Static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
+    reference = static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
     fill(aws, small, leave=needed)
     resolve(aws, reference, arrivals=AddressDemand(function, instances))
 
@@ -169,40 +164,44 @@ def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
 
 
 def test_as_many_instances_as_a_cluster_may_have_want_as_many_addresses(
-    aws: Aws, good: Static, network: Network
+    aws: Aws, good: NetworkingReference, network: Network
 ) -> None:
     small = subnet(aws, network.vpc_id, "10.0.9.0/28")
-    reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
+    reference = good.model_copy(update={"private_subnet_ids": (*good.private_subnet_ids, small)})
 
     assert broken(aws, reference, function=True, instances=16) == [
         f"addresses: {small} has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
     ]
 
 
-def test_free_addresses_do_not_count_where_nothing_is_to_come(aws: Aws, good: Static, network: Network) -> None:
+def test_free_addresses_do_not_count_where_nothing_is_to_come(
+    aws: Aws, good: NetworkingReference, network: Network
+) -> None:
     small = subnet(aws, network.vpc_id, "10.0.9.0/28")
     fill(aws, small, leave=0)
-    reference = replace(good, private_subnet_ids=(*good.private_subnet_ids, small))
+    reference = good.model_copy(update={"private_subnet_ids": (*good.private_subnet_ids, small)})
 
     assert small in resolve(aws, reference, arrivals=AddressDemand()).subnet_ids
 
 
-def test_more_subnets_than_lambda_takes(aws: Aws, good: Static) -> None:
+def test_more_subnets_than_lambda_takes(aws: Aws, good: NetworkingReference) -> None:
     many = tuple(f"subnet-{at:08x}" for at in range(MAX_SUBNETS + 1))
 
-    assert broken(aws, replace(good, private_subnet_ids=many)) == ["subnets: there are 17, Lambda takes at most 16"]
+    assert broken(aws, good.model_copy(update={"private_subnet_ids": many})) == [
+        "subnets: there are 17, Lambda takes at most 16"
+    ]
 
 
 def test_as_many_subnets_as_lambda_takes(aws: Aws, network: Network) -> None:
     more = tuple(subnet(aws, network.vpc_id, f"10.0.{at}.0/24") for at in range(3, MAX_SUBNETS))
 
-    assert len(resolve(aws, Static(network.vpc_id, network.subnet_ids + more)).subnet_ids) == MAX_SUBNETS
+    assert len(resolve(aws, static(network.vpc_id, network.subnet_ids + more)).subnet_ids) == MAX_SUBNETS
 
 
 def test_ids_that_are_not_there_at_all(aws: Aws) -> None:
     aws.call_log.calls.clear()
 
-    assert broken(aws, Static(None, ())) == ["outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing"]
+    assert broken(aws, static(None, ())) == ["outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing"]
     assert not aws.call_log.calls
 
 
@@ -215,7 +214,7 @@ def test_every_broken_clause_is_named_at_once(aws: Aws, network: Network) -> Non
     with pytest.raises(NetworkingError) as raised:
         resolve(
             aws,
-            Static(network.vpc_id, (stranger, "subnet-0123abcd")),
+            static(network.vpc_id, (stranger, "subnet-0123abcd")),
             arrivals=AddressDemand(function=True, instances=1),
         )
 

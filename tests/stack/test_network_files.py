@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.config import NetworkingReference
 from tapctl.errors import NetworkingError
 from tapctl.stack.network import NetworkIds, read_pulumi, read_terraform, resolve
 from tests.conftest import Network
 
 SECRET = "hunter2-in-the-state"
-
-
-@dataclass(frozen=True)
-class Reference:
-    kind: str
-    target: str
-    vpc_id: str | None = None
-    private_subnet_ids: tuple[str, ...] = ()
 
 
 def terraform(path: Path, outputs: object, version: object = 4) -> Path:
@@ -61,7 +54,7 @@ def test_a_terraform_state_is_resolved(
         {names[0]: {"value": network.vpc_id, "type": "string"}, names[1]: {"value": subnets}, "odd": SECRET},
     )
 
-    contract = resolve(aws, Reference("terraform", str(file)))
+    contract = resolve(aws, NetworkingReference(kind="terraform", target=str(file)))
 
     assert contract.reference == f"terraform:{file}"
     assert contract.vpc_id == network.vpc_id
@@ -92,7 +85,7 @@ def test_what_is_no_terraform_state_of_format_4_is_refused(tmp_path: Path, outpu
 def test_a_pulumi_checkpoint_or_export_is_resolved(aws: Aws, network: Network, tmp_path: Path, export: bool) -> None:
     file = pulumi(tmp_path / "dev.json", export=export, resources=stack(good(network)))
 
-    contract = resolve(aws, Reference("pulumi", str(file)))
+    contract = resolve(aws, NetworkingReference(kind="pulumi", target=str(file)))
 
     assert contract.reference == f"pulumi:{file}"
     assert contract.vpc_id == network.vpc_id
@@ -103,7 +96,7 @@ def test_a_pulumi_stack_whose_last_update_was_interrupted(aws: Aws, network: Net
     file = pulumi(tmp_path / "dev.json", resources=stack(good(network)), pending_operations=[{"type": "creating"}])
 
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, Reference("pulumi", str(file)))
+        resolve(aws, NetworkingReference(kind="pulumi", target=str(file)))
 
     assert raised.value.evidence == "stack: the last pulumi update was interrupted (pending operations)"
 
@@ -180,7 +173,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["terraform", "pulumi"])
 def test_a_relative_path_begins_at_the_folder_of_the_file_that_names_it(
-    aws: Aws, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    aws: Aws, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Literal["terraform", "pulumi"]
 ) -> None:
     folder, elsewhere = tmp_path / "environments", tmp_path / "elsewhere"
     folder.mkdir()
@@ -191,10 +184,10 @@ def test_a_relative_path_begins_at_the_folder_of_the_file_that_names_it(
     pulumi(tmp_path / "pulumi.state", resources=stack(good(network)))
 
     for each in (folder, Path("../environments")):
-        contract = resolve(aws, Reference(kind, f"../{kind}.state"), folder=each)
+        contract = resolve(aws, NetworkingReference(kind=kind, target=f"../{kind}.state"), folder=each)
         assert (contract.reference, contract.vpc_id) == (f"{kind}:../{kind}.state", network.vpc_id)
 
     with pytest.raises(NetworkingError) as raised:
-        resolve(aws, Reference(kind, "missing.state"), folder=Path("../environments"))
+        resolve(aws, NetworkingReference(kind=kind, target="missing.state"), folder=Path("../environments"))
     assert f"the networking file {elsewhere}/../environments/missing.state cannot be used" in str(raised.value)
     assert "a relative path in it begins at the folder of the environment's file" in str(raised.value.hint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -13,21 +12,13 @@ import pytest
 from moto.cloudformation.models import cloudformation_backends
 
 from tapctl.aws.client import Aws
+from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.stack.network import NetworkIds, ids_from_outputs, read_cloudformation, read_ssm, resolve
 from tests.conftest import ACCOUNT, REGION, Network
 
-
-@dataclass(frozen=True)
-class Reference:
-    kind: str
-    target: str
-    vpc_id: str | None = None
-    private_subnet_ids: tuple[str, ...] = ()
-
-
-STACK = Reference("cloudformation", "networking-test")
-PATH = Reference("ssm", "/networking/test")
+STACK = NetworkingReference(kind="cloudformation", target="networking-test")
+PATH = NetworkingReference(kind="ssm", target="/networking/test")
 
 
 def make_stack(aws: Aws, **outputs: str) -> None:

@@ -1,4 +1,4 @@
-"""A folder of environment files for tests: the shipped ones, changed key by key."""
+"""The tests' own environment files, and a copy of them that a test changes key by key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 from tapctl.config import Config, load_all
 from tapctl.errors import ConfigError, Problem
 
-SHIPPED = Path(__file__).parents[2] / "environments"
+ENVIRONMENTS = Path(__file__).parent / "environments"
+"""A small, a middle and a protected environment; the folder at the top of the repository is its user's."""
 
 
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tables: dict[str, dict[str, Any]] = {
-            file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in SHIPPED.glob("*.toml")
+            file.stem: tomllib.loads(file.read_text(encoding="utf-8")) for file in ENVIRONMENTS.glob("*.toml")
         }
         self._write()
 

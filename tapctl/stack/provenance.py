@@ -1,0 +1,140 @@
+"""Which key of which environment file decides which field of the stack.
+
+Found by change and comparison: one key of the configuration is given another value, the stack is planned again, and
+the fields that are no longer the same are the ones that the key decides. Pure and offline; there is no table that a
+new key, field or type could be missing from.
+
+Account and region are left as they are: they stand in every ARN and decide no setting. What the networking stack
+tells, and an image's digest, is no environment file's to decide: `planned_stack` has stand-ins for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from tapctl.config import COMMON, Config
+from tapctl.config.problems import allowed_keys
+from tapctl.config.schema import CommonFile, EnvironmentFile
+from tapctl.config.types import OneOf
+from tapctl.engine.diff import compare, details
+from tapctl.engine.model import Impact
+from tapctl.engine.resources import Stack
+from tapctl.stack.definition import planned_stack
+
+COMMON_KEYS: Final = frozenset(allowed_keys(CommonFile))
+"""The dotted keys of common.toml."""
+ENVIRONMENT_KEYS: Final = frozenset(allowed_keys(EnvironmentFile))
+"""The dotted keys of an environment's own file: what may differ between environments."""
+_PLACE: Final = frozenset({"account_id", "region"})
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of an environment file."""
+
+    file: str
+    """The file's name without its ending: ``common``, or the environment's; ``common`` for a key of both."""
+    path: str
+    """Dotted: ``processor.timeout_s``."""
+
+
+class Provenance:
+    """The keys that decide the fields of one environment's stack.
+
+    A field is named as `tapctl.engine.diff` names it: ``memory_mb``, ``tags.CostCenter``.
+    """
+
+    def __init__(self, config: Config, suffix: str) -> None:
+        self._config = config
+        self._suffix = suffix
+        self._decided: dict[tuple[str, str], frozenset[tuple[str, str]]] = {}
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack as the configuration is."""
+        return planned_stack(self._config, self._suffix)
+
+    def value(self, address: str, field: str) -> Any:
+        """The planned value of this field; None where the stack has no such resource, field or member."""
+        spec = self.stack[address].spec if address in self.stack else None
+        name, _, member = field.partition(".")
+        value = getattr(spec, name, None)
+        return value.get(member) if member and isinstance(value, Mapping) else value
+
+    def keys(self, address: str, field: str) -> tuple[Key, ...]:
+        """The keys that decide this field, by file and path; none for a field that no key decides."""
+        name, _, member = field.partition(".")
+        if address not in self.stack or name not in type(self.stack[address].spec).model_fields:
+            return ()
+        return tuple(
+            Key(COMMON if path in COMMON_KEYS else self._config.environment, path)
+            for path in sorted(COMMON_KEYS | ENVIRONMENT_KEYS)
+            if (address, field) in self.decided_by(path, member)
+        )
+
+    def decided_by(self, path: str, member: str = "") -> frozenset[tuple[str, str]]:
+        """Address and name of each field that another value of this key changes.
+
+        ``member``: which member of a key that is a table of any keys (``tags``) gets another value.
+        """
+        known = (path, member if isinstance(value_at(self._config, path), Mapping) else "")
+        if known not in self._decided:
+            self._decided[known] = frozenset(
+                field for value in _other_values(self._config, *known) for field in self._changed(path, value)
+            )
+        return self._decided[known]
+
+    def replaces(self, path: str) -> bool:
+        """True if another value of this key replaces a resource."""
+        return any(
+            self.stack[address].reconciler.impacts.get(field, Impact.NONE) >= Impact.REPLACE
+            for address, field in self.decided_by(path)
+        )
+
+    def _changed(self, path: str, value: Any) -> Iterator[tuple[str, str]]:
+        for resource in planned_stack(with_value(self._config, path, value), self._suffix):
+            if resource.address in self.stack:
+                before, after = self.stack[resource.address].spec, resource.spec
+                for name in compare(after, before):
+                    for difference in details(name, getattr(before, name), getattr(after, name)):
+                        yield resource.address, difference.path
+
+
+def value_at(config: BaseModel, path: str) -> Any:
+    """The value at this key; None where nothing is, or its table is not there."""
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
+
+
+def with_value(model: Any, path: str, value: Any) -> Any:
+    """The configuration with another value at this key, which no rule has checked."""
+    name, _, rest = path.partition(".")
+    return model.model_copy(update={name: with_value(getattr(model, name), rest, value) if rest else value})
+
+
+def _other_values(config: Config, path: str, member: str) -> Iterator[Any]:
+    """Values that the key has not now, different enough to show in whatever is made of them."""
+    table, _, name = path.rpartition(".")
+    model = value_at(config, table) if table else config
+    if path in _PLACE or not isinstance(model, BaseModel) or name not in type(model).model_fields:
+        return
+    value = getattr(model, name)
+    members = [rule.values for rule in type(model).model_fields[name].metadata if isinstance(rule, OneOf)]
+    if members:
+        # Neighbours in a set can be alike in what follows from them: two classes with as much memory.
+        yield from (members[0][0], members[0][-1])
+    elif isinstance(value, Mapping):
+        yield {**value, member: f"another {value.get(member)}"}
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, str):
+        yield f"another {value}"
+    elif isinstance(value, int | None):
+        yield (value or 0) + 1

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tapctl.config import load
+from tapctl.stack.provenance import COMMON_KEYS, ENVIRONMENT_KEYS, Key, Provenance
+from tests.support.config_folder import ENVIRONMENTS, Folder
+
+FUNCTION, CLUSTER = "lambda-function/payment-processor-pr-42", "db-cluster/db-cluster-pr-42"
+CONNECTIONS = "cloudwatch-alarm/db-connections-0-pr-42"
+
+
+@pytest.fixture(scope="module")
+def dev() -> Provenance:
+    return Provenance(load(ENVIRONMENTS, "dev"), "pr-42")
+
+
+def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is_and_how_many_instances(
+    dev: Provenance, tmp_path: Path
+) -> None:
+    package = Folder(tmp_path / "environments").put("common", "processor.package", "zip").load()["dev"]
+    zipped = Provenance(package, "pr-42")
+    idle = {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if not dev.decided_by(path) | zipped.decided_by(path)}
+    assert idle == {
+        *("account_id", "region", "role_arn"),
+        *("networking", "network.vpc_id", "network.private_subnet_ids"),
+        "database.instance_count",
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "keys"),
+    [
+        (FUNCTION, "memory_mb", [Key("dev", "processor.memory_mb")]),
+        (FUNCTION, "reserved_concurrency", [Key("dev", "processor.reserved_concurrency")]),
+        (FUNCTION, "timeout_s", [Key("common", "processor.timeout_s")]),
+        (FUNCTION, "environment.DB_NAME", [Key("common", "database.name")]),
+        (FUNCTION, "environment.DB_PORT", []),
+        (FUNCTION, "tracing", []),
+        (FUNCTION, "tags.CostCenter", [Key("common", "tags")]),
+        (FUNCTION, "tags.Owner", [Key("common", "tags")]),
+        (FUNCTION, "tags.Service", [Key("common", "service")]),
+        (FUNCTION, "tags.Name", []),
+        (CLUSTER, "deletion_protection", [Key("dev", "protected")]),
+        (CLUSTER, "tags.tapctl:final-snapshot", [Key("dev", "final_snapshot")]),
+        (
+            CONNECTIONS,
+            "threshold",
+            [Key("common", "alarms.connections_threshold_percent"), Key("dev", "database.instance_class")],
+        ),
+        (CLUSTER, "status", []),
+        ("queue/jobs-pr-42", "retention_days", []),
+    ],
+)
+def test_the_keys_of_a_field(dev: Provenance, address: str, field: str, keys: list[Key]) -> None:
+    assert list(dev.keys(address, field)) == keys
+
+
+def test_an_image_is_made_up_by_three_keys_and_the_choice_of_an_image(dev: Provenance) -> None:
+    image = ("processor.image.registry", "processor.image.repository", "processor.image.tag")
+    assert [key.path for key in dev.keys(FUNCTION, "image_uri")] == [*image, "processor.package"]
+    assert {key.file for key in dev.keys(FUNCTION, "image_uri")} == {"common"}, "the tag is a key of both files"
+
+
+def test_a_key_that_replaces_a_resource(dev: Provenance) -> None:
+    assert {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if dev.replaces(path)} == {
+        *("database.name", "database.master_username", "processor.package"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "value"),
+    [
+        (FUNCTION, "memory_mb", 1024),
+        (FUNCTION, "tags.CostCenter", "payments"),
+        (FUNCTION, "tags.Owner", None),
+        (FUNCTION, "colour", None),
+        ("queue/jobs-pr-42", "retention_days", None),
+    ],
+)
+def test_the_planned_value_of_a_field(dev: Provenance, address: str, field: str, value: object) -> None:
+    assert dev.value(address, field) == value
