@@ -18,9 +18,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "threads": (),
     "regions": (),
-    "errors": (),
+    "redaction": (),
+    "errors": ("redaction",),
     "clock": (),
-    "aws": ("errors", "threads", "regions"),
+    "aws": ("redaction", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("errors", "regions", "engine"),
     "reconcilers": ("errors", "engine", "aws"),
@@ -36,7 +37,7 @@ LAYERS = {
     ),
     "cli": ("errors", "render", "session", "commands", "config", "clock"),
 }
-FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
+FLAT = {"redaction", "errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 
 
 def package(module: Path) -> str:

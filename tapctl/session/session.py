@@ -141,7 +141,7 @@ def open_session(invocation: Invocation, screen: Screen) -> Session:
     """
     config, suffix = resolve_target(invocation, screen)
     aws = connect(invocation, screen, config)
-    session = Session(invocation, screen, config, suffix, aws, open_store(invocation.state, aws))
+    session = Session(invocation, screen, config, suffix, aws, open_store(invocation.state, aws), aws.run)
     invocation.usage.manifest = session.location
     screen.note(f"{invocation.verb} {suffix}: asking AWS who we are")
     if aws.region != config.region:
