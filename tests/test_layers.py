@@ -19,16 +19,17 @@ LAYERS = {
     "threads": (),
     "regions": (),
     "redaction": (),
+    "files": (),
     "errors": ("redaction",),
     "clock": (),
     "aws": ("redaction", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("errors", "regions", "engine"),
     "reconcilers": ("errors", "engine", "aws"),
-    "config": ("errors", "regions", "names"),
-    "manifest": ("errors", "clock", "threads", "engine", "aws"),
+    "config": ("files", "redaction", "errors", "regions", "names"),
+    "manifest": ("files", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),
-    "stack": ("errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
+    "stack": ("files", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("errors", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
@@ -37,7 +38,7 @@ LAYERS = {
     ),
     "cli": ("errors", "render", "session", "commands", "config", "clock"),
 }
-FLAT = {"redaction", "errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
+FLAT = {"redaction", "files", "errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 
 
 def package(module: Path) -> str:

@@ -18,7 +18,7 @@ from tapctl.engine.model import Owner
 from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
-from tapctl.manifest.lock import Lease, LockHolder
+from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, check, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -106,6 +106,7 @@ class Session:
         journal = Journal(self.store, manifest, version)
         written_by = short_identity(who) if who else ""
         journal.update(config_hash=self.config_hash, run=self.id, written_by=written_by, aws=self.aws_kind)
+        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ))
         return journal
 
     @contextmanager
