@@ -27,13 +27,13 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from tapctl.redaction import redact
+from tapctl.safety.redaction import redact
 
 
 class TapctlError(Exception):
     """An error a user meets: a stable code, one sentence of cause, evidence, and what to run next.
 
-    None of its texts holds a credential: whoever wrote them, each is stripped (`tapctl.redaction`).
+    None of its texts holds a credential: whoever wrote them, each is stripped (`tapctl.safety.redaction`).
     """
 
     code = "error"
@@ -70,6 +70,9 @@ class Problem:
         return f"{place}{shown}: {self.rule}"
 
 
+_MAX_PROBLEMS = 100
+
+
 class ConfigError(TapctlError):
     """The environment files, the environment's name or the suffix are not usable."""
 
@@ -79,9 +82,11 @@ class ConfigError(TapctlError):
     def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
         found = len(self.problems)
+        shown = [str(problem) for problem in self.problems[:_MAX_PROBLEMS]]
+        rest = [f"and {found - _MAX_PROBLEMS} more"] if found > _MAX_PROBLEMS else []
         super().__init__(
             "the configuration is not valid" if found == 1 else f"the configuration has {found} errors",
-            evidence="\n".join(map(str, self.problems)),
+            evidence="\n".join(shown + rest),
             hint=hint or "correct what is named, then run tapctl validate",
         )
 

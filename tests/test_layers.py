@@ -18,18 +18,17 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = {
     "threads": (),
     "regions": (),
-    "redaction": (),
-    "files": (),
-    "errors": ("redaction",),
+    "safety": (),
+    "errors": ("safety",),
     "clock": (),
-    "aws": ("redaction", "errors", "threads", "regions"),
+    "aws": ("safety", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("errors", "regions", "engine"),
     "reconcilers": ("errors", "engine", "aws"),
-    "config": ("files", "redaction", "errors", "regions", "names"),
-    "manifest": ("files", "errors", "clock", "threads", "engine", "aws"),
+    "config": ("safety", "errors", "regions", "names"),
+    "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),
-    "stack": ("files", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
+    "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("errors", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
@@ -38,7 +37,7 @@ LAYERS = {
     ),
     "cli": ("errors", "render", "session", "commands", "config", "clock"),
 }
-FLAT = {"redaction", "files", "errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
+FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 
 
 def package(module: Path) -> str:

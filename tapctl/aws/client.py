@@ -20,7 +20,7 @@ from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import setup_error
 from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, refuse_page, to_tapctl_error
 from tapctl.errors import AwsRefused, WrongTarget, credentials_hint, denial_hint
-from tapctl.redaction import hide
+from tapctl.safety.redaction import hide
 
 if TYPE_CHECKING:
     import boto3

@@ -1,7 +1,7 @@
 """Errors of what boto3 is given on this machine: credentials, profiles, helpers, endpoints, proxies, certificates.
 
 Each is told in botocore's own sentence with the variables that bear on it. The values of those that hold a secret are
-never shown; all other texts are stripped by `tapctl.redaction`, as every error's are.
+never shown; all other texts are stripped by `tapctl.safety.redaction`, as every error's are.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from tapctl.aws.setup_errors import certificate_places, setup_error
 from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
-from tapctl.redaction import hide
+from tapctl.safety.redaction import hide
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")

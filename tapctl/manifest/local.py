@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.files import check_guarded, read_file
 from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.safety.files import check_guarded, read_file
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""

@@ -163,7 +163,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
         _invalid(where, "is no manifest of tapctl", _summarise(error))
     except RecursionError:
         _invalid(where, "is no manifest of tapctl", "it is nested too deep")
-    odd = list(islice(shape.problems(manifest), _MAX_ERRORS + 1))
+    odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []
         _invalid(where, "holds what tapctl never writes", "\n".join([*odd[:_MAX_ERRORS], *rest]))

@@ -13,7 +13,6 @@ from tapctl.engine.record import Phase
 
 if TYPE_CHECKING:
     from tapctl.engine.record import Entry
-    from tapctl.manifest.manifest import Manifest
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
@@ -54,8 +53,8 @@ OUTPUT_NAMES: Final[Mapping[str, frozenset[str]]] = {
 """The outputs that every entry of a type has, if it has any: verbs read them from the manifest alone."""
 
 
-def problems(manifest: Manifest) -> Iterator[str]:
-    """Name each value whose shape is not one that tapctl writes, with its place."""
+def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Name each value of a manifest's fields whose shape is not one that tapctl writes, with its place."""
     header = (
         ("environment", _NAME),
         ("suffix", _NAME),
@@ -69,16 +68,17 @@ def problems(manifest: Manifest) -> Iterator[str]:
         ("written_at", _TIME),
     )
     for name, pattern in header:
-        value = getattr(manifest, name)
+        value = manifest[name]
         if not pattern.fullmatch(value):
             yield f"{name}: {printable(value)} is not the shape of one"
-    if manifest.serial > MAX_NUMBER:
+    if manifest["serial"] > MAX_NUMBER:
         yield f"serial: is larger than {MAX_NUMBER}"
-    yield from (f"networking{problem}" for problem in _odd_values(manifest.networking))
-    if len(manifest.entries) > MAX_ENTRIES:
-        yield f"entries: there are {len(manifest.entries)}, of one environment at most {MAX_ENTRIES}"
+    yield from (f"networking{problem}" for problem in _odd_values(manifest["networking"]))
+    entries: Mapping[str, Entry] = manifest["entries"]
+    if len(entries) > MAX_ENTRIES:
+        yield f"entries: there are {len(entries)}, of one environment at most {MAX_ENTRIES}"
         return
-    for address, entry in manifest.entries.items():
+    for address, entry in entries.items():
         yield from (f"entries.{printable(address)}{problem}" for problem in _entry_problems(entry))
 
 

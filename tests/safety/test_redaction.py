@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tapctl import redaction
 from tapctl.errors import AwsRefused, TapctlError
-from tapctl.redaction import hide, redact
+from tapctl.safety import redaction
+from tapctl.safety.redaction import hide, redact
 
 
 @pytest.fixture(autouse=True)
