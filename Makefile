@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The same versions either way. uv is the faster by a minute, but knows no index of pip's settings.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+UV = ! $(BIN)/python -m pip config list | grep -q '[.]index-url' && \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
 # Where nothing compiled may be kept, each of a test run's hundreds of processes would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 # Types are checked beside the tests.
@@ -16,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tapctl needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) uv && $(UV) -e '.[dev]' || { echo "uv cannot; pip takes a minute longer"; $(PIP) -e '.[dev]'; }
 	@touch $(READY)
 
 demo: $(READY)  ## The whole story on the embedded AWS, under a minute

@@ -1,4 +1,4 @@
-"""Time as the engine uses it, so that a test can give it another."""
+"""Clocks: time as the engine and the locks use it, so that a test can replace it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ class Clock(Protocol):
     """A clock that only goes forward, and a wait that a stop ends at once."""
 
     def now(self) -> float:
-        """Seconds since some fixed moment."""
+        """Tell the seconds since some fixed moment."""
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Let this much time pass, or less when ``stop`` is set."""
+        """Let these seconds pass, or fewer when ``stop`` is set."""
 
 
 class WallClock:
-    """The machine's own."""
+    """The machine's own clock."""
 
     def now(self) -> float:
-        """Seconds of the monotonic clock."""
+        """Tell the seconds of the monotonic clock."""
         return time.monotonic()
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Really wait."""
+        """Wait until the seconds have passed or ``stop`` is set."""
         stop.wait(seconds)
 
 
@@ -35,8 +35,8 @@ _GOES_ON = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class BoottimeClock(WallClock):
-    """Seconds since some fixed moment; nobody can set it, and sleep counts."""
+    """A clock that nobody can set, and that counts the time the machine sleeps."""
 
     def now(self) -> float:
-        """Seconds, those of a suspended machine included."""
+        """Tell the seconds since some fixed moment, those of a suspended machine included."""
         return time.clock_gettime(_GOES_ON)

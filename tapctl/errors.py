@@ -1,4 +1,4 @@
-"""Every way tapctl can fail, as a tree.
+"""The errors of tapctl as a tree, and the exit statuses and status words that a command ends with.
 
 ::
 
@@ -13,21 +13,77 @@
     ├── NotConverged            exit 4   AWS did not get there; run it again
     ├── StoreFailed             exit 4   the manifest could not be written; a rescue copy was
     ├── AwsError                exit 1   one call to AWS went wrong
-    │   ├── AwsRefused                   AWS answered no (``denied``: exit 6 before anything was made)
-    │   └── AwsLost                      no answer, throttled or a server error: it may have taken effect
+    │   ├── AwsRefused                   AWS answered no (``is_denied``: exit 6 before anything was made)
+    │   └── AwsNoAnswer                  no answer, throttled or a server error: it may have taken effect
     └── SandboxError            exit 1   the embedded AWS is missing or did not start
 
-``NotYet`` and ``AlreadyExists`` are no errors: a reconciler raises them to say "nothing was changed, ask again" and
-"somebody has made it, look again".
+``NotYet`` and ``AlreadyExists`` are not errors: a reconciler raises them to say "nothing was changed, ask again" and
+"the resource exists by now, look again".
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum, StrEnum
 
 from tapctl.safety.redaction import redact
+
+
+class ExitCode(IntEnum):
+    """The exit statuses of a command, the worst first. A command that a signal ends exits with 128 plus its number."""
+
+    USAGE = 64
+    """The command line is wrong, or a question has nobody to answer it."""
+    WRONG_TARGET = 9
+    """The account, the region or the identity is not that of the environment."""
+    INVALID = 3
+    """The configuration, the networking stack or the record cannot be used."""
+    LOCK_HELD = 5
+    """Somebody else is changing the environment."""
+    REFUSED = 6
+    """tapctl, AWS or the user said no; nothing was changed."""
+    ERROR = 1
+    """Anything else went wrong."""
+    NOT_CONVERGED = 4
+    """Changes were made and not all of them; the same command goes on."""
+    DIFFERENT = 2
+    """There are differences, or there is something to do."""
+    INCOMPLETE = 7
+    """Something could not be read, and so not be compared."""
+    OK = 0
+
+    @classmethod
+    def worst(cls, codes: Iterable[int]) -> ExitCode:
+        """The worst of these exit statuses; of none, OK.
+
+        Raises:
+            ValueError: one is not an `ExitCode`.
+        """
+        order = list(cls)
+        return min(map(cls, codes), key=order.index, default=cls.OK)
+
+
+class Status(StrEnum):
+    """The words a verdict may bear: a contract with scripts."""
+
+    OK = "OK"
+    DIFFERENT = "DIFFERENT"
+    INCOMPLETE = "INCOMPLETE"
+    BLOCKED = "BLOCKED"
+    CANCELLED = "CANCELLED"
+    CONVERGED = "CONVERGED"
+    NOT_CONVERGED = "NOT CONVERGED"
+    NOT_RECORDED = "NOT RECORDED"
+    DESTROYED = "DESTROYED"
+    NOT_DESTROYED = "NOT DESTROYED"
+    NOT_CERTIFIED = "NOT CERTIFIED"
+    NOTHING = "NOTHING"
+    UNLOCKED = "UNLOCKED"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
 
 
 class TapctlError(Exception):
@@ -37,9 +93,9 @@ class TapctlError(Exception):
     """
 
     code = "error"
-    exit_code = 1
+    exit_code = ExitCode.ERROR
     retry_safe = False
-    """Whether the same command, run again as it is, goes on from here or may well succeed."""
+    """True if the same command, run again as it is, goes on from here or may well succeed."""
 
     def __init__(self, cause: str, *, evidence: str | None = None, hint: str | None = None) -> None:
         self.cause = redact(cause)
@@ -52,7 +108,7 @@ class UsageError(TapctlError):
     """The command line itself is wrong, or a question has nobody to answer it."""
 
     code = "usage"
-    exit_code = 64
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, order=True)
@@ -77,15 +133,19 @@ class ConfigError(TapctlError):
     """The environment files, the environment's name or the suffix are not usable."""
 
     code = "config-invalid"
-    exit_code = 3
+    exit_code = ExitCode.INVALID
 
     def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
-        found = len(self.problems)
+        count = len(self.problems)
+        # A flag is no file: what is wrong is what was typed, and no edit of the configuration corrects it.
+        flags = {problem.file for problem in self.problems if problem.file.startswith("--")}
+        typed = flags.pop() if len(flags) == count == 1 else ""
+        single = f"{typed} is not valid" if typed else "the configuration is not valid"
         shown = [str(problem) for problem in self.problems[:_MAX_PROBLEMS]]
-        rest = [f"and {found - _MAX_PROBLEMS} more"] if found > _MAX_PROBLEMS else []
+        rest = [f"and {count - _MAX_PROBLEMS} more"] if count > _MAX_PROBLEMS else []
         super().__init__(
-            "the configuration is not valid" if found == 1 else f"the configuration has {found} errors",
+            single if count == 1 else f"the configuration has {count} errors",
             evidence="\n".join(shown + rest),
             hint=hint or "correct what is named, then run tapctl validate",
         )
@@ -95,28 +155,28 @@ class NetworkingError(TapctlError):
     """The networking stack does not hold its side of the contract; the evidence names each broken clause."""
 
     code = "networking-contract"
-    exit_code = 3
+    exit_code = ExitCode.INVALID
 
 
 class ManifestError(TapctlError):
-    """The record cannot be used: unreadable, empty, of a newer format, or not a manifest at all."""
+    """The record is unusable: unreadable, empty, of a newer format, or not a manifest at all."""
 
     code = "manifest-invalid"
-    exit_code = 3
+    exit_code = ExitCode.INVALID
 
 
 class WrongTarget(TapctlError):
     """The credentials, the account or the region are not those of this environment."""
 
     code = "wrong-target"
-    exit_code = 9
+    exit_code = ExitCode.WRONG_TARGET
 
 
 class LockHeld(TapctlError):
     """Somebody else is changing this environment right now."""
 
     code = "lock-held"
-    exit_code = 5
+    exit_code = ExitCode.LOCK_HELD
     retry_safe = True
 
 
@@ -124,21 +184,21 @@ class Refused(TapctlError):
     """tapctl will not do this: protection, policy, or the thing is not ours. Nothing was changed."""
 
     code = "refused"
-    exit_code = 6
+    exit_code = ExitCode.REFUSED
 
 
 class FieldUnreadable(Refused):
     """A field that would have to change could not be read."""
 
     code = "unread"
-    exit_code = 7
+    exit_code = ExitCode.INCOMPLETE
 
 
 class NotConverged(TapctlError):
     """AWS did not get there; the manifest is right, and running the same command again continues."""
 
     code = "not-converged"
-    exit_code = 4
+    exit_code = ExitCode.NOT_CONVERGED
     retry_safe = True
 
 
@@ -146,7 +206,7 @@ class StoreFailed(TapctlError):
     """The manifest could not be written where it belongs."""
 
     code = "manifest-unwritten"
-    exit_code = 4
+    exit_code = ExitCode.NOT_CONVERGED
     retry_safe = True
 
 
@@ -154,7 +214,6 @@ class SandboxError(TapctlError):
     """The embedded AWS is not installed, or did not start."""
 
     code = "sandbox"
-    exit_code = 1
 
 
 class AwsError(TapctlError):
@@ -249,7 +308,7 @@ class AwsRefused(AwsError):
     code = "aws-refused"
 
     def matches(self, *codes: str, text: str = "") -> bool:
-        """Whether AWS's code is one of these and its message holds ``text`` (any case).
+        """True if AWS's code is one of these and its message holds ``text`` (any case).
 
         The code alone often says too little: InvalidParameterValueException and its kind are catch-alls.
         """
@@ -257,25 +316,25 @@ class AwsRefused(AwsError):
 
     @property
     def is_denied(self) -> bool:
-        """A permission is missing."""
+        """True if a permission is missing."""
         return self.aws_code in _DENIED
 
     @property
     def iam_action(self) -> str:
         """The action that is denied, which may be another than was called: creating a function passes a role."""
-        told = _PERMISSION.search(self.message) if self.is_denied else None
-        return told["action"] if told else super().iam_action
+        match = _PERMISSION.search(self.message) if self.is_denied else None
+        return match["action"] if match else super().iam_action
 
     @property
     def permission(self) -> str:
-        """What has to be allowed: the action, and on what where AWS says so."""
-        told = _PERMISSION.search(self.message)
-        on = told["resource"] if told else None
-        return f"{self.iam_action} on {on}" if on else self.iam_action
+        """The permission to allow: the action, and the resource where AWS names one."""
+        match = _PERMISSION.search(self.message)
+        resource = match["resource"] if match else None
+        return f"{self.iam_action} on {resource}" if resource else self.iam_action
 
     @property
     def is_bad_credentials(self) -> bool:
-        """The credentials are expired or not valid."""
+        """True if the credentials are expired or not valid."""
         return self.aws_code in _CREDENTIALS
 
 
@@ -295,7 +354,7 @@ THROTTLING = frozenset(
         "EC2ThrottledException",
     }
 )
-"""What AWS says to one call too many, service by service."""
+"""The codes by which AWS's services turn away one call too many."""
 
 
 _SETTINGS = frozenset({"ProxyConnectionError"})
@@ -315,12 +374,12 @@ class AwsNoAnswer(AwsError):
 
     @property
     def throttled(self) -> bool:
-        """AWS turned the call away before it did anything."""
+        """True if AWS turned the call away before it did anything."""
         return self.aws_code in THROTTLING
 
 
 class Patience(Enum):
-    """How long a "not yet" is believed. The value is in seconds; LONG is the resource type's own."""
+    """The seconds for which a "not yet" is believed; LONG is the resource type's own time."""
 
     PROPAGATION = 120
     BUSY = 300
@@ -328,7 +387,7 @@ class Patience(Enum):
 
 
 class NotYet(Exception):  # not an error: "nothing was changed, ask again"
-    """What was asked cannot be done yet, and nothing was changed. The engine asks again."""
+    """Raised when AWS cannot do a step yet, and nothing was changed. The engine asks again."""
 
     def __init__(self, reason: str, patience: Patience) -> None:
         super().__init__(reason)
@@ -337,20 +396,20 @@ class NotYet(Exception):  # not an error: "nothing was changed, ask again"
 
 
 class AlreadyExists(Exception):  # not an error: a reason to look again
-    """A create found the name taken: perhaps by our own create whose answer was lost. The engine looks again."""
+    """Raised when a create finds the name taken, perhaps by our own create whose answer was lost; the engine looks."""
 
 
-def exit_code_of(error: TapctlError) -> int:
+def exit_code_of(error: TapctlError) -> ExitCode:
     """The exit status of an error before anything was changed.
 
     A missing permission is a refusal; credentials that AWS does not take are no identity.
     """
     if isinstance(error, AwsRefused) and error.is_denied:
-        return 6
+        return ExitCode.REFUSED
     if isinstance(error, AwsRefused) and error.is_bad_credentials:
-        return WrongTarget.exit_code
+        return ExitCode.WRONG_TARGET
     if isinstance(error, AwsNoAnswer) and error.is_setting:
-        return WrongTarget.exit_code
+        return ExitCode.WRONG_TARGET
     return error.exit_code
 
 
@@ -378,7 +437,7 @@ def denial_hint(error: AwsRefused) -> str:
 
 
 def add_default_hint(error: TapctlError) -> None:
-    """Say what to do about an answer of AWS that says nothing of it itself."""
+    """Add a hint to an error of AWS that has none: a missing permission, bad credentials, no answer."""
     if error.hint is not None:
         return
     if isinstance(error, AwsRefused) and error.is_denied:

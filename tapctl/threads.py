@@ -1,4 +1,4 @@
-"""Calls beside each other in threads that nobody waits for: an interrupt ends the command at once, slow call or not.
+"""Calls in daemon threads, side by side: an interrupt ends the command at once, slow call or not.
 
 (`concurrent.futures.ThreadPoolExecutor` waits for its threads when it is left, and again when Python ends.)
 """
@@ -14,23 +14,23 @@ T = TypeVar("T")
 
 
 def in_background(call: Callable[[], T]) -> Future[T]:
-    """Begin this call now; its result, or what it raised, is the future's."""
-    ended: Future[T] = Future()
+    """Begin this call now; the future gives its result, or raises its exception."""
+    future: Future[T] = Future()
 
     def work() -> None:
         try:
-            ended.set_result(call())
-        except Exception as error:  # noqa: BLE001 -- handed to whoever asks for the result
-            ended.set_exception(error)
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 -- handed to the caller of result()
+            future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    return ended
+    return future
 
 
 def with_timeout(seconds: float, call: Callable[[], T]) -> T:
-    """The result of this call, or what it raised.
+    """Make this call, and return its result or raise its exception.
 
     Raises:
-        TimeoutError: it takes longer; it goes on, and nobody waits for it.
+        TimeoutError: the call takes longer; it goes on, and nobody waits for it.
     """
     return in_background(call).result(seconds)

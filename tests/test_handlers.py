@@ -14,7 +14,7 @@ OLDEST_NODE = 20
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=HANDLER, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=HANDLER, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_payment_processor_passes_its_own_tests() -> None:

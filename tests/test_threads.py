@@ -7,8 +7,8 @@ import pytest
 from tapctl.threads import in_background
 
 
-def test_calls_run_beside_each_other_and_tell_what_they_found() -> None:
-    together = threading.Barrier(3, timeout=5)
+def test_calls_run_side_by_side_and_return_their_results() -> None:
+    together = threading.Barrier(3, timeout=300)
 
     def call() -> int:
         return together.wait() and 1

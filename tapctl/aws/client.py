@@ -1,4 +1,4 @@
-"""The one door to AWS: typed clients made lazily, one retry mode, a guard on account and region, one error language."""
+"""The one client of AWS: typed services made lazily, one retry mode, a guard on the account, reads made once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the door leads. ``endpoint_url`` and ``credentials`` are for the embedded AWS alone."""
+    """The region to work in, and as whom. ``endpoint_url`` and ``credentials`` are for the embedded AWS alone."""
 
     region: str
     role_arn: str | None = None
@@ -46,7 +46,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who we are to AWS."""
+    """The account and the principal that our credentials stand for."""
 
     account: str
     arn: str
@@ -58,7 +58,7 @@ class Identity:
 
 
 class Aws(Clients):
-    """Typed clients for one account and region. `round` gives a view in which identical reads are made once."""
+    """Typed clients for one account and region. `memoized` gives a view in which identical reads are made once."""
 
     def __init__(self, target: Connection) -> None:
         self.target = target
@@ -69,7 +69,7 @@ class Aws(Clients):
         self.identity: Identity | None = None
         self._session: boto3.session.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
-        self._making = threading.Lock()
+        self._lock = threading.Lock()
         self._memo: dict[str, Future[Any]] | None = None
         self._ids: Mapping[str, tuple[str, ...]] = {}
 
@@ -77,25 +77,29 @@ class Aws(Clients):
 
     @property
     def account(self) -> str:
-        """The account we are in; `identify` first."""
-        return self._who.account
+        """The account's id, 12 digits; `identify` first."""
+        return self._known_identity.account
 
     @property
     def partition(self) -> str:
-        """The partition we are in; `identify` first."""
-        return self._who.partition
+        """The partition (``aws``, ``aws-cn``, ``aws-us-gov``); `identify` first."""
+        return self._known_identity.partition
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of this account and region; ``resource``: all that follows the account's id."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
     @property
-    def _who(self) -> Identity:
+    def _known_identity(self) -> Identity:
         if self.identity is None:
             raise RuntimeError("identify() comes before everything else")
         return self.identity
 
     def identify(self, account: str) -> Identity:
-        """Ask STS who we are: the one call made before any other.
+        """Ask STS for our identity: the one call made before any other.
 
         Raises:
-            WrongTarget: this is another account, or the credentials are not usable.
+            WrongTarget: the credentials are another account's, or not usable.
         """
         try:
             answer = self.sts.get_caller_identity()
@@ -106,49 +110,52 @@ class Aws(Clients):
                 evidence=str(error),
                 hint=f"{hint}, check with: aws sts get-caller-identity",
             ) from error
-        found = Identity(answer["Account"], answer["Arn"])
-        if found.account != account:
+        identity = Identity(answer["Account"], answer["Arn"])
+        if identity.account != account:
             raise WrongTarget(
-                f"these credentials are for account {found.account}, the environment is in account {account}",
-                evidence=f"sts:GetCallerIdentity says {found.arn}",
+                f"these credentials are for account {identity.account}, the environment is in account {account}",
+                evidence=f"sts:GetCallerIdentity says {identity.arn}",
                 hint="change AWS_PROFILE or the credentials, or correct account_id in the environment's file",
             )
-        self.identity = found
-        return found
+        self.identity = identity
+        return identity
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def memoized(self, ids: Mapping[str, tuple[str, ...]] | None = None) -> Aws:
-        """A view for one round of looks: identical reads are made once, and ``siblings`` knows what is looked at."""
+        """A view for one round of observations: identical reads are made once.
+
+        ``ids``: type to all ids that the round observes, for bulk reads (`batch_ids`).
+        """
         view = copy.copy(self)
         vars(view).update(_memo={}, _ids=ids or {})
         return view
 
     def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
-        """All ids of this type that the round looks at, sorted, ``id_`` among them: for one bulk read."""
+        """All ids of this type that the round observes, sorted, ``id_`` among them: for one bulk read."""
         return tuple(sorted({id_, *self._ids.get(type_, ())}))
 
     def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One read; inside a round the same read is made once."""
+        """Call one reading operation; inside a round the same read is made once."""
         client = cast("Any", call).__self__
         key = f"{client.meta.service_model.service_name}.{cast('Any', call).__name__}"
         return self._once(key, kwargs, lambda: call(*args, **kwargs))
 
     def pages(self, paginator: Paginator[T], **kwargs: Any) -> list[T]:
-        """All pages of one listing; inside a round the same listing is made once."""
+        """List all pages; inside a round the same listing is made once."""
         return self._once(type(paginator).__name__, kwargs, lambda: list(paginator.paginate(**kwargs)))
 
-    def _once(self, key: str, kwargs: Mapping[str, Any], make: Callable[[], T]) -> T:
+    def _once(self, key: str, kwargs: Mapping[str, Any], call: Callable[[], T]) -> T:
         memo = self._memo
         if memo is None:
-            return make()
+            return call()
         full = f"{key} {json.dumps(kwargs, sort_keys=True, default=str)}"
         mine: Future[T] = Future()
         theirs = memo.setdefault(full, mine)
         if theirs is not mine:
             return cast("T", theirs.result())
         try:
-            mine.set_result(make())
+            mine.set_result(call())
         except Exception as error:  # noqa: BLE001 -- handed to everybody who asked the same
             mine.set_exception(error)
         return mine.result()
@@ -156,17 +163,20 @@ class Aws(Clients):
     # -- clients -----------------------------------------------------------------------------------------------------
 
     def client(self, service: str, *, retries: bool = True) -> Any:
-        """A client of this service, made once; ``retries=False``: the SDK asks once (for what must not double)."""
-        with self._making:
-            made = self._clients.get((service, retries))
-            if made is None:
-                made = self._clients[(service, retries)] = self._make(service, retries=retries)
-            return made
+        """Return a client of this service, made once.
 
-    def _make(self, service: str, *, retries: bool) -> Any:
+        ``retries=False``: the SDK sends each call once, for creates that would make a second thing.
+        """
+        with self._lock:
+            client = self._clients.get((service, retries))
+            if client is None:
+                client = self._clients[(service, retries)] = self._new_client(service, retries=retries)
+            return client
+
+    def _new_client(self, service: str, *, retries: bool) -> Any:
         if self._session is None:
             self._session = self._new_session()
-        # None: those of the environment.
+        # None: the proxies of the environment.
         proxies: dict[str, str] | None = {} if self.target.credentials else None
         try:
             return cast("Any", self._session).client(
@@ -207,7 +217,7 @@ def _hide_credentials(credentials: Any) -> None:
 
 
 def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:
-    """A session of its own: no profile, no file and no variable of the user's for AWS says anything to it."""
+    """Open a session that no profile, file or environment variable of the user's for AWS can change."""
     import boto3.session
     import botocore.session
 
@@ -225,7 +235,7 @@ def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Sessi
 def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
     from botocore.config import Config
 
-    # 4 attempts bridge a hiccup; whatever lasts longer is the engine's to wait for, where it can be seen.
+    # 4 attempts bridge a short failure; whatever lasts longer is the engine's to wait for, where a user can see it.
     return Config(
         retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
         connect_timeout=5,
@@ -247,7 +257,7 @@ def _session_name(run: str) -> str:
 
 
 def _assumed_session(session: boto3.session.Session, target: Connection, name: str) -> boto3.session.Session:
-    """A session that has assumed the target's role, and assumes it again when its credentials run out."""
+    """Open a session that assumes the target's role, again whenever the credentials run out."""
     import boto3.session
     import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
@@ -258,7 +268,7 @@ def _assumed_session(session: boto3.session.Session, target: Connection, name: s
     if source is None:
         raise NoCredentialsError
     fetcher = AssumeRoleCredentialFetcher(
-        # As patient as every other call, and to the same place.
+        # With the timeouts of every other call, and to the same endpoint.
         client_creator=partial(core.create_client, config=_config(), endpoint_url=target.endpoint_url),
         source_credentials=source,
         role_arn=cast("str", target.role_arn),
@@ -273,7 +283,7 @@ def _assumed_session(session: boto3.session.Session, target: Connection, name: s
 
 
 def default_region() -> str:
-    """The region that boto3 takes by itself (AWS_DEFAULT_REGION, the profile's), or us-east-1.
+    """Boto3's own choice of a region (AWS_DEFAULT_REGION, the profile's), or us-east-1.
 
     Raises:
         WrongTarget: there is no such profile, or its file cannot be read.

@@ -1,4 +1,4 @@
-"""IAM policy documents as values: equal when they mean the same, JSON only at AWS's door.
+"""IAM policy documents as values: equal when they mean the same, JSON only on the way to AWS.
 
 AWS gives a policy back in another order and form than it was sent (one string or a list, an account id or its root
 ARN); `parse` reads every form into one. Elements that tapctl never writes (NotAction and its kind) are read all the
@@ -15,10 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
 
 VERSION = "2012-10-17"
-# What a policy without a version is (IAM user guide, "Version").
-_UNSAID_VERSION = "2008-10-17"
-# ⟦…⟧ as JSON writes it.
-_PROMISE = re.compile(r"\\u27e6.*?\\u27e7")
+# The version of a policy that names none (IAM user guide, "Version").
+_DEFAULT_VERSION = "2008-10-17"
+# A token, ⟦…⟧, as JSON writes it.
+_TOKEN = re.compile(r"\\u27e6.*?\\u27e7")
 _ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 
 
@@ -27,7 +27,7 @@ class _Value(BaseModel):
 
 
 class Condition(_Value):
-    """One condition: operator, key, and the values of which any one may match."""
+    """A condition: operator, key, and the values of which any one may match."""
 
     operator: str
     key: str
@@ -35,10 +35,10 @@ class Condition(_Value):
 
 
 class Principal(_Value):
-    """Who: the kind (``Service``, ``AWS``, ``Federated``) and its name.
+    """A principal: its kind (``Service``, ``AWS``, ``Federated``) and its name.
 
-    An account's id and the ARN of its root mean the same, and are the same value here. A role that was deleted is told
-    by its unique id (``AROA...``): that is somebody else, even where a role of its name exists again.
+    An account's id and the ARN of its root mean the same, and are the same value here. A role that was deleted is shown
+    by its unique id (``AROA...``): that is another principal, even where a role of its name exists again.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Principal(_Value):
 
 
 class Statement(_Value):
-    """One statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
+    """A statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
 
     sid: str = ""
     effect: Literal["Allow", "Deny"] = "Allow"
@@ -65,13 +65,13 @@ class Statement(_Value):
     @model_validator(mode="after")
     def _each_test_once(self) -> Statement:
         # JSON has one place for an operator and a key: of two, one would be lost on the way to AWS.
-        if len({(one.operator, one.key) for one in self.conditions}) < len(self.conditions):
+        if len({(condition.operator, condition.key) for condition in self.conditions}) < len(self.conditions):
             raise ValueError("an operator tests a key once: give all its values in one condition")
         return self
 
 
 class PolicyDocument(_Value):
-    """A policy: a set of statements, since their order means nothing.
+    """A policy: a set of statements, since the order means nothing.
 
     The version is kept, since in the older one ``${...}`` is plain text.
     """
@@ -81,7 +81,7 @@ class PolicyDocument(_Value):
 
 
 def policy(*statements: Statement) -> PolicyDocument:
-    """A policy of these statements."""
+    """Build a policy of these statements."""
     return PolicyDocument(statements=frozenset(statements))
 
 
@@ -93,7 +93,7 @@ def allow(
     to: Mapping[str, str] | None = None,
     when: Iterable[Condition] = (),
 ) -> Statement:
-    """A statement that allows ``actions`` on ``resources`` ``to`` a principal, ``when`` all conditions hold."""
+    """Build a statement that allows ``actions`` on ``resources`` ``to`` a principal, ``when`` all conditions hold."""
     return Statement(
         sid=sid,
         actions=frozenset(actions),
@@ -104,24 +104,24 @@ def allow(
 
 
 def when(operator: str, key: str, *values: str) -> Condition:
-    """One condition."""
+    """Build a condition: the key's value is one of these."""
     return Condition(operator=operator, key=key, values=frozenset(values))
 
 
 def _as_tuple(value: Any) -> list[str]:
-    """A JSON element that may be one value or a list, as strings: ``true`` as AWS writes it."""
-    many = value if isinstance(value, list) else [value]
-    return [one if isinstance(one, str) else json.dumps(one) for one in many]
+    """List the strings of a JSON element that may be one value or a list; ``true`` as AWS writes it."""
+    values = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, str) else json.dumps(item) for item in values]
 
 
 def _principals(value: Any) -> frozenset[Principal]:
     if isinstance(value, str):
-        # "Everybody", which IAM also writes as {"AWS": "*"}.
+        # "*": everybody, which IAM also writes as {"AWS": "*"}.
         return frozenset({Principal(kind="AWS", name=value)})
-    found: set[Principal] = set()
+    principals: set[Principal] = set()
     for kind, names in value.items():
-        found.update(Principal(kind=kind, name=name) for name in _as_tuple(names))
-    return frozenset(found)
+        principals.update(Principal(kind=kind, name=name) for name in _as_tuple(names))
+    return frozenset(principals)
 
 
 def _statement(raw: Mapping[str, Any]) -> Statement:
@@ -144,30 +144,32 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
 
 
 def parse(document: str | Mapping[str, Any]) -> PolicyDocument:
-    """The policy that AWS answered, as JSON text or already decoded."""
+    """Read a policy from AWS's answer, JSON text or already decoded."""
     raw = json.loads(document) if isinstance(document, str) else document
     statements = raw.get("Statement", [])
-    many = statements if isinstance(statements, list) else [statements]
+    statements = statements if isinstance(statements, list) else [statements]
     return PolicyDocument(
-        statements=frozenset(_statement(one) for one in many), version=raw.get("Version", _UNSAID_VERSION)
+        statements=frozenset(map(_statement, statements)), version=raw.get("Version", _DEFAULT_VERSION)
     )
 
 
 def as_json(document: PolicyDocument) -> str:
-    """The policy as the JSON text that AWS takes: sorted, so that the same policy is the same text."""
-    statements = [_element(one) for one in document.statements]
-    statements.sort(key=lambda one: json.dumps(one, sort_keys=True))
+    """Write a policy as the JSON text that AWS takes: sorted, so that equal policies are the same text."""
+    statements = sorted(map(_element, document.statements), key=lambda element: json.dumps(element, sort_keys=True))
     return json.dumps({"Version": document.version, "Statement": statements})
 
 
 def matches_template(documents: Mapping[str, PolicyDocument], wanted: Mapping[str, PolicyDocument]) -> bool:
-    """Whether these policies, by name, may be the wanted ones, in which a promise (`tapctl.engine.refs`) is any text.
+    """True if live policies, by name, match the wanted ones, in which an unresolved token is a wildcard.
 
-    By their canonical text: where a promise's value would sort elsewhere than the promise they do not fit.
+    Tokens are those of `tapctl.engine.refs`. Compares canonical JSON text: a token whose value would sort elsewhere
+    than the token itself is no match.
     """
-    forms = {name: '[^"]*'.join(map(re.escape, _PROMISE.split(as_json(one)))) for name, one in wanted.items()}
-    return documents.keys() == forms.keys() and all(
-        re.fullmatch(forms[name], as_json(one)) for name, one in documents.items()
+    patterns = {
+        name: '[^"]*'.join(map(re.escape, _TOKEN.split(as_json(document)))) for name, document in wanted.items()
+    }
+    return documents.keys() == patterns.keys() and all(
+        re.fullmatch(patterns[name], as_json(document)) for name, document in documents.items()
     )
 
 
@@ -179,12 +181,12 @@ def _element(statement: Statement) -> dict[str, Any]:
         element["Resource"] = sorted(statement.resources)
     if statement.principals:
         kinds: dict[str, list[str]] = {}
-        for one in sorted(statement.principals, key=lambda one: (one.kind, one.name)):
-            kinds.setdefault(one.kind, []).append(one.name)
+        for principal in sorted(statement.principals, key=lambda principal: (principal.kind, principal.name)):
+            kinds.setdefault(principal.kind, []).append(principal.name)
         element["Principal"] = kinds
     if statement.conditions:
         tests: dict[str, dict[str, list[str]]] = {}
-        for test in sorted(statement.conditions, key=lambda one: (one.operator, one.key)):
-            tests.setdefault(test.operator, {})[test.key] = sorted(test.values)
+        for condition in sorted(statement.conditions, key=lambda condition: (condition.operator, condition.key)):
+            tests.setdefault(condition.operator, {})[condition.key] = sorted(condition.values)
         element["Condition"] = tests
     return element

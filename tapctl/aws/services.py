@@ -1,4 +1,4 @@
-"""The AWS services tapctl talks to, as typed clients that are made when first asked for."""
+"""The AWS services that tapctl calls, as typed clients made when first needed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Clients(ABC):
-    """One property a service."""
+    """The typed clients, a property for each service."""
 
     @abstractmethod
     def client(self, service: str, *, retries: bool = True) -> Any:
-        """A client of this service, made once; ``retries=False``: the SDK asks once (for what must not double)."""
+        """Return a client of this service, made once; ``retries=False``: the SDK sends each call once."""
 
     @property
     def cloudformation(self) -> CloudFormationClient:

@@ -1,7 +1,7 @@
-"""What passes the door to AWS: bounded, counted, and told in our own error language.
+"""The way of every call to AWS: bounded, counted, guarded, and with errors of our own.
 
-Every call of every client passes `door`'s ``_make_api_call``, which turns what botocore raises into `AwsRefused` (AWS
-answered no) or `AwsLost` (no usable answer).
+Every call of every client passes ``_make_api_call`` of `client_base`, which turns botocore's exceptions into
+`AwsRefused` (AWS answered no) or `AwsNoAnswer` (no usable answer).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tapctl.safety.redaction import hide
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
-# The state store is not the stack: writing the record is no change to what it records.
+# The state store is not the stack: writing the manifest is no change of the stack.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
 _SERVER_ERROR = 500
 _PAGE_HEAD = 512
@@ -29,39 +29,39 @@ _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 @dataclass
 class CallLog:
-    """What has passed the door so far."""
+    """The calls made so far, and those still in flight."""
 
     calls: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     accepted: int = 0
-    """Changing calls that AWS has answered with yes."""
+    """Number of changing calls that AWS has accepted."""
     in_flight: list[str] = field(default_factory=list)
-    """The changing calls that have no answer yet, each as often as it was sent."""
+    """Changing calls (``service:Operation``) without an answer yet, each as often as it was sent."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
     guard: Callable[[], None] = lambda: None
-    """Asked right before each sending of a changing call, the SDK's repetitions among them; asks nobody itself.
+    """Called right before each sending of a changing call, the SDK's repetitions among them; makes no call itself.
 
-    It raises `NotYet` where the call must not be sent for now: what was sent before may have taken effect.
+    The guard raises `NotYet` where the call must not be sent for now; an earlier sending may have taken effect.
     """
 
 
 def is_change(service: str, operation: str) -> bool:
-    """Whether this call may change the stack in AWS."""
+    """True if this call may change the stack in AWS."""
     return service not in _NOT_THE_STACK and not operation.startswith(_READS)
 
 
-def guard_hook(traffic: CallLog) -> Callable[..., None]:
-    """What is to be registered for botocore's ``before-send``: the guard of changing calls; the token becomes known."""
+def guard_hook(log: CallLog) -> Callable[..., None]:
+    """The handler of botocore's ``before-send`` event: hides the token, and runs the guard before changing calls."""
 
-    def ask(event_name: str, request: Any, **_: Any) -> None:
+    def run_guard(event_name: str, request: Any, **_: Any) -> None:
         token = request.headers.get("X-Amz-Security-Token", "")
         hide(token.decode() if isinstance(token, bytes) else token)
         service, operation = event_name.split(".")[1:]
         if is_change(service, operation):
-            traffic.guard()
+            log.guard()
 
-    return ask
+    return run_guard
 
 
 def refuse_page(response_dict: dict[str, Any], **_: Any) -> None:
@@ -82,7 +82,7 @@ def is_page(body: bytes) -> bool:
 
 
 def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | ConfigError | None:
-    """Translate an exception of botocore's; None for one that only a bug of ours explains."""
+    """Translate a botocore exception; None for one that only a bug of ours explains."""
     from botocore import exceptions as bc
     from botocore.parsers import ResponseParserError
 
@@ -102,7 +102,7 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
             status=status,
         )
     if isinstance(error, ResponseParserError):
-        # Its own text is the whole page that came.
+        # The error's own text is the whole page that came.
         return AwsNoAnswer(
             service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)"
         )
@@ -114,37 +114,37 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
     return setup_error(error, f"{service}:{operation}")
 
 
-def client_base(traffic: CallLog) -> type:
-    """A base class for every client that takes each of its calls through ``traffic``."""
+def client_base(log: CallLog) -> type:
+    """The base class of every client: passes each call through ``log``."""
 
-    class _Door:
+    class _LoggedClient:
         def _make_api_call(self, operation_name: str, api_params: dict[str, Any]) -> Any:
             service = cast("Any", self).meta.service_model.service_name
             action = f"{service}:{operation_name}"
             changing = is_change(service, operation_name)
-            # The state store waits for nobody: a lease that is not renewed because ten calls hang is lost.
-            with nullcontext() if service == "s3" else traffic.slots:
-                with traffic.lock:
-                    traffic.calls[action] += 1
+            # The state store waits for no slot: a lease that is not renewed because ten calls hang is lost.
+            with nullcontext() if service == "s3" else log.slots:
+                with log.lock:
+                    log.calls[action] += 1
                     if changing:
-                        traffic.changes[action] += 1
-                        traffic.in_flight.append(action)
+                        log.changes[action] += 1
+                        log.in_flight.append(action)
                 try:
                     answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
-                except NotYet as unsure:
-                    raise AwsNoAnswer(service, operation_name, "NotSent", unsure.reason) from None
+                except NotYet as refusal:
+                    raise AwsNoAnswer(service, operation_name, "NotSent", refusal.reason) from None
                 except Exception as error:
-                    ours = to_tapctl_error(service, operation_name, error)
-                    if ours is None:
+                    translated = to_tapctl_error(service, operation_name, error)
+                    if translated is None:
                         raise
-                    # Without "from": botocore's own text may hold what the request held.
-                    raise ours from None
+                    # Without the cause: botocore's own text may hold parts of the request.
+                    raise translated from None
                 finally:
-                    with traffic.lock:
+                    with log.lock:
                         if changing:
-                            traffic.in_flight.remove(action)
-                with traffic.lock:
-                    traffic.accepted += changing
+                            log.in_flight.remove(action)
+                with log.lock:
+                    log.accepted += changing
                 return answer
 
-    return _Door
+    return _LoggedClient

@@ -1,4 +1,4 @@
-"""The command line: ``main`` runs one line and ends with its exit status; commands and options stand beside."""
+"""The command line: `main` runs one line, and turns every exception and signal into an exit status."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ import click
 from tapctl.cli.app import cli
 from tapctl.cli.failures import COMMAND
 
+_COMPLETE = "_TAPCTL_COMPLETE"
+
 
 class Terminated(BaseException):
-    """SIGTERM while nothing is being changed."""
+    """Raised at a SIGTERM while nothing is being changed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point."""
+    """Run a command line, by default the one of this process, and exit with its status.
+
+    With ``_TAPCTL_COMPLETE`` (set by the shell's completion) the words that may follow are printed instead.
+    """
+    if instruction := os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "tapctl", _COMPLETE, instruction))
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -33,16 +42,16 @@ def run(arguments: list[str]) -> int:
         raise Terminated
 
     _reopen_closed_streams()
-    before = signal.signal(signal.SIGTERM, terminated)
+    previous = signal.signal(signal.SIGTERM, terminated)
     context = click.Context(cli, info_name="tapctl")
     typed = shlex.join(["tapctl", *arguments])
     try:
-        # A copy: click takes out of the list what it has understood.
+        # A copy: click takes the words that it has parsed out of the list.
         with cli.make_context("tapctl", list(arguments)) as context:
             context.meta[COMMAND] = typed
             return int(cli.invoke(context) or 0)
-    except click.exceptions.Exit as done:
-        return done.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.ClickException as error:
         return report_usage(error, _command_of(arguments), arguments)
     except (KeyboardInterrupt, click.Abort):
@@ -51,35 +60,35 @@ def run(arguments: list[str]) -> int:
         return report_interrupt(context.meta, signal.SIGTERM)
     except BrokenPipeError:
         return _broken_pipe()
-    except Exception as error:  # noqa: BLE001 -- the last door: what is no error of ours is shown as a bug
+    except Exception as error:  # noqa: BLE001 -- any exception but an error of ours is shown as a bug
         from tapctl.errors import TapctlError
 
         return report_error(context.meta, error) if isinstance(error, TapctlError) else report_bug(context.meta, error)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _command_of(arguments: Sequence[str]) -> str:
     """The command that this line begins with, as far as there is one: before it there are flags alone."""
-    found, here = [], cli
+    words, group = [], cli
     for word in arguments:
-        command = here.commands.get(word)
+        command = group.commands.get(word)
         if command is not None:
-            found.append(word)
+            words.append(word)
         if not word.startswith("-") and not isinstance(command, click.Group):
             break
-        here = command if isinstance(command, click.Group) else here
-    return " ".join(found)
+        group = command if isinstance(command, click.Group) else group
+    return " ".join(words)
 
 
 def _reopen_closed_streams() -> None:
-    """Give a stream that was closed (``>&-``) a place to go: else the next file opened would have its number."""
+    """Open a stream that was closed (``>&-``) on the null device: else the next file opened would get its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _broken_pipe() -> int:
-    """Whoever read our output has gone (``| head``): nothing more can be said, and nobody wants a traceback."""
+    """End silently after the reader of our output has gone (``| head``): nobody wants a traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE

@@ -1,20 +1,28 @@
-"""The command line: parse, pick a screen, call a verb, exit. What to do is decided elsewhere."""
+"""The commands as click sees them: one stanza each, with its options and help. `tapctl.commands` does the work."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tapctl.cli.completion import complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
     global_options,
-    invocation_of,
     lock_timeout,
-    open_one,
+    permit_options,
+    places_options,
     target_options,
+    with_invocation,
+    with_session,
 )
+
+if TYPE_CHECKING:
+    from tapctl.render.screen import Screen
+    from tapctl.session.invocation import Invocation
+    from tapctl.session.session import Session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,70 +35,74 @@ def cli(context: click.Context, /, **flags: Any) -> None:
 
 @cli.command()
 @target_options
-@click.pass_context
-def validate(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def validate(invocation: Invocation, screen: Screen) -> int:
     """Check the environment files, offline."""
     from tapctl.commands.validate import validate
 
-    return validate(*invocation_of(context, given))
+    return validate(invocation, screen)
 
 
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@permit_options
 @target_options
-@click.pass_context
-def plan(context: click.Context, /, *, destroy: bool, detailed_exitcode: bool, **given: Any) -> int:
+@with_session
+def plan(
+    session: Session,
+    *,
+    destroy: bool,
+    detailed_exitcode: bool,
+    adopted: tuple[str, ...],
+    allowed: tuple[str, ...],
+    reboot: bool,
+) -> int:
     """Show what apply would do, field by field."""
     from tapctl.commands.destroy import preview
-    from tapctl.commands.plan import plan
+    from tapctl.commands.plan import Permits, plan
 
-    session = open_one(context, given)
-    return (preview if destroy else plan)(session, detailed_exitcode=detailed_exitcode)
+    if destroy:
+        return preview(session, detailed_exitcode=detailed_exitcode)
+    return plan(session, Permits(adopted, allowed, reboot=reboot), detailed_exitcode=detailed_exitcode)
 
 
 @cli.command()
-@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours.")
-@click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
-@click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
+@permit_options
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@click.pass_context
-def apply(
-    context: click.Context, /, *, adopted: tuple[str, ...], allowed: tuple[str, ...], reboot: bool, **given: Any
-) -> int:
+@with_session
+def apply(session: Session, *, adopted: tuple[str, ...], allowed: tuple[str, ...], reboot: bool) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.commands.apply import apply
+    from tapctl.commands.plan import Permits
 
-    return apply(open_one(context, given), adopted=adopted, allowed=allowed, reboot=reboot)
+    return apply(session, Permits(adopted, allowed, reboot=reboot))
 
 
 @cli.command()
 @target_options
-@click.pass_context
-def drift(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def drift(invocation: Invocation, screen: Screen) -> int:
     """Compare the manifest with AWS now."""
-    from tapctl.commands.drift import drift, drift_all
-    from tapctl.session.session import open_session
+    from tapctl.commands.drift import drift
 
-    invocation, screen = invocation_of(context, given)
-    if invocation.target_is_explicit:
-        return drift(open_session(invocation, screen))
-    return drift_all(invocation, screen)
+    return drift(invocation, screen)
 
 
 @cli.command()
-@click.argument("environments", nargs=-1)
-@target_options
-@click.pass_context
-def parity(context: click.Context, /, *, environments: tuple[str, ...], **given: Any) -> int:
+@click.argument("environments", nargs=-1, shell_complete=complete_environment)
+@click.option(
+    "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
+)
+@places_options
+@with_invocation
+def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None) -> int:
     """Compare the environments with each other: only allowed differences?"""
     from tapctl.commands.parity import parity
 
-    # An --env names one of them, like an argument: the answer is about all that are compared.
-    env = given.pop("env")
-    return parity(*invocation_of(context, given), environments if env is None else (*environments, env))
+    return parity(invocation, screen, environments if another is None else (*environments, another))
 
 
 @cli.command()
@@ -98,44 +110,51 @@ def parity(context: click.Context, /, *, environments: tuple[str, ...], **given:
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@click.pass_context
-def destroy(context: click.Context, /, *, confirm: str | None, **given: Any) -> int:
+@with_session
+def destroy(session: Session, *, confirm: str | None) -> int:
     """Show what goes and what is kept, ask, remove it, prove nothing is left."""
     from tapctl.commands.destroy import destroy
 
-    return destroy(open_one(context, given), confirm=confirm)
+    return destroy(session, confirm=confirm)
 
 
 @cli.command()
 @target_options
-@click.pass_context
-def status(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def status(invocation: Invocation, screen: Screen) -> int:
     """Show what is deployed, since when, by whom, and whether it is healthy."""
     from tapctl.commands.status import status
 
-    return status(*invocation_of(context, given))
+    return status(invocation, screen)
 
 
 @cli.command()
 @click.argument("name", required=False)
 @target_options
-@click.pass_context
-def outputs(context: click.Context, /, *, name: str | None, **given: Any) -> int:
+@with_invocation
+def outputs(invocation: Invocation, screen: Screen, *, name: str | None) -> int:
     """Print endpoints, ARNs and names, for scripts; one NAME prints the bare value."""
     from tapctl.commands.outputs import outputs
 
-    return outputs(*invocation_of(context, given), name)
+    return outputs(invocation, screen, name)
 
 
 @cli.command()
-@click.option("--format", "kind", type=click.Choice(("mermaid", "dot")), default="mermaid", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("mermaid", "dot")),
+    default="mermaid",
+    show_default=True,
+    help="The language of the picture's source.",
+)
 @target_options
-@click.pass_context
-def graph(context: click.Context, /, *, kind: str, **given: Any) -> int:
+@with_invocation
+def graph(invocation: Invocation, screen: Screen, *, kind: str) -> int:
     """Print the stack as the source of a picture."""
     from tapctl.commands.graph import graph
 
-    return graph(*invocation_of(context, given), kind=kind)
+    return graph(invocation, screen, kind)
 
 
 @cli.group()
@@ -149,46 +168,55 @@ def manifest(context: click.Context, /, **flags: Any) -> None:
 @manifest.command("show")
 @click.option("--serial", type=click.IntRange(min=1), help="An earlier version, by its number.")
 @target_options
-@click.pass_context
-def manifest_show(context: click.Context, /, *, serial: int | None, **given: Any) -> int:
+@with_invocation
+def manifest_show(invocation: Invocation, screen: Screen, *, serial: int | None) -> int:
     """Print the manifest of an environment."""
-    from tapctl.commands.manifest import show_manifest, show_version
+    from tapctl.commands.manifest import show
 
-    invocation, screen = invocation_of(context, given)
-    if serial is not None:
-        return show_version(invocation, screen, serial)
-    return show_manifest(invocation, screen)
+    return show(invocation, screen, serial)
 
 
 @manifest.command("history")
 @target_options
-@click.pass_context
-def manifest_history(context: click.Context, /, **given: Any) -> int:
-    """List the versions of the manifest: when, by whom, what changed."""
+@with_invocation
+def manifest_history(invocation: Invocation, screen: Screen) -> int:
+    """List the runs that wrote the manifest: when, by whom, what changed."""
     from tapctl.commands.manifest import history
 
-    return history(*invocation_of(context, given))
+    return history(invocation, screen)
+
+
+@manifest.command("diff")
+@click.option("--from", "older", type=click.IntRange(min=1), required=True, help="The one version, by its number.")
+@click.option("--to", "newer", type=click.IntRange(min=1), help="The other one; default: the record of now.")
+@target_options
+@with_invocation
+def manifest_diff(invocation: Invocation, screen: Screen, *, older: int, newer: int | None) -> int:
+    """Show what differs between two versions of the manifest, field by field."""
+    from tapctl.commands.manifest import diff
+
+    return diff(invocation, screen, older, newer)
 
 
 @manifest.command("unlock")
 @click.option("--id", "lock_id", required=True, help="The lock's id, as its refusal tells it.")
 @target_options
-@click.pass_context
-def manifest_unlock(context: click.Context, /, *, lock_id: str, **given: Any) -> int:
+@with_invocation
+def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> int:
     """Take a lock in S3 away from its holder; that is recorded."""
     from tapctl.commands.manifest import unlock
 
-    return unlock(*invocation_of(context, given), lock_id)
+    return unlock(invocation, screen, lock_id)
 
 
 @cli.command()
 @global_options
-@click.pass_context
-def schema(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def schema(invocation: Invocation, screen: Screen) -> int:
     """Print the JSON Schema of the environment files, for editors."""
-    from tapctl.commands.validate import show_schema
+    from tapctl.commands.schema import schema
 
-    return show_schema(*invocation_of(context, given))
+    return schema(invocation, screen)
 
 
 @cli.group()
@@ -201,29 +229,40 @@ def sandbox(context: click.Context, /, **flags: Any) -> None:
 
 @sandbox.command("start")
 @files_options
-@click.pass_context
-def sandbox_start(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def sandbox_start(invocation: Invocation, screen: Screen) -> int:
     """Start it, with the networking stacks and images of all environments."""
     from tapctl.commands.sandbox import start
 
-    return start(*invocation_of(context, given))
+    return start(invocation, screen)
 
 
 @sandbox.command("status")
 @global_options
-@click.pass_context
-def sandbox_status(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def sandbox_status(invocation: Invocation, screen: Screen) -> int:
     """Say whether it runs, and where."""
     from tapctl.commands.sandbox import status
 
-    return status(*invocation_of(context, given))
+    return status(invocation, screen)
 
 
 @sandbox.command("stop")
 @global_options
-@click.pass_context
-def sandbox_stop(context: click.Context, /, **given: Any) -> int:
+@with_invocation
+def sandbox_stop(invocation: Invocation, screen: Screen) -> int:
     """Stop it; its state is forgotten."""
     from tapctl.commands.sandbox import stop
 
-    return stop(*invocation_of(context, given))
+    return stop(invocation, screen)
+
+
+def _show_help_whole(group: click.Group) -> None:
+    """Let each list of commands show their sentences whole: click cuts those that it takes from the docstrings."""
+    for command in group.commands.values():
+        command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+        if isinstance(command, click.Group):
+            _show_help_whole(command)
+
+
+_show_help_whole(cli)

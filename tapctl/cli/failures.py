@@ -1,8 +1,9 @@
-"""How a command ends when it cannot go on: an error people can act on, a verdict, an exit status; never a traceback."""
+"""Failures of a command: an exception becomes an error on the screen, a verdict, an exit status; never a traceback."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,100 +11,105 @@ from typing import Any
 
 import click
 
-from tapctl.errors import (
-    LockHeld,
-    TapctlError,
-    UsageError,
-    add_default_hint,
-    exit_code_of,
-)
+from tapctl.cli.completion import known_environments
+from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, exit_code_of
 
 COMMAND = "tapctl.command"
-"""Where a context keeps the command as it was typed."""
+"""The key under which a context keeps the command as it was typed."""
 
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""What click 8.2 and newer raise for a command line with nothing on it: its message is the help."""
+"""Raised by click 8.2 and newer for an empty command line: its message is the help."""
 
 Meta = Mapping[str, Any]
-"""What the command line has learnt: ``screen`` and ``options`` together, if it came that far."""
+"""A context's notes: the command as typed; ``screen`` and ``invocation`` once the options are parsed."""
 
 
 def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str]) -> int:
-    """A wrong command line, in click's words; its flags were not parsed, and click's exit status means another here."""
+    """Report a usage error of click with our exit status: click's own, 2, means "differences" here.
+
+    The flags were not parsed: those that choose the screen are looked for among the words.
+    """
     if isinstance(error, _HELP):
         error.show()
         return UsageError.exit_code
     from tapctl.render import choose_screen
-    from tapctl.render.screen import Target
     from tapctl.session.invocation import Invocation
 
     json, no_color, quiet = (flag in arguments for flag in ("--json", "--no-color", "--quiet"))
-    screen = choose_screen(sys.stdout, sys.stderr, os.environ, json=json, no_color=no_color, quiet=quiet)
-    screen.target(Target(verb))
+    screen = choose_screen(sys.stdout, sys.stderr, os.environ, verb=verb, json=json, no_color=no_color, quiet=quiet)
     hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
-    screen.error(UsageError(error.format_message(), hint=hint), _state(0))
+    meant = _with_environment(verb, arguments)
+    screen.error(UsageError(error.format_message(), evidence=meant, hint=hint), _state(0))
     if verb or json:
-        screen.verdict(Invocation(verb).verdict("FAILED", UsageError.exit_code))
+        return Invocation(verb).finish(screen, Status.FAILED, UsageError.exit_code)
     return UsageError.exit_code
 
 
+def _with_environment(verb: str, arguments: Sequence[str]) -> str | None:
+    """The same command with ``--env``, where a word that it does not take is an environment: ``plan dev``."""
+    words = verb.split()
+    rest = [word for word in arguments if word not in words]
+    given = [word for word in rest if word in known_environments(os.environ)]
+    if not verb or len(given) != 1 or any(word.startswith("--env") for word in rest):
+        return None
+    others = [word for word in rest if word not in given]
+    return f"did you mean: {shlex.join(['tapctl', *words, '--env', *given, *others])}"
+
+
 def report_error(meta: Meta, error: TapctlError) -> int:
-    """An error of ours that ended the command; returns the exit status."""
-    changed = _changed(meta)
-    return _show_error(meta, error, 4 if changed and not isinstance(error, LockHeld) else exit_code_of(error), changed)
+    """Report an error of ours that ended the command; returns the exit status."""
+    changes = _accepted_changes(meta)
+    partial = changes and not isinstance(error, LockHeld)
+    return _show_error(meta, error, ExitCode.NOT_CONVERGED if partial else exit_code_of(error), changes)
 
 
 def report_bug(meta: Meta, error: Exception) -> int:
-    """Something nobody foresaw: where it happened, and that the record is right. Its message may hold secrets."""
-    where, trace = [], error.__traceback__
+    """Report an exception that nobody foresaw, by its place in the code: its message may hold secrets."""
+    frames, trace = [], error.__traceback__
     while trace is not None:
-        where.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
         trace = trace.tb_next
-    state = meta["options"].state if "options" in meta else "./manifests"
-    shown = TapctlError(
+    state = meta["invocation"].state if "invocation" in meta else "./manifests"
+    bug = TapctlError(
         f"unexpected {type(error).__name__}: this is a bug of tapctl",
-        evidence=" > ".join(where[-5:]),
+        evidence=" > ".join(frames[-5:]),
         hint=f"the manifest in {state} is right up to the last change; report this, then run the same command again",
     )
     try:
-        return _show_error(meta, shown, shown.exit_code, _changed(meta))
+        return _show_error(meta, bug, bug.exit_code, _accepted_changes(meta))
     except Exception:  # noqa: BLE001 -- it may be the screen itself that does not work
-        return _show_error({}, shown, shown.exit_code, 0)
+        return _show_error({}, bug, bug.exit_code, 0)
 
 
 def report_interrupt(meta: Meta, number: signal.Signals) -> int:
-    """Stopped by a signal while no resource was being worked on."""
+    """Report a signal that came while no resource was being worked on; returns the exit status."""
     code = 128 + number
     if "screen" in meta:
-        meta["screen"].warn(f"stopped by {number.name}; {_state(_changed(meta))}. To go on: {meta[COMMAND]}")
-        _verdict(meta, "STOPPED", code)
+        meta["screen"].warn(f"stopped by {number.name}; {_state(_accepted_changes(meta))}. To go on: {meta[COMMAND]}")
+        meta["invocation"].finish(meta["screen"], Status.STOPPED, code)
     return code
 
 
-def _changed(meta: Meta) -> int:
-    """How many changing calls AWS has accepted from this run."""
-    return int(meta["options"].usage.accepted) if "options" in meta else 0
+def _accepted_changes(meta: Meta) -> int:
+    """The number of changing calls that AWS has accepted from this command."""
+    return int(meta["invocation"].usage.accepted) if "invocation" in meta else 0
 
 
-def _state(changed: int) -> str:
+def _state(changes: int) -> str:
     return (
-        f"AWS has accepted {changed} changing calls and the manifest is up to date"
-        if changed
+        f"AWS has accepted {changes} changing calls and the manifest is up to date"
+        if changes
         else "nothing was changed"
     )
 
 
-def _show_error(meta: Meta, error: TapctlError, code: int, changed: int) -> int:
+def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
     add_default_hint(error)
     if "screen" in meta:
-        meta["screen"].error(error, _state(changed))
-        _verdict(meta, "FAILED", code)
+        meta["screen"].error(error, _state(changes))
+        meta["invocation"].finish(meta["screen"], Status.FAILED, code)
     else:
         from tapctl.render.reports import error_lines
 
         print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
-
-
-def _verdict(meta: Meta, status: str, code: int) -> None:
-    meta["screen"].verdict(meta["options"].verdict(status, code))

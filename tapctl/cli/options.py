@@ -1,4 +1,4 @@
-"""The options that commands share, and what becomes of them: the screen they ask for and the run they open."""
+"""The options that commands share, and the invocation, screen and session that they make."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from tapctl import __version__
+from tapctl.cli.completion import complete_address, complete_environment, complete_suffix
 from tapctl.cli.failures import COMMAND
 from tapctl.errors import UsageError
 
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
     from tapctl.session.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 _GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
 
 
+# -- the options -------------------------------------------------------------------------------------------------------
+
+
 def global_options(command: F) -> F:
-    """The options that stand before or after any command."""
+    """Add the options that stand before or after any command."""
     for option in (
         click.version_option(__version__, prog_name="tapctl"),
         click.option("--sandbox", is_flag=True, help="Use the embedded AWS; it is started when needed."),
@@ -57,20 +63,56 @@ _CONFIG = click.option(
     help="The folder of the environment files.",
 )
 _REGION = click.option("--region", help="Another region than the file's.")
-_SUFFIX = click.option("--suffix", help="The suffix of every name; default: the environment's name.")
-_ENV = click.option("--env", envvar="TAPCTL_ENV", help="The environment.")
+_SUFFIX = click.option(
+    "--suffix", shell_complete=complete_suffix, help="The suffix of every name; default: the environment's name."
+)
+_ENV = click.option("--env", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="The environment.")
 
 
 def target_options(command: F) -> F:
-    """The options that say which environment, and where its files and records are."""
-    for option in (_STATE, _CONFIG, _REGION, _SUFFIX, _ENV):
-        command = option(command)
-    return global_options(command)
+    """Add the options of a command about one environment: which one, and where its files and records are."""
+    return global_options(_ENV(_places(command)))
+
+
+def places_options(command: F) -> F:
+    """Add the options of a command that takes environments as arguments: where their files and records are."""
+    return global_options(_places(command))
+
+
+def _places(command: F) -> F:
+    return _SUFFIX(_REGION(_CONFIG(_STATE(command))))
 
 
 def files_options(command: F) -> F:
-    """The option that says where the environment files are, of a command about all of them."""
+    """Add the options of a command about all environments: where their files are."""
     return global_options(_CONFIG(command))
+
+
+def permit_options(command: F) -> F:
+    """Add the options that let an apply do what it does not do by itself."""
+    for option in (
+        click.option(
+            "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
+        ),
+        click.option(
+            "--allow",
+            "allowed",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Let this lose data, or what cannot be undone.",
+        ),
+        click.option(
+            "--adopt",
+            "adopted",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Take this over, which is not ours.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 lock_timeout = click.option(
@@ -84,25 +126,51 @@ def carry_global_flags(context: click.Context, given: dict[str, Any]) -> None:
     context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
 
 
+# -- what becomes of them ----------------------------------------------------------------------------------------------
+
+
+def with_invocation(command: Callable[Concatenate[Invocation, Screen, P], int]) -> Callable[..., int]:
+    """Give a command its invocation and screen in place of the shared options."""
+
+    @click.pass_context
+    @wraps(command)
+    def run(context: click.Context, /, *args: P.args, **given: P.kwargs) -> int:
+        invocation, screen = invocation_of(context, given)
+        return command(invocation, screen, *args, **given)
+
+    return run
+
+
+def with_session(command: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
+    """Give a command an open session on one environment in place of the shared options."""
+
+    @with_invocation
+    @wraps(command)
+    def run(invocation: Invocation, screen: Screen, /, *args: P.args, **given: P.kwargs) -> int:
+        from tapctl.session.session import open_session
+
+        return command(open_session(invocation, screen), *args, **given)
+
+    return run
+
+
 def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invocation, Screen]:
-    """The options all commands share, taken out of what was given, and the screen they ask for.
+    """The invocation and the screen that the shared options ask for; these are taken out of ``given``.
 
     Raises:
         ConfigError: ``--config``, ``--suffix`` or ``--region`` cannot be one, or the suffix is another environment's.
         UsageError: ``--lock-timeout`` is no time.
     """
-    from tapctl.cli.options import parse_duration
     from tapctl.config import check_folder
     from tapctl.render import choose_screen, is_interactive
-    from tapctl.render.screen import Target
     from tapctl.session.invocation import CONFIG, STATE, Invocation
 
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
-    sandbox = flags.pop("sandbox")
-    screen = choose_screen(sys.stdout, sys.stderr, os.environ, **flags)
+    sandbox, verb = flags.pop("sandbox"), verb_of(context)
+    screen = choose_screen(sys.stdout, sys.stderr, os.environ, verb=verb, **flags)
     env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
     invocation = Invocation(
-        verb=verb_of(context),
+        verb=verb,
         env=env,
         suffix=suffix,
         target_is_explicit=env is not None or suffix is not None,
@@ -114,21 +182,22 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
         interactive=is_interactive(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )
-    # What follows may fail: from here on it is told as this command's failure.
-    context.meta.update(screen=screen, options=invocation)
-    screen.target(Target(invocation.verb, env=env or "", suffix=suffix or env or ""))
+    # A failure of the checks below is reported as this command's.
+    context.meta.update(screen=screen, invocation=invocation)
+    if invocation.target.suffix:
+        screen.target(invocation.target)
     check_folder(folder)
     _check(invocation)
     return replace(invocation, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen
 
 
 def verb_of(context: click.Context) -> str:
-    """The command's words: ``plan``, ``manifest show``; of the whole program none."""
+    """The command's words: ``plan``, ``manifest show``; empty for the program itself."""
     return context.command_path.partition(" ")[2]
 
 
 def _check(invocation: Invocation) -> None:
-    """Whatever the command: an empty one, as from an unset variable, never means "the environment itself"."""
+    """Reject a wrong, or empty, ``--suffix`` or ``--region`` (an unset shell variable) for every command."""
     from tapctl.config import check_region, check_suffix, environments
 
     if invocation.region is not None:
@@ -138,26 +207,19 @@ def _check(invocation: Invocation) -> None:
         check_suffix(invocation.suffix, invocation.env or invocation.suffix, others)
 
 
-def open_one(context: click.Context, given: dict[str, Any]) -> Session:
-    """A run on one environment, opened."""
-    from tapctl.session.session import open_session
-
-    return open_session(*invocation_of(context, given))
-
-
 LONGEST_S = 24 * 3600
-# Not without a unit: some would mean minutes.
-_WRITTEN = re.compile(r"0|(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
+# A number needs a unit: without one, some would mean minutes.
+_DURATION = re.compile(r"0|(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 
 
 def parse_duration(text: str) -> float:
     """Seconds of ``30s``, ``10m``, ``1h30m``; ``0`` needs no unit.
 
     Raises:
-        UsageError: it is none of these, or more than a day.
+        UsageError: the text is none of these, or more than a day.
     """
-    written = _WRITTEN.fullmatch(text)
-    hours, minutes, seconds = (int(part or 0) for part in written.groups()) if written else (0, 0, LONGEST_S + 1)
+    match = _DURATION.fullmatch(text)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, LONGEST_S + 1)
     total = hours * 3600 + minutes * 60 + seconds
     if total > LONGEST_S:
         raise UsageError(f"{text!r} is no time to wait", hint="write it like 30s, 10m or 1h30m; a day at most")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from tapctl.config import Edit, load
-from tapctl.engine.drift import DELETE_INTERRUPTED, Finding, FindingState, Report
+from tapctl.engine.drift import Finding, FindingState, Reason, Report
 from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
 from tapctl.errors import ConfigError
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
 from tapctl.stack.provenance import Provenance, value_at
-
-_DENIED: Final = " denied"
 
 
 def advise(report: Report, session: Session) -> dict[tuple[str, str], Advice]:
@@ -29,20 +27,20 @@ def advise(report: Report, session: Session) -> dict[tuple[str, str], Advice]:
 def _is_theirs(one: Finding) -> bool:
     """Whether this names another owner: an apply refuses that. A tag that is gone names nobody, and is put back."""
     owners = (f"tags.{OWNER_TAG}", f"tags.{SUFFIX_TAG}")
-    return one.state is FindingState.DRIFT and one.field in owners and one.live is not None
+    return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 
 def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str | None) -> Advice:
-    if one.state is FindingState.UNEXPECTED:
+    if one.reason is Reason.NOT_OURS:
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
-    if one.state is FindingState.PENDING and one.note == f"until {REBOOT}":
-        return Advice(now=f"{session.command('apply')} --reboot")
-    if one.state is FindingState.PENDING and one.note.startswith("until"):
-        return Advice()
-    if one.state is FindingState.PENDING and one.note == DELETE_INTERRUPTED:
+    if one.reason is Reason.DEFERRED:
+        return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
+    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED):
+        return Advice(now=session.command("apply"))
+    if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=f"{session.command('apply')} makes it again, where it is still wanted")
-    if one.state is FindingState.UNKNOWN and one.note.endswith(_DENIED):
-        return Advice(read=f"allow {one.note.removesuffix(_DENIED)}, then: {session.command('drift')}")
+    if one.reason is Reason.DENIED:
+        return Advice(read=f"allow {one.action}, then: {session.command('drift')}")
     if one.state is FindingState.UNKNOWN:
         return Advice(read=f"{session.command('apply')} records it")
     if theirs is not None:

@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-from tapctl.commands.plan import ApplySurvey, plan_counts, show_blockers, survey, verdict
+from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
-from tapctl.config.types import did_you_mean
 from tapctl.engine.converge import Job
-from tapctl.engine.delete import Deletion
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
-from tapctl.engine.resources import Removal, creation_graph, deletion_graph
-from tapctl.errors import AwsRefused, StoreFailed, UsageError
+from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
+from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
+from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import recorded_spec, registry, subresources_of
+from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
 from tapctl.session.session import Session
-from tapctl.stack.definition import RANKS
 
 
-def apply(
-    session: Session, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False
-) -> int:
-    """Make the environment what its configuration says.
-
-    ``adopted``: addresses of what is somebody else's and is taken over. ``allowed``: of what holds data and may be
-    removed. ``reboot``: what waits for a reboot gets it.
-    """
+def apply(session: Session, permits: Permits) -> int:
+    """Make the environment what its configuration says: plan, confirm, execute, read back, record."""
     with session.lock() as lease:
-        found = survey(session, adopted=adopted, allowed=allowed, reboot=reboot)
-        _check_adopted(session, adopted, [one.address for one in found.stack])
+        found = survey(session, permits)  # observe everything, change nothing
         session.screen.plan(found.plan)
         if found.plan.blocked:
-            return verdict(
-                session, "BLOCKED", show_blockers(session, found.plan), plan_counts(found.plan), "nothing was changed"
-            )
-        if found.plan.work and not confirm(session, f"Apply this to {session.suffix}?"):
-            return verdict(session, "CANCELLED", 6, {}, "nothing was changed")
-        journal = session.journal(found.manifest, found.version)
-        journal.update(networking=found.network.model_dump(mode="json"))
-        journal.put(*found.plan.confirmed)
-        journal.drop(*found.plan.forgotten)
-        runner = EngineRunner(session, journal, lease)
-        runner.context.outputs.update({here: dict(outputs) for here, outputs in found.plan.outputs.items()})
-        outcome = _execute(runner, found)
-        if not outcome.ok or outcome.signal is not None:
-            return verdict(
-                session,
-                "NOT CONVERGED",
-                runner.report_failures(),
-                result_counts(outcome, found.plan),
-                failure_counts(outcome),
-            )
-        try:
-            journal.flush()
-        except StoreFailed as error:
-            return verdict(
-                session, "NOT RECORDED", runner.report_unsaved(error), result_counts(outcome, found.plan), "all is made"
-            )
-        return _converged(session, found, outcome)
+            code = show_blockers(session, found.plan)
+            return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
+        if found.plan.work and not confirm(session, _question(session, found.plan)):
+            return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+        runner = EngineRunner(session, _open_journal(session, found), lease)
+        _execute(runner, found)  # create and update, then delete what left the stack
+        return _finish(session, found, runner)
 
 
-def _check_adopted(session: Session, adopted: tuple[str, ...], wanted: list[str]) -> None:
-    """Hold what is to be taken over against what is wanted: a slip must not pass for a permission.
-
-    Raises:
-        UsageError: it is no address of this stack.
-    """
-    for one in adopted:
-        if one not in wanted:
-            raise UsageError(
-                f"--adopt {one} names nothing that this stack has{did_you_mean(one, wanted)}",
-                hint=f"an address is type/id, as {session.command('plan')} shows them",
-            )
+def _question(session: Session, plan: Plan) -> str:
+    """The question to the user, with what the plan costs."""
+    costs = ", ".join(consequences(plan))
+    return f"Apply this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
 
 
 def confirm(session: Session, question: str) -> bool:
-    """Whether the user agrees; ``--yes`` is an answer.
+    """Ask the user; True if the answer is yes. ``--yes`` is an answer.
 
     Raises:
         UsageError: nobody is there to answer.
@@ -90,63 +53,80 @@ def confirm(session: Session, question: str) -> bool:
     return session.screen.ask(f"{question} Type yes:", "yes")
 
 
-def _execute(runner: EngineRunner, found: ApplySurvey) -> ExecutionResult:
+def _open_journal(session: Session, found: ApplySurvey) -> Journal:
+    """The journal of this apply, with what the survey has proved already."""
+    journal = session.journal(found.manifest, found.version)
+    journal.update(networking=found.network.model_dump(mode="json"))
+    journal.put(*found.plan.confirmed)
+    journal.drop(*found.plan.forgotten)
+    return journal
+
+
+def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
     plan, entries = found.plan, found.manifest.entries
-    changing = {one.address: one for one in plan.work if one.action is not Action.DELETE}
-    jobs = {here: Job(found.stack[here], change, entries.get(here)) for here, change in changing.items()}
-    early = {one.type: one.reconciler.outputs_known_early for one in found.stack}
-    outcome = runner.outcome
+    runner.context.outputs.update({address: dict(outputs) for address, outputs in plan.outputs.items()})
+    changing = {change.address: change for change in plan.work if change.action is not Action.DELETE}
+    jobs = {address: Job(found.stack[address], change, entries.get(address)) for address, change in changing.items()}
     if jobs:
-        outcome = runner.converge(creation_graph([job.resource for job in jobs.values()], early), jobs)
+        runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
     going = plan.to(Action.DELETE)
-    if going and outcome.ok and outcome.signal is None:
+    if going and runner.outcome.ok:
         # Only when everything new is there: what was superseded may still be in use until then.
-        leaving, removals = planned_deletions([one.address for one in going], found.manifest)
-        outcome = runner.remove(deletion_graph(removals, RANKS), leaving)
-    return outcome
+        deletions = planned_deletions([change.address for change in going], found.manifest)
+        runner.remove(deletion_graph(deletions.values(), teardown_ranks()), deletions)
 
 
-def planned_deletions(addresses: list[str], manifest: Manifest) -> tuple[dict[str, Deletion], list[Removal]]:
-    """The recorded things at these addresses, as what is to be removed; what dies with another of them is not."""
-    reconcilers = registry()
-    leaving, removals = {}, []
-    dying = {facet for here in addresses for facet in subresources_of(manifest.entries[here], manifest, reconcilers)}
-    for here in addresses:
-        if here in dying:
-            continue
-        entry = manifest.entries[here]
-        reconciler = reconcilers[entry.type]
-        facets = subresources_of(entry, manifest, reconcilers)
-        leaving[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry, reconciler), entry, facets)
-        removals.append(
-            Removal(here, entry.type, frozenset(entry.needs), reconciler.outputs_known_early, reconciler.leftovers_need)
-        )
-    return leaving, removals
+def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
+    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
+    entries = manifest.entries
+    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
+    deletions = {}
+    for address in addresses:
+        if address not in included:
+            entry = entries[address]
+            subresources = subresources_of(entry, entries)
+            deletions[address] = Deletion(
+                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
+            )
+    return deletions
 
 
-def result_counts(outcome: ExecutionResult, plan: Plan) -> dict[str, int]:
+# -- how it ended ------------------------------------------------------------------------------------------------------
+
+
+def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
+    """Write the record and show the verdict; returns the exit status."""
+    outcome = runner.outcome
+    counts = _result_counts(outcome, found.plan)
+    if not outcome.ok:
+        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(outcome))
+    try:
+        runner.journal.flush()
+    except StoreFailed as error:
+        return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is made")
+    total = sum(len(resource.reconciler.spec.model_fields) for resource in found.stack)
+    unread = [action for change in found.plan.changes for action in change.unreadable.values()]
+    unread += [action for finished in outcome.finished.values() for action in finished.unreadable]
+    results = [f"{count} {name}" for name, count in counts.items()]
+    calls = sum(session.aws.call_log.calls.values())
+    summary = " · ".join([*results, f"{total - len(unread)}/{total} fields read back", f"{calls} API calls"])
+    if not unread:
+        return session.finish(Status.CONVERGED, ExitCode.OK, counts, summary)
+    service, _, operation = unread[0].partition(":")
+    denied = AwsRefused(service, operation, "AccessDenied", f"{len(unread)} fields could not be read back")
+    denied.hint = f"allow {', '.join(sorted(set(unread)))}, then run the same command again"
+    session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
+    code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
+    return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def _result_counts(outcome: ExecutionResult, plan: Plan) -> dict[str, int]:
+    """The numbers of resources by result, without those that are zero."""
     counts = {result.value: outcome.count(result) for result in Result}
     counts["unchanged"] += len(plan.changes) - len(plan.work)
     counts["failed"], counts["skipped"] = len(outcome.failed), len(outcome.skipped)
     return {name: count for name, count in counts.items() if count}
 
 
-def failure_counts(outcome: ExecutionResult) -> str:
+def _failure_counts(outcome: ExecutionResult) -> str:
     return f"{len(outcome.failed)} failed · {len(outcome.skipped)} not tried · {len(outcome.detached)} left"
-
-
-def _converged(session: Session, found: ApplySurvey, outcome: ExecutionResult) -> int:
-    total = sum(len(one.reconciler.spec.model_fields) for one in found.stack)
-    unread = [action for one in found.plan.changes for action in one.unreadable.values()]
-    unread += [action for one in outcome.finished.values() for action in one.unreadable]
-    counts = result_counts(outcome, found.plan)
-    said = [f"{count} {name}" for name, count in counts.items()]
-    calls = sum(session.aws.call_log.calls.values())
-    summary = " · ".join([*said, f"{total - len(unread)}/{total} fields read back", f"{calls} API calls"])
-    if not unread:
-        return verdict(session, "CONVERGED", 0, counts, summary)
-    service, _, operation = unread[0].partition(":")
-    denied = AwsRefused(service, operation, "AccessDenied", f"{len(unread)} fields could not be read back")
-    denied.hint = f"allow {', '.join(sorted(set(unread)))}, then run the same command again"
-    session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
-    return verdict(session, "INCOMPLETE", 4 if session.aws.call_log.accepted else 6, counts, summary)

@@ -1,4 +1,4 @@
-"""The proof of a destroy: what is gone, what is kept on purpose and until when, what was left by mistake."""
+"""The certificate of a destroy: what is gone, what is kept on purpose and until when, what was left by mistake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class Certificate:
-    """How one destroy ended. ``at``: UTC, ISO 8601."""
+    """The end of one destroy, address by address. ``at``: UTC, ISO 8601."""
 
     environment: str
     suffix: str
@@ -28,28 +28,30 @@ class Certificate:
     deleted: tuple[str, ...]
     retained: Mapping[str, Retained]
     remaining: tuple[str, ...]
-    """What is still there, or may be, although it was to go."""
+    """Addresses of resources that are still there, or may be, although they were to go."""
 
     def records(self) -> list[dict[str, Any]]:
-        """One thing each, for tables and programs."""
-        gone = [_record("gone", here) for here in sorted(self.deleted)]
-        kept = [_record("kept", here, one.until, one.why) for here, one in sorted(self.retained.items())]
-        return [*gone, *kept, *(_record("left", here) for here in sorted(self.remaining))]
+        """One record a resource, for programs."""
+        gone = [_record("gone", address) for address in sorted(self.deleted)]
+        kept = [_record("kept", address, why.until, why.why) for address, why in sorted(self.retained.items())]
+        return [*gone, *kept, *(_record("left", address) for address in sorted(self.remaining))]
 
     def rows(self) -> list[list[str]]:
-        """The same as cells under `COLUMNS`."""
-        return [[one["state"], one["resource_type"], one["id"], one["until"], one["why"]] for one in self.records()]
+        """The same records as cells under `COLUMNS`."""
+        keys = ("state", "resource_type", "id", "until", "why")
+        return [[record[key] for key in keys] for record in self.records()]
 
     def continuing(self, before: bytes | None) -> Certificate:
-        """The same, with what the destroy before it had removed where that one was not complete.
+        """This certificate with the resources that an incomplete destroy before it had removed.
 
-        What it kept or left is told as it is now. What cannot be read is no certificate.
+        Resources which that one kept or left count as this one found them. A text that cannot be read is no
+        certificate.
         """
-        gone = _unfinished(before) - self.retained.keys() - set(self.remaining)
+        gone = _gone_before(before) - self.retained.keys() - set(self.remaining)
         return replace(self, deleted=tuple(sorted(gone.union(self.deleted))))
 
     def text(self) -> bytes:
-        """As it is kept beside the manifest: JSON, the same certificate always the same text."""
+        """The JSON that is kept beside the manifest; the same certificate always has the same text."""
         content = {
             "format": _FORMAT,
             "environment": self.environment,
@@ -61,22 +63,23 @@ class Certificate:
             "at": self.at,
             "complete": not self.remaining,
             "gone": sorted(self.deleted),
-            "kept": {here: {"until": one.until, "why": one.why} for here, one in self.retained.items()},
+            "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _unfinished(before: bytes | None) -> set[str]:
+def _gone_before(text: bytes | None) -> set[str]:
+    """The addresses that an earlier certificate says are gone, if it is not complete."""
     try:
-        found = json.loads(before or b"{}")
-        gone = [] if found.get("complete", True) else found["gone"]
-        return {here for here in gone if isinstance(here, str)}
+        content = json.loads(text or b"{}")
+        gone = [] if content.get("complete", True) else content["gone"]
+        return {address for address in gone if isinstance(address, str)}
     except (ValueError, AttributeError, KeyError, TypeError):
         return set()
 
 
-def _record(state: str, here: str, until: str = "", why: str = "") -> dict[str, Any]:
-    type_, _, id_ = here.partition("/")
-    told = {"type": NAME, "state": state, "address": here, "resource_type": type_, "id": id_}
-    return {**told, "until": until, "why": why}
+def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:
+    type_, _, id_ = address.partition("/")
+    resource = {"address": address, "resource_type": type_, "id": id_}
+    return {"type": NAME, "state": state, **resource, "until": until, "why": why}

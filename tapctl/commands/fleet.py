@@ -1,48 +1,41 @@
-"""Commands about every environment that the state knows: one that fails does not silence the others."""
+"""The fleet: a command on every environment that the state knows, where one that fails does not silence the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from tapctl.errors import ManifestError, TapctlError, add_default_hint, exit_code_of
+from tapctl.errors import ManifestError, Status, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
-from tapctl.render.screen import Screen, Target
+from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
-
-_WORST_FIRST = (9, 3, 5, 6, 1, 4, 2, 7, 0)
-
-
-def worst_exit_code(codes: Iterable[int]) -> int:
-    """The exit status that tells of the worst of these."""
-    return min(codes, key=_WORST_FIRST.index, default=0)
 
 
 def for_each_environment(
     invocation: Invocation,
     screen: Screen,
-    found: Mapping[str, Manifest | ManifestError],
+    deployed: Mapping[str, Manifest | ManifestError],
     act: Callable[[Invocation, Manifest], int],
     *,
     verdicts: bool,
 ) -> dict[str, int]:
-    """Act on each; what ends one is told, with ``verdicts`` by a last line too.
+    """Act on each environment, and show the error that ends one, with ``verdicts`` a verdict too.
 
-    Returns the exit statuses, by suffix.
+    ``deployed``: suffix to record, or to why the record cannot be used. Returns the exit statuses by suffix.
     """
     codes: dict[str, int] = {}
-    for suffix, one in sorted(found.items()):
-        env = one.environment if isinstance(one, Manifest) else None
+    for suffix, record in sorted(deployed.items()):
+        env = record.environment if isinstance(record, Manifest) else None
         part = replace(invocation, env=env, suffix=suffix, usage=invocation.usage.part())
-        screen.target(Target(invocation.verb, env or "", suffix))
+        screen.target(part.target)
         try:
-            if isinstance(one, ManifestError):
-                raise one
-            codes[suffix] = act(part, one)
+            if isinstance(record, ManifestError):
+                raise record
+            codes[suffix] = act(part, record)
         except TapctlError as error:
             add_default_hint(error)
             screen.error(error)
             codes[suffix] = exit_code_of(error)
             if verdicts:
-                screen.verdict(part.verdict("FAILED", codes[suffix], summary=error.cause))
+                part.finish(screen, Status.FAILED, codes[suffix], summary=error.cause)
     return codes

@@ -1,4 +1,4 @@
-"""What there is of ours: by the record, by the tags of every type, and what AWS makes again by itself."""
+"""The inventory for destroy: recorded resources, resources that carry our tags, and those that AWS recreates."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from functools import partial
 from typing import Any, Final
 
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.delete import Deletion
 from tapctl.engine.model import Observed, Reconciler, Retained, address
 from tapctl.engine.observe import (
-    Absent,
     Observation,
     ObserveRequest,
     Unreadable,
@@ -18,201 +16,215 @@ from tapctl.engine.observe import (
     observe_all,
     owner_is_unreadable,
 )
-from tapctl.engine.resources import Removal, deletion_graph
+from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of
-from tapctl.reconcilers.db_cluster import DbCluster
-from tapctl.reconcilers.kms_key import KmsKey, snapshots_of
-from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.reconcilers.log_group import LogGroup
-from tapctl.reconcilers.security_group import RULES, SecurityGroup
-from tapctl.reconcilers.security_group_rules import SecurityGroupRules
+from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.session.session import Session
-from tapctl.stack.definition import RANKS
+from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
 
-_ROUNDS: Final = 2
-"""How often what came back is removed again: who writes on after that has to be found by a person."""
+_SWEEPS: Final = 2
+"""The number of times recreated resources are deleted again. After that their writer is none that we manage."""
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything of ours that there is, recorded or found by its tags."""
+    """Everything of ours that there is, recorded or found by its tags; each mapping is by address."""
 
     deletions: dict[str, Deletion]
     observations: dict[str, Observation]
     retained: dict[str, Retained]
-    """What stays as it is: AWS lets it go only later, or something that stays needs it."""
+    """The resources that stay: AWS deletes them only later, or a resource that stays needs them."""
     manifest: Manifest
     version: str | None
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:
-        """What is really there."""
-        return {here: sight for here, sight in self.observations.items() if isinstance(sight, Observed)}
+        """The resources that exist."""
+        return {
+            address: observation
+            for address, observation in self.observations.items()
+            if isinstance(observation, Observed)
+        }
 
     @property
     def to_delete(self) -> dict[str, str]:
-        """What a destroy has still to remove: address to what it goes with; empty where it goes by itself."""
+        """Address to the address that it is deleted with; empty for a deletion of its own."""
         alone = dict.fromkeys(self.present.keys() - self.retained.keys(), "")
-        return alone | {facet: here for here in alone for facet in self.deletions[here].subresources}
+        return alone | {child: parent for parent in alone for child in self.deletions[parent].subresources}
 
 
 def take_inventory(session: Session) -> Inventory:
     """Find everything of ours."""
     manifest, version = session.load_manifest()
-    recorded: dict[str, Deletion] = {}
-    reconcilers = registry()
-    for here, entry in manifest.entries.items():
-        reconciler = reconciler_of(entry, reconcilers)
-        facets = subresources_of(entry, manifest, reconcilers)
-        recorded[here] = Deletion(here, reconciler, entry.id, recorded_spec(entry, reconciler), entry, facets)
-    leaving = with_rules({**recreated_log_groups(session), **discover_by_tags(session), **recorded})
-    dying = {facet for one in leaving.values() for facet in one.subresources}
-    going = {here: one for here, one in leaving.items() if here not in dying}
-    seen = _look(session, going)
-    # What was only looked for counts where it is there and ours.
-    going = {here: one for here, one in going.items() if one.entry or _is_ours_or_unread(session, one, seen)}
-    kept = {here: why for here in going if (why := retained_because(session, going[here], seen[here]))}
-    return Inventory(going, {here: seen[here] for here in going}, kept, manifest, version)
+    recorded = {
+        address: Deletion(
+            address,
+            reconciler_of(entry),
+            entry.id,
+            recorded_spec(entry),
+            entry,
+            subresources_of(entry, manifest.entries),
+        )
+        for address, entry in manifest.entries.items()
+    }
+    deletions = with_subresources({**recreated_by_aws(session), **discover_by_tags(session), **recorded})
+    for child in [child for deletion in deletions.values() for child in deletion.subresources]:
+        deletions.pop(child, None)
+    observations = _observe(session, deletions)
+    # A resource without a record counts only if it is there and ours.
+    deletions = {
+        address: deletion
+        for address, deletion in deletions.items()
+        if deletion.entry or _may_be_ours(session, deletion, observations)
+    }
+    observations = {address: observations[address] for address in deletions}
+    retained = {
+        address: reason
+        for address, deletion in deletions.items()
+        if (reason := _retained_because(session, deletion, observations[address]))
+    }
+    return Inventory(deletions, observations, retained, manifest, version)
 
 
-def refresh(session: Session, remains: Inventory) -> Inventory:
-    """The same things, as they are now."""
-    return replace(remains, observations=_look(session, remains.deletions))
+def refresh(session: Session, inventory: Inventory) -> Inventory:
+    """Observe the same resources again."""
+    return replace(inventory, observations=_observe(session, inventory.deletions))
 
 
 def discover_by_tags(session: Session) -> dict[str, Deletion]:
-    """Every thing that carries our tags, of every type tapctl has ever managed."""
-    reconcilers = [one for one in registry().values() if not one.subresource]
-    found = [(one, in_background(partial(owned_ids, session, one))) for one in reconcilers]
-    return {
-        address(one.type, id_): Deletion(address(one.type, id_), one, id_, None, None)
-        for one, ids in found
-        for id_ in ids.result()
-    }
+    """Find every resource that carries our tags, of every type that tapctl has ever managed."""
+    reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
+    searches = [(reconciler, in_background(partial(_owned_ids, session, reconciler))) for reconciler in reconcilers]
+    found = [_deletion(reconciler, id_) for reconciler, ids in searches for id_ in ids.result()]
+    return {deletion.address: deletion for deletion in found}
 
 
-def delete_inventory(runner: EngineRunner, remains: Inventory) -> None:
-    """Take all of it away, in order."""
-    removals = [
-        Removal(
-            here,
-            one.reconciler.type,
-            frozenset(one.entry.needs) if one.entry else None,
-            one.reconciler.outputs_known_early,
-            one.reconciler.leftovers_need,
-        )
-        for here, one in remains.deletions.items()
+def recreated_by_aws(session: Session) -> dict[str, Deletion]:
+    """List the resources of our names that AWS recreates by itself, and those for which it does so.
+
+    A log group that AWS recreates for a late writer has neither tags nor a record: the group is ours unless its writer
+    is somebody else's.
+    """
+    recreated, writers = [], []
+    for resource in planned_stack(session.config, session.suffix):
+        writer = resource.reconciler.recreated_by(resource.id)
+        if writer is not None:
+            type_, _, id_ = writer.partition("/")
+            recreated.append(_deletion(resource.reconciler, resource.id))
+            writers.append(_deletion(registry()[type_], id_))
+    return {deletion.address: deletion for deletion in (*recreated, *writers)}
+
+
+def with_subresources(deletions: dict[str, Deletion]) -> dict[str, Deletion]:
+    """Add the subresources that need a deletion of their own, which no tag finds.
+
+    Security groups that name each other in their rules can be deleted only after those rules.
+    """
+    children = [
+        _deletion(reconciler, deletion.id)
+        for reconciler in registry().values()
+        for deletion in deletions.values()
+        if reconciler.parent_type == deletion.reconciler.type and not reconciler.deleted_with_parent
     ]
-    runner.remove(deletion_graph(removals, RANKS), remains.deletions)
+    return {child.address: child for child in children} | deletions
 
 
-def sweep(session: Session, runner: EngineRunner, remains: Inventory) -> dict[str, Observation]:
-    """Look again, by tags and at every id just removed; what came back (a late writer's log group) goes once more."""
-    left = leftovers(session, runner, remains)
-    for _ in range(_ROUNDS):
-        if not left:
+def delete_inventory(runner: EngineRunner, inventory: Inventory) -> None:
+    """Delete all of the inventory, in order."""
+    runner.remove(deletion_graph(inventory.deletions.values(), teardown_ranks()), inventory.deletions)
+
+
+def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, Observation]:
+    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what remains after that."""
+    remaining = leftovers(session, runner, inventory)
+    for _ in range(_SWEEPS):
+        if not remaining:
             break
-        late = {here: replace(one, entry=None, last=_spec(sight)) for here, (one, sight) in left.items()}
-        seen = {here: sight for here, (_, sight) in left.items()}
-        delete_inventory(runner, Inventory(late, seen, {}, remains.manifest, remains.version))
-        left = leftovers(session, runner, remains)
-    return {here: sight for here, (_, sight) in left.items()}
+        deletions = {
+            address: replace(deletion, entry=None, last=_spec(observation))
+            for address, (deletion, observation) in remaining.items()
+        }
+        observations = {address: observation for address, (_, observation) in remaining.items()}
+        delete_inventory(runner, Inventory(deletions, observations, {}, inventory.manifest, inventory.version))
+        remaining = leftovers(session, runner, inventory)
+    return {address: observation for address, (_, observation) in remaining.items()}
 
 
-def leftovers(session: Session, runner: EngineRunner, remains: Inventory) -> dict[str, tuple[Deletion, Observation]]:
-    again = {**recreated_log_groups(session), **remains.deletions, **discover_by_tags(session)}
-    seen = _look(session, again)
-    return {here: (one, seen[here]) for here, one in again.items() if is_leftover(session, runner, one, seen)}
-
-
-def is_foreign(session: Session, one: Deletion, seen: dict[str, Observation]) -> bool:
-    """Whether what is seen there is somebody else's, or may be."""
-    sight = seen[one.address]
-    return isinstance(sight, Observed) and not _is_ours(session, one, sight)
-
-
-def retained_because(session: Session, one: Deletion, sight: Observation) -> Retained | None:
-    """Why it would stay as it is."""
-    if not isinstance(sight, Observed) or sight.retained is not None:
-        return sight.retained if isinstance(sight, Observed) else None
-    needing = (
-        snapshots_of(session.aws, sight.outputs.arn) if isinstance(one.reconciler, KmsKey) and sight.outputs else []
-    )
-    return Retained("its snapshots are deleted", f"it decrypts {', '.join(needing)}") if needing else None
-
-
-def _is_ours_or_unread(session: Session, one: Deletion, seen: dict[str, Observation]) -> bool:
-    """Whether what is seen there is ours; what could not be read may be."""
-    sight = seen[one.address]
-    if not isinstance(sight, Observed):
-        return isinstance(sight, Unreadable)
-    if one.entry is None and sight.owner is None and has_foreign_writer(session, one, seen):
-        return False
-    return _is_ours(session, one, sight) or (one.reconciler.created_by_aws and owner_is_unreadable(sight))
-
-
-def _is_ours(session: Session, one: Deletion, sight: Observed[Any, Any]) -> bool:
-    recorded = one.entry.outputs if one.entry else None
-    return is_ours(sight, session.owner, recorded=recorded, created_by_aws=one.reconciler.created_by_aws)
-
-
-def has_foreign_writer(session: Session, one: Deletion, seen: dict[str, Observation]) -> bool:
-    """Whether this is the log group of a function or cluster of our name that is somebody else's."""
-    writer = _writers(session).get(one.id)
-    if not isinstance(one.reconciler, LogGroup) or writer is None:
-        return False
-    sight = seen.get(writer.address, Absent())
-    return isinstance(sight, Observed) and not is_ours(sight, session.owner, recorded=None, created_by_aws=False)
-
-
-def _writers(session: Session) -> dict[str, Deletion]:
-    """Who writes each log group of our names."""
-    names = session.names
-    by_group: dict[str, tuple[Reconciler[Any, Any], str]] = {
-        names.function_log_group: (LambdaFunction(), names.function),
-        names.database_log_group: (DbCluster(), names.cluster),
+def leftovers(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, tuple[Deletion, Observation]]:
+    """Find the resources of ours that still exist without a reason."""
+    deletions = {**recreated_by_aws(session), **inventory.deletions, **discover_by_tags(session)}
+    observations = _observe(session, deletions)
+    return {
+        address: (deletion, observations[address])
+        for address, deletion in deletions.items()
+        if _is_leftover(session, runner, deletion, observations)
     }
-    return {group: Deletion(address(rec.type, id_), rec, id_, None, None) for group, (rec, id_) in by_group.items()}
 
 
-def owned_ids(session: Session, reconciler: Reconciler[Any, Any]) -> list[str]:
+def is_foreign(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+    """True if the resource is somebody else's, or may be."""
+    observation = observations[deletion.address]
+    return isinstance(observation, Observed) and not _is_ours(session, deletion, observation)
+
+
+def _retained_because(session: Session, deletion: Deletion, observation: Observation) -> Retained | None:
+    """Tell why the resource would stay."""
+    if not isinstance(observation, Observed):
+        return None
+    return observation.retained or deletion.reconciler.retained_because(session.aws, deletion.id, observation)
+
+
+def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+    """True if the resource exists and is ours, or could not be read."""
+    observation = observations[deletion.address]
+    if not isinstance(observation, Observed):
+        return isinstance(observation, Unreadable)
+    if deletion.entry is None and observation.owner is None and _has_foreign_writer(session, deletion, observations):
+        return False
+    return _is_ours(session, deletion, observation) or (
+        deletion.reconciler.created_by_aws and owner_is_unreadable(observation)
+    )
+
+
+def _is_ours(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> bool:
+    recorded = deletion.entry.outputs if deletion.entry else None
+    created_by_aws = deletion.reconciler.created_by_aws
+    return is_ours(observed, session.owner, recorded=recorded, created_by_aws=created_by_aws)
+
+
+def _has_foreign_writer(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+    """True if AWS made this resource for a function or cluster of our name that is somebody else's."""
+    writer = observations.get(deletion.reconciler.recreated_by(deletion.id) or "")
+    return isinstance(writer, Observed) and not is_ours(writer, session.owner, recorded=None, created_by_aws=False)
+
+
+def _is_leftover(
+    session: Session, runner: EngineRunner, deletion: Deletion, observations: dict[str, Observation]
+) -> bool:
+    """True if the resource is ours and still exists without a reason."""
+    observation = observations[deletion.address]
+    if not isinstance(observation, Observed):
+        return isinstance(observation, Unreadable)
+    finished = runner.outcome.finished.get(deletion.address)
+    if observation.retained is not None or (finished is not None and finished.retained is not None):
+        return False
+    return _may_be_ours(session, replace(deletion, entry=None), observations)
+
+
+def _owned_ids(session: Session, reconciler: Reconciler[Any, Any]) -> list[str]:
     return list(reconciler.list_owned(session.aws, session.owner))
 
 
-def recreated_log_groups(session: Session) -> dict[str, Deletion]:
-    """The log groups of our names, and their writers.
-
-    What AWS writes into a group once more after a destroy has neither tags nor a record: it is ours unless its writer
-    is somebody else's.
-    """
-    writers = _writers(session)
-    groups = {(here := address(LogGroup.type, id_)): Deletion(here, LogGroup(), id_, None, None) for id_ in writers}
-    return groups | {one.address: one for one in writers.values()}
+def _deletion(reconciler: Reconciler[Any, Any], id_: str) -> Deletion:
+    """The deletion of a resource without a record."""
+    return Deletion(address(reconciler.type, id_), reconciler, id_, None, None)
 
 
-def with_rules(leaving: dict[str, Deletion]) -> dict[str, Deletion]:
-    """Each security group with its rules, which no tag finds: groups that name each other go only after those."""
-    groups = [one.id for one in leaving.values() if isinstance(one.reconciler, SecurityGroup)]
-    rules = {address(RULES, id_): id_ for id_ in groups}
-    return {here: Deletion(here, SecurityGroupRules(), id_, None, None) for here, id_ in rules.items()} | leaving
+def _observe(session: Session, deletions: dict[str, Deletion]) -> dict[str, Observation]:
+    requests = [ObserveRequest(item.reconciler, item.id, item.last) for item in deletions.values()]
+    return observe_all(session.aws, requests)
 
 
-def _look(session: Session, going: dict[str, Deletion]) -> dict[str, Observation]:
-    return observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, one.last) for one in going.values()])
-
-
-def _spec(sight: Observation) -> Any:
-    return sight.spec if isinstance(sight, Observed) else None
-
-
-def is_leftover(session: Session, runner: EngineRunner, one: Deletion, seen: dict[str, Observation]) -> bool:
-    """Whether this is ours and still there without a reason."""
-    sight = seen[one.address]
-    if not isinstance(sight, Observed):
-        return isinstance(sight, Unreadable)
-    ended = runner.outcome.finished.get(one.address)
-    if sight.retained is not None or (ended is not None and ended.retained is not None):
-        return False
-    return _is_ours_or_unread(session, replace(one, entry=None), seen)
+def _spec(observation: Observation) -> Any:
+    return observation.spec if isinstance(observation, Observed) else None

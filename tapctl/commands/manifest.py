@@ -1,82 +1,200 @@
-"""``tapctl manifest history``, ``show --serial`` and ``unlock``: what the record was, and a lock that should go."""
+"""``tapctl manifest show``, ``history``, ``diff`` and ``unlock``: the record, its versions, a lock that should go."""
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
 
-from tapctl.commands.answering import told
-from tapctl.commands.outputs import recorded
-from tapctl.errors import ManifestError
-from tapctl.manifest.history import Unlock, diff_versions, unlocks, version, versions
-from tapctl.manifest.lock import LockHolder
+from tapctl.engine.diff import Difference, details
+from tapctl.errors import ManifestError, Status
+from tapctl.manifest.history import Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
-from tapctl.render.screen import Screen
+from tapctl.render.screen import Screen, Target
+from tapctl.render.terminal import sanitize_json
+from tapctl.render.values import format_value, truncate
 from tapctl.session.invocation import Invocation
-from tapctl.session.session import open_session, short_identity
-from tapctl.session.target import check_manifest_target, open_store_unidentified, read_manifest, resolve_target
+from tapctl.session.session import open_session
+from tapctl.session.target import check_manifest_target, open_store_unidentified, resolve_target
 
-MAX_LISTED = 100
+MAX_LISTED: Final = 100
 """Versions in one listing: each is an object to be read."""
-_COLUMNS = ("serial", "when", "by", "run", "what")
+_NAMED: Final = 6
+"""Resources that are named in the row of a run; JSON has them all."""
+_COLUMNS: Final = ("serial", "when", "by", "run", "what")
+
+
+def show(invocation: Invocation, screen: Screen, serial: int | None = None) -> int:
+    """Print the record as it is now, or one version of it."""
+    manifest = recorded(invocation, screen)[0] if serial is None else _version(invocation, screen, serial)
+    screen.document(sanitize_json(dump(manifest)).rstrip("\n"), manifest.model_dump(mode="json"))
+    return invocation.finish(screen, Status.OK)
+
+
+def recorded(invocation: Invocation, screen: Screen) -> tuple[Manifest, str]:
+    """The record of the environment that is named, and its place; no call to AWS for a local one.
+
+    Raises:
+        ConfigError: the environment's name or files, or the suffix.
+        ManifestError: there is none, or it is another environment's.
+        WrongTarget: it is another account's or region's.
+    """
+    target, store, manifest = _read(invocation, screen)
+    if manifest is None:
+        raise ManifestError(
+            f"there is no record of {target.suffix}",
+            evidence=f"nothing at {store.location(target.suffix)}",
+            hint=f"{invocation.command_line_for('apply', target)} makes it",
+        )
+    return manifest, store.location(target.suffix)
+
+
+def _version(invocation: Invocation, screen: Screen, serial: int) -> Manifest:
+    target, store, _ = _read(invocation, screen)
+    manifest = version(store, target.suffix, serial)
+    if manifest is None:
+        raise ManifestError(
+            f"there is no version {serial} of the record of {target.suffix}",
+            evidence=f"nothing of it beside {store.location(target.suffix)}",
+            hint=f"see which there are: {invocation.command_line_for('manifest history', target)}",
+        )
+    return manifest
+
+
+def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manifest | None]:
+    """The target, its store and its record; that of now is checked to be this target's, older versions may not be.
+
+    Raises:
+        ManifestError: the record cannot be read, or is of another environment or suffix.
+        WrongTarget: the record is of another account or region.
+    """
+    config, target = resolve_target(invocation, screen)
+    store = open_store_unidentified(invocation, screen, config)
+    invocation.usage.manifest = where = store.location(target.suffix)
+    stored = store.read(target.suffix)
+    if stored is not None:
+        check_manifest_target(stored.manifest, where, target)
+    return target, store, None if stored is None else stored.manifest
 
 
 def history(invocation: Invocation, screen: Screen) -> int:
-    """List what the record was: each version with who wrote it and what it changed, newest last."""
-    env, suffix, store = _checked(invocation, screen)
-    found, older = versions(store, suffix, MAX_LISTED + 1)
-    if not found:
+    """List the runs that wrote the record, each with who it was and what it changed, newest last."""
+    target, store, _ = _read(invocation, screen)
+    listed, older = versions(store, target.suffix, MAX_LISTED + 1)
+    if not listed:
         raise ManifestError(
-            f"there is no record of {suffix}",
-            evidence=f"nothing at {store.location(suffix)}",
-            hint=f"this makes it: {invocation.command_line_for('apply', env, suffix)}",
+            f"there is no record of {target.suffix}",
+            evidence=f"nothing at {store.location(target.suffix)}",
+            hint=f"this makes it: {invocation.command_line_for('apply', target)}",
         )
-    # One more than is shown is read, to tell what the first one shown has changed.
-    hidden = max(len(found) - MAX_LISTED, 0)
-    records = [_version(one, found[at - 1] if at else None) for at, one in enumerate(found)][hidden:]
-    taken_away = [_unlock(one) for one in unlocks(store, suffix) if not hidden or one.at > found[0].written_at]
+    # One version more than is shown is read, to tell what the first one shown has changed.
+    hidden = max(len(listed) - MAX_LISTED, 0)
+    before = listed[0] if hidden else None
+    records = []
+    for _, group in groupby(listed[hidden:], key=lambda manifest: manifest.run):
+        written = list(group)
+        records.append(_run_record(written, before))
+        before = written[-1]
+    taken_away = [
+        _unlock_record(unlock)
+        for unlock in unlocks(store, target.suffix)
+        if not hidden or unlock.at > listed[0].written_at
+    ]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
-    screen.table(_COLUMNS, [[str(record.get(one, "")) for one in _COLUMNS] for record in records], records)
+    screen.table(_COLUMNS, [[str(record.get(column, "")) for column in _COLUMNS] for record in records], records)
     if older + hidden:
-        one = invocation.command_line_for("manifest show --serial 1", env, suffix)
-        screen.warn(f"{older + hidden} older versions are kept, too; to read one: {one}")
-    counts = {"versions": len(found) + older, "unlocks": sum(record["done"] for record in taken_away)}
+        first = invocation.command_line_for("manifest show --serial 1", target)
+        screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
+    counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
     summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
-    screen.verdict(invocation.verdict("", 0, counts, summary))
-    return 0
+    return invocation.finish(screen, None, counts=counts, summary=summary)
 
 
-def show_version(invocation: Invocation, screen: Screen, serial: int) -> int:
-    """Print one version of the record."""
-    env, suffix, store = _checked(invocation, screen)
-    manifest = version(store, suffix, serial)
-    if manifest is None:
-        raise ManifestError(
-            f"there is no version {serial} of the record of {suffix}",
-            evidence=f"nothing of it beside {store.location(suffix)}",
-            hint=f"see which there are: {invocation.command_line_for('manifest history', env, suffix)}",
-        )
-    screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return told(invocation, screen)
+def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:
+    """The row of one run: the versions it wrote, and the names of what it changed."""
+    last = written[-1]
+    changes = diff_run(before, written)
+    named = [*changes.begun, *changes.made, *changes.removed]
+    names = ", ".join(address.partition("/")[2] for address in named[:_NAMED])
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return {
+        "event": "version",
+        "serial": last.serial,
+        "first_serial": written[0].serial,
+        "when": last.written_at,
+        "by": last.written_by,
+        "run": last.run,
+        "what": f"{changes}: {names}{more}" if named else str(changes),
+        "config_hash": last.config_hash,
+        "begun": len(changes.begun),
+        "made": len(changes.made),
+        "removed": len(changes.removed),
+        "addresses": {"begun": changes.begun, "made": changes.made, "removed": changes.removed},
+    }
 
 
-def _checked(invocation: Invocation, screen: Screen) -> tuple[str, str, Store]:
-    """Environment, suffix and store; the record that counts now is of this very target, what it was may have moved.
+def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) -> int:
+    """Show what differs between two versions of the record, field by field; ``newer``: None for the one of now."""
+    before = _version(invocation, screen, older)
+    after = recorded(invocation, screen)[0] if newer is None else _version(invocation, screen, newer)
+    records = list(_differences(before, after))
+    rows = [[str(record["what"]), *(_shown(value) for value in record["values"].values())] for record in records]
+    columns = ["what", f"serial {before.serial}", f"serial {after.serial}"]
+    screen.table(columns, rows, records)
+    counts = {"differences": len(records)}
+    summary = f"{len(records)} differences between serial {before.serial} and serial {after.serial}"
+    return invocation.finish(screen, None, counts=counts, summary=summary)
 
-    Raises:
-        ManifestError: it cannot be read, or is of another environment or suffix.
-        WrongTarget: it is of another account or region.
-    """
-    config, suffix = resolve_target(invocation, screen)
-    store = open_store_unidentified(invocation, screen, config)
-    invocation.usage.manifest = where = store.location(suffix)
-    manifest = read_manifest(invocation, store, suffix)
-    if manifest is not None:
-        check_manifest_target(invocation, manifest, where, config, suffix)
-    return config.environment, suffix, store
+
+def _differences(before: Manifest, after: Manifest) -> Iterator[dict[str, Any]]:
+    """Each resource that only one version has, and each recorded value that differs."""
+    old, new = (
+        {
+            address: entry.model_dump(mode="json", include={"phase", "spec", "outputs"})
+            for address, entry in each.entries.items()
+        }
+        for each in (before, after)
+    )
+    for address in sorted({*old, *new}):
+        differing: list[tuple[str, Any, Any]]
+        if address in old and address in new:
+            differing = [
+                (f"{address} {each.path}", each.have, each.want) for each in _parts(old[address], new[address])
+            ]
+        else:
+            differing = [(address, "there" if address in old else None, "there" if address in new else None)]
+        for what, have, want in differing:
+            yield {
+                "type": "difference",
+                "where": "manifest",
+                "what": what,
+                "values": {f"{before.serial}": have, f"{after.serial}": want},
+                "verdict": "changed",
+            }
+
+
+def _parts(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
+    for name, value in old.items():
+        yield from details(name, value, new[name])
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else truncate(format_value(value))
+
+
+def _unlock_record(unlock: Unlock) -> dict[str, Any]:
+    return {
+        "event": "unlock",
+        "when": unlock.at,
+        "by": unlock.by.who,
+        "run": unlock.by.ci,
+        "what": f"{'unlocked' if unlock.done else 'asked to unlock'} {unlock.lock.id}: {unlock.lock}",
+        "lock": unlock.lock.id,
+        "done": unlock.done,
+    }
 
 
 def unlock(invocation: Invocation, screen: Screen, lock_id: str) -> int:
@@ -84,51 +202,10 @@ def unlock(invocation: Invocation, screen: Screen, lock_id: str) -> int:
     config, _ = resolve_target(invocation, screen)
     if not isinstance(open_store_unidentified(invocation, screen, config), S3Store):
         summary = "there is nothing to unlock: the lock of a local record dies with its holder"
-        return _unlocked(invocation, screen, "NOTHING", summary)
+        return invocation.finish(screen, Status.NOTHING, summary=summary)
     session = open_session(invocation, screen)
-    who = session.aws.identity
-    by = LockHolder.here(short_identity(who) if who else "", invocation.command, os.environ)
     assert isinstance(session.store, S3Store), "it was one a moment ago"
-    if session.store.unlock(session.suffix, lock_id, by, screen.note):
-        return _unlocked(invocation, screen, "UNLOCKED", f"{lock_id} was taken away by {by.who}, and recorded")
-    return _unlocked(invocation, screen, "NOTHING", "there is nothing to unlock: nobody holds the lock")
-
-
-def _unlocked(invocation: Invocation, screen: Screen, status: str, summary: str) -> int:
-    screen.verdict(invocation.verdict(status, 0, {}, summary))
-    return 0
-
-
-def _version(one: Manifest, before: Manifest | None) -> dict[str, Any]:
-    changed = diff_versions(before, one)
-    return {
-        "event": "version",
-        "serial": one.serial,
-        "when": one.written_at,
-        "by": one.written_by,
-        "run": one.run,
-        "what": str(changed),
-        "config_hash": one.config_hash,
-        "begun": changed.begun,
-        "made": changed.made,
-        "removed": changed.removed,
-    }
-
-
-def _unlock(one: Unlock) -> dict[str, Any]:
-    return {
-        "event": "unlock",
-        "when": one.at,
-        "by": one.by.who,
-        "run": one.by.ci,
-        "what": f"{'unlocked' if one.done else 'asked to unlock'} {one.lock.id}: {one.lock}",
-        "lock": one.lock.id,
-        "done": one.done,
-    }
-
-
-def show_manifest(invocation: Invocation, screen: Screen) -> int:
-    """Print the record itself."""
-    manifest, _ = recorded(invocation, screen)
-    screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
-    return told(invocation, screen)
+    if session.store.unlock(session.suffix, lock_id, session.holder, screen.note):
+        summary = f"{lock_id} was taken away by {session.holder.who}, and recorded"
+        return session.finish(Status.UNLOCKED, summary=summary)
+    return session.finish(Status.NOTHING, summary="there is nothing to unlock: nobody holds the lock")

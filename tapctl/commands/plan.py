@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from tapctl.config.types import did_you_mean
-from tapctl.engine.model import address
+from tapctl.engine import model
 from tapctl.engine.observe import ObserveRequest, observe_all
-from tapctl.engine.plan import Action, Plan
+from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import UsageError
+from tapctl.errors import ExitCode, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
 from tapctl.stack.image import resolve as resolve_image
@@ -27,10 +31,27 @@ from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
 from tapctl.threads import in_background
 
+NOTHING_CHANGED: Final = "nothing was changed"
+
+
+@dataclass(frozen=True)
+class Permits:
+    """The steps that an apply takes only where the user names them."""
+
+    adopted: tuple[str, ...] = ()
+    """Addresses of resources that are not ours and are taken over."""
+    allowed: tuple[str, ...] = ()
+    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version."""
+    reboot: bool = False
+    """True if instances whose parameters wait for a reboot are rebooted."""
+
+
+NO_PERMITS: Final = Permits()
+
 
 @dataclass(frozen=True)
 class ApplySurvey:
-    """What is wanted, recorded and seen, and the plan that follows."""
+    """The stack that is wanted, the record, the networking, and the plan that follows from them and from AWS."""
 
     stack: Stack
     network: NetworkContract
@@ -39,66 +60,130 @@ class ApplySurvey:
     plan: Plan
 
 
-def survey(
-    session: Session, *, adopted: tuple[str, ...] = (), allowed: tuple[str, ...] = (), reboot: bool = False
-) -> ApplySurvey:
-    """Read everything, change nothing; see `make_plan` for what is allowed."""
-    manifest, version = session.load_manifest()
-    _check_allowed(session, allowed, manifest)
-    released = in_background(partial(resolve_artifact, session))
-    arrivals = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(
-        session.aws, session.config.networking, folder=session.invocation.config, arrivals=arrivals
+def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
+    """Show what an apply would do, with these steps permitted."""
+    session.warn_of_run_under_way()
+    plan = survey(session, permits).plan
+    session.screen.plan(plan)
+    code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
+    if plan.blocked:
+        code = show_blockers(session, plan)
+    elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
+        code = ExitCode.INCOMPLETE
+    counts = plan_counts(plan)
+    blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
+    summary = (
+        f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
+        f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
-    session.screen.target(session.header(network_summary(network)))
-    stack = build(session.config, session.names, network, released.result())
-    reconcilers = registry()
-    wanted = [ObserveRequest(one.reconciler, one.id, one.spec) for one in stack]
-    leftover = {here: entry for here, entry in manifest.entries.items() if here not in stack}
-    seen = observe_all(session.aws, [*wanted, *observations_for(leftover, reconcilers)])
+    return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
+
+
+def survey(session: Session, permits: Permits) -> ApplySurvey:
+    """Observe everything that is wanted or recorded, and plan; nothing is changed.
+
+    Raises:
+        UsageError: an address that is permitted cannot be one.
+    """
+    manifest, version = session.load_manifest()
+    _check_allowed(session, permits.allowed, manifest)
+    artifact = in_background(partial(resolve_artifact, session))
+    demand = address_demand(manifest, session.names, session.config.database.instance_count)
+    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    session.screen.target(replace(session.target, networking=network_summary(network)))
+    stack = build(session.config, session.names, network, artifact.result())
+    wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
+    leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
+    observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,
-        seen,
+        observed,
         session.owner,
-        reconcilers,
-        allowed=allowed,
-        adopted=adopted,
-        reboot=reboot,
+        registry(),
+        allowed=permits.allowed,
+        adopted=permits.adopted,
+        reboot=permits.reboot,
     )
+    _check_adopted(session, permits.adopted, stack)
+    plan = replace(plan, changes=tuple(_check_version(session, stack, change) for change in plan.changes))
+    session.invocation.usage.impacts = plan.impacts
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
-def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
-    """Make sure that each address may be one of ours.
+def _check_version(session: Session, stack: Stack, change: Change) -> Change:
+    """Block a new engine version that RDS would refuse half way."""
+    version = next((field for field in change.fields if field.path == "engine_version"), None)
+    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+        return change
+    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+    engine = stack[change.address].spec.engine
+    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    return replace(change, blocked=refused) if refused else change
 
-    One of a type of ours that is not there is a warning and no error: an earlier run of the same command, which was
-    cut off, may have removed it already. Misspelt, it lets nothing be removed, and the plan says so.
+
+_CONSEQUENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "replace": ("is replaced", "are replaced"),
+    "data_loss": ("loses data", "lose data"),
+    "upgrade": ("cannot be undone", "cannot be undone"),
+    "outage": ("has an outage", "have an outage"),
+    "failover": ("fails over", "fail over"),
+    "restart": ("restarts", "restart"),
+    "protection": ("loses its protection", "lose their protection"),
+}
+"""Impact to what happens to one resource, and to several."""
+
+
+def consequences(plan: Plan) -> list[str]:
+    """Tell on how many resources each impact falls, the worst first: ``1 loses data``, ``2 fail over``."""
+    return [f"{count} {_CONSEQUENCES[impact][count > 1]}" for impact, count in plan.impacts.items() if count]
+
+
+def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
+    """Make sure that each address to be removed may be one of ours.
+
+    An address of a type of ours where nothing is, is a warning and no error: an earlier run of the same command, which
+    was cut off, may have removed the resource already. Misspelt, it lets nothing be removed, and the plan says so.
 
     Raises:
         UsageError: it is no address of anything that tapctl manages.
     """
-    there = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
-    for one in allowed:
-        near = did_you_mean(one, sorted(there)) if one not in there else ""
-        if one.partition("/")[0] not in registry():
+    known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
+    for address in allowed:
+        near = did_you_mean(address, sorted(known)) if address not in known else ""
+        if address.partition("/")[0] not in registry():
             raise UsageError(
-                f"--allow {one} names nothing that tapctl manages{near}",
+                f"--allow {address} names nothing that tapctl manages{near}",
                 hint=f"an address is type/id, as {session.command('plan')} shows them",
             )
-        if one not in there:
-            session.screen.warn(f"--allow {one}: there is no such thing, or it is gone already{near}")
+        if address not in known:
+            session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
+
+
+def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:
+    """Make sure that each address to be taken over is one of the stack's: a slip must not pass for a permission.
+
+    Raises:
+        UsageError: it is no address of this stack.
+    """
+    wanted = [resource.address for resource in stack]
+    for address in adopted:
+        if address not in wanted:
+            raise UsageError(
+                f"--adopt {address} names nothing that this stack has{did_you_mean(address, wanted)}",
+                hint=f"an address is type/id, as {session.command('plan')} shows them",
+            )
 
 
 def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressDemand:
-    """What will take addresses in the subnets: an apply that was interrupted has recorded what took its own already."""
-    made = {here for here, entry in manifest.entries.items() if entry.phase is Phase.MADE}
-    members = {address(DbInstance.type, names.instance(index)) for index in range(instances)}
-    return AddressDemand(address(LambdaFunction.type, names.function) not in made, len(members - made))
+    """The resources that will take addresses in the subnets; those recorded as made have theirs already."""
+    made = {address for address, entry in manifest.entries.items() if entry.phase is Phase.MADE}
+    members = {model.address(DbInstance.type, names.instance(index)) for index in range(instances)}
+    return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
 def resolve_artifact(session: Session) -> Artifact:
-    """What the function is to run: the image's digest now, or our handler as a zip."""
+    """The code that the function is to run: the image by its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
@@ -114,48 +199,24 @@ def network_summary(network: NetworkContract) -> str:
     return f"{network.reference} · {network.vpc_id} · {zones}"
 
 
-def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
-    """Show what an apply would do."""
-    found = survey(session).plan
-    session.screen.plan(found)
-    code = 2 if detailed_exitcode and not found.is_empty else 0
-    if found.blocked:
-        code = show_blockers(session, found)
-    elif code == 0 and any(one.unreadable for one in found.changes):
-        code = 7
-    counts = plan_counts(found)
-    blocked = f" · {counts['blocked']} blocked" if found.blocked else ""
-    summary = (
-        f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
-        f" · {counts['unchanged']} unchanged{blocked}"
-    )
-    return verdict(session, "BLOCKED" if found.blocked else "", code, counts, summary)
-
-
-def show_blockers(session: Session, found: Plan) -> int:
-    """Say what must not be done, each with its reason; returns the exit status."""
-    errors = [one.blocked for one in found.blocked if one.blocked is not None]
+def show_blockers(session: Session, plan: Plan) -> ExitCode:
+    """Show each change that must not be made, with its reason; returns the exit status."""
+    errors = [change.blocked for change in plan.blocked if change.blocked is not None]
     for error in errors:
-        session.screen.error(error, "nothing was changed")
-    return min(error.exit_code for error in errors)
+        session.screen.error(error, NOTHING_CHANGED)
+    return ExitCode.worst(error.exit_code for error in errors)
 
 
-def plan_counts(found: Plan) -> dict[str, int]:
-    """How many resources the plan creates, changes, removes and leaves, and must not touch where there are such."""
+def plan_counts(plan: Plan) -> dict[str, int]:
+    """The numbers of resources that the plan creates, changes, removes and leaves, and of those blocked, if any."""
 
-    def many(*actions: Action) -> int:
-        return sum(one.blocked is None for one in found.to(*actions))
+    def count(*actions: Action) -> int:
+        return sum(change.blocked is None for change in plan.to(*actions))
 
     counts = {
-        "create": many(Action.CREATE),
-        "change": many(Action.UPDATE, Action.REPLACE),
-        "remove": many(Action.DELETE),
-        "unchanged": many(Action.NOTHING, Action.SETTLE),
+        "create": count(Action.CREATE),
+        "change": count(Action.UPDATE, Action.REPLACE),
+        "remove": count(Action.DELETE),
+        "unchanged": count(Action.NOTHING, Action.SETTLE),
     }
-    return counts | ({"blocked": len(found.blocked)} if found.blocked else {})
-
-
-def verdict(session: Session, status: str, code: int, counts: dict[str, int], summary: str) -> int:
-    """Say the last line; returns the exit status."""
-    session.screen.verdict(session.invocation.verdict(status, code, counts, summary))
-    return code
+    return counts | ({"blocked": len(plan.blocked)} if plan.blocked else {})

@@ -191,7 +191,7 @@ def load(directory: Path, environment: str, edit: Edit | None = None) -> Config:
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
     existing = f"there are {', '.join(names)}" if names else "there is none"
     rule = f"is no environment; {existing}{types.did_you_mean(environment, names)}"
-    unknown = Problem(str(directory), "", printable(environment), rule)
+    unknown = Problem("--env", "", printable(environment), rule)
     raise ConfigError([unknown, *_misnamed(directory)], hint="name one with --env" if names else _FOLDER_HINT)
 
 

@@ -1,107 +1,142 @@
-"""Bringing one resource to what is wanted: one loop in place of waiters, retries, multi-step updates and read-back.
+"""Convergence of one resource: one loop in place of waiters, retries, multi-step updates, readiness and read-back.
 
-Each turn looks, compares, and takes at most one step, which is one changing call. What exists is learnt by looking
-alone; a call's answer says only that it was accepted.
+Each turn observes the resource and takes at most one step; a step is one changing call. By what a turn observes:
+
+==================================  ==================================================================================
+no answer from AWS                  observe again, for the propagation time
+absent                              create, once; then wait for the propagation time until the resource shows
+somebody else's                     fail; first wait for the propagation time if a create of ours may have made it
+being deleted                       wait until it is gone; if it is only retained for later, bring it back by a create
+failed                              replace it if it is replaceable, update it otherwise, fail if it holds data
+failed after a call of ours         fail at once with AWS's reason
+fields differ, not requested yet    update; replace where a field cannot change in place
+fields differ, all are requested    wait; fail if a settled resource ignores the request for the propagation time
+as wanted, a planned reboot is due  reboot, once
+as wanted and settled               record it: done
+==================================  ==================================================================================
+
+The state is learnt by observing alone; a call's answer says only that AWS accepted the call. Right before every call
+the plan must cover it, the intent must be on record, and the lock must be ours. A reconciler's NotYet postpones a step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tapctl.engine import refs
-from tapctl.engine.delete import Deletion, delete
+from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Ending, Released, Result
+from tapctl.engine.events import Finished, Released, Result
+from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import foreign_error, record_of
-from tapctl.engine.polling import Emit, EngineContext, Poller, aws_failure, with_last_event
+from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
-from tapctl.engine.resources import AnyResource
+from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Patience, Refused
 
 
-def check_within_plan(planned: Change, action: Action, impact: Impact = Impact.NONE, *, begun: bool) -> None:
-    """Let this action through where the plan covers it; ``begun``: something was asked for already.
+@dataclass(frozen=True)
+class Job:
+    """One resource, the change the plan permits, and the manifest's entry."""
+
+    resource: AnyResource
+    change: Change
+    entry: Entry | None
+
+
+def converge(job: Job, context: EngineContext, emit: Emit) -> Finished:
+    """Bring one resource to what is wanted, and read it back.
 
     Raises:
-        NotConverged: more would have to be done than was planned.
+        Cancelled: the run was asked to stop.
+        Refused: the resource is not ours, or must not be changed or replaced.
+        NotConverged: AWS did not get there, or more would have to be done than was planned.
+        AwsError: AWS said no, or no answer came for the propagation time.
     """
-    if action <= planned.action and (impact <= planned.impact or planned.action > Action.UPDATE):
-        return
-    done = "what was asked for before may be in force" if begun else "nothing was done with it"
-    raise NotConverged(
-        f"{planned.address} has changed since it was planned: it would now have to be "
-        f"{action.name.lower()}d{f' with {impact.name.lower()}' if impact else ''}",
-        evidence=f"planned: {planned.action.name.lower()}",
-        hint=f"{done}; run the same command again to see and confirm the new plan",
-    )
-
-
-PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
+    try:
+        return _ConvergeLoop(job, context, emit).run()
+    except NotConverged as error:
+        raise with_last_event(error, job.resource.reconciler, context.aws, job.resource.id) from None
 
 
 class RequestedFields:
-    """The fields that were asked for: none is asked for twice, however late it shows."""
+    """The fields that were requested from AWS: none is requested twice, however late it shows."""
 
     def __init__(self, poller: Poller) -> None:
         self.poller = poller
-        self.fields: set[str] = set()
-        self._in_force: set[str] = set()
-        self._quiet_since: float | None = None
-        self._partly_on: Observed[Any, Any] | None = None
-        self._waited = False
-        self._stuck: str | None = None
+        self.names: set[str] = set()
         self.rebooted = False
+        self._in_force: set[str] = set()
+        """Fields that did show as wanted at some time since they were requested."""
+        self._ignored_since: float | None = None
+        """When a settled resource first showed without what was requested. Seconds."""
+        self._partial_on: Observed[Any, Any] | None = None
+        """The observation on which the last request was for a part of a field only."""
+        self._waited = False
+        """True if the last turn waited for that part to show."""
+        self._update_failure: str | None = None
+        """The update failure of the last observation."""
 
-    def outstanding(self, differs: Collection[str]) -> list[str]:
-        """Of the fields that differ now those that are still to be asked for."""
-        self._in_force |= self.fields.difference(differs)
-        return [name for name in differs if name not in self.fields]
+    def outstanding(self, differing: Collection[str]) -> list[str]:
+        """Select the fields that differ now and are still to be requested."""
+        self._in_force |= self.names.difference(differing)
+        return [name for name in differing if name not in self.names]
 
     def await_partial(self, seen: Observed[Any, Any], missing: Iterable[str]) -> None:
-        """Before a part of a field is asked for again, let the last one show.
+        """Let the last partial change show before another part is requested.
 
         Raises:
-            NotYet: it does not show. It may be nothing that shows (a failover), so that is said every other time.
+            NotYet: the last partial change is not visible yet. Raised at most every other turn, because some changes
+                (a failover) are never visible in the spec.
         """
-        self._waited = seen == self._partly_on and not self._waited
+        self._waited = seen == self._partial_on and not self._waited
         if self._waited:
             raise NotYet(f"a part of {', '.join(missing)} was asked for and does not show", Patience.PROPAGATION)
 
-    def record_call(self, seen: Observed[Any, Any], fields: Collection[str]) -> None:
-        """A step on what was seen was accepted; it asked for these fields, or only for a part of one."""
-        self.fields |= set(fields)
-        # The same part again is no progress, and begins no patience anew.
-        if fields or seen != self._partly_on:
-            self.poller.call_made()
-        self._partly_on = None if fields else seen
+    def record_create(self, names: Collection[str]) -> None:
+        """Note a create that was, or may have been, accepted; it requested these fields."""
+        self.names |= set(names)
 
-    def check_not_ignored(self, seen: Observed[Any, Any], differs: Collection[str], *, pending: bool) -> None:
-        """A look at which there is nothing left to ask for.
+    def record_update(self, seen: Observed[Any, Any], names: Collection[str]) -> None:
+        """Note an accepted update of what was seen; it requested these fields, or (none) only a part of one."""
+        self.names |= set(names)
+        # The same part again is no progress, and begins no patience anew.
+        if names or seen != self._partial_on:
+            self.poller.call_made()
+        self._partial_on = None if names else seen
+
+    def record_reboot(self) -> None:
+        """Note an accepted reboot."""
+        self.rebooted = True
+        self.poller.call_made()
+
+    def check_not_ignored(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool) -> None:
+        """Note an observation on which nothing is left to be requested.
 
         Raises:
-            NotConverged: a settled thing has ignored us for the propagation time.
+            NotConverged: a settled resource has ignored the request for the propagation time.
         """
         self.poller.reset_refusal()
         now = self.poller.now
         if pending or not (seen.settled or seen.deleting):
-            self._quiet_since = None
+            self._ignored_since = None
             return
-        if self._quiet_since is None:
-            self._quiet_since = now
-        if now - max(self._quiet_since, self.poller.last_call_at) <= PROPAGATION_S:
+        if self._ignored_since is None:
+            self._ignored_since = now
+        if now - max(self._ignored_since, self.poller.last_call_at) <= PROPAGATION_S:
             return
-        undone = sorted(self._in_force.intersection(differs))
+        undone = sorted(self._in_force.intersection(differing))
         if seen.deleting:
             cause = "AWS did not bring it back"
         elif undone:
             cause = f"somebody else keeps changing {', '.join(undone)}"
-        elif differs:
-            cause = f"AWS did not take {', '.join(differs)}"
+        elif differing:
+            cause = f"AWS did not take {', '.join(differing)}"
         else:
             cause = "AWS does not tell its identity"
         raise NotConverged(
@@ -111,300 +146,338 @@ class RequestedFields:
         )
 
     def check_update_failure(self, seen: Observed[Any, Any]) -> None:
-        """What AWS gave up on before is asked for again, and may show for a while after that; our own ends the node."""
-        before, self._stuck = self._stuck, seen.update_failure
-        if seen.update_failure is None or not self.fields:
+        """Tell a failed update of ours from one that AWS gave up before we began.
+
+        The old failure may show for the propagation time after our request.
+
+        Raises:
+            NotConverged: AWS gave up on our update.
+        """
+        before, self._update_failure = self._update_failure, seen.update_failure
+        if seen.update_failure is None or not self.names:
             return
         if seen.update_failure != before or self.poller.now - self.poller.last_call_at > PROPAGATION_S:
             raise aws_failure(self.poller.address, seen)
 
     def awaits_reboot(self, seen: Observed[Any, Any]) -> bool:
-        """Whether it is to be rebooted now: it is planned, and was not asked for yet.
+        """True if the resource is to be rebooted now: a value waits for a reboot, and none was requested yet.
 
         Raises:
-            NotYet: the reboot does not show, or what it is for has not come this far.
+            NotYet: the reboot does not show, or the value it is planned for does not show as pending yet.
         """
-        waiting = [name for name, one in seen.pending.items() if one.until == REBOOT]
+        waiting = [name for name, pending in seen.pending.items() if pending.until == REBOOT]
         if self.rebooted:
             if waiting:
                 raise NotYet(f"{', '.join(waiting)}: the reboot does not show yet", Patience.PROPAGATION)
             return False
         if not waiting and self.poller.elapsed < PROPAGATION_S:
-            # What was changed for it a moment ago shows late; after that it did without.
+            # A change of a moment ago may show late as pending; after the propagation time it needed no reboot.
             raise NotYet("waiting for what is to be put in force to show", Patience.BUSY)
         return bool(waiting)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One resource, what the plan permits to be done with it, and its record."""
+@dataclass
+class _Attempt:
+    """The steps this loop has taken with the resource. Moments are seconds on the run's clock."""
 
-    resource: AnyResource
-    change: Change
-    entry: Entry | None
+    unconfirmed_create: bool
+    """True if a create that must not be repeated may have been accepted: absence is not believed at once then."""
+    intent: Entry | None = None
+    """The intent to change the resource, once it is on record."""
+    create_sent_at: float | None = None
+    """When the last create was sent, whatever came of it."""
+    created_at: float | None = None
+    """When AWS accepted the create, or first said that the name is taken."""
+    made: bool = False
+    """True if the resource was made by this loop: not found, and not brought back."""
+    announced: bool = False
+    """True once the outputs were announced early."""
+    result: Result = Result.UNCHANGED
 
 
-def converge(job: Job, context: EngineContext, emit: Emit) -> Ending:
-    """Make it so, and read it back. Returns what was done.
+@dataclass
+class _Sightings:
+    """The states this loop has seen the resource in. Moments are seconds on the run's clock."""
 
-    Raises:
-        Stopped: we were asked to stop.
-        Refused: it is not ours, or more would have to be done than was planned.
-        NotConverged: AWS did not get there.
-        AwsError: AWS said no, or no answer came for the propagation time.
-    """
-    try:
-        return _ConvergeLoop(job, context, emit).run()
-    except NotConverged as error:
-        raise with_last_event(error, job.resource.reconciler, context.aws, job.resource.id) from None
+    present: bool = False
+    """True once the resource was seen, since the last replacement."""
+    absent_since: float | None = None
+    old_failure: str | None = None
+    """The failure that AWS reported before our first request."""
 
 
 class _ConvergeLoop:
     def __init__(self, job: Job, context: EngineContext, emit: Emit) -> None:
-        self.one, self.change, self.entry = job.resource, job.change, job.entry
-        self.reconciler = self.one.reconciler
+        self.resource, self.change, self.entry = job.resource, job.change, job.entry
+        self.address, self.id, self.reconciler = job.resource.address, job.resource.id, job.resource.reconciler
         self.context, self.emit = context, emit
-        self.want: Spec = refs.resolve(self.one.spec, context.outputs)
-        left = refs.needs(self.want)
-        if left:
-            raise AssertionError(f"a promise reached AWS's door: {sorted(left)}")
-        self.poller = Poller(self.one.address, context, emit, self.reconciler.timing, self.reconciler.timing.create_s)
-        self.intended = False
-        self.published = False
-        self.result = Result.UNCHANGED
-        self.unreadable: tuple[str, ...] = ()
-        self.sent_at: float | None = None
-        self.created_at: float | None = None
-        self.made = False
-        self.was_seen = False
-        self.absent_since: float | None = None
-        self.gave_up: str | None = None
-        self.asked = RequestedFields(self.poller)
-        # A thing that a second create would double is not believed absent at once where a create may have been lost.
-        self.doubtful = (
-            not self.reconciler.create_is_repeatable and self.entry is not None and self.entry.phase is Phase.MAKING
-        )
+        # The plan resolved the spec with the outputs it observed; since then more are known, and some have moved.
+        self.want: Spec = refs.resolve(self.resource.spec, context.outputs)
+        unresolved = refs.needs(self.want)
+        if unresolved:
+            raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
+        self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.create_s)
+        interrupted = self.entry is not None and self.entry.phase is Phase.MAKING
+        self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)
+        self.sightings = _Sightings()
+        self.requested = RequestedFields(self.poller)
 
-    def run(self) -> Ending:
-        while True:
-            self.poller.check()
-            try:
-                seen = self.reconciler.observe(self.context.aws, self.one.id, self.want)
-            except AwsNoAnswer as error:
-                self.poller.read_failed(error)
-                continue
-            self.poller.observed(seen, "absent")
-            try:
-                if self.turn(seen):
-                    break
-            except NotYet as answer:
-                self.poller.not_yet(answer)
-            except AlreadyExists as answer:
-                self.created_at = self.poller.now if self.created_at is None else self.created_at
-                self.poller.pause(str(answer))
-            except AwsNoAnswer as error:
-                self.doubtful = self.doubtful or not (self.reconciler.create_is_repeatable or error.throttled)
-                self.poller.call_failed(error)
-        # A facet planned as a create is made by changing its parent: to the user it was created.
-        created = self.change.action is Action.CREATE and self.result is Result.UPDATED
-        return Ending(Result.CREATED if created else self.result, unreadable=self.unreadable)
+    def run(self) -> Finished:
+        return self.poller.drive(self.observe, self.step, absent="absent")
 
-    def turn(self, seen: Observed[Any, Any] | None) -> bool:
-        """One turn; True when it is there as wanted."""
+    def observe(self) -> Observed[Any, Any] | None:
+        return self.reconciler.observe(self.context.aws, self.id, self.want)
+
+    def step(self, seen: Observed[Any, Any] | None) -> Finished | None:
+        try:
+            return self.turn(seen)
+        except AlreadyExists as answer:
+            self.attempt.created_at = self.poller.now
+            self.poller.pause(str(answer))
+            return None
+        except AwsNoAnswer as error:
+            if not self.reconciler.create_is_repeatable and not error.throttled:
+                self.attempt.unconfirmed_create = True
+            raise
+
+    def turn(self, seen: Observed[Any, Any] | None) -> Finished | None:
+        """Take at most one step; the result once the resource is as wanted."""
         if seen is None:
             self.handle_absent()
-            return False
-        self.absent_since = None
-        recorded = self.entry.outputs if self.entry else None
-        # What this very loop has made shows its tags later than itself.
-        made_by_aws = self.reconciler.created_by_aws or (self.made and seen.owner is None)
-        if not self.change.adopts and not is_ours(
-            seen, self.context.owner, recorded=recorded, created_by_aws=made_by_aws
-        ):
+            return None
+        self.sightings.absent_since = None
+        if not self.change.adopts and not self.is_ours(seen):
             self.refuse_foreign(seen)
-            return False
+            return None
         if seen.deleting:
             self.wait_while_deleting(seen)
-            return False
-        self.was_seen = True
-        if seen.failure is not None and not self.recover_failed(seen):
-            return False
-        self.asked.check_update_failure(seen)
-        differs = compare(self.want, seen.spec, unread=seen.unreadable)
-        missing = self.asked.outstanding(differs)
-        costs = max((self.reconciler.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
-        if costs is not Impact.REPLACE:
+            return None
+        self.sightings.present = True
+        if seen.failure is not None and self.replace_failed(seen, seen.failure):
+            return None
+        self.requested.check_update_failure(seen)
+        differing = compare(self.want, seen.spec, unread=seen.unreadable)
+        missing = self.requested.outstanding(differing)
+        impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
+        if impact is not Impact.REPLACE:
             self.announce_outputs(seen)
-        pending = any(name in self.asked.fields and waiting.until != REBOOT for name, waiting in seen.pending.items())
-        if not differs and not pending and seen.settled and seen.outputs is not None and seen.failure is None:
-            return self.reboot_if_due(seen) and self.finish(seen)
-        if (seen.failure or seen.update_failure) is not None and not missing and not self.asked.fields:
-            raise aws_failure(self.one.address, seen)
+        pending = any(name in self.requested.names and value.until != REBOOT for name, value in seen.pending.items())
+        if not differing and not pending and seen.settled and seen.outputs is not None and seen.failure is None:
+            return None if self.reboot_if_due(seen) else self.finish(seen, seen.outputs.model_dump())
+        if (seen.failure or seen.update_failure) is not None and not missing and not self.requested.names:
+            raise aws_failure(self.address, seen)
         if missing:
-            self.update(seen, missing, costs)
+            self.update(seen, missing, impact)
         else:
-            self.wait_for_effect(seen, differs, pending=pending)
-        return False
+            self.wait_for_effect(seen, differing, pending=pending)
+        return None
 
-    # -- absent ------------------------------------------------------------------------------------------------------
+    def is_ours(self, seen: Observed[Any, Any]) -> bool:
+        recorded = self.entry.outputs if self.entry else None
+        # A resource made by this very loop shows its tags later than itself.
+        untagged_is_ours = self.reconciler.created_by_aws or (self.attempt.made and seen.owner is None)
+        return is_ours(seen, self.context.owner, recorded=recorded, created_by_aws=untagged_is_ours)
+
+    def impact_of(self, name: str, seen: Observed[Any, Any]) -> Impact:
+        """Tell what changing this field costs now."""
+        undoes = any(field.outside for field in self.change.fields if field.path.partition(".")[0] == name)
+        unconfirmed = self.entry is None or self.entry.confirmed_spec is None
+        return impact_of(self.reconciler, name, self.want, seen, undoes=undoes or unconfirmed)
+
+    # -- absent, foreign or being deleted ----------------------------------------------------------------------------
 
     def handle_absent(self) -> None:
-        now = self.poller.now
-        if self.absent_since is None:
-            self.absent_since = now
-        if self.created_at is not None or self.was_seen:
-            since = max(self.absent_since, self.created_at or 0)
+        """Create the resource, or wait where it may be there and does not show."""
+        now, sightings = self.poller.now, self.sightings
+        if sightings.absent_since is None:
+            sightings.absent_since = now
+        if self.attempt.created_at is not None or sightings.present:
+            since = max(sightings.absent_since, self.attempt.created_at or 0)
             if now - since > PROPAGATION_S:
                 cause = "does not show: its name may be held by something these credentials cannot see"
-                if self.made or self.was_seen:
-                    cause = "was there and has vanished" if self.was_seen else "was made and does not show"
-                raise NotConverged(f"{self.one.address} {cause}", hint="run the same command again")
+                if self.attempt.made or sightings.present:
+                    cause = "was there and has vanished" if sightings.present else "was made and does not show"
+                raise NotConverged(f"{self.address} {cause}", hint="run the same command again")
             self.poller.pause("waiting for AWS to show it")
-            return
-        if self.doubtful and now - self.absent_since <= PROPAGATION_S:
+        elif self.attempt.unconfirmed_create and now - sightings.absent_since <= PROPAGATION_S:
             self.poller.pause("an earlier create may have been accepted: looking before making another")
-            return
-        self.check_within_plan(Action.CREATE)
-        self.create(anew=True)
+        else:
+            self.create(anew=True)
 
     def refuse_foreign(self, seen: Observed[Any, Any]) -> None:
-        """Not ours, unless our own create made it and its tags do not show yet."""
-        if seen.owner is None and self.sent_at is not None and self.poller.now - self.sent_at <= PROPAGATION_S:
+        """Fail, unless our own create made the resource and its tags do not show yet."""
+        sent_at = self.attempt.create_sent_at
+        if seen.owner is None and sent_at is not None and self.poller.now - sent_at <= PROPAGATION_S:
             self.poller.pause("waiting for its tags to show")
             return
-        if self.intended and self.result is Result.UNCHANGED:
+        if self.attempt.intent is not None and self.attempt.result is Result.UNCHANGED:
             # The record must not say for ever that we were making what is somebody else's.
             if self.entry is None:
-                self.context.journal.drop(self.one.address)
+                self.context.journal.drop(self.address)
             else:
                 self.context.journal.put(self.entry)
-        raise foreign_error(self.one.address, seen)
+        raise foreign_error(self.address, seen)
 
     def wait_while_deleting(self, seen: Observed[Any, Any]) -> None:
+        """Wait until the resource is gone, or bring it back where AWS deletes it only later."""
         if seen.retained is None:
-            if not self.made:
-                # What held the name is going: that it was taken says nothing any more.
-                self.created_at = None
+            if not self.attempt.made:
+                # The holder of the name is going: that the name was taken means nothing any more.
+                self.attempt.created_at = None
             self.poller.pause("waiting for it to be gone before it is made again")
-        elif self.created_at is not None:
+        elif self.attempt.created_at is not None:
             self.wait_for_effect(seen, ())
         else:
-            self.check_within_plan(Action.CREATE)
             self.create(anew=False)
 
     def create(self, *, anew: bool) -> None:
-        self.before_call()
-        self.sent_at = self.poller.now
-        # A create asks for all that can never be changed in place: where that differs for a while, it is lag.
+        """Create the resource ``anew``, or bring back what AWS has not deleted yet."""
+        self.check_within_plan(Action.CREATE)
+        self.before_call(anew=anew)
+        self.attempt.create_sent_at = self.poller.now
+        # A create requests every field that can never be changed in place: where one differs for a while, it is lag.
         fixed = {name for name, impact in self.reconciler.impacts.items() if anew and impact is Impact.REPLACE}
         try:
-            self.reconciler.create(self.context.aws, self.one.id, self.want, self.context.owner)
+            self.reconciler.create(self.context.aws, self.id, self.want, self.context.owner)
         except AwsNoAnswer as error:
             if not error.throttled:
-                # What an unrepeatable create did is looked for during the propagation time, counted from now.
-                self.absent_since = None
-                self.asked.fields |= fixed
+                # The effect of an unrepeatable create is looked for during the propagation time, counted from now.
+                self.sightings.absent_since = None
+                self.requested.record_create(fixed)
             raise
-        self.asked.fields |= fixed
-        self.created_at, self.made = self.poller.now, anew
-        self.result = Result.REPLACED if self.result is Result.REPLACED else Result.CREATED
+        self.requested.record_create(fixed)
+        self.attempt.created_at, self.attempt.made = self.poller.now, anew
+        if self.attempt.result is not Result.REPLACED:
+            self.attempt.result = Result.CREATED
         self.poller.call_made()
 
-    # -- there -------------------------------------------------------------------------------------------------------
+    # -- present -----------------------------------------------------------------------------------------------------
 
-    def recover_failed(self, seen: Observed[Any, Any]) -> bool:
-        """What AWS gave up on: True when the turn may go on and ask it again, False when it was taken away."""
-        if self.asked.fields or self.created_at is not None:
-            # The failure it had before may show for a while after it was asked again.
-            if seen.failure != self.gave_up or self.poller.now - self.poller.last_call_at > PROPAGATION_S:
-                raise aws_failure(self.one.address, seen)
-            return True
-        self.gave_up = seen.failure
+    def replace_failed(self, seen: Observed[Any, Any], failure: str) -> bool:
+        """Handle a resource that AWS gave up: True if it was deleted to be made anew, False if an update may mend it.
+
+        Raises:
+            NotConverged: AWS gave up after our request.
+            Refused: the resource holds data.
+        """
+        if self.requested.names or self.attempt.created_at is not None:
+            # The failure from before our request may show for a while after it.
+            if failure != self.sightings.old_failure or self.poller.now - self.poller.last_call_at > PROPAGATION_S:
+                raise aws_failure(self.address, seen)
+            return False
+        self.sightings.old_failure = failure
         if self.reconciler.holds_data:
             raise Refused(
-                f"{self.one.address} has failed and holds data: it is neither changed nor replaced",
-                evidence=f"AWS says: {seen.failure}",
+                f"{self.address} has failed and holds data: it is neither changed nor replaced",
+                evidence=f"AWS says: {failure}",
             )
         if self.reconciler.replaceable:
             self.replace(seen)
-            return False
-        return True
+        return self.reconciler.replaceable
 
     def replace(self, seen: Observed[Any, Any]) -> None:
+        """Delete the resource until it is gone; the next turn creates it anew."""
         self.check_within_plan(Action.REPLACE)
-        if self.result is Result.REPLACED:
+        if self.attempt.result is Result.REPLACED:
             raise NotConverged(
-                f"{self.one.address} was replaced, and somebody else has made it again",
+                f"{self.address} was replaced, and somebody else has made it again",
                 hint="see who makes it, then run the same command again",
             )
         self.record_intent()
-        last = Deletion(self.one.address, self.reconciler, self.one.id, seen.spec, self.entry)
-        delete(last, self.context, self.emit, forget=False)
-        self.result = Result.REPLACED
-        self.was_seen, self.created_at, self.asked = False, None, RequestedFields(self.poller)
+        deletion = Deletion(self.address, self.reconciler, self.id, seen.spec, self.entry)
+        delete(deletion, self.context, self.emit, replacing=True)
+        self.attempt.result, self.attempt.created_at = Result.REPLACED, None
+        self.sightings.present, self.requested = False, RequestedFields(self.poller)
         self.poller.call_made()
 
-    def update(self, seen: Observed[Any, Any], missing: list[str], costs: Impact) -> None:
-        if costs is Impact.REPLACE:
-            if self.reconciler.replaceable and not self.reconciler.holds_data:
-                self.replace(seen)
-                return
-            raise Refused(
-                f"{self.one.address}: {', '.join(missing)} cannot be changed in place, and it is never replaced"
-            )
-        self.check_within_plan(Action.UPDATE, costs)
-        self.asked.await_partial(seen, missing)
-        have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.asked.fields})
+    def update(self, seen: Observed[Any, Any], missing: list[str], impact: Impact) -> None:
+        """Request (a part of) the missing fields."""
+        if impact is Impact.REPLACE:
+            if not self.reconciler.replaceable or self.reconciler.holds_data:
+                fields = ", ".join(missing)
+                raise Refused(f"{self.address}: {fields} cannot be changed in place, and it is never replaced")
+            self.replace(seen)
+            return
+        self.check_within_plan(Action.UPDATE, impact)
+        self.requested.await_partial(seen, missing)
+        have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.requested.names})
         self.before_call()
-        fields = self.reconciler.update(self.context.aws, self.one.id, have, self.want)
-        if self.result is Result.UNCHANGED:
-            self.result = Result.UPDATED
-        self.asked.record_call(seen, fields)
+        names = self.reconciler.update(self.context.aws, self.id, have, self.want)
+        self.mark_updated()
+        self.requested.record_update(seen, names)
 
-    def wait_for_effect(self, seen: Observed[Any, Any], differs: tuple[str, ...], *, pending: bool = False) -> None:
-        self.asked.check_not_ignored(seen, differs, pending=pending)
+    def wait_for_effect(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool = False) -> None:
+        self.requested.check_not_ignored(seen, differing, pending=pending)
         self.poller.pause("" if seen.settled else f"AWS is at work: {seen.status}")
 
-    # -- the guards --------------------------------------------------------------------------------------------------
-
-    def check_within_plan(self, action: Action, impact: Impact = Impact.NONE) -> None:
-        check_within_plan(self.change, action, impact, begun=self.intended)
-
-    def record_intent(self) -> None:
-        """The intent is on disk before the first changing call."""
-        if not self.intended:
-            outputs = self.entry.outputs if self.entry else None
-            self.context.journal.put(record_of(self.one, self.want, Phase.MAKING, outputs))
-            self.intended = True
-
-    def before_call(self) -> None:
-        self.record_intent()
-        self.context.lease()
-        self.poller.check()
-
-    def announce_outputs(self, seen: Observed[Any, Any]) -> None:
-        if self.reconciler.outputs_known_early and not self.published and seen.outputs is not None:
-            self.published = True
-            self.context.outputs[self.one.address] = seen.outputs.model_dump()
-            self.emit(Released(self.one.address))
-
     def reboot_if_due(self, seen: Observed[Any, Any]) -> bool:
-        """Whether nothing waits for a reboot that it is to get; the reboot is the last step, and taken once."""
-        if not self.change.reboots or not self.asked.awaits_reboot(seen):
-            return True
+        """Reboot a resource that is as wanted, once, where the plan says so and a value waits for it; True if done."""
+        if not self.change.reboots or not self.requested.awaits_reboot(seen):
+            return False
         self.check_within_plan(Action.UPDATE, Impact.RESTART)
         self.before_call()
-        self.reconciler.reboot(self.context.aws, self.one.id, self.want)
-        self.asked.rebooted = True
-        self.result = Result.UPDATED if self.result is Result.UNCHANGED else self.result
-        self.poller.call_made()
-        return False
-
-    def finish(self, seen: Observed[Any, Any]) -> bool:
-        outputs = seen.outputs.model_dump() if seen.outputs is not None else {}
-        self.unreadable = tuple(sorted(seen.unreadable.values()))
-        # What this loop has made is known without reading it; what it found there is not.
-        unread = () if self.made else tuple(seen.unreadable)
-        self.context.journal.put(record_of(self.one, self.want, Phase.MADE, outputs, unread=unread, before=self.entry))
-        self.context.outputs[self.one.address] = outputs
+        self.reconciler.reboot(self.context.aws, self.id, self.want)
+        self.mark_updated()
+        self.requested.record_reboot()
         return True
+
+    def mark_updated(self) -> None:
+        if self.attempt.result is Result.UNCHANGED:
+            self.attempt.result = Result.UPDATED
+
+    def announce_outputs(self, seen: Observed[Any, Any]) -> None:
+        """Release the dependants that need only the outputs of a resource that is still being made."""
+        if self.reconciler.outputs_known_early and not self.attempt.announced and seen.outputs is not None:
+            self.attempt.announced = True
+            self.context.outputs[self.address] = seen.outputs.model_dump()
+            self.emit(Released(self.address))
+
+    def finish(self, seen: Observed[Any, Any], outputs: dict[str, str]) -> Finished:
+        """Record the resource as made."""
+        # A field of a resource that this loop has made is known without reading it; of one it found it is not.
+        unread = () if self.attempt.made else tuple(seen.unreadable)
+        record = record_of(self.resource, self.want, Phase.MADE, outputs, unread=unread, before=self.entry)
+        self.context.journal.put(record)
+        self.context.outputs[self.address] = outputs
+        result = self.attempt.result
+        if self.change.action is Action.CREATE and result is Result.UPDATED:
+            # A subresource planned as a create is made by changing its parent: to the user it was created.
+            result = Result.CREATED
+        return Finished(self.address, result, self.poller.elapsed, unreadable=tuple(sorted(seen.unreadable.values())))
+
+    # -- the guards of a step ----------------------------------------------------------------------------------------
+
+    def check_within_plan(self, action: Action, impact: Impact = Impact.NONE) -> None:
+        """Let an action through where the plan covers it.
+
+        Raises:
+            NotConverged: more would have to be done than was planned.
+        """
+        planned = self.change
+        if action <= planned.action and (impact <= planned.impact or planned.action > Action.UPDATE):
+            return
+        done = "what was asked for before may be in force" if self.attempt.intent else "nothing was done with it"
+        raise NotConverged(
+            f"{self.address} has changed since it was planned: it would now have to be "
+            f"{action.name.lower()}d{f' with {impact.name.lower()}' if impact else ''}",
+            evidence=f"planned: {planned.action.name.lower()}",
+            hint=f"{done}; run the same command again to see and confirm the new plan",
+        )
+
+    def record_intent(self, *, anew: bool = False) -> None:
+        """Put the intent on record before the first changing call.
+
+        What was confirmed last stays beside it, but where the resource is made ``anew``: then nothing of it ever was.
+        """
+        outputs = self.entry.outputs if self.entry else None
+        confirmed = self.entry.confirmed_spec if self.entry and not anew else None
+        if self.attempt.intent is None or anew:
+            intent = record_of(self.resource, self.want, Phase.MAKING, outputs, confirmed=confirmed)
+            if intent != self.attempt.intent:
+                self.context.journal.put(intent)
+            self.attempt.intent = intent
+
+    def before_call(self, *, anew: bool = False) -> None:
+        self.record_intent(anew=anew)
+        self.context.lease()
+        self.poller.check()

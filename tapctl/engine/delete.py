@@ -1,180 +1,172 @@
-"""Taking one resource away: look, one step, look again, until it is gone and nothing of it lingers."""
+"""Deletion of one resource: observe, one step, observe again, until it is gone and no leftover of it remains."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tapctl.engine import refs
-from tapctl.engine.events import Ending, Released, Result
-from tapctl.engine.model import Observed, Reconciler, Retained, Spec
+from tapctl.engine.events import Finished, Released, Result
+from tapctl.engine.model import Observed, Retained
 from tapctl.engine.observe import is_ours
 from tapctl.engine.planner import foreign_error
-from tapctl.engine.polling import Emit, EngineContext, Poller, aws_failure, with_last_event
+from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsNoAnswer, NotConverged, NotYet, Patience, Refused
+from tapctl.engine.resources import Deletion
+from tapctl.errors import NotConverged, Refused
 
 
-@dataclass(frozen=True)
-class Deletion:
-    """One thing to remove. ``last``: the recorded spec, where there is a record that this tapctl can read."""
+def delete(deletion: Deletion, context: EngineContext, emit: Emit, *, replacing: bool = False) -> Finished:
+    """Delete one resource and drop its record; the result tells where it was retained instead, and why.
 
-    address: str
-    reconciler: Reconciler[Any, Any]
-    id: str
-    last: Spec | None
-    entry: Entry | None
-    subresources: tuple[str, ...] = ()
-    """Recorded facets that die with it: forgotten when it is gone."""
-
-
-def delete(one: Deletion, context: EngineContext, emit: Emit, *, forget: bool = True) -> Ending:
-    """Remove it; ``forget`` its record then. Returns what was done, and why it was kept where it was.
-
-    Not to ``forget`` it means that it is made anew at once.
+    ``replacing``: True if the deletion is half of a replacement. The record stays then, and leftovers are not waited
+    for, since the successor bears the same name.
 
     Raises:
-        Stopped: we were asked to stop.
-        Refused: it is not ours, or protected; it was left.
+        Cancelled: the run was asked to stop.
+        Refused: the resource is not ours, or protected; it was left.
         NotConverged: AWS did not get there.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
     try:
-        return _DeleteLoop(one, context, emit, forget=forget).run()
+        return _DeleteLoop(deletion, context, emit, replacing=replacing).run()
     except NotConverged as error:
-        raise with_last_event(error, one.reconciler, context.aws, one.id) from None
+        raise with_last_event(error, deletion.reconciler, context.aws, deletion.id) from None
 
 
 class _DeleteLoop:
-    def __init__(self, one: Deletion, context: EngineContext, emit: Emit, *, forget: bool) -> None:
-        self.one, self.context, self.emit, self.forget = one, context, emit, forget
-        self.reconciler = one.reconciler
-        self.poller = Poller(one.address, context, emit, self.reconciler.timing, self.reconciler.timing.delete_s)
-        self.last = one.last
-        self.stepped_on: Observed[Any, Any] | None = None
-        self.leaving = False
-        self.freed = False
+    def __init__(self, deletion: Deletion, context: EngineContext, emit: Emit, *, replacing: bool) -> None:
+        self.deletion, self.context, self.emit, self.replacing = deletion, context, emit, replacing
+        self.address, self.id, self.reconciler = deletion.address, deletion.id, deletion.reconciler
+        self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.delete_s)
+        self.last = deletion.last
+        self.last_step_on: Observed[Any, Any] | None = None
+        """The observation on which the last step was taken: the next one waits for another."""
+        self.intended = False
+        self.released = False
+        self.leftovers: str | None = None
+        """The things AWS still holds of a resource that is gone."""
         self.left_behind: tuple[tuple[str, Retained], ...] = ()
 
-    def run(self) -> Ending:
-        while True:
-            self.poller.check()
-            try:
-                seen = self.reconciler.observe(self.context.aws, self.one.id, self.last)
-                held = self.leftovers() if seen is None else None
-            except AwsNoAnswer as error:
-                self.poller.read_failed(error)
-                continue
-            self.poller.observed(seen, "gone")
-            try:
-                ended = self.finish(held) if seen is None else self.turn(seen)
-            except NotYet as answer:
-                self.poller.not_yet(answer)
-            except AwsNoAnswer as error:
-                self.poller.call_failed(error)
-            else:
-                if ended is not None:
-                    return ended
+    def run(self) -> Finished:
+        return self.poller.drive(self.observe, self.turn, absent="gone")
 
-    def leftovers(self) -> str | None:
-        # What is made anew under the same name at once needs nothing of what lingers to be over.
-        if self.last is None or not self.forget:
-            return None
-        lingering = self.reconciler.remaining_after_delete(self.context.aws, self.one.id, self.last)
-        if lingering is None:
-            self.left_behind = tuple(self.reconciler.retained_after_delete(self.context.aws, self.one.id, self.last))
-        return lingering
+    def observe(self) -> Observed[Any, Any] | None:
+        seen = self.reconciler.observe(self.context.aws, self.id, self.last)
+        if seen is None:
+            self.observe_leftovers()
+        return seen
 
-    def finish(self, held: str | None) -> Ending | None:
-        self.release_dependents()
-        if held:
-            self.poller.leftovers_remain()
-            self.poller.pause(held)
-            return None
-        if self.forget:
-            self.context.journal.drop(self.one.address, *self.one.subresources)
-        return Ending(Result.DELETED, subresources=self.one.subresources, left_behind=self.left_behind)
+    def observe_leftovers(self) -> None:
+        # A successor of the same name needs no leftover to be gone.
+        if self.last is None or self.replacing:
+            return
+        self.leftovers = self.reconciler.remaining_after_delete(self.context.aws, self.id, self.last)
+        if self.leftovers is None:
+            self.left_behind = tuple(self.reconciler.retained_after_delete(self.context.aws, self.id, self.last))
 
-    def turn(self, seen: Observed[Any, Any]) -> Ending | None:
+    def turn(self, seen: Observed[Any, Any] | None) -> Finished | None:
+        """Take at most one step; the result once the resource is gone or retained."""
+        if seen is None:
+            return self.finish_gone()
         if not is_ours(
             seen, self.context.owner, recorded=self.identity(), created_by_aws=self.reconciler.created_by_aws
         ):
-            raise foreign_error(self.one.address, seen)
+            raise foreign_error(self.address, seen)
         if self.last is None:
             self.last = seen.spec
         if seen.retained is not None:
-            return self.retain(seen.retained, seen)
+            return self.finish_retained(seen, seen.retained)
         if seen.deleting:
             if self.reconciler.outputs_known_early:
                 self.release_dependents()
             self.poller.pause(f"AWS is at work: {seen.status}")
             return None
-        why = self.reconciler.deletion_blocker(seen)
-        if why:
-            raise Refused(f"{self.one.address} must not be removed: {why}")
-        if seen == self.stepped_on:
+        blocker = self.reconciler.deletion_blocker(seen)
+        if blocker:
+            raise Refused(f"{self.address} must not be removed: {blocker}")
+        if seen == self.last_step_on:
             self.wait_for_effect(seen)
             return None
-        if self.stepped_on is not None and seen.failure is not None and seen.failure != self.stepped_on.failure:
-            raise aws_failure(self.one.address, seen)
+        return self.step(seen)
+
+    def step(self, seen: Observed[Any, Any]) -> Finished | None:
+        """Take the next step; the result if the reconciler retains the resource instead."""
+        if self.last_step_on is not None and seen.failure is not None and seen.failure != self.last_step_on.failure:
+            raise aws_failure(self.address, seen)
         self.before_call(seen)
-        kept = self.delete(seen)
-        if kept is not None:
-            return self.retain(kept, seen)
-        self.stepped_on = seen
+        retained = self.delete(seen)
+        if retained is not None:
+            return self.finish_retained(seen, retained)
+        self.last_step_on = seen
         self.poller.call_made()
         return None
 
     def identity(self) -> dict[str, str] | None:
-        """Of this very thing, as recorded or as our own call was about it: it may show longer than its tags do."""
-        if self.one.entry is not None:
-            return self.one.entry.outputs
-        outputs = self.stepped_on.outputs if self.stepped_on is not None else None
+        """Tell the outputs of this very resource, as recorded or as our own step saw them: tags may go before it."""
+        if self.deletion.entry is not None:
+            return self.deletion.entry.outputs
+        outputs = self.last_step_on.outputs if self.last_step_on is not None else None
         return outputs.model_dump() if outputs is not None else None
 
     def delete(self, seen: Observed[Any, Any]) -> Retained | None:
-        if self.forget:
-            return self.reconciler.delete(self.context.aws, self.one.id, seen, self.one.last)
-        return self.reconciler.delete_for_replacement(self.context.aws, self.one.id, seen)
+        if self.replacing:
+            return self.reconciler.delete_for_replacement(self.context.aws, self.id, seen)
+        return self.reconciler.delete(self.context.aws, self.id, seen, self.deletion.last)
 
     def wait_for_effect(self, seen: Observed[Any, Any]) -> None:
-        """The last step does not show yet: a new one is taken only when what is seen has changed."""
-        if seen.settled and self.poller.now - self.poller.last_call_at > float(Patience.PROPAGATION.value or 0):
+        """Wait for the last step to show."""
+        if seen.settled and self.poller.now - self.poller.last_call_at > PROPAGATION_S:
             raise NotConverged(
-                f"{self.one.address}: AWS accepted its removal and did not act on it",
+                f"{self.address}: AWS accepted its removal and did not act on it",
                 evidence=f"AWS's word: {seen.status}",
                 hint="run the same command again",
             )
         self.poller.pause("waiting for AWS to act on it")
 
     def before_call(self, seen: Observed[Any, Any]) -> None:
-        if not self.leaving and self.forget:
+        if not self.intended and not self.replacing:
             self.context.journal.put(self.record(Phase.LEAVING, seen))
-        self.leaving = True
+        self.intended = True
         self.context.lease()
         self.poller.check()
 
-    def retain(self, kept: Retained, seen: Observed[Any, Any]) -> Ending:
+    def finish_gone(self) -> Finished | None:
+        self.release_dependents()
+        if self.leftovers:
+            self.poller.leftovers_remain()
+            self.poller.pause(self.leftovers)
+            return None
+        subresources = self.deletion.subresources
+        if not self.replacing:
+            self.context.journal.drop(self.address, *subresources)
+        return Finished(
+            self.address,
+            Result.DELETED,
+            self.poller.elapsed,
+            subresources=subresources,
+            left_behind=self.left_behind,
+        )
+
+    def finish_retained(self, seen: Observed[Any, Any], retained: Retained) -> Finished:
         self.release_dependents()
         entry = self.record(Phase.KEPT, seen)
-        self.context.journal.put(entry.model_copy(update={"kept_until": kept.until, "kept_why": kept.why}))
-        return Ending(Result.KEPT, kept)
+        self.context.journal.put(entry.model_copy(update={"kept_until": retained.until, "kept_why": retained.why}))
+        return Finished(self.address, Result.KEPT, self.poller.elapsed, retained)
 
     def record(self, phase: Phase, seen: Observed[Any, Any]) -> Entry:
-        if self.one.entry is not None:
-            return self.one.entry.model_copy(update={"phase": phase})
-        outputs = seen.outputs.model_dump() if seen.outputs is not None else None
+        if self.deletion.entry is not None:
+            return self.deletion.entry.model_copy(update={"phase": phase})
         return Entry(
             type=self.reconciler.type,
-            id=self.one.id,
+            id=self.id,
             needs=(),
             phase=phase,
             spec=refs.to_json(seen.spec),
-            outputs=outputs,
+            outputs=seen.outputs.model_dump() if seen.outputs is not None else None,
         )
 
     def release_dependents(self) -> None:
-        """It is gone, or an early thing is going: what waits for no more than that need not wait any longer."""
-        if not self.freed:
-            self.freed = True
-            self.emit(Released(self.one.address))
+        """Release, once, the resources that wait for this one to be gone, or only to be going."""
+        if not self.released:
+            self.released = True
+            self.emit(Released(self.address))

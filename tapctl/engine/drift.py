@@ -1,4 +1,4 @@
-"""Did someone touch it? The record against what is seen: a pure function that never reads the wanted configuration."""
+"""Drift: the recorded against the observed state. A pure function that never reads the wanted configuration."""
 
 from __future__ import annotations
 
@@ -7,26 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from tapctl.engine.diff import details, same
+from tapctl.engine.diff import details, same, unexplained
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Absent, Observations, Unreadable
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
+from tapctl.engine.record import Entry, Phase, recorded_value
 
-WHOLE_RESOURCE = "*"
+WHOLE_RESOURCE: Final = "*"
 """The field of a finding that is about the whole resource."""
 
 
-DELETE_INTERRUPTED: Final = "its removal was interrupted; run the same command again"
-_INTERRUPTED: Final = {
-    Phase.MAKING: "apply was interrupted; run it again",
-    Phase.LEAVING: DELETE_INTERRUPTED,
-}
-
-
 class FindingState(StrEnum):
-    """What a finding says. What has no finding is as it was."""
+    """The state a finding reports. A field without a finding is as recorded."""
 
     DRIFT = "DRIFT"
     PENDING = "PENDING"
@@ -35,17 +28,78 @@ class FindingState(StrEnum):
     UNEXPECTED = "UNEXPECTED"
 
 
+class Reason(StrEnum):
+    """The reason of a finding."""
+
+    CHANGED = "changed"
+    REPLACED = "replaced outside"
+    GAVE_UP = "gave up"
+    """AWS gave the resource up; the detail is its reason."""
+    ABSENT = "absent"
+    DELETING = "deleting"
+    """The detail is AWS's own word."""
+    DENIED = "denied"
+    NOT_RECORDED = "not recorded"
+    UNKNOWN_FORM = "unknown form"
+    DEFERRED = "deferred"
+    """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
+    UNCONFIRMED = "unconfirmed"
+    """An apply asked for another value and did not finish; what is compared is the value that was confirmed last."""
+    APPLY_INTERRUPTED = "apply interrupted"
+    DELETE_INTERRUPTED = "delete interrupted"
+    NOT_OURS = "not ours"
+
+
+_MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
+    Reason.CHANGED: (FindingState.DRIFT, ""),
+    Reason.REPLACED: (FindingState.DRIFT, "replaced outside"),
+    Reason.GAVE_UP: (FindingState.DRIFT, "AWS gave it up: {detail}"),
+    Reason.ABSENT: (FindingState.MISSING, "it is not there"),
+    Reason.DELETING: (FindingState.MISSING, "it is {detail}"),
+    Reason.DENIED: (FindingState.UNKNOWN, "{action} denied"),
+    Reason.NOT_RECORDED: (
+        FindingState.UNKNOWN,
+        "not recorded by the tapctl that wrote the manifest; apply records it",
+    ),
+    Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
+    Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
+    Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
+    Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "an apply did not finish; run it again"),
+    Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
+    Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
+}
+"""Reason to the state it means and the note that is printed."""
+UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED})
+"""Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as recorded, or cannot be told."""
+    """One field, or one whole resource, that is not as recorded or could not be compared."""
 
     address: str
     type: str
     field: str
-    state: FindingState
+    """The field's path (``tags.Owner``), or `WHOLE_RESOURCE`."""
+    reason: Reason
     recorded: Any = None
     live: Any = None
-    note: str = ""
+    detail: str = ""
+    """AWS's word or reason, or the awaited event, where the reason has one."""
+    action: str = ""
+    """The IAM action that was denied: ``kms:GetKeyPolicy``."""
+    asked: Any = None
+    """The value that an unfinished apply asked for."""
+
+    @property
+    def state(self) -> FindingState:
+        """The state that the reason means."""
+        return _MEANINGS[self.reason][0]
+
+    @property
+    def note(self) -> str:
+        """The sentence that reports print."""
+        return _MEANINGS[self.reason][1].format(detail=self.detail, action=self.action)
 
 
 @dataclass(frozen=True)
@@ -55,114 +109,148 @@ class Report:
     findings: tuple[Finding, ...]
     fields: int
     unchecked: int
-    """How many of them were not compared."""
+    """The number of those fields that were not compared."""
     resources: int
+    not_compared: tuple[str, ...] = ()
+    """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
+
+    @property
+    def compared(self) -> int:
+        """The number of fields that were compared."""
+        return self.fields - self.unchecked
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every field was compared, and with what is in force by our own doing: no run was left unfinished."""
+        return not self.unchecked and not any(finding.reason in UNFINISHED for finding in self.findings)
 
     def count(self, *states: FindingState) -> int:
-        """How many resources have a finding in one of these states."""
-        return len({one.address for one in self.findings if one.state in states})
+        """Count the resources that have a finding in one of these states."""
+        return len({finding.address for finding in self.findings if finding.state in states})
 
     @property
     def drifted(self) -> int:
-        """Resources that are not as recorded: changed, missing, or with something unexpected in them."""
+        """The number of resources that are not as recorded: changed, missing, or with something unexpected in them."""
         return self.count(FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
-def detect_drift(entries: Mapping[str, Entry], seen: Observations) -> Report:
-    """Compare each recorded thing, field by field, with what was seen."""
+def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Report:
+    """Compare each recorded resource, field by field, with its observation. KEPT entries are not compared.
+
+    A resource that an apply left half made is compared with the spec that was confirmed last.
+    """
     findings: list[Finding] = []
+    not_compared: list[str] = []
     fields = unchecked = 0
-    looked_at = [(here, entry) for here, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
-    for here, entry in looked_at:
-        found = list(_findings(entry, seen[here], entries))
-        findings += found
-        fields += len(entry.spec)
-        missed = {one.field for one in found if one.state is FindingState.UNKNOWN and one.field in entry.spec}
-        # Of what is missing, or half made or half gone, no field was compared.
-        whole = any(one.field == WHOLE_RESOURCE for one in found)
-        unchecked += len(entry.spec) if whole else len(missed)
-    return Report(tuple(findings), fields, unchecked, len(looked_at))
+    compared = [(address, entry) for address, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
+    for address, entry in compared:
+        own = list(_findings(entry, observations[address], entries))
+        findings += own
+        names = _names(entry, observations[address])
+        fields += len(names)
+        # Of a resource that is missing, half made or half gone no field was compared.
+        if any(finding.field == WHOLE_RESOURCE for finding in own):
+            unchecked += len(names)
+            not_compared.append(address)
+        else:
+            unknown = sorted(finding.field for finding in own if finding.state is FindingState.UNKNOWN)
+            unchecked += len(unknown)
+            not_compared += [f"{address}.{name}" for name in unknown]
+    return Report(tuple(findings), fields, unchecked, len(compared), tuple(not_compared))
 
 
-def _findings(
-    entry: Entry, sight: Observed[Any, Any] | Absent | Unreadable, entries: Mapping[str, Entry]
-) -> Iterator[Finding]:
-    here, type_ = entry.address, entry.type
-    if isinstance(sight, Unreadable):
-        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.UNKNOWN, note=f"{sight.action} denied")
-        return
-    if entry.phase in _INTERRUPTED:
-        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.PENDING, note=_INTERRUPTED[entry.phase])
-        yield from _unexpected(entry, sight, entries)
-        return
-    if isinstance(sight, Absent) and _goes_with_another(entry, entries):
-        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.PENDING, note=DELETE_INTERRUPTED)
-        return
-    if isinstance(sight, Absent) or sight.deleting:
-        status = "it is not there" if isinstance(sight, Absent) else f"it is {sight.status}"
-        yield Finding(here, type_, WHOLE_RESOURCE, FindingState.MISSING, note=status)
-        return
-    live_outputs = sight.outputs.model_dump() if sight.outputs is not None else {}
+def _names(entry: Entry, observation: Observation) -> frozenset[str]:
+    """The fields to compare: the recorded ones, and those that this tapctl knows besides."""
+    known = type(observation.spec).model_fields if isinstance(observation, Observed) else ()
+    return frozenset((*_recorded(entry), *known))
+
+
+def _recorded(entry: Entry) -> Mapping[str, Any]:
+    """The recorded spec to compare with; of a resource that was never confirmed the one that was asked for."""
+    confirmed = entry.confirmed_spec
+    return entry.spec if confirmed is None else confirmed
+
+
+def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    whole = entry.address, entry.type, WHOLE_RESOURCE
+    if isinstance(observation, Unreadable):
+        yield Finding(*whole, Reason.DENIED, action=observation.action)
+    elif entry.phase is Phase.LEAVING or entry.confirmed_spec is None:
+        leaving = entry.phase is Phase.LEAVING
+        yield Finding(*whole, Reason.DELETE_INTERRUPTED if leaving else Reason.APPLY_INTERRUPTED)
+        yield from _unexpected_members(entry, observation, entries)
+    elif isinstance(observation, Absent):
+        with_parent = _is_deleted_with_parent(entry, entries)
+        yield Finding(*whole, Reason.DELETE_INTERRUPTED if with_parent else Reason.ABSENT)
+    elif observation.deleting:
+        yield Finding(*whole, Reason.DELETING, detail=observation.status)
+    else:
+        yield from _changed_outputs(entry, observation)
+        if observation.failure is not None:
+            failed = entry.address, entry.type, "status"
+            yield Finding(*failed, Reason.GAVE_UP, "available", observation.status, observation.failure)
+        for name in type(observation.spec).model_fields:
+            yield from _field_findings(entry, name, observation)
+        for name in sorted(_recorded(entry).keys() - type(observation.spec).model_fields.keys()):
+            yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
+        yield from _unexpected_members(entry, observation, entries)
+
+
+def _is_deleted_with_parent(entry: Entry, entries: Mapping[str, Entry]) -> bool:
+    """True if the resource lives on another one whose removal was interrupted."""
+    parents = (entries[address] for address in entry.needs if address in entries)
+    return any(parent.id == entry.id and parent.phase is Phase.LEAVING for parent in parents)
+
+
+def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
+    live = seen.outputs.model_dump() if seen.outputs is not None else {}
     for name, recorded in sorted((entry.outputs or {}).items()):
-        if live_outputs and live_outputs.get(name) != recorded:
-            yield Finding(here, type_, name, FindingState.DRIFT, recorded, live_outputs.get(name), "replaced outside")
-    if sight.failure is not None:
-        yield Finding(
-            here, type_, "status", FindingState.DRIFT, "available", sight.status, f"AWS gave it up: {sight.failure}"
-        )
-    for name in type(sight.spec).model_fields:
-        yield from _field(entry, name, sight)
-    yield from _unexpected(entry, sight, entries)
+        if live and live.get(name) != recorded:
+            yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded, live.get(name))
 
 
-def _goes_with_another(entry: Entry, entries: Mapping[str, Entry]) -> bool:
-    """Whether it lives on a thing whose removal was interrupted."""
-    parents = (entries[here] for here in entry.needs if here in entries)
-    return any(one.id == entry.id and one.phase is Phase.LEAVING for one in parents)
+def _unexpected_members(
+    entry: Entry, observation: Observed[Any, Any] | Absent, entries: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    members = observation.members if isinstance(observation, Observed) else frozenset()
+    for member in sorted(members - entries.keys()):
+        yield Finding(entry.address, entry.type, "members", Reason.NOT_OURS, live=member)
 
 
-def _unexpected(entry: Entry, sight: Observed[Any, Any] | Absent, entries: Mapping[str, Entry]) -> Iterator[Finding]:
-    residents = sight.members if isinstance(sight, Observed) else frozenset()
-    for there in sorted(residents - entries.keys()):
-        note = "not ours; it is never removed"
-        yield Finding(entry.address, entry.type, "members", FindingState.UNEXPECTED, None, there, note)
-
-
-def _field(entry: Entry, name: str, sight: Observed[Any, Any]) -> Iterator[Finding]:
-    here, type_, spec = entry.address, entry.type, type(sight.spec)
-    if name in sight.unreadable:
-        yield Finding(here, type_, name, FindingState.UNKNOWN, note=f"{sight.unreadable[name]} denied")
+def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterator[Finding]:
+    place, spec = (entry.address, entry.type, name), type(seen.spec)
+    if name in seen.unreadable:
+        yield Finding(*place, Reason.DENIED, action=seen.unreadable[name])
         return
-    if name in sight.pending:
-        waiting = sight.pending[name]
-        yield Finding(here, type_, name, FindingState.PENDING, live=waiting.detail, note=f"until {waiting.until}")
-    if name not in entry.spec:
-        yield Finding(
-            here,
-            type_,
-            name,
-            FindingState.UNKNOWN,
-            note="not recorded by the tapctl that wrote the manifest; apply records it",
-        )
-        return
+    if name in seen.pending:
+        pending = seen.pending[name]
+        yield Finding(*place, Reason.DEFERRED, live=pending.detail, detail=pending.until)
     try:
-        recorded = _adapter(spec, name).validate_python(entry.spec[name])
+        recorded = recorded_value(spec, name, _recorded(entry))
+    except KeyError:
+        yield Finding(*place, Reason.NOT_RECORDED)
+        return
     except ValidationError:
-        yield Finding(
-            here,
-            type_,
-            name,
-            FindingState.UNKNOWN,
-            note="recorded in a form this tapctl does not know; apply records it",
-        )
+        yield Finding(*place, Reason.UNKNOWN_FORM)
         return
-    live = getattr(sight.spec, name)
-    if same(spec, name, recorded, live):
-        return
-    for each in details(name, live, recorded):
-        yield Finding(here, type_, each.path, FindingState.DRIFT, each.want, each.have)
+    live = getattr(seen.spec, name)
+    if entry.phase is Phase.MAKING:
+        yield from _unfinished(entry, name, spec, recorded, live)
+    elif not same(spec, name, recorded, live):
+        for part in details(name, live, recorded):
+            yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
 
 
-def _adapter(spec: type[Spec], name: str) -> TypeAdapter[Any]:
-    annotation: Any = spec.model_fields[name].annotation
-    return TypeAdapter(annotation)
+def _unfinished(entry: Entry, name: str, spec: type[Spec], recorded: Any, live: Any) -> Iterator[Finding]:
+    """Compare a field that an apply may have changed and never confirmed: what it asked for is pending, no drift."""
+    try:
+        asked = recorded_value(spec, name, entry.spec)
+    except (KeyError, ValidationError):
+        yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
+        return
+    for part in unexplained(spec, name, live, recorded, asked):
+        yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
+    others = {part.path: part.have for part in details(name, live, asked)}
+    for part in details(name, recorded, asked):
+        now = None if part.item else others.get(part.path, part.want)
+        yield Finding(entry.address, entry.type, part.path, Reason.UNCONFIRMED, part.have, now, asked=part.want)

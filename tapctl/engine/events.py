@@ -1,4 +1,4 @@
-"""What an execution tells, as it happens: a closed union of values."""
+"""The events of an execution, as they happen: a closed union of values. Durations are in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tapctl.errors import TapctlError
 
 
 class Result(StrEnum):
-    """How one resource ended."""
+    """The outcome of one resource."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -24,14 +24,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """Work on it has begun."""
+    """Work on the resource has begun."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class Progress:
-    """It is being waited for: AWS's own status, and what is awaited. Seconds."""
+    """The resource is being waited for: AWS's own status, and the awaited thing."""
 
     address: str
     status: str
@@ -39,81 +39,72 @@ class Progress:
     awaiting: str = ""
     usual_s: float = 0
     at_work: bool = False
-    """AWS goes on with it, whether anybody waits or not."""
+    """True if AWS goes on with the resource, whether anybody waits or not."""
 
 
 @dataclass(frozen=True)
 class Released:
-    """Its outputs are known (building), or it is going (removing); it is not settled yet."""
+    """The outputs are known (creation), or the resource is going (deletion); it is not settled yet."""
 
     address: str
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How the work on one resource ended: what was done, why it was kept, and what could not be read back."""
-
-    result: Result
-    retained: Retained | None = None
-    unreadable: tuple[str, ...] = ()
-    """The denied actions of fields that could not be read back."""
-    subresources: tuple[str, ...] = ()
-    """Recorded facets that went with it."""
-    left_behind: tuple[tuple[str, Retained], ...] = ()
-    """What it has left on purpose, by address: a final snapshot."""
-
-
-@dataclass(frozen=True)
 class Finished:
-    """It is there as wanted, or gone, or kept on purpose. Seconds."""
+    """The resource is there as wanted, or gone, or kept on purpose."""
 
     address: str
     result: Result
     elapsed_s: float
     retained: Retained | None = None
+    """Until when and why the resource was kept, if it was."""
     note: str = ""
     unreadable: tuple[str, ...] = ()
+    """The denied actions of fields that could not be read back."""
     subresources: tuple[str, ...] = ()
+    """Addresses of recorded subresources that went with the resource."""
     left_behind: tuple[tuple[str, Retained], ...] = ()
+    """The things that the resource has left on purpose, by address: a final snapshot."""
 
     @property
     def remark(self) -> str:
-        """What is said of it beside its result: until when it is kept and why, or the note."""
+        """The text beside the result: until when the resource is kept and why, or the note."""
         return f"until {self.retained.until}: {self.retained.why}" if self.retained else self.note
 
     @property
     def accompanied_by(self) -> tuple[Finished, ...]:
-        """What ended with it, without a step of its own."""
-        gone = [Finished(here, self.result, self.elapsed_s, note=f"with {self.address}") for here in self.subresources]
-        left = [Finished(here, Result.KEPT, self.elapsed_s, kept) for here, kept in self.left_behind]
+        """The resources that ended together with this one, without a step of their own."""
+        note = f"with {self.address}"
+        gone = [Finished(address, self.result, self.elapsed_s, note=note) for address in self.subresources]
+        left = [Finished(address, Result.KEPT, self.elapsed_s, retained) for address, retained in self.left_behind]
         return (*gone, *left)
 
 
 @dataclass(frozen=True)
 class Failed:
-    """It ended with an error. Seconds."""
+    """Work on the resource ended with an error."""
 
     address: str
     error: TapctlError
     elapsed_s: float
     status: str = ""
     at_work: bool = False
-    """AWS goes on with it nevertheless."""
+    """True if AWS goes on with the resource nevertheless."""
 
 
 @dataclass(frozen=True)
 class Detached:
-    """It was left, because we were asked to stop."""
+    """The resource was left, because the run was asked to stop."""
 
     address: str
     status: str
     at_work: bool = False
-    """AWS goes on with it."""
+    """True if AWS goes on with the resource."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """It was never begun, because of these root causes (none: we were asked to stop)."""
+    """Work on the resource never began, because of these root causes (none: the run was asked to stop)."""
 
     address: str
     causes: tuple[str, ...]

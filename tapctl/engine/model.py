@@ -1,7 +1,7 @@
-"""The values the engine works on, and what a reconciler has to offer.
+"""The values the engine works on, and the interface of a reconciler.
 
-A Spec is closed: it lists every field tapctl owns on a resource, in our words. What is wanted and what is seen are
-the same frozen type, so a difference is an inequality and nothing else.
+A Spec is closed: it lists every field tapctl owns on a resource, in our words. The wanted and the seen state are the
+same frozen type, so a difference is an inequality and nothing else.
 """
 
 from __future__ import annotations
@@ -9,25 +9,42 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Impact(IntEnum):
-    """What changing a field costs, by severity."""
+    """The cost of changing a field, by severity."""
 
     NONE = 0
-    RESTART = 1
-    FAILOVER = 2
-    REPLACE = 3
-    DATA_LOSS = 4
+    PROTECTION = 1
+    """A protection is lifted: nothing happens now, and something may from now on."""
+    RESTART = 2
+    FAILOVER = 3
+    OUTAGE = 4
+    """Nobody takes over while AWS is at work."""
+    UPGRADE = 5
+    """A new major version: it takes long, and nothing leads back."""
+    DATA_LOSS = 6
+    REPLACE = 7
 
     @property
     def word(self) -> str:
-        """As plans say it."""
-        return self.name.lower().replace("_", " ")
+        """The word plans print: ``failover``, ``data loss``."""
+        return self.key.replace("_", " ")
+
+    @property
+    def key(self) -> str:
+        """The word programs get: ``failover``, ``data_loss``."""
+        return self.name.lower()
+
+    @property
+    def needs_consent(self) -> bool:
+        """True if an apply does it only where the address is named (``--allow``): it cannot be undone."""
+        return self in (Impact.UPGRADE, Impact.DATA_LOSS)
 
 
 class Spec(BaseModel):
@@ -37,13 +54,13 @@ class Spec(BaseModel):
 
 
 class Outputs(BaseModel):
-    """Identity that only AWS can tell. Every field is a ``str``; nothing that moves belongs here."""
+    """The identity that AWS alone can tell: ARNs, endpoints. Every field is a ``str``; nothing here ever moves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NoOutputs(Outputs):
-    """For what AWS tells nothing of that anybody needs."""
+    """The outputs of a type whose identity nobody else needs."""
 
 
 @dataclass(frozen=True)
@@ -63,35 +80,42 @@ MANAGED_BY = "tapctl"
 
 @dataclass(frozen=True)
 class Owner:
-    """Who made a thing, as its tags tell."""
+    """The owner of a resource, as its tags tell."""
 
     managed_by: str
     suffix: str
+    scope: str = ""
+    """Where the resource belongs when that is elsewhere: another region (``us-east-2``), another parent (``a member of
+    other-cluster``). Empty for everything of this stack. A scope of its own excludes every other owner."""
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> Owner | None:
-        """The owner that these tags name; None when they name nobody."""
+        """Read the owner from these tags; None when they name nobody."""
         if OWNER_TAG not in tags and SUFFIX_TAG not in tags:
             return None
         return cls(tags.get(OWNER_TAG, ""), tags.get(SUFFIX_TAG, ""))
 
     @classmethod
     def ours(cls, suffix: str) -> Owner:
-        """The tags tapctl sets for this suffix."""
+        """The owner of everything tapctl makes for this suffix."""
         return cls(MANAGED_BY, suffix)
 
     @property
     def tags(self) -> dict[str, str]:
-        """The two tags that say so."""
+        """The two tags that name this owner."""
         return {OWNER_TAG: self.managed_by, SUFFIX_TAG: self.suffix}
 
     def excludes(self, other: Owner) -> bool:
-        """Whether these tags name somebody who is not ``other``; a missing half names nobody."""
-        return self.managed_by not in ("", other.managed_by) or self.suffix not in ("", other.suffix)
+        """True if the tags name somebody who is not ``other``; an empty part names nobody."""
+        return (
+            self.managed_by not in ("", other.managed_by)
+            or self.suffix not in ("", other.suffix)
+            or self.scope not in ("", other.scope)
+        )
 
 
 REBOOT: Final = "reboot"
-"""What a pending value may wait for, that never comes by itself."""
+"""The one event a pending value may wait for that never comes by itself."""
 
 
 @dataclass(frozen=True)
@@ -99,54 +123,63 @@ class Pending:
     """A value that AWS has accepted and that is not in force yet."""
 
     until: str
-    """What it waits for, in AWS's words or as a time: ``reboot``, ``sun:05:00-sun:06:00``."""
+    """The event the value waits for, in AWS's words or as a time: ``reboot``, ``sun:05:00-sun:06:00``."""
     detail: str = ""
 
 
 @dataclass(frozen=True)
 class Retained:
-    """What a removal left on purpose: how long, and why."""
+    """A resource that a removal left on purpose: until when, and why."""
 
     until: str
     why: str
 
 
 S = TypeVar("S", bound=Spec)
-O = TypeVar("O", bound=Outputs)  # noqa: E741 -- the letter the design uses
+O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in spec; nobody takes it for a zero
 
 
 @dataclass(frozen=True)
 class Observed(Generic[S, O]):
-    """One look at one resource."""
+    """One resource as one read of AWS shows it."""
 
     spec: S
     outputs: O | None
     """None until AWS has told all of them."""
     settled: bool = True
-    """False while AWS is still working on it; never depends on a dependant."""
+    """False while AWS is still working on the resource; never depends on a dependant."""
     deleting: bool = False
-    """Being deleted, or a key pending deletion: a plan treats it as absent."""
+    """True while AWS deletes the resource, or for a key pending deletion: a plan treats the resource as absent."""
     failure: str | None = None
-    """AWS's own reason, when it gave up on it."""
+    """AWS's reason for a failed *resource*. A failure seen before our first call is a gap to close (by another update,
+    or a replacement); after a call of ours it ends the work."""
     update_failure: str | None = None
-    """AWS's own reason, when it gave up on a change of it or does no more about it, and it is none to be replaced for
-    that: a gap when the loop begins, the end after a step of ours."""
+    """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
+    a failure seen before our first call is a gap to close, after a call of ours it ends the work."""
     status: str = "active"
-    """AWS's own word, shown to the user."""
+    """AWS's own word for the state, shown to the user."""
     owner: Owner | None = None
+    """The owner its tags name; None when they name nobody, or could not be read (``tags`` is in `unreadable`)."""
     pending: Mapping[str, Pending] = field(default_factory=dict)
-    """Field to what was accepted for it and is not in force."""
+    """Field to the value that was accepted for the field and is not in force."""
     deferred_until: Mapping[str, str] = field(default_factory=dict)
-    """Path of a part of a field (``parameters.x``) to what a change of it waits for: `REBOOT`."""
+    """Path of a part of a field (``parameters.x``) to the event that a change of the part waits for: `REBOOT`."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Field to the denied action. Unknown is never "in sync", never a difference to act on."""
+    """Field to the IAM action that was denied (``kms:GetKeyPolicy``). Such a field is never "in sync", and never a
+    difference to act on."""
     retained: Retained | None = None
-    """Going, and AWS lets it go only at a later date (a key pending deletion): nothing more can be done now."""
+    """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
+    remedy: str = ""
+    """What a person has to do before AWS does anything more with this resource (start a stopped cluster)."""
     removal_impact: Impact = field(default=Impact.NONE, compare=False)
-    """What its removal would cost the rest, now: another member takes over from a cluster's writer."""
+    """The cost of removing the resource now to the rest of the stack: a cluster's writer going is a failover."""
+    impacts: Mapping[str, Impact] = field(default_factory=dict, compare=False)
+    """Field to the cost of changing it now, where that depends on what is seen: the class of an only instance."""
+    holds_data_since: datetime | None = field(default=None, compare=False)
+    """The time before which the resource can hold nothing; None if nobody knows."""
     members: frozenset[str] = field(default=frozenset(), compare=False)
-    """Addresses of what lives inside it; those not ours are reported and never touched. They come and go by
-    themselves: two looks that differ in them alone are the same."""
+    """Addresses of the resources that live inside this one; those not ours are reported and never touched. Members come
+    and go by themselves: two observations that differ in them alone are equal."""
 
 
 SpecType = type[Spec]
@@ -155,17 +188,40 @@ OutputsType = type[Outputs]
 
 @dataclass(frozen=True)
 class Timing:
-    """How long AWS usually takes, in seconds, and how long it may."""
+    """The usual durations of a type in AWS, and the longest one allowed. Seconds."""
 
     create_s: float = 5
     delete_s: float = 5
     longest_s: float = 600
+    """The longest time AWS may work on one accepted call before the engine gives up."""
+    upgrade: str = ""
+    """How long a new major version usually takes, in words."""
 
 
 class Reconciler(ABC, Generic[S, O]):
-    """How one AWS type is seen and changed. Stateless; never sleeps, never loops, never waits.
+    """The interface of one AWS type: how its resources are read, created, changed and deleted.
 
-    ``aws`` is the door (`tapctl.aws.Aws`); the engine only hands it through.
+    A reconciler is stateless and never sleeps, loops, retries or waits. The engine (`tapctl.engine.converge`,
+    `tapctl.engine.delete`) turns its methods into a loop: observe, compare, take at most one step, observe again. So
+    the engine does all waiting, retrying, multi-step changes, reading back and recording; a reconciler only knows
+    AWS's words.
+
+    Rules for the methods that change something (`create`, `update`, `delete`, `delete_for_replacement`, `reboot`):
+
+    - *Exactly one changing call.* The intent is on disk and the lock was checked right before the step; a second call
+      in the same step would be covered by neither. Reading as often as needed is fine.
+    - *Nothing is returned or believed about the result.* The answer of a call says only that AWS accepted it. The state
+      is learnt in one place, `observe`.
+    - *`NotYet` may be raised instead of a call*, and means: nothing was changed, ask again later. The engine asks again
+      for as long as the patience lasts: PROPAGATION (2 min, AWS does not see yet what was just made), BUSY (5 min, AWS
+      is at work on something that refuses this call), LONG (`Timing.longest_s`, another resource has to finish first).
+      Raise ``NotYet(...) from refusal`` where AWS's own refusal was taken for "not yet": should the patience (other
+      than LONG) end, the user is shown that refusal instead of a time-out.
+    - *Every other refusal is final*: let `AwsRefused` pass. `AwsNoAnswer` passes too; the engine looks whether the call
+      took effect.
+
+    Methods are called from several threads at once. ``aws`` is the client (`tapctl.aws.client.Aws`); the engine only
+    hands it through.
     """
 
     type: ClassVar[str]
@@ -173,92 +229,168 @@ class Reconciler(ABC, Generic[S, O]):
     spec: ClassVar[SpecType]
     outputs: ClassVar[OutputsType]
     holds_data: ClassVar[bool] = False
-    """Never replaced; removed by an apply only when its address is named."""
+    """True if the resource is never replaced, and removed by an apply only when its address is named."""
     replaceable: ClassVar[bool] = False
-    """May be deleted and made anew where a field cannot change in place."""
+    """True if the resource may be deleted and made anew where a field cannot change in place."""
     outputs_known_early: ClassVar[bool] = False
-    """Its outputs are known once its create is accepted; its going frees what it needs."""
+    """True if the outputs are known once the create is accepted, long before the resource is settled: dependants that
+    need only its outputs start then. Works backwards too: once such a resource is being deleted, resources of such
+    types that it needs may be deleted (an Aurora instance and its cluster)."""
     created_by_aws: ClassVar[bool] = False
-    """AWS makes it by itself under our name: without anybody's tags it is still ours."""
+    """True if AWS makes the resource by itself under our name: a resource without anybody's tags is still ours."""
     leftovers_need: ClassVar[frozenset[str]] = frozenset()
-    """Types that what lingers of it still needs: they go only once nothing lingers, all others once it is gone."""
+    """Types that AWS still needs while leftovers of this one are being cleaned up (Lambda needs its role to remove its
+    network interfaces). They are deleted last; everything else waits only for the resource itself."""
     create_is_repeatable: ClassVar[bool] = True
-    """False: a second create makes a second thing, so absence after a lost answer is not believed at once."""
+    """False if a second create makes a second resource (a key has no name of its own). The engine then looks for the
+    propagation time before it creates again after a lost answer or an interrupted run."""
     deleted_with_parent: ClassVar[bool] = False
-    """A facet that goes when its parent goes; it is not removed by itself."""
+    """True for a subresource that AWS deletes with its parent; it is not removed by itself."""
     applies_deferred: ClassVar[bool] = False
-    """What is deferred until a reboot on something that it needs is put in force by its `restart`."""
-    subresource: ClassVar[bool] = False
-    """Lives on another resource, whose id and owner are its own; its create is an update."""
+    """True if this type's `reboot` applies the parameter changes that a dependency deferred until a reboot."""
+    teardown_rank: ClassVar[int]
+    """The place of the type in a removal: lower ranks go first, where resources are related or no record says so."""
+    parent_type: ClassVar[str] = ""
+    """The type of the resource that this one lives on (a security group's rules), empty for most: a subresource has the
+    id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
-    """Field to what changing it costs; absent means in place, at no cost."""
+    """Field to the cost of changing the field; a field not listed changes in place at no cost."""
+    retention_field: ClassVar[str] = ""
+    """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
+    protection_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are True while the resource is protected."""
     timing: ClassVar[Timing] = Timing()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``."""
+        super().__init_subclass__(**kwargs)
+        for base in vars(cls).get("__orig_bases__", ()):
+            if get_origin(base) is Reconciler:
+                cls.spec, cls.outputs = get_args(base)
+
+    @property
+    def subresource(self) -> bool:
+        """True if this type lives on another resource."""
+        return bool(self.parent_type)
 
     @abstractmethod
     def observe(self, aws: Any, id: str, expected: S | None) -> Observed[S, O] | None:
-        """Look at it; None when it is not there.
+        """Read the resource; None when there is no such resource.
 
-        ``like`` (the wanted or recorded spec) says which parameters to read by name and where to look, and stands in
-        for a field that is named in ``unread``. It may still hold unresolved tokens.
+        ``expected`` is the wanted spec (plan, apply) or the recorded one (drift, destroy); None where neither is known.
+        The spec returned tells what AWS has, never what is expected. ``expected`` serves only two purposes: it says
+        which parameters to read by name and where to look, and it stands in for a field that could not be read (name
+        such a field with the denied action in `Observed.unreadable`). Its strings may still hold unresolved tokens.
+
+        Raises:
+            AwsRefused: AWS refused the read as a whole. A denied one is reported as unreadable, never as absent.
+            AwsNoAnswer: no answer came; the engine reads again for the propagation time.
         """
 
     @abstractmethod
     def create(self, aws: Any, id: str, want: S, owner: Owner) -> None:
-        """Make it: exactly one changing call, with the owner's tags in it.
+        """Create the resource by exactly one changing call, with the owner's tags in that call.
+
+        The call should ask for as much of ``want`` as AWS takes at once, and must ask for every field whose impact is
+        REPLACE; the rest follows by `update`. Also called for a resource that is retained (a key pending deletion):
+        create brings it back then.
 
         Raises:
             NotYet: nothing was changed, ask again.
-            AwsRefused: AWS said no. "Already exists" included: the engine then looks again.
+            AlreadyExists: the name is taken, perhaps by our own create whose answer was lost: the engine looks again.
+            AwsRefused: AWS refused the call.
         """
 
     @abstractmethod
     def update(self, aws: Any, id: str, have: S, want: S) -> frozenset[str]:
-        """Change it by exactly one changing call; returns the fields that call asked for."""
+        """Change the resource by exactly one changing call, and return the fields that the call asked for.
 
-    def reboot(self, aws: Any, id: str, want: S) -> None:
-        """Put in force what waits for a reboot, by exactly one changing call. Only where there can be such a thing.
+        ``have`` is *not* what AWS shows. It is the observed spec with every field that this run has requested already
+        set to its wanted value, so that a field which shows late is never asked for twice: compare ``have`` with
+        ``want``, pick one call, and look at nothing else. The engine calls only while at least one field differs.
+
+        Returns:
+            The fields that are requested completely by now; the engine requests them no more and waits until they show.
+            The empty set if the call asked for only a part of a field (one tag, one rule, one policy of several): the
+            engine calls again with what is left once that part shows, or after a while where it never does.
 
         Raises:
-            NotYet: others have to go first.
+            NotYet: nothing was changed, ask again.
+            AwsRefused: AWS refused the call.
+        """
+
+    def reboot(self, aws: Any, id: str, want: S) -> None:
+        """Put in force the values that are pending until a reboot, by exactly one changing call.
+
+        Called as the last step, at most once a run, and only where the plan says so.
+
+        Raises:
+            NotYet: other resources have to be rebooted first.
+            NotImplementedError: the type has no value that waits for a reboot.
         """
         raise NotImplementedError(f"nothing of a {self.type} waits for a reboot")
 
     @abstractmethod
     def delete(self, aws: Any, id: str, seen: Observed[S, O], last: S | None) -> Retained | None:
-        """Go one step towards its removal by exactly one changing call, or make none and say why it is kept.
+        """Go one step towards the removal by exactly one changing call, or make no call and return why it is retained.
 
-        The engine looks again after each step and asks for the next one, until it is gone. ``last`` is the recorded
-        spec, where there is a record.
+        The engine observes after each step and asks for the next one when what it sees has changed, until the resource
+        is gone. ``last`` is the recorded spec, None where there is no record.
+
+        Raises:
+            NotYet: nothing was changed, ask again.
+            AwsRefused: AWS refused the call.
         """
 
     def delete_for_replacement(self, aws: Any, id: str, seen: Observed[S, O]) -> Retained | None:
-        """One step towards its removal where it is made anew at once, under the same name, by what it needs and needed.
+        """Go one step towards the removal of a resource that is made anew at once under the same name.
 
-        The default is `delete`'s; a type overrides it where that takes pains that only an end needs.
+        By default the same as `delete`. A type overrides it where a final clean-up (leaving the security groups) is
+        unnecessary because the successor uses the same things.
         """
         return self.delete(aws, id, seen, seen.spec)
 
     @abstractmethod
     def list_owned(self, aws: Any, owner: Owner) -> Iterable[str]:
-        """Every id of this type that carries these owner tags. A facet has none of its own."""
+        """List the ids of the resources of this type with these owner tags. A subresource has no tags of its own."""
 
-    def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default answer needs no look
-        """Why it must not be removed now (deletion protection); pure."""
+    def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation
+        """Tell why the resource must not be removed now (deletion protection); None if it may be. Pure."""
         return None
 
-    def last_event(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default answer needs no look
-        """What AWS last told of it, where it did not get there: an upgrade that was given up is only an event."""
+    def is_protection(self, observed: Observed[S, O]) -> bool:  # noqa: ARG002 -- the default needs no observation
+        """True if `deletion_blocker` names the protection that the configuration's ``protected = true`` sets."""
+        return False
+
+    def takes_final_snapshot(self, observed: Observed[S, O], last: S | None) -> bool:  # noqa: ARG002 -- the default needs no observation
+        """True if `delete` keeps the data in a final snapshot. ``last``: the recorded spec, where there is a record."""
+        return False
+
+    def removal_note(self, observed: Observed[S, O], *, snapshot_due: bool) -> str:  # noqa: ARG002 -- the default needs no observation
+        """Tell in a destroy's plan what a removal does beyond deleting; ``snapshot_due``: it takes a final snapshot."""
         return ""
 
-    def remaining_after_delete(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default answer needs no look
-        """What AWS still holds once it is gone (network interfaces)."""
+    def retained_because(self, aws: Any, id: str, observed: Observed[S, O]) -> Retained | None:  # noqa: ARG002 -- the default needs no read
+        """Tell why `delete` would leave the resource as it is; None if it would not. Only reads."""
         return None
 
-    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default: nothing
-        """What it leaves on purpose once it is gone (a final snapshot), by address, until when and why."""
+    def recreated_by(self, id: str) -> str | None:  # noqa: ARG002 -- the default needs no name
+        """The address of the resource that makes AWS create this one (a log group's writer); None if there is none."""
+        return None
+
+    def last_event(self, aws: Any, id: str) -> str:  # noqa: ARG002 -- the default needs no read
+        """Read AWS's last event about a resource that did not converge: an upgrade given up shows nowhere else."""
+        return ""
+
+    def remaining_after_delete(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default needs no read
+        """Tell what AWS still holds of the resource after it is gone (network interfaces); None if nothing."""
+        return None
+
+    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default needs no read
+        """List what the resource leaves on purpose after it is gone (a final snapshot), by address."""
         return ()
 
 
 def address(type_: str, id_: str) -> str:
-    """The one name of a resource in manifest, plan and reports."""
+    """The name of a resource in manifest, plan and reports: ``type/id``."""
     return f"{type_}/{id_}"

@@ -1,4 +1,4 @@
-"""Looking at many resources at once: flat, parallel, by id."""
+"""Observation of many resources at once: flat, parallel, by id."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WORKERS: Final = 10
 
 @dataclass(frozen=True)
 class Absent:
-    """It is not there."""
+    """The resource is not there."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """It could not be looked at: the denied action. Never taken for absent."""
+    """The resource could not be read: the denied IAM action. Never taken for absent."""
 
     action: str
     error: AwsRefused
@@ -29,12 +29,12 @@ class Unreadable:
 
 Observation = Observed[Any, Any] | Absent | Unreadable
 Observations = Mapping[str, Observation]
-"""Address to what was seen there."""
+"""Address to observation."""
 
 
 @dataclass(frozen=True)
 class ObserveRequest:
-    """One thing to look at; ``like`` is the wanted or recorded spec."""
+    """One resource to observe; ``expected`` is the wanted or recorded spec (see `Reconciler.observe`)."""
 
     reconciler: Reconciler[Any, Any]
     id: str
@@ -46,48 +46,48 @@ class ObserveRequest:
         return address(self.reconciler.type, self.id)
 
 
-def observe_all(aws: Any, looks: Iterable[ObserveRequest]) -> dict[str, Observation]:
-    """Look at all of them, at most `WORKERS` at a time, in one round.
+def observe_all(aws: Any, requests: Iterable[ObserveRequest]) -> dict[str, Observation]:
+    """Observe all of these resources, at most `WORKERS` at a time, through one memoized view of AWS.
 
     Raises:
-        AwsError: a look got no answer, or a refusal that is no missing permission.
+        AwsError: a read got no answer, or a refusal that is no missing permission.
     """
-    todo = list(looks)
+    todo = list(requests)
     ids: dict[str, list[str]] = {}
-    for one in todo:
-        ids.setdefault(one.reconciler.type, []).append(one.id)
-    view = aws.memoized({type_: tuple(many) for type_, many in ids.items()})
+    for request in todo:
+        ids.setdefault(request.reconciler.type, []).append(request.id)
+    view = aws.memoized({type_: tuple(type_ids) for type_, type_ids in ids.items()})
     work: queue.SimpleQueue[ObserveRequest] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[str, Observation | BaseException]] = queue.SimpleQueue()
-    for one in todo:
-        work.put(one)
+    for request in todo:
+        work.put(request)
 
     def worker() -> None:
         while True:
             try:
-                one = work.get_nowait()
+                request = work.get_nowait()
             except queue.Empty:
                 return
             try:
-                done.put((one.address, _observe_one(view, one)))
+                done.put((request.address, _observe_one(view, request)))
             except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
-                done.put((one.address, error))
+                done.put((request.address, error))
 
     # Daemon threads: a Ctrl-C must not wait for a slow read.
     for _ in range(min(WORKERS, len(todo))):
         threading.Thread(target=worker, daemon=True).start()
-    seen: dict[str, Observation] = {}
+    observations: dict[str, Observation] = {}
     for _ in todo:
-        here, sight = done.get()
-        if isinstance(sight, BaseException):
-            raise sight
-        seen[here] = sight
-    return seen
+        observed_address, result = done.get()
+        if isinstance(result, BaseException):
+            raise result
+        observations[observed_address] = result
+    return observations
 
 
-def _observe_one(aws: Any, one: ObserveRequest) -> Observation:
+def _observe_one(aws: Any, request: ObserveRequest) -> Observation:
     try:
-        return one.reconciler.observe(aws, one.id, one.expected) or Absent()
+        return request.reconciler.observe(aws, request.id, request.expected) or Absent()
     except AwsRefused as error:
         if error.is_denied:
             return Unreadable(error.iam_action, error)
@@ -97,11 +97,11 @@ def _observe_one(aws: Any, one: ObserveRequest) -> Observation:
 def is_ours(
     seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, str] | None, created_by_aws: bool
 ) -> bool:
-    """Whether this thing is ours to change.
+    """True if the resource is ours to change.
 
-    The owner tags say so; or the record holds this very thing (the same identity), so that a removed tag is drift and
-    not a stranger; or AWS makes it by itself under our name, and nobody has tagged it. Another owner's tag always
-    refuses, and tags that could not be read may be another's.
+    The owner tags say so; or the record holds this very resource (``recorded``: the same outputs), so that a removed
+    tag is drift and not a stranger; or AWS makes such a resource by itself under our name (``created_by_aws``), and
+    nobody has tagged it. Another owner's tag always refuses, and tags that could not be read may be another's.
     """
     if seen.owner is not None and seen.owner.excludes(owner):
         return False
@@ -111,10 +111,10 @@ def is_ours(
 
 
 def _is_untagged(seen: Observed[Any, Any]) -> bool:
-    """Whether nobody has tagged it, or what the owner tags say of it is us: AWS tags nothing."""
+    """True if nobody has tagged the resource, or its owner tags name us in part: AWS itself tags nothing."""
     return not owner_is_unreadable(seen) and (seen.owner is not None or not getattr(seen.spec, "tags", None))
 
 
 def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
-    """Whether its tags could not be read: nobody knows whose it is."""
+    """True if the tags could not be read: nobody knows whose the resource is."""
     return seen.owner is None and "tags" in seen.unreadable

@@ -1,7 +1,8 @@
-"""What a plan is made of: each change with its cost, and why it must not be where it must not."""
+"""The values of a plan: each change with its cost, or the reason it must not be made."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -16,7 +17,7 @@ AFTER_APPLY = "(known after apply)"
 
 
 class Action(IntEnum):
-    """What is to be done, by severity: an apply may do less than its plan, never more."""
+    """The action on a resource, by severity: an apply may do less than its plan, never more."""
 
     NOTHING = 0
     SETTLE = 1
@@ -28,25 +29,26 @@ class Action(IntEnum):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field's change. ``outside``: the live value was changed outside tapctl, and apply will undo that."""
+    """One field's change."""
 
     path: str
     have: Any
     want: Any
     impact: Impact = Impact.NONE
     outside: bool = False
+    """True if the live value was changed outside tapctl, and apply will undo that."""
     until: str = ""
-    """What it waits for after it was accepted: it is deferred until then; empty: it is in force at once."""
+    """The event the accepted change is deferred until; empty if it is in force at once."""
 
     @property
     def cost(self) -> str:
-        """What it costs, or until when it is put off, in a word."""
+        """The impact, or the event the change is deferred until, in a word."""
         return f"deferred until {self.until}" if self.until else self.impact.word
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be done with one resource, and why it must not be where it must not."""
+    """The planned action on one resource, or the reason it must not be taken."""
 
     address: str
     type: str
@@ -57,48 +59,58 @@ class Change:
     pending: Mapping[str, Pending] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
     foreign_members: tuple[str, ...] = ()
-    """Residents that are not ours: reported, never touched."""
+    """Addresses of members that are not ours: reported, never touched."""
     note: str = ""
     removed_outside: bool = False
-    """It was made and recorded, and somebody has removed it: apply will make it again."""
+    """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""
     adopts: bool = False
-    """It is somebody else's, and is taken over."""
+    """True if the resource is somebody else's, and is taken over."""
     reboots: bool = False
-    """It is rebooted, to put in force what waits for that."""
+    """True if the resource is rebooted, to put in force the values that wait for that."""
     blocked: TapctlError | None = None
+    """The reason the action must not be taken; None if it may."""
 
     @property
     def outside(self) -> bool:
-        """Whether apply would undo a change made outside tapctl."""
-        return self.removed_outside or any(one.outside for one in self.fields)
+        """True if apply would undo a change made outside tapctl."""
+        return self.removed_outside or any(field.outside for field in self.fields)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All changes in the stack's order, removals last; and what the look already proved."""
+    """All changes in the stack's order, removals last; and the facts that observing alone has proved."""
 
     changes: tuple[Change, ...]
     outputs: refs.KnownOutputs
+    """Observed outputs by address, of the resources that are neither created nor replaced."""
     confirmed: tuple[Entry, ...]
-    """Entries for what needs nothing and is missing or differs in the record: written at once, without a call."""
+    """Entries that are missing or differ in the record, of resources that need nothing: written without a call."""
     forgotten: tuple[str, ...]
-    """Recorded addresses of what is wanted no longer and is gone already."""
+    """Recorded addresses of resources that are wanted no longer and are gone already."""
 
     def to(self, *actions: Action) -> tuple[Change, ...]:
-        """The changes with one of these actions."""
-        return tuple(one for one in self.changes if one.action in actions)
+        """Select the changes with one of these actions."""
+        return tuple(change for change in self.changes if change.action in actions)
 
     @property
     def blocked(self) -> tuple[Change, ...]:
-        """What must not be done."""
-        return tuple(one for one in self.changes if one.blocked is not None)
+        """The changes that must not be made."""
+        return tuple(change for change in self.changes if change.blocked is not None)
 
     @property
     def work(self) -> tuple[Change, ...]:
-        """What an apply executes: everything but NOTHING."""
-        return tuple(one for one in self.changes if one.action is not Action.NOTHING)
+        """The changes an apply executes: everything but NOTHING."""
+        return tuple(change for change in self.changes if change.action is not Action.NOTHING)
+
+    @property
+    def impacts(self) -> dict[str, int]:
+        """The number of resources on which each impact falls, blocked ones too, by `Impact.key`; the worst first."""
+        counts: Counter[Impact] = Counter()
+        for change in self.work:
+            counts.update({change.impact, *(field.impact for field in change.fields if not field.until)})
+        return {impact.key: counts[impact] for impact in reversed(Impact) if impact}
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to create, change or remove."""
+        """True if nothing is to be created, changed or removed."""
         return not self.to(Action.UPDATE, Action.CREATE, Action.REPLACE, Action.DELETE)

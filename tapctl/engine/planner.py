@@ -1,4 +1,4 @@
-"""What an apply would do: a pure function of what is wanted, recorded and seen."""
+"""The plan of an apply: a pure function of the wanted, the recorded and the observed state."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from tapctl.engine import refs
-from tapctl.engine.diff import compare, details, is_downgrade, same
+from tapctl.engine.diff import Difference, compare, details, same, unexplained
+from tapctl.engine.impact import impact_of
 from tapctl.engine.model import MANAGED_BY, REBOOT, Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, is_ours, owner_is_unreadable
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.errors import FieldUnreadable, Refused
 
@@ -19,7 +22,7 @@ from tapctl.errors import FieldUnreadable, Refused
 def make_plan(
     stack: Stack,
     entries: Mapping[str, Entry],
-    seen: Observations,
+    observations: Observations,
     owner: Owner,
     reconcilers: Mapping[str, Reconciler[Any, Any]],
     *,
@@ -27,133 +30,142 @@ def make_plan(
     adopted: Collection[str] = (),
     reboot: bool = False,
 ) -> Plan:
-    """Compare what is wanted with what is seen.
+    """Compare the wanted resources with the observed ones, and the recorded ones with the stack.
 
-    ``allowed``: addresses that hold data and may be removed. ``adopted``: addresses of what is somebody else's and is
-    taken over, with the facets on it. ``reboot``: what waits for a reboot gets it.
+    A plan never raises: what must not be done stands in `Change.blocked`.
+
+    Args:
+        stack: the wanted resources, each after what it needs; their specs may hold tokens.
+        entries: the manifest's entries by address.
+        observations: one observation for every address of ``stack`` and of ``entries`` (but for KEPT entries).
+        owner: the owner tags of this stack.
+        reconcilers: type name to reconciler, for every type in ``entries``: what left the stack is removed by it.
+        allowed: addresses that may lose data, or be removed although they hold data, or get a new major version.
+        adopted: addresses of resources that are somebody else's and are taken over, with the subresources on them.
+        reboot: True if resources get the reboot that their pending values wait for.
     """
     known: dict[str, dict[str, str]] = {}
     changes: list[Change] = []
     deferring: set[str] = set()
     confirmed: list[Entry] = []
-    for one in stack:
-        want = refs.resolve(one.spec, known)
-        sight = seen[one.address]
-        adopts = one.address in adopted or (one.reconciler.subresource and one.id in _ids(adopted))
-        change = _plan_change(one, want, sight, entries.get(one.address), owner, adopts=adopts)
+    for resource in stack:
+        address = resource.address
+        # Resolved here with the outputs observed now, and once more by the convergence loop: outputs may have moved.
+        want = refs.resolve(resource.spec, known)
+        observation, entry = observations[address], entries.get(address)
+        adopts = address in adopted or (resource.reconciler.subresource and resource.id in _ids(adopted))
+        change = _plan_change(resource, want, observation, entry, owner, adopts=adopts)
+        change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
-            change = _plan_reboot(
-                change, deferred=one.reconciler.applies_deferred and not deferring.isdisjoint(one.needs)
+            deferred = resource.reconciler.applies_deferred and not deferring.isdisjoint(resource.needs)
+            change = _plan_reboot(change, deferred=deferred)
+        if any(field.until == REBOOT for field in change.fields):
+            deferring.add(address)
+        if isinstance(observation, Observed):
+            strangers = sorted(
+                member for member in observation.members if member not in stack and member not in entries
             )
-        if any(each.until == REBOOT for each in change.fields):
-            deferring.add(one.address)
-        unexpected = tuple(
-            sorted(there for there in _foreign_members(sight) if there not in stack and there not in entries)
-        )
-        change = replace(change, foreign_members=unexpected)
+            change = replace(change, foreign_members=tuple(strangers))
+            if observation.outputs is not None and change.action < Action.CREATE and not observation.deleting:
+                known[address] = observation.outputs.model_dump()
+            if change.action is Action.NOTHING and change.blocked is None:
+                record = record_of(resource, want, Phase.MADE, known[address], unread=change.unreadable, before=entry)
+                if record != entry:
+                    confirmed.append(record)
         changes.append(change)
-        if (
-            isinstance(sight, Observed)
-            and sight.outputs is not None
-            and change.action < Action.CREATE
-            and not sight.deleting
-        ):
-            known[one.address] = sight.outputs.model_dump()
-        if change.action is Action.NOTHING and change.blocked is None and isinstance(sight, Observed):
-            before = entries.get(one.address)
-            made = record_of(one, want, Phase.MADE, known[one.address], unread=change.unreadable, before=before)
-            if before != made:
-                confirmed.append(made)
-    forgotten: list[str] = []
-    for here, entry in entries.items():
-        if here in stack or entry.phase is Phase.KEPT:
-            continue
-        removal = _plan_removal(entry, seen[here], owner, reconcilers[entry.type], allowed=here in allowed)
-        if removal is None:
-            forgotten.append(here)
-        else:
-            changes.append(removal)
-    return Plan(tuple(changes), known, tuple(confirmed), tuple(forgotten))
+    removals = {
+        address: _plan_removal(entry, observations[address], owner, reconcilers[entry.type], allowed=address in allowed)
+        for address, entry in entries.items()
+        if address not in stack and entry.phase is not Phase.KEPT
+    }
+    changes += [removal for removal in removals.values() if removal is not None]
+    forgotten = tuple(address for address, removal in removals.items() if removal is None)
+    return Plan(tuple(changes), known, tuple(confirmed), forgotten)
 
 
 def record_of(
-    one: AnyResource,
+    resource: AnyResource,
     want: Spec,
     phase: Phase,
     outputs: Mapping[str, str] | None,
     *,
     unread: Iterable[str] = (),
     before: Entry | None = None,
+    confirmed: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """The record of one resource. A field that could not be read is recorded as before, or not at all."""
+    """Make the record of one resource. A field that could not be read is recorded as before, or not at all.
+
+    ``confirmed``: the spec that the resource was read back with last, while ``want`` is only asked for.
+    """
     spec = refs.to_json(want)
-    # What an interrupted run meant to make is no record of how it is.
-    recorded = before.spec if before and before.phase is not Phase.MAKING else {}
+    # The spec an interrupted run was making is no record of how the resource is.
+    recorded = (before.confirmed_spec if before else None) or {}
     for name in unread:
         spec.pop(name)
         if name in recorded:
             spec[name] = recorded[name]
     return Entry(
-        type=one.type,
-        id=one.id,
-        needs=tuple(sorted(one.needs)),
+        type=resource.type,
+        id=resource.id,
+        needs=tuple(sorted(resource.needs)),
         phase=phase,
         spec=spec,
         outputs=None if outputs is None else dict(outputs),
+        confirmed=None if confirmed is None else dict(confirmed),
     )
 
 
-def foreign_error(here: str, seen: Observed[Any, Any]) -> Refused:
-    """The refusal of a thing that bears our name and is somebody else's, or may be."""
+def foreign_error(address: str, seen: Observed[Any, Any]) -> Refused:
+    """Make the refusal of a resource that bears our name and is somebody else's, or may be."""
     if owner_is_unreadable(seen):
         return Refused(
-            f"{here} exists, and whose it is could not be read; it was left untouched",
+            f"{address} exists, and whose it is could not be read; it was left untouched",
             evidence=f"denied: {seen.unreadable['tags']}",
             hint=f"allow {seen.unreadable['tags']}, then run the same command again",
         )
-    if _other_region_error(seen):
+    if _is_of_another_region(seen.owner):
         return Refused(
-            f"{here} exists and is of the same suffix in another region; it was left untouched",
-            evidence=f"its tags say: {_tags_summary(seen)}",
+            f"{address} exists and is of the same suffix in another region; it was left untouched",
+            evidence=f"its tags say: {_tags_summary(seen.owner)}",
             hint="use another --suffix here",
         )
     return Refused(
-        f"{here} exists and is not ours; it was left untouched",
-        evidence=f"its tags say: {_tags_summary(seen)}",
-        hint=f"use another --suffix, rename that resource, or take it over: apply with --adopt {here}",
+        f"{address} exists and is not ours; it was left untouched",
+        evidence=f"its tags say: {_tags_summary(seen.owner)}",
+        hint=f"use another --suffix, rename that resource, or take it over: apply with --adopt {address}",
     )
 
 
-def _other_region_error(seen: Observed[Any, Any]) -> bool:
-    """Whether a stack of tapctl stands on it that is not this one: it is not to be had for any word."""
-    return seen.owner is not None and seen.owner.managed_by.startswith(f"{MANAGED_BY}, for ")
+def _is_of_another_region(owner: Owner | None) -> bool:
+    """True if another stack of tapctl stands on the resource: it is never taken over."""
+    return owner is not None and owner.managed_by == MANAGED_BY and owner.scope != ""
 
 
-def _tags_summary(seen: Observed[Any, Any]) -> str:
-    if seen.owner is None:
+def _tags_summary(owner: Owner | None) -> str:
+    if owner is None:
         return "no owner tags"
-    return f"ManagedBy={seen.owner.managed_by or '-'}, EnvironmentSuffix={seen.owner.suffix or '-'}"
+    managed_by = owner.managed_by or "-"
+    if owner.scope:
+        named = owner.managed_by or owner.suffix
+        managed_by = f"{owner.managed_by}, for {owner.scope}" if named else f"({owner.scope})"
+    return f"ManagedBy={managed_by}, EnvironmentSuffix={owner.suffix or '-'}"
 
 
-def _unreadable_error(here: str, sight: Unreadable) -> Refused:
+def _unreadable_error(address: str, observation: Unreadable) -> Refused:
     return Refused(
-        f"{here} could not be read, and is never taken for absent",
-        evidence=str(sight.error),
-        hint=f"allow {sight.action}, then run the same command again",
+        f"{address} could not be read, and is never taken for absent",
+        evidence=str(observation.error),
+        hint=f"allow {observation.action}, then run the same command again",
     )
-
-
-def _foreign_members(sight: Observation) -> frozenset[str]:
-    return sight.members if isinstance(sight, Observed) else frozenset()
 
 
 def _ids(addresses: Collection[str]) -> frozenset[str]:
-    return frozenset(here.partition("/")[2] for here in addresses)
+    return frozenset(address.partition("/")[2] for address in addresses)
 
 
 def _plan_reboot(change: Change, *, deferred: bool) -> Change:
-    """The change, with a reboot where something waits for one, or will: ``deferred``, by what is changed before it."""
-    waiting = [name for name, one in change.pending.items() if one.until == REBOOT]
+    """Add a reboot to the change where a value waits for one; ``deferred``: one will, by a change of a dependency."""
+    waiting = [name for name, pending in change.pending.items() if pending.until == REBOOT]
     if change.blocked or change.action > Action.UPDATE or not (waiting or deferred):
         return change
     fields = (
@@ -164,52 +176,65 @@ def _plan_reboot(change: Change, *, deferred: bool) -> Change:
         action=Action.UPDATE,
         fields=(*change.fields, *fields),
         impact=max(change.impact, Impact.RESTART),
-        pending={name: one for name, one in change.pending.items() if name not in waiting},
+        pending={name: pending for name, pending in change.pending.items() if name not in waiting},
         reboots=True,
         note=change.note or "it is rebooted",
     )
 
 
 def _plan_change(
-    one: AnyResource, want: Spec, sight: Observation, entry: Entry | None, owner: Owner, *, adopts: bool
+    resource: AnyResource, want: Spec, observation: Observation, entry: Entry | None, owner: Owner, *, adopts: bool
 ) -> Change:
-    base = Change(one.address, one.type, one.id, Action.NOTHING)
-    if isinstance(sight, Unreadable):
-        return replace(base, unreadable={"*": sight.action}, blocked=_unreadable_error(one.address, sight))
-    if isinstance(sight, Absent):
+    address, reconciler = resource.address, resource.reconciler
+    base = Change(address, resource.type, resource.id, Action.NOTHING)
+    if isinstance(observation, Unreadable):
+        blocked = _unreadable_error(address, observation)
+        return replace(base, unreadable={"*": observation.action}, blocked=blocked)
+    if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed)
+    seen = observation
     recorded = entry.outputs if entry else None
-    if not is_ours(sight, owner, recorded=recorded, created_by_aws=one.reconciler.created_by_aws):
-        if not adopts or owner_is_unreadable(sight) or _other_region_error(sight):
-            return replace(base, blocked=foreign_error(one.address, sight))
-        base = replace(base, adopts=True, note=f"taken over; its tags say: {_tags_summary(sight)}")
-    if sight.deleting:
-        note = f"it is {sight.status}" + ("; it is brought back" if sight.retained else "; its end is awaited")
+    if not is_ours(seen, owner, recorded=recorded, created_by_aws=reconciler.created_by_aws):
+        if not adopts or owner_is_unreadable(seen) or _is_of_another_region(seen.owner):
+            return replace(base, blocked=foreign_error(address, seen))
+        base = replace(base, adopts=True, note=f"taken over; its tags say: {_tags_summary(seen.owner)}")
+    if seen.deleting:
+        note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
-    fields = _field_changes(one.reconciler, want, sight, entry)
-    impact = max((each.impact for each in fields), default=Impact.NONE)
-    base = replace(base, fields=fields, impact=impact, pending=sight.pending, unreadable=sight.unreadable)
-    recorded = entry.spec if entry else {}
-    stale = [
-        name for name in sight.unreadable if name in recorded and recorded[name] != refs.to_json(getattr(want, name))
-    ]
-    if stale:
-        actions = ", ".join(sorted({sight.unreadable[name] for name in stale}))
-        blocked = FieldUnreadable(
-            f"{one.address}: {', '.join(stale)} would have to change and could not be read",
-            evidence=f"denied: {actions}",
-            hint=f"allow {actions}, then run the same command again",
-        )
-        return replace(base, blocked=blocked)
-    if sight.failure is not None:
-        return _plan_failed(base, one, sight)
-    if impact is Impact.REPLACE:
-        return _plan_replacement(base, one)
+    fields = _field_changes(reconciler, want, seen, entry)
+    impact = max((field.impact for field in fields), default=Impact.NONE)
+    base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable)
+    unread_error = _unread_change_error(address, want, seen, entry)
+    if unread_error is not None:
+        return replace(base, blocked=unread_error)
+    if seen.failure is not None:
+        return _plan_failed(base, reconciler, seen.failure)
+    if any(field.impact is Impact.REPLACE for field in fields):
+        return _plan_replacement(base, reconciler)
     if fields:
         return replace(base, action=Action.UPDATE)
-    settled = sight.settled and sight.outputs is not None
-    return base if settled else replace(base, action=Action.SETTLE, note=f"it is {sight.status}")
+    settled = seen.settled and seen.outputs is not None
+    return base if settled else replace(base, action=Action.SETTLE, note=f"it is {seen.status}")
+
+
+def _unread_change_error(
+    address: str, want: Spec, seen: Observed[Any, Any], entry: Entry | None
+) -> FieldUnreadable | None:
+    """Make the refusal of fields that could not be read and, by the record, would have to change."""
+    # What an unfinished apply has asked for is not known to be in force.
+    recorded = ((entry.confirmed_spec or entry.spec) if entry else None) or {}
+    stale = [
+        name for name in seen.unreadable if name in recorded and recorded[name] != refs.to_json(getattr(want, name))
+    ]
+    if not stale:
+        return None
+    actions = ", ".join(sorted({seen.unreadable[name] for name in stale}))
+    return FieldUnreadable(
+        f"{address}: {', '.join(stale)} would have to change and could not be read",
+        evidence=f"denied: {actions}",
+        hint=f"allow {actions}, then run the same command again",
+    )
 
 
 def _wanted_values(want: Spec) -> tuple[FieldChange, ...]:
@@ -218,77 +243,125 @@ def _wanted_values(want: Spec) -> tuple[FieldChange, ...]:
 
 
 def _field_changes(
-    reconciler: Reconciler[Any, Any], want: Spec, sight: Observed[Any, Any], entry: Entry | None
+    reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
-    # Only a finished run has left it as it is recorded.
-    left = entry.spec if entry and entry.phase is Phase.MADE else {}
-    for name in compare(want, sight.spec, unread=sight.unreadable):
-        have, wanted = getattr(sight.spec, name), getattr(want, name)
-        impact = (
-            Impact.REPLACE
-            if is_downgrade(type(want), name, wanted, have)
-            else reconciler.impacts.get(name, Impact.NONE)
-        )
+    recorded = _left_as(entry)
+    for name in compare(want, seen.spec, unread=seen.unreadable):
+        have, wanted = getattr(seen.spec, name), getattr(want, name)
         if refs.needs(wanted):
-            # Its value is known only after something else was made: it may change, in place.
-            touched = name in left and refs.to_json(have) != left[name]
+            # The value is known only after another resource was made: the field may change, in place.
+            outside = name in recorded and refs.to_json(have) != recorded[name]
+            impact = reconciler.impacts.get(name, Impact.NONE)
             cost = impact if impact < Impact.REPLACE else Impact.NONE
-            changes.append(FieldChange(name, have, AFTER_APPLY, cost, touched))
+            changes.append(FieldChange(name, have, AFTER_APPLY, cost, outside))
             continue
-        outside = name in left and same(type(want), name, refs.to_json(wanted), left[name])
+        outside = _made_outside(entry, want, name, have)
+        unconfirmed = entry is None or entry.confirmed_spec is None
+        impact = impact_of(reconciler, name, want, seen, undoes=bool(outside) or unconfirmed)
         changes += [
-            FieldChange(each.path, each.have, each.want, impact, outside, sight.deferred_until.get(each.path, ""))
-            for each in details(name, have, wanted)
+            FieldChange(
+                part.path, part.have, part.want, impact, part in outside, seen.deferred_until.get(part.path, "")
+            )
+            for part in details(name, have, wanted)
         ]
     return tuple(changes)
 
 
-def _plan_failed(base: Change, one: AnyResource, sight: Observed[Any, Any]) -> Change:
-    if one.reconciler.holds_data:
+def _left_as(entry: Entry | None) -> Mapping[str, Any]:
+    """The spec that the last run is known to have left the resource with; empty if there is none."""
+    # A removal that began may have changed it since.
+    return (entry.confirmed_spec if entry and entry.phase in (Phase.MADE, Phase.MAKING) else None) or {}
+
+
+def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list[Difference]:
+    """List the differences between a field and the wanted one that neither this run nor an unfinished one makes."""
+    spec, recorded = type(want), _left_as(entry)
+    try:
+        before = recorded_value(spec, name, recorded)
+        asked = recorded_value(spec, name, entry.spec) if entry else before
+    except (KeyError, ValidationError):
+        return []
+    wanted = getattr(want, name)
+    foreign = unexplained(spec, name, have, before, asked)
+    if same(spec, name, wanted, before):
+        # Of one minor version: recorded as another one of it than is wanted now.
+        return [part for part in details(name, have, wanted) if any(part.is_at(other) for other in foreign)]
+    return foreign
+
+
+def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: bool) -> Change:
+    """Block an update that cannot be undone where nobody has named its address; say how long an upgrade takes."""
+    costs = {field.impact: field for field in change.fields if field.impact.needs_consent}
+    if change.action is not Action.UPDATE or change.blocked or not costs:
+        return change
+    upgrade = costs.get(Impact.UPGRADE)
+    if upgrade is not None:
+        takes = f"; it usually takes {reconciler.timing.upgrade}" if reconciler.timing.upgrade else ""
+        note = f"a new major version cannot be undone{takes}"
+        change = replace(change, note="; ".join(filter(None, (change.note, note))))
+    if given:
+        return change
+    field = costs.get(Impact.DATA_LOSS) or upgrade
+    assert field is not None, "one of the two needs consent"
+    loses = field.impact is Impact.DATA_LOSS
+    why = "what is older than that is lost" if loses else "nothing leads back from a new major version"
+    blocked = Refused(
+        f"{change.address}: {field.path} would go from {field.have} to {field.want}, and {why}",
+        hint=f"if that is meant: --allow {change.address}; otherwise put the old value back into the configuration",
+    )
+    return replace(change, blocked=blocked)
+
+
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:
+    if reconciler.holds_data:
         blocked = Refused(
-            f"{one.address} has failed and holds data: tapctl neither changes nor replaces it",
-            evidence=f"AWS says: {sight.failure}",
+            f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
+            evidence=f"AWS says: {failure}",
             hint="bring it back to available as AWS's documentation of that state says, then run this again",
         )
         return replace(base, blocked=blocked)
-    if one.reconciler.replaceable and not base.adopts:
-        return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=f"AWS gave it up: {sight.failure}")
-    return replace(base, action=Action.UPDATE, note=f"AWS gave it up: {sight.failure}")
+    note = f"AWS gave it up: {failure}"
+    if reconciler.replaceable and not base.adopts:
+        return replace(base, action=Action.REPLACE, impact=Impact.REPLACE, note=note)
+    return replace(base, action=Action.UPDATE, note=note)
 
 
-def _plan_replacement(base: Change, one: AnyResource) -> Change:
-    if one.reconciler.replaceable and not one.reconciler.holds_data and not base.adopts:
+def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
+    if reconciler.replaceable and not reconciler.holds_data and not base.adopts:
         return replace(base, action=Action.REPLACE)
-    which = ", ".join(sorted({each.path for each in base.fields if each.impact is Impact.REPLACE}))
+    fields = ", ".join(sorted({field.path for field in base.fields if field.impact is Impact.REPLACE}))
     why = "it is somebody else's" if base.adopts else "what uses it holds it"
-    why = "it holds data" if one.reconciler.holds_data else why
+    why = "it holds data" if reconciler.holds_data else why
     blocked = Refused(
-        f"{one.address}: {which} cannot be changed in place, and it is never replaced because {why}",
+        f"{base.address}: {fields} cannot be changed in place, and it is never replaced because {why}",
         hint="put the old value back into the configuration, or use another --suffix for a new stack",
     )
     return replace(base, blocked=blocked)
 
 
 def _plan_removal(
-    entry: Entry, sight: Observation, owner: Owner, reconciler: Reconciler[Any, Any], *, allowed: bool
+    entry: Entry, observation: Observation, owner: Owner, reconciler: Reconciler[Any, Any], *, allowed: bool
 ) -> Change | None:
+    """Plan the removal of a recorded resource that is wanted no longer; None if there is nothing left to remove."""
+    address = entry.address
     impact = Impact.DATA_LOSS if reconciler.holds_data else Impact.NONE
-    base = Change(entry.address, entry.type, entry.id, Action.DELETE, impact=impact)
-    if isinstance(sight, Absent):
+    base = Change(address, entry.type, entry.id, Action.DELETE, impact=impact)
+    if isinstance(observation, Absent):
         return None
-    if isinstance(sight, Unreadable):
-        return replace(base, unreadable={"*": sight.action}, blocked=_unreadable_error(entry.address, sight))
-    if not is_ours(sight, owner, recorded=entry.outputs, created_by_aws=reconciler.created_by_aws):
-        return replace(base, blocked=foreign_error(entry.address, sight))
-    if sight.deleting:
+    if isinstance(observation, Unreadable):
+        blocked = _unreadable_error(address, observation)
+        return replace(base, unreadable={"*": observation.action}, blocked=blocked)
+    if not is_ours(observation, owner, recorded=entry.outputs, created_by_aws=reconciler.created_by_aws):
+        return replace(base, blocked=foreign_error(address, observation))
+    if observation.deleting:
         return base
-    base = replace(base, impact=max(base.impact, sight.removal_impact))
+    base = replace(base, impact=max(base.impact, observation.removal_impact))
     if reconciler.holds_data and not allowed:
         blocked = Refused(
-            f"{entry.address} is no longer wanted, and it holds data",
-            hint=f"if its data may go: --allow {entry.address}; otherwise put it back into the configuration",
+            f"{address} is no longer wanted, and it holds data",
+            hint=f"if its data may go: --allow {address}; otherwise put it back into the configuration",
         )
         return replace(base, blocked=blocked)
-    why = reconciler.deletion_blocker(sight)
-    return replace(base, blocked=Refused(f"{entry.address} must not be removed: {why}") if why else None)
+    why = reconciler.deletion_blocker(observation)
+    return replace(base, blocked=Refused(f"{address} must not be removed: {why}") if why else None)

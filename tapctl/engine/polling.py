@@ -1,4 +1,4 @@
-"""What a resource's loop works with, and the guards every changing call passes."""
+"""The poll loop of one resource: what all loops of a run share, and how long each kind of waiting may go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from tapctl.clock import Clock
 from tapctl.engine.events import Progress, Released
@@ -14,24 +14,29 @@ from tapctl.engine.model import Observed, Owner, Reconciler, Timing
 from tapctl.engine.record import Entry
 from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYet, Patience
 
+T = TypeVar("T")
+
+PROPAGATION_S: Final = float(Patience.PROPAGATION.value or 0)
+"""The longest time AWS may take until every read shows an accepted change."""
+
 
 class Recorder(Protocol):
     """The journal as the engine needs it: each call returns when the record is durable."""
 
     def put(self, *entries: Entry) -> None:
-        """Record these."""
+        """Record these entries."""
 
     def drop(self, *addresses: str) -> None:
-        """Forget these."""
+        """Forget the entries at these addresses."""
 
 
 class Cancelled(Exception):  # a way out of the loops, no error
-    """We were asked to stop: leave, AWS goes on with what it has accepted."""
+    """Raised to leave a loop because the run was asked to stop; AWS goes on with what it has accepted."""
 
 
 @dataclass
 class EngineContext:
-    """Shared by all loops of one run."""
+    """The values shared by all loops of one run."""
 
     aws: Any
     owner: Owner
@@ -39,7 +44,7 @@ class EngineContext:
     clock: Clock
     stop: threading.Event = field(default_factory=threading.Event)
     lease: Callable[[], None] = lambda: None
-    """Raises when somebody else has taken the lock over; asked right before every changing call."""
+    """Called right before every changing call; raises when somebody else has taken the lock over."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Outputs by address, as they become known."""
 
@@ -49,7 +54,7 @@ Emit = Callable[[Released | Progress], None]
 
 @dataclass
 class Poller:
-    """One resource's clocks: how long each kind of waiting has gone on."""
+    """The clocks of one resource's loop: how long each kind of waiting has gone on. All times in seconds."""
 
     address: str
     context: EngineContext
@@ -59,14 +64,14 @@ class Poller:
     started: float = 0
     last_call_at: float = 0
     refusal: NotYet | None = None
-    """The last answer, where a step was refused since anything else happened."""
+    """The last NotYet, if nothing has happened since."""
     refused_since: float = 0
     lost_since: float | None = None
     status: str = ""
     at_work: bool = False
-    """AWS is at work on it, as was last seen."""
+    """True if AWS was at work on the resource when it was last observed."""
     awaiting: str = ""
-    """What was last waited for."""
+    """The last reason to wait."""
 
     def __post_init__(self) -> None:
         self.started = self.last_call_at = self.context.clock.now()
@@ -78,60 +83,94 @@ class Poller:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since this resource was begun."""
+        """Seconds since work on this resource began."""
         return self.now - self.started
 
-    def check(self) -> None:
-        """Leave when asked to; end when AWS has had all the time it may take.
+    def drive(
+        self,
+        observe: Callable[[], Observed[Any, Any] | None],
+        act: Callable[[Observed[Any, Any] | None], T | None],
+        *,
+        absent: str,
+    ) -> T:
+        """Observe and act in turns, until ``act`` returns a result. ``absent``: the status of an absent resource.
+
+        ``act`` takes at most one step, and pauses where it takes none.
 
         Raises:
-            Stopped: we were asked to stop.
+            Cancelled: the run was asked to stop.
+            NotConverged: a wait took longer than it may.
+            AwsError: AWS said no, or no answer came for the propagation time.
+        """
+        while True:
+            self.check()
+            try:
+                seen = observe()
+            except AwsNoAnswer as error:
+                self.read_failed(error)
+                continue
+            self.observed(seen, absent)
+            try:
+                result = act(seen)
+            except NotYet as answer:
+                self.not_yet(answer)
+            except AwsNoAnswer as error:
+                self.call_failed(error)
+            else:
+                if result is not None:
+                    return result
+
+    def check(self) -> None:
+        """Leave when asked to; fail when AWS has had all the time it may take.
+
+        Raises:
+            Cancelled: the run was asked to stop.
             NotConverged: the time is over.
         """
         if self.context.stop.is_set():
             raise Cancelled
         waited = self.now - self.last_call_at
         if waited > self.timing.longest_s:
-            raise self.too_long(
-                self.refusal.reason if self.refusal else self.awaiting or "AWS has not finished", waited
-            )
+            reason = self.refusal.reason if self.refusal else self.awaiting or "AWS has not finished"
+            raise self.too_long(reason, waited)
 
     def call_made(self) -> None:
-        """A step was accepted: its waiting begins."""
+        """Start the wait for a step that AWS accepted."""
         self.last_call_at = self.now
         self.reset_refusal()
 
     def reset_refusal(self) -> None:
-        """Nothing is asked for: a step that is refused later is refused anew."""
+        """Reset the refusal timer: a later NotYet has its full patience again."""
         self.refusal = None
 
     def observed(self, seen: Observed[Any, Any] | None, absent: str) -> None:
-        """A look was answered; ``absent``: the word for what is not there."""
+        """Note an answered read; ``absent``: the status of a resource that is not there."""
         self.lost_since = None
         self.status = seen.status if seen else absent
         self.at_work = seen is not None and (not seen.settled or (seen.deleting and seen.retained is None))
 
     def pause(self, awaiting: str) -> None:
-        """Wait for the next look."""
+        """Wait for the next observation."""
         self._wait(pause_before_observe(self.now - self.last_call_at), awaiting)
 
     def read_failed(self, error: AwsNoAnswer) -> None:
-        """A look got no answer: it was no look. That may go on for the propagation time."""
+        """Wait after a read without an answer, which observed nothing; reads may fail for the propagation time."""
         if self.lost_since is None:
             self.lost_since = self.now
-        if self.now - self.lost_since > float(Patience.PROPAGATION.value or 0):
+        if self.now - self.lost_since > PROPAGATION_S:
             raise error
         self._wait(pause_before_observe(self.now - self.lost_since), f"no answer from AWS ({error.aws_code})")
 
     def leftovers_remain(self) -> None:
-        """It is gone, and AWS is still at work on what it has left."""
+        """Note that AWS is still at work on the leftovers of a resource that is gone."""
         self.at_work = True
 
     def not_yet(self, answer: NotYet) -> None:
-        """A step was not possible yet, and changed nothing: ask again later, for as long as its kind is believed.
+        """Wait after a step that was not possible yet and changed nothing, for as long as its patience lasts.
 
         Raises:
-            AwsRefused: what was taken for "not yet" was a no: a wrong policy is told as one, not as a time-out.
+            AwsRefused: the refusal that was taken for "not yet" was final: a wrong policy is told as one, and not as a
+                time-out.
             NotConverged: the time is over.
         """
         if self.refusal is None or self.refusal.patience is not answer.patience:
@@ -139,17 +178,17 @@ class Poller:
         self.refusal = answer
         waited = self.now - self.refused_since
         if waited > patience_limit(answer.patience, self.timing.longest_s):
-            said = answer.__cause__
-            if isinstance(said, AwsRefused) and answer.patience is not Patience.LONG:
-                said.evidence = (
+            refusal = answer.__cause__
+            if isinstance(refusal, AwsRefused) and answer.patience is not Patience.LONG:
+                refusal.evidence = (
                     f"AWS has said so for {waited:.0f} s, longer than that passes by itself: {answer.reason}"
                 )
-                raise said
+                raise refusal
             raise self.too_long(answer.reason, waited)
         self._wait(pause_before_step(waited), answer.reason)
 
     def too_long(self, reason: str, waited_s: float) -> NotConverged:
-        """The error of patience that ended."""
+        """Make the error of a wait that took too long."""
         return NotConverged(
             f"{self.address} did not get there in time",
             evidence=f"{reason}; this was so for {waited_s:.0f} s; AWS's last word: {self.status or 'none'}",
@@ -157,7 +196,7 @@ class Poller:
         )
 
     def call_failed(self, error: AwsNoAnswer) -> None:
-        """A step got no answer, and may have taken effect: look again, and where nothing shows ask again."""
+        """Wait after a step without an answer, which may have taken effect: the next observation tells."""
         if error.throttled:
             self.not_yet(NotYet(f"AWS is throttling: {error}", Patience.BUSY))
         else:
@@ -170,40 +209,38 @@ class Poller:
 
 
 def with_last_event(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, id: str) -> NotConverged:
-    """The error with what AWS last told of the thing, where it tells and has not been quoted yet."""
+    """Add AWS's last event about the resource to the error, where there is one and it is not quoted yet."""
     try:
-        told = reconciler.last_event(aws, id)
+        event = reconciler.last_event(aws, id)
     except AwsError:
-        # What is being explained matters more.
-        told = ""
+        # The error that is being explained matters more.
+        event = ""
     evidence = error.evidence or ""
-    if told and told not in evidence:
-        error.evidence = f"{evidence}\nAWS's last event: {told}"
+    if event and event not in evidence:
+        error.evidence = f"{evidence}\nAWS's last event: {event}"
     return error
 
 
-def aws_failure(here: str, seen: Observed[Any, Any]) -> NotConverged:
-    """The error of what AWS itself has given up, with its own reason."""
+def aws_failure(address: str, seen: Observed[Any, Any]) -> NotConverged:
+    """Make the error of a resource or an update that AWS gave up, with AWS's reason."""
     return NotConverged(
-        f"{here} failed in AWS",
+        f"{address} failed in AWS",
         evidence=f"AWS says: {seen.failure or seen.update_failure}",
         hint="remove the cause, then run the same command again",
     )
 
 
-FIRST_PAUSE_S = 0.25
-
-
-LONGEST_PAUSE_S = 15.0
+FIRST_PAUSE_S: Final = 0.25
+LONGEST_PAUSE_S: Final = 15.0
 
 
 def pause_before_observe(waited_s: float) -> float:
-    """Seconds until the next look: never more than 5 % late, never more than 15 s, and never all at once."""
+    """Seconds until the next observation: never more than 5 % late, never more than 15 s, and never all at once."""
     return min(max(FIRST_PAUSE_S, 0.05 * waited_s), LONGEST_PAUSE_S) * _jitter()
 
 
 def pause_before_step(waited_s: float) -> float:
-    """Seconds until a step that was refused with NotYet is asked for again."""
+    """Seconds until a step that was refused with NotYet is tried again."""
     return min(max(1.0, 0.1 * waited_s), LONGEST_PAUSE_S) * _jitter()
 
 
@@ -212,5 +249,5 @@ def _jitter() -> float:
 
 
 def patience_limit(patience: Patience, longest_s: float) -> float:
-    """How many seconds a "not yet" of this kind is believed."""
+    """Seconds for which a NotYet of this patience is believed."""
     return longest_s if patience is Patience.LONG else float(patience.value or 0)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The record of a resource: the entry of a manifest, as the engine reads and writes it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+)
 
-from tapctl.engine.model import address
+from tapctl.engine.model import Spec, address
 
 
 class Phase(StrEnum):
-    """How far a thing is. Only ``made`` says that it is as its spec says; every other one is looked at."""
+    """The progress of a recorded resource. Only ``made`` says that the resource was as its spec says."""
 
     MAKING = "making"
+    """Recorded before the first changing call; the spec is the one being made."""
     MADE = "made"
     LEAVING = "leaving"
+    """Recorded before the first step of a removal."""
     KEPT = "kept"
+    """Left on purpose by a removal."""
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of its own, as JSON gives it back: a tuple stored would come back a list, and look like a change."""
-    plain: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
-    return plain
+    """Copy the value as JSON gives it back: a tuple stored would come back a list, and look like a change."""
+    copy: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    return copy
 
 
 def _ordered(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,22 +46,48 @@ PlainJson = Annotated[dict[str, Any], AfterValidator(plain)]
 
 
 class Entry(BaseModel):
-    """One thing we made, or are making, or are removing."""
+    """One resource that we made, are making, or are removing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: str = Field(min_length=1)
     id: str = Field(min_length=1)
     needs: Annotated[tuple[str, ...], AfterValidator(_ordered)] = ()
-    """Addresses of what it stands on, sorted: it is removed before them."""
+    """Addresses of the resources it depends on, sorted: those are removed after it."""
     phase: Phase
     spec: PlainJson
     outputs: dict[str, str] | None = None
     """None until AWS has told all of them."""
+    confirmed: PlainJson | None = None
+    """The last spec that the resource was read back with, while another one is asked for (`Phase.MAKING`); None if that
+    very resource was never as a spec said. Stored only where there is one."""
     kept_until: str = ""
     kept_why: str = ""
 
     @property
     def address(self) -> str:
-        """``type/id``: what keys it."""
+        """``type/id``: the entry's key."""
         return address(self.type, self.id)
+
+    @property
+    def confirmed_spec(self) -> dict[str, Any] | None:
+        """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
+        return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
+
+    @model_serializer(mode="wrap")
+    def _without_unconfirmed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        stored: dict[str, Any] = serialize(self)
+        if self.confirmed is None:
+            stored.pop("confirmed", None)
+        return stored
+
+
+def recorded_value(spec: type[Spec], name: str, recorded: Mapping[str, Any]) -> Any:
+    """Read one field of a recorded spec as the value that a spec of this type holds.
+
+    Raises:
+        KeyError: the field is not recorded.
+        ValidationError: it is recorded in a form that this tapctl does not know.
+    """
+    annotation: Any = spec.model_fields[name].annotation
+    return TypeAdapter(annotation).validate_python(recorded[name])

@@ -18,31 +18,31 @@ from tapctl.engine.model import Outputs
 _TOKEN = re.compile(r"⟦([^⟦⟧#]+)#([a-z_]+)⟧")
 
 V = TypeVar("V")
-O = TypeVar("O", bound=Outputs)  # noqa: E741 -- the letter the design uses
+O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs; nobody takes it for a zero
 
 KnownOutputs = Mapping[str, Mapping[str, str]]
-"""Address to the outputs that are known."""
+"""Address to known outputs."""
 
 
 def promise(outputs: type[O], address: str) -> O:
-    """The outputs of a resource before it exists: each field a token."""
+    """Make the outputs of a resource before it exists: each field a token."""
     return outputs(**{name: f"⟦{address}#{name}⟧" for name in outputs.model_fields})
 
 
 def needs(value: Any) -> frozenset[str]:
-    """The addresses whose outputs this value waits for."""
-    found: set[str] = set()
+    """List the addresses whose outputs this value waits for."""
+    addresses: set[str] = set()
 
     def note(text: str) -> str:
-        found.update(match.group(1) for match in _TOKEN.finditer(text))
+        addresses.update(match.group(1) for match in _TOKEN.finditer(text))
         return text
 
     substitute(value, note)
-    return frozenset(found)
+    return frozenset(addresses)
 
 
 def resolve(value: V, known: KnownOutputs) -> V:
-    """The value with each token replaced whose output is known; the others stay."""
+    """Replace each token whose output is known; the others stay."""
 
     def fill(text: str) -> str:
         return _TOKEN.sub(lambda match: known.get(match[1], {}).get(match[2], match[0]), text)
@@ -51,32 +51,32 @@ def resolve(value: V, known: KnownOutputs) -> V:
 
 
 def substitute(value: V, change: Callable[[str], str]) -> V:
-    """The same value with ``change`` applied to every string in it; models are validated anew."""
-    made: Any
+    """Apply ``change`` to every string in the value, keys too; models are validated anew."""
+    result: Any
     if isinstance(value, str):
-        made = change(value)
+        result = change(value)
     elif isinstance(value, BaseModel):
         fields = {name: substitute(getattr(value, name), change) for name in type(value).model_fields}
-        made = type(value).model_validate(fields)
+        result = type(value).model_validate(fields)
     elif isinstance(value, Mapping):
-        made = {substitute(key, change): substitute(one, change) for key, one in value.items()}
+        result = {substitute(key, change): substitute(item, change) for key, item in value.items()}
     elif isinstance(value, frozenset):
-        made = frozenset(substitute(one, change) for one in value)
+        result = frozenset(substitute(item, change) for item in value)
     elif isinstance(value, tuple):
-        made = tuple(substitute(one, change) for one in value)
+        result = tuple(substitute(item, change) for item in value)
     else:
-        made = value
-    return cast("V", made)
+        result = value
+    return cast("V", result)
 
 
 def to_json(value: Any) -> Any:
-    """The value as plain JSON: sets sorted, models as objects; the same value is always the same JSON."""
+    """Convert the value to plain JSON: sets sorted, models as objects; equal values become equal JSON."""
     if isinstance(value, BaseModel):
         return {name: to_json(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
         return {key: to_json(value[key]) for key in sorted(value)}
     if isinstance(value, frozenset):
-        return sorted((to_json(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+        return sorted((to_json(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
     if isinstance(value, tuple):
-        return [to_json(one) for one in value]
+        return [to_json(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""What is wanted: resources, and who waits for whom."""
+"""The resources of a run: wanted ones and ones to delete, and the order between them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import Any, Generic, TypeVar, cast
 
 from tapctl.engine import refs
 from tapctl.engine.model import Outputs, Reconciler, Spec, address
+from tapctl.engine.record import Entry
 
 S = TypeVar("S", bound=Spec)
-O = TypeVar("O", bound=Outputs)  # noqa: E741 -- the letter the design uses
+O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in spec; nobody takes it for a zero
 
 
 @dataclass(frozen=True)
 class Resource(Generic[S, O]):
-    """One wanted resource. ``out`` holds promises of what only AWS can tell."""
+    """One wanted resource."""
 
     reconciler: Reconciler[S, O]
     id: str
     spec: S
+    """May hold tokens: promises of other resources' outputs."""
     after: frozenset[str]
+    """Addresses of the resources that have to be settled first."""
     out: O
+    """Promises of this resource's own outputs, to be used in the specs of others."""
 
     @property
     def type(self) -> str:
@@ -35,12 +39,12 @@ class Resource(Generic[S, O]):
 
     @property
     def values_from(self) -> frozenset[str]:
-        """The addresses whose outputs its spec holds."""
+        """The addresses whose outputs the spec holds."""
         return refs.needs(self.spec)
 
     @property
     def needs(self) -> frozenset[str]:
-        """Everything it waits for, for a value or to be settled."""
+        """The addresses the resource waits for, for a value or to be settled."""
         return self.values_from | self.after
 
 
@@ -48,7 +52,7 @@ AnyResource = Resource[Any, Any]
 
 
 class Stack:
-    """The wanted resources in an order in which each comes after what it needs."""
+    """The wanted resources, in an order in which each comes after what it needs."""
 
     def __init__(self) -> None:
         self._resources: dict[str, AnyResource] = {}
@@ -56,21 +60,21 @@ class Stack:
     def add(
         self, reconciler: Reconciler[S, O], id: str, spec: S, *, after: Iterable[AnyResource] = ()
     ) -> Resource[S, O]:
-        """Want this resource. ``after``: what has to be settled first; values wait by themselves.
+        """Add a wanted resource. ``after``: resources that have to be settled first; values wait by themselves.
 
         Raises:
-            ValueError: a bug of the stack: the same address twice, or a token of something not added before, so that
-                a cycle cannot be written down.
+            ValueError: a bug of the stack: the same address twice, or a token of a resource not added before. So a
+                cycle cannot be written down.
         """
-        here = address(reconciler.type, id)
-        out = refs.promise(cast("type[O]", reconciler.outputs), here)
-        resource = Resource(reconciler, id, spec, frozenset(one.address for one in after), out)
-        if here in self._resources:
-            raise ValueError(f"{here} is in the stack already")
+        new_address = address(reconciler.type, id)
+        out = refs.promise(cast("type[O]", reconciler.outputs), new_address)
+        resource = Resource(reconciler, id, spec, frozenset(other.address for other in after), out)
+        if new_address in self._resources:
+            raise ValueError(f"{new_address} is in the stack already")
         missing = sorted(resource.needs - set(self._resources))
         if missing:
-            raise ValueError(f"{here} needs what is not in the stack before it: {', '.join(missing)}")
-        self._resources[here] = resource
+            raise ValueError(f"{new_address} needs what is not in the stack before it: {', '.join(missing)}")
+        self._resources[new_address] = resource
         return resource
 
     def __iter__(self) -> Iterator[AnyResource]:
@@ -79,88 +83,103 @@ class Stack:
     def __len__(self) -> int:
         return len(self._resources)
 
-    def __contains__(self, here: object) -> bool:
-        return here in self._resources
+    def __contains__(self, resource_address: object) -> bool:
+        return resource_address in self._resources
 
-    def __getitem__(self, here: str) -> AnyResource:
-        return self._resources[here]
+    def __getitem__(self, resource_address: str) -> AnyResource:
+        return self._resources[resource_address]
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One resource to delete."""
+
+    address: str
+    reconciler: Reconciler[Any, Any]
+    id: str
+    last: Spec | None
+    """The recorded spec, where there is a record that this tapctl can read."""
+    entry: Entry | None
+    subresources: tuple[str, ...] = ()
+    """Addresses of recorded subresources that AWS deletes with this resource: forgotten when it is gone."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The addresses the resource was recorded to need; none without a record."""
+        return frozenset(self.entry.needs) if self.entry else frozenset()
+
+    def frees_early(self, other: Deletion) -> bool:
+        """True if ``other`` may be deleted before this one has ended: while it is going, or its leftovers remain."""
+        if self.reconciler.outputs_known_early:
+            return other.reconciler.outputs_known_early
+        return other.reconciler.type not in self.reconciler.leftovers_need
 
 
 @dataclass(frozen=True)
 class Node:
-    """One resource in the graph of an execution: what must be known, and what settled, before it starts."""
+    """One resource in the graph of an execution, and the addresses it waits for."""
 
     address: str
     after_outputs: frozenset[str] = field(default_factory=frozenset)
+    """Those whose outputs must be known (creation), or which must be going or gone (deletion)."""
     after_settled: frozenset[str] = field(default_factory=frozenset)
+    """Those which must have finished."""
 
 
-def creation_graph(resources: Iterable[AnyResource], early: Mapping[str, bool]) -> list[Node]:
-    """The steps that make these resources; a need outside of them is there already.
+def creation_graph(resources: Iterable[AnyResource]) -> list[Node]:
+    """Order the creation of these resources; a need outside of them is there already.
 
-    Only what is ``early`` is known before it is settled.
+    The outputs of a resource are known before it has finished only where its type says `outputs_known_early`.
     """
-    chosen = {one.address: one for one in resources}
-    steps = []
-    for here, one in chosen.items():
-        values = one.values_from & chosen.keys()
-        known = frozenset(need for need in values if early[chosen[need].type])
-        settled = (values - known) | (one.after & chosen.keys())
-        steps.append(Node(here, known, settled))
-    return steps
+    chosen = {resource.address: resource for resource in resources}
+    nodes = []
+    for node_address, resource in chosen.items():
+        values = resource.values_from & chosen.keys()
+        known = frozenset(need for need in values if chosen[need].reconciler.outputs_known_early)
+        settled = (values - known) | (resource.after & chosen.keys())
+        nodes.append(Node(node_address, known, settled))
+    return nodes
 
 
-@dataclass(frozen=True)
-class Removal:
-    """One thing to remove, and what the record says it needed; None where there is no record."""
+def deletion_graph(deletions: Iterable[Deletion], teardown: Mapping[str, int]) -> list[Node]:
+    """Order these deletions: related resources go in ``teardown``'s order (type name to rank).
 
-    address: str
-    type: str
-    needs: frozenset[str] | None
-    early: bool
-    outlived_by: frozenset[str] = frozenset()
-    """Types that stay until nothing of it lingers (`Reconciler.outlived_by`)."""
+    The records say which resources are related; of two related ones the type with the lower rank goes first, and
+    within a type the one that needs the other, unless that makes a cycle. A resource without a record waits for every
+    lower rank.
 
-    def frees_early(self, later: Removal) -> bool:
-        """Whether ``later`` may go before this one has ended: while it is going, or while something of it lingers."""
-        return later.early if self.early else later.type not in self.outlived_by
-
-
-def deletion_graph(removals: Iterable[Removal], teardown: Mapping[str, int]) -> list[Node]:
-    """The steps that remove these things: what is related goes in ``teardown``'s order of types.
-
-    The records say which things are related; of two related ones the type with the lower rank goes first, and within
-    a type the one that needs the other, unless that makes a cycle. What has no record waits for every lower rank.
-
-    An early thing that is going frees an early thing: an Aurora cluster may be deleted once its members are all being
-    deleted. Everything else frees what waits for it once it is gone; what lingers of it after that (a function's
-    network interfaces, for up to 45 minutes) holds up only the types that it still needs (the function's role).
+    A resource whose outputs are known early, and which is going, frees one of the same kind: an Aurora cluster may be
+    deleted once its members are all being deleted. Everything else frees what waits for it once it is gone; leftovers
+    after that (a function's network interfaces, for up to 45 minutes) hold up only the types that they still need (the
+    function's role).
     """
-    things = list(removals)
-    needs = {one.address: one.needs or frozenset() for one in things}
-    steps = []
-    for later in things:
-        first = [one for one in things if one is not later and _goes_first(one, later, teardown, needs)]
-        known = frozenset(one.address for one in first if one.frees_early(later))
-        steps.append(Node(later.address, known, frozenset(one.address for one in first) - known))
-    return steps
+    everything = list(deletions)
+    needs = {deletion.address: deletion.needs for deletion in everything}
+    nodes = []
+    for later in everything:
+        first = [other for other in everything if other is not later and _goes_first(other, later, teardown, needs)]
+        known = frozenset(other.address for other in first if other.frees_early(later))
+        nodes.append(Node(later.address, known, frozenset(other.address for other in first) - known))
+    return nodes
 
 
-def _goes_first(one: Removal, later: Removal, teardown: Mapping[str, int], needs: Mapping[str, frozenset[str]]) -> bool:
-    rank, later_rank = teardown[one.type], teardown[later.type]
+def _goes_first(
+    first: Deletion, later: Deletion, teardown: Mapping[str, int], needs: Mapping[str, frozenset[str]]
+) -> bool:
+    rank, later_rank = teardown[first.reconciler.type], teardown[later.reconciler.type]
     if rank == later_rank:
-        return later.address in needs[one.address] and not _depends_on(later.address, one.address, needs)
-    if one.needs is None or later.needs is None:
+        return later.address in first.needs and not _depends_on(later.address, first.address, needs)
+    if first.entry is None or later.entry is None:
         return rank < later_rank
-    related = later.address in one.needs or one.address in later.needs
+    related = later.address in first.needs or first.address in later.needs
     return related and rank < later_rank
 
 
-def _depends_on(here: str, there: str, needs: Mapping[str, frozenset[str]]) -> bool:
-    """Whether the first needs the second, directly or by way of others."""
-    found, todo = {here}, [here]
+def _depends_on(dependant: str, dependency: str, needs: Mapping[str, frozenset[str]]) -> bool:
+    """True if the dependant needs the dependency, directly or by way of others."""
+    reached, todo = {dependant}, [dependant]
     while todo:
-        new = needs.get(todo.pop(), frozenset()) - found
-        found |= new
+        new = needs.get(todo.pop(), frozenset()) - reached
+        reached |= new
         todo += new
-    return there in found
+    return dependency in reached

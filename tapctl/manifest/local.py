@@ -131,6 +131,11 @@ class LocalStore:
         lock = ["flock", "-n", str(path.with_suffix(".lock"))] if shutil.which("flock") else []
         return [*lock, "sh", "-c", script, str(copy), str(path)]
 
+    def lock_info(self, suffix: str) -> LockInfo | None:
+        """Read who holds the lock: its content, which a holder that was killed leaves behind."""
+        lock = LockInfo.parse(_read(self._path(suffix).with_suffix(".lock")) or b"")
+        return None if lock is None or lock.holder.is_gone else lock
+
     def list_history(self, suffix: str) -> list[str]:
         """List the names in this suffix's history, sorted."""
         try:

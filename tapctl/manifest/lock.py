@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -32,8 +33,8 @@ _CI_COMMITS = (
 MAX_LEASE_S = 600
 """Longer than any lease that tapctl writes: a lock with a longer one was not written by it."""
 MAX_BYTES = 16 * 1024
-_RELEASED_S = 0.001
-"""The lease of a lock that is released."""
+_RELEASED, _RELEASED_S = "released", 0.001
+"""The phase and the lease of a lock that nobody holds any more, where it cannot be removed."""
 _LONGEST = 500
 _Text = Annotated[str, Field(max_length=_LONGEST)]
 
@@ -64,6 +65,13 @@ class LockHolder(BaseModel):
     """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
     ci: _Text = ""
     """The CI run, see `ci_run`."""
+    machine: _Text = ""
+    """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
+
+    @property
+    def is_gone(self) -> bool:
+        """True if the process has ended for certain: it ran on this machine, and its id is nobody's any more."""
+        return bool(self.machine) and self.machine == this_machine() and not _is_alive(self.pid)
 
     @classmethod
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
@@ -75,11 +83,35 @@ class LockHolder(BaseModel):
             command=command[:_LONGEST],
             since=now(),
             ci=ci_run(environ)[:_LONGEST],
+            machine=this_machine(),
         )
 
     def __str__(self) -> str:
         run = f", {self.ci}" if self.ci else ""
         return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
+
+
+def this_machine(proc: Path = Path("/proc")) -> str:
+    """This machine since its start, and the space of its process ids: only in the same one a process id says anything.
+
+    Empty where the system tells neither (only Linux does): a host's name is no proof, containers share theirs.
+    """
+    try:
+        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {(proc / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    """True unless the system knows no such process; a number that is no process id proves nothing."""
+    try:
+        os.kill(max(pid, 1), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's process
+        return True
+    return True
 
 
 def ci_run(environ: Mapping[str, str]) -> str:
@@ -116,12 +148,12 @@ class LockInfo(BaseModel):
 
     def released(self) -> LockInfo:
         """The same lock, held by nobody any more: whoever looks may take it over, a tapctl of earlier days too."""
-        return self.model_copy(update={"phase": "released", "lease_s": _RELEASED_S, "renewals": self.renewals + 1})
+        return self.model_copy(update={"phase": _RELEASED, "lease_s": _RELEASED_S, "renewals": self.renewals + 1})
 
     @property
     def is_released(self) -> bool:
         """True if nobody holds it any more."""
-        return self.lease_s is not None and self.lease_s <= _RELEASED_S
+        return self.phase == _RELEASED and self.lease_s == _RELEASED_S
 
     def encode(self) -> bytes:
         """The text that is stored."""

@@ -155,7 +155,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
         raise ManifestError(
             f"the manifest {where} was written by a newer tapctl",
             evidence=f"it has format {number}, this tapctl reads up to {FORMAT}",
-            hint="upgrade tapctl: pip install --upgrade tapctl",
+            hint="use the tapctl that wrote it, or a newer one: update the checkout it was installed from",
         )
     try:
         manifest = Manifest.model_validate_json(content, strict=True)

@@ -14,7 +14,7 @@ from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest, dump, parse
-from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer
+from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
 
 
@@ -146,6 +146,15 @@ class S3Store:
                 lease.release()
             except TapctlError as error:
                 notify(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
+
+    def lock_info(self, suffix: str) -> LockInfo | None:
+        """Read who holds the lock: its object, which is of nobody once its lease is over."""
+        stored = self._bucket.get(_lock_key(suffix))
+        if stored is None:
+            return None
+        now = self._clock.now()
+        foreign = observe_lock(stored, now)
+        return foreign.lock if foreign.remaining_s(now) > 0 else None
 
     def unlock(self, suffix: str, id: str, by: LockHolder, notify: Notify = silent) -> bool:
         """Take the lock with this id away from its holder, see `ForceUnlock.unlock`; False: nobody holds one."""

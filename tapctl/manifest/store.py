@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.lock import Lease, LockHolder, Notify, silent
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest
 
 SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
@@ -54,6 +54,13 @@ class Store(Protocol):
 
         Raises:
             LockHeld: somebody else has it.
+        """
+
+    def lock_info(self, suffix: str) -> LockInfo | None:
+        """Read who holds the lock of this suffix now, without taking it; None if nobody does, or nobody can tell.
+
+        Raises:
+            TapctlError: it cannot be read.
         """
 
     def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One file per AWS type: how it is seen and changed. The folder is the registry."""
+"""The AWS resource types, a module each. The folder is the registry: a module with a `Reconciler` adds its type."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,30 +16,32 @@ from tapctl.engine.model import Reconciler, Spec
 from tapctl.engine.observe import ObserveRequest
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
-from tapctl.manifest.manifest import Manifest
 
 
-def registry() -> dict[str, Reconciler[Any, Any]]:
-    """Every type that tapctl has ever managed, by name: what left the stack is still removed by its reconciler."""
-    found: dict[str, Reconciler[Any, Any]] = {}
+@cache
+def registry() -> Mapping[str, Reconciler[Any, Any]]:
+    """Every type that tapctl has ever managed, by name: a resource that left the stack is still removed by its type."""
+    reconcilers: dict[str, Reconciler[Any, Any]] = {}
     for module in pkgutil.iter_modules(__path__):
         for _, kind in inspect.getmembers(importlib.import_module(f"{__name__}.{module.name}"), inspect.isclass):
-            if issubclass(kind, Reconciler) and not inspect.isabstract(kind) and kind.__module__.endswith(module.name):
-                found[kind.type] = kind()
-    return found
+            if issubclass(kind, Reconciler) and "type" in vars(kind) and kind.__module__.endswith(module.name):
+                reconcilers[kind.type] = kind()
+    return MappingProxyType(reconcilers)
 
 
-Registry = Mapping[str, Reconciler[Any, Any]]
+def teardown_ranks() -> dict[str, int]:
+    """The place of each type in a removal: lower ranks go first."""
+    return {type_: reconciler.teardown_rank for type_, reconciler in registry().items()}
 
 
-def reconciler_of(entry: Entry, reconcilers: Registry) -> Reconciler[Any, Any]:
-    """The reconciler of a recorded thing.
+def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:
+    """Look up the reconciler of a recorded resource.
 
     Raises:
         ManifestError: a newer tapctl has recorded a type that this one does not know.
     """
     try:
-        return reconcilers[entry.type]
+        return registry()[entry.type]
     except KeyError:
         raise ManifestError(
             f"the manifest records {entry.address}, a type this tapctl does not know",
@@ -45,26 +49,25 @@ def reconciler_of(entry: Entry, reconcilers: Registry) -> Reconciler[Any, Any]:
         ) from None
 
 
-def recorded_spec(entry: Entry, reconciler: Reconciler[Any, Any]) -> Spec | None:
-    """The recorded spec as a value; None where an older or newer tapctl recorded it in another form."""
+def recorded_spec(entry: Entry) -> Spec | None:
+    """Read the recorded spec as a value; None if an older or newer tapctl recorded it in another form."""
     try:
-        return reconciler.spec.model_validate(entry.spec)
+        return reconciler_of(entry).spec.model_validate(entry.spec)
     except ValidationError:
         return None
 
 
-def subresources_of(entry: Entry, manifest: Manifest, reconcilers: Registry) -> tuple[str, ...]:
-    """The recorded facets that die with this thing: of its id, and of a type that goes with its parent."""
+def subresources_of(entry: Entry, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """List the addresses of the recorded subresources that AWS deletes with this resource."""
     return tuple(
-        here
-        for here, other in manifest.entries.items()
-        if other.id == entry.id and other is not entry and reconciler_of(other, reconcilers).deleted_with_parent
+        address
+        for address, other in entries.items()
+        if other.id == entry.id and other is not entry and reconciler_of(other).deleted_with_parent
     )
 
 
-def observations_for(entries: Mapping[str, Entry], reconcilers: Registry) -> Iterator[ObserveRequest]:
-    """What to look at because it is recorded; what is kept on purpose is not."""
+def observations_for(entries: Mapping[str, Entry]) -> Iterator[ObserveRequest]:
+    """List what to observe because it is recorded; resources retained on purpose are left out."""
     for entry in entries.values():
         if entry.phase is not Phase.KEPT:
-            reconciler = reconciler_of(entry, reconcilers)
-            yield ObserveRequest(reconciler, entry.id, recorded_spec(entry, reconciler))
+            yield ObserveRequest(reconciler_of(entry), entry.id, recorded_spec(entry))

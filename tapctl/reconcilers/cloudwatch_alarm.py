@@ -10,18 +10,24 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.aws import tags
+from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, Patience
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _NAMES_A_CALL: Final = 100
 _EVERY_TYPE: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")
-# One error, two spellings: which one arrives depends on the protocol that botocore chooses for CloudWatch.
+# Two spellings of one error: which one arrives depends on the protocol that botocore chooses for CloudWatch.
 _MISSING: Final = ("ResourceNotFound", "ResourceNotFoundException")
 _BUSY: Final = ("ResourceConflict", "ConflictException", "ConcurrentModificationException")
-# What makes an alarm another kind of alarm, or watches less than it says. tapctl sets none of these.
+_TRANSIENT: Final = (
+    Transient(_BUSY, "another change of this alarm is going on", Patience.BUSY),
+    Transient(_MISSING, "CloudWatch does not show the alarm yet", Patience.PROPAGATION),
+)
+# Members that make an alarm another kind of alarm, or watch less than it says. tapctl sets none of these.
 _FOREIGN: Final = (
     "Metrics",
     "ThresholdMetricId",
@@ -33,7 +39,7 @@ _FOREIGN: Final = (
 
 
 class CloudwatchAlarmSpec(Spec):
-    """What tapctl owns on an alarm."""
+    """The fields that tapctl owns on an alarm."""
 
     namespace: str
     metric_name: str
@@ -59,100 +65,102 @@ class CloudwatchAlarmSpec(Spec):
     insufficient_data_actions: frozenset[str] = frozenset()
     actions_enabled: bool = True
     expression: str = ""
-    """Canonical JSON of what somebody turned it into: metric math, a composite alarm, a query. Wanted: empty."""
+    """Canonical JSON of what somebody made of the alarm: metric math, a composite alarm, a query. Wanted: empty."""
     tags: dict[str, str]
 
 
 class CloudwatchAlarmOutputs(Outputs):
-    """Its ARN."""
+    """The alarm's ARN."""
 
     arn: str
 
 
 class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
-    """A metric alarm; its id is its name."""
+    """A metric alarm; the id is its name."""
 
     type = "cloudwatch-alarm"
-    spec = CloudwatchAlarmSpec
-    outputs = CloudwatchAlarmOutputs
+    teardown_rank = 10
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
         self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None
     ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs] | None:
-        """One read for all alarms of the round, and one for this one's tags."""
+        """Read all alarms of the round by one call, and the tags of this one by another."""
         names = aws.batch_ids(self.type, id)
         first = names.index(id) // _NAMES_A_CALL * _NAMES_A_CALL
         alarm = _described(aws, id, names[first : first + _NAMES_A_CALL])
         if alarm is None:
             return None
         arn = _arn(aws, id)
-        owner, unread = None, {}
+        unreadable = UnreadableFields()
         try:
-            listed = aws.read(aws.cloudwatch.list_tags_for_resource, ResourceARN=arn)["Tags"]
-            tags = {one["Key"]: one["Value"] for one in listed if not one["Key"].startswith("aws:")}
-            owner = Owner.of(tags)
+            live_tags = unreadable.read(
+                "tags",
+                lambda: tags.as_dict(aws.read(aws.cloudwatch.list_tags_for_resource, ResourceARN=arn)["Tags"]),
+                expected.tags if expected else {},
+            )
         except AwsRefused as error:
             if error.matches(*_MISSING):
                 return None
-            if not error.is_denied:
-                raise
-            tags, unread = expected.tags if expected else {}, {"tags": error.iam_action}
-        return Observed(_spec(alarm, tags), CloudwatchAlarmOutputs(arn=arn), owner=owner, unreadable=unread)
+            raise
+        owner = None if unreadable.actions else Owner.of(live_tags)
+        outputs = CloudwatchAlarmOutputs(arn=arn)
+        return Observed(_spec(alarm, live_tags), outputs, owner=owner, unreadable=unreadable.actions)
 
     def create(self, aws: Aws, id: str, want: CloudwatchAlarmSpec, owner: Owner) -> None:
-        """Make it, after a look of its own: the call would overwrite an alarm of this name without a word."""
+        """Make the alarm, after a look of its own: the call would overwrite an alarm of this name without a word."""
         if _described(aws.memoized(), id, (id,)) is not None:
             raise AlreadyExists(f"an alarm {id} exists already")
         try:
             _put(aws, id, want, {**want.tags, **owner.tags})
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: CloudwatchAlarmSpec, want: CloudwatchAlarmSpec) -> frozenset[str]:
-        """Overwrite it whole, then its tags."""
+        """Overwrite the alarm whole; then tags."""
         differs = {
             name for name in type(want).model_fields if name != "tags" and getattr(have, name) != getattr(want, name)
         }
         try:
             if differs:
-                # AWS ignores the tags, unless the alarm vanished meanwhile: what this makes then is not nobody's.
+                # AWS ignores the tags, unless the alarm has vanished meanwhile: then the call makes one, of ours.
                 _put(aws, id, want, want.tags)
                 return frozenset(differs)
-            return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
+            arn = _arn(aws, id)
+            return tags.step(
+                have.tags,
+                want.tags,
+                add=lambda missing: aws.cloudwatch.tag_resource(ResourceARN=arn, Tags=tags.as_list(missing)),
+                remove=lambda extra: aws.cloudwatch.untag_resource(ResourceARN=arn, TagKeys=extra),
+            )
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def delete(
         self,
         aws: Aws,
         id: str,
-        seen: Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs],  # noqa: ARG002 -- one call takes any alarm
-        last: CloudwatchAlarmSpec | None,  # noqa: ARG002 -- as above
+        observed: Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs],
+        last: CloudwatchAlarmSpec | None,
     ) -> None:
-        """Remove it."""
+        """Delete the alarm."""
         try:
             aws.cloudwatch.delete_alarms(AlarmNames=[id])
         except AwsRefused as error:
             if not error.matches(*_MISSING):
-                raise classify(error) from error
+                raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """By tag, in the listing that all types share."""
-        filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
-        for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
-            for one in page["ResourceTagMappingList"]:
-                _, _, service, _, _, resource = one["ResourceARN"].split(":", 5)
-                if service == "cloudwatch" and resource.startswith("alarm:"):
-                    yield resource.removeprefix("alarm:")
+        """Find the alarms by the owner's tags."""
+        return tags.find(aws, owner.tags, "cloudwatch", "alarm:")
 
 
 def _arn(aws: Aws, id: str) -> str:
-    return f"arn:{aws.partition}:cloudwatch:{aws.region}:{aws.account}:alarm:{id}"
+    return aws.arn("cloudwatch", f"alarm:{id}")
 
 
 def _described(aws: Aws, id: str, names: tuple[str, ...]) -> Mapping[str, Any] | None:
-    """The alarm as AWS tells it, whatever kind of alarm it is."""
+    """The alarm as AWS describes it, of whatever kind; None if there is none."""
     paginator = aws.cloudwatch.get_paginator("describe_alarms")
     pages: list[Any] = aws.pages(
         paginator, AlarmNames=list(names), AlarmTypes=list(_EVERY_TYPE), PaginationConfig={"PageSize": _NAMES_A_CALL}
@@ -161,21 +169,21 @@ def _described(aws: Aws, id: str, names: tuple[str, ...]) -> Mapping[str, Any] |
         for kind in _EVERY_TYPE:
             for alarm in page.get(f"{kind}s", ()):
                 if alarm["AlarmName"] == id:
-                    found: Mapping[str, Any] = alarm
-                    return found
+                    description: Mapping[str, Any] = alarm
+                    return description
     return None
 
 
-def _spec(alarm: Mapping[str, Any], tags: dict[str, str]) -> CloudwatchAlarmSpec:
+def _spec(alarm: Mapping[str, Any], live_tags: dict[str, str]) -> CloudwatchAlarmSpec:
     foreign = {name: alarm[name] for name in _FOREIGN if alarm.get(name)}
-    # What AWS does when it is left out.
+    # AWS's default.
     if foreign.get("EvaluateLowSampleCountPercentile") == "evaluate":
         del foreign["EvaluateLowSampleCountPercentile"]
     periods = alarm.get("EvaluationPeriods", 0)
     return CloudwatchAlarmSpec(
         namespace=alarm.get("Namespace", ""),
         metric_name=alarm.get("MetricName", ""),
-        dimensions={one["Name"]: one["Value"] for one in alarm.get("Dimensions", ())},
+        dimensions={dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", ())},
         statistic=alarm.get("Statistic", ""),
         extended_statistic=alarm.get("ExtendedStatistic", ""),
         comparison=alarm.get("ComparisonOperator", ""),
@@ -191,12 +199,12 @@ def _spec(alarm: Mapping[str, Any], tags: dict[str, str]) -> CloudwatchAlarmSpec
         insufficient_data_actions=frozenset(alarm.get("InsufficientDataActions", ())),
         actions_enabled=alarm.get("ActionsEnabled", True),
         expression=json.dumps(foreign, sort_keys=True) if foreign else "",
-        tags=tags,
+        tags=live_tags,
     )
 
 
-def _put(aws: Aws, id: str, want: CloudwatchAlarmSpec, tags: Mapping[str, str]) -> None:
-    asked: dict[str, Any] = {
+def _put(aws: Aws, id: str, want: CloudwatchAlarmSpec, all_tags: Mapping[str, str]) -> None:
+    parameters: dict[str, Any] = {
         "Namespace": want.namespace,
         "MetricName": want.metric_name,
         "Dimensions": [{"Name": name, "Value": value} for name, value in sorted(want.dimensions.items())],
@@ -211,30 +219,9 @@ def _put(aws: Aws, id: str, want: CloudwatchAlarmSpec, tags: Mapping[str, str]) 
         "OKActions": sorted(want.ok_actions),
         "InsufficientDataActions": sorted(want.insufficient_data_actions),
         "ActionsEnabled": want.actions_enabled,
-        "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+        "Tags": tags.as_list(all_tags),
     }
     # AWS refuses these empty, and exactly one statistic is needed.
-    either = {"Statistic": want.statistic, "ExtendedStatistic": want.extended_statistic, "Unit": want.unit}
-    asked.update({name: value for name, value in either.items() if value})
-    aws.cloudwatch.put_metric_alarm(AlarmName=id, **asked)
-
-
-def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
-    added = {key: value for key, value in want.items() if have.get(key) != value}
-    extra = sorted(have.keys() - want.keys())
-    if added:
-        aws.cloudwatch.tag_resource(
-            ResourceARN=arn, Tags=[{"Key": key, "Value": value} for key, value in sorted(added.items())]
-        )
-        return frozenset() if extra else frozenset({"tags"})
-    aws.cloudwatch.untag_resource(ResourceARN=arn, TagKeys=extra)
-    return frozenset({"tags"})
-
-
-def classify(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
-    if error.matches(*_BUSY):
-        return NotYet("another change of this alarm is going on", Patience.BUSY)
-    if error.matches(*_MISSING):
-        return NotYet("CloudWatch does not show the alarm yet", Patience.PROPAGATION)
-    return error
+    optional = {"Statistic": want.statistic, "ExtendedStatistic": want.extended_statistic, "Unit": want.unit}
+    parameters.update({name: value for name, value in optional.items() if value})
+    aws.cloudwatch.put_metric_alarm(AlarmName=id, **parameters)

@@ -1,5 +1,9 @@
 """An Aurora PostgreSQL cluster: its storage, endpoints and settings. Its instances are `db_instance`'s.
 
+All settings change by one call (ModifyDBCluster), but for a new major version, which goes last and by itself. RDS keeps
+the master user's password (`secret_rotation`). A cluster can be deleted as soon as every member is being deleted; a
+final snapshot is due unless the cluster's tag says no, in AWS and in the record alike.
+
 AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting Aurora DB clusters and DB instances").
 """
 
@@ -7,12 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
-    SUFFIX_TAG,
     Impact,
     Observed,
     Outputs,
@@ -25,7 +30,6 @@ from tapctl.engine.model import (
     address,
 )
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
-from tapctl.names import Names
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
@@ -34,24 +38,19 @@ from tapctl.reconcilers.rds import (
     cluster_of,
     how_to_start,
     last_event,
-    set_tags,
-    tag_list,
-    tags_of,
+    step_tags,
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef, TagTypeDef
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
 
     from tapctl.aws.client import Aws
 
+FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
+"""The cluster's own tag, so that the answer is known without the files that once said it."""
 
-NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
-EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
-
-FOR: Final = " for "
-
-STOPPED: Final = "stopped"
-_GOING: Final = frozenset({"deleting", "deleted"})
+_STOPPED: Final = "stopped"
+_DELETING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
         "failed",
@@ -62,25 +61,47 @@ _TERMINAL: Final = frozenset(
         "incompatible-restore",
         "migration-failed",
         "restore-failed",
-        # Nothing is wrong with it, but nothing will happen to it either until somebody starts it.
-        STOPPED,
+        # Nothing is wrong with a stopped cluster, but AWS does nothing with it until somebody starts it.
+        _STOPPED,
     }
 )
 _MOVING: Final = frozenset({"adding", "removing"})
-# What is accepted for later → the field it is accepted for.
+_NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
+_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
+# AWS's name of a value accepted for later to the field.
 _PENDING: Final = {
     "EngineVersion": "engine_version",
     "IAMDatabaseAuthenticationEnabled": "iam_authentication",
     "BackupRetentionPeriod": "backup_retention_days",
     "StorageType": "storage_type",
 }
+# The states of a snapshot that is no longer being taken.
+_DONE: Final = ("available", "failed")
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class AssociatedRole:
+    """A role that a cluster may take to reach other services. ``feature``: what for; may be empty."""
+
+    arn: str
+    feature: str
+
+    @classmethod
+    def parse(cls, text: str) -> AssociatedRole:
+        """Read the form in which a spec holds a role: the ARN, followed by `` for <feature>`` where it has one."""
+        arn, _, feature = text.partition(" for ")
+        return cls(arn, feature)
+
+    def __str__(self) -> str:
+        return f"{self.arn} for {self.feature}" if self.feature else self.arn
 
 
 class DbClusterSpec(Spec):
-    """What tapctl owns on a cluster. No password: RDS makes it, keeps it and rotates it.
+    """The fields that tapctl owns on a cluster, without the password: RDS makes, keeps and rotates that.
 
     Not owned: the scaling of Aurora Serverless. It means nothing to members of another class than ``db.serverless``,
-    and a cluster that was given one never loses it (ModifyDBCluster), so that there is no undoing it.
+    and a cluster that was given one never loses it (ModifyDBCluster), so that nothing could undo the change.
     """
 
     engine: str
@@ -96,7 +117,7 @@ class DbClusterSpec(Spec):
     storage_type: str = "aurora"
     """``aurora`` or ``aurora-iopt1``."""
     managed_secret: bool = True
-    """Whether RDS manages the master user's password in Secrets Manager. Never wanted otherwise."""
+    """True if RDS manages the master user's password in Secrets Manager. Wanted: True."""
     secret_kms_key_arn: str
     iam_authentication: bool = True
     backup_retention_days: int
@@ -107,7 +128,7 @@ class DbClusterSpec(Spec):
     log_exports: frozenset[str] = frozenset({"postgresql"})
     copy_tags_to_snapshot: bool = True
     insights_mode: str = "standard"
-    """Of Database Insights: ``standard`` or ``advanced``, which needs 465 days of Performance Insights."""
+    """The mode of Database Insights: ``standard`` or ``advanced``, which needs 465 days of Performance Insights."""
     performance_insights: bool = True
     performance_insights_kms_key_arn: str
     """Empty where Performance Insights is off."""
@@ -116,136 +137,20 @@ class DbClusterSpec(Spec):
     deletion_protection: bool
     extended_support: bool = False
     http_endpoint: bool = False
-    """Whether the Data API answers for it: SQL by IAM, past its security groups. Never wanted."""
+    """True if the Data API is on: SQL by IAM, past the security groups. Wanted: False."""
     associated_roles: frozenset[str] = frozenset()
-    """ARNs of the roles that it may take to reach other services, each with `FOR` and its feature where it has one.
-    Wanted: none."""
+    """The roles that the cluster may take to reach other services, each `AssociatedRole` as text. Wanted: none."""
     tags: dict[str, str]
 
 
 class DbClusterOutputs(Outputs):
-    """What is known once the create is accepted, minutes before the cluster can be used."""
+    """The identity that is known once the create is accepted, minutes before the cluster can be used."""
 
     arn: str
     resource_id: str
     endpoint: str
     reader_endpoint: str
     secret_arn: str
-
-
-def observed_cluster(
-    cluster: DBClusterTypeDef, expected: DbClusterSpec | None, reason: str
-) -> Observed[DbClusterSpec, DbClusterOutputs]:
-    """DescribeDBClusters' answer; ``reason`` is what RDS last told of it, where it is asked for."""
-    # Read as a plain mapping: several fields are there only while they mean something.
-    found: Mapping[str, Any] = cluster
-    status = found.get("Status", "")
-    groups = found.get("VpcSecurityGroups", ())
-    accepted, pending = _accepted(found)
-    tags = tags_of(found.get("TagList", ()))
-    return Observed(
-        DbClusterSpec.model_validate(
-            {**_settings(found, expected), **_support(found, expected), **accepted, "tags": tags}
-        ),
-        _outputs(found),
-        settled=status == "available" and not any(one.get("Status") in _MOVING for one in groups),
-        deleting=status in _GOING,
-        failure=f"{status}: {reason}" if reason else status if is_terminal(cluster) else None,
-        status=status,
-        owner=Owner.of(tags),
-        pending=pending,
-        members=frozenset(
-            address("db-instance", member["DBInstanceIdentifier"]) for member in found.get("DBClusterMembers", ())
-        ),
-    )
-
-
-def is_terminal(cluster: DBClusterTypeDef) -> bool:
-    """Whether nothing more will happen to it by itself."""
-    return cluster.get("Status") in _TERMINAL
-
-
-def _settings(found: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
-    insights = found.get("PerformanceInsightsEnabled", False)
-    groups = found.get("VpcSecurityGroups", ())
-    return {
-        "engine": found.get("Engine", ""),
-        "engine_version": found.get("EngineVersion", ""),
-        # RDS may leave it out (terraform-provider-aws, rds/cluster.go); nothing can change it.
-        "database_name": found.get("DatabaseName") or (expected.database_name if expected else ""),
-        "master_username": found.get("MasterUsername", ""),
-        "port": found.get("Port", 0),
-        "subnet_group": found.get("DBSubnetGroup", ""),
-        "cluster_parameter_group": found.get("DBClusterParameterGroup", ""),
-        "security_group_ids": frozenset(
-            one.get("VpcSecurityGroupId", "") for one in groups if one.get("Status") != "removing"
-        ),
-        "kms_key_arn": found.get("KmsKeyId", "") if found.get("StorageEncrypted") else "",
-        "storage_encrypted": found.get("StorageEncrypted", False),
-        # Of the two it is the default that is left out.
-        "storage_type": found.get("StorageType") or "aurora",
-        "iam_authentication": found.get("IAMDatabaseAuthenticationEnabled", False),
-        "backup_retention_days": found.get("BackupRetentionPeriod", 0),
-        "backup_window": found.get("PreferredBackupWindow", ""),
-        "maintenance_window": found.get("PreferredMaintenanceWindow", ""),
-        "log_exports": frozenset(found.get("EnabledCloudwatchLogsExports", ())),
-        "copy_tags_to_snapshot": found.get("CopyTagsToSnapshot", False),
-        "insights_mode": found.get("DatabaseInsightsMode", "standard"),
-        "performance_insights": insights,
-        "performance_insights_kms_key_arn": found.get("PerformanceInsightsKMSKeyId", "") if insights else "",
-        "performance_insights_retention_days": found.get("PerformanceInsightsRetentionPeriod", 0) if insights else 0,
-        "deletion_protection": found.get("DeletionProtection", False),
-        "http_endpoint": found.get("HttpEndpointEnabled", False),
-        "associated_roles": frozenset(
-            FOR.join(filter(None, (one["RoleArn"], one.get("FeatureName")))) for one in found.get("AssociatedRoles", ())
-        ),
-    }
-
-
-def _support(found: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
-    """What a cluster in the making may not tell yet, and what could only be replaced: taken for what is wanted."""
-    making = expected if found.get("Status") == "creating" else None
-    # CreateDBCluster: Extended Support is on unless it was declined.
-    support = found.get("EngineLifecycleSupport")
-    extended = support != NO_EXTENDED_SUPPORT
-    secret = found.get("MasterUserSecret", {"SecretStatus": "creating"})
-    managed = "MasterUserSecret" in found
-    # A secret that is not there has no key that could be the wrong one; it will be the cluster's.
-    key = found.get("KmsKeyId", "") if secret.get("SecretStatus") == "creating" else ""
-    return {
-        "extended_support": making.extended_support if making and support is None else extended,
-        "managed_secret": making.managed_secret if making and not managed else managed,
-        "secret_kms_key_arn": secret.get("KmsKeyId", key),
-    }
-
-
-def _accepted(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Pending]]:
-    """What RDS has accepted and not put into force: it counts as it will be, and is told as pending."""
-    values = found.get("PendingModifiedValues") or {}
-    # At work on it now, or put off until then.
-    until = found.get("PreferredMaintenanceWindow", "") if found.get("Status") == "available" else "AWS is done"
-    accepted = {field: values[name] for name, field in _PENDING.items() if name in values}
-    pending = {
-        field: Pending(until, f"now {found.get(name, 'aurora')}") for name, field in _PENDING.items() if name in values
-    }
-    logs = values.get("PendingCloudwatchLogsExports")
-    if logs:
-        now = frozenset(found.get("EnabledCloudwatchLogsExports", ()))
-        coming, leaving = logs.get("LogTypesToEnable", ()), logs.get("LogTypesToDisable", ())
-        accepted["log_exports"] = (now | frozenset(coming)) - frozenset(leaving)
-        pending["log_exports"] = Pending(until, f"now {', '.join(sorted(now)) or 'none'}")
-    return accepted, pending
-
-
-def _outputs(found: Mapping[str, Any]) -> DbClusterOutputs | None:
-    told = {
-        "arn": found.get("DBClusterArn"),
-        "resource_id": found.get("DbClusterResourceId"),
-        "endpoint": found.get("Endpoint"),
-        "reader_endpoint": found.get("ReaderEndpoint"),
-        "secret_arn": found.get("MasterUserSecret", {}).get("SecretArn"),
-    }
-    return DbClusterOutputs.model_validate(told) if all(told.values()) else None
 
 
 _INSIGHTS: Final = frozenset(
@@ -256,7 +161,7 @@ _INSIGHTS: Final = frozenset(
         "performance_insights_retention_days",
     }
 )
-# What both calls take under one name.
+# Spec field to the parameter that CreateDBCluster and ModifyDBCluster share, and its value.
 _PARAMETERS: Final[Mapping[str, tuple[str, Callable[[DbClusterSpec], Any]]]] = {
     "port": ("Port", lambda want: want.port),
     "cluster_parameter_group": ("DBClusterParameterGroupName", lambda want: want.cluster_parameter_group),
@@ -272,107 +177,15 @@ _PARAMETERS: Final[Mapping[str, tuple[str, Callable[[DbClusterSpec], Any]]]] = {
 _CHANGEABLE: Final = _PARAMETERS.keys() | _INSIGHTS | {"log_exports", "managed_secret"}
 
 
-def creation(id: str, want: DbClusterSpec, tags: list[TagTypeDef]) -> dict[str, Any]:
-    """All of the cluster in one call, its password left to RDS."""
-    assert want.managed_secret, "tapctl holds no passwords: RDS manages the master user's"
-    return {
-        "DBClusterIdentifier": id,
-        "Engine": want.engine,
-        "EngineVersion": want.engine_version,
-        "DatabaseName": want.database_name,
-        "MasterUsername": want.master_username,
-        "DBSubnetGroupName": want.subnet_group,
-        "StorageEncrypted": want.storage_encrypted,
-        **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
-        "EnableCloudwatchLogsExports": sorted(want.log_exports),
-        "EngineLifecycleSupport": EXTENDED_SUPPORT if want.extended_support else NO_EXTENDED_SUPPORT,
-        **{name: value(want) for name, value in _PARAMETERS.values()},
-        **_managed(want),
-        **_insights(want),
-        "Tags": tags,
-    }
-
-
-def modification(have: DbClusterSpec, want: DbClusterSpec) -> tuple[dict[str, Any], frozenset[str]]:
-    """What ModifyDBCluster is to be asked, all that may go together, and the fields that are asked for by it.
-
-    A new major version goes last and by itself, with the parameter groups of its family: a group of one family is
-    refused by a cluster of another.
-    """
-    upgrade, major = _upgrade(have.engine_version, want.engine_version)
-    changeable = _CHANGEABLE - {"cluster_parameter_group"} if major else _CHANGEABLE
-    fields = frozenset(name for name in changeable if getattr(have, name) != getattr(want, name))
-    if major and not fields:
-        return _major_upgrade(have, want)
-    asked: dict[str, Any] = {name: value(want) for field, (name, value) in _PARAMETERS.items() if field in fields}
-    if "log_exports" in fields:
-        asked["CloudwatchLogsExportConfiguration"] = {
-            "EnableLogTypes": sorted(want.log_exports - have.log_exports),
-            "DisableLogTypes": sorted(have.log_exports - want.log_exports),
-        }
-    if "managed_secret" in fields:
-        asked |= _managed(want)
-    # Together: of these RDS resets those that are not sent with the others (rds-controller, custom_update.go).
-    if fields & _INSIGHTS:
-        asked |= _insights(want)
-    if upgrade and not major:
-        asked["EngineVersion"] = want.engine_version
-        fields |= {"engine_version"}
-    return asked, fields
-
-
-def _major_upgrade(have: DbClusterSpec, want: DbClusterSpec) -> tuple[dict[str, Any], frozenset[str]]:
-    names = Names(want.tags[SUFFIX_TAG], account="", region="")
-    asked = {
-        "EngineVersion": want.engine_version,
-        "AllowMajorVersionUpgrade": True,
-        "DBClusterParameterGroupName": want.cluster_parameter_group,
-        # The members' groups are of the old family, and RDS moves all members in this one call.
-        "DBInstanceParameterGroupName": names.instance_parameter_group(int(want.engine_version.split(".")[0])),
-    }
-    group = {"cluster_parameter_group"} if have.cluster_parameter_group != want.cluster_parameter_group else set()
-    return asked, frozenset({"engine_version", *group})
-
-
-def _upgrade(have: str, want: str) -> tuple[bool, bool]:
-    """Whether the version has to be asked for, and whether its major differs. A later minor than wanted stays."""
-    old, new = ([int(part) for part in re.findall(r"\d+", version)] for version in (have, want))
-    major = old[:1] != new[:1]
-    return major or old < new, major
-
-
-def _managed(want: DbClusterSpec) -> dict[str, Any]:
-    key = {"MasterUserSecretKmsKeyId": want.secret_kms_key_arn} if want.secret_kms_key_arn else {}
-    return {"ManageMasterUserPassword": True, **key}
-
-
-def _insights(want: DbClusterSpec) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "DatabaseInsightsMode": want.insights_mode,
-        "EnablePerformanceInsights": want.performance_insights,
-    }
-    if want.performance_insights:
-        asked["PerformanceInsightsRetentionPeriod"] = want.performance_insights_retention_days
-        if want.performance_insights_kms_key_arn:
-            asked["PerformanceInsightsKMSKeyId"] = want.performance_insights_kms_key_arn
-    return asked
-
-
-__all__ = ["DbCluster", "DbClusterOutputs", "DbClusterSpec", "final_snapshot_due"]
-
-_DONE: Final = ("available", "failed")
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
-"""On the cluster itself, so that it is known without the files that once said it."""
-
-
 class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
-    """Sees and changes one cluster; its id is its identifier. It never waits for its members."""
+    """A cluster; the id is its identifier. A cluster never waits for its members.
+
+    ``member_group``: the parameter group of the members for the wanted major version, which a major upgrade moves them
+    to in the same call.
+    """
 
     type = "db-cluster"
-    spec = DbClusterSpec
-    outputs = DbClusterOutputs
+    teardown_rank = 60
     outputs_known_early = True
     holds_data = True
     impacts: ClassVar[Mapping[str, Impact]] = {
@@ -388,102 +201,121 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
-    timing = Timing(create_s=180, delete_s=300, longest_s=2 * 3600)
+    retention_field = "backup_retention_days"
+    protection_fields = frozenset({"deletion_protection"})
+    # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
+    timing = Timing(
+        create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
+    )
+
+    def __init__(self, member_group: str = "") -> None:
+        self._member_group = member_group
 
     def observe(
         self, aws: Aws, id: str, expected: DbClusterSpec | None
     ) -> Observed[DbClusterSpec, DbClusterOutputs] | None:
-        """One read; where AWS gave it up, its last event too."""
+        """Read the cluster, and its last event where AWS gave the cluster up: one call, or two."""
         cluster = cluster_of(aws, id)
         if cluster is None:
             return None
-        if cluster.get("Status") == STOPPED:
-            return observed_cluster(cluster, expected, how_to_start(aws, id))
-        return observed_cluster(cluster, expected, last_event(aws, "db-cluster", id) if is_terminal(cluster) else "")
+        if cluster.get("Status") == _STOPPED:
+            return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+        reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
+        return observed_cluster(cluster, expected, reason)
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
-        """Make all of it in one call."""
+        """Make the cluster with all its settings by CreateDBCluster alone."""
         try:
-            aws.rds.create_db_cluster(**creation(id, want, tag_list({**want.tags, **owner.tags})))
+            aws.rds.create_db_cluster(**creation(id, want, as_list({**want.tags, **owner.tags})))
         except AwsRefused as error:
             if error.matches("DBClusterAlreadyExistsFault"):
                 raise AlreadyExists(f"a DB cluster {id} exists already") from error
             raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
-        """Ways in that nobody wants; all settings in one call, at once; then a new major version; then tags."""
-        asked, fields = modification(have, want)
+        """Close unwanted access; then all settings in one call, at once; then a new major version; then tags."""
+        parameters, fields = modification(have, want, self._member_group)
         try:
             if have.http_endpoint != want.http_endpoint or have.associated_roles != want.associated_roles:
-                return _close(aws, id, have, want)
+                return _remove_access(aws, id, have, want)
             if fields:
-                aws.rds.modify_db_cluster(DBClusterIdentifier=id, ApplyImmediately=True, **asked)
+                aws.rds.modify_db_cluster(DBClusterIdentifier=id, ApplyImmediately=True, **parameters)
                 return fields
-            return set_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
+            return step_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
         except AwsRefused as error:
             raise classify(error, how_to_start(aws, id)) from error
 
     def delete(
-        self,
-        aws: Aws,
-        id: str,
-        seen: Observed[DbClusterSpec, DbClusterOutputs],
-        last: DbClusterSpec | None,
+        self, aws: Aws, id: str, observed: Observed[DbClusterSpec, DbClusterOutputs], last: DbClusterSpec | None
     ) -> None:
-        """Delete it, with a final snapshot where one is due. RDS takes it as soon as every member is being deleted."""
-        asked: dict[str, Any] = {"SkipFinalSnapshot": True}
-        if final_snapshot_due(seen.spec, last):
+        """Delete the cluster, with a final snapshot where one is due."""
+        snapshot: dict[str, Any] = {"SkipFinalSnapshot": True}
+        if final_snapshot_due(observed.spec, last):
             cluster = cluster_of(aws, id)
             if cluster is None:
                 return
             name = _free_name(aws, id, cluster.get("DbClusterResourceId", ""))
-            asked = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": name}
+            snapshot = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": name}
         try:
-            aws.rds.delete_db_cluster(DBClusterIdentifier=id, **asked)
+            aws.rds.delete_db_cluster(DBClusterIdentifier=id, **snapshot)
         except AwsRefused as error:
             if error.matches(NO_CLUSTER):
                 return
             if error.matches("DBClusterSnapshotAlreadyExistsFault"):
-                # Taken since the names were read; the next step reads them again.
+                # The name was taken since the names were read; the next step reads them again.
                 raise NotYet(error.message, Patience.PROPAGATION) from error
             if error.matches("InvalidDBClusterStateFault", text="still contains DB instances"):
-                _name_strangers(aws, id, seen.owner)
+                _refuse_foreign_members(aws, id, observed.owner)
             raise classify(error, how_to_start(aws, id)) from error
 
     def last_event(self, aws: Aws, id: str) -> str:
-        """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
+        """Read the last event: an upgrade or a change that RDS gave up shows nowhere else."""
         return last_event(aws, "db-cluster", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """All clusters of the region, by the tags that are told with them."""
+        """Find the clusters by the owner's tags, which RDS lists with each cluster of the region."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):
-            for one in page["DBClusters"]:
-                if Owner.of(tags_of(one.get("TagList", []))) == owner:
-                    yield one.get("DBClusterIdentifier", "")
+            for cluster in page["DBClusters"]:
+                if Owner.of(as_dict(cluster.get("TagList", []))) == owner:
+                    yield cluster.get("DBClusterIdentifier", "")
 
-    def deletion_blocker(self, seen: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
-        """RDS deletes a protected cluster's instances all the same: so nothing of it may be begun."""
-        if seen.spec.deletion_protection:
+    def deletion_blocker(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
+        """Name the protection (RDS deletes a protected cluster's instances all the same), or that it is stopped."""
+        if observed.spec.deletion_protection:
             return "its deletion protection is on"
-        if seen.status == STOPPED:
-            start = (seen.failure or "").removeprefix(f"{STOPPED}: ")
-            return f"it is stopped: RDS deletes no member of a stopped cluster; {start}"
+        if observed.status == _STOPPED:
+            return f"it is stopped: RDS deletes no member of a stopped cluster; {observed.remedy}"
         return None
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
-        """The final snapshot, as long as it is being taken.
+    def is_protection(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> bool:
+        """True if the cluster's deletion protection is on."""
+        return observed.spec.deletion_protection
 
-        Snapshots of earlier clusters of this name are kept beside it. Of a cluster that is gone nothing tells its
-        resource id; but each of the others is done with, and it is the newest, where by the record one was due.
+    def takes_final_snapshot(
+        self, observed: Observed[DbClusterSpec, DbClusterOutputs], last: DbClusterSpec | None
+    ) -> bool:
+        """True if a final snapshot is due, and the cluster is not being deleted already."""
+        return not observed.deleting and final_snapshot_due(observed.spec, last)
+
+    def removal_note(self, observed: Observed[DbClusterSpec, DbClusterOutputs], *, snapshot_due: bool) -> str:
+        """Tell what happens to the data."""
+        kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
+        return kept if snapshot_due else lost
+
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
+        """Name the final snapshot as long as RDS is taking it.
+
+        Snapshots of earlier clusters of this name are kept, too, and nothing tells the resource id of a cluster that is
+        gone. But RDS has finished all earlier ones; so the newest is this cluster's, where by the record one was due.
 
         Raises:
-            NotConverged: it has failed.
+            NotConverged: the snapshot has failed.
         """
         taken = sorted(_final_snapshots(aws, id).items(), key=_age)
-        for name, one in taken:
-            status = one.get("Status", "")
+        for name, snapshot in taken:
+            status = snapshot.get("Status", "")
             if status not in _DONE:
-                return f"the final snapshot {name} is {status} ({one.get('PercentProgress', 0)} %)"
+                return f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)"
         name, newest = taken[-1] if taken else ("", {})
         if newest.get("Status") == "failed" and final_snapshot_due(last, None):
             raise NotConverged(
@@ -493,77 +325,297 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             )
         return None
 
-    def retained_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Retained]]:  # noqa: ARG002 -- as above
-        """Its final snapshot."""
+    def retained_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Retained]]:
+        """List the final snapshots of clusters of this name."""
         for name in _final_snapshots(aws, id):
             why = "the final snapshot: the database can be restored from it"
             yield address("db-cluster-snapshot", name), Retained("you delete it", why)
 
 
-def _close(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
-    """Take one way in away: the Data API, or one role."""
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def observed_cluster(
+    cluster: DBClusterTypeDef, expected: DbClusterSpec | None, reason: str = "", remedy: str = ""
+) -> Observed[DbClusterSpec, DbClusterOutputs]:
+    """Interpret DescribeDBClusters' answer.
+
+    ``reason``: RDS's last event about a cluster that was given up; ``remedy``: the command that starts a stopped one.
+    """
+    # Read as a plain mapping: several members are there only while they mean something.
+    live: Mapping[str, Any] = cluster
+    reason = reason or remedy
+    status = live.get("Status", "")
+    groups = live.get("VpcSecurityGroups", ())
+    accepted, pending = _accepted(live)
+    live_tags = as_dict(live.get("TagList", ()))
+    return Observed(
+        DbClusterSpec.model_validate(
+            {**_settings(live, expected), **_support(live, expected), **accepted, "tags": live_tags}
+        ),
+        _outputs(live),
+        settled=status == "available" and not any(group.get("Status") in _MOVING for group in groups),
+        deleting=status in _DELETING,
+        failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
+        status=status,
+        owner=Owner.of(live_tags),
+        pending=pending,
+        remedy=remedy,
+        holds_data_since=live.get("ClusterCreateTime"),
+        members=frozenset(
+            address("db-instance", member["DBInstanceIdentifier"]) for member in live.get("DBClusterMembers", ())
+        ),
+    )
+
+
+def _settings(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
+    insights = live.get("PerformanceInsightsEnabled", False)
+    groups = live.get("VpcSecurityGroups", ())
+    return {
+        "engine": live.get("Engine", ""),
+        "engine_version": live.get("EngineVersion", ""),
+        # RDS may leave it out (terraform-provider-aws, rds/cluster.go); nothing can change it.
+        "database_name": live.get("DatabaseName") or (expected.database_name if expected else ""),
+        "master_username": live.get("MasterUsername", ""),
+        "port": live.get("Port", 0),
+        "subnet_group": live.get("DBSubnetGroup", ""),
+        "cluster_parameter_group": live.get("DBClusterParameterGroup", ""),
+        "security_group_ids": frozenset(
+            group.get("VpcSecurityGroupId", "") for group in groups if group.get("Status") != "removing"
+        ),
+        "kms_key_arn": live.get("KmsKeyId", "") if live.get("StorageEncrypted") else "",
+        "storage_encrypted": live.get("StorageEncrypted", False),
+        # RDS leaves the default out.
+        "storage_type": live.get("StorageType") or "aurora",
+        "iam_authentication": live.get("IAMDatabaseAuthenticationEnabled", False),
+        "backup_retention_days": live.get("BackupRetentionPeriod", 0),
+        "backup_window": live.get("PreferredBackupWindow", ""),
+        "maintenance_window": live.get("PreferredMaintenanceWindow", ""),
+        "log_exports": frozenset(live.get("EnabledCloudwatchLogsExports", ())),
+        "copy_tags_to_snapshot": live.get("CopyTagsToSnapshot", False),
+        "insights_mode": live.get("DatabaseInsightsMode", "standard"),
+        "performance_insights": insights,
+        "performance_insights_kms_key_arn": live.get("PerformanceInsightsKMSKeyId", "") if insights else "",
+        "performance_insights_retention_days": live.get("PerformanceInsightsRetentionPeriod", 0) if insights else 0,
+        "deletion_protection": live.get("DeletionProtection", False),
+        "http_endpoint": live.get("HttpEndpointEnabled", False),
+        "associated_roles": frozenset(
+            str(AssociatedRole(role["RoleArn"], role.get("FeatureName", "")))
+            for role in live.get("AssociatedRoles", ())
+        ),
+    }
+
+
+def _support(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:
+    """Read the settings that a cluster in creation may not show yet, and only a replacement could change.
+
+    Until they show, they count as expected.
+    """
+    creating = expected if live.get("Status") == "creating" else None
+    # CreateDBCluster: Extended Support is on unless it was declined.
+    support = live.get("EngineLifecycleSupport")
+    extended = support != _NO_EXTENDED_SUPPORT
+    secret = live.get("MasterUserSecret", {"SecretStatus": "creating"})
+    managed = "MasterUserSecret" in live
+    # A secret that is not made yet has no wrong key: it will have the cluster's.
+    key = live.get("KmsKeyId", "") if secret.get("SecretStatus") == "creating" else ""
+    return {
+        "extended_support": creating.extended_support if creating and support is None else extended,
+        "managed_secret": creating.managed_secret if creating and not managed else managed,
+        "secret_kms_key_arn": secret.get("KmsKeyId", key),
+    }
+
+
+def _accepted(live: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Pending]]:
+    """Read the values that RDS has accepted and not put into force: they count as they will be, and as pending."""
+    values = live.get("PendingModifiedValues") or {}
+    # In progress now, or put off until the window.
+    until = live.get("PreferredMaintenanceWindow", "") if live.get("Status") == "available" else "AWS is done"
+    accepted = {field: values[name] for name, field in _PENDING.items() if name in values}
+    pending = {
+        field: Pending(until, f"now {live.get(name, 'aurora')}") for name, field in _PENDING.items() if name in values
+    }
+    logs = values.get("PendingCloudwatchLogsExports")
+    if logs:
+        now = frozenset(live.get("EnabledCloudwatchLogsExports", ()))
+        coming, leaving = logs.get("LogTypesToEnable", ()), logs.get("LogTypesToDisable", ())
+        accepted["log_exports"] = (now | frozenset(coming)) - frozenset(leaving)
+        pending["log_exports"] = Pending(until, f"now {', '.join(sorted(now)) or 'none'}")
+    return accepted, pending
+
+
+def _outputs(live: Mapping[str, Any]) -> DbClusterOutputs | None:
+    outputs = {
+        "arn": live.get("DBClusterArn"),
+        "resource_id": live.get("DbClusterResourceId"),
+        "endpoint": live.get("Endpoint"),
+        "reader_endpoint": live.get("ReaderEndpoint"),
+        "secret_arn": live.get("MasterUserSecret", {}).get("SecretArn"),
+    }
+    return DbClusterOutputs.model_validate(outputs) if all(outputs.values()) else None
+
+
+# -- changing ----------------------------------------------------------------------------------------------------------
+
+
+def creation(id: str, want: DbClusterSpec, tags: list[Any]) -> dict[str, Any]:
+    """Build CreateDBCluster's parameters; the password is left to RDS."""
+    assert want.managed_secret, "tapctl holds no passwords: RDS manages the master user's"
+    return {
+        "DBClusterIdentifier": id,
+        "Engine": want.engine,
+        "EngineVersion": want.engine_version,
+        "DatabaseName": want.database_name,
+        "MasterUsername": want.master_username,
+        "DBSubnetGroupName": want.subnet_group,
+        "StorageEncrypted": want.storage_encrypted,
+        **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
+        "EnableCloudwatchLogsExports": sorted(want.log_exports),
+        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
+        **{name: value(want) for name, value in _PARAMETERS.values()},
+        **_managed(want),
+        **_insights(want),
+        "Tags": tags,
+    }
+
+
+def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:
+    """Build ModifyDBCluster's parameters, all that may go together; returns them and the fields they ask for.
+
+    A new major version goes last and by itself, with the parameter groups of its family: a group of one family is
+    refused by a cluster of another.
+    """
+    upgrade, major = _upgrade(have.engine_version, want.engine_version)
+    changeable = _CHANGEABLE - {"cluster_parameter_group"} if major else _CHANGEABLE
+    fields = frozenset(name for name in changeable if getattr(have, name) != getattr(want, name))
+    if major and not fields:
+        return _major_upgrade(have, want, member_group)
+    parameters: dict[str, Any] = {name: value(want) for field, (name, value) in _PARAMETERS.items() if field in fields}
+    if "log_exports" in fields:
+        parameters["CloudwatchLogsExportConfiguration"] = {
+            "EnableLogTypes": sorted(want.log_exports - have.log_exports),
+            "DisableLogTypes": sorted(have.log_exports - want.log_exports),
+        }
+    if "managed_secret" in fields:
+        parameters |= _managed(want)
+    # All together: RDS resets those that are not sent with the others (rds-controller, custom_update.go).
+    if fields & _INSIGHTS:
+        parameters |= _insights(want)
+    if upgrade and not major:
+        parameters["EngineVersion"] = want.engine_version
+        fields |= {"engine_version"}
+    return parameters, fields
+
+
+def _major_upgrade(
+    have: DbClusterSpec, want: DbClusterSpec, member_group: str
+) -> tuple[dict[str, Any], frozenset[str]]:
+    parameters = {
+        "EngineVersion": want.engine_version,
+        "AllowMajorVersionUpgrade": True,
+        "DBClusterParameterGroupName": want.cluster_parameter_group,
+        # The members' groups are of the old family, and RDS moves all members in this one call.
+        "DBInstanceParameterGroupName": member_group,
+    }
+    group = {"cluster_parameter_group"} if have.cluster_parameter_group != want.cluster_parameter_group else set()
+    return parameters, frozenset({"engine_version", *group})
+
+
+def _upgrade(have: str, want: str) -> tuple[bool, bool]:
+    """Tell if the version has to be asked for, and if its major differs. A later minor than wanted stays."""
+    old, new = ([int(part) for part in re.findall(r"\d+", version)] for version in (have, want))
+    major = old[:1] != new[:1]
+    return major or old < new, major
+
+
+def _managed(want: DbClusterSpec) -> dict[str, Any]:
+    key = {"MasterUserSecretKmsKeyId": want.secret_kms_key_arn} if want.secret_kms_key_arn else {}
+    return {"ManageMasterUserPassword": True, **key}
+
+
+def _insights(want: DbClusterSpec) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "DatabaseInsightsMode": want.insights_mode,
+        "EnablePerformanceInsights": want.performance_insights,
+    }
+    if want.performance_insights:
+        parameters["PerformanceInsightsRetentionPeriod"] = want.performance_insights_retention_days
+        if want.performance_insights_kms_key_arn:
+            parameters["PerformanceInsightsKMSKeyId"] = want.performance_insights_kms_key_arn
+    return parameters
+
+
+def _remove_access(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
+    """Remove one unwanted access: the Data API, or one role."""
     assert not want.http_endpoint, "the Data API is a way past the security groups"
     assert not want.associated_roles, "tapctl gives no cluster a role"
     if have.http_endpoint:
         aws.rds.disable_http_endpoint(ResourceArn=arn_of(aws, "cluster", id))
         return frozenset({"http_endpoint"})
-    arn, _, feature = min(have.associated_roles).partition(FOR)
-    of: dict[str, Any] = {"FeatureName": feature} if feature else {}
-    aws.rds.remove_role_from_db_cluster(DBClusterIdentifier=id, RoleArn=arn, **of)
+    role = AssociatedRole.parse(min(have.associated_roles))
+    feature: dict[str, Any] = {"FeatureName": role.feature} if role.feature else {}
+    aws.rds.remove_role_from_db_cluster(DBClusterIdentifier=id, RoleArn=role.arn, **feature)
     return frozenset({"associated_roles"} if len(have.associated_roles) == 1 else ())
 
 
-def _name_strangers(aws: Aws, id: str, ours: Owner | None) -> None:
-    """Members that somebody added go by no removal of ours: RDS may refuse the cluster's for ever.
+# -- removing ----------------------------------------------------------------------------------------------------------
+
+
+def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
+    """Look for members that somebody else added: we never delete those, and RDS may refuse the cluster's deletion.
 
     Raises:
-        NotYet: there are any.
+        NotYet: there are foreign members.
     """
     try:
         members = describe_instances(aws, "db-cluster-id", (id,))
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
         return
-    strangers = [
-        one.get("DBInstanceIdentifier", "")
-        for one in members
-        if one.get("DBInstanceStatus") != "deleting" and Owner.of(tags_of(one.get("TagList", []))) != ours
+    foreign = [
+        member.get("DBInstanceIdentifier", "")
+        for member in members
+        if member.get("DBInstanceStatus") != "deleting" and Owner.of(as_dict(member.get("TagList", []))) != ours
     ]
-    if strangers:
-        raise NotYet(f"{id} holds members that are not ours: {', '.join(sorted(strangers))}", Patience.BUSY)
+    if foreign:
+        raise NotYet(f"{id} holds members that are not ours: {', '.join(sorted(foreign))}", Patience.BUSY)
 
 
 def final_snapshot_due(live: DbClusterSpec, last: Spec | None) -> bool:
-    """Whether a snapshot has to be taken when it goes: unless its tag says no, in AWS and in the record alike.
+    """True if a final snapshot has to be taken: unless the tag says no, in AWS and in the record alike.
 
-    A tag that is missing says nothing, and data is kept where nothing is said.
+    A missing tag says nothing, and data is kept where nothing is said.
     """
-    told = [one.tags for one in (live, last) if isinstance(one, DbClusterSpec)]
-    return any(tags.get(FINAL_SNAPSHOT_TAG) != "false" for tags in told)
+    specs = [spec for spec in (live, last) if isinstance(spec, DbClusterSpec)]
+    return any(spec.tags.get(FINAL_SNAPSHOT_TAG) != "false" for spec in specs)
 
 
 def _free_name(aws: Aws, id: str, resource_id: str) -> str:
-    """The final snapshot's name: from the cluster's resource id, so that a retry after a lost answer finds the same.
+    """Choose the final snapshot's name, from the cluster's resource id: a retry after a lost answer finds the same.
 
-    A snapshot that bears it already was taken by a removal that did not end, and what was written since is not in it:
-    another one is taken beside it (``-2``, ``-3`` …).
+    A snapshot that bears the name already was taken by a removal that did not end, and misses later writes: another
+    one is taken (``-2``, ``-3`` …).
     """
     token = resource_id.lower().removeprefix("cluster-")
     name, taken = f"{id}-final-{token}", _final_snapshots(aws, id)
-    beside = (f"{name}-{number}" for number in range(2, len(taken) + 2))
-    return next(one for one in (name, *beside) if one not in taken)
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
+    return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
 
-def _age(one: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime, str]:
-    """The newest last: by its cluster, then by its own time, which one that failed may not have."""
-    name, snapshot = one
+def _age(item: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime, str]:
+    """Sort key of a named snapshot, newest last: by its cluster, then by its own time, which a failed one may lack."""
+    name, snapshot = item
     return snapshot.get("ClusterCreateTime", _FIRST), snapshot.get("SnapshotCreateTime", _LAST), name
 
 
 def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
-    # Without DBClusterIdentifier: that must be an existing cluster's (DescribeDBClusterSnapshots).
+    # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
-    found = {one.get("DBClusterSnapshotIdentifier", ""): one for page in pages for one in page["DBClusterSnapshots"]}
-    # Its token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
+    snapshots = {
+        snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
+        for page in pages
+        for snapshot in page["DBClusterSnapshots"]
+    }
+    # A token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
     ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
-    return {name: one for name, one in found.items() if ours.fullmatch(name)}
+    return {name: snapshot for name, snapshot in snapshots.items() if ours.fullmatch(name)}

@@ -1,4 +1,7 @@
-"""An instance of an Aurora cluster. Which one writes moves with every failover, and is in no name and no field.
+"""An instance of an Aurora cluster. The writer moves with every failover, and shows in no name and no field.
+
+A writer whose fellow members still differ waits for them, then fails over, then changes as a reader; and a writer is
+rebooted last.
 
 AWS's facts are from the RDS API reference (CreateDBInstance, ModifyDBInstance, FailoverDBCluster, DBClusterMember) and
 the Aurora user guide.
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import (
@@ -18,9 +22,7 @@ from tapctl.reconcilers.rds import (
     cluster_of,
     how_to_start,
     last_event,
-    set_tags,
-    tag_list,
-    tags_of,
+    step_tags,
 )
 
 if TYPE_CHECKING:
@@ -28,10 +30,8 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
-
-TYPE: Final = "db-instance"
-READY: Final = frozenset({"available", "storage-optimization"})
-TERMINAL: Final = frozenset(
+_READY: Final = frozenset({"available", "storage-optimization"})
+_TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
@@ -44,17 +44,25 @@ TERMINAL: Final = frozenset(
         "restore-error",
     }
 )
-STOPPED: Final = "stopped"
-"""Nothing is wrong with it, but nothing will happen to it either until somebody starts its cluster."""
-APPLYING: Final = "applying"
-IN_FORCE: Final = frozenset({"in-sync", APPLYING, ""})
+# Nothing is wrong with a stopped instance, but AWS does nothing with it until somebody starts the cluster.
+_STOPPED: Final = "stopped"
+_APPLYING: Final = "applying"
+_IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
+# Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
+_PARAMETERS: Final = {
+    "parameter_group": "DBParameterGroupName",
+    "maintenance_window": "PreferredMaintenanceWindow",
+    "publicly_accessible": "PubliclyAccessible",
+    "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
+    "promotion_tier": "PromotionTier",
+}
 
 
 class DbInstanceSpec(Spec):
-    """What tapctl owns on an instance.
+    """The fields that tapctl owns on an instance.
 
-    Not owned, on purpose. What a member has from its cluster, and echoes in its own time: version, key, backups,
-    Performance Insights and Database Insights (one member set otherwise is the cluster's to put right: RDS wants all
+    Not owned, on purpose. Settings that a member has from its cluster, and shows late: version, key, backups,
+    Performance Insights and Database Insights (a member set otherwise is the cluster's to put right: RDS wants all
     members alike). The certificate authority: AWS retires and replaces it, and another one may restart the database.
     Enhanced Monitoring: it needs a role of the account's, and changes nothing but a bill.
     """
@@ -74,103 +82,214 @@ class DbInstanceSpec(Spec):
 
 
 class DbInstanceOutputs(Outputs):
-    """Its ARN, and the identity that a name alone does not give."""
+    """The instance's ARN, and the id that another instance of the same name would not have."""
 
     arn: str
     resource_id: str
 
 
+class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
+    """A member; the id is its identifier. The data is the cluster's: a failed member is replaced.
+
+    ``staying``: all members that are wanted, this one among them, whom a writer's change of class waits for; None: all
+    of ours.
+    """
+
+    type = "db-instance"
+    teardown_rank = 40
+    outputs_known_early = True
+    replaceable = True
+    applies_deferred = True
+    impacts: ClassVar[Mapping[str, Impact]] = {
+        "cluster": Impact.REPLACE,
+        "engine": Impact.REPLACE,
+        "instance_class": Impact.OUTAGE,
+    }
+    timing = Timing(create_s=480, delete_s=300, longest_s=5400)
+
+    def __init__(self, staying: Collection[str] | None = None) -> None:
+        self._staying = staying
+
+    def observe(
+        self, aws: Aws, id: str, expected: DbInstanceSpec | None
+    ) -> Observed[DbInstanceSpec, DbInstanceOutputs] | None:
+        """Read the instances and their cluster, each by one call for all members of the round."""
+        instance = _find_instance(aws, id)
+        return None if instance is None else observed_instance(aws, instance, expected)
+
+    def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
+        """Make the instance, without the settings that the cluster manages: RDS refuses those on a member."""
+        parameters: dict[str, Any] = {parameter: getattr(want, name) for name, parameter in _PARAMETERS.items()}
+        try:
+            aws.rds.create_db_instance(
+                DBInstanceIdentifier=id,
+                DBClusterIdentifier=want.cluster,
+                Engine=want.engine,
+                DBInstanceClass=want.instance_class,
+                Tags=as_list({**want.tags, **owner.tags}),
+                **parameters,
+            )
+        except AwsRefused as error:
+            if error.matches("DBInstanceAlreadyExists"):
+                raise AlreadyExists(f"a DB instance {id} exists already") from error
+            raise classify(error, how_to_start(aws, want.cluster)) from error
+
+    def update(self, aws: Aws, id: str, have: DbInstanceSpec, want: DbInstanceSpec) -> frozenset[str]:
+        """Change what needs no restart; then the class, as a reader where there are others; then tags."""
+        differs = frozenset(name for name in _PARAMETERS if getattr(have, name) != getattr(want, name))
+        try:
+            if differs:
+                _modify(aws, id, {_PARAMETERS[name]: getattr(want, name) for name in differs})
+                return differs
+            if have.instance_class != want.instance_class:
+                other = successor(aws, id, want, self._staying)
+                if other is None:
+                    _modify(aws, id, {"DBInstanceClass": want.instance_class})
+                    return frozenset({"instance_class"})
+                # To a named member: where that one writes already and only this does not show yet, RDS refuses.
+                aws.rds.failover_db_cluster(DBClusterIdentifier=want.cluster, TargetDBInstanceIdentifier=other)
+                return frozenset()
+            return step_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
+        except AwsRefused as error:
+            raise classify(error, how_to_start(aws, want.cluster)) from error
+
+    def reboot(self, aws: Aws, id: str, want: DbInstanceSpec) -> None:
+        """Reboot the instance without a failover, which would put no parameter in force; the writer last."""
+        check_readers_rebooted(aws, id, want, self._staying)
+        try:
+            aws.rds.reboot_db_instance(DBInstanceIdentifier=id)
+        except AwsRefused as error:
+            raise classify(error, how_to_start(aws, want.cluster)) from error
+
+    def delete(
+        self, aws: Aws, id: str, observed: Observed[DbInstanceSpec, DbInstanceOutputs], last: DbInstanceSpec | None
+    ) -> None:
+        """Delete the instance. A member takes no final snapshot; only a failed one needs a flag for that."""
+        skip: dict[str, Any] = {"SkipFinalSnapshot": True} if observed.failure else {}
+        try:
+            aws.rds.delete_db_instance(DBInstanceIdentifier=id, **skip)
+        except AwsRefused as error:
+            if error.matches(NO_INSTANCE) or error.matches("InvalidDBInstanceState", text="already being deleted"):
+                return
+            raise classify(error, how_to_start(aws, observed.spec.cluster)) from error
+
+    def last_event(self, aws: Aws, id: str) -> str:
+        """Read the last event: an upgrade or a change that RDS gave up shows nowhere else."""
+        return last_event(aws, "db-instance", id)
+
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
+        """Find the instances by the owner's tags, which RDS lists with each instance of the region."""
+        for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
+            for instance in page["DBInstances"]:
+                if Owner.of(as_dict(instance.get("TagList", []))) == owner:
+                    yield instance.get("DBInstanceIdentifier", "")
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
 def observed_instance(
     aws: Aws, instance: DBInstanceTypeDef, expected: DbInstanceSpec | None
 ) -> Observed[DbInstanceSpec, DbInstanceOutputs]:
-    """DescribeDBInstances' answer, with what its cluster's tells of it."""
+    """Interpret DescribeDBInstances' answer, with the cluster's answer about this member."""
     name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
-    told = last_event(aws, "db-instance", name) if status in TERMINAL else ""
+    reason = last_event(aws, "db-instance", name) if status in _TERMINAL else ""
     cluster = _cluster_of(aws, instance)
-    waiting = _parameters(cluster, instance)
+    groups = _group_states(cluster, instance)
     window = instance.get("PreferredMaintenanceWindow", "")
     later = instance.get("PendingModifiedValues", {}).get("DBInstanceClass")
     pending = {}
     if later:
-        # At work on it now, or put off until then.
+        # In progress now, or put off until the window.
         until = window if status == "available" else "AWS is done"
         pending["instance_class"] = Pending(until, f"now {instance.get('DBInstanceClass')}")
-    needing = [f"{group}: {state}" for group, state in waiting if state not in IN_FORCE]
+    needing = [f"{group}: {state}" for group, state in groups if state not in _IN_FORCE]
     if needing:
         pending["parameter_group"] = Pending(REBOOT, ", ".join(needing))
-    groups = instance.get("DBParameterGroups", [])
+    own_groups = instance.get("DBParameterGroups", [])
     spec = DbInstanceSpec(
         cluster=instance.get("DBClusterIdentifier", ""),
         engine=instance.get("Engine", ""),
         instance_class=later or instance.get("DBInstanceClass", ""),
-        parameter_group=groups[0].get("DBParameterGroupName", "") if groups else "",
+        parameter_group=own_groups[0].get("DBParameterGroupName", "") if own_groups else "",
         maintenance_window=window,
         publicly_accessible=instance.get("PubliclyAccessible", False),
         auto_minor_version_upgrade=instance.get("AutoMinorVersionUpgrade", False),
         promotion_tier=instance.get("PromotionTier", 1),
-        tags=tags_of(instance.get("TagList", [])),
+        tags=as_dict(instance.get("TagList", [])),
     )
     return Observed(
         spec,
         _outputs(instance),
-        settled=status in READY and all(state != APPLYING for _, state in waiting),
+        settled=status in _READY and all(state != _APPLYING for _, state in groups),
         deleting=status == "deleting",
-        failure=f"{status}: {told}" if told else status if status in TERMINAL else None,
-        # Not failed: one that failed is replaced.
-        update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == STOPPED else None,
+        failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
+        # No failure: a failed instance is replaced.
+        update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == _STOPPED else None,
         status=status,
         owner=_owner(spec, expected),
         pending=pending,
-        removal_impact=_removal(cluster, instance),
+        removal_impact=_removal_impact(cluster, instance),
+        impacts=_change_impacts(cluster, instance),
     )
 
 
-def find_instance(aws: Aws, id: str) -> DBInstanceTypeDef | None:
-    """The instance: one read for all of the round, or by itself where RDS refuses all for one that is not there."""
-    for names in dict.fromkeys((aws.batch_ids(TYPE, id), (id,))):
+def _find_instance(aws: Aws, id: str) -> DBInstanceTypeDef | None:
+    """Read the instance: with all of the round, or by itself where RDS refuses all since one is absent."""
+    for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id), (id,))):
         try:
             instances = describe_instances(aws, "db-instance-id", names)
         except AwsRefused as error:
             if not error.matches(NO_INSTANCE):
                 raise
         else:
-            return next((one for one in instances if one.get("DBInstanceIdentifier") == id.lower()), None)
+            return next((item for item in instances if item.get("DBInstanceIdentifier") == id.lower()), None)
     return None
 
 
 def describe_instances(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanceTypeDef]:
-    """All instances that RDS finds by this filter."""
+    """List the instances that RDS finds by this filter."""
     filters = [{"Name": filter_, "Values": list(values)}]
     pages = aws.pages(aws.rds.get_paginator("describe_db_instances"), Filters=filters)
-    return [one for page in pages for one in page["DBInstances"]]
-
-
-def parameters(aws: Aws, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
-    """Its parameter groups, and how far each is in force in it: its own, and its cluster's as told with the cluster."""
-    return _parameters(_cluster_of(aws, instance), instance)
+    return [instance for page in pages for instance in page["DBInstances"]]
 
 
 def _cluster_of(aws: Aws, instance: DBInstanceTypeDef) -> DBClusterTypeDef | None:
     cluster_id = instance.get("DBClusterIdentifier")
-    # RDS refuses to look for a cluster without a name, rather than to find none.
+    # RDS refuses an empty name, rather than to find nothing.
     return cluster_of(aws, cluster_id) if cluster_id else None
 
 
-def _removal(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
-    """What its removal costs: another member takes over from a writer."""
+def _removal_impact(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
+    """The cost of the removal: another member takes over from a writer."""
+    others, writes = _place(cluster, instance)
+    return Impact.FAILOVER if others and writes else Impact.NONE
+
+
+def _change_impacts(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> dict[str, Impact]:
+    """The cost of another class: a reader is restarted while others serve, and one of them takes over from a writer."""
+    others, writes = _place(cluster, instance)
+    if not others:
+        return {"instance_class": Impact.OUTAGE}
+    return {"instance_class": Impact.FAILOVER if writes else Impact.NONE}
+
+
+def _place(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> tuple[int, bool]:
+    """Tell how many other members the cluster has, and if this one writes."""
     members = cluster.get("DBClusterMembers", []) if cluster is not None else []
-    writers = [one.get("DBInstanceIdentifier") for one in members if one.get("IsClusterWriter")]
-    return Impact.FAILOVER if len(members) > 1 and instance.get("DBInstanceIdentifier") in writers else Impact.NONE
+    mine = [member for member in members if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier")]
+    return len(members) - len(mine), any(member.get("IsClusterWriter") for member in mine)
 
 
-def _parameters(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
+def _group_states(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
+    """List the parameter groups, each with how far it is in force: the instance's own, and the cluster's."""
     return [
         (group.get("DBParameterGroupName", ""), group.get("ParameterApplyStatus", ""))
         for group in instance.get("DBParameterGroups", [])
-    ] + list(_shared(cluster, instance))
+    ] + list(_shared_group(cluster, instance))
 
 
-def _shared(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Iterator[tuple[str, str]]:
+def _shared_group(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Iterator[tuple[str, str]]:
     if cluster is not None:
         shared = cluster.get("DBClusterParameterGroup", "")
         for member in cluster.get("DBClusterMembers", []):
@@ -184,17 +303,24 @@ def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
 
 
 def _owner(spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Owner | None:
-    """Whose it is. Names are shared by the whole account: an instance of another cluster is somebody else's."""
+    """Read the owner. The whole account shares the names: an instance of another cluster is somebody else's."""
     if expected is not None and expected.cluster != spec.cluster:
-        return Owner(f"(a member of {spec.cluster or 'no cluster'})", "")
+        return Owner("", "", scope=f"a member of {spec.cluster or 'no cluster'}")
     return Owner.of(spec.tags)
 
 
-def successor(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> str | None:
-    """Who is to write while this one changes its class; None where it does not write, or nobody else can.
+# -- changing ----------------------------------------------------------------------------------------------------------
 
-    ``staying``: the members that are wanted; None: all of ours. Only they are waited for. One that is to be removed
-    writes where no other can: a moment's failover is less than a restart of minutes.
+
+def _modify(aws: Aws, id: str, asked: Mapping[str, Any]) -> None:
+    aws.rds.modify_db_instance(DBInstanceIdentifier=id, ApplyImmediately=True, **asked)
+
+
+def successor(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> str | None:
+    """Choose the member to write while this one changes its class; None if this one is a reader, or nobody else can.
+
+    ``staying``: the members that are wanted; None: all of ours. Only these are waited for. A member that is to be
+    removed writes where no other can: a moment's failover is less than a restart of minutes.
 
     Raises:
         NotYet: the others, which change first, are not done.
@@ -205,185 +331,69 @@ def successor(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] 
     status = cluster.get("Status", "")
     stays: list[tuple[int, str]] = []
     leaves: list[tuple[int, str]] = []
-    for one in _others(aws, id, want):
-        name = one.get("DBInstanceIdentifier", "")
+    for other in _others(aws, id, want):
+        name = other.get("DBInstanceIdentifier", "")
         wanted = staying is None or name in staying
         if wanted:
-            _await(aws, id, one, want, busy=status != "available")
-        if one.get("DBInstanceStatus") in READY:
-            (stays if wanted else leaves).append((one.get("PromotionTier", 1), name))
+            _check_changed(id, other, want, cluster)
+        if other.get("DBInstanceStatus") in _READY:
+            (stays if wanted else leaves).append((other.get("PromotionTier", 1), name))
     ready = sorted(stays) or sorted(leaves)
     if ready and status != "available":
-        # Perhaps by our own failover, whose outcome does not show yet.
+        # Perhaps our own failover, whose outcome does not show yet.
         raise NotYet(f"{want.cluster} is {status}", Patience.LONG)
     return ready[0][1] if ready else None
 
 
-def readers_first(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> None:
-    """Let a writer be rebooted only when the readers, who may have to take over, run with the new parameters.
+def check_readers_rebooted(aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str] | None) -> None:
+    """Check that the readers, who may have to take over, run with the new parameters before a writer is rebooted.
 
     Raises:
-        NotYet: one of them does not.
+        NotYet: a reader does not.
     """
     cluster = cluster_of(aws, want.cluster)
     if cluster is None or not _writes(cluster, id):
         return
-    for one in _others(aws, id, want):
-        name, status = one.get("DBInstanceIdentifier", ""), one.get("DBInstanceStatus", "")
-        waits = any(state not in IN_FORCE for _, state in parameters(aws, one))
-        if (staying is None or name in staying) and (waits or status not in READY):
+    for other in _others(aws, id, want):
+        name, status = other.get("DBInstanceIdentifier", ""), other.get("DBInstanceStatus", "")
+        waits = any(state not in _IN_FORCE for _, state in _group_states(cluster, other))
+        if (staying is None or name in staying) and (waits or status not in _READY):
             why = "waits for its own reboot" if waits else f"is {status}"
             raise NotYet(f"{id} writes and is rebooted last: {name} {why}", Patience.LONG)
 
 
 def _writes(cluster: DBClusterTypeDef, id: str) -> bool:
     members = cluster.get("DBClusterMembers", [])
-    return any(one.get("IsClusterWriter") for one in members if one.get("DBInstanceIdentifier") == id)
+    return any(member.get("IsClusterWriter") for member in members if member.get("DBInstanceIdentifier") == id)
 
 
 def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
-    """The other members that may be waited for, and written to: ours, and none that only somebody can bring back."""
+    """List the other members to wait for or to fail over to: ours, but for those that only a person can bring back."""
     ours = Owner.of(want.tags)
     return [
-        one
-        for one in describe_instances(aws, "db-cluster-id", (want.cluster,))
-        if one.get("DBInstanceIdentifier") != id
-        and Owner.of(tags_of(one.get("TagList", []))) == ours
-        and one.get("DBInstanceStatus") not in {*TERMINAL, STOPPED, "deleting"}
+        member
+        for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
+        if member.get("DBInstanceIdentifier") != id
+        and Owner.of(as_dict(member.get("TagList", []))) == ours
+        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, "deleting"}
     ]
 
 
-def _await(aws: Aws, id: str, other: DBInstanceTypeDef, want: DbInstanceSpec, *, busy: bool) -> None:
-    """Wait for this one, unless it is as wanted.
+def _check_changed(id: str, other: DBInstanceTypeDef, want: DbInstanceSpec, cluster: DBClusterTypeDef) -> None:
+    """Check that another member has the wanted class and is at rest.
 
     Raises:
-        NotYet: it is not.
+        NotYet: the member is not there yet.
     """
     live, status = other.get("DBInstanceClass"), other.get("DBInstanceStatus")
     begins = f"{id} writes and changes last: {other.get('DBInstanceIdentifier')}"
     if live != want.instance_class:
-        # Where AWS is at work on nothing, its change was refused, or somebody stopped it: then it never comes.
-        idle = status in READY and not busy and not other.get("PendingModifiedValues")
+        # Where AWS is at work on nothing, the change was refused, or somebody stopped it: it never comes.
+        at_rest = status in _READY and cluster.get("Status") == "available"
+        idle = at_rest and not other.get("PendingModifiedValues")
         raise NotYet(f"{begins} is still {live}", Patience.BUSY if idle else Patience.LONG)
-    if status not in READY:
+    if status not in _READY:
         raise NotYet(f"{begins} is {status}", Patience.LONG)
-    # A reboot that its parameters wait for is no reason to wait: it never comes by itself.
-    if any(state == APPLYING for _, state in parameters(aws, other)):
+    # A reboot that parameters wait for is no reason to wait: it never comes by itself.
+    if any(state == _APPLYING for _, state in _group_states(cluster, other)):
         raise NotYet(f"{begins} is applying its parameters", Patience.LONG)
-
-
-__all__ = ["DbInstance", "DbInstanceOutputs", "DbInstanceSpec"]
-
-_PARAMETERS: Final = {
-    "parameter_group": "DBParameterGroupName",
-    "maintenance_window": "PreferredMaintenanceWindow",
-    "publicly_accessible": "PubliclyAccessible",
-    "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
-    "promotion_tier": "PromotionTier",
-}
-
-
-class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
-    """Sees and changes one member; its id is its identifier. The data is its cluster's: a failed member is replaced.
-
-    ``staying``: all members that are wanted, this one among them, whom a writer's change of class waits for; None: all
-    of ours.
-    """
-
-    type = TYPE
-    spec = DbInstanceSpec
-    outputs = DbInstanceOutputs
-    outputs_known_early = True
-    replaceable = True
-    applies_deferred = True
-    impacts: ClassVar[Mapping[str, Impact]] = {
-        "cluster": Impact.REPLACE,
-        "engine": Impact.REPLACE,
-        "instance_class": Impact.FAILOVER,
-    }
-    timing = Timing(create_s=480, delete_s=300, longest_s=5400)
-
-    def __init__(self, staying: Collection[str] | None = None) -> None:
-        self._staying = staying
-
-    def observe(
-        self, aws: Aws, id: str, expected: DbInstanceSpec | None
-    ) -> Observed[DbInstanceSpec, DbInstanceOutputs] | None:
-        """Two reads a round for all members: the instances, and their cluster, which its own look asks for too."""
-        instance = find_instance(aws, id)
-        return None if instance is None else observed_instance(aws, instance, expected)
-
-    def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
-        """Make it; what its cluster manages is refused on a member, and so is not sent."""
-        asked: dict[str, Any] = {parameter: getattr(want, name) for name, parameter in _PARAMETERS.items()}
-        try:
-            aws.rds.create_db_instance(
-                DBInstanceIdentifier=id,
-                DBClusterIdentifier=want.cluster,
-                Engine=want.engine,
-                DBInstanceClass=want.instance_class,
-                Tags=tag_list({**want.tags, **owner.tags}),
-                **asked,
-            )
-        except AwsRefused as error:
-            if error.matches("DBInstanceAlreadyExists"):
-                raise AlreadyExists(f"a DB instance {id} exists already") from error
-            raise classify(error, how_to_start(aws, want.cluster)) from error
-
-    def update(self, aws: Aws, id: str, have: DbInstanceSpec, want: DbInstanceSpec) -> frozenset[str]:
-        """What needs no restart; then the class, as a reader where there are others; then tags."""
-        differs = frozenset(name for name in _PARAMETERS if getattr(have, name) != getattr(want, name))
-        try:
-            if differs:
-                _modify(aws, id, {_PARAMETERS[name]: getattr(want, name) for name in differs})
-                return differs
-            if have.instance_class != want.instance_class:
-                other = successor(aws, id, want, self._staying)
-                if other is None:
-                    _modify(aws, id, {"DBInstanceClass": want.instance_class})
-                    return frozenset({"instance_class"})
-                # To a named one: where it writes already, only the news is late, and RDS refuses.
-                aws.rds.failover_db_cluster(DBClusterIdentifier=want.cluster, TargetDBInstanceIdentifier=other)
-                return frozenset()
-            return set_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
-        except AwsRefused as error:
-            raise classify(error, how_to_start(aws, want.cluster)) from error
-
-    def reboot(self, aws: Aws, id: str, want: DbInstanceSpec) -> None:
-        """Reboot it without a failover, which would put no parameter in force; the writer last."""
-        readers_first(aws, id, want, self._staying)
-        try:
-            aws.rds.reboot_db_instance(DBInstanceIdentifier=id)
-        except AwsRefused as error:
-            raise classify(error, how_to_start(aws, want.cluster)) from error
-
-    def delete(
-        self,
-        aws: Aws,
-        id: str,
-        seen: Observed[DbInstanceSpec, DbInstanceOutputs],
-        last: DbInstanceSpec | None,  # noqa: ARG002 -- a member has nothing to keep
-    ) -> None:
-        """Delete it. A member takes no final snapshot; only a failed one has to be told so (DeleteDBInstance)."""
-        skip: dict[str, Any] = {"SkipFinalSnapshot": True} if seen.failure else {}
-        try:
-            aws.rds.delete_db_instance(DBInstanceIdentifier=id, **skip)
-        except AwsRefused as error:
-            if error.matches(NO_INSTANCE) or error.matches("InvalidDBInstanceState", text="already being deleted"):
-                return
-            raise classify(error, how_to_start(aws, seen.spec.cluster)) from error
-
-    def last_event(self, aws: Aws, id: str) -> str:
-        """Its last event: an upgrade or a change that RDS gave up is told nowhere else."""
-        return last_event(aws, "db-instance", id)
-
-    def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """All instances of the region, by the tags that are told with them."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
-            for one in page["DBInstances"]:
-                if Owner.of(tags_of(one.get("TagList", []))) == owner:
-                    yield one.get("DBInstanceIdentifier", "")
-
-
-def _modify(aws: Aws, id: str, asked: Mapping[str, Any]) -> None:
-    aws.rds.modify_db_instance(DBInstanceIdentifier=id, ApplyImmediately=True, **asked)

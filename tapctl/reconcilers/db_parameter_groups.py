@@ -1,27 +1,31 @@
-"""A DB parameter group: the parameters of single instances, which override their cluster's."""
+"""Parameter groups of RDS, of a cluster and of an instance: two types whose operations differ in names alone.
+
+RDS takes a group's parameters only after the group is made, 20 a call, and a change of a static one waits for a reboot.
+AWS's facts are from the RDS API reference: CreateDBParameterGroup, ModifyDBParameterGroup and the like.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws.refusals import UnreadableFields
+from tapctl.aws.tags import as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, read_tags, set_tags, tag_list, tagged
+from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import ParameterOutputTypeDef, TagTypeDef
+    from mypy_boto3_rds.type_defs import ParameterOutputTypeDef
 
     from tapctl.aws.client import Aws
 
 # "A maximum of 20 parameters can be modified in a single request" (ModifyDBParameterGroup).
-_MOST_AT_ONCE: Final = 20
+_MAX_PARAMETERS: Final = 20
 
 
 class ParameterGroupSpec(Spec):
-    """What tapctl owns on a parameter group."""
+    """The fields that tapctl owns on a parameter group."""
 
     family: str
     description: str
@@ -31,105 +35,99 @@ class ParameterGroupSpec(Spec):
 
 
 class ParameterGroupOutputs(Outputs):
-    """Its ARN."""
+    """The group's ARN."""
 
     arn: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group as it is described."""
-
-    name: str
-    arn: str
-    family: str
-    description: str
 
 
 class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
-    """Sees and changes one parameter group of either kind; its id is its name.
+    """A parameter group of either kind; the id is its name.
 
-    What waits for a reboot is no matter of the group: RDS tells it with each instance (`db_instance`).
+    Changes that wait for a reboot do not show on the group: RDS shows them with each instance (`db_instance`).
     """
 
-    spec: ClassVar[type[ParameterGroupSpec]] = ParameterGroupSpec
-    outputs = ParameterGroupOutputs
     impacts: ClassVar[Mapping[str, Impact]] = {"family": Impact.REPLACE, "description": Impact.REPLACE}
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
+    kind: ClassVar[str]
+    """AWS's name of the kind, in parameters and answers: ``DBParameterGroup``."""
+    operations: ClassVar[str]
+    """The name of the kind in boto3's operations: ``db_parameter_group``."""
     arn_kind: ClassVar[str]
-    """The kind of resource in its ARN."""
-
-    # -- the operations, by kind -------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def groups(self, aws: Aws, id: str | None) -> list[Group]:
-        """All groups of this kind, or the one of this name."""
-
-    @abstractmethod
-    def parameters(self, aws: Aws, id: str, **which: Any) -> Iterable[ParameterOutputTypeDef]:
-        """The group's parameters that are meant by ``Source`` or ``Filters``."""
-
-    @abstractmethod
-    def make(self, aws: Aws, id: str, want: ParameterGroupSpec, tags: Sequence[TagTypeDef]) -> None:
-        """Make the group, as yet without parameters."""
-
-    @abstractmethod
-    def modify(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """Set these parameters."""
-
-    @abstractmethod
-    def reset(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """Take these parameters back to the engine's default."""
-
-    @abstractmethod
-    def remove(self, aws: Aws, id: str) -> None:
-        """Delete the group."""
-
-    # -- the reconciler ----------------------------------------------------------------------------------------------
+    """The name of the kind in ARNs: ``pg``."""
 
     def observe(
         self, aws: Aws, id: str, expected: ParameterGroupSpec | None
     ) -> Observed[ParameterGroupSpec, ParameterGroupOutputs] | None:
-        """At most four reads: the group, the wanted parameters by name, the user-set ones, and the tags."""
+        """Read the group, the user-set parameters, the wanted ones by name, and the tags: at most four calls."""
         wanted = expected.parameters if expected else {}
+        unreadable = UnreadableFields()
+        nothing: list[ParameterOutputTypeDef] = []
         try:
-            group = next((one for one in self.groups(aws, id) if one.name == id.lower()), None)
+            groups = self._list(aws, **{f"{self.kind}Name": id})
+            group = next((group for group in groups if self._name(group) == id.lower()), None)
             if group is None:
                 return None
-            values, denied, deferred = self._values(aws, id, wanted)
-            tags, unread = read_tags(aws, group.arn, expected.tags if expected else {})
+            parameters = unreadable.read(
+                "parameters",
+                lambda: self._parameters(aws, id, Source="user") + self._named(aws, id, sorted(wanted)),
+                nothing,
+            )
+            arn = group.get(f"{self.kind}Arn", "")
+            live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_PARAMETER_GROUP):
                 return None
             raise
-        spec = ParameterGroupSpec(family=group.family, description=group.description, parameters=values, tags=tags)
-        owner = None if unread else Owner.of(tags)
-        outputs = ParameterGroupOutputs(arn=group.arn)
-        return Observed(spec, outputs, owner=owner, unreadable={**unread, **denied}, deferred_until=deferred)
+        live = {item.get("ParameterName", ""): item for item in parameters if "ParameterValue" in item}
+        values = {name: _value(item, wanted.get(name)) for name, item in live.items()}
+        static = [item.get("ParameterName") for item in parameters if item.get("ApplyType") == "static"]
+        spec = ParameterGroupSpec(
+            family=group.get("DBParameterGroupFamily", ""),
+            description=group.get("Description", ""),
+            parameters=dict(wanted) if "parameters" in unreadable.actions else values,
+            tags=live_tags,
+        )
+        return Observed(
+            spec,
+            ParameterGroupOutputs(arn=arn),
+            owner=None if "tags" in unreadable.actions else Owner.of(live_tags),
+            unreadable=unreadable.actions,
+            # A change of a static one waits for a reboot of every instance, which AWS never does by itself.
+            deferred_until={f"parameters.{name}": REBOOT for name in static},
+        )
 
     def create(self, aws: Aws, id: str, want: ParameterGroupSpec, owner: Owner) -> None:
-        """Make it; RDS takes its parameters only afterwards, which is an update."""
+        """Make the group; RDS takes parameters only afterwards, which is an update."""
         try:
-            self.make(aws, id, want, tag_list({**want.tags, **owner.tags}))
+            self._call(
+                aws,
+                "create",
+                id,
+                DBParameterGroupFamily=want.family,
+                Description=want.description,
+                Tags=as_list({**want.tags, **owner.tags}),
+            )
         except AwsRefused as error:
             if error.matches("DBParameterGroupAlreadyExists"):
                 raise AlreadyExists(f"a parameter group {id} exists already") from error
             raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: ParameterGroupSpec, want: ParameterGroupSpec) -> frozenset[str]:
-        """Parameters: set what is wrong, then reset what is too much, 20 a call; then tags."""
+        """Set missing and wrong parameters, then reset extra ones, 20 a call; then tags."""
         wrong = sorted(name for name, value in want.parameters.items() if have.parameters.get(name) != value)
         extra = sorted(have.parameters.keys() - want.parameters.keys())
-        names = (wrong or extra)[:_MOST_AT_ONCE]
+        names = (wrong or extra)[:_MAX_PARAMETERS]
         try:
             if not names:
-                return set_tags(aws, arn_of(aws, self.arn_kind, id), have.tags, want.tags)
+                return step_tags(aws, arn_of(aws, self.arn_kind, id), have.tags, want.tags)
             methods = self._methods(aws, id, names)
             if wrong:
                 values = want.parameters
-                self.modify(aws, id, [{**methods[name], "ParameterValue": values[name]} for name in names])
+                parameters = [{**methods[name], "ParameterValue": values[name]} for name in names]
+                self._call(aws, "modify", id, Parameters=parameters)
             else:
-                self.reset(aws, id, [methods[name] for name in names])
+                parameters = [methods[name] for name in names]
+                self._call(aws, "reset", id, ResetAllParameters=False, Parameters=parameters)
         except AwsRefused as error:
             raise classify(error) from error
         return frozenset({"parameters"} if len(wrong) + len(extra) == len(names) else ())
@@ -138,12 +136,12 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
         self,
         aws: Aws,
         id: str,
-        seen: Observed[ParameterGroupSpec, ParameterGroupOutputs],  # noqa: ARG002 -- one call takes any group
-        last: ParameterGroupSpec | None,  # noqa: ARG002 -- as above
+        observed: Observed[ParameterGroupSpec, ParameterGroupOutputs],
+        last: ParameterGroupSpec | None,
     ) -> None:
-        """Delete it; it counts as used until a while after its last user is gone."""
+        """Delete the group; RDS counts it as used until a while after the last user is gone."""
         try:
-            self.remove(aws, id)
+            self._call(aws, "delete", id)
         except AwsRefused as error:
             if error.matches(NO_PARAMETER_GROUP):
                 return
@@ -152,35 +150,37 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """All groups of this kind in the region, by their tags; AWS's own have none."""
-        groups = [one for one in self.groups(aws, None) if not one.name.startswith("default.")]
-        yield from tagged(aws, owner, {one.name: one.arn for one in groups})
+        """Find the groups by the owner's tags, among all of the region but AWS's own, which have none."""
+        arns = {self._name(group): group.get(f"{self.kind}Arn", "") for group in self._list(aws)}
+        yield from owned_names(aws, owner, {name: arn for name, arn in arns.items() if not name.startswith("default.")})
 
-    def _values(
-        self, aws: Aws, id: str, wanted: Mapping[str, str]
-    ) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-        """The parameters that are set; where they may not be read the wanted ones, and what was denied; and the static.
+    # -- the operations of the kind ----------------------------------------------------------------------------------
 
-        A change of a static one waits for a reboot of every instance, which AWS never does by itself.
-        """
-        try:
-            found = list(self.parameters(aws, id, Source="user"))
-            found += self._named(aws, id, sorted(wanted)) if wanted else []
-        except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return dict(wanted), {"parameters": error.iam_action}, {}
-        static = {f"parameters.{one.get('ParameterName')}": REBOOT for one in found if one.get("ApplyType") == "static"}
-        names = {one.get("ParameterName", ""): one for one in found if "ParameterValue" in one}
-        return {name: _value(one, wanted.get(name)) for name, one in names.items()}, {}, static
+    def _call(self, aws: Aws, verb: str, id: str, **parameters: Any) -> None:
+        getattr(aws.rds, f"{verb}_{self.operations}")(**{f"{self.kind}Name": id}, **parameters)
+
+    def _list(self, aws: Aws, **filters: Any) -> list[dict[str, Any]]:
+        client: Any = aws.rds  # untyped, since the operation's name is data
+        pages: list[Any] = aws.pages(client.get_paginator(f"describe_{self.operations}s"), **filters)
+        return [group for page in pages for group in page[f"{self.kind}s"]]
+
+    def _name(self, group: Mapping[str, Any]) -> str:
+        return str(group[f"{self.kind}Name"]).lower()
+
+    def _parameters(self, aws: Aws, id: str, **filters: Any) -> list[ParameterOutputTypeDef]:
+        client: Any = aws.rds  # as above
+        paginator = client.get_paginator(f"describe_{self.operations.removesuffix('_group')}s")
+        pages: list[Any] = aws.pages(paginator, **{f"{self.kind}Name": id}, **filters)
+        return [parameter for page in pages for parameter in page["Parameters"]]
 
     def _named(self, aws: Aws, id: str, names: Sequence[str]) -> list[ParameterOutputTypeDef]:
+        # Without a name the filter would be refused.
         filters = [{"Name": "parameter-name", "Values": list(names)}]
-        return list(self.parameters(aws, id, Filters=filters))
+        return self._parameters(aws, id, Filters=filters) if names else []
 
     def _methods(self, aws: Aws, id: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        """How each is to be applied: RDS refuses ``immediate`` for what is static."""
-        types = {one.get("ParameterName"): one.get("ApplyType") for one in self._named(aws, id, names)}
+        """Choose how each parameter is applied: RDS refuses ``immediate`` for a static one."""
+        types = {item.get("ParameterName"): item.get("ApplyType") for item in self._named(aws, id, names)}
         return {
             name: {
                 "ParameterName": name,
@@ -191,7 +191,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
 
 
 def _value(parameter: ParameterOutputTypeDef, wanted: str | None) -> str:
-    """The value, in the wanted spelling where it means the same: RDS knows ``ALL`` where PostgreSQL knows ``all``."""
+    """The value, in the wanted spelling where both mean the same: RDS has ``ALL`` where PostgreSQL has ``all``."""
     live = _canonical(parameter, parameter.get("ParameterValue", ""))
     if wanted is None:
         return live
@@ -208,94 +208,20 @@ def _canonical(parameter: ParameterOutputTypeDef, value: str) -> str:
 
 
 class DbClusterParameterGroup(ParameterGroups):
-    """Sees and changes one DB cluster parameter group."""
+    """A DB cluster parameter group: the parameters that all instances of a cluster share."""
 
     type = "db-cluster-parameter-group"
+    teardown_rank = 90
+    kind = "DBClusterParameterGroup"
+    operations = "db_cluster_parameter_group"
     arn_kind = "cluster-pg"
-
-    def groups(self, aws: Aws, id: str | None) -> list[Group]:
-        """By DescribeDBClusterParameterGroups."""
-        which = {"DBClusterParameterGroupName": id} if id else {}
-        pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_parameter_groups"), **which)
-        return [
-            Group(
-                one.get("DBClusterParameterGroupName", "").lower(),
-                one.get("DBClusterParameterGroupArn", ""),
-                one.get("DBParameterGroupFamily", ""),
-                one.get("Description", ""),
-            )
-            for page in pages
-            for one in page["DBClusterParameterGroups"]
-        ]
-
-    def parameters(self, aws: Aws, id: str, **which: Any) -> Iterable[ParameterOutputTypeDef]:
-        """By DescribeDBClusterParameters."""
-        pages = aws.pages(
-            aws.rds.get_paginator("describe_db_cluster_parameters"), DBClusterParameterGroupName=id, **which
-        )
-        return (one for page in pages for one in page["Parameters"])
-
-    def make(self, aws: Aws, id: str, want: ParameterGroupSpec, tags: Sequence[TagTypeDef]) -> None:
-        """By CreateDBClusterParameterGroup."""
-        aws.rds.create_db_cluster_parameter_group(
-            DBClusterParameterGroupName=id, DBParameterGroupFamily=want.family, Description=want.description, Tags=tags
-        )
-
-    def modify(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """By ModifyDBClusterParameterGroup."""
-        aws.rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName=id, Parameters=parameters)
-
-    def reset(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """By ResetDBClusterParameterGroup."""
-        aws.rds.reset_db_cluster_parameter_group(
-            DBClusterParameterGroupName=id, ResetAllParameters=False, Parameters=parameters
-        )
-
-    def remove(self, aws: Aws, id: str) -> None:
-        """By DeleteDBClusterParameterGroup."""
-        aws.rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName=id)
 
 
 class DbParameterGroup(ParameterGroups):
-    """Sees and changes one DB parameter group."""
+    """A DB parameter group: the parameters of single instances, which override their cluster's."""
 
     type = "db-parameter-group"
+    teardown_rank = 80
+    kind = "DBParameterGroup"
+    operations = "db_parameter_group"
     arn_kind = "pg"
-
-    def groups(self, aws: Aws, id: str | None) -> list[Group]:
-        """By DescribeDBParameterGroups."""
-        which = {"DBParameterGroupName": id} if id else {}
-        pages = aws.pages(aws.rds.get_paginator("describe_db_parameter_groups"), **which)
-        return [
-            Group(
-                one.get("DBParameterGroupName", "").lower(),
-                one.get("DBParameterGroupArn", ""),
-                one.get("DBParameterGroupFamily", ""),
-                one.get("Description", ""),
-            )
-            for page in pages
-            for one in page["DBParameterGroups"]
-        ]
-
-    def parameters(self, aws: Aws, id: str, **which: Any) -> Iterable[ParameterOutputTypeDef]:
-        """By DescribeDBParameters."""
-        pages = aws.pages(aws.rds.get_paginator("describe_db_parameters"), DBParameterGroupName=id, **which)
-        return (one for page in pages for one in page["Parameters"])
-
-    def make(self, aws: Aws, id: str, want: ParameterGroupSpec, tags: Sequence[TagTypeDef]) -> None:
-        """By CreateDBParameterGroup."""
-        aws.rds.create_db_parameter_group(
-            DBParameterGroupName=id, DBParameterGroupFamily=want.family, Description=want.description, Tags=tags
-        )
-
-    def modify(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """By ModifyDBParameterGroup."""
-        aws.rds.modify_db_parameter_group(DBParameterGroupName=id, Parameters=parameters)
-
-    def reset(self, aws: Aws, id: str, parameters: Sequence[Any]) -> None:
-        """By ResetDBParameterGroup."""
-        aws.rds.reset_db_parameter_group(DBParameterGroupName=id, ResetAllParameters=False, Parameters=parameters)
-
-    def remove(self, aws: Aws, id: str) -> None:
-        """By DeleteDBParameterGroup."""
-        aws.rds.delete_db_parameter_group(DBParameterGroupName=id)

@@ -6,22 +6,25 @@ AWS's facts are from the RDS API reference: CreateDBSubnetGroup, ModifyDBSubnetG
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tapctl.aws.refusals import UnreadableFields
+from tapctl.aws.tags import as_list
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, read_tags, set_tags, tag_list, tagged
+from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBSubnetGroupTypeDef
 
     from tapctl.aws.client import Aws
 
-_HELD = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
+# The group is still used, or a subnet of it is.
+_HELD: Final = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
 
 
 class DbSubnetGroupSpec(Spec):
-    """What tapctl owns on a subnet group."""
+    """The fields that tapctl owns on a subnet group."""
 
     description: str
     subnet_ids: frozenset[str]
@@ -29,30 +32,31 @@ class DbSubnetGroupSpec(Spec):
 
 
 class DbSubnetGroupOutputs(Outputs):
-    """Its ARN."""
+    """The group's ARN."""
 
     arn: str
 
 
 class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
-    """Sees and changes one subnet group; its id is its name."""
+    """A DB subnet group; the id is its name."""
 
     type = "db-subnet-group"
-    spec = DbSubnetGroupSpec
-    outputs = DbSubnetGroupOutputs
+    teardown_rank = 100
     timing = Timing(create_s=3, delete_s=5, longest_s=600)
 
     def observe(
         self, aws: Aws, id: str, expected: DbSubnetGroupSpec | None
     ) -> Observed[DbSubnetGroupSpec, DbSubnetGroupOutputs] | None:
-        """Two reads: the group, and its tags."""
+        """Read the group and its tags: two calls."""
+        unreadable = UnreadableFields()
         try:
             pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"), DBSubnetGroupName=id)
-            group = next((one for page in pages for one in page["DBSubnetGroups"] if _name(one) == id.lower()), None)
+            groups = (group for page in pages for group in page["DBSubnetGroups"])
+            group = next((group for group in groups if _name(group) == id.lower()), None)
             if group is None:
                 return None
             arn = group.get("DBSubnetGroupArn", "")
-            tags, unread = read_tags(aws, arn, expected.tags if expected else {})
+            live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_SUBNET_GROUP):
                 return None
@@ -60,20 +64,20 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         spec = DbSubnetGroupSpec(
             description=group.get("DBSubnetGroupDescription", ""),
             subnet_ids=frozenset(subnet.get("SubnetIdentifier", "") for subnet in group.get("Subnets", [])),
-            tags=tags,
+            tags=live_tags,
         )
-        owner = None if unread else Owner.of(tags)
+        owner = None if unreadable.actions else Owner.of(live_tags)
         status = group.get("SubnetGroupStatus", "Complete")
-        return Observed(spec, DbSubnetGroupOutputs(arn=arn), status=status, owner=owner, unreadable=unread)
+        return Observed(spec, DbSubnetGroupOutputs(arn=arn), status=status, owner=owner, unreadable=unreadable.actions)
 
     def create(self, aws: Aws, id: str, want: DbSubnetGroupSpec, owner: Owner) -> None:
-        """Make it with its subnets and tags."""
+        """Make the group with its subnets and tags."""
         try:
             aws.rds.create_db_subnet_group(
                 DBSubnetGroupName=id,
                 DBSubnetGroupDescription=want.description,
                 SubnetIds=sorted(want.subnet_ids),
-                Tags=tag_list({**want.tags, **owner.tags}),
+                Tags=as_list({**want.tags, **owner.tags}),
             )
         except AwsRefused as error:
             if error.matches("DBSubnetGroupAlreadyExists"):
@@ -81,7 +85,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             raise classify(error) from error
 
     def update(self, aws: Aws, id: str, have: DbSubnetGroupSpec, want: DbSubnetGroupSpec) -> frozenset[str]:
-        """Description and subnets, which RDS takes as the whole new list; then tags."""
+        """Change description and subnets, which RDS takes as the whole new list; then tags."""
         differs = {name for name in ("description", "subnet_ids") if getattr(have, name) != getattr(want, name)}
         try:
             if differs:
@@ -91,7 +95,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
                     SubnetIds=sorted(want.subnet_ids),
                 )
                 return frozenset(differs)
-            return set_tags(aws, arn_of(aws, "subgrp", id), have.tags, want.tags)
+            return step_tags(aws, arn_of(aws, "subgrp", id), have.tags, want.tags)
         except AwsRefused as error:
             raise classify(error) from error
 
@@ -99,10 +103,10 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         self,
         aws: Aws,
         id: str,
-        seen: Observed[DbSubnetGroupSpec, DbSubnetGroupOutputs],  # noqa: ARG002 -- one call takes any group
-        last: DbSubnetGroupSpec | None,  # noqa: ARG002 -- as above
+        observed: Observed[DbSubnetGroupSpec, DbSubnetGroupOutputs],
+        last: DbSubnetGroupSpec | None,
     ) -> None:
-        """Delete it; a cluster holds it until it is gone, even one without instances."""
+        """Delete the group; a cluster uses the group until the cluster is gone, even one without instances."""
         try:
             aws.rds.delete_db_subnet_group(DBSubnetGroupName=id)
         except AwsRefused as error:
@@ -113,10 +117,10 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """All groups of the region, by their tags."""
+        """Find the groups by the owner's tags, among all of the region."""
         pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
-        groups = [one for page in pages for one in page["DBSubnetGroups"]]
-        yield from tagged(aws, owner, {_name(one): one.get("DBSubnetGroupArn", "") for one in groups})
+        groups = (group for page in pages for group in page["DBSubnetGroups"])
+        yield from owned_names(aws, owner, {_name(group): group.get("DBSubnetGroupArn", "") for group in groups})
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

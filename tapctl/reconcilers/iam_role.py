@@ -1,41 +1,51 @@
 """An IAM role with everything that decides what it may do: trust, inline policies, attached policies, boundary.
 
 All inline and attached policies are owned whole: an extra one is access that somebody gave, shows, and is taken away.
-IAM is global: in each region of an account the same suffix means the same role name, so a role tells whose it is.
+IAM is global: the same suffix means the same role name in each region of an account, so a tag says which region's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
+from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam.type_defs import TagTypeDef
-
     from tapctl.aws.client import Aws
 
-T = TypeVar("T")
-
-BUSY: Final = Patience.BUSY
 REGION_TAG: Final = "tapctl:region"
-"""Which region's stack it is of. One without the tag is of any: a tag to be put back."""
+"""The tag that names the region of the stack. A role without the tag is any region's: a tag to be put back."""
 _DEFAULT_SESSION_S: Final = 3600
+_TRANSIENT: Final = (
+    Transient(
+        ("MalformedPolicyDocument",),
+        "a principal that the role is to trust is not known to IAM yet",
+        Patience.PROPAGATION,
+        text="invalid principal",
+    ),
+    Transient(("NoSuchEntity",), "IAM has not taken in the last change yet: {error.message}", Patience.PROPAGATION),
+    Transient(
+        ("ConcurrentModification",), "IAM is busy with another change of the role: {error.message}", Patience.BUSY
+    ),
+)
 
 
 class IamRoleSpec(Spec):
-    """What tapctl owns on a role."""
+    """The fields that tapctl owns on a role."""
 
     trust: PolicyDocument
     inline: dict[str, PolicyDocument]
     """Inline policies by name."""
     attached: frozenset[str] = frozenset()
-    """ARNs of attached policies. Wanted: none, what a role may do is said in one place."""
+    """ARNs of attached policies. Wanted: none, so that one place says what the role may do."""
     permissions_boundary: str = ""
-    """The ARN of the policy that bounds it; empty where none does."""
+    """The ARN of the policy that bounds the role; empty where none does."""
     description: str
     path: str = "/"
     max_session_duration_s: int = _DEFAULT_SESSION_S
@@ -50,46 +60,37 @@ class IamRoleOutputs(Outputs):
 
 
 class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
-    """Sees and changes one role."""
+    """A role; the id is its name."""
 
     type = "iam-role"
-    spec = IamRoleSpec
-    outputs = IamRoleOutputs
+    teardown_rank = 120
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
-        """Four reads with one inline policy, and one for each further one: GetRole, both lists, and each policy."""
+        """Read GetRole, both lists of policies, and each inline policy: four calls with one of these."""
         try:
             role = aws.read(aws.iam.get_role, RoleName=id)["Role"]
-            unread: dict[str, str] = {}
-
-            def read(field: str, call: Callable[[], T], otherwise: T) -> T:
-                try:
-                    return call()
-                except AwsRefused as error:
-                    if not error.is_denied:
-                        raise
-                    unread[field] = error.iam_action
-                    return otherwise
-
             nothing: frozenset[str] = frozenset()
-            inline = read("inline", lambda: _inline(aws, id), None)
+            unreadable = UnreadableFields()
+            inline = unreadable.read("inline", lambda: _inline(aws, id), None)
             if inline is None:
-                # What is wanted can still be asked for by name. Where that is all there, the others stay unknown.
+                # The wanted policies can still be read by name. Where those are as wanted, the others stay unknown.
                 wanted = expected.inline if expected else {}
-                inline = read("inline", lambda: _documents(aws, id, wanted), wanted)
+                inline = unreadable.read("inline", lambda: _documents(aws, id, wanted), wanted)
                 if not matches_template(inline, wanted):
-                    del unread["inline"]
-            attached = read("attached", lambda: _attached(aws, id), expected.attached if expected else nothing)
+                    del unreadable.actions["inline"]
+            attached = unreadable.read(
+                "attached", lambda: _attached(aws, id), expected.attached if expected else nothing
+            )
         except AwsRefused as error:
             if error.matches("NoSuchEntity"):
                 return None
             raise
-        tags = {tag["Key"]: tag["Value"] for tag in role.get("Tags", []) if not tag["Key"].startswith("aws:")}
-        # Right after its creation IAM may answer the unique id (AROA...) in the ARN's place.
-        told = role["Arn"].startswith("arn:")
+        live_tags = tags.as_dict(role.get("Tags", []))
+        # Right after a creation IAM may answer the unique id (AROA...) in the ARN's place.
+        has_arn = role["Arn"].startswith("arn:")
         trust: Any = role.get("AssumeRolePolicyDocument", {})  # botocore has decoded the JSON
         return Observed(
             spec=IamRoleSpec(
@@ -100,17 +101,17 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 description=role.get("Description", ""),
                 path=role["Path"],
                 max_session_duration_s=role.get("MaxSessionDuration", _DEFAULT_SESSION_S),
-                tags=tags,
+                tags=live_tags,
             ),
-            outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if told else None,
-            settled=told,
-            owner=_owner(tags, aws.region),
-            unreadable=unread,
+            outputs=IamRoleOutputs(arn=role["Arn"], role_id=role["RoleId"]) if has_arn else None,
+            settled=has_arn,
+            owner=_owner(live_tags, aws.region),
+            unreadable=unreadable.actions,
         )
 
     def create(self, aws: Aws, id: str, want: IamRoleSpec, owner: Owner) -> None:
-        """Make it, trusting whom it is to trust, and not yet allowed anything."""
-        bounded: Any = {"PermissionsBoundary": want.permissions_boundary} if want.permissions_boundary else {}
+        """Make the role with its trust and boundary, and without any permission: policies are updates."""
+        boundary: Any = {"PermissionsBoundary": want.permissions_boundary} if want.permissions_boundary else {}
         try:
             aws.iam.create_role(
                 RoleName=id,
@@ -118,49 +119,52 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 AssumeRolePolicyDocument=as_json(want.trust),
                 Description=want.description,
                 MaxSessionDuration=want.max_session_duration_s,
-                Tags=_tag_list({**want.tags, **owner.tags}),
-                **bounded,
+                Tags=tags.as_list({**want.tags, **owner.tags}),
+                **boundary,
             )
         except AwsRefused as error:
             if error.matches("EntityAlreadyExists"):
                 raise AlreadyExists(f"the account has a role of that name, in whatever case and path: {id}") from error
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str]:
-        """Who may take it and what bounds it, then what it may do, then the rest."""
+        """Change trust and boundary first, then what the role may do, then tags."""
         try:
-            for step in (_bounds, _inline_step, _attached_step):
-                asked = step(aws, id, have, want)
-                if asked is not None:
-                    return asked
-            return _tags_step(aws, id, have, want)
+            for change in (_change_bounds, _change_inline, _change_attached):
+                fields = change(aws, id, have, want)
+                if fields is not None:
+                    return fields
+            return tags.step(
+                have.tags,
+                want.tags,
+                add=lambda missing: aws.iam.tag_role(RoleName=id, Tags=tags.as_list(missing)),
+                remove=lambda extra: aws.iam.untag_role(RoleName=id, TagKeys=extra),
+            )
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def delete(
-        self,
-        aws: Aws,
-        id: str,
-        seen: Observed[IamRoleSpec, IamRoleOutputs],
-        last: IamRoleSpec | None,  # noqa: ARG002 -- what is seen says enough
+        self, aws: Aws, id: str, observed: Observed[IamRoleSpec, IamRoleOutputs], last: IamRoleSpec | None
     ) -> None:
-        """Detach, then delete the inline policies, then the role: IAM deletes none that has any."""
+        """Detach, then delete the inline policies, then the role: IAM deletes no role that has a policy."""
         try:
-            if seen.spec.attached:
-                aws.iam.detach_role_policy(RoleName=id, PolicyArn=min(seen.spec.attached))
-            elif seen.spec.inline:
-                aws.iam.delete_role_policy(RoleName=id, PolicyName=min(seen.spec.inline))
+            if observed.spec.attached:
+                aws.iam.detach_role_policy(RoleName=id, PolicyArn=min(observed.spec.attached))
+            elif observed.spec.inline:
+                aws.iam.delete_role_policy(RoleName=id, PolicyName=min(observed.spec.inline))
             else:
                 aws.iam.delete_role(RoleName=id)
         except AwsRefused as error:
             if error.matches("DeleteConflict"):
-                raise NotYet(f"IAM still counts something as the role's: {_holders(aws, id, error)}", BUSY) from error
-            # What is to go is gone: the next look tells.
+                raise NotYet(
+                    f"IAM still counts something as the role's: {_holders(aws, id, error)}", Patience.BUSY
+                ) from error
+            # Deleted already: the next observation shows it.
             if not error.matches("NoSuchEntity"):
-                raise classify(error) from error
+                raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """By tags, of the roles whose names end in our suffix.
+        """Find the roles by the owner's tags, among those whose names end in the suffix.
 
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
         roles, and each name tapctl gives ends in the suffix.
@@ -172,7 +176,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                     yield name
 
 
-# -- looking ---------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument] | None:
@@ -181,7 +185,7 @@ def _inline(aws: Aws, id: str) -> dict[str, PolicyDocument] | None:
 
 
 def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocument]:
-    found: dict[str, PolicyDocument] = {}
+    documents: dict[str, PolicyDocument] = {}
     for name in names:
         try:
             document: Any = aws.read(aws.iam.get_role_policy, RoleName=id, PolicyName=name)["PolicyDocument"]
@@ -190,13 +194,13 @@ def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocum
             if not error.matches("NoSuchEntity"):
                 raise
         else:
-            found[name] = parse(document)
-    return found
+            documents[name] = parse(document)
+    return documents
 
 
 def _attached(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.iam.get_paginator("list_attached_role_policies"), RoleName=id)
-    return frozenset(one.get("PolicyArn", "") for page in pages for one in page["AttachedPolicies"])
+    return frozenset(policy.get("PolicyArn", "") for page in pages for policy in page["AttachedPolicies"])
 
 
 def _tags(aws: Aws, id: str) -> dict[str, str]:
@@ -207,30 +211,30 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
         if error.matches("NoSuchEntity"):
             return {}
         raise
-    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return tags.as_dict(tag for page in pages for tag in page["Tags"])
 
 
-def _owner(tags: Mapping[str, str], region: str) -> Owner | None:
-    """Who the tags name; the same suffix in another region is somebody else's."""
-    owner, there = Owner.of(tags), tags.get(REGION_TAG, region)
-    return owner if owner is None or there == region else Owner(f"{owner.managed_by}, for {there}", owner.suffix)
+def _owner(live_tags: Mapping[str, str], region: str) -> Owner | None:
+    """Read the owner from the tags; the same suffix in another region is another owner."""
+    owner, home = Owner.of(live_tags), live_tags.get(REGION_TAG, region)
+    return owner if owner is None or home == region else replace(owner, scope=home)
 
 
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
-    """What keeps the role: instance profiles, which tapctl never makes and so leaves to whoever did."""
+    """Name what keeps the role: instance profiles, which tapctl never makes and so leaves to their maker."""
     try:
         pages = aws.pages(aws.iam.get_paginator("list_instance_profiles_for_role"), RoleName=id)
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
         return conflict.message
-    profiles = [one["InstanceProfileName"] for page in pages for one in page["InstanceProfiles"]]
+    profiles = [profile["InstanceProfileName"] for page in pages for profile in page["InstanceProfiles"]]
     return f"instance profile {', '.join(profiles)}" if profiles else conflict.message
 
 
-# -- changing: each makes one call, or answers None where it has nothing to do ---------------------------------------
+# -- changing: each function makes one call, or returns None where nothing differs -------------------------------------
 
 
-def _bounds(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
+def _change_bounds(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
     if have.trust != want.trust:
         aws.iam.update_assume_role_policy(RoleName=id, PolicyDocument=as_json(want.trust))
         return frozenset({"trust"})
@@ -240,17 +244,17 @@ def _bounds(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozense
         else:
             aws.iam.delete_role_permissions_boundary(RoleName=id)
         return frozenset({"permissions_boundary"})
-    told = frozenset(
+    fields = frozenset(
         name for name in ("description", "max_session_duration_s") if getattr(have, name) != getattr(want, name)
     )
-    if told:
-        # Both at once: a duration left out is set back to an hour (UpdateRole).
+    if fields:
+        # Both in one call: a duration left out is set back to an hour (UpdateRole).
         aws.iam.update_role(RoleName=id, Description=want.description, MaxSessionDuration=want.max_session_duration_s)
-        return told
+        return fields
     return None
 
 
-def _inline_step(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
+def _change_inline(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
     differing = [name for name, document in want.inline.items() if have.inline.get(name) != document]
     extra = have.inline.keys() - want.inline.keys()
     if differing:
@@ -263,7 +267,7 @@ def _inline_step(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> fro
     return frozenset({"inline"} if len(differing) + len(extra) == 1 else ())
 
 
-def _attached_step(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
+def _change_attached(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str] | None:
     missing = want.attached - have.attached
     extra = have.attached - want.attached
     if missing:
@@ -273,28 +277,3 @@ def _attached_step(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> f
     else:
         return None
     return frozenset({"attached"} if len(missing) + len(extra) == 1 else ())
-
-
-def _tags_step(aws: Aws, id: str, have: IamRoleSpec, want: IamRoleSpec) -> frozenset[str]:
-    added = {key: value for key, value in want.tags.items() if have.tags.get(key) != value}
-    removed = sorted(have.tags.keys() - want.tags.keys())
-    if added:
-        aws.iam.tag_role(RoleName=id, Tags=_tag_list(added))
-        return frozenset(() if removed else {"tags"})
-    aws.iam.untag_role(RoleName=id, TagKeys=removed)
-    return frozenset({"tags"})
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
-    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
-
-
-def classify(error: AwsRefused) -> Exception:
-    """What IAM's refusal of a change means: "not yet" where that is known, itself otherwise."""
-    if error.matches("MalformedPolicyDocument", text="invalid principal"):
-        return NotYet("a principal that the role is to trust is not known to IAM yet", Patience.PROPAGATION)
-    if error.matches("NoSuchEntity"):
-        return NotYet(f"IAM has not taken in the last change yet: {error.message}", Patience.PROPAGATION)
-    if error.matches("ConcurrentModification"):
-        return NotYet(f"IAM is busy with another change of the role: {error.message}", BUSY)
-    return error

@@ -1,5 +1,9 @@
 """A Lambda function, from an image or a zip.
 
+Lambda takes one change at a time, each part of a function (configuration, code, concurrency, policy, tags) by a call of
+its own. A failed *update* is no failed function: the version before still serves. A function in a VPC leaves network
+interfaces behind, for up to 45 minutes, which nobody else can remove; for that Lambda still needs the function's role.
+
 AWS's facts are from the Lambda API reference and developer guide: CreateFunction, UpdateFunctionConfiguration,
 UpdateFunctionCode (function states; VPC networking of functions).
 """
@@ -13,7 +17,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 
@@ -23,298 +29,42 @@ if TYPE_CHECKING:
 
     from tapctl.aws.client import Aws
 
+HIDDEN: Final = "(hidden)"
+"""Stands for an observed value that may be a secret: any that is not the expected one."""
 
-MISSING: Final = "ResourceNotFoundException"
-INVALID: Final = "InvalidParameterValueException"
-CONFLICT: Final = "ResourceConflictException"
+_MISSING: Final = "ResourceNotFoundException"
+_INVALID: Final = "InvalidParameterValueException"
+_CONFLICT: Final = "ResourceConflictException"
 
-# What is new in EC2 looks so to Lambda until EC2 has spread it; and what is gone for good.
-NOT_IN_EC2: Final = {
+# Texts of refusals for a group or subnet that EC2 has not spread to Lambda yet, or that is gone for good.
+_NOT_IN_EC2: Final = {
     "invalidgroup.notfound": "EC2 does not show Lambda the security group yet",
     "invalidsubnetid.notfound": "EC2 does not show Lambda the subnets yet",
 }
-# What a new role, a changed policy or a new key's grant looks like to Lambda until IAM and KMS have spread it.
-_SPREADING: Final = NOT_IN_EC2 | {
+# Texts of refusals for a new role, a changed policy or a new key's grant that IAM or KMS has not spread yet.
+_SPREADING: Final = _NOT_IN_EC2 | {
     "cannot be assumed by lambda": "Lambda cannot assume the role yet",
     "does not have permissions to call": "the role's policy has not reached Lambda yet",
     "key is invalid for creategrant": "Lambda may not use the KMS key yet",
 }
-# The first interface in a subnet takes minutes, for a new function as for one that moves; Lambda itself ends both.
-_AT_WORK: Final = {
-    "state: pending": "Lambda is still making the function",
-    "in progress": "another update of this function is going on",
-}
-
-
-def classify(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
-    if error.matches(INVALID, text="throttled by ec2"):
-        return NotYet("EC2 is throttling Lambda", Patience.LONG)
-    for code, texts, patience in ((INVALID, _SPREADING, Patience.PROPAGATION), (CONFLICT, _AT_WORK, Patience.LONG)):
-        for text, reason in texts.items():
-            if error.matches(code, text=text):
-                return NotYet(reason, patience)
-    if error.matches(CONFLICT):
-        return NotYet(f"Lambda is busy with the function: {error.message}", Patience.BUSY)
-    if error.matches(MISSING):
-        return NotYet("Lambda does not show the function yet", Patience.PROPAGATION)
-    return error
-
-
-HIDDEN: Final = "(hidden)"
+_TRANSIENT: Final = (
+    Transient((_INVALID,), "EC2 is throttling Lambda", Patience.LONG, text="throttled by ec2"),
+    *(Transient((_INVALID,), reason, Patience.PROPAGATION, text=text) for text, reason in _SPREADING.items()),
+    # The first interface in a subnet takes minutes, for a new function as for one that moves; Lambda itself ends both.
+    Transient((_CONFLICT,), "Lambda is still making the function", Patience.LONG, text="state: pending"),
+    Transient((_CONFLICT,), "another update of this function is going on", Patience.LONG, text="in progress"),
+    Transient((_CONFLICT,), "Lambda is busy with the function: {error.message}", Patience.BUSY),
+    Transient((_MISSING,), "Lambda does not show the function yet", Patience.PROPAGATION),
+)
 
 _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
-# A promise in a wanted value (`tapctl.engine.refs`), and the only forms that what it stands for can have: while
-# planning, the live value behind it has to be seen to be compared. Neither form is one of a password.
-_PROMISE: Final = re.compile("⟦[^⟦⟧]*⟧")
+# A token in a wanted value (`tapctl.engine.refs`), and the only forms that a token's value can have: a plan has to show
+# the live value behind the token to compare both. No password has one of these forms.
+_TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
 _IDENTITY: Final = r"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|[\w-]+(?:\.[\w-]+)*\.amazonaws\.com(?:\.cn)?)"
-
-
-class LambdaFunctionSpec(Spec):
-    """What tapctl owns on a function."""
-
-    package_type: str
-    """``Image`` or ``Zip``; fixed once made."""
-    image_uri: str
-    """``repository@sha256:…``, what AWS resolved it to; empty for a Zip."""
-    code_sha256: str
-    """The zip's SHA-256 in base64, as AWS tells it; empty for an Image."""
-    runtime: str
-    """Empty for an Image, as are ``handler`` and ``layers``."""
-    handler: str
-    role_arn: str
-    memory_mb: int
-    timeout_s: int
-    environment: dict[str, str]
-    """Seen: names as they are, values other than the wanted ones as `HIDDEN`."""
-    kms_key_arn: str
-    """Encrypts the environment; empty: AWS's own key."""
-    subnet_ids: frozenset[str]
-    security_group_ids: frozenset[str]
-    tracing: str
-    """``Active`` or ``PassThrough``."""
-    reserved_concurrency: int | None
-    """None: nothing is reserved; 0: it does not run at all."""
-    architecture: str = "x86_64"
-    ephemeral_storage_mb: int = 512
-    layers: tuple[str, ...] = ()
-    log_format: str = "Text"
-    """``Text`` or ``JSON``."""
-    log_group: str
-    description: str = ""
-    image_config: str = ""
-    """Canonical JSON of what overrides the image's entry point, command and directory; empty: nothing does."""
-    resource_policy: PolicyDocument | None = None
-    """Who else may invoke it. Wanted: nobody (None)."""
-    update_failure: str = ""
-    """Why AWS's last update of it failed: the one before is still in force, whatever the fields say. Wanted: empty."""
-    tags: dict[str, str]
-
-
-class LambdaFunctionOutputs(Outputs):
-    """Its ARN, without a version."""
-
-    arn: str
-
-
-def observed_function(
-    answer: GetFunctionResponseTypeDef,
-    resource_policy: PolicyDocument | None,
-    unread: dict[str, str],
-    expected: LambdaFunctionSpec | None,
-) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
-    """GetFunction's answer, with the policy read beside it; ``unread`` names what could not be read there."""
-    # Read as plain mappings: fields are there or not by the kind of function, and some are newer than the stubs.
-    found: Mapping[str, Any] = answer["Configuration"]
-    code: Mapping[str, Any] = answer["Code"]
-    is_image = found.get("PackageType", "Zip") == "Image"
-    vpc = found.get("VpcConfig", {})
-    logging = found.get("LoggingConfig", {})
-    state, update = _states(found)
-    failed = _reason(found, "State") if state == "Failed" else None
-    update_failure = _reason(found, "LastUpdateStatus") if update == "Failed" and failed is None else ""
-    tags = {key: value for key, value in answer.get("Tags", {}).items() if not key.startswith("aws:")}
-    owner = Owner.of(tags)
-    if "TagsError" in answer:
-        # A role that may not list tags gets the function all the same.
-        tags, unread = expected.tags if expected else {}, {**unread, "tags": "lambda:ListTags"}
-    environment = _shown(found.get("Environment", {}).get("Variables", {}), expected.environment if expected else {})
-    if "Error" in found.get("Environment", {}):
-        environment, unread = expected.environment if expected else {}, {**unread, "environment": "kms:Decrypt"}
-    spec = LambdaFunctionSpec(
-        package_type=found.get("PackageType", "Zip"),
-        image_uri=code.get("ResolvedImageUri", "") if is_image else "",
-        code_sha256="" if is_image else found.get("CodeSha256", ""),
-        runtime=found.get("Runtime", ""),
-        handler=found.get("Handler", ""),
-        role_arn=found["Role"],
-        memory_mb=found["MemorySize"],
-        timeout_s=found["Timeout"],
-        environment=environment,
-        kms_key_arn=found.get("KMSKeyArn", ""),
-        subnet_ids=frozenset(vpc.get("SubnetIds", ())),
-        security_group_ids=frozenset(vpc.get("SecurityGroupIds", ())),
-        tracing=found.get("TracingConfig", {}).get("Mode", "PassThrough"),
-        reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
-        architecture=found.get("Architectures", ["x86_64"])[0],
-        ephemeral_storage_mb=found.get("EphemeralStorage", {}).get("Size", 512),
-        layers=tuple(one["Arn"] for one in found.get("Layers", ())),
-        log_format=logging.get("LogFormat", "Text"),
-        log_group=logging.get("LogGroup", f"/aws/lambda/{found['FunctionName']}"),
-        description=found.get("Description", ""),
-        image_config=_overrides(found, expected),
-        resource_policy=resource_policy,
-        update_failure=update_failure,
-        tags=tags,
-    )
-    return Observed(
-        spec,
-        LambdaFunctionOutputs(arn=found["FunctionArn"]),
-        settled=not at_work(answer),
-        deleting=state == "Deleting",
-        failure=failed,
-        update_failure=update_failure or None,
-        status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
-        owner=owner,
-        unreadable=unread,
-    )
-
-
-def at_work(answer: GetFunctionResponseTypeDef) -> str:
-    """What Lambda is doing with it, in its own words; empty where it is at rest."""
-    state, update = _states(answer.get("Configuration", {}))
-    if state in _UNSETTLED:
-        return state
-    return f"update {update}" if update == "InProgress" else ""
-
-
-def _states(found: Mapping[str, Any]) -> tuple[str, str]:
-    return found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
-
-
-def _reason(found: Mapping[str, Any], what: str) -> str:
-    """AWS's reason code, and its sentence."""
-    return f"{found.get(f'{what}ReasonCode', 'Unknown')}: {found.get(f'{what}Reason', 'AWS gives no reason')}"
-
-
-def _shown(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    return {name: value if _is_wanted(value, wanted.get(name)) else HIDDEN for name, value in live.items()}
-
-
-def _is_wanted(value: str, wanted: str | None) -> bool:
-    if wanted is None or value == wanted:
-        return wanted is not None
-    if not _PROMISE.search(wanted):
-        return False
-    form = _IDENTITY.join(re.escape(part) for part in _PROMISE.split(wanted))
-    return re.fullmatch(form, value) is not None
-
-
-def _overrides(found: Mapping[str, Any], expected: LambdaFunctionSpec | None) -> str:
-    """A command line may hold a secret just as a variable may."""
-    config = {
-        name: value for name, value in found.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
-    }
-    text = json.dumps(config, sort_keys=True) if config else ""
-    return text if not text or (expected is not None and expected.image_config == text) else HIDDEN
-
-
-# Lambda ends its interfaces' descriptions with one.
-_UUID = re.compile(r"[0-9a-f-]{36}")
-
-
-def leave_groups(aws: Aws, id: str, there: LambdaFunctionSpec) -> bool:
-    """Move the function to its VPC's default group by one call, so that its interfaces hold no group of ours.
-
-    False where it is there already, or where Lambda will not do it: its subnets, role or key may be gone by now.
-
-    Raises:
-        NotYet: Lambda will do it later.
-    """
-    try:
-        # Told by Lambda: a subnet may be gone, and with it EC2's word of where it was.
-        told = aws.read(aws.lambda_.get_function, FunctionName=id).get("Configuration", {}).get("VpcConfig", {})
-        groups = _default_groups(aws, told.get("VpcId", ""))
-        if not groups or there.security_group_ids == frozenset(groups):
-            return False
-        config: Any = {"SubnetIds": sorted(there.subnet_ids), "SecurityGroupIds": groups}
-        aws.lambda_.update_function_configuration(FunctionName=id, VpcConfig=config)
-    except AwsRefused as error:
-        answer = classify(error)
-        if error.matches(INVALID) and not _passes(aws, there, error, answer):
-            return False
-        raise answer from error
-    return True
-
-
-def _default_groups(aws: Aws, vpc_id: str) -> list[str]:
-    filters: list[FilterTypeDef] = [
-        {"Name": "vpc-id", "Values": [vpc_id]},
-        {"Name": "group-name", "Values": ["default"]},
-    ]
-    return [one["GroupId"] for one in aws.read(aws.ec2.describe_security_groups, Filters=filters)["SecurityGroups"]]
-
-
-def _passes(aws: Aws, there: LambdaFunctionSpec, error: AwsRefused, answer: NotYet | AwsRefused) -> bool:
-    """Whether this refusal ends by itself. What Lambda misses may be gone for good, and not on its way."""
-    if isinstance(answer, AwsRefused) or answer.patience is Patience.LONG:
-        return isinstance(answer, NotYet)
-    if any(error.matches(INVALID, text=text) for text in NOT_IN_EC2):
-        return False
-    try:
-        aws.read(aws.iam.get_role, RoleName=there.role_arn.rpartition("/")[2])
-        if not there.kms_key_arn:
-            return True
-        return aws.read(aws.kms.describe_key, KeyId=there.kms_key_arn)["KeyMetadata"].get("KeyState") == "Enabled"
-    except AwsRefused:
-        return False
-
-
-def lingering(aws: Aws, id: str) -> str | None:
-    """What is left of a function that is gone, as a sentence."""
-    start = f"AWS Lambda VPC ENI-{id}-"
-    filters = [{"Name": "description", "Values": [f"{start}*"]}]
-    pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
-    # What follows is not always the UUID alone: another function's name may begin as this one's.
-    named = [
-        one
-        for page in pages
-        for one in page["NetworkInterfaces"]
-        if _UUID.fullmatch(one.get("Description", "").removeprefix(start))
-    ]
-    left = sorted(one.get("NetworkInterfaceId", "") for one in _unused(aws, named))
-    if not left:
-        return None
-    are = "interface" if len(left) == 1 else "interfaces"
-    be = "is" if len(left) == 1 else "are"
-    return f"network {are} {', '.join(left)} {be} still to be removed by Lambda, which may take 45 minutes"
-
-
-def _unused(aws: Aws, interfaces: list[NetworkInterfaceTypeDef]) -> Iterable[NetworkInterfaceTypeDef]:
-    """Those of them that no function uses any more; where functions may not be listed, all."""
-    if not interfaces:
-        return interfaces
-    try:
-        pages = aws.pages(aws.lambda_.get_paginator("list_functions"))
-    except AwsRefused:
-        return interfaces
-    configs = [one.get("VpcConfig", {}) for page in pages for one in page["Functions"]]
-    used = {
-        (subnet, frozenset(config.get("SecurityGroupIds", ())))
-        for config in configs
-        for subnet in config.get("SubnetIds", ())
-    }
-    return [one for one in interfaces if _place(one) not in used]
-
-
-def _place(interface: NetworkInterfaceTypeDef) -> tuple[str, frozenset[str]]:
-    groups = frozenset(one.get("GroupId", "") for one in interface.get("Groups", ()))
-    return interface.get("SubnetId", ""), groups
-
-
-__all__ = ["LambdaFunction", "LambdaFunctionOutputs", "LambdaFunctionSpec"]
-
-# Which parameter of UpdateFunctionConfiguration carries which field.
+# The end of an interface's description.
+_UUID: Final = re.compile(r"[0-9a-f-]{36}")
+# Spec field to the parameter of UpdateFunctionConfiguration that carries the field.
 _CONFIGURATION: Final = {
     "description": "Description",
     "role_arn": "Role",
@@ -334,23 +84,69 @@ _CONFIGURATION: Final = {
     "image_config": "ImageConfig",
 }
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
-# Reason codes of a failed update that are about the code: ImageDeleted, InvalidImage, InvalidZipFileException …
+# Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …
 _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
 
 
+class LambdaFunctionSpec(Spec):
+    """The fields that tapctl owns on a function."""
+
+    package_type: str
+    """``Image`` or ``Zip``; fixed once made."""
+    image_uri: str
+    """``repository@sha256:…``, as AWS resolved the tag; empty for a Zip."""
+    code_sha256: str
+    """The zip's SHA-256 in base64; empty for an Image."""
+    runtime: str
+    """Empty for an Image, as are ``handler`` and ``layers``."""
+    handler: str
+    role_arn: str
+    memory_mb: int
+    timeout_s: int
+    environment: dict[str, str]
+    """Observed: names as they are, values other than the expected ones as `HIDDEN`."""
+    kms_key_arn: str
+    """The key that encrypts the environment; empty: AWS's own key."""
+    subnet_ids: frozenset[str]
+    security_group_ids: frozenset[str]
+    tracing: str
+    """``Active`` or ``PassThrough``."""
+    reserved_concurrency: int | None
+    """None: nothing is reserved; 0: the function does not run at all."""
+    architecture: str = "x86_64"
+    ephemeral_storage_mb: int = 512
+    layers: tuple[str, ...] = ()
+    log_format: str = "Text"
+    """``Text`` or ``JSON``."""
+    log_group: str
+    description: str = ""
+    image_config: str = ""
+    """Canonical JSON of the overrides of the image's entry point, command and directory; empty: none."""
+    resource_policy: PolicyDocument | None = None
+    """The policy that lets others invoke the function. Wanted: None."""
+    update_failure: str = ""
+    """Why AWS's last update failed: the version before is still in force, whatever the fields say. Wanted: empty."""
+    tags: dict[str, str]
+
+
+class LambdaFunctionOutputs(Outputs):
+    """The function's ARN, without a version."""
+
+    arn: str
+
+
 class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
-    """A function; its id is its name. ``content``: the zip's bytes, needed where a Zip is made or its code changes.
+    """A function; the id is its name. ``content``: the zip's bytes, needed where a Zip is made or its code changes.
 
-    A failed *update* is no ``failed`` function: the version before still serves, and replacing it would be an outage
-    for as long as Lambda keeps its network interfaces. It is the field ``update_failure``, and is asked again.
+    A failed update shows as the field ``update_failure`` and is asked for again. It is no `Observed.failure`: replacing
+    the function would be an outage for as long as Lambda keeps its network interfaces.
 
-    A function URL is not read: it answers nobody whom the resource policy, which is read, or their own IAM policy does
-    not allow to invoke (Lambda developer guide, "Control access to Lambda function URLs").
+    A function URL is not read: the URL answers nobody whom the resource policy, which is read, or their own IAM policy
+    does not allow to invoke (Lambda developer guide, "Control access to Lambda function URLs").
     """
 
     type = "lambda-function"
-    spec = LambdaFunctionSpec
-    outputs = LambdaFunctionOutputs
+    teardown_rank = 30
     replaceable = True
     # Lambda removes its network interfaces with the function's role.
     leftovers_need = frozenset({"iam-role"})
@@ -364,27 +160,22 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     def observe(
         self, aws: Aws, id: str, expected: LambdaFunctionSpec | None
     ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs] | None:
-        """Two reads: the function, with its tags and reserved concurrency, and its resource policy."""
+        """Read the function, with tags and reserved concurrency, and its resource policy: two calls."""
         try:
             answer = aws.read(aws.lambda_.get_function, FunctionName=id)
         except AwsRefused as error:
-            if error.matches(MISSING):
+            if error.matches(_MISSING):
                 return None
             raise
-        policy: PolicyDocument | None = None
-        unread: dict[str, str] = {}
-        try:
-            policy = parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
-        except AwsRefused as error:
-            if error.is_denied:
-                policy, unread = expected.resource_policy if expected else None, {"resource_policy": error.iam_action}
-            elif not error.matches(MISSING):
-                raise
-        return observed_function(answer, policy, unread, expected)
+        unreadable = UnreadableFields()
+        policy = unreadable.read(
+            "resource_policy", lambda: _resource_policy(aws, id), expected.resource_policy if expected else None
+        )
+        return observed_function(answer, policy, unreadable, expected)
 
     def create(self, aws: Aws, id: str, want: LambdaFunctionSpec, owner: Owner) -> None:
-        """Make it; AWS takes the reserved concurrency only afterwards, which is an update."""
-        asked = {name: value for name, value in _configuration(want).items() if value not in ("", {})}
+        """Make the function; AWS takes the reserved concurrency only afterwards, which is an update."""
+        configuration = {name: value for name, value in _configuration(want).items() if value not in ("", {})}
         client: Any = aws.lambda_  # untyped: the stubs know some words only as literals
         try:
             client.create_function(
@@ -393,20 +184,20 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 PackageType=want.package_type,
                 Architectures=[want.architecture],
                 Tags={**want.tags, **owner.tags},
-                **asked,
+                **configuration,
             )
         except AwsRefused as error:
-            if error.matches(CONFLICT, text="already exist"):
+            if error.matches(_CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
-        """Configuration, code, reserved concurrency, resource policy, tags: AWS takes each by itself."""
+        """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
         assert want.resource_policy is None, "tapctl gives no function a resource policy"
         differs = frozenset(name for name in type(want).model_fields if getattr(have, name) != getattr(want, name))
         config, code = differs & _CONFIGURATION.keys(), differs & _CODE
         if have.update_failure != want.update_failure:
-            # AWS tells the values of the update that failed, so all of them are sent again.
+            # AWS shows the values of the update that failed, so all of them are sent again.
             failed = frozenset({"update_failure"})
             if _CODE_FAILED.match(have.update_failure):
                 code |= failed
@@ -414,10 +205,10 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 config |= failed
         client: Any = aws.lambda_  # as in create
         try:
-            # Lambda takes one change at a time: each that is asked for meanwhile is refused, and counts all the same.
-            doing = at_work(aws.read(aws.lambda_.get_function, FunctionName=id))
-            if doing:
-                raise NotYet(f"Lambda is at work on the function: {doing}", Patience.LONG)
+            # Lambda takes one change at a time: another call is refused meanwhile, and counts against the rate anyway.
+            activity = _activity(aws.read(aws.lambda_.get_function, FunctionName=id))
+            if activity:
+                raise NotYet(f"Lambda is at work on the function: {activity}", Patience.LONG)
             if config and "update_failure" not in code:
                 aws.lambda_.update_function_configuration(FunctionName=id, **_changed(config, want))
                 return config
@@ -427,55 +218,57 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             if "reserved_concurrency" in differs:
                 return _reserve(aws, id, want.reserved_concurrency)
             if have.resource_policy is not None:
-                return _close(aws, id, have.resource_policy)
-            return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
+                return _remove_statement(aws, id, have.resource_policy)
+            arn = aws.arn("lambda", f"function:{id}")
+            return tags.step(
+                have.tags,
+                want.tags,
+                add=lambda missing: aws.lambda_.tag_resource(Resource=arn, Tags=missing),
+                remove=lambda extra: aws.lambda_.untag_resource(Resource=arn, TagKeys=extra),
+            )
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def delete(
         self,
         aws: Aws,
         id: str,
-        seen: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],
-        last: LambdaFunctionSpec | None,  # noqa: ARG002 -- what is there says enough
+        observed: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],
+        last: LambdaFunctionSpec | None,
     ) -> None:
-        """Take it out of its security groups first, then remove it.
+        """Take the function out of its security groups first, then delete it.
 
         Lambda's network interfaces outlive the function by up to 45 minutes, and nobody else can detach them. In the
-        VPC's default group they hold no group of ours (terraform-provider-aws does the same). One whose last update
-        failed, perhaps by that move, is moved no more.
+        VPC's default group they hold no group of ours (terraform-provider-aws does the same). A function whose last
+        update failed, perhaps by that move, is moved no more.
         """
-        if not seen.settled:
-            raise NotYet(f"Lambda is at work on it: {seen.status}", Patience.LONG)
-        if (seen.failure or seen.update_failure) is None and seen.spec.subnet_ids and leave_groups(aws, id, seen.spec):
+        spec = observed.spec
+        if not observed.settled:
+            raise NotYet(f"Lambda is at work on it: {observed.status}", Patience.LONG)
+        if (observed.failure or observed.update_failure) is None and spec.subnet_ids and leave_groups(aws, id, spec):
             return
-        self.delete_for_replacement(aws, id, seen)
+        self.delete_for_replacement(aws, id, observed)
 
     def delete_for_replacement(
         self,
         aws: Aws,
         id: str,
-        seen: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],  # noqa: ARG002 -- its name says enough
+        observed: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],
     ) -> None:
-        """Remove it at once: the one that follows takes its interfaces, and nobody waits for its groups."""
+        """Delete the function at once: its successor takes the interfaces, and nothing waits for the groups."""
         try:
             aws.lambda_.delete_function(FunctionName=id)
         except AwsRefused as error:
-            if not error.matches(MISSING):
-                raise classify(error) from error
+            if not error.matches(_MISSING):
+                raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """By tag, in the listing that all types share."""
-        filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
-        for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
-            for one in page["ResourceTagMappingList"]:
-                _, _, service, _, _, resource = one["ResourceARN"].split(":", 5)
-                if service == "lambda" and resource.startswith("function:"):
-                    yield resource.removeprefix("function:")
+        """Find the functions by the owner's tags."""
+        return tags.find(aws, owner.tags, "lambda", "function:")
 
     def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> str | None:
-        """Network interfaces that Lambda still has to remove; it needs the function's role for that."""
-        return lingering(aws, id) if last.subnet_ids else None
+        """Name the network interfaces that Lambda still has to remove; for that it needs the function's role."""
+        return remaining_interfaces(aws, id) if last.subnet_ids else None
 
     def _code(self, want: LambdaFunctionSpec) -> dict[str, Any]:
         if want.package_type == "Image":
@@ -486,13 +279,129 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         return {"ZipFile": content}
 
 
-def _arn(aws: Aws, id: str) -> str:
-    return f"arn:{aws.partition}:lambda:{aws.region}:{aws.account}:function:{id}"
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def observed_function(
+    answer: GetFunctionResponseTypeDef,
+    resource_policy: PolicyDocument | None,
+    unreadable: UnreadableFields,
+    expected: LambdaFunctionSpec | None,
+) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
+    """Interpret GetFunction's answer and the policy; adds to ``unreadable`` what GetFunction could not read itself."""
+    # Read as plain mappings: fields are there or not by the kind of function, and some are newer than the stubs.
+    live: Mapping[str, Any] = answer["Configuration"]
+    code: Mapping[str, Any] = answer["Code"]
+    is_image = live.get("PackageType", "Zip") == "Image"
+    vpc = live.get("VpcConfig", {})
+    logging = live.get("LoggingConfig", {})
+    state, update = _states(live)
+    failure = _reason(live, "State") if state == "Failed" else None
+    update_failure = _reason(live, "LastUpdateStatus") if update == "Failed" and failure is None else ""
+    live_tags = tags.as_dict(answer.get("Tags", {}))
+    owner = Owner.of(live_tags)
+    if "TagsError" in answer:
+        # A role that may not list tags gets the function all the same.
+        live_tags = expected.tags if expected else {}
+        unreadable.actions["tags"] = "lambda:ListTags"
+    environment = _hide(live.get("Environment", {}).get("Variables", {}), expected.environment if expected else {})
+    if "Error" in live.get("Environment", {}):
+        environment = expected.environment if expected else {}
+        unreadable.actions["environment"] = "kms:Decrypt"
+    spec = LambdaFunctionSpec(
+        package_type=live.get("PackageType", "Zip"),
+        image_uri=code.get("ResolvedImageUri", "") if is_image else "",
+        code_sha256="" if is_image else live.get("CodeSha256", ""),
+        runtime=live.get("Runtime", ""),
+        handler=live.get("Handler", ""),
+        role_arn=live["Role"],
+        memory_mb=live["MemorySize"],
+        timeout_s=live["Timeout"],
+        environment=environment,
+        kms_key_arn=live.get("KMSKeyArn", ""),
+        subnet_ids=frozenset(vpc.get("SubnetIds", ())),
+        security_group_ids=frozenset(vpc.get("SecurityGroupIds", ())),
+        tracing=live.get("TracingConfig", {}).get("Mode", "PassThrough"),
+        reserved_concurrency=answer.get("Concurrency", {}).get("ReservedConcurrentExecutions"),
+        architecture=live.get("Architectures", ["x86_64"])[0],
+        ephemeral_storage_mb=live.get("EphemeralStorage", {}).get("Size", 512),
+        layers=tuple(layer["Arn"] for layer in live.get("Layers", ())),
+        log_format=logging.get("LogFormat", "Text"),
+        log_group=logging.get("LogGroup", f"/aws/lambda/{live['FunctionName']}"),
+        description=live.get("Description", ""),
+        image_config=_overrides(live, expected),
+        resource_policy=resource_policy,
+        update_failure=update_failure,
+        tags=live_tags,
+    )
+    return Observed(
+        spec,
+        LambdaFunctionOutputs(arn=live["FunctionArn"]),
+        settled=not _activity(answer),
+        deleting=state == "Deleting",
+        failure=failure,
+        update_failure=update_failure or None,
+        status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
+        owner=owner,
+        unreadable=unreadable.actions,
+    )
+
+
+def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
+    try:
+        return parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
+    except AwsRefused as error:
+        if error.matches(_MISSING):
+            return None
+        raise
+
+
+def _activity(answer: GetFunctionResponseTypeDef) -> str:
+    """Lambda's current work on the function, in AWS's words; empty where there is none."""
+    state, update = _states(answer.get("Configuration", {}))
+    if state in _UNSETTLED:
+        return state
+    return f"update {update}" if update == "InProgress" else ""
+
+
+def _states(live: Mapping[str, Any]) -> tuple[str, str]:
+    """AWS's words for the function's state and for its last update."""
+    return live.get("State", "Active"), live.get("LastUpdateStatus", "Successful")
+
+
+def _reason(live: Mapping[str, Any], member: str) -> str:
+    """AWS's reason code and sentence for ``State`` or ``LastUpdateStatus``."""
+    return f"{live.get(f'{member}ReasonCode', 'Unknown')}: {live.get(f'{member}Reason', 'AWS gives no reason')}"
+
+
+def _hide(live: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    return {name: value if _is_wanted(value, wanted.get(name)) else HIDDEN for name, value in live.items()}
+
+
+def _is_wanted(value: str, wanted: str | None) -> bool:
+    if wanted is None or value == wanted:
+        return wanted is not None
+    if not _TOKEN.search(wanted):
+        return False
+    form = _IDENTITY.join(re.escape(part) for part in _TOKEN.split(wanted))
+    return re.fullmatch(form, value) is not None
+
+
+def _overrides(live: Mapping[str, Any], expected: LambdaFunctionSpec | None) -> str:
+    """Write the image's overrides as JSON; hidden unless expected, since a command line may hold a secret, too."""
+    config = {
+        name: value for name, value in live.get("ImageConfigResponse", {}).get("ImageConfig", {}).items() if value
+    }
+    text = json.dumps(config, sort_keys=True) if config else ""
+    return text if not text or (expected is not None and expected.image_config == text) else HIDDEN
+
+
+# -- changing ----------------------------------------------------------------------------------------------------------
 
 
 def _configuration(want: LambdaFunctionSpec) -> dict[str, Any]:
-    """The parameters that CreateFunction and UpdateFunctionConfiguration share."""
-    asked: dict[str, Any] = {
+    """Build the parameters that CreateFunction and UpdateFunctionConfiguration share."""
+    parameters: dict[str, Any] = {
         "Description": want.description,
         "Role": want.role_arn,
         "MemorySize": want.memory_mb,
@@ -508,19 +417,19 @@ def _configuration(want: LambdaFunctionSpec) -> dict[str, Any]:
         "LoggingConfig": {"LogFormat": want.log_format, "LogGroup": want.log_group},
     }
     if want.package_type == "Image":
-        return {**asked, "ImageConfig": json.loads(want.image_config or "{}")}
-    return {**asked, "Runtime": want.runtime, "Handler": want.handler, "Layers": list(want.layers)}
+        return {**parameters, "ImageConfig": json.loads(want.image_config or "{}")}
+    return {**parameters, "Runtime": want.runtime, "Handler": want.handler, "Layers": list(want.layers)}
 
 
 def _changed(fields: frozenset[str], want: LambdaFunctionSpec) -> dict[str, Any]:
-    every = _configuration(want)
+    parameters = _configuration(want)
     if "update_failure" in fields:
-        return every
-    names = {_CONFIGURATION[one] for one in fields}
+        return parameters
+    names = {_CONFIGURATION[field] for field in fields}
     if "KMSKeyArn" in names:
-        # Lambda encrypts the environment anew only when it is sent along.
+        # Lambda encrypts the environment anew only when the call holds it.
         names.add("Environment")
-    return {name: value for name, value in every.items() if name in names}
+    return {name: value for name, value in parameters.items() if name in names}
 
 
 def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
@@ -530,7 +439,7 @@ def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
         else:
             aws.lambda_.put_function_concurrency(FunctionName=id, ReservedConcurrentExecutions=reserved)
     except AwsRefused as error:
-        if not error.matches(INVALID, text="UnreservedConcurrentExecution"):
+        if not error.matches(_INVALID, text="UnreservedConcurrentExecution"):
             raise
         raise AwsRefused(
             error.service,
@@ -543,18 +452,100 @@ def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
     return frozenset({"reserved_concurrency"})
 
 
-def _close(aws: Aws, id: str, policy: PolicyDocument) -> frozenset[str]:
-    """Remove one statement; AWS takes one a call."""
-    sids = sorted(one.sid for one in policy.statements)
+def _remove_statement(aws: Aws, id: str, policy: PolicyDocument) -> frozenset[str]:
+    """Remove one statement of the resource policy; AWS takes one a call."""
+    sids = sorted(statement.sid for statement in policy.statements)
     aws.lambda_.remove_permission(FunctionName=id, StatementId=sids[0])
     return frozenset({"resource_policy"}) if len(sids) == 1 else frozenset()
 
 
-def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
-    added = {key: value for key, value in want.items() if have.get(key) != value}
-    extra = sorted(have.keys() - want.keys())
-    if added:
-        aws.lambda_.tag_resource(Resource=arn, Tags=added)
-        return frozenset() if extra else frozenset({"tags"})
-    aws.lambda_.untag_resource(Resource=arn, TagKeys=extra)
-    return frozenset({"tags"})
+# -- network interfaces ------------------------------------------------------------------------------------------------
+
+
+def leave_groups(aws: Aws, id: str, live: LambdaFunctionSpec) -> bool:
+    """Move the function to its VPC's default group by one call, so that its interfaces hold no group of ours.
+
+    Returns False where the function is there already, or cannot be moved: subnets, role or key may be gone by now.
+
+    Raises:
+        NotYet: Lambda will move the function later.
+    """
+    try:
+        # The VPC as Lambda shows it: a subnet may be gone, and EC2 with it no longer knows the VPC.
+        vpc = aws.read(aws.lambda_.get_function, FunctionName=id).get("Configuration", {}).get("VpcConfig", {})
+        groups = _default_groups(aws, vpc.get("VpcId", ""))
+        if not groups or live.security_group_ids == frozenset(groups):
+            return False
+        config: Any = {"SubnetIds": sorted(live.subnet_ids), "SecurityGroupIds": groups}
+        aws.lambda_.update_function_configuration(FunctionName=id, VpcConfig=config)
+    except AwsRefused as error:
+        meaning = classify(error, _TRANSIENT)
+        if error.matches(_INVALID) and not _passes(aws, live, error, meaning):
+            return False
+        raise meaning from error
+    return True
+
+
+def _default_groups(aws: Aws, vpc_id: str) -> list[str]:
+    filters: list[FilterTypeDef] = [
+        {"Name": "vpc-id", "Values": [vpc_id]},
+        {"Name": "group-name", "Values": ["default"]},
+    ]
+    answer = aws.read(aws.ec2.describe_security_groups, Filters=filters)
+    return [group["GroupId"] for group in answer["SecurityGroups"]]
+
+
+def _passes(aws: Aws, live: LambdaFunctionSpec, error: AwsRefused, meaning: NotYet | AwsRefused) -> bool:
+    """True if this refusal ends by itself: a role or key that Lambda misses may also be gone for good."""
+    if isinstance(meaning, AwsRefused) or meaning.patience is Patience.LONG:
+        return isinstance(meaning, NotYet)
+    if any(error.matches(_INVALID, text=text) for text in _NOT_IN_EC2):
+        return False
+    try:
+        aws.read(aws.iam.get_role, RoleName=live.role_arn.rpartition("/")[2])
+        if not live.kms_key_arn:
+            return True
+        return aws.read(aws.kms.describe_key, KeyId=live.kms_key_arn)["KeyMetadata"].get("KeyState") == "Enabled"
+    except AwsRefused:
+        return False
+
+
+def remaining_interfaces(aws: Aws, id: str) -> str | None:
+    """Name the interfaces that a deleted function left, in a sentence; None if there are none."""
+    start = f"AWS Lambda VPC ENI-{id}-"
+    filters = [{"Name": "description", "Values": [f"{start}*"]}]
+    pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+    # A longer name may begin with this one: only a UUID may follow.
+    named = [
+        interface
+        for page in pages
+        for interface in page["NetworkInterfaces"]
+        if _UUID.fullmatch(interface.get("Description", "").removeprefix(start))
+    ]
+    remaining = sorted(interface.get("NetworkInterfaceId", "") for interface in _unused(aws, named))
+    if not remaining:
+        return None
+    noun, verb = ("interface", "is") if len(remaining) == 1 else ("interfaces", "are")
+    return f"network {noun} {', '.join(remaining)} {verb} still to be removed by Lambda, which may take 45 minutes"
+
+
+def _unused(aws: Aws, interfaces: list[NetworkInterfaceTypeDef]) -> Iterable[NetworkInterfaceTypeDef]:
+    """Choose the interfaces that no function uses any more; all, where functions may not be listed."""
+    if not interfaces:
+        return interfaces
+    try:
+        pages = aws.pages(aws.lambda_.get_paginator("list_functions"))
+    except AwsRefused:
+        return interfaces
+    configs = [function.get("VpcConfig", {}) for page in pages for function in page["Functions"]]
+    used = {
+        (subnet, frozenset(config.get("SecurityGroupIds", ())))
+        for config in configs
+        for subnet in config.get("SubnetIds", ())
+    }
+    return [interface for interface in interfaces if _place(interface) not in used]
+
+
+def _place(interface: NetworkInterfaceTypeDef) -> tuple[str, frozenset[str]]:
+    groups = frozenset(group.get("GroupId", "") for group in interface.get("Groups", ()))
+    return interface.get("SubnetId", ""), groups

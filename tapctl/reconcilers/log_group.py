@@ -1,15 +1,20 @@
 """A CloudWatch Logs group, made before its writer so that nothing is ever logged without retention and encryption.
 
+A writer that still writes after its group was deleted makes AWS create the group again, without tags.
 AWS's facts are from the CloudWatch Logs API reference: CreateLogGroup, DescribeLogGroups, PutRetentionPolicy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.aws import tags
+from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
+from tapctl.errors import AlreadyExists, AwsRefused, Patience
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import LogGroupTypeDef
@@ -17,10 +22,27 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _MISSING: Final = "ResourceNotFoundException"
+_TRANSIENT: Final = (
+    Transient(("OperationAbortedException",), "another change of this log group is going on", Patience.BUSY),
+    Transient((_MISSING,), "CloudWatch Logs does not show the log group yet", Patience.PROPAGATION),
+    # AWS's answer as long as the key's policy has not spread.
+    Transient(
+        ("InvalidParameterException", "AccessDeniedException"),
+        "CloudWatch Logs may not use the KMS key yet",
+        Patience.PROPAGATION,
+        text="not allowed to be used with",
+    ),
+)
+_OLDEST_EVENT: Final = timedelta(days=14)
+# A log group's name, chosen by its writer (`recreated_by`), to the writer's type.
+_WRITERS: Final = (
+    (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
+    (re.compile("/aws/rds/cluster/([^/]+)/postgresql"), "db-cluster"),
+)
 
 
 class LogGroupSpec(Spec):
-    """What tapctl owns on a log group."""
+    """The fields that tapctl owns on a log group."""
 
     retention_days: int
     """Days until an event expires; 0 is never."""
@@ -33,16 +55,16 @@ class LogGroupSpec(Spec):
 
 
 class LogGroupOutputs(Outputs):
-    """Its ARN, without the ``:*`` that stands for its streams."""
+    """The group's ARN, without the ``:*`` that stands for its streams."""
 
     arn: str
 
 
 class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
-    """A log group; its id is its name.
+    """A log group; the id is its name.
 
-    ``holds_data`` stays False although it keeps logs: they tell what ran and are no payments, they expire by
-    themselves, and a destroy takes them with their writers. Deletion protection is for whoever wants them to stay.
+    ``holds_data`` stays False although the group keeps logs: they tell what ran and are no payments, they expire by
+    themselves, and a destroy deletes them with their writers. Deletion protection is for whoever wants them to stay.
 
     An account-level retention policy overrides the group's own: AWS then shows that policy's days and its name
     (``retentionPolicyName``). No call on the group could change them, so they are taken for what is wanted: the
@@ -50,57 +72,68 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     """
 
     type = "log-group"
-    spec = LogGroupSpec
-    outputs = LogGroupOutputs
+    teardown_rank = 130
     created_by_aws = True
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}
+    retention_field = "retention_days"
+    protection_fields = frozenset({"deletion_protection"})
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
         self, aws: Aws, id: str, expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
-        """Two reads: AWS finds groups by prefix, which may match others too, and tells tags apart."""
+        """Read the groups by prefix, which may match others too, and the tags: two calls."""
         pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), logGroupNamePrefix=id)
-        group = next((one for page in pages for one in page["logGroups"] if one.get("logGroupName") == id), None)
+        groups = (group for page in pages for group in page["logGroups"])
+        group = next((group for group in groups if group.get("logGroupName") == id), None)
         if group is None:
             return None
         arn = _arn(aws, id)
-        owner, unread = None, {}
+        unreadable = UnreadableFields()
         try:
-            tags = aws.read(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]
-            tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-            owner = Owner.of(tags)
+            live_tags = unreadable.read(
+                "tags",
+                lambda: tags.as_dict(aws.read(aws.logs.list_tags_for_resource, resourceArn=arn)["tags"]),
+                expected.tags if expected else {},
+            )
         except AwsRefused as error:
             if error.matches(_MISSING):
                 return None
-            if not error.is_denied:
-                raise
-            tags, unread = expected.tags if expected else {}, {"tags": error.iam_action}
+            raise
         spec = LogGroupSpec(
             retention_days=_retention(group, expected),
             kms_key_arn=group.get("kmsKeyId", ""),
             log_class=group.get("logGroupClass", "STANDARD"),
             deletion_protection=group.get("deletionProtectionEnabled", False),
-            tags=tags,
+            tags=live_tags,
         )
-        return Observed(spec, LogGroupOutputs(arn=arn), owner=owner, unreadable=unread)
+        owner = None if unreadable.actions else Owner.of(live_tags)
+        created = group.get("creationTime")
+        return Observed(
+            spec,
+            LogGroupOutputs(arn=arn),
+            owner=owner,
+            unreadable=unreadable.actions,
+            # Milliseconds. Events may be up to 14 days older than their group (PutLogEvents).
+            holds_data_since=None if created is None else datetime.fromtimestamp(created / 1000, UTC) - _OLDEST_EVENT,
+        )
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
-        """Make it with key and tags; AWS takes the retention only in a second call, which is an update."""
-        asked: dict[str, Any] = {"logGroupClass": want.log_class, "tags": {**want.tags, **owner.tags}}
+        """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""
+        optional: dict[str, Any] = {"logGroupClass": want.log_class, "tags": {**want.tags, **owner.tags}}
         if want.deletion_protection:
-            asked["deletionProtectionEnabled"] = True
+            optional["deletionProtectionEnabled"] = True
         if want.kms_key_arn:
-            asked["kmsKeyId"] = want.kms_key_arn
+            optional["kmsKeyId"] = want.kms_key_arn
         try:
-            aws.logs.create_log_group(logGroupName=id, **asked)
+            aws.logs.create_log_group(logGroupName=id, **optional)
         except AwsRefused as error:
             if error.matches("ResourceAlreadyExistsException"):
                 raise AlreadyExists(f"{id} exists already") from error
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: LogGroupSpec, want: LogGroupSpec) -> frozenset[str]:
-        """Retention first: a group that was just made keeps everything for ever."""
+        """Set retention first (a group that was just made keeps everything for ever), then key, protection, tags."""
         try:
             if have.retention_days != want.retention_days:
                 return _set_retention(aws, id, want.retention_days)
@@ -111,44 +144,46 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
                     logGroupIdentifier=id, deletionProtectionEnabled=want.deletion_protection
                 )
                 return frozenset({"deletion_protection"})
-            return _set_tags(aws, _arn(aws, id), have.tags, want.tags)
+            arn = _arn(aws, id)
+            return tags.step(
+                have.tags,
+                want.tags,
+                add=lambda missing: aws.logs.tag_resource(resourceArn=arn, tags=missing),
+                remove=lambda extra: aws.logs.untag_resource(resourceArn=arn, tagKeys=extra),
+            )
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def delete(
-        self,
-        aws: Aws,
-        id: str,
-        seen: Observed[LogGroupSpec, LogGroupOutputs],  # noqa: ARG002 -- one call takes any group
-        last: LogGroupSpec | None,  # noqa: ARG002 -- as above
+        self, aws: Aws, id: str, observed: Observed[LogGroupSpec, LogGroupOutputs], last: LogGroupSpec | None
     ) -> None:
-        """Remove it with all its events."""
+        """Delete the group with all its events."""
         try:
             aws.logs.delete_log_group(logGroupName=id)
         except AwsRefused as error:
             if not error.matches(_MISSING):
-                raise classify(error) from error
+                raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """By tag, in the listing that all types share."""
-        filters = [{"Key": key, "Values": [value]} for key, value in owner.tags.items()]
-        for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters):
-            for one in page["ResourceTagMappingList"]:
-                _, _, service, _, _, resource = one["ResourceARN"].split(":", 5)
-                if service == "logs" and resource.startswith("log-group:"):
-                    yield resource.removeprefix("log-group:").removesuffix(":*")
+        """Find the groups by the owner's tags."""
+        return (name.removesuffix(":*") for name in tags.find(aws, owner.tags, "logs", "log-group:"))
 
-    def deletion_blocker(self, seen: Observed[LogGroupSpec, LogGroupOutputs]) -> str | None:
-        """A protected group cannot be deleted (PutLogGroupDeletionProtection)."""
-        return "its deletion protection is on" if seen.spec.deletion_protection else None
+    def deletion_blocker(self, observed: Observed[LogGroupSpec, LogGroupOutputs]) -> str | None:
+        """Name the group's deletion protection (PutLogGroupDeletionProtection)."""
+        return "its deletion protection is on" if observed.spec.deletion_protection else None
+
+    def recreated_by(self, id: str) -> str | None:
+        """The function or cluster whose logs AWS writes into a group of this name, and makes it for."""
+        writers = ((pattern.fullmatch(id), type_) for pattern, type_ in _WRITERS)
+        return next((address(type_, match[1]) for match, type_ in writers if match), None)
 
 
 def _arn(aws: Aws, id: str) -> str:
-    return f"arn:{aws.partition}:logs:{aws.region}:{aws.account}:log-group:{id}"
+    return aws.arn("logs", f"log-group:{id}")
 
 
 def _retention(group: LogGroupTypeDef, expected: LogGroupSpec | None) -> int:
-    # The name is newer than the stubs; it is there only where an account-level policy decides.
+    # The member is newer than the stubs; AWS shows it only where an account-level policy decides.
     overridden = "retentionPolicyName" in group
     return expected.retention_days if expected and overridden else group.get("retentionInDays", 0)
 
@@ -167,25 +202,3 @@ def _set_key(aws: Aws, id: str, key_arn: str) -> frozenset[str]:
     else:
         aws.logs.disassociate_kms_key(logGroupName=id)
     return frozenset({"kms_key_arn"})
-
-
-def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
-    added = {key: value for key, value in want.items() if have.get(key) != value}
-    extra = sorted(have.keys() - want.keys())
-    if added:
-        aws.logs.tag_resource(resourceArn=arn, tags=added)
-        return frozenset() if extra else frozenset({"tags"})
-    aws.logs.untag_resource(resourceArn=arn, tagKeys=extra)
-    return frozenset({"tags"})
-
-
-def classify(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
-    if error.matches("OperationAbortedException"):
-        return NotYet("another change of this log group is going on", Patience.BUSY)
-    if error.matches(_MISSING):
-        return NotYet("CloudWatch Logs does not show the log group yet", Patience.PROPAGATION)
-    # So it says as long as the key's policy has not spread to it.
-    if error.matches("InvalidParameterException", "AccessDeniedException", text="not allowed to be used with"):
-        return NotYet("CloudWatch Logs may not use the KMS key yet", Patience.PROPAGATION)
-    return error

@@ -1,4 +1,4 @@
-"""What the reconcilers of RDS share: the look at a cluster, tags, and what a refusal means.
+"""Shared by the reconcilers of RDS: reading a cluster, tags, and the meaning of refusals.
 
 AWS's facts are from the RDS API reference. RDS's error codes follow no rule (``DBInstanceNotFound`` but
 ``DBClusterNotFoundFault``); the ones here are those on the wire.
@@ -6,14 +6,16 @@ AWS's facts are from the RDS API reference. RDS's error codes follow no rule (``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
+from tapctl.aws import tags
+from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
-    from mypy_boto3_rds.type_defs import DBClusterTypeDef, TagTypeDef
+    from mypy_boto3_rds.type_defs import DBClusterTypeDef
 
     from tapctl.aws.client import Aws
 
@@ -21,7 +23,7 @@ NO_CLUSTER: Final = "DBClusterNotFoundFault"
 NO_INSTANCE: Final = "DBInstanceNotFound"
 NO_SUBNET_GROUP: Final = "DBSubnetGroupNotFoundFault"
 NO_PARAMETER_GROUP: Final = "DBParameterGroupNotFound"
-"""Of both kinds of parameter groups, but where a cluster names one: then it is the next."""
+"""The code for both kinds of parameter groups, but where a cluster names one: then the next code."""
 _NO_CLUSTER_PARAMETER_GROUP: Final = "DBClusterParameterGroupNotFound"
 
 _NOT_YET: Final[Mapping[str, Patience]] = {
@@ -30,35 +32,38 @@ _NOT_YET: Final[Mapping[str, Patience]] = {
     NO_SUBNET_GROUP: Patience.PROPAGATION,
     NO_PARAMETER_GROUP: Patience.PROPAGATION,
     _NO_CLUSTER_PARAMETER_GROUP: Patience.PROPAGATION,
-    # So it also says until the key's policy and its grants have spread.
+    # RDS's answer, too, until the key's policy and grants have spread.
     "KMSKeyNotAccessibleFault": Patience.PROPAGATION,
     "InvalidDBSubnetGroupStateFault": Patience.BUSY,
     "InvalidDBParameterGroupState": Patience.BUSY,
     "InvalidDBClusterStateFault": Patience.LONG,
     "InvalidDBInstanceState": Patience.LONG,
-    # So the Data API calls both of a cluster (DisableHttpEndpoint).
+    # The Data API's codes for a cluster (DisableHttpEndpoint).
     "ResourceNotFoundFault": Patience.PROPAGATION,
     "InvalidResourceStateFault": Patience.LONG,
     "DBClusterRoleNotFound": Patience.PROPAGATION,
 }
-# InvalidParameterValue says a hundred things; these two pass by themselves: a security group that has not spread to
+# InvalidParameterValue has many meanings; these two pass by themselves: a security group that has not spread to
 # RDS, and the account's very first use of RDS, which makes its service-linked role.
 _SPREADING: Final = ("invalid security group", "service linked role")
 _STATE: Final = ("InvalidDBClusterStateFault", "InvalidDBInstanceState")
 
 
 def how_to_start(aws: Aws, cluster: str) -> str:
-    """What brings a stopped cluster back. Nothing is done with it or its members before, and AWS waits for a week."""
+    """Tell the command that starts a stopped cluster: until then, for a week, AWS does nothing with the cluster."""
     target = aws.target
     command = f"aws rds start-db-cluster --db-cluster-identifier {cluster} --region {target.region}"
-    # The embedded AWS: the real one must never hear of it.
+    # With the embedded AWS's endpoint: the real AWS must never get this command.
     return f"start it first: {command}" + (f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else "")
 
 
 def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no; ``start``: how its cluster is started, where it is one's."""
+    """Translate a refused change: `NotYet`, or the refusal itself.
+
+    ``start``: the command that starts the cluster concerned, as the hint where it is stopped.
+    """
     if error.matches(*_STATE, text="stopped"):
-        # Unlike every other state this one does not pass while somebody waits.
+        # Unlike every other state this one does not pass by itself.
         error.hint = start
         return error
     patience = _NOT_YET.get(error.aws_code)
@@ -68,7 +73,7 @@ def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused
 
 
 def cluster_of(aws: Aws, id: str) -> DBClusterTypeDef | None:
-    """The cluster; one call in a round for the cluster, its members and its secret's rotation."""
+    """Read the cluster: one call in a round for the cluster, its members and its secret's rotation; None if absent."""
     try:
         pages = aws.pages(aws.rds.get_paginator("describe_db_clusters"), DBClusterIdentifier=id)
     except AwsRefused as error:
@@ -76,69 +81,56 @@ def cluster_of(aws: Aws, id: str) -> DBClusterTypeDef | None:
             return None
         raise
     # Right after a create RDS may answer with another one (terraform-provider-aws, rds/cluster.go).
-    clusters = [one for page in pages for one in page["DBClusters"]]
-    return next((one for one in clusters if one.get("DBClusterIdentifier") == id.lower()), None)
+    clusters = (cluster for page in pages for cluster in page["DBClusters"])
+    return next((cluster for cluster in clusters if cluster.get("DBClusterIdentifier") == id.lower()), None)
 
 
 def last_event(aws: Aws, kind: Literal["db-cluster", "db-instance"], id: str) -> str:
-    """What RDS last told of it within a day; empty where that may not be read, or nothing was told."""
+    """Read RDS's last event of the last 24 hours; empty where there is none, or events may not be read."""
     try:
-        told = aws.read(aws.rds.describe_events, SourceIdentifier=id, SourceType=kind, Duration=24 * 60)
+        events = aws.read(aws.rds.describe_events, SourceIdentifier=id, SourceType=kind, Duration=24 * 60)
     except AwsRefused:
         # The state that is being explained matters more than this refusal.
         return ""
-    return ([one.get("Message", "") for one in told["Events"]] or [""])[-1]
+    return ([event.get("Message", "") for event in events["Events"]] or [""])[-1]
 
 
-# -- tags ------------------------------------------------------------------------------------------------------------
+# -- tags --------------------------------------------------------------------------------------------------------------
 
 
 def arn_of(aws: Aws, kind: str, id: str) -> str:
     """The ARN of an RDS resource: ``cluster``, ``db``, ``subgrp``, ``pg`` or ``cluster-pg`` (RDS user guide)."""
-    return f"arn:{aws.partition}:rds:{aws.region}:{aws.account}:{kind}:{id}"
+    return aws.arn("rds", f"{kind}:{id}")
 
 
-def tags_of(listed: Iterable[TagTypeDef]) -> dict[str, str]:
-    """Tags as a mapping, without those of AWS itself."""
-    tags = {tag.get("Key", ""): tag.get("Value", "") for tag in listed}
-    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+def read_tags(aws: Aws, arn: str, unreadable: UnreadableFields, stand_in: Mapping[str, str]) -> dict[str, str]:
+    """Read the tags of a group, which RDS lists apart; ``stand_in`` where they may not be read."""
+    return unreadable.read("tags", lambda: _listed_tags(aws, arn), dict(stand_in))
 
 
-def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
-    """Tags as RDS takes them."""
-    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+def step_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
+    """Make one call towards the wanted tags; see `tapctl.aws.tags.step`."""
+    return tags.step(
+        have,
+        want,
+        add=lambda missing: aws.rds.add_tags_to_resource(ResourceName=arn, Tags=tags.as_list(missing)),
+        remove=lambda extra: aws.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=extra),
+    )
 
 
-def read_tags(aws: Aws, arn: str, expected: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The tags of a group, which RDS tells apart; and, where they may not be read, ``like`` and what was denied."""
-    try:
-        return tags_of(aws.read(aws.rds.list_tags_for_resource, ResourceName=arn)["TagList"]), {}
-    except AwsRefused as error:
-        if not error.is_denied:
-            raise
-        return dict(expected), {"tags": error.iam_action}
-
-
-def set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
-    """One step towards these tags: add and overwrite, or remove. Returns the field where that was all."""
-    added = {key: value for key, value in want.items() if have.get(key) != value}
-    extra = sorted(have.keys() - want.keys())
-    if added:
-        aws.rds.add_tags_to_resource(ResourceName=arn, Tags=tag_list(added))
-        return frozenset() if extra else frozenset({"tags"})
-    aws.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=extra)
-    return frozenset({"tags"})
-
-
-def tagged(aws: Aws, owner: Owner, arns: Mapping[str, str]) -> Iterator[str]:
-    """Those of these groups (name to ARN) that carry the owner's tags. Asked one by one: RDS lists no group's tags."""
+def owned_names(aws: Aws, owner: Owner, arns: Mapping[str, str]) -> Iterator[str]:
+    """List those of these groups (name to ARN) that bear the owner's tags: a call for each, since RDS lists no tags."""
     for name, arn in arns.items():
         try:
-            tags = tags_of(aws.read(aws.rds.list_tags_for_resource, ResourceName=arn)["TagList"])
+            live_tags = _listed_tags(aws, arn)
         except AwsRefused as error:
-            # It went between the listing and this call.
+            # Deleted between the listing and this call.
             if error.matches(NO_SUBNET_GROUP, NO_PARAMETER_GROUP):
                 continue
             raise
-        if Owner.of(tags) == owner:
+        if Owner.of(live_tags) == owner:
             yield name
+
+
+def _listed_tags(aws: Aws, arn: str) -> dict[str, str]:
+    return tags.as_dict(aws.read(aws.rds.list_tags_for_resource, ResourceName=arn)["TagList"])

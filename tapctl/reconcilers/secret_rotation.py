@@ -1,4 +1,4 @@
-"""The rotation, and the tags, of the master user's secret that RDS keeps for a cluster: a facet of the cluster.
+"""The rotation, and the tags, of the master user's secret that RDS keeps for a cluster: a subresource of the cluster.
 
 The secret is RDS's: its name, its key and its value are not ours to change (Secrets Manager user guide, "Secrets
 managed by other services"), and no call here reads the value. Its rotation schedule is ours ("Managed rotation"), and
@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.aws import tags
+from tapctl.aws.refusals import Transient, classify
 from tapctl.engine.model import NoOutputs, Observed, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.rds import cluster_of, tags_of
+from tapctl.reconcilers.rds import cluster_of
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import MasterUserSecretTypeDef
@@ -22,51 +24,55 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _MISSING: Final = "ResourceNotFoundException"
+_TRANSIENT: Final = (
+    Transient(
+        ("InvalidRequestException",),
+        "Secrets Manager answers {error.aws_code}: {error.message}",
+        Patience.BUSY,
+    ),
+    Transient((_MISSING,), "Secrets Manager does not show the secret yet", Patience.PROPAGATION),
+)
 _RATE: Final = re.compile(r"rate\((\d+) (day|hour)s?\)")
 _HOURS: Final = {"day": 24, "hour": 1}
 
 
 class SecretRotationSpec(Spec):
-    """What tapctl owns on the secret."""
+    """The fields that tapctl owns on the secret."""
 
     rotation_days: int
-    """0, which is never wanted: it follows a schedule that is no number of days."""
+    """Days between rotations. 0, which is never wanted: the schedule is no number of days."""
     enabled: bool
     tags: dict[str, str]
 
 
 class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
-    """Sees and changes the rotation of one cluster's secret; its id is the cluster's."""
+    """The rotation of one cluster's secret; the id is the cluster's."""
 
     type = "secret-rotation"
-    spec = SecretRotationSpec
-    outputs = NoOutputs
-    subresource = True
+    teardown_rank = 50
+    parent_type = "db-cluster"
     deleted_with_parent = True
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
 
     def observe(
-        self,
-        aws: Aws,
-        id: str,
-        expected: SecretRotationSpec | None,  # noqa: ARG002 -- one call tells all
+        self, aws: Aws, id: str, expected: SecretRotationSpec | None
     ) -> Observed[SecretRotationSpec, NoOutputs] | None:
-        """Two reads: the cluster, which its own look asks for too, and the secret's description."""
+        """Read the cluster, as its own observation does, and the secret's description: two calls."""
         cluster = cluster_of(aws, id)
         secret: MasterUserSecretTypeDef = cluster.get("MasterUserSecret", {}) if cluster else {}
         if cluster is None or "SecretArn" not in secret:
             return None
         try:
-            told: Mapping[str, Any] = aws.read(aws.secretsmanager.describe_secret, SecretId=secret["SecretArn"])
+            description: Mapping[str, Any] = aws.read(aws.secretsmanager.describe_secret, SecretId=secret["SecretArn"])
         except AwsRefused as error:
             if error.matches(_MISSING):
                 return None
             raise
         status = secret.get("SecretStatus", "")
         spec = SecretRotationSpec(
-            rotation_days=_days(told.get("RotationRules", {})),
-            enabled=told.get("RotationEnabled", False),
-            tags=tags_of(told.get("Tags", [])),
+            rotation_days=_days(description.get("RotationRules", {})),
+            enabled=description.get("RotationEnabled", False),
+            tags=tags.as_dict(description.get("Tags", [])),
         )
         impaired = "impaired: RDS cannot rotate the secret; see whether it may still use the secret and its KMS key"
         return Observed(
@@ -75,18 +81,18 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
             settled=status == "active",
             failure=impaired if status == "impaired" else None,
             status=status,
-            owner=Owner.of(tags_of(cluster.get("TagList", []))),
+            owner=Owner.of(tags.as_dict(cluster.get("TagList", []))),
         )
 
-    def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:  # noqa: ARG002 -- a facet's owner is its parent's
-        """Set the schedule of a secret that has just come to be; RDS makes it with one of 7 days."""
+    def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:
+        """Set the schedule of a secret that RDS has just made, with one of 7 days. The owner is the cluster's."""
         try:
             _rotate(aws, _arn(aws, id), want.rotation_days)
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: SecretRotationSpec, want: SecretRotationSpec) -> frozenset[str]:
-        """The schedule, which also switches rotation on; or switch it off; then tags."""
+        """Set the schedule, which also switches rotation on; or switch rotation off; then tags."""
         arn = _arn(aws, id)
         days = {"rotation_days"} if have.rotation_days != want.rotation_days else set()
         switched = {"enabled"} if have.enabled != want.enabled else set()
@@ -97,29 +103,34 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
             if switched:
                 aws.secretsmanager.cancel_rotate_secret(SecretId=arn)
                 return frozenset(switched)
-            return _set_tags(aws, arn, have.tags, want.tags)
+            client: Any = aws.secretsmanager  # untyped: the stubs take the tags only as their own type
+            return tags.step(
+                have.tags,
+                want.tags,
+                add=lambda missing: client.tag_resource(SecretId=arn, Tags=tags.as_list(missing)),
+                remove=lambda extra: client.untag_resource(SecretId=arn, TagKeys=extra),
+            )
         except AwsRefused as error:
-            raise classify(error) from error
+            raise classify(error, _TRANSIENT) from error
 
     def delete(
-        self,
-        aws: Aws,  # noqa: ARG002 -- nothing is asked
-        id: str,
-        seen: Observed[SecretRotationSpec, NoOutputs],  # noqa: ARG002 -- as above
-        last: SecretRotationSpec | None,  # noqa: ARG002 -- as above
+        self, aws: Aws, id: str, observed: Observed[SecretRotationSpec, NoOutputs], last: SecretRotationSpec | None
     ) -> Retained:
-        """A secret is not left without rotation: it goes with its cluster."""
+        """Keep the rotation: the secret is deleted with its cluster, and never left without rotation."""
         return Retained(
             until=f"the cluster {id} goes", why="the master user's secret stays rotated as long as it is there"
         )
 
-    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
-        """None: the cluster is found."""
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
+        """Nothing: the cluster is found by its own tags."""
         return ()
 
 
 def _days(rules: Mapping[str, Any]) -> int:
-    """Days between rotations. AWS keeps either form, and derives ``AutomaticallyAfterDays`` from an expression."""
+    """Days between rotations, 0 for any other schedule.
+
+    AWS keeps either form, and derives ``AutomaticallyAfterDays`` from an expression.
+    """
     expression = rules.get("ScheduleExpression", "")
     if not expression:
         return int(rules.get("AutomaticallyAfterDays", 0))
@@ -129,10 +140,10 @@ def _days(rules: Mapping[str, Any]) -> int:
 
 
 def _arn(aws: Aws, id: str) -> str:
-    """The secret's ARN.
+    """Look up the secret's ARN.
 
     Raises:
-        NotYet: RDS has not made it, or is changing it just now.
+        NotYet: RDS has not made the secret, or is changing it just now.
     """
     cluster = cluster_of(aws, id)
     secret: MasterUserSecretTypeDef = cluster.get("MasterUserSecret", {}) if cluster else {}
@@ -143,28 +154,7 @@ def _arn(aws: Aws, id: str) -> str:
 
 
 def _rotate(aws: Aws, arn: str, days: int) -> None:
-    """Set the schedule, and leave the password as it is until its time; RDS rotates by itself, without a function."""
+    """Set the schedule, and leave the password as it is until then; RDS rotates by itself, without a function."""
     aws.secretsmanager.rotate_secret(
         SecretId=arn, RotationRules={"AutomaticallyAfterDays": days}, RotateImmediately=False
     )
-
-
-def classify(error: AwsRefused) -> NotYet | AwsRefused:
-    """What a refused change means: ask again, or no."""
-    if error.matches("InvalidRequestException"):
-        return NotYet(f"Secrets Manager answers {error.aws_code}: {error.message}", Patience.BUSY)
-    if error.matches(_MISSING):
-        return NotYet("Secrets Manager does not show the secret yet", Patience.PROPAGATION)
-    return error
-
-
-def _set_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, str]) -> frozenset[str]:
-    added = {key: value for key, value in want.items() if have.get(key) != value}
-    extra = sorted(have.keys() - want.keys())
-    if added:
-        tags = [{"Key": key, "Value": value} for key, value in sorted(added.items())]
-        client: Any = aws.secretsmanager  # untyped: the stubs take the tags only as their own type
-        client.tag_resource(SecretId=arn, Tags=tags)
-        return frozenset() if extra else frozenset({"tags"})
-    aws.secretsmanager.untag_resource(SecretId=arn, TagKeys=extra)
-    return frozenset({"tags"})

@@ -1,7 +1,7 @@
-"""All rules of a security group, both ways: a facet of the group, whose name is its id.
+"""All rules of a security group, both ways: a subresource of the group, whose name is the id.
 
 The rules are owned whole, so that a rule somebody adds shows, and so does the one EC2 gives every new group, which lets
-everything out. What is missing is added before what is too much is revoked: no service loses its way for a moment.
+everything out. Missing rules are added before extra ones are revoked: no service is cut off for a moment.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tapctl.aws.refusals import Transient, classify
 from tapctl.engine.model import Impact, NoOutputs, Observed, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.security_group import NOT_FOUND, RULES, chosen, existing, groups, tags_of
+from tapctl.reconcilers.security_group import NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 ANY_PROTOCOL: Final = "-1"
+_TRANSIENT: Final = (
+    Transient(
+        (*NOT_FOUND, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"),
+        "EC2 does not show it: {error.message}",
+        Patience.PROPAGATION,
+    ),
+)
 
 
 class Rule(BaseModel):
-    """One rule. ``peer``: a group's id, a CIDR block in its canonical form, or a prefix list's id.
+    """A rule. ``peer``: a group's id, a CIDR block in its canonical form, or a prefix list's id.
 
     Ports are inclusive; -1 for both where the protocol has none.
     """
@@ -45,32 +53,31 @@ class Rule(BaseModel):
 
     @property
     def key(self) -> tuple[str, str, int, int, str]:
-        """What makes it this rule: two that differ in description alone are one rule to EC2."""
+        """The rule's identity: two that differ in description alone are one rule to EC2."""
         return (self.direction, self.protocol, self.from_port, self.to_port, self.peer)
 
 
 class SecurityGroupRulesSpec(Spec):
-    """Every rule of the group. At least one: a group without any has no rules to speak of, and shows as absent."""
+    """Every rule of the group, at least one: the rules of a group without any show as absent."""
 
     vpc_id: str
     rules: frozenset[Rule] = Field(min_length=1)
 
 
 class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
-    """Sees and changes the rules of one group, one rule a call: a single duplicate fails a whole batch."""
+    """The rules of one group, changed one rule a call: a single duplicate fails a whole batch."""
 
     type = RULES
-    spec = SecurityGroupRulesSpec
-    outputs = NoOutputs
-    subresource = True
+    teardown_rank = 70
+    parent_type = "security-group"
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupRulesSpec | None
     ) -> Observed[SecurityGroupRulesSpec, NoOutputs] | None:
-        """Two reads for all groups of the round, the first of them shared with the groups themselves."""
-        group = chosen(aws, id, expected.vpc_id if expected else None)
+        """Read all groups of the round, as the groups' own observation does, and all their rules: two calls."""
+        group = find_group(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
         rules = frozenset(_rule(row) for row in _rows(aws, id, group.get("GroupId", "")))
@@ -79,48 +86,48 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
         return Observed(
             spec=SecurityGroupRulesSpec(vpc_id=group.get("VpcId", ""), rules=rules),
             outputs=NoOutputs(),
-            owner=Owner.of(tags_of(group)),
+            owner=owner_of(group),
         )
 
-    def create(self, aws: Aws, id: str, want: SecurityGroupRulesSpec, owner: Owner) -> None:  # noqa: ARG002 -- a facet's owner is its parent's
-        """Add the first rule."""
-        _authorize(aws, existing(aws, id, want.vpc_id), min(want.rules, key=_order))
+    def create(self, aws: Aws, id: str, want: SecurityGroupRulesSpec, owner: Owner) -> None:
+        """Add the first rule. The owner is the group's."""
+        _authorize(aws, existing_id(aws, id, want.vpc_id), min(want.rules, key=_key))
 
     def update(self, aws: Aws, id: str, have: SecurityGroupRulesSpec, want: SecurityGroupRulesSpec) -> frozenset[str]:
-        """Add a rule; or correct a description; or revoke a rule."""
-        group_id = existing(aws, id, want.vpc_id)
-        there = {rule.key: rule for rule in have.rules}
+        """Add a missing rule; then correct a description; then revoke an extra rule."""
+        group_id = existing_id(aws, id, want.vpc_id)
+        live = {rule.key: rule for rule in have.rules}
         wanted = {rule.key: rule for rule in want.rules}
-        missing = [rule for rule in want.rules if rule.key not in there]
-        renamed = [rule for rule in want.rules if rule.key in there and there[rule.key] != rule]
+        missing = [rule for rule in want.rules if rule.key not in live]
+        renamed = [rule for rule in want.rules if rule.key in live and live[rule.key] != rule]
         extra = [rule for rule in have.rules if rule.key not in wanted]
         if missing:
-            _authorize(aws, group_id, min(missing, key=_order))
+            _authorize(aws, group_id, min(missing, key=_key))
         elif renamed:
-            _describe(aws, group_id, min(renamed, key=_order))
+            _describe(aws, group_id, min(renamed, key=_key))
         else:
-            _revoke(aws, id, group_id, min(extra, key=_order))
+            _revoke(aws, id, group_id, min(extra, key=_key))
         return frozenset({"rules"} if len(missing) + len(renamed) + len(extra) == 1 else ())
 
     def delete(
         self,
         aws: Aws,
         id: str,
-        seen: Observed[SecurityGroupRulesSpec, NoOutputs],
-        last: SecurityGroupRulesSpec | None,  # noqa: ARG002 -- what is seen says enough
+        observed: Observed[SecurityGroupRulesSpec, NoOutputs],
+        last: SecurityGroupRulesSpec | None,
     ) -> None:
         """Revoke one rule: as long as groups name each other, neither can be deleted."""
-        group = chosen(aws, id, seen.spec.vpc_id)
+        group = find_group(aws, id, observed.spec.vpc_id)
         if group is not None:
-            _revoke(aws, id, group.get("GroupId", ""), min(seen.spec.rules, key=_order))
+            _revoke(aws, id, group.get("GroupId", ""), min(observed.spec.rules, key=_key))
 
-    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:  # noqa: ARG002 -- a facet has none of its own
-        """None: the group is found."""
+    def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
+        """Nothing: the group is found by its own tags."""
         return ()
 
 
 def _rows(aws: Aws, id: str, group_id: str) -> list[SecurityGroupRuleTypeDef]:
-    """The rules as EC2 tells them, one row a rule, read for all groups of the round at once."""
+    """The group's rules as EC2 lists them, one row a rule, read for all groups of the round at once."""
     ids = sorted(group.get("GroupId", "") for group in groups(aws, id))
     filters = [{"Name": "group-id", "Values": ids}]
     pages = aws.pages(aws.ec2.get_paginator("describe_security_group_rules"), Filters=filters)
@@ -143,7 +150,7 @@ def _rule(row: SecurityGroupRuleTypeDef) -> Rule:
 
 def _permission(rule: Rule) -> IpPermissionTypeDef:
     permission: dict[str, Any] = {"IpProtocol": rule.protocol}
-    # With "every protocol" EC2 takes no ports, and tells none.
+    # With "every protocol" EC2 takes no ports, and shows none.
     if rule.protocol != ANY_PROTOCOL:
         permission |= {"FromPort": rule.from_port, "ToPort": rule.to_port}
     if rule.peer.startswith("sg-"):
@@ -155,7 +162,7 @@ def _permission(rule: Rule) -> IpPermissionTypeDef:
     else:
         kind, name = "IpRanges", "CidrIp"
     peer = {name: rule.peer}
-    # An empty description is one left out: that also takes an old one away.
+    # Without a description: that also takes an old one away.
     permission[kind] = [peer | {"Description": rule.description}] if rule.description else [peer]
     return permission  # type: ignore[return-value]  # built key by key; the service checks it
 
@@ -168,7 +175,7 @@ def _authorize(aws: Aws, group_id: str, rule: Rule) -> None:
     except AwsRefused as error:
         if error.matches("InvalidPermission.Duplicate"):
             raise NotYet("the rule is there, and EC2 does not show it yet", Patience.PROPAGATION) from error
-        raise classify(error) from error
+        raise classify(error, _TRANSIENT) from error
 
 
 def _describe(aws: Aws, group_id: str, rule: Rule) -> None:
@@ -180,11 +187,11 @@ def _describe(aws: Aws, group_id: str, rule: Rule) -> None:
     try:
         call(GroupId=group_id, IpPermissions=[_permission(rule)])
     except AwsRefused as error:
-        raise classify(error) from error
+        raise classify(error, _TRANSIENT) from error
 
 
 def _revoke(aws: Aws, id: str, group_id: str, rule: Rule) -> None:
-    """Revoke by the rule's own id: EC2 does not always refuse properties that match no rule."""
+    """Revoke the rule by its own id: EC2 does not always refuse properties that match no rule."""
     rule_ids = [row.get("SecurityGroupRuleId", "") for row in _rows(aws, id, group_id) if _rule(row).key == rule.key]
     if not rule_ids:
         raise NotYet("the rule is gone already", Patience.PROPAGATION)
@@ -193,15 +200,8 @@ def _revoke(aws: Aws, id: str, group_id: str, rule: Rule) -> None:
     try:
         call(GroupId=group_id, SecurityGroupRuleIds=rule_ids)
     except AwsRefused as error:
-        raise classify(error) from error
+        raise classify(error, _TRANSIENT) from error
 
 
-def _order(rule: Rule) -> tuple[str, str, int, int, str]:
+def _key(rule: Rule) -> tuple[str, str, int, int, str]:
     return rule.key
-
-
-def classify(error: AwsRefused) -> Exception:
-    """What EC2's refusal of a rule means: this group, the one it names, or the rule is not there (yet, or any more)."""
-    if error.matches(*NOT_FOUND, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"):
-        return NotYet(f"EC2 does not show it: {error.message}", Patience.PROPAGATION)
-    return error

@@ -1,4 +1,4 @@
-"""What a verb says as JSON values: a contract (``ui`` is its version), to which things are only added."""
+"""The screen for programs: JSON Lines, a contract (``ui`` is its version) to which things are only added."""
 
 from __future__ import annotations
 
@@ -12,34 +12,47 @@ from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.engine.plan import Action, Change, Plan
-from tapctl.errors import AwsError, ConfigError, TapctlError
-from tapctl.render.reports import error_lines, is_told
+from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
+from tapctl.render.reports import error_lines, is_shown
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, ask, one_line
+from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
+
+HEARTBEAT_S: Final = 30.0
+"""Seconds after which a progress line is written although the state is the same."""
+_ALL: Final = "all"
+"""The environment of a verdict on all of them."""
+_DEFAULT_STATUS: Final[Mapping[int, Status]] = {
+    ExitCode.DIFFERENT: Status.DIFFERENT,
+    ExitCode.INCOMPLETE: Status.INCOMPLETE,
+}
+"""The word of a verdict that has none of its own, by its exit status; else OK."""
 
 Record = dict[str, Any]
 
 
-def version_record(header: Target) -> Record:
-    """The first line."""
+# -- the records -------------------------------------------------------------------------------------------------------
+
+
+def version_record(verb: str, target: Target) -> Record:
+    """The first line: versions and target."""
     return {
         "type": "version",
         "ui": UI,
         "tapctl": __version__,
-        "verb": header.verb,
-        "env": header.env,
-        "suffix": header.suffix,
-        "account": header.account,
-        "region": header.region,
-        "config_hash": header.config_hash,
-        "identity": header.identity,
+        "verb": verb,
+        "env": target.env,
+        "suffix": target.suffix,
+        "account": target.account,
+        "region": target.region,
+        "config_hash": target.config_hash,
+        "identity": target.identity,
     }
 
 
 def change_record(change: Change) -> Record:
-    """One change of a plan. ``have`` or ``want`` null: it is not there, or not wanted."""
+    """The record of one planned change. ``have`` or ``want`` null: the field is not there, or not wanted."""
     blocked = change.blocked
     return {
         "type": "planned_change",
@@ -48,18 +61,20 @@ def change_record(change: Change) -> Record:
         "action": change.action.name.lower(),
         "fields": [
             {
-                "path": one.path,
-                "have": refs.to_json(one.have),
-                "want": refs.to_json(one.want),
-                "impact": one.impact.word,
-                "outside": one.outside,
-                "until": one.until,
+                "path": field.path,
+                "have": refs.to_json(field.have),
+                "want": refs.to_json(field.want),
+                "impact": field.impact.word,
+                "outside": field.outside,
+                "until": field.until,
             }
-            for one in change.fields
+            for field in change.fields
         ],
         "impact": change.impact.word,
         "outside": change.outside,
-        "pending": {name: {"until": one.until, "detail": one.detail} for name, one in sorted(change.pending.items())},
+        "pending": {
+            path: {"until": pending.until, "detail": pending.detail} for path, pending in sorted(change.pending.items())
+        },
         "unread": dict(change.unreadable),
         "unexpected": list(change.foreign_members),
         "note": change.note,
@@ -68,7 +83,7 @@ def change_record(change: Change) -> Record:
 
 
 def progress_record(event: Progress) -> Record:
-    """What is awaited. Seconds."""
+    """The record of what a resource waits for. Times are seconds."""
     return {
         "type": "progress",
         "address": event.address,
@@ -80,7 +95,7 @@ def progress_record(event: Progress) -> Record:
 
 
 def resource_record(address: str, result: Result, elapsed_s: float = 0, note: str = "") -> Record:
-    """How one resource ended. Seconds."""
+    """The record of how one resource ended. Times are seconds."""
     return {
         "type": "resource",
         "address": address,
@@ -91,8 +106,8 @@ def resource_record(address: str, result: Result, elapsed_s: float = 0, note: st
     }
 
 
-def ended_records(event: Finished | Failed | Detached | Skipped, elapsed_s: float = 0) -> Record:
-    """How one resource ended, by its last event. What was left while AWS goes on has not succeeded: failed."""
+def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float = 0) -> Record:
+    """The record of how one resource ended, by its last event. One left while AWS goes on counts as failed."""
     if isinstance(event, Finished):
         return resource_record(event.address, event.result, event.elapsed_s, event.remark)
     if isinstance(event, Failed):
@@ -108,17 +123,18 @@ def ended_records(event: Finished | Failed | Detached | Skipped, elapsed_s: floa
     )
 
 
-def finding_record(found: Finding, advice: Advice | None) -> Record:
-    """One finding, and what to do about it."""
+def finding_record(finding: Finding, advice: Advice | None) -> Record:
+    """The record of one finding, and of what to do about it."""
     return {
         "type": "finding",
-        "address": found.address,
-        "resource_type": found.type,
-        "field": found.field,
-        "state": found.state.value,
-        "recorded": refs.to_json(found.recorded),
-        "live": refs.to_json(found.live),
-        "note": found.note,
+        "address": finding.address,
+        "resource_type": finding.type,
+        "field": finding.field,
+        "state": finding.state.value,
+        "recorded": refs.to_json(finding.recorded),
+        "live": refs.to_json(finding.live),
+        "asked": refs.to_json(finding.asked),
+        "note": finding.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",
@@ -126,118 +142,129 @@ def finding_record(found: Finding, advice: Advice | None) -> Record:
     }
 
 
-def error_record(failed: TapctlError, state: str = "") -> Record:
-    """An error. ``retry_safe``: the same command, run again as it is, goes on from here or may well succeed."""
-    made: Record = {
+def error_record(error: TapctlError, state: str = "") -> Record:
+    """The record of an error. ``retry_safe``: the same command, run again as it is, goes on or may well succeed."""
+    record: Record = {
         "type": "error",
-        "code": failed.code,
-        "message": failed.cause,
-        "why": failed.evidence,
-        "hint": failed.hint,
+        "code": error.code,
+        "message": error.cause,
+        "why": error.evidence,
+        "hint": error.hint,
         "aws": None,
-        "retry_safe": failed.retry_safe,
+        "retry_safe": error.retry_safe,
         "state": state,
     }
-    if isinstance(failed, AwsError):
-        made["aws"] = {
-            "service": failed.service,
-            "operation": failed.operation,
-            "code": failed.aws_code,
-            "request_id": failed.request_id,
+    if isinstance(error, AwsError):
+        record["aws"] = {
+            "service": error.service,
+            "operation": error.operation,
+            "code": error.aws_code,
+            "request_id": error.request_id,
         }
-    if isinstance(failed, ConfigError):
-        made["problems"] = [
-            {"file": one.file, "key": one.key, "value": one.value, "rule": one.rule} for one in failed.problems
+    if isinstance(error, ConfigError):
+        record["problems"] = [
+            {"file": problem.file, "key": problem.key, "value": problem.value, "rule": problem.rule}
+            for problem in error.problems
         ]
-    return made
+    return record
 
 
-_STATUS: Final = {2: "DIFFERENT", 7: "INCOMPLETE"}
-"""What a verdict without a word of its own says by its exit status."""
-
-
-def verdict_record(last: Verdict) -> Record:
+def verdict_record(verdict: Verdict) -> Record:
     """The last line."""
-    return {
+    target, comparison = verdict.target, verdict.comparison
+    record: Record = {
         "type": "verdict",
-        "verb": last.verb,
-        "env": last.env,
-        "suffix": last.suffix,
-        "status": last.status or _STATUS.get(last.exit, "OK"),
-        "exit": last.exit,
-        "counts": dict(last.counts),
-        "elapsed_s": _seconds(last.elapsed_s),
-        "api_calls": last.api_calls,
-        "changing_calls": last.changing_calls,
-        "manifest": last.manifest,
-        "summary": last.summary,
+        "verb": verdict.verb,
+        "env": target.env if target.suffix else _ALL,
+        "suffix": target.suffix,
+        "status": verdict.status or _DEFAULT_STATUS.get(verdict.exit, Status.OK),
+        "exit": verdict.exit,
+        "counts": dict(verdict.counts),
+        "elapsed_s": _seconds(verdict.elapsed_s),
+        "api_calls": verdict.api_calls,
+        "changing_calls": verdict.changing_calls,
+        "manifest": verdict.manifest,
+        "summary": verdict.summary,
     }
+    if comparison is not None:
+        record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if verdict.impacts is not None:
+        record["impacts"] = dict(verdict.impacts)
+    return record
 
 
 def _seconds(value: float) -> float:
     return round(value, 3)
 
 
-HEARTBEAT_S: Final = 30.0
-_EXECUTING: Final = ("apply", "destroy")
+# -- the screen --------------------------------------------------------------------------------------------------------
 
 
 class JsonScreen:
-    """Writes what a verb says as JSON Lines; notes, questions and warnings go to stderr, as text."""
+    """A screen that writes JSON Lines; notes, questions and warnings go to stderr, as text."""
 
-    def __init__(self, stdin: TextIO, out: OutputStream, err: OutputStream, *, quiet: bool = False) -> None:
-        self.stdin, self.out, self.err, self.quiet = stdin, out, err, quiet
-        self._target = Target("")
-        self.introduced = False
-        self.unchanged: list[str] = []
-        """What the plan says needs nothing: its line is due at the end of an execution."""
-        self.told: dict[str, Progress] = {}
+    def __init__(
+        self, stdin: TextIO, out: OutputStream, err: OutputStream, *, verb: str = "", quiet: bool = False
+    ) -> None:
+        self.verb, self.quiet = verb, quiet
+        self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
+        self._target = Target()
+        self._introduced = False
+        self._unchanged: list[str] = []
+        """The addresses that the plan leaves as they are: their lines are due at the end of an execution."""
+        self._last_progress: dict[str, Progress] = {}
         """The last progress written, by address."""
-        self.elapsed: dict[str, float] = {}
+        self._elapsed_s: dict[str, float] = {}
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
-        """Keep it; the first line is written with the first other one, or once all that it tells is known."""
+        """Keep the target; the first line is written before the first other one, or once the target is complete."""
         self._target = target
-        if target.identity or target.many:
+        if target.identity or target == Target():
             self._introduce()
 
     def note(self, text: str) -> None:
-        """One sentence on stderr, unless quiet: somebody may be looking, and a log shows that it goes on."""
+        """Write one sentence on stderr, unless quiet: somebody may be looking, and a log shows that work goes on."""
         if not self.quiet:
             self.err.lines(one_line(text))
 
     def warn(self, text: str) -> None:
-        """One sentence on stderr."""
+        """Write one sentence on stderr."""
         self.err.lines(f"warning: {one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:  # noqa: ARG002 -- each action says it
-        """One line a change; what needs nothing is counted in the verdict, and listed once there is an execution."""
+        """Write one line a change; unchanged resources are counted in the verdict, and listed after an execution."""
         for change in plan.changes:
-            if is_told(change):
+            if is_shown(change):
                 self._write(change_record(change))
-        self.unchanged = [one.address for one in plan.to(Action.NOTHING) if one.blocked is None]
+        self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
-        """Each event says what it is about."""
+        """Write nothing: each event names its resource."""
 
     def event(self, event: Event) -> None:
-        """A progress line at a change of state and every half minute; a resource line at the end."""
+        """Write a progress line at a change of state and every half minute, a resource line at the end."""
         if isinstance(event, Progress):
-            self.elapsed[event.address] = event.elapsed_s
-            last = self.told.get(event.address)
+            self._elapsed_s[event.address] = event.elapsed_s
+            last = self._last_progress.get(event.address)
             if last is None or last.status != event.status or event.elapsed_s - last.elapsed_s >= HEARTBEAT_S:
-                self.told[event.address] = event
+                self._last_progress[event.address] = event
                 self._write(progress_record(event))
         elif isinstance(event, Finished | Failed | Detached | Skipped):
-            self._write(ended_records(event, self.elapsed.get(event.address, 0)))
+            self._write(ended_record(event, self._elapsed_s.get(event.address, 0)))
 
     def end(self) -> None:
-        """Each resource has its line already."""
+        """Write nothing: each resource has its line already."""
 
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
-        """One line a finding."""
-        for one in report.findings:
-            self._write(finding_record(one, advice.get((one.address, one.field))) | self._whose())
+        """Write one line a finding."""
+        for finding in report.findings:
+            self._write(finding_record(finding, advice.get((finding.address, finding.field))) | self._whose())
 
     def table(
         self,
@@ -245,51 +272,52 @@ class JsonScreen:
         rows: Sequence[Sequence[str]],  # noqa: ARG002 -- as above
         records: Sequence[Mapping[str, object]],
     ) -> None:
-        """One line a record."""
-        for one in records:
-            self._write({"type": "row", **one})
+        """Write one line a record."""
+        for record in records:
+            self._write({"type": "row", **record})
 
     def output(self, name: str, value: str) -> None:
-        """One line."""
+        """Write one line."""
         self._write({"type": "output", "name": name, "value": value})
 
     def document(self, text: str, record: Mapping[str, object]) -> None:  # noqa: ARG002 -- the text is for people
-        """One line."""
+        """Write one line."""
         self._write({"type": "document", **record})
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
-        """One line; on stderr where stdout is lost."""
+        """Write one line; on stderr, as text, where stdout is lost."""
         self._write(error_record(error, state) | self._whose())
-        if self.out.lost is not None:
+        if self.out.error is not None:
             self.err.lines(*error_lines(error, state))
 
     def verdict(self, verdict: Verdict) -> None:
-        """The last line; before it, after an execution, one for each resource that needed nothing.
+        """Write the last line; before it, after an execution, one for each resource that needed nothing.
 
         Raises:
             TapctlError: something on stdout could not be written.
         """
-        if verdict.verb in _EXECUTING:
-            for one in self.unchanged:
-                self._write(resource_record(one, Result.UNCHANGED))
-            self.unchanged = []
+        if verdict.timed:
+            for address in self._unchanged:
+                self._write(resource_record(address, Result.UNCHANGED))
+            self._unchanged = []
         self._write(verdict_record(verdict))
         self.out.raise_if_incomplete()
 
     def _whose(self) -> dict[str, str]:
-        """Which of many environments a line is about."""
+        """The environment that a line is about, of many."""
         return {"env": self._target.env, "suffix": self._target.suffix}
 
     def _introduce(self) -> None:
-        if not self.introduced:
-            self.introduced = True
-            self._write(version_record(self._target))
+        if not self._introduced:
+            self._introduced = True
+            self._write(version_record(self.verb, self._target))
 
     def _write(self, record: Mapping[str, object]) -> None:
-        """One line of plain ASCII: no value can break a line, or hide in one."""
+        """Write one line of plain ASCII: no value can break a line, hide in one, or speak to a CI system."""
         self._introduce()
-        self.out.lines(json.dumps(record, default=str, separators=(",", ":")))
+        self.out.lines(sanitize_json(json.dumps(record, default=str, separators=(",", ":"))))

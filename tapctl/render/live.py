@@ -1,4 +1,4 @@
-"""One picture of the live view, as plain lines: never wider nor higher than the terminal."""
+"""The live view of an execution on a terminal: what runs is drawn, what has ended stays above it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,53 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from tapctl.engine.events import Detached, Event, Failed, Finished
 from tapctl.render.progress import ProgressTracker
-from tapctl.render.terminal import SYMBOLS, crop
+from tapctl.render.terminal import SYMBOLS, cells, crop
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
 
+_REFRESH_PER_SECOND: Final = 2
+_STYLES: Final = {"good": "green", "change": "yellow", "bad": "red", "open": "cyan"}
+"""rich's colour of each style of `SYMBOLS`."""
 _BAR: Final = 20
+"""Cells of the progress bar, where there is room."""
+
+
+# -- one frame, as plain lines -----------------------------------------------------------------------------------------
 
 
 def live_frame(tracker: ProgressTracker, now: float, *, width: int, height: int) -> list[tuple[str, str]]:
-    """What runs, what waits as far as there is room, and a bar; each line with its style."""
+    """The lines of one frame, each with its style: what runs, what waits as far as there is room, and a bar.
+
+    No line is wider, and all of them are not higher, than the terminal.
+    """
     # One line stays free: a terminal scrolls when its last one is written.
     room = max(0, height - 2)
-    running = [("", tracker.running_row(one, now, width)) for one in tracker.running]
+    running = [
+        (_STYLES["change"] if tracker.is_late(address, now) else "", tracker.running_line(address, now, width))
+        for address in tracker.running
+    ]
     shown = _within(running, room, "more at work", width)
-    waiting = [("dim", tracker.waiting_row(one, width)) for one in tracker.waiting()]
+    waiting = [("dim", tracker.waiting_line(address, width)) for address in tracker.waiting()]
     shown += _within(waiting, room - len(shown), "more to come", width)
     return [*shown, ("", progress_bar(tracker, now, width))]
 
 
 def progress_bar(tracker: ProgressTracker, now: float, width: int) -> str:
-    """``[████████████░░░░░░░░] 14/23   elapsed 2:14``."""
-    count = tracker.count(now)
-    cells = max(0, min(_BAR, width - len(count) - 5))
-    filled = cells * len(tracker.finished) // max(1, len(tracker.addresses))
-    drawn = f"[{'█' * filled}{'░' * (cells - filled)}] " if cells else ""
+    """The progress bar: ``[████████████░░░░░░░░] 14/23   elapsed 2:14   at least 0:54 more``."""
+    count = "   ".join(filter(None, (tracker.count(now), tracker.remaining(now))))
+    if cells(count) + _BAR + 5 > width:
+        count = tracker.count(now)
+    length = max(0, min(_BAR, width - cells(count) - 5))
+    filled = length * len(tracker.finished) // max(1, len(tracker.addresses))
+    drawn = f"[{'█' * filled}{'░' * (length - filled)}] " if length else ""
     return crop(f"  {drawn}{count}", width)
 
 
 def _within(rows: list[tuple[str, str]], room: int, rest: str, width: int) -> list[tuple[str, str]]:
+    """The rows that fit into ``room`` lines, the last of which counts the others."""
     if len(rows) <= room:
         return rows
     if room <= 0:
@@ -47,8 +63,7 @@ def _within(rows: list[tuple[str, str]], room: int, rest: str, width: int) -> li
     return [*rows[: room - 1], ("dim", crop(f"    and {len(rows) - room + 1} {rest}", width))]
 
 
-_A_SECOND: Final = 2
-_STYLES: Final = {"good": "green", "change": "yellow", "bad": "red", "open": "cyan"}
+# -- the view ----------------------------------------------------------------------------------------------------------
 
 
 def terminal(stream: TextIO) -> Console:
@@ -59,7 +74,7 @@ def terminal(stream: TextIO) -> Console:
 
 
 class LiveView:
-    """Draws what runs, and keeps the lines of what has ended above it."""
+    """A progress view that draws what runs, and keeps the lines of what has ended above the drawing."""
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
@@ -70,14 +85,14 @@ class LiveView:
         self.lock = threading.Lock()
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
-        """Draw from now on."""
+        """Begin to draw."""
         from rich.live import Live
 
         self.tracker = ProgressTracker(addresses, needs, self.clock())
         self.live = Live(
             get_renderable=self.draw,
             console=self.console,
-            refresh_per_second=_A_SECOND,
+            refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -88,26 +103,26 @@ class LiveView:
         self.console.show_cursor()
 
     def event(self, event: Event) -> None:
-        """Take it in; what has ended gets its line for good."""
+        """Draw the event; a resource that has ended gets a line that stays."""
         tracker = self.tracker
         assert tracker is not None
         with self.lock:
             tracker.apply(event, self.clock())
         if isinstance(event, Finished | Failed | Detached):
-            self.say(tracker.ended_row(event))
+            symbol, text = tracker.ended_row(event)
+            self._print("  ", (symbol, _STYLES[SYMBOLS[symbol]]), f" {text}")
 
     def say(self, line: str) -> None:
-        """A line above what is drawn; a terminal wraps it as it likes."""
+        """Write a line above the drawing; a terminal wraps it as it likes."""
+        self._print(line)
+
+    def _print(self, *parts: str | tuple[str, str]) -> None:
         from rich.text import Text
 
-        text = Text(line)
-        symbol = line[2:3] if line.startswith("  ") else ""
-        if symbol in SYMBOLS:
-            text.stylize(_STYLES[SYMBOLS[symbol]], 2, 3)
-        self.console.print(text, soft_wrap=True)
+        self.console.print(Text.assemble(*parts), soft_wrap=True)
 
     def end(self) -> None:
-        """Take the drawing away, and tell what was never begun."""
+        """Take the drawing away, and count what was never begun."""
         if self.live is None or self.tracker is None:
             return
         self.live.stop()
@@ -116,7 +131,7 @@ class LiveView:
         self.live = self.tracker = None
 
     def draw(self) -> Group:
-        """The picture of this moment."""
+        """The frame of this moment."""
         from rich.console import Group
         from rich.text import Text
 

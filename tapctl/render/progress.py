@@ -1,4 +1,4 @@
-"""Where an execution stands, as its events tell: what every view of its progress is drawn from."""
+"""The progress of an execution: a tracker of its events, and the views that write lines or nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
-from tapctl.render.terminal import OutputStream, crop, duration, one_line, pad, running_time, widest
+from tapctl.render.terminal import OutputStream, cells, crop, duration, one_line, pad, running_time, widest
 
 _STATUS_WIDTH: Final = 10
 _ELAPSED_WIDTH: Final = 6
-_OTHER_COLUMNS: Final = len("  …   ") + _STATUS_WIDTH + _ELAPSED_WIDTH + len("      ") + len("usual 3:05")
+_STATUS_AND_ELAPSED: Final = len("  …   ") + _STATUS_WIDTH + _ELAPSED_WIDTH + len("  ")
+_OTHER_COLUMNS: Final = _STATUS_AND_ELAPSED + len("  usual 3:05")
+_NAME_WIDTH: Final = 28
+"""Cells for type and id that are kept on a narrow terminal, at the cost of what is usual."""
+
+
+HEARTBEAT_S: Final = 30.0
+"""Seconds of silence after which a log gets the resources still awaited; CI systems end what is silent."""
+_LATE: Final = 0.01
+"""The part of the heartbeat after which to look again, where nothing runs that could be shown."""
+
+
+# -- the tracker -------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -27,7 +39,7 @@ class Running:
 
 
 class ProgressTracker:
-    """Takes events, and knows what runs, what waits and what has ended."""
+    """The resources that run, wait and have ended, by the events so far; each as one line."""
 
     def __init__(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]], now: float) -> None:
         self.addresses = tuple(addresses)
@@ -37,12 +49,12 @@ class ProgressTracker:
         self.finished: set[str] = set()
         self.ended: set[str] = set()
         self.skipped: list[Skipped] = []
-        parts = [_parts(one) for one in self.addresses]
+        parts = [_parts(address) for address in self.addresses]
         self.type_width = widest(type_ for type_, _ in parts)
         self.id_width = widest(id_ for _, id_ in parts)
 
     def apply(self, event: Event, now: float) -> bool:
-        """Take one event; whether what runs is now in another state."""
+        """Take in one event; True if it shows a running resource in another state."""
         if isinstance(event, Progress):
             return self._progress(event, now)
         if isinstance(event, Started):
@@ -57,83 +69,105 @@ class ProgressTracker:
         return False
 
     def waiting(self) -> list[str]:
-        """What was not begun yet, in order."""
-        return [one for one in self.addresses if one not in self.running and one not in self.ended]
+        """The addresses not begun yet, in order."""
+        return [address for address in self.addresses if address not in self.running and address not in self.ended]
 
     def count(self, now: float) -> str:
-        """How far it is: ``14/23   elapsed 2:14``."""
+        """The resources done, of all, and the time: ``14/23   elapsed 2:14``."""
         return f"{len(self.finished)}/{len(self.addresses)}   elapsed {running_time(now - self.began)}"
 
-    def running_row(self, address: str, now: float, width: int | None = None) -> str:
-        """One line on what runs."""
-        one = self.running[address]
-        usual = f"usual {running_time(one.usual_s)}" if one.usual_s else ""
-        rest = "   ".join(part for part in (usual, one_line(one.awaiting)) if part)
-        return self._row("…", address, one.status, running_time(now - one.began), rest, width=width)
+    def is_late(self, address: str, now: float) -> bool:
+        """True if a resource runs for longer than is usual."""
+        running = self.running[address]
+        return 0 < running.usual_s < now - running.began
 
-    def waiting_row(self, address: str, width: int) -> str:
-        """One line on what was not begun, and on what it waits for."""
-        needs = [_parts(one)[1] for one in self.needs.get(address, ()) if one not in self.finished]
+    def remaining(self, now: float) -> str:
+        """The least time that is left, by what is usual for all that runs: ``at least 0:54 more``; empty if unknown."""
+        left = max((running.usual_s - (now - running.began) for running in self.running.values()), default=0)
+        return f"at least {running_time(left)} more" if left >= 1 else ""
+
+    def running_line(self, address: str, now: float, width: int | None = None) -> str:
+        """The line of a resource that runs, in at most ``width`` cells."""
+        running = self.running[address]
+        passed = ", passed" if self.is_late(address, now) else ""
+        usual = f"usual {running_time(running.usual_s)}{passed}" if running.usual_s else ""
+        rest = "   ".join(part for part in (usual, one_line(running.awaiting)) if part)
+        return self._line("…", address, running.status, running_time(now - running.began), rest, width=width)
+
+    def waiting_line(self, address: str, width: int) -> str:
+        """The line of a resource not begun, with what it waits for, in at most ``width`` cells."""
+        needs = [self._need(need, address) for need in self.needs.get(address, ()) if need not in self.finished]
         awaited = f"waits for {', '.join(sorted(needs))}" if needs else ""
-        return self._row(" ", address, awaited, "", "", width=width)
+        return self._line(" ", address, awaited, "", "", width=width)
 
-    def ended_row(self, event: Finished | Failed | Detached) -> str:
-        """One line on how it ended."""
+    def ended_row(self, event: Finished | Failed | Detached) -> tuple[str, str]:
+        """The symbol of how a resource ended, and the text after the symbol."""
         if isinstance(event, Finished):
-            symbol = "…" if event.result is Result.SKIPPED else "✓"
-            return self._row(symbol, event.address, event.result, duration(event.elapsed_s), one_line(event.remark))
-        if isinstance(event, Failed):
-            return self._row("✗", event.address, "failed", duration(event.elapsed_s), one_line(event.error.cause))
-        rest = "left; AWS goes on with what it has accepted"
-        return self._row("…", event.address, event.status, "", rest)
+            symbol, status, rest = "…" if event.result is Result.SKIPPED else "✓", event.result.value, event.remark
+        elif isinstance(event, Failed):
+            symbol, status, rest = "✗", "failed", event.error.cause
+        else:
+            symbol, status, rest = "…", event.status, "left; AWS goes on with what it has accepted"
+        elapsed = "" if isinstance(event, Detached) else duration(event.elapsed_s)
+        return symbol, self._text(event.address, status, elapsed, one_line(rest))
 
     def skipped_line(self) -> str:
-        """One line on what was never begun."""
-        causes = sorted({cause for one in self.skipped for cause in one.causes})
+        """The line that counts the resources never begun."""
+        causes = sorted({cause for event in self.skipped for cause in event.causes})
         why = f"waiting for what failed: {', '.join(map(one_line, causes))}" if causes else "we were asked to stop"
         return f"  {len(self.skipped)} not tried; {why}"
 
     def _progress(self, event: Progress, now: float) -> bool:
-        one = self.running.setdefault(event.address, Running(now - event.elapsed_s))
-        changed = (one.status, one.awaiting) != (event.status, event.awaiting)
-        one.status, one.awaiting, one.usual_s = event.status, event.awaiting, event.usual_s
+        running = self.running.setdefault(event.address, Running(now - event.elapsed_s))
+        changed = (running.status, running.awaiting) != (event.status, event.awaiting)
+        running.status, running.awaiting, running.usual_s = event.status, event.awaiting, event.usual_s
         return changed
 
-    def _row(self, symbol: str, address: str, *texts: str, width: int | None = None) -> str:
-        status, elapsed, rest = texts
+    def _need(self, need: str, address: str) -> str:
+        """The id of what is waited for; the whole address where the one that waits bears the same id."""
+        _, id_ = _parts(need)
+        return one_line(need) if id_ == _parts(address)[1] else id_
+
+    def _line(self, symbol: str, address: str, *columns: str, width: int | None) -> str:
+        line = f"  {symbol} {self._text(address, *columns, width=width)}"
+        return line if width is None else crop(line, width)
+
+    def _text(self, address: str, status: str, elapsed: str, rest: str, *, width: int | None = None) -> str:
+        """The columns after the symbol. On a narrow terminal, in all rows, the end of a long id is cut: no type is."""
         type_, id_ = _parts(address)
-        columns = (pad(id_, self.id_width), pad(one_line(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest)
-        tail = "  ".join(columns).rstrip()
-        row = f"  {symbol} {pad(type_, self.type_width)}  {tail}"
-        if width is None:
-            return row
-        # On a narrow terminal the type is the first to go, in all rows: the id nearly always says it too.
-        return crop(row if self.type_width + self.id_width + _OTHER_COLUMNS <= width else f"  {symbol} {tail}", width)
+        name = f"{pad(type_, self.type_width)}  {pad(id_, self.id_width)}"
+        if width is not None and cells(name) + _OTHER_COLUMNS > width:
+            room = max(width - _OTHER_COLUMNS, min(_NAME_WIDTH, width - _STATUS_AND_ELAPSED))
+            name = pad(crop(f"{type_} {id_}", room), room)
+        return "  ".join([name, pad(one_line(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest]).rstrip()
 
 
 def _parts(address: str) -> tuple[str, str]:
-    type_, _, id_ = one_line(address).partition("/")
-    return type_, id_
+    type_, _, id_ = address.partition("/")
+    return one_line(type_), one_line(id_)
+
+
+# -- the views ---------------------------------------------------------------------------------------------------------
 
 
 class ProgressView(Protocol):
-    """Shows an execution as it goes. ``end`` may be called at any time, more than once."""
+    """A view of an execution as it goes. ``end`` may be called at any time, more than once."""
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
-        """Work on these begins."""
+        """Begin to show work on these resources."""
 
     def event(self, event: Event) -> None:
-        """One event."""
+        """Show one event."""
 
     def say(self, line: str) -> None:
-        """A line of its own, clear of what is being drawn."""
+        """Write a line of its own, clear of what is being drawn."""
 
     def end(self) -> None:
-        """No more events: leave the terminal as it should be."""
+        """End the view: leave the terminal as it should be."""
 
 
 class QuietProgress:
-    """Shows no progress; what has to be said is said."""
+    """A view that shows no progress; lines of their own are written."""
 
     def __init__(self, err: OutputStream) -> None:
         self.err = err
@@ -145,21 +179,15 @@ class QuietProgress:
         """Nothing to show."""
 
     def say(self, line: str) -> None:
-        """A line on stderr."""
+        """Write a line on stderr."""
         self.err.lines(line)
 
     def end(self) -> None:
         """Nothing to end."""
 
 
-HEARTBEAT_S: Final = 30.0
-"""So long nothing is said before the log is told what is still awaited; CI systems end what is silent."""
-_LATE: Final = 0.01
-"""Where nothing runs that could be told: after this part of the heartbeat it is looked again."""
-
-
 class LinesView:
-    """Writes lines that a log can keep. A thread of its own gives the sign of life: a call may hang for a minute."""
+    """A view that writes lines for a log. A thread of its own gives the sign of life: a call may hang for a minute."""
 
     def __init__(
         self, err: OutputStream, *, clock: Callable[[], float] = time.monotonic, heartbeat_s: float = HEARTBEAT_S
@@ -168,53 +196,54 @@ class LinesView:
         self.clock = clock
         self.heartbeat_s = heartbeat_s
         self.tracker: ProgressTracker | None = None
-        self.told = 0.0
+        self.last_said = 0.0
         self._over = threading.Event()
         self._turn = threading.RLock()
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
-        """Remember what there is to do."""
+        """Track these resources, and start the sign of life."""
         with self._turn:
-            self.told = self.clock()
-            self.tracker = ProgressTracker(addresses, needs, self.told)
+            self.last_said = self.clock()
+            self.tracker = ProgressTracker(addresses, needs, self.last_said)
             self._over = threading.Event()
-        threading.Thread(target=self._live, args=(self._over,), daemon=True).start()
+        threading.Thread(target=self._give_signs_of_life, args=(self._over,), daemon=True).start()
 
     def event(self, event: Event) -> None:
-        """Tell a change, and an end."""
+        """Write a line where a resource changes its state, and where it ends."""
         with self._turn:
             tracker, now = self.tracker, self.clock()
             assert tracker is not None
             changed = tracker.apply(event, now)
             if isinstance(event, Finished | Failed | Detached):
-                self.say(tracker.ended_row(event))
+                symbol, text = tracker.ended_row(event)
+                self.say(f"  {symbol} {text}")
             elif changed:
-                self.say(tracker.running_row(event.address, now))
+                self.say(tracker.running_line(event.address, now))
 
     def beat(self) -> None:
-        """Tell what is awaited, where nothing was told for long."""
+        """Write what is still awaited, after a long silence."""
         with self._turn:
             tracker, now = self.tracker, self.clock()
-            if tracker is None or not tracker.running or now - self.told < self.heartbeat_s:
+            if tracker is None or not tracker.running or now - self.last_said < self.heartbeat_s:
                 return
             self.say(f"  still waiting, {tracker.count(now)}:")
-            for one in tracker.running:
-                self.say(tracker.running_row(one, now))
+            for address in tracker.running:
+                self.say(tracker.running_line(address, now))
 
     def say(self, line: str) -> None:
-        """A line on stderr; it counts as a sign of life."""
+        """Write a line on stderr; it counts as a sign of life."""
         with self._turn:
-            self.told = self.clock()
+            self.last_said = self.clock()
             self.err.lines(line)
 
     def end(self) -> None:
-        """Tell what was never begun."""
+        """End the sign of life, and count what was never begun."""
         self._over.set()
         with self._turn:
             if self.tracker is not None and self.tracker.skipped:
                 self.say(self.tracker.skipped_line())
             self.tracker = None
 
-    def _live(self, over: threading.Event) -> None:
-        while not over.wait(max(self.told + self.heartbeat_s - self.clock(), self.heartbeat_s * _LATE)):
+    def _give_signs_of_life(self, over: threading.Event) -> None:
+        while not over.wait(max(self.last_said + self.heartbeat_s - self.clock(), self.heartbeat_s * _LATE)):
             self.beat()

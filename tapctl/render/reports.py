@@ -1,23 +1,113 @@
-"""One line about one resource, and the lines under it: what a plan and a drift report are made of."""
+"""The reports for people, as lines: header, plan, drift, error, verdict."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
-from tapctl.errors import TapctlError
+from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import PLAIN, Palette, duration, one_line, pad, sanitize, sanitize_lines, widest
+from tapctl.render.terminal import (
+    PLAIN,
+    Palette,
+    cells,
+    duration,
+    one_line,
+    pad,
+    sanitize,
+    sanitize_lines,
+    widest,
+    wrap,
+)
 from tapctl.render.values import LIMIT, REMOVE, format_pair, format_value, truncate
 
+_BELOW: Final = 8
+"""The indentation of what did not fit into its line."""
 VALUE_WIDTH: Final = 50
-"""A value wider than this does not push what stands at its right away in the other lines."""
+"""Cells of a value beyond which the words at the right of other lines are not pushed away."""
+_ACCOUNT_DIGITS: Final = 12
+_HASH_SHOWN: Final = 8
+_ALL: Final = "all"
+_VERDICT_STYLES: Final[Mapping[int, str]] = {ExitCode.OK: "good", ExitCode.DIFFERENT: "change"}
+
+
+# -- header and verdict ------------------------------------------------------------------------------------------------
+
+
+def header_lines(target: Target, paint: Palette = PLAIN) -> list[str]:
+    """The target: ``prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c1a7e``, and its networking."""
+    parts = [
+        target.env,
+        f"suffix {target.suffix}" if target.suffix not in ("", target.env) else "",
+        account(target.account),
+        target.region,
+        target.identity,
+        f"config {target.config_hash[:_HASH_SHOWN]}" if target.config_hash else "",
+    ]
+    named = [one_line(part) for part in parts if part]
+    lines = [" · ".join([paint("bold", named[0]), *named[1:]])] if named else []
+    return [*lines, f"networking {one_line(target.networking)}"] if target.networking else lines
+
+
+def account(number: str) -> str:
+    """The account's number in groups of four, which can be compared at a glance."""
+    if len(number) != _ACCOUNT_DIGITS:
+        return number
+    return "-".join(number[at : at + 4] for at in range(0, _ACCOUNT_DIGITS, 4))
+
+
+def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
+    """The last line: ``APPLY prod: CONVERGED in 11 m 02 s · 23 created``; without a status the counts alone."""
+    verb = verdict.verb.partition(" ")[0].upper()
+    who = f"{verb} {one_line(verdict.target.suffix or _ALL)}"
+    status = paint(_VERDICT_STYLES.get(verdict.exit, "bad"), verdict.status or "")
+    if status and verdict.timed:
+        status += f" in {duration(verdict.elapsed_s)}"
+    counted = " · ".join(f"{count} {sanitize(word.replace('_', ' '))}" for word, count in verdict.counts.items())
+    rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
+    return f"{paint('bold', f'{who}:')} {rest}".rstrip()
+
+
+# -- plan --------------------------------------------------------------------------------------------------------------
+
+
+OUTSIDE: Final = "changed outside tapctl; apply will undo it"
+REMOVED: Final = "removed outside tapctl; apply will make it again"
+NOT_OURS: Final = "not ours; it is never removed"
+_ACTION_SYMBOLS: Final = {
+    Action.SETTLE: "…",
+    Action.UPDATE: "~",
+    Action.CREATE: "+",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+}
+
+
+def plan_lines(
+    plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN, width: int | None = None
+) -> list[str]:
+    """The changes of a plan that are to be seen. ``verbose``: values whole, and the fields of creates too."""
+    blocks = [_block(change, verbose=verbose) for change in plan.changes if is_shown(change)]
+    if not blocks:
+        return ["  nothing to remove" if removing else "  nothing to do"]
+    return block_lines(blocks, paint, width)
+
+
+def is_shown(change: Change) -> bool:
+    """True if there is anything to say about this change; the others are only counted."""
+    return bool(
+        change.action is not Action.NOTHING
+        or change.blocked
+        or change.pending
+        or change.unreadable
+        or change.foreign_members
+    )
 
 
 @dataclass(frozen=True)
@@ -41,113 +131,61 @@ class Block:
     details: tuple[Detail, ...] = ()
 
 
-def block_lines(blocks: Sequence[Block], paint: Palette) -> list[str]:
-    """All blocks, in columns that line up over all of them."""
-    symbol = widest(one.symbol for one in blocks)
-    type_ = widest(one.type for one in blocks)
-    noted = widest(sanitize(one.id) for one in blocks if one.note)
-    details = [detail for one in blocks for detail in one.details]
-    path = widest(sanitize(one.path) for one in details)
-    value = widest((one.value for one in details if one.right), most=VALUE_WIDTH)
-    told = []
-    for one in blocks:
-        gap = " " * (symbol - widest([one.symbol]))
-        head = f"  {paint.symbol(one.symbol)}{gap} {pad(one.type, type_)}  {pad(sanitize(one.id), noted)}"
-        told.append(f"{head}  {sanitize(one.note)}".rstrip())
-        if one.sentence:
-            told.append(f"      {one.sentence}")
-        for detail in one.details:
-            line = f"      {pad(sanitize(detail.path), path)}  {pad(detail.value, value)}"
-            told.append(f"{line}  {sanitize(detail.right)}".rstrip())
-    return told
+def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = None) -> list[str]:
+    """The lines of all blocks, in columns that line up over all of them.
+
+    A line that is wider than ``width`` is broken up: the type and what a change costs stay in its first part.
+    """
+    symbol_width = widest(block.symbol for block in blocks)
+    type_width = widest(sanitize(block.type) for block in blocks)
+    id_width = widest(sanitize(block.id) for block in blocks if block.note)
+    details = [detail for block in blocks for detail in block.details]
+    path_width = widest(sanitize(detail.path) for detail in details)
+    value_width = widest((detail.value for detail in details if detail.right), limit=VALUE_WIDTH)
+    lines = []
+    for block in blocks:
+        start = f"  {block.symbol}{' ' * (symbol_width - widest([block.symbol]))} "
+        type_, id_, note = sanitize(block.type), sanitize(block.id), sanitize(block.note)
+        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
+        head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
+        lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
+        if block.sentence:
+            sentence = one_line(block.sentence)
+            lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
+        for detail in block.details:
+            path, right = sanitize(detail.path), sanitize(detail.right)
+            whole = f"      {pad(path, path_width)}  {pad(detail.value, value_width)}  {right}".rstrip()
+            lines += _fitted(whole, "      ", f"{path}  {right}", (detail.value,), width)
+    return lines
 
 
-_ACCOUNT_DIGITS: Final = 12
-_HASH_SHOWN: Final = 8
-_TIMED: Final = ("apply", "destroy")
-"""Verbs whose duration people are told; programs are told every one's."""
-ANSWERS: Final = ("outputs", "graph", "manifest show", "schema")
-"""Verbs whose answer stands alone, for ``$(…)`` and files: people get a verdict only where there is no answer."""
-_VERDICT_STYLES: Final = {0: "good", 2: "change"}
+def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int | None) -> list[str]:
+    """The whole line where it fits, else its head after the start, and each other part below, broken up as need be.
 
-
-def header_lines(header: Target, paint: Palette = PLAIN) -> list[str]:
-    """The target: ``prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c1a7e``, and its networking."""
-    parts = [
-        header.env,
-        f"suffix {header.suffix}" if header.suffix not in ("", header.env) else "",
-        account(header.account),
-        header.region,
-        header.identity,
-        f"config {header.config_hash[:_HASH_SHOWN]}" if header.config_hash else "",
-    ]
-    first, *others = [one_line(part) for part in parts if part] or [""]
-    target = " · ".join([paint("bold", first), *others])
-    return [target] * bool(target) + [f"networking {one_line(header.networking)}"] * bool(header.networking)
-
-
-def account(number: str) -> str:
-    """An account's number in groups of four, which can be compared at a glance."""
-    if len(number) != _ACCOUNT_DIGITS:
-        return number
-    return "-".join(number[at : at + 4] for at in range(0, _ACCOUNT_DIGITS, 4))
-
-
-def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
-    """The last line: ``APPLY prod: CONVERGED in 11 m 02 s · 23 created``; without a status the counts alone."""
-    verb = verdict.verb.partition(" ")[0].upper()
-    who = f"{verb} {one_line(verdict.suffix or verdict.env)}".rstrip()
-    status = paint(_VERDICT_STYLES.get(verdict.exit, "bad"), verdict.status)
-    if status and verdict.verb in _TIMED:
-        status += f" in {duration(verdict.elapsed_s)}"
-    counted = " · ".join(f"{count} {word.replace('_', ' ')}" for word, count in verdict.counts.items())
-    rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
-    return f"{paint('bold', f'{who}:')} {rest}".rstrip()
-
-
-OUTSIDE: Final = "changed outside tapctl; apply will undo it"
-REMOVED: Final = "removed outside tapctl; apply will make it again"
-NOT_OURS: Final = "not ours; it is never removed"
-_ACTION_SYMBOLS: Final = {
-    Action.SETTLE: "…",
-    Action.UPDATE: "~",
-    Action.CREATE: "+",
-    Action.REPLACE: "-/+",
-    Action.DELETE: "-",
-}
-
-
-def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN) -> list[str]:
-    """What would be done; of what needs nothing only what should be known. ``verbose``: values whole, creates too."""
-    blocks = [_block(one, verbose=verbose) for one in plan.changes if is_told(one)]
-    if not blocks:
-        return ["  nothing to remove" if removing else "  nothing to do"]
-    return block_lines(blocks, paint)
-
-
-def is_told(change: Change) -> bool:
-    """Whether there is anything to say about it: the others are only counted."""
-    return bool(
-        change.action is not Action.NOTHING
-        or change.blocked
-        or change.pending
-        or change.unreadable
-        or change.foreign_members
-    )
+    Without the spaces that line it up with others, a line may fit still.
+    """
+    if width is None or cells(whole) <= width:
+        return [whole]
+    squeezed = start + re.sub(" {3,}", "  ", whole[len(start) :])
+    if cells(squeezed) <= width:
+        return [squeezed]
+    first, *more = wrap(head.rstrip(), width - cells(start))
+    rest = [*more, *(line for text in below if text for line in wrap(text, width - _BELOW))]
+    return [start + first, *(" " * _BELOW + line for line in rest)]
 
 
 def _block(change: Change, *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
-    told = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
-    loss = change.impact.word if told else ""
+    costs = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
+    loss = change.impact.word if costs else ""
     notes = [outside if not change.blocked else "", loss, change.note]
     blocked = change.blocked
     return Block(
         symbol=_symbol(change),
         type=change.type,
         id=change.id,
-        note="; ".join(one for one in notes if one),
-        sentence=one_line(blocked.cause) if blocked else "",
+        note="; ".join(filter(None, notes)),
+        sentence=blocked.cause if blocked else "",
         details=tuple(_details(change, limit=None if verbose else LIMIT)),
     )
 
@@ -165,84 +203,106 @@ def _symbol(change: Change) -> str:
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
-    told: list[Detail] = []
+    details: list[Detail] = []
     if change.action is not Action.CREATE:
-        told += [_changed(one, limit) for one in change.fields]
+        details += [_field_detail(field, limit) for field in change.fields]
     elif limit is None:
-        told += [Detail(one.path, format_value(one.want)) for one in change.fields]
+        details += [Detail(field.path, format_value(field.want)) for field in change.fields]
     if not change.blocked:
-        told += [
+        details += [
             Detail(path, f"{one_line(action)} denied", "unread") for path, action in sorted(change.unreadable.items())
         ]
     for path, pending in sorted(change.pending.items()):
-        told.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
-    told += [Detail("members", truncate(format_value(there), limit), NOT_OURS) for there in change.foreign_members]
-    return told
+        details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
+    details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
+    return details
 
 
-def _changed(change: FieldChange, limit: int | None) -> Detail:
-    have, want = format_pair(change.have, change.want, limit=limit)
-    wanted = REMOVE if change.want is None else want
-    return Detail(change.path, f"{have} → {wanted}", change.cost)
+def _field_detail(field: FieldChange, limit: int | None) -> Detail:
+    have, want = format_pair(field.have, field.want, limit=limit)
+    return Detail(field.path, f"{have} → {REMOVE if field.want is None else want}", field.cost)
 
+
+# -- drift -------------------------------------------------------------------------------------------------------------
 
 _FINDING_SYMBOLS: Final = {FindingState.PENDING: "…", FindingState.UNKNOWN: "?"}
 _FINDING_STYLES: Final = {FindingState.PENDING: "open", FindingState.UNKNOWN: "open"}
 _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
-"""In these states there are no two values to show: the note says it."""
+"""States without two values to show: the note stands in their place."""
 
 
 def drift_lines(
-    report: Report, advice: Mapping[tuple[str, str], Advice], *, verbose: bool = False, paint: Palette = PLAIN
+    report: Report,
+    advice: Mapping[tuple[str, str], Advice],
+    *,
+    verbose: bool = False,
+    paint: Palette = PLAIN,
+    width: int | None = None,
 ) -> list[str]:
-    """One line a finding, its advice under it, and how much was compared."""
-    found = report.findings
-    names = _names(found)
-    fields = ["" if one.field == WHOLE_RESOURCE else sanitize(one.field) for one in found]
-    values = [_value(one, None if verbose else LIMIT) for one in found]
-    widths = widest(names), widest(fields), widest(values, most=VALUE_WIDTH)
-    told: list[str] = []
-    advised = [advice.get((one.address, one.field)) for one in found]
-    for one, texts, now, after in zip(
-        found, zip(names, fields, values, strict=True), advised, _next(found), strict=True
-    ):
-        line = "  ".join(map(pad, texts, widths))
-        symbol = paint.symbol(_FINDING_SYMBOLS.get(one.state, "!"))
-        state = paint(_FINDING_STYLES.get(one.state, "change"), one.state.value)
-        told.append(f"  {symbol} {line}  {state}{_remark(one)}".rstrip())
-        # Said once under several findings of one resource that it holds for alike.
-        following = None if after is None else advice.get((after.address, after.field))
-        if now is not None and (after is None or after.address != one.address or following != now):
-            told += advice_lines(now, paint)
-    told.append(f"  checked {report.fields - report.unchecked} of {_fields(report.fields)} on {_resources(report)}")
-    return told
+    """One line a finding, its advice under it, and how much was compared.
+
+    A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
+    """
+    findings = report.findings
+    names = _names(findings)
+    fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
+    values = [_value(finding, None if verbose else LIMIT) for finding in findings]
+    widths = widest(names), widest(fields), widest(values, limit=VALUE_WIDTH)
+    lines: list[str] = []
+    for finding, after, *texts in zip(findings, [*findings, None][1:], names, fields, values, strict=True):
+        columns = "  ".join(map(pad, texts, widths))
+        symbol, state = _FINDING_SYMBOLS.get(finding.state, "!"), f"{finding.state.value}{_remark(finding)}"
+        start, below = f"  {symbol} ", texts[2:]
+        head = "  ".join(filter(None, (texts[0], texts[1], state)))
+        if width is not None and cells(start + head) > width:
+            head, below = f"{texts[0]}  {state}", texts[1:]
+        first, *more = _fitted(f"{start}{columns}  {state}".rstrip(), start, head, below, width)
+        first = first.replace(symbol, paint.symbol(symbol), 1)
+        style = _FINDING_STYLES.get(finding.state, "change")
+        lines += [_paint_last(first, finding.state.value, style, paint), *more]
+        # Said once under several findings of one resource that share their advice.
+        advised = advice.get((finding.address, finding.field))
+        following = after and advice.get((after.address, after.field))
+        if advised is not None and (after is None or after.address != finding.address or following != advised):
+            lines += advice_lines(advised, paint)
+    lines.append(f"  checked {report.compared} of {_fields(report.fields)} on {_resources(report)}")
+    return lines
+
+
+def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
+    """The line with the last such word in this style: the same word may stand in a name, before it."""
+    before, found, after = line.rpartition(word)
+    return f"{before}{paint(style, found)}{after}"
 
 
 def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
-    """What to do about a finding: keep the live value, undo it, see to it that it can be read, or is in force."""
-    told = [("keep it:", advice.edit), ("undo it:", advice.undo), ("read it:", advice.read), ("do it now:", advice.now)]
-    return [f"      {paint('dim', label)} {one_line(text)}" for label, text in told if one_line(text)]
+    """The choices about a finding: keep the live value, undo it, make it readable, or put it in force."""
+    choices = [
+        ("keep it:", advice.edit),
+        ("undo it:", advice.undo),
+        ("read it:", advice.read),
+        ("do it now:", advice.now),
+    ]
+    return [f"      {paint('dim', label)} {one_line(text)}" for label, text in choices if one_line(text)]
 
 
-def _names(found: Sequence[Finding]) -> list[str]:
-    """Ids, and addresses where two types of thing bear the same id."""
+def _names(findings: Sequence[Finding]) -> list[str]:
+    """The findings' ids, or addresses where resources of two types bear the same id."""
     types = defaultdict(set)
-    for one in found:
-        types[_id(one)].add(one.type)
-    return [sanitize(_id(one) if len(types[_id(one)]) == 1 else one.address) for one in found]
+    for finding in findings:
+        types[_id(finding)].add(finding.type)
+    return [sanitize(_id(finding) if len(types[_id(finding)]) == 1 else finding.address) for finding in findings]
 
 
 def _id(finding: Finding) -> str:
     return finding.address.removeprefix(f"{finding.type}/")
 
 
-def _next(found: Sequence[Finding]) -> list[Finding | None]:
-    return [after for _, after in pairwise([*found, None])]
-
-
 def _value(finding: Finding, limit: int | None) -> str:
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
+    if finding.reason is Reason.UNCONFIRMED:
+        return " → ".join(format_pair(finding.recorded, finding.asked, limit=limit))
     if finding.recorded is not None and finding.live is not None:
         return " → ".join(format_pair(finding.recorded, finding.live, limit=limit))
     if finding.recorded is not None:
@@ -253,7 +313,7 @@ def _value(finding: Finding, limit: int | None) -> str:
 
 
 def _remark(finding: Finding) -> str:
-    """What stands after the state: ``until reboot``, ``replaced outside``."""
+    """The words after the state: ``until reboot``, ``replaced outside``."""
     return f" {one_line(finding.note)}" if finding.note and finding.state not in _NOTE_IS_VALUE else ""
 
 
@@ -265,21 +325,23 @@ def _resources(report: Report) -> str:
     return "1 resource" if report.resources == 1 else f"{report.resources} resources"
 
 
+# -- errors ------------------------------------------------------------------------------------------------------------
+
 _CROSS: Final = "\N{MULTIPLICATION SIGN}"
 
 
 def error_lines(error: TapctlError, state: str = "", paint: Palette = PLAIN) -> list[str]:
     """The error, one thing a line; evidence of several lines is a tree."""
-    told = [f"{paint('bad', 'error')} {error.code}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
-    told += evidence_lines(error.evidence)
+    lines = [f"{paint('bad', 'error')} {sanitize(error.code)}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
+    lines += evidence_lines(error.evidence)
     if state:
-        told.append(f"  {paint('dim', 'state')}  {one_line(state)}")
+        lines.append(f"  {paint('dim', 'state')}  {one_line(state)}")
     if error.hint:
-        told.append(f"  {paint('dim', 'hint')}   {one_line(error.hint)}")
-    return told
+        lines.append(f"  {paint('dim', 'hint')}   {one_line(error.hint)}")
+    return lines
 
 
 def evidence_lines(evidence: str | None) -> list[str]:
-    """Each line of the evidence as a branch."""
+    """The lines of the evidence, each as a branch."""
     shown = [line for line in sanitize_lines(evidence or "") if line]
     return [f"  {'╰─' if at == len(shown) else '├─'} {line}" for at, line in enumerate(shown, 1)]

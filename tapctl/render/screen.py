@@ -1,4 +1,4 @@
-"""What a verb can say, whoever shows it: people at a terminal, a log, or a program."""
+"""The screen that commands write to, and the values they hand it: target, verdict, advice."""
 
 from __future__ import annotations
 
@@ -10,104 +10,132 @@ from typing import Protocol
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
 from tapctl.engine.plan import Plan
-from tapctl.errors import TapctlError
+from tapctl.errors import Status, TapctlError
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which target this is about: nobody acts on the wrong one."""
+    """The environment that a command is about, as far as it is known. Empty: all environments there are, or none."""
 
-    verb: str
     env: str = ""
     suffix: str = ""
     account: str = ""
     region: str = ""
     identity: str = ""
-    """Who we are to AWS, in short: ``sso:dana``, ``role/deploy``."""
+    """Our identity in AWS, in short: ``sso:dana``, ``role/deploy``."""
     config_hash: str = ""
+    """The SHA-256 of the configuration, in hex."""
     networking: str = ""
     """One line on the networking stack: its reference, VPC, subnets and zones."""
-    many: bool = False
-    """Whether it is about all environments there are, or about none."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much of the record a drift has compared with AWS."""
+
+    compared: int
+    """The number of fields that were compared."""
+    not_compared: tuple[str, ...] = ()
+    """``type/id.field`` of each field that was not; ``type/id`` for all fields of a resource."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The last line. ``status`` is one fixed word, or empty where the counts say it all."""
+    """The last line of a command."""
 
     verb: str
-    env: str
-    """The environment, or ``all``."""
-    status: str
+    target: Target
+    status: Status | None
+    """One fixed word; None where the counts say all."""
     exit: int
+    """The exit status."""
     counts: Mapping[str, int] = field(default_factory=dict)
     summary: str = ""
     """The rest of the line for people: ``2 to create · 0 to change · 0 to remove · 19 unchanged``."""
     elapsed_s: float = 0
     api_calls: int = 0
     changing_calls: int = 0
-    """Those of them that may have changed the stack."""
+    """The calls that may have changed the stack."""
     manifest: str = ""
-    """Where the record is."""
-    suffix: str = ""
-    """What people are told it is about; empty: the environment."""
+    """The place of the record."""
+    comparison: Comparison | None = None
+    """How much was compared, of a command that compares."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
+    timed: bool = False
+    """True if the command changes resources: people are told its time, programs each resource left unchanged."""
+    stdout_is_data: bool = False
+    """True if stdout is for the answer alone: people get a verdict on stderr, and only where there is no answer."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do about one finding: where to edit if the live value is wanted, what undoes it if not."""
+    """The user's choices about one finding; each is empty where it does not apply."""
 
     edit: str = ""
+    """The place to edit if the live value is wanted: ``common.toml: processor.timeout_s``."""
     undo: str = ""
+    """The command that brings the recorded value back."""
     read: str = ""
-    """How it can be told next time, where it could not be read."""
+    """The way to have a field read next time that could not be read."""
     now: str = ""
-    """What puts it in force, where it waits for that."""
+    """The command that puts a pending change in force."""
 
 
 class Screen(Protocol):
-    """Shows what a verb says. stdout is the answer, stderr everything else."""
+    """The place where a command shows its reports. stdout is the answer, stderr everything else."""
 
-    def target(self, header: Target) -> None:
-        """Before the first report; called again with more when more is known."""
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+
+    def target(self, target: Target) -> None:
+        """Keep the target, to be shown with the first report; called again with more when more is known.
+
+        An empty target says that the command is about all environments.
+        """
 
     def note(self, text: str) -> None:
-        """One sentence on what is being done (stderr); silent when quiet."""
+        """Write one sentence on what is being done (stderr); nothing when quiet."""
 
     def warn(self, text: str) -> None:
-        """One sentence that should be read (stderr)."""
+        """Write one sentence that should be read (stderr)."""
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
-        """What would be done, field by field."""
+        """Show what would be done, field by field."""
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
-        """Work on these resources begins; events follow. ``needs``: what each waits for, as far as it is known."""
+        """Begin to show work on these resources. ``needs``: the addresses each one waits for, as far as known."""
 
     def event(self, event: Event) -> None:
-        """One event of the execution."""
+        """Show one event of the execution."""
 
     def end(self) -> None:
-        """No more events."""
+        """End the progress: no more events come."""
 
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
-        """The findings; advice by (address, field)."""
+        """Show the findings; ``advice`` is by (address, field)."""
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], records: Sequence[Mapping[str, object]]
     ) -> None:
-        """A small table for people; the same as records for programs."""
+        """Show a small table: ``rows`` of one cell a column for people, ``records`` of the same for programs."""
 
     def output(self, name: str, value: str) -> None:
-        """One output."""
+        """Show one of several values by its name."""
 
     def document(self, text: str, record: Mapping[str, object]) -> None:
-        """A text that is the answer as it is (graph, schema, manifest); as one record for programs."""
+        """Show a text that is the answer as it is (graph, schema, manifest); programs get the record."""
 
     def ask(self, question: str, expected: str) -> bool:
-        """Ask, and whether the answer was ``expected``; the caller has made sure that somebody can answer."""
+        """Ask; True if the answer was ``expected``. The caller has made sure that somebody can answer."""
 
     def error(self, error: TapctlError, state: str = "") -> None:
-        """An error, and what state things are in."""
+        """Show an error; ``state``: one sentence on what was changed so far."""
 
     def verdict(self, verdict: Verdict) -> None:
-        """The last line."""
+        """Show the last line.
+
+        Raises:
+            TapctlError: something on stdout could not be written.
+        """

@@ -9,15 +9,27 @@ from typing import TextIO
 from tapctl.engine.drift import Report
 from tapctl.engine.events import Event
 from tapctl.engine.plan import Plan
-from tapctl.errors import TapctlError
+from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.progress import ProgressView
-from tapctl.render.reports import ANSWERS, drift_lines, error_lines, header_lines, plan_lines, verdict_line
+from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, Palette, ask, one_line, sanitize, sanitize_lines, table_lines
+from tapctl.render.terminal import (
+    OutputStream,
+    Palette,
+    Stopwatch,
+    ask,
+    one_line,
+    sanitize,
+    sanitize_lines,
+    table_lines,
+)
 
 
 class TextScreen:
-    """Writes what a verb says as text. ``colour``: allowed, where the stream is a terminal."""
+    """A screen that writes text. ``colour``: allowed, where the stream is a terminal.
+
+    ``width``: the columns of stdout, which reports are made to fit; None: it is no terminal, and nothing is wrapped.
+    """
 
     def __init__(
         self,
@@ -29,49 +41,58 @@ class TextScreen:
         verbose: bool,
         quiet: bool,
         colour: bool,
+        width: int | None = None,
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
         self.progress = progress
         self.verbose, self.quiet = verbose, quiet
+        self.width = width
         self.paint = Palette(on=colour and out.stream.isatty())
         self.paint_err = Palette(on=colour and err.stream.isatty())
         self._target: Target | None = None
-        """The header while it is not shown."""
+        """The target while no header has shown it."""
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
-        """Keep it until there is a report or an error to head."""
+        """Keep the target until there is a report or an error to head."""
         self._target = target
 
     def note(self, text: str) -> None:
-        """One sentence on stderr, unless quiet."""
+        """Write one sentence on stderr, unless quiet."""
         if not self.quiet:
             self.progress.say(one_line(text))
 
     def warn(self, text: str) -> None:
-        """One sentence on stderr."""
+        """Write one sentence on stderr."""
         self.progress.say(f"warning: {one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
-        """The header and the plan."""
+        """Write the header and the plan."""
         self._head(self.out, self.paint)
-        self.out.lines(*plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint))
+        shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
+        self.out.lines(*shown)
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
-        """Progress begins."""
+        """Begin the progress."""
         self.progress.begin(addresses, needs)
 
     def event(self, event: Event) -> None:
-        """Progress goes on."""
+        """Hand the event to the progress."""
         self.progress.event(event)
 
     def end(self) -> None:
-        """Progress is over."""
+        """End the progress."""
         self.progress.end()
 
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
-        """The header and the findings."""
+        """Write the header and the findings."""
         self._head(self.out, self.paint)
-        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint))
+        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint, width=self.width))
 
     def table(
         self,
@@ -79,44 +100,45 @@ class TextScreen:
         rows: Sequence[Sequence[str]],
         records: Sequence[Mapping[str, object]],  # noqa: ARG002 -- the protocol's; those are for programs
     ) -> None:
-        """The rows under their columns."""
-        self.out.lines(*table_lines(columns, rows, self.paint))
+        """Write the rows under their columns."""
+        self.out.lines(*table_lines(columns, rows, self.paint, width=self.width))
 
     def output(self, name: str, value: str) -> None:
-        """One of several: its name and its value, as a shell takes them apart."""
+        """Write ``name=value``, as a shell takes them apart."""
         self.out.lines(f"{sanitize(name)}={sanitize(value)}")
 
     def document(self, text: str, record: Mapping[str, object]) -> None:  # noqa: ARG002 -- the protocol's
-        """The text as it is."""
+        """Write the text as it is."""
         self.out.lines(*sanitize_lines(text))
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
         self.end()
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
-        """The error on stderr, under the header where no report has shown it."""
+        """Write the error on stderr, under the header where no report has shown one."""
         self.end()
         self._head(self.err, self.paint_err)
         self.err.lines(*error_lines(error, state, self.paint_err))
 
     def verdict(self, verdict: Verdict) -> None:
-        """The last line; on stderr where stdout is for the answer alone, and there is none.
+        """Write the last line; where stdout is data, on stderr, and only where there is no answer.
 
         Raises:
             TapctlError: something on stdout could not be written.
         """
         self.end()
-        if verdict.verb in ANSWERS:
-            self.err.lines(verdict_line(verdict, self.paint_err))
-        else:
+        if not verdict.stdout_is_data:
             self.out.lines(verdict_line(verdict, self.paint))
+        elif verdict.exit != ExitCode.OK:
+            self.err.lines(verdict_line(verdict, self.paint_err))
         self.out.raise_if_incomplete()
 
-    def _head(self, where: OutputStream, paint: Palette) -> None:
-        """The header, once, with an empty line under it."""
-        shown = header_lines(self._target, paint) if self._target else []
+    def _head(self, stream: OutputStream, paint: Palette) -> None:
+        """Write the header of this target once, with an empty line under it."""
+        lines = header_lines(self._target, paint) if self._target else []
         self._target = None
-        if shown:
-            where.lines(*shown, "")
+        if lines:
+            stream.lines(*lines, "")

@@ -1,4 +1,4 @@
-"""Values as people read them: short, in one line, harmless."""
+"""Values of fields as people read them: short, in one line, harmless."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from tapctl.engine import refs
 from tapctl.render.terminal import sanitize
 
 LIMIT: Final = 60
-"""How many characters of a value are shown, unless all of it is asked for."""
+"""Characters of a value that are shown, unless the whole is asked for."""
 NONE: Final = "(none)"
 REMOVE: Final = "(remove)"
 _CONTEXT: Final = 12
 
 
 def format_value(value: Any) -> str:
-    """A value in one line, whole."""
+    """The whole value in one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{sanitize(str(key))}={_inner(value[key])}" for key in sorted(value, key=str)) or "{}"
     if isinstance(value, frozenset):
-        return ", ".join(sorted(_inner(one) for one in value)) or "[]"
+        return ", ".join(sorted(map(_inner, value))) or "[]"
     if isinstance(value, tuple | list):
-        return ", ".join(_inner(one) for one in value) or "[]"
+        return ", ".join(map(_inner, value)) or "[]"
     return _single(value)
 
 
 def format_pair(have: Any, want: Any, *, limit: int | None = LIMIT) -> tuple[str, str]:
-    """Two values that differ, so shown that the difference is seen."""
+    """The texts of two values that differ, cut so that the difference is seen."""
     left, right = format_value(have), format_value(want)
     if left == right:
         left, right = as_json(have), as_json(want)
     if limit is None or max(len(left), len(right)) <= limit:
         return left, right
-    same = next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), None)
-    start = min(len(left), len(right)) if same is None else same
+    pairs = enumerate(zip(left, right, strict=False))
+    start = next((at for at, (mine, other) in pairs if mine != other), min(len(left), len(right)))
     if start > limit // 2:
         left, right = f"…{left[start - _CONTEXT :]}", f"…{right[start - _CONTEXT :]}"
     return truncate(left, limit), truncate(right, limit)
@@ -49,12 +49,12 @@ def truncate(text: str, limit: int | None = LIMIT) -> str:
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON: tells ``"5"`` from ``5``."""
+    """The value as JSON, which tells ``"5"`` from ``5``."""
     return sanitize(json.dumps(refs.to_json(value), sort_keys=True, default=str, ensure_ascii=False))
 
 
 def _inner(value: Any) -> str:
-    """A value inside another one: what has parts of its own gets brackets."""
+    """The text of a value inside another one, in brackets if it has parts of its own."""
     if isinstance(value, Mapping) and value:
         return f"{{{format_value(value)}}}"
     if isinstance(value, frozenset | tuple | list) and value:
@@ -75,9 +75,9 @@ def _single(value: Any) -> str:
 
 
 def _model(value: BaseModel) -> str:
-    """In the model's own words where it has some, else its parts that hold something."""
+    """The model's own text where it has one, else its fields that are not empty."""
     if type(value).__str__ is not BaseModel.__str__:
         return sanitize(str(value))
     parts = {name: getattr(value, name) for name in type(value).model_fields}
-    held = {name: part for name, part in parts.items() if part is not None and part not in ("", frozenset(), (), {})}
-    return " ".join(f"{name}={_inner(part)}" for name, part in held.items()) or "{}"
+    filled = {name: part for name, part in parts.items() if part is not None and part not in ("", frozenset(), (), {})}
+    return " ".join(f"{name}={_inner(part)}" for name, part in filled.items()) or "{}"

@@ -1,64 +1,75 @@
-"""One command: what its line says, and what it has found out and spent so far."""
+"""The parsed command line of one command, and the counters of the calls it has made."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from tapctl.aws.client import Aws
-from tapctl.render.screen import Verdict
+from tapctl.errors import ExitCode, Status
+from tapctl.render.screen import Comparison, Screen, Target, Verdict
 
-SANDBOX_FOLDER = Path(".tapctl")
-CONFIG = Path("environments")
-STATE = "./manifests"
+SANDBOX_FOLDER: Final = Path(".tapctl")
+CONFIG: Final = Path("environments")
+STATE: Final = "./manifests"
+
+_CHANGING: Final = ("apply", "destroy")
+_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema")
+"""Commands whose stdout is for ``$(…)`` and files."""
+NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass
 class Usage:
-    """What a command has found out and spent: its last line tells it, however it ends."""
+    """The calls and the time of a command, and its target and record as soon as they are known."""
 
     started: float = field(default_factory=time.monotonic)
     clients: list[Aws] = field(default_factory=list)
-    """Every door to AWS that was opened."""
+    """Every client of AWS that was opened."""
     parts: list[Usage] = field(default_factory=list)
-    """Of a command about many environments: one for each."""
-    env: str = ""
-    suffix: str = ""
+    """The usage of each environment, of a command about many."""
+    target: Target | None = None
+    """The environment that the command is about; None while the files have not been read."""
     manifest: str = ""
-    """Where the record is; like the environment and its suffix empty as long as it is not known."""
+    """The place of the record; empty while it is not known."""
+    comparison: Comparison | None = None
+    """How much a drift has compared; None for other commands, and while nothing was compared."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change; None while nothing is planned."""
 
     def part(self) -> Usage:
-        """The tally of one of many environments; what it spends is spent here too."""
-        made = Usage()
-        self.parts.append(made)
-        return made
+        """The usage of one of many environments; its calls count here too."""
+        part = Usage()
+        self.parts.append(part)
+        return part
 
     @property
     def calls(self) -> int:
-        """How many calls were made."""
-        return sum(door.call_log.calls.total() for door in self._all())
+        """The number of calls to AWS."""
+        return sum(client.call_log.calls.total() for client in self._all_clients())
 
     @property
     def changes(self) -> int:
-        """How many of them may have changed the stack."""
-        return sum(door.call_log.changes.total() for door in self._all())
+        """The number of those calls that may have changed the stack."""
+        return sum(client.call_log.changes.total() for client in self._all_clients())
 
     @property
     def accepted(self) -> int:
-        """How many of those AWS has answered with yes."""
-        return sum(door.call_log.accepted for door in self._all())
+        """The number of changing calls that AWS has accepted."""
+        return sum(client.call_log.accepted for client in self._all_clients())
 
-    def _all(self) -> list[Aws]:
-        return [*self.clients, *(door for part in self.parts for door in part.clients)]
+    def _all_clients(self) -> list[Aws]:
+        return [*self.clients, *(client for part in self.parts for client in part.clients)]
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """What the command line says; ``env`` and ``suffix`` may be left open."""
+    """The parsed command line; ``env`` and ``suffix`` may be left open."""
 
     verb: str
     """The command: ``plan``, ``manifest show``."""
@@ -66,23 +77,31 @@ class Invocation:
     suffix: str | None = None
     region: str | None = None
     config: Path = CONFIG
+    """The folder of the environment files."""
     state: str = STATE
+    """The place of the records: a folder, or ``s3://bucket/prefix``."""
     sandbox: bool = False
     target_is_explicit: bool = True
-    """Whether the command line names the environment, or the state knows only one."""
+    """True if the command line names the environment; else the state knows only one."""
     yes: bool = False
     lock_wait_s: float = 0
     """Seconds to wait in line for the lock."""
     interactive: bool = False
+    """True if somebody is there to answer a question."""
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
     usage: Usage = field(default_factory=Usage, compare=False)
 
-    def command_line_for(self, verb: str, env: str, suffix: str) -> str:
-        """Another command for the same target: a hint that can be run as it is, and never hits another AWS."""
-        parts = ["tapctl", *verb.split(), "--env", env]
+    @property
+    def target(self) -> Target:
+        """The target, as far as the files or else the command line have named it."""
+        return self.usage.target or Target(self.env or "", self.suffix or self.env or "")
+
+    def command_line_for(self, verb: str, target: Target) -> str:
+        """Another command for this target: a hint that can be run as it is, and never hits another AWS."""
+        parts = ["tapctl", *verb.split(), "--env", target.env]
         given = {
-            "--suffix": "" if suffix == env else suffix,
+            "--suffix": "" if target.suffix == target.env else target.suffix,
             "--region": self.region or "",
             "--config": "" if self.config == CONFIG else str(self.config),
             "--state": "" if self.state == STATE else self.state,
@@ -91,22 +110,36 @@ class Invocation:
         return shlex.join([*parts, "--sandbox"] if self.sandbox else parts)
 
     def verdict(
-        self, status: str, code: int, counts: Mapping[str, int] = MappingProxyType({}), summary: str = ""
+        self, status: Status | None, code: int, counts: Mapping[str, int] = NO_COUNTS, summary: str = ""
     ) -> Verdict:
-        """The last line, with what was spent; about the environment that is known or named, or about all."""
-        usage = self.usage
-        env = usage.env or self.env or ""
-        suffix = usage.suffix or self.suffix or env
+        """The last line of this command, with the calls and the time it took."""
         return Verdict(
             verb=self.verb,
-            env=env if suffix else "all",
-            suffix=suffix,
+            target=self.target,
             status=status,
             exit=code,
             counts=counts,
             summary=summary,
-            elapsed_s=time.monotonic() - usage.started,
-            api_calls=usage.calls,
-            changing_calls=usage.changes,
-            manifest=usage.manifest,
+            elapsed_s=time.monotonic() - self.usage.started,
+            api_calls=self.usage.calls,
+            changing_calls=self.usage.changes,
+            manifest=self.usage.manifest,
+            comparison=self.usage.comparison,
+            impacts=self.usage.impacts,
+            timed=self.verb in _CHANGING,
+            stdout_is_data=self.verb in _PRINTING_DATA,
         )
+
+    def finish(
+        self,
+        screen: Screen,
+        status: Status | None,
+        code: int = ExitCode.OK,
+        counts: Mapping[str, int] = NO_COUNTS,
+        summary: str = "",
+    ) -> int:
+        """Show the verdict; returns the exit status."""
+        verdict = self.verdict(status, code, counts, summary)
+        # A person's time at the question is not the command's.
+        screen.verdict(replace(verdict, elapsed_s=max(0.0, verdict.elapsed_s - screen.asked_s)))
+        return code

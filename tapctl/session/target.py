@@ -1,6 +1,6 @@
-"""Which environment a command is about, and which ones the state knows.
+"""The environment that a command is about, and the environments that the state knows.
 
-Names are checked offline first: no record is looked for under a suffix that might lead somewhere else. One record that
+Names are checked offline first: no record is looked for under a suffix that might lead somewhere else. A record that
 cannot be used stops the command that is about it, and never hides the others.
 """
 
@@ -29,86 +29,81 @@ _GLANCE_S: Final = 0.5
 """Seconds; an embedded AWS that runs answers at once."""
 
 
-def resolve_target(invocation: Invocation, screen: Screen) -> tuple[Config, str]:
-    """The environment and the suffix this command is about, both checked; the screen is told.
+# -- which environment -------------------------------------------------------------------------------------------------
+
+
+def resolve_target(invocation: Invocation, screen: Screen) -> tuple[Config, Target]:
+    """The configuration and the target of this command, both checked; the screen and the usage know it from here on.
 
     Raises:
         ConfigError: the environment's name or files, or the suffix.
         ManifestError: the record that would tell the environment cannot be used.
         UsageError: no environment was named, and the state does not know exactly one.
     """
-    env, suffix = (
-        (invocation.env, invocation.suffix or invocation.env)
-        if invocation.env is not None
-        else _infer_target(invocation, screen)
-    )
-    config = load(invocation.config, env)
-    check_suffix(suffix, env, environments(invocation.config))
-    invocation.usage.env, invocation.usage.suffix = env, suffix
-    screen.target(header(invocation, config, suffix))
-    return config, suffix
-
-
-def header(invocation: Invocation, config: Config, suffix: str, identity: str = "", networking: str = "") -> Target:
-    """The target, as far as it is known."""
-    return Target(
-        verb=invocation.verb,
-        env=config.environment,
-        suffix=suffix,
+    named = invocation.target if invocation.env is not None else _infer_target(invocation, screen)
+    config = load(invocation.config, named.env)
+    check_suffix(named.suffix, named.env, environments(invocation.config))
+    target = Target(
+        env=named.env,
+        suffix=named.suffix,
         account=config.account_id,
         region=invocation.region or config.region,
-        identity=identity,
         config_hash=config_hash(config),
-        networking=networking,
     )
+    invocation.usage.target = target
+    screen.target(target)
+    return config, target
 
 
-def _infer_target(invocation: Invocation, screen: Screen) -> tuple[str, str]:
+def _infer_target(invocation: Invocation, screen: Screen) -> Target:
     """The environment by the record of the suffix that is named, or of the only one that the state knows."""
     if invocation.suffix is not None:
         manifest = read_manifest(invocation, open_store_unidentified(invocation, screen), invocation.suffix)
         if manifest is not None:
-            return manifest.environment, invocation.suffix
-    found = deployed_environments(invocation, screen)
-    if invocation.suffix is None and len(found) == 1:
-        ((suffix, one),) = found.items()
-        if isinstance(one, ManifestError):
-            raise one
-        return one.environment, suffix
-    there = f"the state knows: {', '.join(sorted(found))}" if found else "the state knows none"
+            return Target(manifest.environment, invocation.suffix)
+    deployed = deployed_environments(invocation, screen)
+    if invocation.suffix is None and len(deployed) == 1:
+        ((suffix, record),) = deployed.items()
+        if isinstance(record, ManifestError):
+            raise record
+        return Target(record.environment, suffix)
+    known = f"the state knows: {', '.join(sorted(deployed))}" if deployed else "the state knows none"
     raise UsageError(
-        f"which environment? {there}",
+        f"which environment? {known}",
         evidence=f"state {invocation.state}",
-        hint=f"name one: {_example_command(invocation, found)}",
+        hint=f"name one: {_example_command(invocation, deployed)}",
     )
 
 
-def _example_command(invocation: Invocation, found: dict[str, Manifest | ManifestError]) -> str:
+def _example_command(invocation: Invocation, deployed: dict[str, Manifest | ManifestError]) -> str:
     """The same command for the first environment that the state knows, else for the first that has a file."""
-    for suffix, one in sorted(found.items()):
-        if isinstance(one, Manifest):
-            return invocation.command_line_for(invocation.verb, one.environment, suffix)
+    for suffix, record in sorted(deployed.items()):
+        if isinstance(record, Manifest):
+            return invocation.command_line_for(invocation.verb, Target(record.environment, suffix))
     names: tuple[str, ...] = ()
     with suppress(ConfigError):
         names = environments(invocation.config)
     env = next(iter(names), "dev")
-    return invocation.command_line_for(invocation.verb, env, env)
+    return invocation.command_line_for(invocation.verb, Target(env, env))
+
+
+# -- its AWS -----------------------------------------------------------------------------------------------------------
 
 
 def connect(invocation: Invocation, screen: Screen, config: Config | None) -> Aws:
-    """The door to the AWS of this environment; as long as none is known to the one of the user's own settings."""
+    """A client for the environment's region, or for boto3's default region while no environment is known."""
     if invocation.sandbox:
-        target = _sandbox_target(invocation, screen, config)
+        connection = _sandbox_connection(invocation, screen, config)
     elif config is not None:
-        target = Connection(invocation.region or config.region, role_arn=config.role_arn)
+        connection = Connection(invocation.region or config.region, role_arn=config.role_arn)
     else:
-        target = Connection(invocation.region or _own_region())
-    door = Aws(target)
-    invocation.usage.clients.append(door)
-    return door
+        connection = Connection(invocation.region or _default_region())
+    client = Aws(connection)
+    invocation.usage.clients.append(client)
+    return client
 
 
-def _own_region() -> str:
+def _default_region() -> str:
     region = default_region()
     if not re.fullmatch(REGION, region):
         raise ConfigError(
@@ -118,26 +113,27 @@ def _own_region() -> str:
     return region
 
 
-def _sandbox_target(invocation: Invocation, screen: Screen, config: Config | None) -> Connection:
+def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config | None) -> Connection:
+    """A connection to the embedded AWS, which is started and furnished for this environment where needed."""
     from tapctl import sandbox
 
     fresh = announce_sandbox_start(screen)
     region = invocation.region or (config.region if config else _ANY_REGION)
     url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
     for other in _all_configs(invocation) if fresh else ():
-        with suppress(SandboxError):  # whoever works with that one is told
+        with suppress(SandboxError):  # the command that works with that environment reports it
             sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
     return Connection(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
 
 
 def _all_configs(invocation: Invocation) -> Iterable[Config]:
-    with suppress(ConfigError):  # whoever needs the files tells what is wrong with them
+    with suppress(ConfigError):  # the command that needs these files reports them
         return load_all(invocation.config).values()
     return ()
 
 
 def announce_sandbox_start(screen: Screen) -> bool:
-    """Say that the embedded AWS is started, where it does not run yet: that takes seconds. Whether that is so."""
+    """Say that the embedded AWS is started, which takes seconds; False, and no word, if it runs already."""
     from tapctl import sandbox
 
     try:
@@ -149,8 +145,11 @@ def announce_sandbox_start(screen: Screen) -> bool:
     return running is None
 
 
+# -- its record, and the others ----------------------------------------------------------------------------------------
+
+
 def open_store_unidentified(invocation: Invocation, screen: Screen, config: Config | None = None) -> Store:
-    """The store, without asking who we are: for a local one no call is made and no credentials are wanted."""
+    """The store, without asking who we are: a local one needs neither calls nor credentials."""
     if not invocation.state.startswith(_S3):
         return open_store(invocation.state, None)
     if not invocation.usage.clients:
@@ -158,28 +157,65 @@ def open_store_unidentified(invocation: Invocation, screen: Screen, config: Conf
     return open_store(invocation.state, connect(invocation, screen, config))
 
 
-def state_exists(invocation: Invocation) -> bool:
-    """Whether the place of the records is there at all; of a bucket that is known once it was read."""
-    return invocation.state.startswith(_S3) or Path(invocation.state).is_dir()
+def known_suffixes(invocation: Invocation, store: Store) -> list[str]:
+    """The suffixes with a record in the state, at least one.
+
+    Raises:
+        ManifestError: there is none. A check with a misspelt folder, bucket or prefix is not "all is well".
+    """
+    suffixes = store.suffixes()
+    if suffixes:
+        return suffixes
+    is_there = invocation.state.startswith(_S3) or Path(invocation.state).is_dir()
+    raise ManifestError(
+        f"there is no record in {invocation.state}"
+        if is_there
+        else f"there is no folder of records: {invocation.state}",
+        evidence=f"looked for {store.location('<suffix>')}",
+        hint="name the right place with --state or TAPCTL_STATE; the first apply makes the first record",
+    )
 
 
-def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, Manifest | ManifestError]:
-    """What the state knows, by suffix, or why its record cannot be used; what was destroyed is not deployed."""
+def deployed_environments(
+    invocation: Invocation, screen: Screen, *, required: bool = False
+) -> dict[str, Manifest | ManifestError]:
+    """The records of all deployed environments by suffix, or why one cannot be used; without those destroyed.
+
+    Raises:
+        ManifestError: there is no record at all, and one is ``required``.
+    """
     store = open_store_unidentified(invocation, screen)
-    found: dict[str, Manifest | ManifestError] = {}
-    for suffix in store.suffixes():
+    deployed: dict[str, Manifest | ManifestError] = {}
+    for suffix in known_suffixes(invocation, store) if required else store.suffixes():
         try:
             manifest = read_manifest(invocation, store, suffix)
         except ManifestError as error:
-            found[suffix] = error
+            deployed[suffix] = error
             continue
         if manifest is not None and is_deployed(manifest):
-            found[suffix] = manifest
+            deployed[suffix] = manifest
+    return deployed
+
+
+def recorded_addresses(state: str) -> dict[str, list[str]]:
+    """The recorded addresses by suffix, of a state that is a folder; none of a record that cannot be used.
+
+    Raises:
+        UsageError: the state is in AWS, or is no place for records.
+        ManifestError: the folder cannot be read.
+    """
+    store = open_store(state, None)
+    found: dict[str, list[str]] = {}
+    for suffix in store.suffixes():
+        found[suffix] = []
+        with suppress(ManifestError):
+            stored = store.read(suffix)
+            found[suffix] = sorted(stored.manifest.entries) if stored else []
     return found
 
 
 def is_deployed(manifest: Manifest) -> bool:
-    """Whether anything of it is there but what is kept on purpose."""
+    """True if any resource is recorded that was not retained on purpose."""
     return any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())
 
 
@@ -194,7 +230,7 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
         return None
     manifest = stored.manifest
     names: tuple[str, ...] = ()
-    with suppress(ConfigError):  # whoever needs the files tells what is wrong with them
+    with suppress(ConfigError):  # the command that needs these files reports them
         names = environments(invocation.config)
     env = suffix if suffix in names else manifest.environment
     own = {"account": manifest.account, "region": manifest.region}
@@ -202,12 +238,18 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
     return manifest
 
 
-def check_manifest_target(invocation: Invocation, manifest: Manifest, where: str, config: Config, suffix: str) -> None:
-    """Make sure that this record is of the environment, suffix, account and region that the files say.
+def check_manifest_target(manifest: Manifest, where: str, target: Target) -> None:
+    """Make sure that the record at ``where`` is of this environment, suffix, account and region.
 
     Raises:
         ManifestError: it records another environment or suffix.
         WrongTarget: it records another account or region.
     """
-    region = invocation.region or config.region
-    check(manifest, where, environment=config.environment, suffix=suffix, account=config.account_id, region=region)
+    check(
+        manifest,
+        where,
+        environment=target.env,
+        suffix=target.suffix,
+        account=target.account,
+        region=target.region,
+    )

@@ -1,1 +1,1 @@
-"""The definition of the product: one configuration and one networking contract become the wanted resources."""
+"""The stack: a configuration and a network become the resources that the product is made of."""

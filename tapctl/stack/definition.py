@@ -10,7 +10,7 @@ from tapctl.engine.resources import Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
-from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup, ParameterGroupSpec
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
 from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
@@ -27,26 +27,6 @@ from tapctl.stack.policies import function_policy, key_policy, lambda_trust, top
 
 ENGINE: Final = "aurora-postgresql"
 PORT: Final = 5432
-
-TEARDOWN: Final = (
-    "cloudwatch-alarm",
-    "sns-topic",
-    "lambda-function",
-    "db-instance",
-    "secret-rotation",
-    "db-cluster",
-    "security-group-rules",
-    "db-parameter-group",
-    "db-cluster-parameter-group",
-    "db-subnet-group",
-    "security-group",
-    "iam-role",
-    "log-group",
-    "kms-key",
-)
-"""The order of types in which resources are removed, if they are related or their relation is not recorded."""
-
-RANKS: Final = {type_: rank for rank, type_ in enumerate(TEARDOWN)}
 
 
 @dataclass(frozen=True)
@@ -138,7 +118,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
     cluster_parameters = stack.add(
         DbClusterParameterGroup(),
         names.cluster_parameter_group(db.engine_major),
-        DbClusterParameterGroup.spec(
+        ParameterGroupSpec(
             family=family,
             description=f"Cluster parameters of {names.cluster}",
             parameters={
@@ -152,7 +132,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
     instance_parameters = stack.add(
         DbParameterGroup(),
         names.instance_parameter_group(db.engine_major),
-        DbParameterGroup.spec(
+        ParameterGroupSpec(
             family=family,
             description=f"Instance parameters of {names.cluster}",
             parameters={"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "ALL"},
@@ -176,7 +156,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
     )
 
     cluster = stack.add(
-        DbCluster(),
+        DbCluster(names.instance_parameter_group(db.engine_major)),
         names.cluster,
         DbClusterSpec(
             engine=ENGINE,

@@ -98,6 +98,18 @@ def resolve(
     )
 
 
+def check_local(reference: NetworkingReference, folder: Path) -> None:
+    """Make sure that a reference to a local file names one that can be used; the others only AWS can tell.
+
+    Raises:
+        NetworkingError: it cannot.
+    """
+    if reference.kind == "terraform":
+        read_terraform(folder / reference.target)
+    elif reference.kind == "pulumi":
+        read_pulumi(folder / reference.target)
+
+
 def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkIds:
     match reference.kind:
         case "cloudformation":
@@ -108,7 +120,7 @@ def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkI
             return read_terraform(folder / reference.target)
         case "pulumi":
             return read_pulumi(folder / reference.target)
-        case "static":
+        case _:
             return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
 
 

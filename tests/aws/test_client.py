@@ -26,7 +26,7 @@ def to(there: Endpoint, *, role_arn: str | None = None) -> Aws:
 # -- clients ---------------------------------------------------------------------------------------------------------
 
 
-def test_opening_the_door_imports_no_sdk() -> None:
+def test_making_the_client_imports_no_sdk() -> None:
     code = (
         "import sys; from tapctl.aws.client import Aws, Connection; Aws(Connection('us-east-1'));"
         "assert not {'boto3', 'botocore'} & sys.modules.keys()"
@@ -59,14 +59,14 @@ def test_threads_that_ask_at_once_get_the_same_client(aws: Aws) -> None:
     assert len(made) == 1
 
 
-def test_a_hiccup_is_bridged_by_the_sdk_but_for_what_must_not_be_made_twice() -> None:
+def test_the_sdk_repeats_a_failed_call_but_for_creates_that_must_not_double() -> None:
     with endpoint(lambda _: Answer(500, "{}")) as there:
-        door = to(there)
+        client = to(there)
         with pytest.raises(AwsNoAnswer):
-            door.kms.create_key()
+            client.kms.create_key()
         often = len(there.heard)
         with pytest.raises(AwsNoAnswer):
-            door.kms_without_retries.create_key()
+            client.kms_without_retries.create_key()
 
     assert (often, len(there.heard) - often) == (4, 1)
 
@@ -76,10 +76,10 @@ def test_a_hiccup_is_bridged_by_the_sdk_but_for_what_must_not_be_made_twice() ->
 
 def test_identity_tells_account_and_partition() -> None:
     with endpoint(lambda _: identity(arn=f"arn:aws-us-gov:iam::{ACCOUNT}:user/ci")) as there:
-        door = to(there)
-        door.identify(ACCOUNT)
+        client = to(there)
+        client.identify(ACCOUNT)
 
-    assert (door.account, door.partition) == (ACCOUNT, "aws-us-gov")
+    assert (client.account, client.partition) == (ACCOUNT, "aws-us-gov")
     assert len(there.heard) == 1
 
 
@@ -91,13 +91,13 @@ def test_nothing_is_known_of_the_account_before_it_was_asked_for(name: str) -> N
 
 def test_another_account_is_the_wrong_target_and_stays_unknown() -> None:
     with endpoint(lambda _: identity("210987654321")) as there:
-        door = to(there)
+        client = to(there)
         with pytest.raises(WrongTarget, match="210987654321") as raised:
-            door.identify(ACCOUNT)
+            client.identify(ACCOUNT)
 
     assert raised.value.exit_code == 9
     assert ACCOUNT in raised.value.cause
-    assert door.identity is None
+    assert client.identity is None
 
 
 def test_refused_credentials_are_the_wrong_target() -> None:
@@ -263,7 +263,7 @@ def test_a_refusal_is_the_answer_to_everybody_who_asked_the_same(aws: Aws) -> No
     assert aws.call_log.calls["iam:GetRole"] == 1
 
 
-def test_siblings_are_what_the_round_looks_at_and_always_oneself(aws: Aws) -> None:
+def test_batch_ids_are_those_of_the_round_and_the_own_one(aws: Aws) -> None:
     view = aws.memoized({"db-instance": ("b", "a")})
 
     assert view.batch_ids("db-instance", "a") == ("a", "b")

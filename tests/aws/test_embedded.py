@@ -13,9 +13,9 @@ NOBODY = "http://127.0.0.1:9"
 
 
 def ask(url: str) -> None:
-    door = Aws(Connection(region=REGION, endpoint_url=url, credentials=CREDENTIALS))
-    assert door.identify(ACCOUNT).account == ACCOUNT
-    assert door.s3.list_buckets()["Buckets"] == []
+    client = Aws(Connection(region=REGION, endpoint_url=url, credentials=CREDENTIALS))
+    assert client.identify(ACCOUNT).account == ACCOUNT
+    assert client.s3.list_buckets()["Buckets"] == []
 
 
 @pytest.mark.parametrize(

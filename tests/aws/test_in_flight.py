@@ -21,20 +21,20 @@ def test_the_end_of_one_is_not_the_end_of_another_of_the_same_name() -> None:
         return Answer(200, "<DeleteRoleResponse/>")
 
     with endpoint(slowly) as there:
-        door = to(there)
+        client = to(there)
         calls = {
-            name: threading.Thread(target=door.iam.delete_role, kwargs={"RoleName": name}) for name in ("one", "two")
+            name: threading.Thread(target=client.iam.delete_role, kwargs={"RoleName": name}) for name in ("one", "two")
         }
         for one in calls.values():
             one.start()
-        while len(door.call_log.in_flight) < len(calls):
+        while len(client.call_log.in_flight) < len(calls):
             time.sleep(0.01)
         first.set()
         calls["one"].join()
-        assert door.call_log.in_flight == ["iam:DeleteRole"]
+        assert client.call_log.in_flight == ["iam:DeleteRole"]
         second.set()
         calls["two"].join()
-    assert door.call_log.in_flight == []
+    assert client.call_log.in_flight == []
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -42,15 +42,15 @@ def test_a_change_is_named_while_it_is_in_flight_and_no_longer(refused: bool) ->
     during: list[set[str]] = []
 
     def note(body: str) -> Answer:
-        during.append(set(door.call_log.in_flight))
+        during.append(set(client.call_log.in_flight))
         return refusal("NoSuchEntity") if refused or "GetRole" in body else Answer(200, "<DeleteRoleResponse/>")
 
     with endpoint(note) as there:
-        door = to(there)
+        client = to(there)
         with pytest.raises(AwsRefused) if refused else nullcontext():
-            door.iam.delete_role(RoleName="x")
+            client.iam.delete_role(RoleName="x")
         with suppress(AwsRefused):
-            door.iam.get_role(RoleName="x")
+            client.iam.get_role(RoleName="x")
 
     assert during == [{"iam:DeleteRole"}, set()]
-    assert door.call_log.in_flight == []
+    assert client.call_log.in_flight == []

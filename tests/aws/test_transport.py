@@ -57,20 +57,20 @@ def test_the_state_store_waits_for_nobody() -> None:
         return identity()
 
     with endpoint(hang) as there:
-        door = to(there)
-        callers = [threading.Thread(target=door.sts.get_caller_identity) for _ in range(IN_FLIGHT)]
+        client = to(there)
+        callers = [threading.Thread(target=client.sts.get_caller_identity) for _ in range(IN_FLIGHT)]
         for one in callers:
             one.start()
         assert all(came.acquire(timeout=20) for _ in callers)
         try:
-            door.s3.delete_objects(Bucket="records", Delete={"Objects": [{"Key": "a"}]})
+            client.s3.delete_objects(Bucket="records", Delete={"Objects": [{"Key": "a"}]})
         finally:
             assert not go_on.is_set()
             go_on.set()
             for one in callers:
                 one.join()
 
-    assert door.call_log.calls["s3:DeleteObjects"] == 1
+    assert client.call_log.calls["s3:DeleteObjects"] == 1
 
 
 # -- the guard -------------------------------------------------------------------------------------------------------
@@ -80,14 +80,14 @@ def test_a_guard_is_asked_right_before_each_sending_of_a_change(monkeypatch: pyt
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     asked: list[int] = []
     with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
-        door = to(there)
-        door.call_log.guard = lambda: asked.append(len(there.heard))
+        client = to(there)
+        client.call_log.guard = lambda: asked.append(len(there.heard))
         with pytest.raises(AwsNoAnswer):
-            door.sns.create_topic(Name="a")
+            client.sns.create_topic(Name="a")
         with pytest.raises(AwsNoAnswer):
-            door.sns.list_topics()
+            client.sns.list_topics()
         with pytest.raises(AwsNoAnswer):
-            door.sts.get_caller_identity()
+            client.sts.get_caller_identity()
 
     # Before each of the SDK's four attempts, and for nothing that changes nothing.
     assert asked == [0, 1, 2, 3]
@@ -103,13 +103,13 @@ def test_a_change_the_guard_is_not_sure_of_is_not_sent_and_may_have_been_done_be
             raise NotYet("the lock could not be renewed for 50 s", Patience.PROPAGATION)
 
     with endpoint(lambda _: refusal("InternalFailure", status=500)) as there:
-        door = to(there)
-        door.call_log.guard = unsure
+        client = to(there)
+        client.call_log.guard = unsure
         with pytest.raises(AwsNoAnswer, match="NotSent on sns:CreateTopic: the lock could not be renewed for 50 s"):
-            door.sns.create_topic(Name="a")
+            client.sns.create_topic(Name="a")
 
     assert len(there.heard) == 1
-    assert door.call_log.in_flight == []
+    assert client.call_log.in_flight == []
 
 
 def test_a_change_the_guard_refuses_is_not_sent() -> None:
@@ -117,10 +117,10 @@ def test_a_change_the_guard_refuses_is_not_sent() -> None:
         raise LockHeld("the lock was taken away from this run")
 
     with endpoint(lambda _: Answer(200, "{}")) as there:
-        door = to(there)
-        door.call_log.guard = lost
+        client = to(there)
+        client.call_log.guard = lost
         with pytest.raises(LockHeld, match="taken away"):
-            door.kms_without_retries.create_key()
+            client.kms_without_retries.create_key()
 
     assert there.heard == []
 
@@ -196,7 +196,7 @@ def client_error(code: str | None, status: int, message: str | None = "no") -> b
         ("RequestTimeout", 400, AwsNoAnswer),
     ],
 )
-def test_an_answer_is_a_no_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
+def test_an_error_is_a_refusal_or_no_answer(code: str, status: int, kind: type[AwsError]) -> None:
     ours = to_tapctl_error("kms", "CreateKey", client_error(code, status))
 
     assert type(ours) is kind

@@ -1,4 +1,4 @@
-"""All of it, in a folder of its own."""
+"""The whole bench, in a folder of its own."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.server import http_server
 from tapctl.sandbox.emulator.simulation import Simulation
 from tapctl.sandbox.seeding import load_seed
-from tests.stories.door import Door
+from tests.support.door import Door
+from tests.support.world import copy_project
 
 ROOT = Path(__file__).parents[2]
 LATENCY_S = 0.05
@@ -27,7 +28,7 @@ LATENCY_S = 0.05
 
 @dataclass(frozen=True)
 class Aws:
-    """An AWS that nobody has used, with what the shipped environments refer to."""
+    """An AWS that nobody has used, with what the environments refer to."""
 
     door: Door
 
@@ -60,8 +61,7 @@ def served() -> Iterator[Aws]:
     door.url = f"http://127.0.0.1:{server.server_port}"
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("environments", "handlers"):
-            shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("node_modules"))
+        copy_project(Path(folder))
         os.chdir(folder)
         for name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
             del os.environ[name]

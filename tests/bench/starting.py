@@ -1,4 +1,4 @@
-"""How soon a command is there, and what it does not import."""
+"""Start-up time of commands, and the imports that they do without."""
 
 from __future__ import annotations
 

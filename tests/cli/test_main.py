@@ -15,5 +15,5 @@ def test_python_m_tapctl_is_the_command(monkeypatch: pytest.MonkeyPatch, capsys:
     assert (ended.value.code, capsys.readouterr().out) == (0, f"tapctl, version {__version__}\n")
 
 
-def test_to_import_it_runs_nothing() -> None:
+def test_importing_the_main_module_runs_nothing() -> None:
     assert "main" in runpy.run_module("tapctl.__main__", run_name="imported")

@@ -8,10 +8,10 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.commands.advice import advise
-from tapctl.engine.drift import DELETE_INTERRUPTED, WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
-from tapctl.render.screen import Advice
+from tapctl.render.screen import Advice, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.support.config_folder import Folder
@@ -33,11 +33,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
-    return Session(Invocation("drift"), screen, folder.load()["dev"], "dev", Aws(Connection("us-east-2")), store)
+    return Session(
+        Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), Aws(Connection("us-east-2")), store
+    )
 
 
-def found(address: str, field: str, live: Any, state: FindingState = FindingState.DRIFT, note: str = "") -> Finding:
-    return Finding(address, address.partition("/")[0], field, state, "as it was", live, note)
+def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: str) -> Finding:
+    return Finding(address, address.partition("/")[0], field, reason, "as it was", live, **more)
 
 
 def advice(run: Session, *findings: Finding) -> list[Advice]:
@@ -126,7 +128,7 @@ def test_an_environment_with_two_instances_may_be_protected(run: Session) -> Non
 
 
 @pytest.mark.parametrize(("tag", "ours"), [("ManagedBy", "tapctl"), ("EnvironmentSuffix", "dev")])
-def test_what_names_another_owner_is_ours_again_first(run: Session, tag: str, ours: str) -> None:
+def test_a_tag_that_names_another_owner_has_to_be_set_back_first(run: Session, tag: str, ours: str) -> None:
     theirs, also, other = advice(
         run,
         found(TOPIC, f"tags.{tag}", "terraform"),
@@ -142,36 +144,39 @@ def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None
     assert advice(run, found(TOPIC, f"tags.{tag}", None)) == [Advice(undo=APPLY)]
 
 
-def test_what_could_not_be_read_is_not_undone(run: Session) -> None:
-    denied = found(FUNCTION, WHOLE_RESOURCE, None, FindingState.UNKNOWN, "lambda:GetFunction denied")
-    older = found(TOPIC, "policy", None, FindingState.UNKNOWN, "not recorded by the tapctl that wrote the manifest")
+def test_a_field_that_could_not_be_read_is_not_undone(run: Session) -> None:
+    denied = found(FUNCTION, WHOLE_RESOURCE, None, Reason.DENIED, action="lambda:GetFunction")
+    older = found(TOPIC, "policy", None, Reason.NOT_RECORDED)
     assert advice(run, denied, older) == [
         Advice(read="allow lambda:GetFunction, then: tapctl drift --env dev"),
         Advice(read=f"{APPLY} records it"),
     ]
 
 
-def test_what_waits_by_itself_needs_nothing(run: Session) -> None:
-    waiting = found(
-        "db-cluster/db-cluster-dev", "engine_version", "x", FindingState.PENDING, "until sun:04:00-sun:04:30"
-    )
+def test_a_pending_change_with_a_date_needs_nothing(run: Session) -> None:
+    waiting = found("db-cluster/db-cluster-dev", "engine_version", "x", Reason.DEFERRED, detail="sun:04:00-sun:04:30")
     assert advice(run, waiting) == [Advice()]
 
 
-def test_what_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
-    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", FindingState.PENDING, "until reboot")
+def test_a_change_that_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
+    waiting = found("db-instance/db-cluster-dev-0", "parameters", "x", Reason.DEFERRED, detail="reboot")
     assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
 
 
-def test_what_is_half_gone_is_made_again_by_an_apply(run: Session) -> None:
-    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, FindingState.PENDING, DELETE_INTERRUPTED)
+@pytest.mark.parametrize("reason", [Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED])
+def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reason) -> None:
+    assert advice(run, found(FUNCTION, "timeout_s", 15, reason)) == [Advice(now=APPLY)]
+
+
+def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
+    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
     assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])
-def test_a_stranger_is_removed_by_whoever_made_it(run: Session, endpoint: str | None) -> None:
+def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None) -> None:
     run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))
-    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", FindingState.UNEXPECTED)
+    stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", Reason.NOT_OURS)
     command = "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2"
     assert advice(run, stranger) == [
         Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")

@@ -22,7 +22,7 @@ PROOF = Certificate(
 )
 
 
-def test_it_lists_each_thing_with_what_became_of_it() -> None:
+def test_a_certificate_lists_each_resource_with_its_fate() -> None:
     assert COLUMNS == ("certificate", "type", "id", "until", "why")
     assert PROOF.rows() == [
         ["gone", "iam-role", "r", "", ""],
@@ -41,7 +41,7 @@ def test_it_lists_each_thing_with_what_became_of_it() -> None:
     }
 
 
-def test_what_is_kept_beside_the_manifest_says_whether_it_is_complete() -> None:
+def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
     told = json.loads(PROOF.text())
     assert (told["complete"], told["left"], told["format"]) == (False, ["log-group//aws/x"], 1)
     assert (told["environment"], told["suffix"], told["by"], told["at"]) == (
@@ -54,7 +54,7 @@ def test_what_is_kept_beside_the_manifest_says_whether_it_is_complete() -> None:
     assert told["kept"] == {"kms-key/alias/k": {"until": "2026-12-02", "why": "KMS waits"}}
 
 
-def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
+def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
     before = replace(PROOF, deleted=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
     assert PROOF.continuing(before.text()).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
     assert PROOF.continuing(replace(before, remaining=()).text()).deleted == ("iam-role/r", "sns-topic/alarms"), (
@@ -65,5 +65,5 @@ def test_it_continues_that_of_a_destroy_that_was_not_complete() -> None:
 @pytest.mark.parametrize(
     "before", [None, b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}']
 )
-def test_what_is_no_certificate_is_continued_by_none(before: bytes | None) -> None:
+def test_a_text_that_is_no_certificate_adds_nothing(before: bytes | None) -> None:
     assert PROOF.continuing(before).deleted == ("iam-role/r", "sns-topic/alarms")

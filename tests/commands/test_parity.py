@@ -7,6 +7,7 @@ import pytest
 
 from tapctl.commands.parity import Parity, RecordedSpecs, compare, compare_manifests
 from tapctl.config import load_all
+from tapctl.names import MAX_INSTANCES
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 # -- configurations ---------------------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ def test_an_image_that_is_promoted_and_other_ids_are_shown(tmp_path: Path) -> No
         ("alarms", "cpu_threshold_percent", 90),
     ],
 )
-def test_any_other_difference_is_none_that_may_be(table: str, field: str, value: Any) -> None:
+def test_a_difference_in_a_common_key_is_not_allowed(table: str, field: str, value: Any) -> None:
     configs = load_all(ENVIRONMENTS)
     changed = getattr(configs["dev"], table).model_copy(update={field: value})
     configs["dev"] = configs["dev"].model_copy(update={table: changed})
@@ -57,7 +58,7 @@ def test_any_other_difference_is_none_that_may_be(table: str, field: str, value:
     assert parity.disallowed[f"{table}.{field}"]["dev"] == value
 
 
-def test_a_tag_of_one_environment_alone_is_none_that_may_be() -> None:
+def test_a_tag_of_one_environment_alone_is_not_allowed() -> None:
     configs = load_all(ENVIRONMENTS)
     configs["dev"] = configs["dev"].model_copy(update={"tags": {"CostCenter": "payments", "Team": "x"}})
     assert compare(configs).disallowed == {"tags.Team": {"dev": "x", "prod": None, "staging": None}}
@@ -137,7 +138,7 @@ def three() -> dict[str, RecordedSpecs]:
     }
 
 
-def test_environments_of_one_make_differ_only_in_what_may() -> None:
+def test_records_differ_only_in_what_the_environments_own_keys_decide() -> None:
     parity = compared(three())
     assert parity.disallowed == {}
     assert parity.holds
@@ -199,7 +200,7 @@ LAMBDA, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluste
         (CLUSTER, "tags", {"tapctl:other": "x"}, "tags.tapctl:other"),
     ],
 )
-def test_any_other_field_is_none_that_may_differ(address: str, field: str, value: Any, told: str) -> None:
+def test_a_difference_in_any_other_field_is_not_allowed(address: str, field: str, value: Any, told: str) -> None:
     records = three()
     specs = {**records["dev"].specs, address: {**records["dev"].specs[address], field: value}}
     records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
@@ -208,7 +209,7 @@ def test_any_other_field_is_none_that_may_differ(address: str, field: str, value
     assert f"{address.removesuffix('dev')}<name> {told}" in parity.disallowed
 
 
-def test_a_resource_that_one_environment_lacks_is_none_that_may_differ() -> None:
+def test_a_resource_that_one_environment_lacks_is_not_allowed() -> None:
     records = three()
     specs = {address: spec for address, spec in records["dev"].specs.items() if address != CLUSTER}
     records["dev"] = RecordedSpecs("dev", "dev", "123456789012", "us-east-2", specs)
@@ -216,7 +217,13 @@ def test_a_resource_that_one_environment_lacks_is_none_that_may_differ() -> None
     assert compared(records).disallowed == {"db-cluster/db-cluster-<name>": missing}
 
 
-def test_no_instance_at_all_is_none_that_may_differ() -> None:
+def test_any_number_of_instances_is_allowed() -> None:
+    parity = compared({"dev": recorded("dev"), "prod": recorded("prod", instances=MAX_INSTANCES)})
+    assert parity.holds
+    assert f"db-instance/db-cluster-<name>-{MAX_INSTANCES - 1}" in parity.allowed
+
+
+def test_no_instance_at_all_is_not_allowed() -> None:
     parity = compared({"dev": recorded("dev"), "prod": recorded("prod", instances=0)})
     assert set(parity.disallowed) == {"cloudwatch-alarm/db-cpu-0-<name>", "db-instance/db-cluster-<name>-0"}
 

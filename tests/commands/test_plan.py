@@ -35,5 +35,5 @@ def recording(*made: tuple[str, str], making: tuple[str, str] | None = None) -> 
         (recording(FUNCTION, FIRST, SECOND), AddressDemand(function=False, instances=0)),
     ],
 )
-def test_only_what_was_made_has_its_addresses_already(manifest: Manifest, arrivals: AddressDemand) -> None:
+def test_resources_not_yet_made_demand_addresses(manifest: Manifest, arrivals: AddressDemand) -> None:
     assert address_demand(manifest, Names("prod", ACCOUNT, REGION), 2) == arrivals

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws, Connection
-from tapctl.commands.runner import EngineRunner, with_location
+from tapctl.commands.runner import EngineRunner, with_location, with_usual
 from tapctl.config import load
-from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
+from tapctl.engine.events import Detached, Failed, Finished, Progress, Result, Skipped, Started
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.manifest import empty
 from tapctl.render import choose_screen
+from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 
@@ -36,7 +37,7 @@ def test_an_answer_of_aws_is_told_with_what_was_being_done() -> None:
     assert "run the same command again" in str(error.hint)
 
 
-def test_what_it_was_told_for_is_told_too() -> None:
+def test_the_evidence_of_an_error_stays_under_its_cause() -> None:
     refused = no_room()
     refused.evidence = "AWS has said so for 121 s"
     assert (
@@ -74,7 +75,9 @@ def runner(tmp_path: Path) -> EngineRunner:
     config = load(Path("environments"), "dev")
     screen = choose_screen(io.StringIO(), io.StringIO(), {}, json=False, no_color=True)
     store = open_store(str(tmp_path), None)
-    run = Session(Invocation("apply", command=COMMAND), screen, config, "dev", Aws(Connection("us-east-2")), store)
+    run = Session(
+        Invocation("apply", command=COMMAND), screen, config, Target("dev", "dev"), Aws(Connection("us-east-2")), store
+    )
     base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
     made = EngineRunner(run, Journal(store, base, None), _Lease())
     made.activity = dict(DOING)
@@ -126,11 +129,11 @@ def test_the_exit_status_says_whether_anything_was_changed(
     assert said(runner)[0] == code
 
 
-def test_what_was_only_left_is_not_done(runner: EngineRunner) -> None:
+def test_an_execution_that_was_left_has_not_converged(runner: EngineRunner) -> None:
     assert said(runner)[0] == 4
 
 
-def test_a_record_that_nobody_takes_is_told_and_no_copy_is_promised(
+def test_a_record_that_cannot_be_saved_anywhere_promises_no_copy(
     runner: EngineRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "a file"
@@ -143,3 +146,10 @@ def test_a_record_that_nobody_takes_is_told_and_no_copy_is_promised(
     assert code == 4
     assert "no rescue copy of the manifest could be written" in told
     assert "the record was saved to" not in told
+
+
+@pytest.mark.parametrize(("doing", "usual_s"), [("creating", 185), ("removing", 185), ("changing", 0)])
+def test_what_is_usual_for_a_create_is_not_told_of_a_change(doing: str, usual_s: float) -> None:
+    event = Progress(FUNCTION, "busy", 1, usual_s=185)
+    assert with_usual(event, {FUNCTION: doing}) == Progress(FUNCTION, "busy", 1, usual_s=usual_s)
+    assert with_usual(Started(FUNCTION), {FUNCTION: doing}) == Started(FUNCTION)

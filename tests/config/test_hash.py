@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -70,6 +70,7 @@ def test_any_leaf_changed_is_another_hash(path: tuple[str, ...], tmp_path_factor
     config = full(tmp_path_factory.mktemp("config"))
     before, old = config_hash(config), at(config, path)
 
+    @settings(max_examples=30, deadline=None)
     @given(VALUES[type(old)].filter(lambda value: value != old))
     def other(value: Any) -> None:
         assert config_hash(changed(config, path, value)) != before

@@ -50,7 +50,7 @@ def test_every_environment_of_the_folder_is_loaded() -> None:
     assert {config.account_id for config in configs.values()} == {"123456789012"}
 
 
-def test_what_is_common_is_in_every_environment() -> None:
+def test_the_values_of_common_toml_are_in_every_environment() -> None:
     for name, config in load_all(ENVIRONMENTS).items():
         assert config.environment == name
         assert (config.service, config.tags) == ("payments", {"CostCenter": "payments"})
@@ -60,7 +60,7 @@ def test_what_is_common_is_in_every_environment() -> None:
         assert (config.processor.package, config.processor.timeout_s) == ("image", 30)
 
 
-def test_what_may_be_left_out_has_its_default() -> None:
+def test_an_optional_key_has_its_default() -> None:
     config = load(ENVIRONMENTS, "dev")
     assert config.alarms.throttle_threshold == 1
     assert config.alarms.cpu_threshold_percent == 80
@@ -73,13 +73,13 @@ def test_no_tag_is_needed(folder: Folder) -> None:
     assert folder.drop("common", "tags").load()["dev"].tags == {}
 
 
-def test_no_reserved_concurrency_is_none(folder: Folder) -> None:
+def test_reserved_concurrency_may_be_left_out(folder: Folder) -> None:
     configs = folder.drop("dev", "processor.reserved_concurrency").load()
     assert configs["dev"].processor.reserved_concurrency is None
 
 
 @pytest.mark.parametrize("version", ["15.19", "16.8", "17.11"])
-def test_the_major_version_is_told_by_the_engine_version(folder: Folder, version: str) -> None:
+def test_the_major_version_comes_from_the_engine_version(folder: Folder, version: str) -> None:
     config = folder.put("common", "database.engine_version", version).load()["dev"]
     assert config.database.engine_major == int(version[:2])
 
@@ -152,7 +152,7 @@ def test_one_environment_does_not_need_the_others_to_be_right(folder: Folder) ->
 
 
 @pytest.mark.parametrize("name", ["prdo", "common", "Prod", "../prod", "prod.toml", ""])
-def test_an_unknown_environment_is_told_which_there_are(name: str) -> None:
+def test_an_unknown_environment_comes_with_the_existing_ones(name: str) -> None:
     with pytest.raises(ConfigError, match="not valid") as caught:
         load(ENVIRONMENTS, name)
     (problem,) = caught.value.problems
@@ -161,7 +161,7 @@ def test_an_unknown_environment_is_told_which_there_are(name: str) -> None:
     assert ("did you mean prod?" in problem.rule) is (name in {"prdo", "Prod", "../prod", "prod.toml"})
 
 
-def test_an_unknown_environment_where_there_is_none(tmp_path: Path) -> None:
+def test_an_unknown_environment_in_a_folder_without_any(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "dev")
     assert "there is none" in caught.value.problems[0].rule
@@ -181,7 +181,7 @@ def test_a_suffix_of_another_form_is_refused(suffix: str) -> None:
     assert caught.value.problems[0].file == "--suffix"
 
 
-def test_a_suffix_too_long_is_told_which_name_it_would_break() -> None:
+def test_a_suffix_too_long_comes_with_the_name_it_would_break() -> None:
     with pytest.raises(ConfigError) as caught:
         check_suffix("x" * 47, "dev", ("dev",))
     rule = caught.value.problems[0].rule
@@ -195,7 +195,7 @@ def test_a_region_given_by_hand_may_be_any_that_is_well_formed(region: str) -> N
 
 
 @pytest.mark.parametrize("region", ["", "us-est-1", "us-east-1a", "us-east-1\n", "eu"])
-def test_a_region_given_by_hand_that_is_none_is_refused(region: str) -> None:
+def test_a_region_given_by_hand_that_is_malformed_is_refused(region: str) -> None:
     with pytest.raises(ConfigError, match="not valid") as caught:
         check_region(region)
     (problem,) = caught.value.problems

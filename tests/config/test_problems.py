@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "environments")
 
 
-def test_all_that_is_wrong_in_all_files_is_told_at_once(folder: Folder) -> None:
+def test_every_problem_of_every_file_is_reported_at_once(folder: Folder) -> None:
     folder.put("common", "database.log_statement", "all").put("common", "database.backup_window", "04:30-05:30")
     folder.put("common", "database.maintenance_window", "sun:05:00-sun:06:00")
     folder.put("dev", "processor.memory_mb", "1024").put("dev", "colour", "red")
@@ -88,7 +88,7 @@ def test_common_toml_is_missing(folder: Folder) -> None:
     assert folder.problem() == ("common.toml", "", "", "is missing")
 
 
-def test_an_environments_image_is_not_judged_without_common_toml(folder: Folder) -> None:
+def test_an_environment_s_image_has_no_problem_of_its_own_without_common_toml(folder: Folder) -> None:
     folder.put("dev", "processor.image", {"tag": "2"})
     (folder.path / "common.toml").unlink()
     assert folder.problem() == ("common.toml", "", "", "is missing")
@@ -130,7 +130,7 @@ def test_a_file_whose_ending_is_not_in_lower_case_is_not_passed_over(folder: Fol
     assert [each.rule for each in caught.value.problems if each.file.endswith("qa.TOML")] == [rule]
 
 
-def test_a_folder_of_other_toml_files_is_told_from_one_of_environments(tmp_path: Path) -> None:
+def test_a_folder_of_other_toml_files_is_no_folder_of_environments(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "dev")
@@ -144,7 +144,7 @@ def test_a_folder_of_other_toml_files_is_told_from_one_of_environments(tmp_path:
     assert str(caught.value.hint) == "name the folder of the environment files with --config"
 
 
-def test_no_folder_at_all_is_not_the_one_we_are_in() -> None:
+def test_an_empty_folder_name_is_not_the_current_folder() -> None:
     with pytest.raises(ConfigError) as caught:
         check_folder("")
     assert [str(each) for each in caught.value.problems] == ['--config = "": names no folder']
@@ -205,7 +205,7 @@ def test_types_are_strict(folder: Folder, file: str, key: str, value: Any, told:
 
 
 @pytest.mark.parametrize("key", ["password", "database.master_password", "api_key", "credentials.user"])
-def test_what_may_be_a_secret_is_not_repeated(folder: Folder, key: str) -> None:
+def test_a_value_that_may_be_a_secret_is_not_repeated(folder: Folder, key: str) -> None:
     folder.put("dev", key, "hunter2")
     (problem,) = folder.problems()
     assert problem.key == key
@@ -217,6 +217,116 @@ def test_a_value_is_shown_short_and_without_control_characters(folder: Folder) -
     assert len(shown) == 80
     assert shown.startswith('"\\u001b[31m\\u009b\\u202e\\nxxx')
     assert shown.endswith("…")
+
+
+# -- unknown keys -----------------------------------------------------------------------------------------------------
+
+
+def test_a_misspelt_table_is_one_problem_whatever_its_keys(folder: Folder) -> None:
+    folder.tables["common"]["databse"] = folder.tables["common"].pop("database")
+    folder.put("dev", "processor.imag", {"tag": "2", "password": "hunter2"}).put("dev", "alrams", {})
+    folder.put("dev", "secrts.rotation_days", 1)
+    found = {(Path(each.file).name, each.key, each.value): each.rule for each in folder.problems()}
+    assert found.pop(("common.toml", "database", "")).startswith("is missing; must be a table")
+    assert found == {
+        ("common.toml", "databse", ""): "is no table of this file; did you mean database?",
+        ("dev.toml", "processor.imag", ""): "is no table of this file; did you mean processor.image?",
+        ("dev.toml", "alrams", ""): "is no table of this file; did you mean alarms?",
+        ("dev.toml", "secrts", ""): "is no table of this file; did you mean secrets, in common.toml?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "meant"),
+    [
+        ("dev", "database.instance_clas", "database.instance_class"),
+        ("dev", "memory_mb", "processor.memory_mb"),
+        ("dev", "processor.image.tags", "processor.image.tag"),
+        ("common", "database.engine_verison", "database.engine_version"),
+        ("common", "alarms.throttles_threshold", "alarms.throttle_threshold"),
+        ("dev", "procesor", "processor"),
+    ],
+)
+def test_an_unknown_key_comes_with_a_similar_one(folder: Folder, file: str, key: str, meant: str) -> None:
+    folder.put(file, key, 1)
+    rules = {each.key: each.rule for each in folder.problems()}
+    assert rules[key].startswith(f"is no key of this file; did you mean {meant}?; allowed here: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "meant"),
+    [
+        ("common", "database.memory_mb", "processor.memory_mb, in an environment's own file"),
+        ("common", "instance_count", "database.instance_count, in an environment's own file"),
+        ("common", "alarms.latency_treshold_ms", "alarms.latency_threshold_ms, in an environment's own file"),
+        ("dev", "processor.retention_days", "logs.retention_days, in common.toml"),
+        ("dev", "secrts", "secrets, in common.toml"),
+    ],
+)
+def test_a_key_of_the_other_kind_of_file_in_a_wrong_table_is_recognised(
+    folder: Folder, file: str, key: str, meant: str
+) -> None:
+    assert folder.put(file, key, 1).problem()[3].startswith(f"is no key of this file; did you mean {meant}?; allowed ")
+
+
+def test_an_environment_changes_nothing_of_the_image_but_its_tag(folder: Folder) -> None:
+    folder.put("dev", "processor.image", {"tag": "2", "repository": "fork", "registry": "123456789012", "tags": "3"})
+    rules = {each.key: each.rule for each in folder.problems()}
+    assert set(rules) == {f"processor.image.{name}" for name in ("repository", "registry", "tags")}
+    common = "is the same in every environment, and belongs in common.toml; allowed here: processor.image.tag"
+    assert rules["processor.image.repository"] == rules["processor.image.registry"] == common
+    assert "did you mean processor.image.tag?" in rules["processor.image.tags"]
+
+
+def test_an_unknown_key_like_no_other_comes_with_the_allowed_keys(folder: Folder) -> None:
+    assert folder.put("dev", "alarms.xyzzy", 1).problem() == (
+        "dev.toml",
+        "alarms.xyzzy",
+        "1",
+        "is no key of this file; allowed here: alarms.error_threshold, alarms.latency_threshold_ms",
+    )
+
+
+def test_every_key_of_an_unknown_table_is_a_problem(folder: Folder) -> None:
+    folder.put("dev", "vpn", {"peers": {}, "a b": {"c": 1}})
+    assert {each.key for each in folder.problems()} == {"vpn.peers", 'vpn."a b".c'}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("region", "us-east-1"),
+        ("database.instance_class", "db.r6g.large"),
+        ("database.instance_count", 2),
+        ("processor.memory_mb", 1024),
+        ("alarms.error_threshold", 1),
+    ],
+)
+def test_a_scaling_key_in_common_toml_is_refused(folder: Folder, key: str, value: Any) -> None:
+    name, where, _, rule = folder.put("common", key, value).problem()
+    assert (name, where) == ("common.toml", key)
+    assert rule.startswith("may differ between environments, and belongs in their own files; allowed here: ")
+    table = key.rpartition(".")[0]
+    allowed = {"": "database.name", "database": "database.name", "processor": "processor.timeout_s"}
+    assert allowed.get(table, "alarms.throttle_threshold") in rule
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("service", "payments"),
+        ("tags.Team", "payments"),
+        ("database.engine_version", "16.13"),
+        ("processor.timeout_s", 30),
+        ("secrets.rotation_days", 30),
+        ("alarms.throttle_threshold", 1),
+    ],
+)
+def test_a_common_key_in_an_environments_file_is_refused(folder: Folder, key: str, value: Any) -> None:
+    name, where, shown, rule = folder.put("prod", key, value).problem()
+    assert (name, where) == ("prod.toml", key)
+    assert shown in (f'"{value}"', str(value))
+    assert rule.startswith("is the same in every environment, and belongs in common.toml; allowed here: ")
 
 
 # -- what somebody wrote to make us work -----------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_the_windows_do_not_overlap(folder: Folder, backup: str, maintenance: st
 
 
 @pytest.mark.parametrize(("key", "value"), [("backup_window", "3-4"), ("maintenance_window", 7)])
-def test_a_window_that_is_none_is_not_held_against_the_other(folder: Folder, key: str, value: Any) -> None:
+def test_an_invalid_window_is_not_compared_with_the_other(folder: Folder, key: str, value: Any) -> None:
     assert folder.put("common", f"database.{key}", value).problem()[1] == f"database.{key}"
 
 
@@ -56,14 +56,14 @@ def test_an_image_needs_to_be_named(folder: Folder) -> None:
     assert (key, rule) == ("processor.package", 'needs processor.image = { repository = "…", tag = "…" }')
 
 
-def test_an_environment_cannot_change_an_image_that_is_not_there(folder: Folder) -> None:
+def test_an_environment_cannot_change_an_image_that_common_toml_lacks(folder: Folder) -> None:
     folder.put("common", "processor.package", "zip").drop("common", "processor.image")
     name, key, shown, rule = folder.put("dev", "processor.image", {"tag": "2"}).problem()
     assert (name, key, shown) == ("dev.toml", "processor.image", '{"tag": "2"}')
     assert rule == "changes the image of common.toml, which has none"
 
 
-def test_tags_that_iam_takes_for_one_are_refused(folder: Folder) -> None:
+def test_tags_that_differ_in_case_alone_are_refused(folder: Folder) -> None:
     _, key, shown, rule = folder.put("common", "tags", {"Team": "a", "TEAM": "b"}).problem()
     assert (key, shown) == ("tags", '"team"')
     assert "IAM does not tell upper from lower case" in rule
@@ -105,7 +105,7 @@ def test_the_role_is_in_the_environments_own_partition(folder: Folder) -> None:
     assert (key, rule) == ("role_arn", "must be in the partition of us-east-2: arn:aws:…")
 
 
-def test_a_role_is_not_held_against_an_account_or_region_that_are_none(folder: Folder) -> None:
+def test_a_role_is_not_compared_with_an_invalid_account_or_region(folder: Folder) -> None:
     folder.put("dev", "role_arn", "arn:aws:iam::123456789012:role/deploy").put("dev", "account_id", 12)
     assert {each.key for each in folder.put("dev", "region", 1).problems()} == {"account_id", "region"}
 
@@ -132,12 +132,12 @@ def test_an_alarm_on_a_duration_that_no_call_can_last_is_refused(folder: Folder)
 
 
 @pytest.mark.parametrize("timeout", ["30", True, 0])
-def test_a_latency_is_not_held_against_a_timeout_that_is_none(folder: Folder, timeout: Any) -> None:
+def test_a_latency_is_not_compared_with_an_invalid_timeout(folder: Folder, timeout: Any) -> None:
     folder.put("dev", "alarms.latency_threshold_ms", 800_000).put("common", "processor.timeout_s", timeout)
     assert folder.problem()[1] == "processor.timeout_s"
 
 
-def test_a_latency_that_is_none_is_not_held_against_the_timeout(folder: Folder) -> None:
+def test_an_invalid_latency_is_not_compared_with_the_timeout(folder: Folder) -> None:
     assert folder.put("dev", "alarms.latency_threshold_ms", "40000").problem()[3].endswith("this is a string")
 
 

@@ -6,15 +6,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.delete import Deletion, delete
-from tapctl.engine.events import Ending, Progress, Released
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Finished, Progress, Released
 from tapctl.engine.model import Impact, Reconciler
 from tapctl.engine.observe import ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.polling import Emit, EngineContext
 from tapctl.engine.record import Entry, Phase
-from tapctl.engine.resources import AnyResource, Removal, Stack, deletion_graph
+from tapctl.engine.resources import AnyResource, Deletion, Stack, deletion_graph
 from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
 from tests.engine.world import OURS, Trait, World
 
@@ -34,7 +34,7 @@ def bring(
     *,
     emit: Emit = quiet,
     context: EngineContext | None = None,
-) -> Ending:
+) -> Finished:
     """Converge one resource, permitted to do this."""
     job = Job(one, Change(one.address, one.type, one.id, action, impact=impact), entry)
     return converge(job, context or world.context(), emit)
@@ -49,7 +49,7 @@ def delete_until_gone(
     *,
     emit: Emit = quiet,
     context: EngineContext | None = None,
-) -> Ending:
+) -> Finished:
     """Remove one thing."""
     one = Deletion(f"{rec.type}/{id}", rec, id, last, entry)
     return delete(one, context or world.context(), emit)
@@ -83,12 +83,14 @@ def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
         if one.action is not Action.DELETE:
             converge(Job(stack[one.address], one, before.get(one.address)), context, quiet)
     going = [before[one.address] for one in found.to(Action.DELETE)]
-    steps = deletion_graph([Removal(one.address, one.type, frozenset(one.needs), early=False) for one in going], RANKS)
+    deletions = {
+        record.address: Deletion(record.address, KINDS[record.type], record.id, None, record) for record in going
+    }
+    steps = deletion_graph(deletions.values(), RANKS)
     done: set[str] = set()
     while len(done) < len(steps):
         step = next(one for one in steps if one.address not in done and one.after_settled <= done)
-        record = before[step.address]
-        delete(Deletion(step.address, KINDS[record.type], record.id, None, record), context, quiet)
+        delete(deletions[step.address], context, quiet)
         done.add(step.address)
     return found
 

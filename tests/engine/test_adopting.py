@@ -25,7 +25,7 @@ class Facet(Plain):
     """Lives on a plain thing, whose owner is its own."""
 
     type = "facet"
-    subresource = True
+    parent_type = "plain"
 
 
 def planned(kind: Plain, want: ThingSpec, *, adopted: tuple[str, ...], **sight: Any) -> Change:
@@ -54,7 +54,7 @@ def test_a_facet_is_taken_over_with_what_it_lives_on() -> None:
 
 
 @pytest.mark.parametrize(("kind", "why"), [(Leaf(), "it is somebody else's"), (Data(), "it holds data")])
-def test_it_is_never_replaced(kind: Plain, why: str) -> None:
+def test_an_adopted_resource_is_never_replaced(kind: Plain, why: str) -> None:
     for sight in ({"spec": ThingSpec(zone="b")}, {"failure": "broken"}):
         change = planned(kind, SMALL, adopted=(f"{kind.type}/a",), **sight)
         assert change.action is not Action.REPLACE
@@ -63,7 +63,7 @@ def test_it_is_never_replaced(kind: Plain, why: str) -> None:
     assert why in blocked.cause
 
 
-def test_it_is_ours_from_then_on() -> None:
+def test_an_adopted_resource_is_changed_and_recorded() -> None:
     world = World()
     world.put(Plain(), "a", SMALL, owner=THEIRS)
     one = resource(Plain(), TAGGED)

@@ -1,4 +1,4 @@
-"""What one resource goes through until it is as wanted: what is called, how often, and what is on record when."""
+"""The steps of one resource until it is as wanted: the calls, their number, and the record at each moment."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tapctl.engine.events import Progress, Released, Result
 from tapctl.engine.model import Impact, Pending, Retained
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Cancelled
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import LockHeld, StoreFailed
+from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed
 from tests.engine.driving import Told, bring, entry
-from tests.engine.kinds import LARGE, SMALL, Early, EarlyLeaf, Key, OneByOne, Plain, ThingSpec, resource
-from tests.engine.traits import HalfVisible, LateOutputs, Looks, Slow, unread
+from tests.engine.kinds import LARGE, SMALL, Early, EarlyLeaf, Key, Leaf, OneByOne, Plain, ThingSpec, resource
+from tests.engine.traits import HalfVisible, LateOutputs, Looks, Refusing, Slow, refused, shows, unread
 from tests.engine.world import World
 
 
@@ -43,6 +43,34 @@ def test_what_differs_is_changed_in_place_and_read_back() -> None:
     assert bring(world, resource(Plain(), LARGE), Action.UPDATE).result is Result.UPDATED
     assert world.log == ["record plain/a making", "update plain/a", "record plain/a made"]
     assert world.things["plain/a"].spec == LARGE
+
+
+def test_what_was_confirmed_last_stays_in_the_record_while_another_spec_is_asked_for() -> None:
+    world = World(Refusing("update", refused()))
+    world.put(Plain(), "a", SMALL)
+    made = entry(Plain(), spec=SMALL.model_dump(mode="json"), outputs={"arn": "x"})
+
+    for before in (made, made.model_copy(update={"phase": Phase.MAKING, "spec": {}, "confirmed": made.spec})):
+        with pytest.raises(AwsRefused):
+            bring(world, resource(Plain(), LARGE), Action.UPDATE, entry=before)
+        half = world.journal.entries["plain/a"]
+        assert (half.phase, half.confirmed) == (Phase.MAKING, made.spec)
+        assert half.spec == LARGE.model_dump(mode="json")
+
+
+def test_of_what_is_made_anew_nothing_is_confirmed() -> None:
+    world = World(Refusing("create", refused()))
+    world.put(Leaf(), "a", SMALL)
+    made = entry(Leaf(), spec=SMALL.model_dump(mode="json"), outputs={"arn": "x"})
+    records: list[Entry] = []
+    world.moment = lambda: records.extend(world.journal.entries.values())
+
+    with pytest.raises(AwsRefused):
+        bring(world, resource(Leaf(), ThingSpec(zone="b")), Action.REPLACE, entry=made)
+
+    assert records[0].confirmed == made.spec
+    assert world.journal.entries["leaf/a"].confirmed is None
+    assert world.log == ["record leaf/a making", "delete leaf/a", "record leaf/a making"]
 
 
 def test_every_step_is_one_changing_call_and_the_intent_is_recorded_once() -> None:
@@ -75,7 +103,7 @@ def test_while_one_field_does_not_show_yet_the_next_step_asks_only_for_the_other
     assert world.calls == ["update one-by-one/a"] * 2
 
 
-def test_it_is_done_only_when_it_is_settled() -> None:
+def test_converging_ends_only_when_the_resource_is_settled() -> None:
     world = World(Slow(creating=900))
 
     bring(world, resource(Plain()))
@@ -84,7 +112,7 @@ def test_it_is_done_only_when_it_is_settled() -> None:
     assert 900 <= world.clock.now() <= 900 * 1.05 + 0.25
 
 
-def test_it_is_done_only_when_its_identity_is_known() -> None:
+def test_converging_ends_only_when_the_outputs_are_known() -> None:
     world = World(LateOutputs(30))
 
     bring(world, resource(Plain()))
@@ -93,7 +121,7 @@ def test_it_is_done_only_when_its_identity_is_known() -> None:
     assert world.journal.entries["plain/a"].outputs == {"arn": "arn:plain/a/1"}
 
 
-def test_it_waits_for_what_it_asked_for_to_be_in_force() -> None:
+def test_a_requested_value_is_waited_for_while_it_is_pending() -> None:
     world = World()
     thing = world.put(Plain(), "a", SMALL, pending={"size": Pending("modifying")})
     world.clock.at(100, lambda: setattr(thing, "pending", {}))
@@ -106,7 +134,7 @@ def test_it_waits_for_what_it_asked_for_to_be_in_force() -> None:
 @pytest.mark.parametrize(
     "pending", [{"size": Pending("reboot")}, {"mode": Pending("sun:05:00-sun:06:00")}], ids=["a reboot", "not asked"]
 )
-def test_it_does_not_wait_for_a_reboot_or_for_what_it_did_not_ask_for(pending: dict[str, Pending]) -> None:
+def test_neither_a_reboot_nor_an_unrequested_pending_value_is_waited_for(pending: dict[str, Pending]) -> None:
     world = World()
     world.put(Plain(), "a", SMALL, pending=pending)
 
@@ -158,7 +186,7 @@ def test_the_identity_of_an_early_thing_that_is_about_to_be_replaced_is_not_told
     assert world.calls == ["delete early-leaf/a", "create early-leaf/a"]
 
 
-def test_promises_are_kept_before_anything_reaches_aws() -> None:
+def test_tokens_are_resolved_before_anything_reaches_aws() -> None:
     world, stack = World(), Stack()
     first = stack.add(Plain(), "first", SMALL)
     second = stack.add(Plain(), "second", ThingSpec(link=f"<{first.out.arn}>"))
@@ -171,7 +199,7 @@ def test_promises_are_kept_before_anything_reaches_aws() -> None:
     assert world.journal.entries["plain/second"].needs == ("plain/first",)
 
 
-def test_a_promise_that_was_not_kept_never_reaches_aws() -> None:
+def test_an_unresolved_token_never_reaches_aws() -> None:
     world, stack = World(), Stack()
     first = stack.add(Plain(), "first", SMALL)
 
@@ -201,7 +229,7 @@ def test_a_field_that_cannot_be_read_back_after_we_made_it_is_recorded_as_made()
     assert world.journal.entries["plain/a"].spec["limit"] == 3
 
 
-def test_a_field_that_cannot_be_read_back_of_what_we_brought_back_is_not_recorded_as_made() -> None:
+def test_an_unreadable_field_of_a_restored_resource_is_not_recorded_as_made() -> None:
     world = World(Looks(range(1, 9), unread(limit="fake:GetLimit")))
     world.put(Key(), "a", SMALL, going_since=0.0, kept=Retained("2031-05-06", "pending deletion"))
 
@@ -240,7 +268,7 @@ def test_the_lease_is_asked_before_every_step_and_a_lost_one_makes_no_call() -> 
     assert len(world.calls) == 2
 
 
-def test_asked_to_stop_it_leaves_and_makes_no_further_call() -> None:
+def test_a_stop_ends_the_loop_without_a_further_call() -> None:
     world = World(Slow(creating=600))
     context = world.context()
     world.clock.at(50, context.stop.set)
@@ -251,7 +279,7 @@ def test_asked_to_stop_it_leaves_and_makes_no_further_call() -> None:
     assert world.clock.now() < 60
 
 
-def test_asked_to_stop_while_its_intent_is_being_recorded_it_makes_no_call() -> None:
+def test_a_stop_while_the_intent_is_recorded_prevents_the_call() -> None:
     world = World()
     context = world.context()
     context.lease = context.stop.set
@@ -259,3 +287,59 @@ def test_asked_to_stop_while_its_intent_is_being_recorded_it_makes_no_call() -> 
     with pytest.raises(Cancelled):
         bring(world, resource(Plain()), context=context)
     assert world.calls == []
+
+
+# -- within the plan -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "impact", "there", "want"),
+    [
+        (Action.SETTLE, Impact.NONE, SMALL, LARGE),
+        (Action.UPDATE, Impact.NONE, SMALL, ThingSpec(mode="wild")),
+        (Action.UPDATE, Impact.RESTART, SMALL, ThingSpec(version="16.9")),
+        (Action.UPDATE, Impact.FAILOVER, None, SMALL),
+        (Action.CREATE, Impact.NONE, ThingSpec(zone="b"), SMALL),
+    ],
+)
+def test_an_apply_does_nothing_that_costs_more_than_its_plan(
+    action: Action, impact: Impact, there: ThingSpec | None, want: ThingSpec
+) -> None:
+    world = World()
+    if there is not None:
+        world.put(Leaf(), "a", there)
+
+    with pytest.raises(NotConverged, match="has changed since it was planned") as caught:
+        bring(world, resource(Leaf(), want), action, impact)
+    assert "nothing was done with it" in str(caught.value.hint)
+    assert world.log == []
+
+
+def test_the_hint_after_a_call_does_not_say_that_nothing_was_done() -> None:
+    world = World(Looks([2], shows(size="large", mode="wild")))
+    world.put(Plain(), "a", SMALL)
+
+    with pytest.raises(NotConverged, match="has changed since it was planned") as caught:
+        bring(world, resource(Plain(), LARGE), Action.UPDATE)
+    assert "nothing was done" not in str(caught.value.hint)
+    assert world.calls == ["update plain/a"]
+
+
+@pytest.mark.parametrize(
+    ("action", "there", "want", "result"),
+    [
+        (Action.REPLACE, None, SMALL, Result.CREATED),
+        (Action.REPLACE, SMALL, ThingSpec(version="16.9"), Result.UPDATED),
+        (Action.CREATE, SMALL, ThingSpec(version="16.9"), Result.CREATED),
+        (Action.CREATE, SMALL, SMALL, Result.UNCHANGED),
+        (Action.UPDATE, SMALL, SMALL, Result.UNCHANGED),
+    ],
+)
+def test_an_apply_may_do_less_than_its_plan(
+    action: Action, there: ThingSpec | None, want: ThingSpec, result: Result
+) -> None:
+    world = World()
+    if there is not None:
+        world.put(Leaf(), "a", there)
+
+    assert bring(world, resource(Leaf(), want), action).result is result

@@ -1,6 +1,9 @@
-"""What is not ours, what AWS gave up on, what cannot change in place, and bugs: where the engine stops, and how."""
+"""Strangers, failures, lost answers and changes that cannot be made in place: where the engine stops, and how."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -8,13 +11,14 @@ from tapctl.engine.events import Result
 from tapctl.engine.model import Impact, Owner
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import NotConverged, Refused
-from tests.engine.driving import bring, entry
+from tapctl.errors import AwsNoAnswer, NotConverged, Refused
+from tests.engine.driving import bring, delete_until_gone, entry, large, there
 from tests.engine.kinds import (
     LARGE,
     SMALL,
     Adopted,
     Data,
+    Key,
     Leaf,
     OneByOne,
     Plain,
@@ -23,9 +27,24 @@ from tests.engine.kinds import (
     Treasure,
     resource,
 )
-from tests.engine.traits import Failing, HalfVisible, Looks, Lossy, ShyTags, Slow, Stranger, Until, owned_by
-from tests.engine.world import OURS, THEIRS, Seen, Thing, World
+from tests.engine.traits import (
+    Deaf,
+    Failing,
+    HalfVisible,
+    Looks,
+    Lossy,
+    Shy,
+    ShyTags,
+    Slow,
+    Stranger,
+    Until,
+    lost,
+    no_answer,
+    owned_by,
+)
+from tests.engine.world import OURS, THEIRS, Seen, Thing, Trait, World
 
+A_DAY = range(1, 100_000)
 ELSEWHERE = ThingSpec(zone="b")
 
 
@@ -81,7 +100,7 @@ def test_what_we_have_changed_and_somebody_then_claims_stays_on_record() -> None
     assert world.journal.entries["plain/a"].phase is Phase.MAKING
 
 
-def test_tags_that_never_show_after_a_lost_answer_are_a_strangers() -> None:
+def test_tags_that_never_show_after_a_lost_create_mean_a_stranger() -> None:
     world = World(ShyTags(10_000), Lossy("create", [1], took_effect=True))
 
     with pytest.raises(Refused, match="is not ours"):
@@ -101,7 +120,7 @@ def test_what_is_replaced_does_not_wait_for_what_lingers_of_it() -> None:
     assert world.clock.now() < 1
 
 
-# -- given up by AWS ---------------------------------------------------------------------------------------------------
+# -- given up by AWS -------------------------------------------------------------------------------------------------
 
 
 def test_a_leaf_that_aws_gave_up_on_is_replaced() -> None:
@@ -122,7 +141,7 @@ def test_data_that_aws_gave_up_on_is_neither_changed_nor_replaced() -> None:
     assert world.log == []
 
 
-def test_anything_else_that_aws_gave_up_on_is_asked_again() -> None:
+def test_a_failed_resource_that_is_not_replaceable_is_updated() -> None:
     world = World()
     world.put(Plain(), "a", SMALL, failed="image not found")
 
@@ -171,7 +190,7 @@ def test_another_failure_after_it_was_asked_again_ends_the_node_at_once() -> Non
     assert world.clock.now() < 3
 
 
-# -- what cannot change in place ---------------------------------------------------------------------------------------
+# -- what cannot change in place -------------------------------------------------------------------------------------
 
 
 def test_what_cannot_change_in_place_is_removed_and_made_anew() -> None:
@@ -221,3 +240,239 @@ def test_what_somebody_else_makes_again_is_replaced_once() -> None:
     with pytest.raises(NotConverged, match="somebody else has made it again"):
         bring(world, resource(Leaf()), Action.REPLACE)
     assert world.calls == ["delete leaf/a"]
+
+
+# -- lost answers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_read_without_an_answer_is_repeated() -> None:
+    world = World(Looks(range(2, 20), no_answer))
+
+    assert bring(world, resource(Plain())).result is Result.CREATED
+    assert world.calls == ["create plain/a"]
+
+
+def test_looks_without_an_answer_end_after_the_propagation_time() -> None:
+    world = World(Looks(A_DAY, no_answer))
+
+    with pytest.raises(AwsNoAnswer):
+        bring(world, resource(Plain()))
+    assert 120 < world.clock.now() < 130
+
+
+def test_answers_lost_now_and_then_never_end_a_node_that_waits_for_minutes() -> None:
+    world = World(Slow(creating=1500), Looks(range(2, 10_000, 2), no_answer))
+
+    bring(world, resource(Plain()))
+
+    assert world.clock.now() >= 1500
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+@pytest.mark.parametrize("kind", [Plain(), Key()], ids=["repeatable", "not repeatable"])
+def test_a_create_whose_answer_is_lost_makes_one_thing(kind: Plain, took_effect: bool) -> None:
+    world = World(Lossy("create", [1], took_effect=took_effect), Shy(60))
+
+    bring(world, resource(kind))
+
+    assert world.made[f"{kind.type}/a"] == 1
+
+
+def test_what_cannot_be_repeated_is_looked_for_before_a_second_create() -> None:
+    world = World(Lossy("create", [1], took_effect=False))
+
+    bring(world, resource(Key()))
+
+    assert world.calls == ["create key/a"]
+    assert 120 < world.clock.now() < 130
+
+
+def test_what_cannot_be_repeated_and_was_throttled_is_asked_for_again_at_once() -> None:
+    """AWS turned it away: there is nothing to look for."""
+    world = World(Lossy("create", [1, 2], took_effect=False, code="ThrottlingException"))
+
+    bring(world, resource(Key()))
+
+    assert world.calls == ["create key/a"]
+    assert world.clock.now() < 5
+
+
+def test_what_cannot_be_repeated_is_looked_for_where_an_earlier_run_was_making_it() -> None:
+    world = World(Shy(60))
+    world.put(Key(), "a", SMALL)
+
+    bring(world, resource(Key()), entry=entry(Key(), Phase.MAKING))
+
+    assert world.calls == []
+
+
+def test_an_interrupted_create_without_effect_is_repeated_after_the_propagation_time() -> None:
+    world = World()
+
+    bring(world, resource(Key()), entry=entry(Key(), Phase.MAKING))
+
+    assert world.calls == ["create key/a"]
+    assert 120 < world.clock.now() < 130
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_an_update_whose_answer_is_lost_is_asked_for_again_only_where_it_does_not_show(took_effect: bool) -> None:
+    world = World(Lossy("update", [1], took_effect=took_effect))
+
+    bring(world, large(world), Action.UPDATE)
+
+    assert world.calls == ["update plain/a"]
+
+
+def test_answers_that_are_always_lost_end_after_the_propagation_time() -> None:
+    world = World(Lossy("update", A_DAY, took_effect=False))
+
+    with pytest.raises(NotConverged) as caught:
+        bring(world, large(world), Action.UPDATE)
+    assert str(lost("update")) in str(caught.value.evidence)
+    assert 120 < world.clock.now() < 136
+
+
+def test_what_we_made_and_whose_tags_show_later_is_ours() -> None:
+    world = World(ShyTags(60), Slow(creating=10))
+
+    assert bring(world, resource(Plain())).result is Result.CREATED
+
+
+def test_missing_tags_are_waited_for_after_a_lost_create() -> None:
+    world = World(ShyTags(60), Lossy("create", [1], took_effect=True))
+
+    bring(world, resource(Plain()))
+
+    assert world.calls == ["create plain/a"]
+
+
+# -- updates that AWS gave up on -------------------------------------------------------------------------------------
+
+
+OLD, NEW = "the subnet has no free address", "the key may not be used"
+
+
+def stuck(seen: Seen | None, reason: str = OLD) -> Seen | None:
+    return seen and replace(seen, spec=seen.spec.model_copy(update={"link": "undone"}), update_failure=reason)
+
+
+@dataclass
+class GivesUp(Trait):
+    """AWS works on each change for so many seconds, then gives it up."""
+
+    reason: str = OLD
+    after_s: float = 0
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        if seen is None or thing is None or thing.before is None:
+            return seen
+        if world.clock.now() < thing.changed_at + self.after_s:
+            return replace(seen, settled=False)
+        return stuck(seen, self.reason)
+
+
+def reason(world: World, want: ThingSpec, rec: Plain | None = None) -> str:
+    """How bringing it there ends."""
+    with pytest.raises(NotConverged, match="failed in AWS") as caught:
+        bring(world, resource(rec or Plain(), want), Action.UPDATE)
+    return str(caught.value.evidence)
+
+
+def test_a_change_that_aws_gave_up_on_before_is_asked_for_again() -> None:
+    world = World(Until(3, stuck))
+    world.put(Plain(), "a", SMALL)
+    assert bring(world, resource(Plain(), LARGE), Action.UPDATE).result is Result.UPDATED
+    assert world.calls == ["update plain/a"]
+
+
+def test_our_own_change_that_aws_gives_up_on_ends_the_node_at_once_with_its_reason() -> None:
+    world = World(GivesUp(after_s=2))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, LARGE) == f"AWS says: {OLD}"
+    assert world.calls == ["update plain/a"]
+    assert world.clock.now() < 3
+
+
+def test_the_same_failure_after_a_time_without_one_is_a_new_one() -> None:
+    world = World(Until(0.1, stuck), GivesUp(OLD, after_s=5))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, LARGE) == f"AWS says: {OLD}"
+    assert world.clock.now() < 7
+
+
+def test_another_failure_after_our_update_ends_the_work() -> None:
+    world = World(Until(0.1, stuck), GivesUp(NEW))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, LARGE) == f"AWS says: {NEW}"
+    assert world.clock.now() < 1
+
+
+def test_the_old_failure_may_show_for_the_propagation_time_and_no_longer() -> None:
+    world = World(Until(30, stuck))
+    world.put(OneByOne(), "a", SMALL)
+    bring(world, resource(OneByOne(), ThingSpec(size="large", limit=3)), Action.UPDATE)
+    assert world.calls == ["update one-by-one/a"] * 3
+
+    world = World(Until(10_000, stuck))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, LARGE) == f"AWS says: {OLD}"
+    assert 120 < world.clock.now() < 130
+
+
+def test_a_failed_update_with_nothing_to_request_ends_with_awss_reason() -> None:
+    world = World(Slow(creating=10_000), Until(10_000, lambda seen: seen and replace(seen, update_failure=OLD)))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, SMALL) == f"AWS says: {OLD}"
+    assert world.log == []
+
+
+# -- AWS's last event ------------------------------------------------------------------------------------------------
+
+
+EVENT = "Unable to upgrade DB cluster: an extension is too old"
+
+
+class Telling(Plain):
+    def last_event(self, aws: Any, id: str) -> str:
+        return EVENT
+
+
+class Mute(Plain):
+    def last_event(self, aws: Any, id: str) -> str:
+        raise lost()
+
+
+def evidence(rec: Plain, world: World) -> str:
+    with pytest.raises(NotConverged) as caught:
+        bring(world, resource(rec, LARGE), Action.UPDATE)
+    return str(caught.value.evidence)
+
+
+def test_a_change_that_aws_gives_up_without_a_word_ends_with_its_last_event() -> None:
+    told = evidence(Telling(), there(Telling(), Deaf("update")))
+    assert told.splitlines()[-1] == f"AWS's last event: {EVENT}"
+
+
+def test_a_removal_ends_with_awss_last_event_too() -> None:
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(there(Telling(), Deaf("delete")), Telling())
+    assert EVENT in str(caught.value.evidence)
+
+
+@pytest.mark.parametrize("rec", [Plain(), Mute()], ids=["there is none", "it cannot be asked"])
+def test_without_a_last_event_the_evidence_stays_as_it_was(rec: Plain) -> None:
+    told = evidence(rec, there(rec, Deaf("update")))
+    assert "AWS's last event" not in told
+    assert "asked for, and for 120 s not there" in told
+
+
+def test_an_event_that_is_quoted_already_is_not_repeated() -> None:
+    class Failed(Telling):
+        def observe(self, aws: World, id: str, expected: Any) -> Any:
+            aws.things[f"{self.type}/{id}"].failed = EVENT
+            return super().observe(aws, id, expected)
+
+    rec = Failed()
+    told = evidence(rec, there(rec))
+    assert told.count(EVENT) == 1

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, detect_drift
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, detect_drift
 from tapctl.engine.model import Pending, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tests.engine.driving import entry
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
-from tests.engine.test_plan import recorded, seen
+from tests.engine.test_planner import recorded, seen
 from tests.engine.traits import refused
 from tests.engine.world import THEIRS
 
@@ -68,15 +68,20 @@ def test_identity_that_is_not_told_is_no_drift(made: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sight", "note"),
+    ("sight", "reason", "note"),
     [
-        (Absent(), "it is not there"),
-        (seen(deleting=True, status="deleting"), "it is deleting"),
-        (seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion"), "it is PendingDeletion"),
+        (Absent(), Reason.ABSENT, "it is not there"),
+        (seen(deleting=True, status="deleting"), Reason.DELETING, "it is deleting"),
+        (
+            seen(deleting=True, retained=Retained("May", "waits"), status="PendingDeletion"),
+            Reason.DELETING,
+            "it is PendingDeletion",
+        ),
     ],
 )
-def test_what_is_gone_or_going_is_missing(sight: Observation, note: str) -> None:
-    assert found(sight) == [Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.MISSING, note=note)]
+def test_what_is_gone_or_going_is_missing(sight: Observation, reason: Reason, note: str) -> None:
+    (one,) = found(sight)
+    assert (one.field, one.state, one.reason, one.note) == (WHOLE_RESOURCE, FindingState.MISSING, reason, note)
 
 
 def test_what_aws_gave_up_on_is_drift_with_its_reason() -> None:
@@ -98,6 +103,7 @@ def test_what_is_accepted_and_not_in_force_is_pending() -> None:
 def test_a_field_that_could_not_be_read_is_unknown_and_never_drift() -> None:
     (one,) = found(seen(ThingSpec(limit=9), unreadable={"limit": "fake:GetLimit"}))
     assert (one.field, one.state, one.note) == ("limit", FindingState.UNKNOWN, "fake:GetLimit denied")
+    assert (one.reason, one.action) == (Reason.DENIED, "fake:GetLimit")
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_never_missing() -> None:
@@ -119,22 +125,24 @@ def test_a_field_recorded_in_another_form_is_unknown() -> None:
     assert "a form this tapctl does not know" in one.note
 
 
-def test_a_field_that_this_tapctl_does_not_know_any_more_is_left_alone() -> None:
-    assert found(seen(), recorded().model_copy(update={"spec": recorded().spec | {"colour": "red"}})) == []
+def test_a_field_that_this_tapctl_does_not_know_any_more_is_unknown() -> None:
+    newer = recorded().model_copy(update={"spec": recorded().spec | {"colour": "red"}})
+    report = detect_drift({"plain/a": newer}, {"plain/a": seen()})
+    assert [(one.field, one.reason) for one in report.findings] == [("colour", Reason.UNKNOWN_FORM)]
+    assert (report.fields, report.compared, report.not_compared) == (FIELDS + 1, FIELDS, ("plain/a.colour",))
 
 
 @pytest.mark.parametrize("sight", [seen(ThingSpec(size="large")), Absent()])
 @pytest.mark.parametrize(
     ("phase", "note"),
     [
-        (Phase.MAKING, "apply was interrupted; run it again"),
+        (Phase.MAKING, "an apply did not finish; run it again"),
         (Phase.LEAVING, "its removal was interrupted; run the same command again"),
     ],
 )
 def test_what_an_interrupted_run_has_left_is_pending(sight: Observation, phase: Phase, note: str) -> None:
-    assert found(sight, recorded(phase=phase)) == [
-        Finding("plain/a", "plain", WHOLE_RESOURCE, FindingState.PENDING, note=note)
-    ]
+    (one,) = found(sight, recorded(phase=phase))
+    assert (one.field, one.state, one.note) == (WHOLE_RESOURCE, FindingState.PENDING, note)
 
 
 def test_what_lives_on_a_thing_whose_removal_was_interrupted_is_pending_with_it() -> None:
@@ -155,12 +163,74 @@ def test_a_stranger_is_told_also_where_a_removal_was_interrupted() -> None:
     ]
 
 
-def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
-    report = detect_drift({"plain/a": recorded(phase=Phase.MAKING)}, {"plain/a": seen()})
-    assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
+@pytest.mark.parametrize("phase", [Phase.MAKING, Phase.LEAVING])
+def test_of_what_was_never_confirmed_or_is_half_gone_no_field_counts_as_compared(phase: Phase) -> None:
+    report = detect_drift({"plain/a": recorded(phase=phase)}, {"plain/a": seen()})
+    assert (report.fields, report.unchecked, report.not_compared) == (FIELDS, FIELDS, ("plain/a",))
+    assert not report.is_complete
 
 
-def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+BEFORE = ThingSpec(tags={"a": "1", "b": "1"}, items=frozenset("pq"))
+ASKED = ThingSpec(size="large", tags={"a": "1", "b": "2", "c": "3"}, items=frozenset("qr"))
+PENDING = [
+    ("size", FindingState.PENDING, "small", "large"),
+    ("tags.b", FindingState.PENDING, "1", "2"),
+    ("tags.c", FindingState.PENDING, None, "3"),
+    ("items", FindingState.PENDING, None, "r"),
+    ("items", FindingState.PENDING, "p", None),
+]
+"""The values that a half-made entry was confirmed with, and those that were asked for since."""
+
+
+def half_made(before: ThingSpec = BEFORE, asked: ThingSpec = ASKED) -> Entry:
+    made = recorded(asked, phase=Phase.MAKING)
+    return made.model_copy(update={"confirmed": recorded(before).spec})
+
+
+def asked(sight: Observation, made: Entry) -> list[tuple[str, FindingState, Any, Any]]:
+    findings = found(sight, made)
+    return [
+        (one.field, one.state, one.recorded, one.asked if one.state is FindingState.PENDING else one.live)
+        for one in findings
+    ]
+
+
+@pytest.mark.parametrize("live", [BEFORE, ASKED, BEFORE.model_copy(update={"size": "large"})])
+def test_what_an_unfinished_apply_asked_for_is_pending_whether_it_is_in_force_or_not(live: ThingSpec) -> None:
+    assert sorted(asked(seen(live), half_made()), key=str) == sorted(PENDING, key=str)
+    report = detect_drift({"plain/a": half_made()}, {"plain/a": seen(live)})
+    assert (report.drifted, report.compared, report.is_complete) == (0, FIELDS, False)
+    assert {one.note for one in report.findings} == {"an apply did not finish"}
+
+
+def test_what_is_neither_confirmed_nor_asked_for_is_drift() -> None:
+    live = ThingSpec(size="huge", mode="wild", tags={"b": "9", "c": "9", "d": "4"}, items=frozenset("qz"))
+    findings = asked(seen(live), half_made())
+    assert [one for one in findings if one[1] is FindingState.DRIFT] == [
+        ("size", FindingState.DRIFT, "small", "huge"),
+        ("mode", FindingState.DRIFT, "calm", "wild"),
+        ("tags.a", FindingState.DRIFT, "1", None),
+        ("tags.b", FindingState.DRIFT, "1", "9"),
+        ("tags.c", FindingState.DRIFT, None, "9"),
+        ("tags.d", FindingState.DRIFT, None, "4"),
+        ("items", FindingState.DRIFT, None, "z"),
+    ]
+    assert len([one for one in findings if one[1] is FindingState.PENDING]) == len(PENDING)
+
+
+def test_what_is_gone_since_it_was_confirmed_is_missing_whatever_an_apply_asked_for() -> None:
+    (one,) = found(Absent(), half_made())
+    assert (one.field, one.state) == (WHOLE_RESOURCE, FindingState.MISSING)
+
+
+def test_what_was_asked_for_in_a_form_this_tapctl_does_not_know_is_unknown() -> None:
+    made = half_made()
+    for spec in (made.spec | {"limit": [1]}, {name: value for name, value in made.spec.items() if name != "limit"}):
+        findings = found(seen(BEFORE), made.model_copy(update={"spec": spec}))
+        assert ("limit", FindingState.UNKNOWN) in [(one.field, one.state) for one in findings]
+
+
+def test_a_retained_resource_is_not_observed() -> None:
     report = detect_drift({"plain/a": entry(Plain(), Phase.KEPT)}, {})
     assert (report.findings, report.resources) == ((), 0)
 
@@ -168,11 +238,8 @@ def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
 def test_a_stranger_in_it_is_unexpected_and_what_is_recorded_is_not() -> None:
     residents = frozenset({"plain/member", "plain/extra"})
     findings = found(seen(members=residents), None, recorded().model_copy(update={"id": "member"}))
-    assert findings == [
-        Finding(
-            "plain/a", "plain", "members", FindingState.UNEXPECTED, None, "plain/extra", "not ours; it is never removed"
-        )
-    ]
+    assert findings == [Finding("plain/a", "plain", "members", Reason.NOT_OURS, None, "plain/extra")]
+    assert (findings[0].state, findings[0].note) == (FindingState.UNEXPECTED, "not ours; it is never removed")
 
 
 def test_changed_owner_tags_do_not_hide_what_else_was_changed() -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapctl.engine.events import Detached, Ending, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
+from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.execute import execute
 from tapctl.engine.model import Retained
 from tapctl.engine.polling import Cancelled, Emit
 from tapctl.engine.resources import Node
 from tapctl.errors import NotConverged, Refused, TapctlError
 
-Act = Callable[[Emit], Ending]
-DONE = Ending(Result.CREATED)
+Act = Callable[[Emit], Finished]
+DONE = Finished("", Result.CREATED, 0)
+"""An end of whatever resource."""
 
 
 def step(address: str, *, known: Iterable[str] = (), settled: Iterable[str] = ()) -> Node:
@@ -31,14 +33,14 @@ def run(
     *,
     leave_within_s: float = 5,
 ) -> list[Event]:
-    def work(here: str, emit: Emit) -> Ending:
-        return acts[here](emit) if acts and here in acts else DONE
+    def work(address: str, emit: Emit) -> Finished:
+        return replace(acts[address](emit) if acts and address in acts else DONE, address=address)
 
     return list(execute(steps, work, stop or threading.Event(), leave_within_s=leave_within_s))
 
 
 def fails(error: BaseException) -> Act:
-    def act(_: Emit) -> Ending:
+    def act(_: Emit) -> Finished:
         raise error
 
     return act
@@ -55,13 +57,13 @@ def started(events: Iterable[Event]) -> list[str]:
     return [one.address for one in events if isinstance(one, Started)]
 
 
-def test_nothing_to_do_is_nothing_told() -> None:
+def test_without_nodes_there_are_no_events() -> None:
     assert run([]) == []
 
 
-def test_how_each_ended_is_told_in_full() -> None:
+def test_the_end_of_a_resource_is_told_in_full() -> None:
     until = Retained("May", "it waits")
-    (begun, end) = run([step("a")], {"a": lambda _: Ending(Result.KEPT, until, ("iam:GetRole",))})
+    (begun, end) = run([step("a")], {"a": lambda _: Finished("a", Result.KEPT, 2, until, unreadable=("iam:GetRole",))})
     assert begun == Started("a")
     assert isinstance(end, Finished)
     assert (end.result, end.remark, end.unreadable) == (Result.KEPT, "until May: it waits", ("iam:GetRole",))
@@ -70,7 +72,7 @@ def test_how_each_ended_is_told_in_full() -> None:
 def test_independent_things_are_worked_on_side_by_side() -> None:
     together = threading.Barrier(20, timeout=5)
 
-    def act(_: Emit) -> Ending:
+    def act(_: Emit) -> Finished:
         together.wait()
         return DONE
 
@@ -82,11 +84,11 @@ def test_there_is_no_barrier_between_what_is_not_related() -> None:
     """The second of a chain starts while an unrelated thing of the first hour is still at work."""
     second = threading.Event()
 
-    def slow(_: Emit) -> Ending:
+    def slow(_: Emit) -> Finished:
         assert second.wait(5)
         return DONE
 
-    def quick(_: Emit) -> Ending:
+    def quick(_: Emit) -> Finished:
         second.set()
         return DONE
 
@@ -94,21 +96,21 @@ def test_there_is_no_barrier_between_what_is_not_related() -> None:
     assert isinstance(ends(events)["slow"], Finished)
 
 
-def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_thing_when_it_is_settled() -> None:
+def test_a_node_starts_when_the_outputs_it_needs_are_known_or_the_resource_is_settled() -> None:
     user_done, log = threading.Event(), []
 
-    def cluster(emit: Emit) -> Ending:
+    def cluster(emit: Emit) -> Finished:
         emit(Released("cluster"))
         assert user_done.wait(5)
         log.append("cluster")
         return DONE
 
-    def user(_: Emit) -> Ending:
+    def user(_: Emit) -> Finished:
         log.append("user")
         user_done.set()
         return DONE
 
-    def member(_: Emit) -> Ending:
+    def member(_: Emit) -> Finished:
         log.append("member")
         return DONE
 
@@ -117,8 +119,8 @@ def test_what_waits_for_a_value_starts_when_it_is_known_and_what_waits_for_the_t
     assert log == ["user", "cluster", "member"]
 
 
-def test_what_is_told_twice_is_taken_once() -> None:
-    def act(emit: Emit) -> Ending:
+def test_a_resource_that_is_released_twice_counts_once() -> None:
+    def act(emit: Emit) -> Finished:
         emit(Released("a"))
         emit(Released("a"))
         return DONE
@@ -145,12 +147,12 @@ def test_what_needs_a_failed_thing_never_starts_and_names_only_the_root_cause() 
 def test_an_early_thing_that_fails_after_it_was_known_skips_only_what_waits_for_it_settled() -> None:
     released = threading.Event()
 
-    def cluster(emit: Emit) -> Ending:
+    def cluster(emit: Emit) -> Finished:
         emit(Released("cluster"))
         assert released.wait(5)
         raise NotConverged("incompatible-network")
 
-    def user(_: Emit) -> Ending:
+    def user(_: Emit) -> Finished:
         released.set()
         return DONE
 
@@ -184,7 +186,7 @@ def test_a_bug_ends_only_its_own_node_and_its_message_is_never_shown(error: Base
 
 
 def test_the_last_status_is_told_with_a_failure() -> None:
-    def act(emit: Emit) -> Ending:
+    def act(emit: Emit) -> Finished:
         emit(Progress("a", "creating", 1))
         raise NotConverged("no")
 
@@ -194,10 +196,10 @@ def test_the_last_status_is_told_with_a_failure() -> None:
     assert failed.elapsed_s >= 0
 
 
-def test_after_a_stop_nothing_starts_and_what_leaves_is_left() -> None:
+def test_after_a_stop_nothing_starts_and_running_work_is_detached() -> None:
     stop = threading.Event()
 
-    def act(emit: Emit) -> Ending:
+    def act(emit: Emit) -> Finished:
         emit(Progress("a", "creating", 1))
         stop.set()
         raise Cancelled
@@ -209,7 +211,7 @@ def test_after_a_stop_nothing_starts_and_what_leaves_is_left() -> None:
 def test_what_finishes_after_a_stop_has_finished_and_releases_nothing() -> None:
     stop = threading.Event()
 
-    def act(_: Emit) -> Ending:
+    def act(_: Emit) -> Finished:
         stop.set()
         return DONE
 
@@ -224,10 +226,10 @@ def test_asked_to_stop_before_it_began_nothing_starts() -> None:
     assert run([step("a")], stop=stop) == [Skipped("a", ())]
 
 
-def test_what_does_not_leave_is_left_within_the_bound() -> None:
+def test_work_that_does_not_leave_is_detached_within_the_bound() -> None:
     stop, never = threading.Event(), threading.Event()
 
-    def hangs(emit: Emit) -> Ending:
+    def hangs(emit: Emit) -> Finished:
         emit(Progress("a", "calling", 1))
         stop.set()
         assert never.wait(5), "the execution waited for it"
@@ -238,7 +240,7 @@ def test_what_does_not_leave_is_left_within_the_bound() -> None:
     assert ends(events) == {"a": Detached("a", "calling"), "b": Skipped("b", ())}
 
 
-# -- any graph ---------------------------------------------------------------------------------------------------------
+# -- any graph -------------------------------------------------------------------------------------------------------
 
 FATES = ("finishes", "known first", "fails", "fails after known", "bug", "stops")
 
@@ -253,10 +255,10 @@ def graphs(draw: st.DrawFn) -> list[tuple[Node, str]]:
     return made
 
 
-def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Emit], Ending]:
+def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Emit], Finished]:
     """Work that ends each as its fate says."""
 
-    def work(here: str, emit: Emit) -> Ending:
+    def work(here: str, emit: Emit) -> Finished:
         fate = fates[here]
         if "known" in fate:
             emit(Released(here))
@@ -267,7 +269,7 @@ def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Emit
         if fate == "stops":
             stop.set()
             raise Cancelled
-        return DONE
+        return replace(DONE, address=here)
 
     return work
 

@@ -33,7 +33,7 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
         return []
 
 
-def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> None:
+def test_the_hooks_of_a_type_have_neutral_defaults() -> None:
     assert Bare().deletion_blocker(Observed(SMALL, None)) is None
     assert Bare().remaining_after_delete(World(), "a", SMALL) is None
     assert list(Bare().retained_after_delete(World(), "a", SMALL)) == []
@@ -42,7 +42,7 @@ def test_a_type_refuses_no_removal_and_leaves_nothing_unless_it_says_so() -> Non
     assert Bare.create_is_repeatable
 
 
-def test_a_type_is_taken_away_to_be_made_anew_as_it_is_deleted_unless_it_says_so() -> None:
+def test_a_replacement_deletes_as_a_removal_does_by_default() -> None:
     world = World()
     world.put(Plain(), "a", SMALL)
     seen = Plain().observe(world, "a", None)
@@ -51,7 +51,7 @@ def test_a_type_is_taken_away_to_be_made_anew_as_it_is_deleted_unless_it_says_so
     assert world.calls == ["delete plain/a"]
 
 
-def test_what_lives_inside_a_thing_makes_it_no_other() -> None:
+def test_observations_that_differ_in_members_alone_are_equal() -> None:
     assert Observed(SMALL, None, members=frozenset({"leaf/a"})) == Observed(SMALL, None)
 
 
@@ -85,6 +85,7 @@ def test_an_owner_is_its_two_tags() -> None:
     assert OURS.tags == {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}
     assert THEIRS.excludes(OURS)
     assert not Owner("", "").excludes(OURS)
+    assert Owner("", "", scope="us-east-1").excludes(OURS)
 
 
 def test_an_address_is_type_and_id() -> None:

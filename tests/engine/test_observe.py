@@ -49,7 +49,7 @@ def test_never_more_than_the_workers_at_a_time() -> None:
     assert most[0] <= WORKERS
 
 
-def test_one_round_serves_all_looks_and_knows_all_their_ids() -> None:
+def test_all_observations_share_one_memoized_view() -> None:
     world = World()
     world.put(Plain(), "a", SMALL)
 
@@ -63,7 +63,7 @@ def test_one_round_serves_all_looks_and_knows_all_their_ids() -> None:
     assert seen["plain/b"] == seen["leaf/a"] == Absent()
 
 
-def test_nothing_to_look_at_is_no_look() -> None:
+def test_without_requests_nothing_is_read() -> None:
     assert observe_all(World(), []) == {}
 
 

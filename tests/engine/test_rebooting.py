@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.events import Ending, Result
+from tapctl.engine.events import Finished, Result
 from tapctl.engine.model import REBOOT, Impact, Observed, Pending
 from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.engine.planner import make_plan
@@ -59,7 +59,7 @@ def plan(pending: dict[str, Pending], *, reboot: bool, deferred: bool = False) -
     return make_plan(stack, {}, sights, OURS, KINDS, reboot=reboot).changes[1]
 
 
-def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Ending:
+def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Finished:
     one = resource(Machine(), SMALL)
     return converge(
         Job(one, Change(one.address, one.type, one.id, change, impact=impact, reboots=True), None),
@@ -68,7 +68,7 @@ def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact
     )
 
 
-def test_without_being_asked_for_it_stays_pending() -> None:
+def test_without_the_option_a_pending_value_stays_pending() -> None:
     change = plan(WAITING, reboot=False)
     assert (change.action, change.pending, change.reboots) == (Action.NOTHING, WAITING, False)
     world = there(Machine(), Reboots())
@@ -83,7 +83,7 @@ def test_a_plan_says_what_is_rebooted_and_that_it_is_a_restart() -> None:
     assert change.pending == {}
 
 
-def test_what_waits_for_a_window_is_not_rebooted_for() -> None:
+def test_a_value_that_waits_for_a_window_causes_no_reboot() -> None:
     change = plan(LATER, reboot=True)
     assert (change.action, change.pending) == (Action.NOTHING, LATER)
 
@@ -96,27 +96,27 @@ def test_a_change_that_waits_for_a_reboot_says_so_and_takes_what_needs_it_along(
     assert FieldChange("size", "small", "large", until=REBOOT).cost == "deferred until reboot"
 
 
-def test_it_is_rebooted_once_and_waited_for() -> None:
+def test_a_due_reboot_happens_once_and_is_waited_for() -> None:
     world = there(Machine(), Reboots())
     assert run(world).result is Result.UPDATED
     assert world.calls == ["update plain/a"]
     assert 30 <= world.clock.now() < 35
 
 
-def test_what_it_is_rebooted_for_may_show_late() -> None:
+def test_the_pending_value_may_show_late() -> None:
     world = there(Machine(), Reboots(shows_at=60))
     assert run(world).result is Result.UPDATED
     assert world.calls == ["update plain/a"]
 
 
-def test_where_nothing_comes_to_wait_for_it_there_is_none() -> None:
+def test_without_a_pending_value_there_is_no_reboot() -> None:
     world = there(Machine(), Reboots(shows_at=10_000))
     assert run(world).result is Result.UNCHANGED
     assert world.calls == []
     assert 120 <= world.clock.now() < 140
 
 
-def test_one_that_does_not_show_ends_and_is_not_taken_again() -> None:
+def test_a_reboot_that_does_not_show_is_not_repeated() -> None:
     world = there(Machine(), Reboots(deaf=True))
     with pytest.raises(NotConverged, match="did not get there in time") as caught:
         run(world)
@@ -124,7 +124,7 @@ def test_one_that_does_not_show_ends_and_is_not_taken_again() -> None:
     assert world.calls == ["update plain/a"]
 
 
-def test_who_has_to_wait_for_others_waits() -> None:
+def test_a_reboot_that_is_not_possible_yet_is_waited_for() -> None:
     class Last(Machine):
         def reboot(self, aws: World, id: str, want: ThingSpec) -> None:
             if aws.clock.now() < 1000:
@@ -139,7 +139,7 @@ def test_who_has_to_wait_for_others_waits() -> None:
     assert world.clock.now() > 1000
 
 
-def test_other_changes_come_first() -> None:
+def test_updates_come_before_the_reboot() -> None:
     world = there(Machine(), Reboots())
     one = resource(Machine(), ThingSpec(size="large"))
     change = Change(one.address, one.type, one.id, Action.UPDATE, impact=Impact.RESTART, reboots=True)
@@ -149,6 +149,6 @@ def test_other_changes_come_first() -> None:
     assert world.things["plain/a"].before == ThingSpec(size="large"), "the second one, the reboot, found it changed"
 
 
-def test_what_knows_no_reboot_has_none() -> None:
+def test_a_type_without_reboots_raises() -> None:
     with pytest.raises(NotImplementedError):
         Plain().reboot(World(), "a", SMALL)

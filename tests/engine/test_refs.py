@@ -65,14 +65,14 @@ def test_promises_are_found_wherever_they_stand_and_inside_any_string() -> None:
     assert refs.needs(3) == frozenset()
 
 
-def test_each_promise_that_can_be_kept_is_kept_and_the_others_stay() -> None:
+def test_known_tokens_are_resolved_and_the_others_stay() -> None:
     other = refs.promise(ThingOutputs, "leaf/b").arn
     assert refs.resolve(f"<{ARN}|{other}>", {HERE: {"arn": "A"}}) == f"<A|{other}>"
     assert refs.resolve(ARN, {HERE: {"id": "A"}}) == ARN
     assert refs.resolve(holder(f"x{ARN}"), {HERE: {"arn": "A"}}) == holder("xA")
 
 
-def test_what_a_promise_turns_into_is_held_to_the_models_rules() -> None:
+def test_a_resolved_value_is_validated() -> None:
     with pytest.raises(ValidationError, match="nobody may"):
         refs.resolve(Statement(who=ARN), {HERE: {"arn": "nobody"}})
 

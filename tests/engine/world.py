@@ -15,35 +15,10 @@ from tapctl.engine.model import Observed, Outputs, Owner, Pending, Reconciler, R
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
 from tapctl.errors import AlreadyExists
+from tests.support.engine_clock import VirtualClock
 
 OURS = Owner.ours("dev")
 THEIRS = Owner("terraform", "shop")
-
-
-class FakeClock:
-    """Waits advance it at once; any thread may."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-        self._lock = threading.Lock()
-        self.waits: list[float] = []
-        self.alarms: list[tuple[float, Callable[[], None]]] = []
-
-    def now(self) -> float:
-        return self._now
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
-        assert seconds > 0, "a wait of no time is a busy loop"
-        with self._lock:
-            self.waits.append(seconds)
-            self._now += 0.0 if stop.is_set() else seconds
-        for due, act in [one for one in self.alarms if one[0] <= self._now]:
-            self.alarms.remove((due, act))
-            act()
-
-    def at(self, moment: float, act: Callable[[], None]) -> None:
-        """Do this when that moment has come."""
-        self.alarms.append((moment, act))
 
 
 @dataclass
@@ -99,7 +74,7 @@ class World:
     """The cloud, the journal and the clock of one test. It is the engine's ``aws`` as well."""
 
     def __init__(self, *traits: Trait) -> None:
-        self.clock = FakeClock()
+        self.clock = VirtualClock()
         self.traits = list(traits)
         self.things: dict[str, Thing] = {}
         self.made: Counter[str] = Counter()

@@ -1,11 +1,18 @@
-"""Every operation of AWS that each command makes on dev, so that each of them can go wrong once.
+"""The operations of AWS that each command makes on dev, so that each of them can go wrong once; and how many calls.
 
-`test_denied.test_no_call_is_left_out` keeps these lists whole.
+`test_denied.test_the_lists_of_calls_are_complete` keeps the lists whole, and `test_kill` the numbers of changing calls.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+FIRST_APPLY_CHANGES: Final = 33
+FIRST_APPLY_WRITES: Final = 45
+"""Writes of the record and its lock to S3, about: those that meet are one write."""
+EDIT_CHANGES: Final = 29
+"""The changing calls of an apply after `test_denied.edit_all`."""
+DESTROY_CHANGES: Final = 24
 
 _LOOK: Final = """
 cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups

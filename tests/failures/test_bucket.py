@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit
-from tests.failures.scene import MADE, Scene
-from tests.stories.world import Answer
+from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit
+from tests.support.world import Answer, World
 
 STATE = ("--state", "s3://records/payments")
 APPLY = ("apply", "--env", "dev", "--yes", *STATE)
@@ -20,27 +19,27 @@ KEY = "payments/dev.json"
 
 
 @pytest.fixture
-def teams(scene: Scene) -> Scene:
+def teams(world: World) -> World:
     """There is a bucket for records."""
-    scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
-    return scene
+    world.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    return world
 
 
-def record(scene: Scene) -> dict[str, Any]:
-    body = scene.client("s3").get_object(Bucket="records", Key=KEY)["Body"].read()
+def record(world: World) -> dict[str, Any]:
+    body = world.client("s3").get_object(Bucket="records", Key=KEY)["Body"].read()
     found: dict[str, Any] = json.loads(body)
     return found
 
 
-def vanish(scene: Scene) -> None:
-    s3 = scene.client("s3")
+def vanish(world: World) -> None:
+    s3 = world.client("s3")
     for one in s3.list_objects_v2(Bucket="records").get("Contents", []):
         s3.delete_object(Bucket="records", Key=one["Key"])
     s3.delete_bucket(Bucket="records")
 
 
-def come_back(scene: Scene) -> None:
-    scene.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+def come_back(world: World) -> None:
+    world.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
 
 
 def at_write(nth: int, act: Callable[[Proceed], Served]) -> Trouble:
@@ -53,35 +52,35 @@ def at_write(nth: int, act: Callable[[Proceed], Served]) -> Trouble:
     return trouble
 
 
-def put_back(scene: Scene, answer: Answer) -> None:
+def put_back(world: World, answer: Answer) -> None:
     """Do what the told command does."""
     told = r"put it back: aws s3api put-object --bucket records --key (\S+) --body (\S+) --if-"
     ((there, copy),) = re.findall(told, answer.err)
     assert there == KEY
-    scene.client("s3").put_object(Bucket="records", Key=KEY, Body=Path(copy).read_bytes())
+    world.client("s3").put_object(Bucket="records", Key=KEY, Body=Path(copy).read_bytes())
 
 
-def test_the_whole_story(teams: Scene) -> None:
+def test_apply_drift_and_destroy_with_the_record_in_s3(teams: World) -> None:
     assert teams.tapctl(*APPLY).code == 0
     assert not (teams.folder / "manifests").exists()
     assert teams.tapctl(*APPLY).changes == ()
     assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
     assert teams.tapctl("destroy", "--env", "dev", "--yes", *STATE).code == 0
-    assert teams.ours() == {"kms-key": 1}
+    assert teams.owned() == {"kms-key": 1}
     keys = [one["Key"] for one in teams.client("s3").list_objects_v2(Bucket="records")["Contents"]]
     assert not [key for key in keys if key.endswith(".lock")]
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy", "status", "outputs"])
-def test_no_bucket(scene: Scene, verb: str) -> None:
-    answer = scene.tapctl(verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)
+def test_no_bucket(world: World, verb: str) -> None:
+    answer = world.tapctl(verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)
     assert (answer.code, answer.changes) == (3, ()), answer.err
     for told in ("error manifest-invalid", "the bucket records does not exist", "--state"):
         assert told in answer.err
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy"])
-def test_a_bucket_that_we_may_not_use(teams: Scene, verb: str) -> None:
+def test_a_bucket_that_we_may_not_use(teams: World, verb: str) -> None:
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         if visit.name.startswith("s3:"):
             raise Refusal("AccessDenied")
@@ -95,7 +94,7 @@ def test_a_bucket_that_we_may_not_use(teams: Scene, verb: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("nth", [2, 3, 8, 20, 30, 40, 45])
-def test_the_bucket_vanishes(teams: Scene, nth: int) -> None:
+def test_the_bucket_vanishes(teams: World, nth: int) -> None:
     """At the first write, in the middle, near the end: from then on nothing can be recorded there."""
 
     def gone(proceed: Proceed) -> Served:
@@ -112,13 +111,13 @@ def test_the_bucket_vanishes(teams: Scene, nth: int) -> None:
     put_back(teams, answer)
     assert teams.tapctl(*APPLY).code == 0
     assert teams.tapctl("drift", "--env", "dev", *STATE).code == 0
-    assert teams.ours() == MADE
+    assert teams.owned() == teams.wanted()
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["lost before", "lost after"])
 @pytest.mark.parametrize("nth", [1, 2, 9, 25])
-def test_a_write_without_an_answer(teams: Scene, nth: int, kind: str) -> None:
+def test_a_write_without_an_answer(teams: World, nth: int, kind: str) -> None:
     """It may be there or not: a look tells, and the work goes on."""
 
     def lost(proceed: Proceed) -> Served:
@@ -129,10 +128,10 @@ def test_a_write_without_an_answer(teams: Scene, nth: int, kind: str) -> None:
     answer = teams.meeting(at_write(nth, lost), *APPLY)
     assert answer.code == 0, answer.err
     assert {entry["phase"] for entry in record(teams)["entries"].values()} == {"made"}
-    assert teams.ours() == MADE
+    assert teams.owned() == teams.wanted()
 
 
-def test_somebody_else_writes_the_record_meanwhile(teams: Scene) -> None:
+def test_somebody_else_writes_the_record_meanwhile(teams: World) -> None:
     """Two at once in spite of the lock: whoever is overtaken stops and says by whom."""
 
     def overtaken(proceed: Proceed) -> Served:
@@ -148,11 +147,11 @@ def test_somebody_else_writes_the_record_meanwhile(teams: Scene) -> None:
     assert "the manifest is that of whoever has the lock now" in answer.err
     assert record(teams)["run"] == "another"
     assert teams.tapctl(*APPLY).code == 0
-    assert teams.ours() == MADE
+    assert teams.owned() == teams.wanted()
 
 
 @pytest.mark.soak
-def test_the_bucket_vanishes_when_all_is_done(teams: Scene) -> None:
+def test_the_bucket_vanishes_when_all_is_done(teams: World) -> None:
     """The lock cannot be given back: it is said, and not that nothing was changed."""
     gone = False
 

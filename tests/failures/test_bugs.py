@@ -1,4 +1,4 @@
-"""What nobody foresaw: said to be a bug, where it happened and where the record is; never what it was about."""
+"""Unexpected exceptions: reported as a bug with the place and the record, never with the data at hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tapctl.cli import run
-from tests.failures.gate import Proceed, Served, Visit
-from tests.failures.scene import MADE, Scene
+from tests.support.door import Proceed, Served, Visit
 from tests.support.strides import strided
+from tests.support.world import World
 
 SECRET = "card 4111 1111 1111 1111"
 
@@ -35,7 +35,7 @@ def nonsense(visit: Visit, proceed: Proceed) -> Served:
 
 @pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("drift",), ("destroy", "--yes"), ("status",)])
 @pytest.mark.parametrize("flags", strided([[], ["--verbose"], ["--json"]], 3, 1))
-def test_before_anything_was_changed(dev: Scene, command: tuple[str, ...], flags: tuple[str, ...]) -> None:
+def test_a_bug_before_any_change(dev: World, command: tuple[str, ...], flags: tuple[str, ...]) -> None:
     answer = dev.meeting(nonsense, *command, "--env", "dev", *flags)
     assert (answer.code, answer.changes) == (1, ()), answer.err
     told = answer.out + answer.err
@@ -53,20 +53,20 @@ def test_before_anything_was_changed(dev: Scene, command: tuple[str, ...], flags
 
 
 @pytest.mark.soak
-def test_in_the_middle_of_an_apply(scene: Scene) -> None:
+def test_a_bug_in_the_middle_of_an_apply(world: World) -> None:
     """It ends what it happened to and what needs that; the rest is made and recorded."""
 
     def later(visit: Visit, proceed: Proceed) -> Served:
-        made = scene.path().exists() and "log-group" in scene.path().read_text()
+        made = world.path().exists() and "log-group" in world.path().read_text()
         return nonsense(visit, proceed) if made else proceed()
 
-    answer = scene.meeting(later, "apply", "--env", "dev", "--yes")
+    answer = world.meeting(later, "apply", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     for text in ("this is a bug of tapctl", "log-group//aws/lambda/payment-processor-dev", "the manifest is right"):
         assert text in answer.err
-    assert SECRET not in answer.out + answer.err + scene.path().read_text()
-    scene.applied("dev")
-    assert scene.ours() == MADE
+    assert SECRET not in answer.out + answer.err + world.path().read_text()
+    world.applied("dev")
+    assert world.owned() == world.wanted()
 
 
 class _Broken(io.StringIO):
@@ -76,7 +76,7 @@ class _Broken(io.StringIO):
         raise RuntimeError(SECRET)
 
 
-def test_the_screen_itself(scene: Scene) -> None:
+def test_a_bug_of_the_screen(world: World) -> None:
     err = io.StringIO()
     with redirect_stdout(_Broken()), redirect_stderr(err):
         code = run(["plan", "--env", "dev"])
@@ -103,7 +103,7 @@ class _Gone(io.StringIO):
         super().close()
 
 
-def test_help_that_nobody_reads(tmp_path: Path) -> None:
+def test_help_into_a_closed_pipe(tmp_path: Path) -> None:
     stream = _Gone(tmp_path / "pipe")
     with redirect_stdout(stream):
         assert run(["--help"]) == 141

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO
-from tests.failures.gate import Proceed, Refusal, Served, Visit
-from tests.failures.scene import MADE, Scene
 from tests.failures.trouble import deny, refuse
-from tests.stories.world import Answer
+from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.strides import strided
+from tests.support.world import Answer, World
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")
@@ -38,42 +37,42 @@ def code_of(answer: Answer, name: str) -> int:
     return 4 if [one for one in answer.changes if one != name] else 6
 
 
-def edit_all(scene: Scene) -> None:
+def edit_all(world: World) -> None:
     """Change something of every type that can be changed."""
-    scene.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
-    scene.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 500")
-    scene.edit("common.toml", "retention_days = 30", "retention_days = 60")
-    scene.edit("common.toml", "rotation_days = 30", "rotation_days = 15")
-    scene.edit("common.toml", "backup_retention_days = 7", "backup_retention_days = 9")
-    scene.edit("common.toml", "timeout_s = 30", "timeout_s = 25")
-    scene.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 12")
-    scene.edit("dev.toml", "db.t4g.medium", "db.t4g.large")
-    scene.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
+    world.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
+    world.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 500")
+    world.edit("common.toml", "retention_days = 30", "retention_days = 60")
+    world.edit("common.toml", "rotation_days = 30", "rotation_days = 15")
+    world.edit("common.toml", "backup_retention_days = 7", "backup_retention_days = 9")
+    world.edit("common.toml", "timeout_s = 30", "timeout_s = 25")
+    world.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 12")
+    world.edit("dev.toml", "db.t4g.medium", "db.t4g.large")
+    world.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
 
 
 @pytest.mark.soak
-def test_no_call_is_left_out(scene: Scene) -> None:
-    assert set(scene.applied("dev").asked) <= set(FIRST_APPLY)
-    assert set(scene.applied("dev").asked) <= set(NOTHING_TO_DO)
-    assert set(scene.tapctl("drift", "--env", "dev").asked) <= set(DRIFT)
-    edit_all(scene)
-    changed = scene.applied("dev")
-    assert "19 updated" in changed.verdict
+def test_the_lists_of_calls_are_complete(world: World) -> None:
+    assert set(world.applied("dev").asked) <= set(FIRST_APPLY)
+    assert set(world.applied("dev").asked) <= set(NOTHING_TO_DO)
+    assert set(world.tapctl("drift", "--env", "dev").asked) <= set(DRIFT)
+    edit_all(world)
+    changed = world.applied("dev")
+    assert f"{len(world.stack()) - 2} updated" in changed.verdict
     assert set(changed.asked) <= set(CHANGE)
-    assert set(scene.tapctl(*DESTROYING).asked) <= set(DESTROY)
+    assert set(world.tapctl(*DESTROYING).asked) <= set(DESTROY)
 
 
 @pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
-def test_a_first_apply(scene: Scene, name: str) -> None:
-    answer = scene.meeting(deny(name), *APPLY)
+def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
+    answer = world.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
     is_told(answer, name)
-    assert scene.applied("dev").code == 0
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
+    assert world.applied("dev").code == 0
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
 
 
-def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> None:
+def test_the_denied_action_is_named_where_it_is_not_the_call_s(world: World) -> None:
     """Lambda wants the right to pass the role; what it says is what has to be allowed."""
     role = "arn:aws:iam::123456789012:role/lambda-role-dev"
     missing = f"User: me is not authorized to perform: iam:PassRole on resource: {role} because no policy allows it"
@@ -83,7 +82,7 @@ def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> No
             raise Refusal("AccessDeniedException", missing, 403)
         return proceed()
 
-    answer = scene.meeting(no_role, *APPLY, "--json")
+    answer = world.meeting(no_role, *APPLY, "--json")
     (error,) = answer.of_type("error")
     assert (answer.code, error["retry_safe"]) == (4, True)
     assert error["hint"] == f"allow iam:PassRole on {role}, then run the same command again: it continues from here"
@@ -92,20 +91,20 @@ def test_what_is_missing_may_be_another_action_than_the_call(scene: Scene) -> No
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", CHANGE)
-def test_an_apply_that_changes(scene: Scene, name: str) -> None:
-    scene.standing()
-    edit_all(scene)
-    answer = scene.meeting(deny(name), *APPLY)
+def test_a_denied_call_in_an_apply_that_changes(world: World, name: str) -> None:
+    world.deploy()
+    edit_all(world)
+    answer = world.meeting(deny(name), *APPLY)
     # 7: a field that would have to change could not be read.
     assert answer.code == code_of(answer, name) or (answer.code, answer.changes) == (7, ()), answer.err
     is_told(answer, name)
-    assert scene.applied("dev").code == 0
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
+    assert world.applied("dev").code == 0
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
 
 
-@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 9))
-def test_an_apply_with_nothing_to_do(dev: Scene, name: str) -> None:
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17))
+def test_a_denied_call_in_an_apply_with_nothing_to_do(dev: World, name: str) -> None:
     before = dev.manifest()["entries"]
     answer = dev.meeting(deny(name), "apply", "--env", "dev")
     assert (answer.code, answer.changes) == (code_of(answer, name), ()), answer.err
@@ -113,8 +112,8 @@ def test_an_apply_with_nothing_to_do(dev: Scene, name: str) -> None:
     assert dev.manifest()["entries"] == before
 
 
-@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 9, 1))
-def test_a_plan(dev: Scene, name: str) -> None:
+@pytest.mark.parametrize("name", strided(NOTHING_TO_DO, 17, 1))
+def test_a_denied_call_in_a_plan(dev: World, name: str) -> None:
     answer = dev.meeting(deny(name), "plan", "--env", "dev", "--detailed-exitcode")
     assert answer.code in ((9,) if name.startswith("sts") else (6, 7)), answer.err
     assert answer.changes == ()
@@ -122,29 +121,29 @@ def test_a_plan(dev: Scene, name: str) -> None:
     assert "Traceback" not in answer.err
 
 
-@pytest.mark.parametrize("name", strided(DRIFT, 9, 2))
-def test_drift_that_cannot_be_seen_is_unknown(dev: Scene, name: str) -> None:
+@pytest.mark.parametrize("name", strided(DRIFT, 15, 2))
+def test_drift_that_cannot_be_seen_is_unknown(dev: World, name: str) -> None:
     answer = dev.meeting(deny(name), "drift", "--env", "dev")
     assert answer.code == (9 if name.startswith("sts") else 7), answer.out
     is_told(answer, name)
     assert answer.code == 9 or "unknown" in answer.verdict
 
 
-def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: Scene) -> None:
+def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: World) -> None:
     answer = dev.meeting(deny("sns:GetTopicAttributes"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
     assert row["health"] == "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied"
 
 
-def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: Scene) -> None:
+def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: World) -> None:
     answer = dev.meeting(refuse(("sns:GetTopicAttributes",), "InvalidParameter"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
     assert row["health"].startswith("unknown: InvalidParameter on sns:GetTopicAttributes")
     assert (answer.code, row["config"]) == (0, "current")
 
 
-@pytest.mark.parametrize("name", strided(DRIFT, 9, 3))
-def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, name: str) -> None:
+@pytest.mark.parametrize("name", strided(DRIFT, 15, 3))
+def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: World, name: str) -> None:
     """Two things are touched, of two services: no single permission hides both."""
     logs, functions = dev.client("logs"), dev.client("lambda")
     group, function = "/aws/lambda/payment-processor-dev", "payment-processor-dev"
@@ -158,16 +157,16 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: Scene, nam
 
 
 @pytest.mark.parametrize("name", strided(DESTROY, len(DESTROY), DESTROY.index("lambda:GetFunction")))
-def test_a_destroy(scene: Scene, name: str) -> None:
-    scene.standing()
-    answer = scene.meeting(deny(name), *DESTROYING)
+def test_a_denied_call_in_a_destroy(world: World, name: str) -> None:
+    world.deploy()
+    answer = world.meeting(deny(name), *DESTROYING)
     if answer.code == 0:
         # It was about something that no removal needs: a tag, a policy. The sweep has proved that all is gone.
         assert "nothing else of ours is left" in answer.verdict
-        assert scene.ours() == GONE
+        assert world.owned() == GONE
         return
     assert answer.code == code_of(answer, name), answer.err
     is_told(answer, name)
-    again = scene.tapctl(*DESTROYING)
+    again = world.tapctl(*DESTROYING)
     assert again.code == 0, again.err
-    assert scene.ours() == GONE
+    assert world.owned() == GONE

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.failures.scene import Scene
+from tests.support.world import World
 
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 64}
 VERBS = (("plan",), ("drift",), ("status",), ("outputs",), ("manifest", "show"), ("manifest", "history"), ("parity",))
@@ -77,8 +77,8 @@ def mutated(document: Any, changes: list[tuple[int, str, Any]]) -> str:
     return json.dumps(changed)
 
 
-def harmless(scene: Scene, *command: str) -> None:
-    answer = scene.tapctl(*command)
+def harmless(world: World, *command: str) -> None:
+    answer = world.tapctl(*command)
     assert answer.code in CODES, (command, answer.err)
     assert answer.changes == (), command
     assert "Traceback" not in answer.err
@@ -86,7 +86,7 @@ def harmless(scene: Scene, *command: str) -> None:
 
 
 @pytest.fixture
-def whole(dev: Scene) -> Iterator[Scene]:
+def whole(dev: World) -> Iterator[World]:
     """Whatever is done to the record and to the files: afterwards they are whole again."""
     kept = {path: path.read_bytes() for path in (dev.path(), *(dev.folder / "environments").glob("*.toml"))}
     yield dev
@@ -96,7 +96,7 @@ def whole(dev: Scene) -> Iterator[Scene]:
 
 @BOUNDED
 @given(changes=mutations(), verb=st.sampled_from(VERBS))
-def test_a_manifest(whole: Scene, changes: list[tuple[int, str, Any]], verb: tuple[str, ...]) -> None:
+def test_a_manifest(whole: World, changes: list[tuple[int, str, Any]], verb: tuple[str, ...]) -> None:
     before = whole.path().read_bytes()
     try:
         whole.path().write_text(mutated(json.loads(before), changes))
@@ -110,7 +110,7 @@ def test_a_manifest(whole: Scene, changes: list[tuple[int, str, Any]], verb: tup
     changes=mutations(),
     kind=st.sampled_from(["terraform", "opentofu", "pulumi"]),
 )
-def test_a_networking_file(whole: Scene, changes: list[tuple[int, str, Any]], kind: str) -> None:
+def test_a_networking_file(whole: World, changes: list[tuple[int, str, Any]], kind: str) -> None:
     outputs = {"vpcId": "vpc-0a", "privateSubnetIds": ["subnet-0a", "subnet-0b"]}
     stack = {"type": "pulumi:pulumi:Stack", "outputs": outputs}
     document: Any = {
@@ -158,7 +158,7 @@ _LINES = st.sampled_from(
 
 @BOUNDED
 @given(at=st.integers(0, 100), lines=st.lists(_LINES, min_size=1, max_size=3), file=st.sampled_from(["dev", "common"]))
-def test_an_environment_file(whole: Scene, at: int, lines: list[str], file: str) -> None:
+def test_an_environment_file(whole: World, at: int, lines: list[str], file: str) -> None:
     path = whole.folder / "environments" / f"{file}.toml"
     before = path.read_text()
     try:
@@ -172,7 +172,7 @@ def test_an_environment_file(whole: Scene, at: int, lines: list[str], file: str)
 
 @BOUNDED
 @given(changes=mutations())
-def test_a_lock_and_a_certificate(whole: Scene, changes: list[tuple[int, str, Any]]) -> None:
+def test_a_lock_and_a_certificate(whole: World, changes: list[tuple[int, str, Any]]) -> None:
     holder = {"who": "x", "host": "h", "pid": 1, "command": "c", "since": "s", "ci": ""}
     lock = {"id": "i", "holder": holder, "phase": "", "lease_s": 60, "beat": 1}
     folder: Path = whole.path().parent

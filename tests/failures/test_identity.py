@@ -1,16 +1,16 @@
-"""Who we are to AWS, and whether it can be reached: the wrong account, no credentials, credentials that run out."""
+"""The identity, and an AWS that cannot be reached: the wrong account, no credentials, credentials that run out."""
 
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
-from tests.failures.gate import Proceed, Refusal, Served, Visit
-from tests.failures.scene import MADE, Scene
+from tests.failures.calls import DESTROY_CHANGES
 from tests.failures.trouble import refuse
+from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.strides import strided
+from tests.support.world import World
 
 ALL = (
     ("plan",),
@@ -23,9 +23,9 @@ EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "Req
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_another_account_is_left_after_one_call(scene: Scene, command: tuple[str, ...]) -> None:
-    scene.edit("dev.toml", "123456789012", "210987654321")
-    answer = scene.tapctl(*command, "--env", "dev")
+def test_another_account_is_left_after_one_call(world: World, command: tuple[str, ...]) -> None:
+    world.edit("dev.toml", "123456789012", "210987654321")
+    answer = world.tapctl(*command, "--env", "dev")
     assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
     for told in (
         "error wrong-target",
@@ -39,26 +39,26 @@ def test_another_account_is_left_after_one_call(scene: Scene, command: tuple[str
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_no_credentials(scene: Scene, command: tuple[str, ...]) -> None:
+def test_no_credentials(world: World, command: tuple[str, ...]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("AWS_ACCESS_KEY_ID")
         patch.delenv("AWS_SECRET_ACCESS_KEY")
-        answer = scene.tapctl(*command, "--env", "dev")
+        answer = world.tapctl(*command, "--env", "dev")
     assert (answer.code, answer.asked) == (9, ())
     for told in ("error wrong-target", "no usable AWS credentials", "aws sso login"):
         assert told in answer.err
 
 
 @pytest.mark.parametrize("code", EXPIRED)
-def test_credentials_that_aws_does_not_take(scene: Scene, code: str) -> None:
-    answer = scene.meeting(refuse((), code), "apply", "--env", "dev", "--yes")
+def test_credentials_that_aws_does_not_take(world: World, code: str) -> None:
+    answer = world.meeting(refuse((), code), "apply", "--env", "dev", "--yes")
     assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
     for told in ("error wrong-target", code, "log in again", "nothing was changed"):
         assert told in answer.err
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_credentials_that_run_out_right_after(scene: Scene, command: tuple[str, ...]) -> None:
+def test_credentials_that_run_out_right_after(world: World, command: tuple[str, ...]) -> None:
     """Before anything was made it is the identity that is wrong, not the work that is half done."""
 
     def expired(visit: Visit, proceed: Proceed) -> Served:
@@ -67,43 +67,43 @@ def test_credentials_that_run_out_right_after(scene: Scene, command: tuple[str, 
         return proceed()
 
     if command == ("drift",):
-        scene.standing()
-    answer = scene.meeting(expired, *command, "--env", "dev")
+        world.deploy()
+    answer = world.meeting(expired, *command, "--env", "dev")
     assert (answer.code, answer.changes) == (9, ()), answer.err
     for told in ("ExpiredTokenException", "log in again", "nothing was changed"):
         assert told in answer.err
 
 
 @pytest.mark.parametrize("changes", strided((1, 9, 25), 3, 1))
-def test_credentials_that_run_out_half_way(scene: Scene, changes: int) -> None:
-    answer = scene.meeting(refuse((), "ExpiredToken", after_changes=changes), "apply", "--env", "dev", "--yes")
+def test_credentials_that_run_out_half_way(world: World, changes: int) -> None:
+    answer = world.meeting(refuse((), "ExpiredToken", after_changes=changes), "apply", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     for told in ("ExpiredToken", "log in again", "run the same command again", "the manifest is up to date"):
         assert told in answer.err
     # However many were under way when they ran out: it is one cause.
     assert answer.err.count("error aws-refused") == 1
-    phases = [entry["phase"] for entry in scene.manifest()["entries"].values()]
+    phases = [entry["phase"] for entry in world.manifest()["entries"].values()]
     assert "making" in phases
-    again = scene.applied("dev")
+    again = world.applied("dev")
     assert "CONVERGED" in again.verdict
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
 
 
 @pytest.mark.soak
-def test_credentials_that_run_out_half_way_through_a_destroy(scene: Scene) -> None:
-    scene.standing()
-    answer = scene.meeting(refuse((), "ExpiredToken", after_changes=12), "destroy", "--env", "dev", "--yes")
+def test_credentials_that_run_out_half_way_through_a_destroy(world: World) -> None:
+    world.deploy()
+    answer = world.meeting(refuse((), "ExpiredToken", after_changes=12), "destroy", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     assert "log in again" in answer.err
-    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
-    assert scene.ours() == {"kms-key": 1}
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert world.owned() == {"kms-key": 1}
 
 
 @pytest.mark.soak
-def test_credentials_that_run_out_when_all_is_removed_but_not_proved(scene: Scene) -> None:
+def test_credentials_that_run_out_when_all_is_removed_but_not_proved(world: World) -> None:
     """The sweep is a part of the destroy: without it nobody may say that all is gone, or that nothing was changed."""
-    scene.standing()
+    world.deploy()
     scheduled = False
 
     def expired(visit: Visit, proceed: Proceed) -> Served:
@@ -113,29 +113,27 @@ def test_credentials_that_run_out_when_all_is_removed_but_not_proved(scene: Scen
         scheduled = scheduled or visit.name == "kms:ScheduleKeyDeletion"
         return proceed()
 
-    answer = scene.meeting(expired, "destroy", "--env", "dev", "--yes")
+    answer = world.meeting(expired, "destroy", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     assert "nothing was changed" not in answer.err
-    assert "AWS has accepted 24 changing calls" in answer.err
+    assert f"AWS has accepted {DESTROY_CHANGES} changing calls" in answer.err
     assert "DESTROYED" not in answer.verdict
-    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_an_endpoint_that_refuses_connections(scene: Scene, command: tuple[str, ...]) -> None:
+def test_an_endpoint_that_refuses_connections(world: World, command: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", nobody)
-        answer = scene.tapctl(*command, "--env", "dev")
-    assert time.monotonic() - began < 15
+        answer = world.tapctl(*command, "--env", "dev")
     assert answer.code == 1
     for told in ("error aws-lost", nobody, "nothing was changed", "check the network"):
         assert told in answer.err
 
 
-def test_a_region_that_is_not_the_environment_s_own_is_warned_of(scene: Scene) -> None:
-    answer = scene.tapctl("plan", "--env", "dev", "--region", "us-west-2")
+def test_a_region_that_is_not_the_environment_s_own_is_warned_of(world: World) -> None:
+    answer = world.tapctl("plan", "--env", "dev", "--region", "us-west-2")
     assert "warning: us-west-2 is not the region of dev (us-east-2)" in answer.err
     assert answer.code == 3  # there is no networking stack of dev's

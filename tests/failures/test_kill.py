@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import signal
-import time
+import threading
 from typing import Any
 
 import pytest
 
-from tests.failures.gate import Proceed, Served, Silence, Visit
-from tests.failures.process import started
-from tests.failures.scene import MADE, Scene
+from tests.failures.calls import DESTROY_CHANGES, EDIT_CHANGES, FIRST_APPLY_CHANGES, FIRST_APPLY_WRITES
+from tests.failures.process import all_arrived, started
 from tests.failures.test_denied import edit_all
+from tests.support.door import Proceed, Served, Silence, Visit
 from tests.support.strides import strided
+from tests.support.world import World
 
-CHANGES = 33
-"""Changing calls of a first apply; of one that changes all it can; of a destroy."""
-UPDATES = 29
-REMOVALS = 24
-WRITES = 45
 STATE = ("--state", "s3://records/payments")
 MOMENTS = ("before", "after")
 
 
-def killed(scene: Scene, when: tuple[str, int, str], *arguments: str) -> int:
+def killed(world: World, when: tuple[str, int, str], *arguments: str) -> int:
     """Run this command and kill it right before or after its nth request of this kind takes effect.
 
     How many of its changes took effect.
@@ -50,18 +46,16 @@ def killed(scene: Scene, when: tuple[str, int, str], *arguments: str) -> int:
         running.process.wait()
         raise Silence
 
-    scene.gate.open()
-    with started(scene, *arguments) as running:
-        scene.gate.trouble = trouble
+    world.door.reset()
+    before = set(threading.enumerate())
+    with started(world, *arguments) as running:
+        world.door.trouble = trouble
         ended = running.end()
-    counted = -1
-    while counted < len(done):
-        # What was on its way when it died arrives, and takes effect.
-        counted = len(done)
-        time.sleep(0.2)
-    scene.gate.open()
+    # What was on its way when it died arrives, and takes effect.
+    all_arrived(world.door.url, before)
+    world.door.reset()
     assert ended.code == (-signal.SIGKILL if hit else 0), ended.err
-    return counted
+    return len(done)
 
 
 def at_each(count: int, kept: int) -> list[Any]:
@@ -69,63 +63,63 @@ def at_each(count: int, kept: int) -> list[Any]:
     return strided([(nth, one) for nth in range(1, count + 1) for one in MOMENTS], 2 * count, kept)
 
 
-@pytest.mark.parametrize(("nth", "moment"), at_each(CHANGES, 38))
-def test_an_apply(scene: Scene, nth: int, moment: str) -> None:
-    done = killed(scene, ("change", nth, moment), "apply", "--env", "dev", "--yes")
-    again = scene.applied("dev")
+@pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_CHANGES, 38))
+def test_killed_in_an_apply(world: World, nth: int, moment: str) -> None:
+    done = killed(world, ("change", nth, moment), "apply", "--env", "dev", "--yes")
+    again = world.applied("dev")
     assert "CONVERGED" in again.verdict
-    assert {entry["phase"] for entry in scene.manifest()["entries"].values()} == {"made"}
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
-    assert scene.applied("dev").changes == ()
-    assert done + len(again.changes) == CHANGES, "not one call more than needed"
-    keys = scene.client("kms").list_keys()["Keys"]
+    assert {entry["phase"] for entry in world.manifest()["entries"].values()} == {"made"}
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
+    assert world.applied("dev").changes == ()
+    assert done + len(again.changes) == FIRST_APPLY_CHANGES, "not one call more than needed"
+    keys = world.client("kms").list_keys()["Keys"]
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize(("nth", "moment"), at_each(UPDATES, 17))
-def test_a_change(scene: Scene, nth: int, moment: str) -> None:
-    scene.standing()
-    edit_all(scene)
-    done = killed(scene, ("change", nth, moment), "apply", "--env", "dev", "--yes")
-    again = scene.applied("dev")
-    assert {entry["phase"] for entry in scene.manifest()["entries"].values()} == {"made"}
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
-    assert done + len(again.changes) == UPDATES, "not one call more than needed"
-    assert scene.applied("dev").changes == ()
+@pytest.mark.parametrize(("nth", "moment"), at_each(EDIT_CHANGES, 17))
+def test_killed_in_an_apply_of_edits(world: World, nth: int, moment: str) -> None:
+    world.deploy()
+    edit_all(world)
+    done = killed(world, ("change", nth, moment), "apply", "--env", "dev", "--yes")
+    again = world.applied("dev")
+    assert {entry["phase"] for entry in world.manifest()["entries"].values()} == {"made"}
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
+    assert done + len(again.changes) == EDIT_CHANGES, "not one call more than needed"
+    assert world.applied("dev").changes == ()
 
 
-@pytest.mark.parametrize(("nth", "moment"), at_each(REMOVALS, 21))
-def test_a_destroy(scene: Scene, nth: int, moment: str) -> None:
-    scene.standing()
-    done = killed(scene, ("change", nth, moment), "destroy", "--env", "dev", "--yes")
-    again = scene.tapctl("destroy", "--env", "dev", "--yes")
+@pytest.mark.parametrize(("nth", "moment"), at_each(DESTROY_CHANGES, 21))
+def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
+    world.deploy()
+    done = killed(world, ("change", nth, moment), "destroy", "--env", "dev", "--yes")
+    again = world.tapctl("destroy", "--env", "dev", "--yes")
     assert again.code == 0
-    assert scene.ours() == {"kms-key": 1}
-    assert done + len(again.changes) == REMOVALS, "not one call more than needed"
+    assert world.owned() == {"kms-key": 1}
+    assert done + len(again.changes) == DESTROY_CHANGES, "not one call more than needed"
 
 
-@pytest.mark.parametrize(("nth", "moment"), at_each(WRITES, 33))
-def test_at_a_write_of_the_record(scene: Scene, nth: int, moment: str) -> None:
+@pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_WRITES, 33))
+def test_killed_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
     """In S3, where a write can be timed; the lock of the dead run is somebody else's until its lease ends."""
-    s3 = scene.client("s3")
+    s3 = world.client("s3")
     s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
-    killed(scene, ("s3:PutObject", nth, moment), "apply", "--env", "dev", "--yes", *STATE)
+    killed(world, ("s3:PutObject", nth, moment), "apply", "--env", "dev", "--yes", *STATE)
     s3.delete_object(Bucket="records", Key="payments/dev.lock")
-    again = scene.tapctl("apply", "--env", "dev", "--yes", *STATE)
+    again = world.tapctl("apply", "--env", "dev", "--yes", *STATE)
     assert again.code == 0, again.err
-    assert scene.tapctl("drift", "--env", "dev", *STATE).code == 0
-    assert scene.ours() == MADE
-    assert scene.tapctl("apply", "--env", "dev", "--yes", *STATE).changes == ()
+    assert world.tapctl("drift", "--env", "dev", *STATE).code == 0
+    assert world.owned() == world.wanted()
+    assert world.tapctl("apply", "--env", "dev", "--yes", *STATE).changes == ()
 
 
 @pytest.mark.soak
-def test_the_record_lost_with_the_run(scene: Scene) -> None:
+def test_killed_and_the_record_lost(world: World) -> None:
     """Killed half way, and then the record removed: ids and tags are enough to go on without a duplicate."""
-    killed(scene, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
-    scene.path().unlink()
-    scene.applied("dev")
-    assert scene.drift().code == 0
-    assert scene.ours() == MADE
-    assert len(scene.client("kms").list_keys()["Keys"]) == 1
+    killed(world, ("change", 21, "after"), "apply", "--env", "dev", "--yes")
+    world.path().unlink()
+    world.applied("dev")
+    assert world.drift().code == 0
+    assert world.owned() == world.wanted()
+    assert len(world.client("kms").list_keys()["Keys"]) == 1

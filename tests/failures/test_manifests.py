@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.failures.scene import Scene
+from tests.support.world import World
 
 VERBS = (
     ("plan", "--env", "dev"),
@@ -77,7 +77,7 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def whole(dev: Scene) -> Iterator[Scene]:
+def whole(dev: World) -> Iterator[World]:
     """Whatever is done to the record: afterwards it is whole again."""
     path = dev.path()
     before = path.read_bytes()
@@ -94,7 +94,7 @@ def content(path: Path) -> object:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("verb", VERBS, ids=str)
-def test_damaged(whole: Scene, verb: tuple[str, ...], damage: str) -> None:
+def test_a_damaged_record(whole: World, verb: tuple[str, ...], damage: str) -> None:
     DAMAGES[damage](whole.path())
     before = content(whole.path())
     answer = whole.tapctl(*verb)
@@ -115,7 +115,7 @@ UNHELD = {("graph",): {"account", "region"}, ("parity",): {"region"}}
     [(verb, what) for verb in VERBS for what in FOREIGN if what not in UNHELD.get(verb[:1], ())],
     ids=str,
 )
-def test_of_another_target(whole: Scene, verb: tuple[str, ...], what: str) -> None:
+def test_a_record_of_another_target(whole: World, verb: tuple[str, ...], what: str) -> None:
     FOREIGN[what](whole.path())
     before = content(whole.path())
     answer = whole.tapctl(*verb)
@@ -126,7 +126,7 @@ def test_of_another_target(whole: Scene, verb: tuple[str, ...], what: str) -> No
     assert content(whole.path()) == before
 
 
-def test_a_type_that_only_a_newer_tapctl_knows(whole: Scene) -> None:
+def test_a_type_that_only_a_newer_tapctl_knows(whole: World) -> None:
     def newer(record: dict[str, Any]) -> None:
         entry = dict(next(iter(record["entries"].values())), type="db-proxy", id="proxy-dev")
         record["entries"]["db-proxy/proxy-dev"] = entry
@@ -139,7 +139,7 @@ def test_a_type_that_only_a_newer_tapctl_knows(whole: Scene) -> None:
         assert "upgrade tapctl" in answer.err
 
 
-def test_a_state_folder_that_is_a_file(whole: Scene) -> None:
+def test_a_state_folder_that_is_a_file(whole: World) -> None:
     (whole.folder / "records").write_text("")
     for verb, code in ((("plan",), 3), (("drift",), 3), (("apply", "--yes"), 4), (("destroy", "--yes"), 4)):
         answer = whole.tapctl(*verb, "--env", "dev", "--state", "records")
@@ -149,13 +149,13 @@ def test_a_state_folder_that_is_a_file(whole: Scene) -> None:
 
 
 @pytest.mark.parametrize("state", ["", "http://bucket/x", "s3://", "s3://UPPER/x", "gs://b/x"])
-def test_a_state_that_is_no_place(whole: Scene, state: str) -> None:
+def test_a_state_that_is_no_place(whole: World, state: str) -> None:
     answer = whole.tapctl("plan", "--env", "dev", "--state", state)
     assert (answer.code, answer.changes) == (64, ())
     assert "s3://bucket/prefix" in answer.err
 
 
-def test_an_unreadable_record_that_was_moved_away_is_made_anew(whole: Scene) -> None:
+def test_an_unreadable_record_that_was_moved_away_is_made_anew(whole: World) -> None:
     """What the error's hint says does work."""
     entries = whole.manifest()["entries"]
     whole.path().write_text("{")

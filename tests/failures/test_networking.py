@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from moto.backends import get_backend
 
-from tests.failures.scene import Scene
+from tests.support.world import World
 
 
 @pytest.fixture
-def stacks(scene: Scene) -> Any:
-    return scene.client("cloudformation")
+def stacks(world: World) -> Any:
+    return world.client("cloudformation")
 
 
-def refused(scene: Scene, *told: str, verb: str = "apply") -> None:
+def refused(world: World, *told: str, verb: str = "apply") -> None:
     """Exit 3, nothing changed, and all of this said."""
-    answer = scene.tapctl(verb, "--env", "dev", *(("--yes",) if verb == "apply" else ()))
+    answer = world.tapctl(verb, "--env", "dev", *(("--yes",) if verb == "apply" else ()))
     assert (answer.code, answer.changes) == (3, ()), answer.err
     for text in ("error networking-contract", "nothing was changed", "hint", *told):
         assert text in answer.err
-    assert not scene.path().exists()
+    assert not world.path().exists()
 
 
 def template(stacks: Any) -> dict[str, Any]:
@@ -39,46 +39,46 @@ def left_at(status: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
-def test_missing(scene: Scene, stacks: Any, verb: str) -> None:
+def test_a_missing_stack(world: World, stacks: Any, verb: str) -> None:
     stacks.delete_stack(StackName="networking-dev")
-    refused(scene, "networking-dev", verb=verb)
+    refused(world, "networking-dev", verb=verb)
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_FAILED"])
-def test_not_complete(scene: Scene, status: str) -> None:
+def test_a_stack_that_is_not_complete(world: World, status: str) -> None:
     left_at(status)
-    refused(scene, "networking-dev", status)
+    refused(world, "networking-dev", status)
 
 
 @pytest.mark.parametrize("output", ["VpcId", "PrivateSubnetIds"])
-def test_without_an_output(scene: Scene, stacks: Any, output: str) -> None:
+def test_a_stack_without_an_output(world: World, stacks: Any, output: str) -> None:
     changed = template(stacks)
     del changed["Outputs"][output]
     stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
-    refused(scene, output)
+    refused(world, output)
 
 
-def test_a_subnet_elsewhere(scene: Scene, stacks: Any) -> None:
-    ec2 = scene.client("ec2")
+def test_a_subnet_of_another_vpc(world: World, stacks: Any) -> None:
+    ec2 = world.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
     changed = template(stacks)
     changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1].append(subnet)
     stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
-    refused(scene, subnet, vpc)
+    refused(world, subnet, vpc)
 
 
-def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(scene: Scene, stacks: Any) -> None:
+def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(world: World, stacks: Any) -> None:
     changed = template(stacks)
     first = changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1][0]
     changed["Outputs"]["PrivateSubnetIds"]["Value"]["Fn::Join"][1] = [first, "subnet-0dead"]
     stacks.update_stack(StackName="networking-dev", TemplateBody=json.dumps(changed))
-    refused(scene, "subnet-0dead", "2 availability zones")
+    refused(world, "subnet-0dead", "2 availability zones")
 
 
-def elsewhere(scene: Scene, size: str) -> list[str]:
+def elsewhere(world: World, size: str) -> list[str]:
     """From now on dev is to be in another VPC; its subnets."""
-    ec2 = scene.client("ec2")
+    ec2 = world.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnets: list[str] = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0{size}", AvailabilityZone=f"us-east-2{zone}")["Subnet"][
@@ -87,39 +87,39 @@ def elsewhere(scene: Scene, size: str) -> list[str]:
         for at, zone in enumerate("ab")
     ]
     ids = f'"static"\nnetwork.vpc_id = "{vpc}"\nnetwork.private_subnet_ids = {subnets}'
-    scene.edit("dev.toml", '"cloudformation:networking-dev"', ids)
+    world.edit("dev.toml", '"cloudformation:networking-dev"', ids)
     return subnets
 
 
-def test_subnets_without_room_for_every_instance(scene: Scene) -> None:
-    subnets = elsewhere(scene, "/28")
-    scene.edit("dev.toml", "instance_count = 1", "instance_count = 16")
+def test_subnets_without_room_for_every_instance(world: World) -> None:
+    subnets = elsewhere(world, "/28")
+    world.edit("dev.toml", "instance_count = 1", "instance_count = 16")
     needed = "has 11 free and 19 are needed: 2 for Lambda, 16 for database instances and 1 to spare"
-    refused(scene, *(f"{subnet} {needed}" for subnet in subnets), verb="plan")
-    scene.edit("dev.toml", "instance_count = 16", "instance_count = 8")
-    assert scene.tapctl("plan", "--env", "dev").code == 0
+    refused(world, *(f"{subnet} {needed}" for subnet in subnets), verb="plan")
+    world.edit("dev.toml", "instance_count = 16", "instance_count = 8")
+    assert world.tapctl("plan", "--env", "dev").code == 0
 
 
-def test_what_is_deployed_stays_when_its_networking_breaks(scene: Scene) -> None:
-    scene.standing()
-    before = scene.manifest()
+def test_what_is_deployed_stays_when_its_networking_breaks(world: World) -> None:
+    world.deploy()
+    before = world.manifest()
     left_at("UPDATE_ROLLBACK_FAILED")
-    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (3, ())
-    assert scene.manifest() == before
+    assert world.manifest() == before
     # Neither of these needs it.
-    assert scene.drift().code == 0
-    assert scene.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert world.drift().code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
-def test_what_is_deployed_stays_in_its_vpc(scene: Scene) -> None:
+def test_what_is_deployed_stays_in_its_vpc(world: World) -> None:
     """Groups are held by what uses them, and a cluster moves to no other VPC: it is said before anything is begun."""
-    scene.standing()
-    elsewhere(scene, "/24")
-    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    world.deploy()
+    elsewhere(world, "/24")
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ())
     told = answer.out + answer.err
     assert "security-group/db-sg-dev: vpc_id cannot be changed in place" in told
     assert "it is never replaced because what uses it holds it" in told
     assert "put the old value back into the configuration, or use another --suffix for a new stack" in told
-    assert scene.drift().code == 0
+    assert world.drift().code == 0

@@ -1,4 +1,4 @@
-"""What must not be told is told nowhere: no stream, no record, no lock, no rescue copy."""
+"""Secrets are written nowhere: to no stream, record, lock or rescue copy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.failures.gate import Proceed, Served, Visit
-from tests.failures.scene import Scene
 from tests.failures.test_bugs import nonsense
 from tests.failures.test_disk import block, in_the_way
+from tests.support.door import Proceed, Served, Visit
 from tests.support.strides import strided
+from tests.support.world import World
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIAFORNOBODYSEYES00",
@@ -23,20 +23,20 @@ THEIRS = "password-that-somebody-put-there"
 
 
 @pytest.fixture
-def guarded(scene: Scene) -> Iterator[tuple[Scene, list[str]]]:
+def guarded(world: World) -> Iterator[tuple[World, list[str]]]:
     """dev is applied; somebody has put a password into the function's environment. And all that is secret."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        scene.standing()
-        functions, secrets = scene.client("lambda"), scene.client("secretsmanager")
+        world.deploy()
+        functions, secrets = world.client("lambda"), world.client("secretsmanager")
         name = "payment-processor-dev"
         variables: dict[str, Any] = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         functions.update_function_configuration(
             FunctionName=name, Environment={"Variables": variables | {"STRIPE_KEY": THEIRS, "DB_NAME": THEIRS}}
         )
         managed = secrets.get_secret_value(SecretId=secrets.list_secrets()["SecretList"][0]["ARN"])["SecretString"]
-        yield scene, [*CREDENTIALS.values(), THEIRS, managed]
+        yield world, [*CREDENTIALS.values(), THEIRS, managed]
 
 
 def told(folder: Path) -> str:
@@ -46,14 +46,14 @@ def told(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("flags", strided([["--verbose"], ["--json", "--verbose"]], 2, 1))
-def test_no_secret_is_told(guarded: tuple[Scene, list[str]], flags: list[str]) -> None:
-    scene, secrets = guarded
+def test_no_secret_is_told(guarded: tuple[World, list[str]], flags: list[str]) -> None:
+    world, secrets = guarded
     said: list[str] = []
 
     def listening(visit: Visit, proceed: Proceed) -> Served:
-        said.append(told(scene.folder / "manifests"))
+        said.append(told(world.folder / "manifests"))
         if visit.name == "lambda:UpdateFunctionConfiguration":
-            block(scene)
+            block(world)
         return proceed()
 
     for command in (
@@ -64,22 +64,22 @@ def test_no_secret_is_told(guarded: tuple[Scene, list[str]], flags: list[str]) -
         ("outputs",),
         ("manifest", "show"),
     ):
-        answer = scene.tapctl(*command, "--env", "dev", *flags)
+        answer = world.tapctl(*command, "--env", "dev", *flags)
         said += [answer.out, answer.err]
     assert "STRIPE_KEY" in "".join(said)  # that it is there is the finding
     for verb in ("plan", "apply"):
-        answer = scene.meeting(nonsense, verb, "--env", "dev", *flags)
+        answer = world.meeting(nonsense, verb, "--env", "dev", *flags)
         said += [answer.out, answer.err]
     # The manifest cannot be written: there is a rescue copy too.
-    answer = scene.meeting(listening, "apply", "--env", "dev", "--yes", *flags)
+    answer = world.meeting(listening, "apply", "--env", "dev", "--yes", *flags)
     assert answer.code == 4
-    said += [answer.out, answer.err, told(scene.folder)]
-    assert list(scene.folder.glob("*.rescue-*"))
+    said += [answer.out, answer.err, told(world.folder)]
+    assert list(world.folder.glob("*.rescue-*"))
     assert any(text.count("tapctl apply --env dev --yes") for text in said)  # the lock was read while it was held
-    in_the_way(scene).rmdir()
-    answer = scene.tapctl("destroy", "--env", "dev", "--yes", *flags)
+    in_the_way(world).rmdir()
+    answer = world.tapctl("destroy", "--env", "dev", "--yes", *flags)
     assert answer.code == 0
-    said += [answer.out, answer.err, told(scene.folder)]
+    said += [answer.out, answer.err, told(world.folder)]
     for secret in secrets:
         assert not [text for text in said if secret in text], secret
     assert secrets[-1]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.failures.scene import Scene
 from tests.failures.trouble import deny
 from tests.support.strides import strided
+from tests.support.world import World
 
 _TRUST = json.dumps(
     {
@@ -20,50 +20,50 @@ _TRUST = json.dumps(
         ],
     }
 )
-Stranger = Callable[[Scene], object]
+Stranger = Callable[[World], object]
 
 
-def network(scene: Scene) -> tuple[str, list[str]]:
+def network(world: World) -> tuple[str, list[str]]:
     """The VPC of the networking stack, and its subnets."""
-    (stack,) = scene.client("cloudformation").describe_stacks(StackName="networking-dev")["Stacks"]
+    (stack,) = world.client("cloudformation").describe_stacks(StackName="networking-dev")["Stacks"]
     told = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     return told["VpcId"], told["PrivateSubnetIds"].split(",")
 
 
-def _key(scene: Scene) -> object:
-    key = scene.client("kms").create_key()["KeyMetadata"]["KeyId"]
-    return scene.client("kms").create_alias(AliasName="alias/db-key-dev", TargetKeyId=key)
+def _key(world: World) -> object:
+    key = world.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    return world.client("kms").create_alias(AliasName="alias/db-key-dev", TargetKeyId=key)
 
 
 def _group(name: str) -> Stranger:
-    return lambda scene: scene.client("ec2").create_security_group(
-        GroupName=name, Description="theirs", VpcId=network(scene)[0]
+    return lambda world: world.client("ec2").create_security_group(
+        GroupName=name, Description="theirs", VpcId=network(world)[0]
     )
 
 
-def _role(scene: Scene) -> object:
-    return scene.client("iam").create_role(RoleName="lambda-role-dev", AssumeRolePolicyDocument=_TRUST)
+def _role(world: World) -> object:
+    return world.client("iam").create_role(RoleName="lambda-role-dev", AssumeRolePolicyDocument=_TRUST)
 
 
-def _function(scene: Scene) -> object:
-    role = scene.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
+def _function(world: World) -> object:
+    role = world.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument=_TRUST)["Role"]["Arn"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-    scene.client("iam").put_role_policy(RoleName="theirs", PolicyName="all", PolicyDocument=policy)
+    world.client("iam").put_role_policy(RoleName="theirs", PolicyName="all", PolicyDocument=policy)
     image = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payment-processor:1.0.0"
-    return scene.client("lambda").create_function(
+    return world.client("lambda").create_function(
         FunctionName="payment-processor-dev", Role=role, PackageType="Image", Code={"ImageUri": image}
     )
 
 
-def _subnet_group(scene: Scene) -> object:
-    return scene.client("rds").create_db_subnet_group(
-        DBSubnetGroupName="db-subnet-dev", DBSubnetGroupDescription="theirs", SubnetIds=network(scene)[1]
+def _subnet_group(world: World) -> object:
+    return world.client("rds").create_db_subnet_group(
+        DBSubnetGroupName="db-subnet-dev", DBSubnetGroupDescription="theirs", SubnetIds=network(world)[1]
     )
 
 
-def _instance(scene: Scene) -> object:
-    _cluster(scene, "theirs")
-    return scene.client("rds").create_db_instance(
+def _instance(world: World) -> object:
+    _cluster(world, "theirs")
+    return world.client("rds").create_db_instance(
         DBInstanceIdentifier="db-cluster-dev-0",
         DBClusterIdentifier="theirs",
         Engine="aurora-postgresql",
@@ -71,11 +71,11 @@ def _instance(scene: Scene) -> object:
     )
 
 
-def _cluster(scene: Scene, name: str = "db-cluster-dev") -> object:
-    scene.client("rds").create_db_subnet_group(
-        DBSubnetGroupName="theirs", DBSubnetGroupDescription="theirs", SubnetIds=network(scene)[1]
+def _cluster(world: World, name: str = "db-cluster-dev") -> object:
+    world.client("rds").create_db_subnet_group(
+        DBSubnetGroupName="theirs", DBSubnetGroupDescription="theirs", SubnetIds=network(world)[1]
     )
-    return scene.client("rds").create_db_cluster(
+    return world.client("rds").create_db_cluster(
         DBClusterIdentifier=name,
         Engine="aurora-postgresql",
         EngineVersion="16.13",
@@ -85,8 +85,8 @@ def _cluster(scene: Scene, name: str = "db-cluster-dev") -> object:
     )
 
 
-def _alarm(scene: Scene) -> object:
-    return scene.client("cloudwatch").put_metric_alarm(
+def _alarm(world: World) -> object:
+    return world.client("cloudwatch").put_metric_alarm(
         AlarmName="payment-processor-errors-dev",
         Namespace="AWS/Lambda",
         MetricName="Errors",
@@ -103,14 +103,14 @@ STRANGERS: dict[str, Stranger] = {
     "security-group/lambda-sg-dev": _group("lambda-sg-dev"),
     "security-group/db-sg-dev": _group("db-sg-dev"),
     "db-subnet-group/db-subnet-dev": _subnet_group,
-    "db-cluster-parameter-group/db-cluster-params-pg16-dev": lambda scene: scene.client(
+    "db-cluster-parameter-group/db-cluster-params-pg16-dev": lambda world: world.client(
         "rds"
     ).create_db_cluster_parameter_group(
         DBClusterParameterGroupName="db-cluster-params-pg16-dev",
         DBParameterGroupFamily="aurora-postgresql16",
         Description="theirs",
     ),
-    "db-parameter-group/db-instance-params-pg16-dev": lambda scene: scene.client("rds").create_db_parameter_group(
+    "db-parameter-group/db-instance-params-pg16-dev": lambda world: world.client("rds").create_db_parameter_group(
         DBParameterGroupName="db-instance-params-pg16-dev",
         DBParameterGroupFamily="aurora-postgresql16",
         Description="theirs",
@@ -119,76 +119,80 @@ STRANGERS: dict[str, Stranger] = {
     "db-instance/db-cluster-dev-0": _instance,
     "iam-role/lambda-role-dev": _role,
     "lambda-function/payment-processor-dev": _function,
-    "log-group//aws/lambda/payment-processor-dev": lambda scene: scene.client("logs").create_log_group(
+    "log-group//aws/lambda/payment-processor-dev": lambda world: world.client("logs").create_log_group(
         logGroupName="/aws/lambda/payment-processor-dev",
         tags={"ManagedBy": "terraform", "EnvironmentSuffix": "dev"},
     ),
-    "sns-topic/alarms-dev": lambda scene: scene.client("sns").create_topic(Name="alarms-dev"),
+    "sns-topic/alarms-dev": lambda world: world.client("sns").create_topic(Name="alarms-dev"),
     "cloudwatch-alarm/payment-processor-errors-dev": _alarm,
 }
 
 
 @pytest.mark.parametrize("here", strided(tuple(STRANGERS), 7, 5))
-def test_somebody_else_s(scene: Scene, here: str) -> None:
-    STRANGERS[here](scene)
+def test_a_foreign_resource_of_our_name(world: World, here: str) -> None:
+    STRANGERS[here](world)
     for command in (("plan",), ("apply", "--yes")):
-        answer = scene.tapctl(*command, "--env", "dev")
+        answer = world.tapctl(*command, "--env", "dev")
         assert (answer.code, answer.changes) == (6, ()), answer.err
         for told in ("error refused", f"{here} exists and is not ours; it was left untouched", "--suffix", "hint"):
             assert told in answer.err
         assert "BLOCKED" in answer.verdict
         # What stands on it is blocked with it: nothing of it is told as done or as left.
-        (counts,) = (one["counts"] for one in scene.tapctl(*command, "--env", "dev", "--json").of_type("verdict"))
-        assert (counts["create"] + counts["blocked"], counts["change"], counts["unchanged"]) == (21, 0, 0)
+        (counts,) = (one["counts"] for one in world.tapctl(*command, "--env", "dev", "--json").of_type("verdict"))
+        assert (counts["create"] + counts["blocked"], counts["change"], counts["unchanged"]) == (
+            len(world.stack()),
+            0,
+            0,
+        )
     # What is not ours is not ours to remove either.
-    gone: Any = scene.tapctl("destroy", "--env", "dev", "--yes")
+    gone: Any = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ()), gone.err
 
 
 @pytest.mark.parametrize(("managed_by", "suffix"), [("tapctl", "prod"), ("terraform", "dev"), ("", "dev")])
-def test_another_owner_s_tags(scene: Scene, managed_by: str, suffix: str) -> None:
+def test_another_owner_s_tags(world: World, managed_by: str, suffix: str) -> None:
     """Another environment's, another tool's: with half of our tags it is still not ours."""
     tags = {"ManagedBy": managed_by, "EnvironmentSuffix": suffix}
-    scene.client("sns").create_topic(
+    world.client("sns").create_topic(
         Name="alarms-dev", Tags=[{"Key": key, "Value": value} for key, value in tags.items() if value]
     )
-    answer = scene.tapctl("apply", "--env", "dev", "--yes")
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ())
     assert f"EnvironmentSuffix={suffix}" in answer.err
 
 
-def test_what_was_ours_and_is_another_s_now_is_not_destroyed(scene: Scene) -> None:
+def test_what_was_ours_and_is_another_s_now_is_not_destroyed(world: World) -> None:
     """Removed and made again by somebody under the same name: the record does not make it ours."""
-    scene.standing()
-    (topic,) = [one["TopicArn"] for one in scene.client("sns").list_topics()["Topics"]]
-    scene.client("sns").tag_resource(
+    world.deploy()
+    (topic,) = [one["TopicArn"] for one in world.client("sns").list_topics()["Topics"]]
+    world.client("sns").tag_resource(
         ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "terraform"}, {"Key": "EnvironmentSuffix", "Value": "x"}]
     )
-    answer = scene.tapctl("destroy", "--env", "dev", "--yes")
+    answer = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ())
     assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err
 
 
-def test_a_log_group_that_somebody_has_tagged_is_theirs(scene: Scene) -> None:
+def test_a_log_group_that_somebody_has_tagged_is_theirs(world: World) -> None:
     """AWS makes log groups of our names by itself, and gives them no tags."""
     group = "/aws/lambda/payment-processor-dev"
-    scene.client("logs").create_log_group(logGroupName=group, tags={"Owner": "bob"})
-    refused = scene.tapctl("apply", "--env", "dev", "--yes")
+    world.client("logs").create_log_group(logGroupName=group, tags={"Owner": "bob"})
+    refused = world.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
     assert f"log-group/{group} exists and is not ours" in refused.err
-    gone = scene.tapctl("destroy", "--env", "dev", "--yes")
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ())
     assert "nothing to remove" in gone.out
-    adopted = scene.tapctl("apply", "--env", "dev", "--yes", "--adopt", f"log-group/{group}")
-    assert (adopted.code, scene.drift().code) == (0, 0)
+    adopted = world.tapctl("apply", "--env", "dev", "--yes", "--adopt", f"log-group/{group}")
+    assert (adopted.code, world.drift().code) == (0, 0)
 
 
-def test_what_may_be_somebody_else_s_is_left_untouched(scene: Scene) -> None:
+def test_what_may_be_somebody_else_s_is_left_untouched(world: World) -> None:
     """AWS makes log groups of our names by itself; whose this one is, its tags would tell."""
     group = "/aws/lambda/payment-processor-dev"
-    scene.client("logs").create_log_group(logGroupName=group, tags={"ManagedBy": "terraform"})
+    world.client("logs").create_log_group(logGroupName=group, tags={"ManagedBy": "terraform"})
     for command in (("plan",), ("apply", "--yes"), ("destroy", "--yes"), ("plan", "--destroy")):
-        answer = scene.meeting(deny("logs:ListTagsForResource"), *command, "--env", "dev")
+        answer = world.meeting(deny("logs:ListTagsForResource"), *command, "--env", "dev")
         assert (answer.code, answer.changes) == (6, ()), command
         assert f"log-group/{group} exists, and whose it is could not be read; it was left untouched" in answer.err
         assert "allow logs:ListTagsForResource" in answer.err

@@ -9,29 +9,30 @@ import sys
 import pytest
 
 from tapctl.cli import run
-from tests.failures.scene import Scene
+from tests.failures.process import MINUTES
 from tests.support.strides import strided
+from tests.support.world import World
 
 TAPCTL = shlex.join([sys.executable, "-m", "tapctl"])
 ASKING = (("apply", "--yes"), ("destroy", "--yes"))
 
 
-def shell(scene: Scene, line: str) -> subprocess.CompletedProcess[str]:
+def shell(world: World, line: str) -> subprocess.CompletedProcess[str]:
     """Run this line as a user's shell would, with the status of the first command of a pipe."""
     return subprocess.run(
         ["/bin/bash", "-o", "pipefail", "-c", line],
-        cwd=scene.folder,
+        cwd=world.folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=MINUTES,
     )
 
 
 @pytest.mark.parametrize("ci", strided(("", "true", "1"), 3, 1))
 @pytest.mark.parametrize(("verb", "flag"), ASKING)
-def test_a_question_without_a_terminal(dev: Scene, verb: str, flag: str, ci: str) -> None:
+def test_a_question_without_a_terminal(dev: World, verb: str, flag: str, ci: str) -> None:
     if verb == "apply":
         dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
     with pytest.MonkeyPatch.context() as patch:
@@ -45,14 +46,14 @@ def test_a_question_without_a_terminal(dev: Scene, verb: str, flag: str, ci: str
         assert told in answer.err
 
 
-def test_a_destroy_that_names_nothing_is_not_covered_by_yes(dev: Scene) -> None:
+def test_a_destroy_that_names_nothing_is_not_covered_by_yes(dev: World) -> None:
     answer = dev.tapctl("destroy", "--yes")
     assert (answer.code, answer.changes) == (64, ())
     assert "--confirm dev" in answer.err
 
 
 @pytest.mark.parametrize("command", ["plan --env dev", "plan --env dev --json", "--help", "schema", "graph --env dev"])
-def test_a_reader_that_has_had_enough(dev: Scene, command: str) -> None:
+def test_a_closed_pipe(dev: World, command: str) -> None:
     ended = shell(dev, f"{TAPCTL} {command} | head -1")
     assert ended.stderr.replace("plan dev: asking AWS who we are\n", "") == ""
     assert len(ended.stdout.splitlines()) == 1
@@ -60,28 +61,28 @@ def test_a_reader_that_has_had_enough(dev: Scene, command: str) -> None:
 
 
 @pytest.mark.soak
-def test_an_apply_whose_report_nobody_reads_ends_what_it_began(scene: Scene) -> None:
-    ended = shell(scene, f"{TAPCTL} apply --env dev --yes 2>&1 | head -1")
+def test_an_apply_whose_report_nobody_reads_ends_what_it_began(world: World) -> None:
+    ended = shell(world, f"{TAPCTL} apply --env dev --yes 2>&1 | head -1")
     assert "Traceback" not in ended.stdout
-    assert scene.drift().code == 0
+    assert world.drift().code == 0
 
 
 @pytest.mark.parametrize("closed", strided([">&-", "2>&-", "<&-", ">&- 2>&- <&-"], 4, 3))
-def test_a_closed_stream(dev: Scene, closed: str) -> None:
+def test_a_closed_stream(dev: World, closed: str) -> None:
     ended = shell(dev, f"{TAPCTL} plan --env dev {closed}")
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
-def test_a_stream_that_python_has_not_got(dev: Scene, name: str) -> None:
+def test_a_stream_that_is_none(dev: World, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, name, None)
         assert run(["validate", "--env", "dev"]) == 0
         getattr(sys, name).close()
 
 
-def test_a_report_that_cannot_be_written_is_no_success(dev: Scene) -> None:
+def test_a_report_that_cannot_be_written_is_no_success(dev: World) -> None:
     """/dev/full takes nothing, as a full disk."""
     ended = shell(dev, f"{TAPCTL} plan --env dev > /dev/full")
     assert ended.returncode == 1

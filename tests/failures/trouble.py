@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.failures.gate import Proceed, Refusal, Served, Silence, Trouble, Visit, denied
+from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit, denied
 
 
 def deny(name: str) -> Trouble:
@@ -50,14 +49,13 @@ def at_change(nth: int, act: Callable[[], None], *, after: bool = False) -> Trou
     return trouble
 
 
-def cut_off(nth: int, seconds: float) -> Trouble:
-    """From the nth changing call on nobody answers, for so many seconds."""
-    since: list[float] = []
+def cut_off(nth: int, requests: int) -> Trouble:
+    """From the nth changing call on nobody answers so many requests."""
+    lost: list[str] = []
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
-        if visit.nth_change == nth and not since:
-            since.append(time.monotonic())
-        if since and time.monotonic() < since[0] + seconds:
+        if (lost or visit.nth_change == nth) and len(lost) < requests:
+            lost.append(visit.name)
             raise Silence
         return proceed()
 

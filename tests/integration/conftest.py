@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import boto3.session
 import pytest
 
 from tests.conftest import AS_THE_USER_HAS_IT, INTEGRATION
+from tests.support.world import copy_project
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def _told(answer: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """What is tested."""
+    """The stack under test."""
     if INTEGRATION:
         # This process asks as the user does, too.
         os.environ.update({name: value for name, value in AS_THE_USER_HAS_IT.items() if name.startswith("AWS_")})
@@ -78,15 +78,14 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield Deployed(INTEGRATION, True, ROOT, AS_THE_USER_HAS_IT, _outputs(lines), lines[0]["region"], None)
         return
     folder = tmp_path_factory.mktemp("deployed")
-    for name in ("environments", "handlers"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+    copy_project(folder)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAPCTL_"))}
     try:
+        started = _told(_tapctl(folder, environ, "sandbox", "start", "--json"))
+        (endpoint,) = (line["value"] for line in started if line["type"] == "output")
         made = _tapctl(folder, environ, "--sandbox", "apply", "--env", "dev", "--yes")
         assert made.returncode == 0, made.stdout + made.stderr
         lines = _told(_tapctl(folder, environ, "outputs", "--json", "--env", "dev"))
-        status = _told(_tapctl(folder, environ, "sandbox", "status", "--json"))
-        (endpoint,) = (one["value"] for one in status if one["type"] == "output")
         yield Deployed("dev", False, folder, environ, _outputs(lines), lines[0]["region"], endpoint)
     finally:
         _tapctl(folder, environ, "sandbox", "stop")

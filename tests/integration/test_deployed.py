@@ -1,4 +1,4 @@
-"""What stands, as its users meet it: encrypted, private, watched, rotated, and still what was recorded."""
+"""A deployed stack as its users meet it: encrypted, private, watched, rotated, and still what was recorded."""
 
 from __future__ import annotations
 

@@ -1,67 +1,23 @@
-"""Whole commands against an embedded AWS in which everything takes its time, three hundred times as fast."""
+"""Whole commands against an emulated AWS in which everything takes its time, three hundred times as fast."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
-from tapctl.aws.transport import is_change
-from tapctl.sandbox.emulator import wire
-from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.simulation import Simulation
-from tests.stories.door import Door
-from tests.stories.world import World, new_world
-from tests.support.served import served
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from tests.support.world import World
 
 SCALE = 1 / 300
 
 
-class Watched(Door):
-    """A door that knows when each change was accepted, by AWS's clock."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
-        self.accepted: list[tuple[str, float]] = []
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        service, region = wire.service_of(environ) or ("", "")
-        parsed = wire.parse_request(environ, service, region) if service not in ("", "s3") else None
-        operation = parsed.operation.name if parsed is not None else "Get"
-
-        def started(status: str, headers: list[tuple[str, str]], *_: object) -> object:
-            if status.startswith("2") and is_change(service, operation):
-                self.accepted.append((f"{service}:{operation}", self.sandbox.simulation.now()))
-            return start_response(status, headers)
-
-        return super().__call__(environ, started)  # type: ignore[arg-type]  # nobody calls write()
-
-    def last(self, name: str) -> float:
-        """When this was done last."""
-        return max(at for done, at in self.accepted if done == name)
-
-
-@pytest.fixture(scope="session")
-def watched(sandbox_app: Sandbox) -> Iterator[Watched]:
-    watched = Watched(sandbox_app)
-    with served(watched) as watched.url:
-        yield watched
-
-
 @pytest.fixture
-def living(watched: Watched, tmp_path: Path) -> Iterator[World]:
-    """A folder with the shipped environments before an AWS that nobody has used, and that takes its time."""
-    sandbox = watched.sandbox
+def living(world: World) -> Iterator[World]:
+    """``world``, in which things take their time."""
+    sandbox = world.door.sandbox
     before = sandbox.simulation
-    with pytest.MonkeyPatch.context() as patch:
-        world = new_world(watched, tmp_path, patch)
-        sandbox.simulation = Simulation(time.monotonic, SCALE)
-        watched.accepted.clear()
-        yield world
+    sandbox.simulation = Simulation(time.monotonic, SCALE)
+    yield world
     sandbox.simulation = before

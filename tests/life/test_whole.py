@@ -6,9 +6,8 @@ Propagation, busy states, late looks and lingering interfaces all at once: each 
 from __future__ import annotations
 
 from tapctl.sandbox.emulator.lambda_interfaces import LINGERS_S
-from tests.life.conftest import Watched
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def interfaces(world: World) -> int:
@@ -16,7 +15,7 @@ def interfaces(world: World) -> int:
     return len(world.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"])
 
 
-def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) -> None:
+def test_made_changed_destroyed_and_made_again(living: World) -> None:
     before = left(living)
     made = living.tapctl("apply", "--env", "dev", "--yes")
     assert made.code == 0, made.out + made.err
@@ -32,19 +31,19 @@ def test_made_changed_destroyed_and_made_again(living: World, watched: Watched) 
     assert (settled.code, settled.changes) == (0, ())
 
     assert interfaces(living) > 0
-    watched.accepted.clear()
+    living.door.accepted.clear()
     # The function's last words come after its log group went: Lambda makes the group anew, without retention and tags.
-    watched.sandbox.simulation.script("logs.late_writer", "yes")
+    living.door.sandbox.simulation.script("logs.late_writer", "yes")
     gone = living.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.out + gone.err
     assert interfaces(living) == 0
     assert left(living) == before | {"key:PendingDeletion"}
     # The role outlives the interfaces, which Lambda removes with its rights.
-    function_gone = watched.last("lambda:DeleteFunction")
-    assert watched.last("iam:DeleteRolePolicy") - function_gone > LINGERS_S
+    function_gone = living.door.last_accepted("lambda:DeleteFunction")
+    assert living.door.last_accepted("iam:DeleteRolePolicy") - function_gone > LINGERS_S
     # Nothing else waits for them, but the key, which goes last of all.
     for other in ("rds:DeleteDBCluster", "rds:DeleteDBSubnetGroup", "ec2:DeleteSecurityGroup"):
-        assert watched.last(other) - function_gone < LINGERS_S, other
+        assert living.door.last_accepted(other) - function_gone < LINGERS_S, other
 
     again = living.tapctl("apply", "--env", "dev", "--yes")
     assert again.code == 0, again.out + again.err

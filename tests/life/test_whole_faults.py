@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import World
 from tests.support.faults import Fault, FaultInjector
+from tests.support.world import World
 
 SHARES = {
     Fault.THROTTLED: 0.04,

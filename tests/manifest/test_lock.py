@@ -96,7 +96,7 @@ def test_a_lock_reads_what_it_wrote_and_nothing_else() -> None:
 def test_a_stored_lock_keeps_its_words() -> None:
     lock = json.loads(LockInfo(id="one", holder=DANA).encode())
     assert list(lock) == ["id", "holder", "phase", "lease_s", "beat"]
-    assert list(lock["holder"]) == ["who", "host", "pid", "command", "since", "ci"]
+    assert list(lock["holder"]) == ["who", "host", "pid", "command", "since", "ci", "machine"]
 
 
 def test_a_holder_says_who_where_what_and_since_when() -> None:

@@ -239,7 +239,7 @@ def test_the_ci_run_and_its_commit_are_stored_only_where_there_are_some() -> Non
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     with pytest.raises(ManifestError, match=r"there was written by a newer tapctl") as refused:
         parse(changed(format=FORMAT + 1, something="new"), "there")
-    assert "upgrade" in str(refused.value.hint)
+    assert "a newer one" in str(refused.value.hint)
     assert refused.value.exit_code == 3
 
 

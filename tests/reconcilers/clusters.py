@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
-from tapctl.reconcilers.rds import tag_list
+from tapctl.aws.tags import as_list
 from tests.reconcilers.cases import db_cluster, db_instance
 
 CLUSTER: Final = db_cluster.ID
@@ -26,20 +26,20 @@ def instance(aws: Aws, **changes: Any) -> dict[str, Any]:
 
 
 def add_member(aws: Aws, number: int, *, tags: dict[str, str] | None = None, **more: Any) -> str:
-    """One more member, ours unless told otherwise; its name."""
+    """Add a member, ours unless ``tags`` say otherwise; returns its name."""
     name = f"{CLUSTER}-{number}"
     asked: dict[str, Any] = {"DBInstanceClass": "db.r6g.large", "DBParameterGroupName": db_instance.GROUP, **more}
     aws.rds.create_db_instance(
         DBInstanceIdentifier=name,
         DBClusterIdentifier=CLUSTER,
         Engine="aurora-postgresql",
-        Tags=tag_list(OURS if tags is None else tags),
+        Tags=as_list(OURS if tags is None else tags),
         **asked,
     )
     return name
 
 
 def writer(aws: Aws) -> str:
-    """Who writes."""
+    """The name of the writer."""
     members = described(aws)["DBClusters"][0]["DBClusterMembers"]
     return next(str(one["DBInstanceIdentifier"]) for one in members if one["IsClusterWriter"])

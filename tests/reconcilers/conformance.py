@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -12,17 +11,18 @@ from typing import Any
 
 from tapctl.aws.client import Aws
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.delete import Deletion, delete
+from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Ending
+from tapctl.engine.events import Finished
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
-from tapctl.engine.resources import Resource
+from tapctl.engine.resources import Deletion, Resource
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.simulation import Simulation
 from tests.reconcilers import cases
+from tests.support.engine_clock import VirtualClock
 
 OWNER = Owner.ours("test")
 CASES: Mapping[str, ModuleType] = {
@@ -30,21 +30,6 @@ CASES: Mapping[str, ModuleType] = {
     for found in pkgutil.iter_modules(cases.__path__)
     if not found.name.startswith("_")
 }
-
-
-class VirtualClock:
-    """Waiting takes no time, and the clock shows that it passed."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.lock = threading.Lock()
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
-        with self.lock:
-            self.seconds += seconds
 
 
 @dataclass
@@ -67,7 +52,7 @@ class Killed(BaseException):
 
 @dataclass
 class Bench:
-    """One reconciler under test, with its record and its world."""
+    """A reconciler under test, with its record and its world."""
 
     aws: Aws
     case: ModuleType
@@ -80,9 +65,9 @@ class Bench:
     """The process dies right before this step."""
     clock: VirtualClock = field(default_factory=VirtualClock)
     scale: float = 0.0
-    """How long a second of AWS's lasts on this clock, once the world is prepared."""
+    """The seconds of this clock in a second of AWS's, once the world is prepared."""
     most: int | None = None
-    """How many of the examples are tried; None: all."""
+    """The number of examples that are tried; None: all."""
 
     @property
     def reconciler(self) -> Reconciler[Any, Any]:
@@ -128,13 +113,13 @@ class Bench:
             raise Killed
         self.steps += 1
 
-    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
+    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Finished:
         out = self.reconciler.outputs(**dict.fromkeys(self.reconciler.outputs.model_fields, ""))
         resource: Resource[Any, Any] = Resource(self.reconciler, self.id, want, frozenset(), out)
         change = Change(self.address, self.reconciler.type, self.id, action, impact=Impact.REPLACE)
         return converge(Job(resource, change, self.entry), self.context(), lambda _event: None)
 
-    def remove(self, last: Spec | None) -> Ending:
+    def remove(self, last: Spec | None) -> Finished:
         leaving = Deletion(self.address, self.reconciler, self.id, last, self.entry)
         return delete(leaving, self.context(), lambda _event: None)
 
@@ -142,6 +127,6 @@ class Bench:
         return sum(self.aws.call_log.changes.values())
 
     def replaces(self, have: Spec, want: Spec) -> bool:
-        """Whether getting from one to the other takes a replacement."""
+        """True if getting from one spec to the other takes a replacement."""
         impacts = self.reconciler.impacts
         return any(impacts.get(name) is Impact.REPLACE for name in compare(want, have))

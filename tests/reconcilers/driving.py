@@ -58,7 +58,7 @@ def calls(aws: Aws) -> int:
 
 
 def look(rec: Reconciler[Any, Any], aws: Aws, id: str, expected: Spec | None = None) -> Observed[Any, Any]:
-    """What is seen of a thing that is there."""
+    """Observe a resource that exists."""
     seen = rec.observe(aws, id, expected)
     assert seen is not None
     return seen

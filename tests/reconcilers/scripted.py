@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +16,26 @@ class _Http:
     status_code: int
 
 
-def refuse(client: Any, operation: str, code: str, message: str = "no", *, times: int = 1_000_000, **only: str) -> None:
-    """AWS refuses this operation, the first ``times`` times, where its parameters are ``only`` these."""
+def refuse(
+    client: Any, operation: str, code: str, message: str = "no", *, times: int = 1_000_000, **only: str
+) -> AbstractContextManager[None]:
+    """Let AWS refuse this operation, the first ``times`` times, where its parameters are ``only`` these.
+
+    From now on; or, as a context, until its end.
+    """
     parsed = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    _before(client, operation, http=_Http(400), parsed=parsed, times=times, only=only)
+    return _until_exit(client, *_before(client, operation, http=_Http(400), parsed=parsed, times=times, only=only))
 
 
 def answer(client: Any, operation: str, parsed: dict[str, Any], *, times: int = 1_000_000) -> None:
-    """AWS answers this operation so, the first ``times`` times."""
-    told = parsed | {"ResponseMetadata": {"HTTPStatusCode": 200}}
-    _before(client, operation, http=_Http(200), parsed=told, times=times, only={})
+    """Let AWS answer this operation so, the first ``times`` times."""
+    reply = parsed | {"ResponseMetadata": {"HTTPStatusCode": 200}}
+    _before(client, operation, http=_Http(200), parsed=reply, times=times, only={})
 
 
 def _before(
     client: Any, operation: str, *, http: _Http, parsed: dict[str, Any], times: int, only: dict[str, str]
-) -> None:
+) -> tuple[str, Any]:
     left = times
 
     def asked(context: dict[str, Any], params: dict[str, Any], **_: Any) -> tuple[_Http, dict[str, Any]] | None:
@@ -41,4 +48,12 @@ def _before(
         return http, copy.deepcopy(parsed)
 
     service = client.meta.service_model.service_id.hyphenize()
-    client.meta.events.register_first(f"before-call.{service}.{operation}", asked)
+    event = f"before-call.{service}.{operation}"
+    client.meta.events.register_first(event, asked)
+    return event, asked
+
+
+@contextmanager
+def _until_exit(client: Any, event: str, handler: Any) -> Iterator[None]:
+    yield
+    client.meta.events.unregister(event, handler)

@@ -16,13 +16,13 @@ def refused(operation: str, code: str, message: str = "no") -> AwsRefused:
 
 
 def scripted(answers: Mapping[str, Any] | None = None) -> Any:
-    """The door as a test has it answer; untyped, as it stands in for `tapctl.aws.Aws`."""
+    """A client that answers as a test says; untyped, since it stands in for `tapctl.aws.client.Aws`."""
     return ScriptedAws(answers or {})
 
 
 @dataclass
 class ScriptedAws:
-    """Stands in for the door. ``answers``: by operation, a reply, or a refusal to raise; what is missing answers {}."""
+    """Stands in for the client. ``answers``: operation to a reply, or a refusal to raise; any other answers {}."""
 
     answers: Mapping[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -32,6 +32,9 @@ class ScriptedAws:
 
     def __getattr__(self, service: str) -> _Client:
         return _Client(self)
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
     def memoized(self) -> ScriptedAws:
         return self
@@ -46,7 +49,7 @@ class ScriptedAws:
         return [paginator(**asked)]
 
     def asked(self, operation: str) -> list[dict[str, Any]]:
-        """What this operation was asked, call by call."""
+        """The parameters of this operation's calls, in order."""
         return [asked for name, asked in self.calls if name == operation]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, NotYet, Patience
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 from tests.reconcilers.scripted_aws import refused, scripted
 
@@ -75,21 +75,6 @@ def shown(**changes: Any) -> CloudwatchAlarmSpec:
         scripted({"describe_alarms": alarm(**changes), "list_tags_for_resource": TAGS})
     ).spec
     return spec
-
-
-def test_an_alarm_that_is_not_there_is_absent(aws: Aws) -> None:
-    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
-
-
-def test_it_is_made_as_wanted_by_one_call(aws: Aws) -> None:
-    before = aws.call_log.changes.total()
-    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
-
-    assert aws.call_log.changes.total() == before + 1
-    seen = look(aws)
-    assert seen.spec == WANT
-    assert seen.outputs.arn == ARN
-    assert seen.owner == OURS
 
 
 def test_all_alarms_of_a_round_are_described_by_one_call_for_each_hundred(aws: Aws) -> None:
@@ -209,41 +194,6 @@ def test_a_percentile_takes_the_place_of_the_statistic(aws: Aws) -> None:
     assert look(aws).spec == p95
 
 
-def test_a_tag_is_added_or_overwritten_before_another_is_removed(aws: Aws) -> None:
-    CloudwatchAlarm().create(aws, NAME, with_(tags={"Name": "old", "Extra": "1", **OURS.tags}), OURS)
-
-    assert CloudwatchAlarm().update(aws, NAME, look(aws).spec, WANT) == frozenset()
-    assert look(aws).spec.tags == {**WANT.tags, "Extra": "1"}
-    assert CloudwatchAlarm().update(aws, NAME, look(aws).spec, WANT) == {"tags"}
-    assert look(aws).spec.tags == WANT.tags
-
-
-def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
-    no = refused("cloudwatch:ListTagsForResource", "AccessDenied")
-    aws = scripted({"describe_alarms": alarm(), "list_tags_for_resource": no})
-
-    seen = look(aws)
-    assert seen.unreadable == {"tags": "cloudwatch:ListTagsForResource"}
-    assert seen.spec == WANT
-    assert seen.owner is None
-    assert look(aws, expected=None).spec.tags == {}
-
-
-@pytest.mark.parametrize("code", ["ResourceNotFound", "ResourceNotFoundException"])
-def test_an_alarm_that_goes_between_two_reads_is_absent(code: str) -> None:
-    gone = refused("cloudwatch:ListTagsForResource", code)
-    aws = scripted({"describe_alarms": alarm(), "list_tags_for_resource": gone})
-
-    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
-
-
-def test_other_refusals_of_a_read_are_not_swallowed() -> None:
-    no = refused("cloudwatch:ListTagsForResource", "InvalidParameterValue")
-
-    with pytest.raises(AwsRefused):
-        look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": no}))
-
-
 @pytest.mark.parametrize(
     ("code", "patience"),
     [
@@ -262,23 +212,6 @@ def test_a_change_that_only_has_to_wait_says_so(code: str, patience: Patience) -
     assert answer.value.patience is patience
 
 
-@pytest.mark.parametrize("code", ["LimitExceeded", "LimitExceededFault"])
-def test_a_real_refusal_passes(code: str) -> None:
-    aws = scripted({"put_metric_alarm": refused("cloudwatch:PutMetricAlarm", code)})
-
-    with pytest.raises(AwsRefused, match=code):
-        CloudwatchAlarm().create(aws, NAME, WANT, OURS)
-
-
-def test_a_removed_alarm_is_gone_and_removing_it_again_is_no_error(aws: Aws) -> None:
-    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
-    seen = look(aws)
-
-    CloudwatchAlarm().delete(aws, NAME, seen, None)
-    assert CloudwatchAlarm().observe(aws, NAME, WANT) is None
-    CloudwatchAlarm().delete(aws, NAME, seen, None)
-
-
 def test_a_removal_meets_what_a_change_meets() -> None:
     seen = look(scripted({"describe_alarms": alarm(), "list_tags_for_resource": TAGS}))
     gone = refused("cloudwatch:DeleteAlarms", "ResourceNotFound")
@@ -287,11 +220,3 @@ def test_a_removal_meets_what_a_change_meets() -> None:
     CloudwatchAlarm().delete(scripted({"delete_alarms": gone}), NAME, seen, None)
     with pytest.raises(NotYet):
         CloudwatchAlarm().delete(scripted({"delete_alarms": busy}), NAME, seen, None)
-
-
-def test_only_alarms_with_both_tags_are_found(aws: Aws) -> None:
-    CloudwatchAlarm().create(aws, NAME, WANT, OURS)
-    CloudwatchAlarm().create(aws, "other", with_(tags={}), Owner.ours("prod"))
-    aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
-
-    assert list(CloudwatchAlarm().list_owned(aws, OURS)) == [NAME]

@@ -1,7 +1,8 @@
-"""What every reconciler has to do, for every type and each of its examples. A type without examples fails."""
+"""The contract of a reconciler, proved for every type and each of its examples. A type without examples fails."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import permutations, product
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Result
-from tapctl.errors import Refused
+from tapctl.engine.model import Owner
+from tapctl.errors import AwsRefused, NotYet, Refused
 from tapctl.reconcilers import registry
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, OWNER, Bench, Killed
+from tests.reconcilers.scripted import DENIED, refuse
 
 TYPES = sorted(CASES)
 
@@ -34,7 +37,7 @@ def test_every_field_differs_in_some_pair(bench: Bench) -> None:
     assert differing == set(type(specs[0]).model_fields) - fixed
 
 
-def test_what_is_absent_is_none(bench: Bench) -> None:
+def test_an_absent_resource_is_none(bench: Bench) -> None:
     specs = bench.fresh()
     seen = bench.look(specs[0])
     # Some rules of a new group are made by AWS: there is no group without them.
@@ -153,3 +156,90 @@ def test_it_is_found_by_its_tags(bench: Bench) -> None:
     bench.converge(spec)
     found = list(bench.reconciler.list_owned(bench.aws, OWNER))
     assert found == ([] if bench.reconciler.subresource else [bench.id])
+    for other in (Owner.ours("other"), Owner("terraform", OWNER.suffix)):
+        assert list(bench.reconciler.list_owned(bench.aws, other)) == []
+
+
+def test_a_create_is_one_call_with_the_owner_s_tags_in_it(bench: Bench) -> None:
+    spec = bench.fresh()[0]
+    calls = bench.changing_calls()
+    bench.reconciler.create(bench.aws, bench.id, spec, OWNER)
+    assert bench.changing_calls() == calls + 1
+    seen = bench.look(spec)
+    assert seen is not None
+    assert seen.owner == OWNER
+
+
+def test_a_create_that_aws_refuses_for_good_is_refused(bench: Bench) -> None:
+    spec = bench.fresh()[0]
+    service, operation = bench.case.CREATE
+    with (
+        refuse(getattr(bench.aws, service), operation, "LimitExceeded"),
+        pytest.raises(AwsRefused, match="LimitExceed"),
+    ):
+        bench.reconciler.create(bench.aws, bench.id, spec, OWNER)
+
+
+def test_tags_are_added_and_overwritten_before_others_are_removed(bench: Bench) -> None:
+    spec = bench.fresh()[0]
+    if "tags" not in type(spec).model_fields:
+        pytest.skip("it has no tags of its own")
+    wanted: dict[str, str] = vars(spec)["tags"]
+    dropped = min(wanted.keys() - {"Name", *OWNER.tags})
+    others = {key: value for key, value in wanted.items() if key != dropped} | {"Extra": "1"}
+    bench.converge(spec.model_copy(update={"tags": others}))
+
+    def step() -> tuple[frozenset[str], dict[str, str]]:
+        seen = bench.look(spec)
+        assert seen is not None
+        fields = bench.reconciler.update(bench.aws, bench.id, seen.spec, spec)
+        after = bench.look(spec)
+        assert after is not None
+        return fields, after.spec.tags
+
+    assert step() == (frozenset(), {**wanted, "Extra": "1"})
+    assert step() == (frozenset({"tags"}), wanted)
+
+
+def _tags_read(bench: Bench) -> tuple[str, str, str]:
+    if not hasattr(bench.case, "TAGS_READ"):
+        pytest.skip("its tags come with the first answer")
+    read: tuple[str, str, str] = bench.case.TAGS_READ
+    return read
+
+
+def test_tags_that_may_not_be_read_are_unreadable_and_name_no_owner(bench: Bench) -> None:
+    service, operation, _ = _tags_read(bench)
+    spec = bench.fresh()[0]
+    bench.converge(spec)
+    with refuse(getattr(bench.aws, service), operation, *DENIED):
+        for expected, tags in ((spec, vars(spec)["tags"]), (None, {})):
+            seen = bench.look(expected)
+            assert seen is not None
+            assert seen.unreadable == {"tags": f"{service}:{operation}"}
+            assert (seen.owner, seen.spec.tags) == (None, tags)
+
+
+def test_a_resource_that_is_deleted_between_two_reads_is_absent(bench: Bench) -> None:
+    service, operation, code = _tags_read(bench)
+    spec = bench.fresh()[0]
+    bench.converge(spec)
+    with refuse(getattr(bench.aws, service), operation, code):
+        assert bench.look(spec) is None
+    with refuse(getattr(bench.aws, service), operation, "ValidationError"), pytest.raises(AwsRefused):
+        bench.look(spec)
+
+
+def test_deleting_what_is_gone_already_is_no_error(bench: Bench) -> None:
+    if bench.reconciler.deleted_with_parent:
+        pytest.skip("it goes when its parent goes, and is never removed by itself")
+    spec = bench.fresh()[0]
+    bench.converge(spec)
+    seen = last = bench.look(spec)
+    while seen is not None and seen.retained is None:
+        last = seen
+        bench.reconciler.delete(bench.aws, bench.id, seen, spec)
+        seen = bench.look(spec)
+    assert last is not None
+    with suppress(NotYet):
+        assert bench.reconciler.delete(bench.aws, bench.id, last, spec) is None

@@ -11,24 +11,24 @@ from tapctl.engine.events import Result
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.test_conformance import (
-    test_each_example_becomes_each_other as each_becomes_each_other,
-)
-from tests.reconcilers.test_conformance import (
+    test_an_absent_resource_is_none,
     test_each_example_becomes_the_next,
     test_removed_is_gone_and_removing_it_twice_is_nothing,
-    test_what_is_absent_is_none,
     test_what_is_not_ours_is_left_alone,
     test_what_was_made_is_what_was_wanted_and_needs_nothing_more,
     test_what_was_removed_can_be_made_again,
+)
+from tests.reconcilers.test_conformance import (
+    test_each_example_becomes_each_other as each_becomes_each_other,
 )
 from tests.reconcilers.test_conformance import (
     test_killed_before_each_step_and_run_again_it_gets_there as killed_before_each_step,
 )
 
 __all__ = [
+    "test_an_absent_resource_is_none",
     "test_each_example_becomes_the_next",
     "test_removed_is_gone_and_removing_it_twice_is_nothing",
-    "test_what_is_absent_is_none",
     "test_what_is_not_ours_is_left_alone",
     "test_what_was_made_is_what_was_wanted_and_needs_nothing_more",
     "test_what_was_removed_can_be_made_again",

@@ -13,7 +13,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
-from tapctl.engine.events import Ending
+from tapctl.engine.events import Finished
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.plan import Action
 from tapctl.sandbox.emulator.app import Sandbox
@@ -36,16 +36,16 @@ class Living(Bench):
         self.clock.seconds += 60
         return super().look(expected)
 
-    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Ending:
+    def converge(self, want: Spec, action: Action = Action.REPLACE) -> Finished:
         """When AWS has come to rest."""
         self.clock.seconds += 60
         return super().converge(want, action)
 
-    def converge_at_once(self, want: Spec) -> Ending:
+    def converge_at_once(self, want: Spec) -> Finished:
         """While AWS is still taking in what was changed last."""
         return super().converge(want)
 
-    def remove(self, last: Spec | None) -> Ending:
+    def remove(self, last: Spec | None) -> Finished:
         """As above."""
         self.clock.seconds += 60
         return super().remove(last)

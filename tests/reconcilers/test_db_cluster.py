@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -151,7 +152,7 @@ def test_a_new_major_version_moves_with_its_groups(aws: Aws, want: DbClusterSpec
     assert REC.impacts["engine_version"] is Impact.RESTART
 
 
-def test_another_way_in_is_closed(aws: Aws, want: DbClusterSpec) -> None:
+def test_foreign_access_is_removed(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     aws.rds.enable_http_endpoint(ResourceArn=f"arn:aws:rds:us-east-1:123456789012:cluster:{ID}")
     role = "arn:aws:iam::123456789012:role/export"
@@ -170,7 +171,7 @@ def test_another_way_in_is_closed(aws: Aws, want: DbClusterSpec) -> None:
         ("InvalidResourceStateFault", Patience.LONG),
     ],
 )
-def test_a_way_in_that_cannot_be_closed_yet_is_tried_again(
+def test_access_that_cannot_be_removed_yet_is_tried_again(
     aws: Aws, want: DbClusterSpec, code: str, patience: Patience
 ) -> None:
     refuse(aws.rds, "DisableHttpEndpoint", code)
@@ -179,7 +180,7 @@ def test_a_way_in_that_cannot_be_closed_yet_is_tried_again(
     assert caught.value.patience is patience
 
 
-def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, want: DbClusterSpec) -> None:
+def test_a_stopped_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     answer(aws.rds, "DescribeDBClusters", described(aws, Status="stopped"))
     seen = look(REC, aws, ID, want)
@@ -198,10 +199,12 @@ def test_a_stopped_cluster_refuses_to_go_and_is_waited_for_by_nobody(aws: Aws, w
     assert str(caught.value.hint).startswith(start)
 
 
-def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> None:
+def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
-    assert REC.deletion_blocker(bring(REC, aws, ID, protected)) == "its deletion protection is on"
-    assert REC.deletion_blocker(bring(REC, aws, ID, want)) is None
+    seen = bring(REC, aws, ID, protected)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == ("its deletion protection is on", True)
+    seen = bring(REC, aws, ID, want)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +219,15 @@ def test_a_protected_cluster_refuses_to_go(aws: Aws, want: DbClusterSpec) -> Non
         ({}, None, True),
     ],
 )
-def test_a_final_snapshot_is_due_unless_every_word_there_is_says_no(
+def test_a_final_snapshot_is_due_unless_every_tag_says_no(
     aws: Aws, want: DbClusterSpec, live: dict[str, str], last: dict[str, str] | None, due: bool
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
     assert final_snapshot_due(with_tags(want, live), recorded) == due
-    bring(REC, aws, ID, with_tags(want, live))
+    seen = bring(REC, aws, ID, with_tags(want, live))
+    assert REC.takes_final_snapshot(seen, recorded) == due
+    assert not REC.takes_final_snapshot(replace(seen, deleting=True), recorded)
+    assert ("no final snapshot is due" in REC.removal_note(seen, snapshot_due=due)) == (not due)
     delete_until_gone(REC, aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 
@@ -285,13 +291,3 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
     seen = bring(REC, aws, ID, with_tags(want, tags))
     delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
-
-
-def test_only_ours_are_found(aws: Aws, want: DbClusterSpec) -> None:
-    bring(REC, aws, ID, want)
-    bring(REC, aws, "db-cluster-other", with_tags(want, {"EnvironmentSuffix": "other"}))
-    aws.rds.add_tags_to_resource(
-        ResourceName="arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-other",
-        Tags=[{"Key": "EnvironmentSuffix", "Value": "other"}],
-    )
-    assert list(DbCluster().list_owned(aws, OURS)) == [ID]

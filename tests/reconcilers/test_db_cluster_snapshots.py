@@ -1,4 +1,4 @@
-"""What a cluster that is gone leaves: its final snapshot, among those of earlier clusters of its name."""
+"""The final snapshot that a deleted cluster leaves, among those of earlier clusters of its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tapctl.errors import NotConverged
 from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
-from tests.reconcilers.test_db_cluster_sight import with_
+from tests.reconcilers.test_db_cluster_parameters import with_
 
 REC, ID = case.RECONCILER, case.ID
 DUE = with_(tags={"tapctl:final-snapshot": "true"})
@@ -30,7 +30,7 @@ def remaining_after_delete(aws: Aws, last: DbClusterSpec, *snapshots: dict[str, 
     return REC.remaining_after_delete(aws, ID, last)
 
 
-def test_one_that_is_being_taken_is_waited_for(aws: Aws) -> None:
+def test_a_final_snapshot_being_taken_is_waited_for(aws: Aws) -> None:
     mine = snapshot(f"{ID}-final-x", "creating", NEW, PercentProgress=40)
     other = snapshot("of-somebody-else", "creating", NEW)
     for last in (DUE, NOT_DUE):
@@ -39,7 +39,7 @@ def test_one_that_is_being_taken_is_waited_for(aws: Aws) -> None:
     assert remaining_after_delete(aws, DUE, {**mine, "Status": "available"}) is None
 
 
-def test_the_newest_one_has_failed_where_one_was_due(aws: Aws) -> None:
+def test_a_failed_newest_snapshot_is_an_error_where_one_was_due(aws: Aws) -> None:
     # One of an earlier removal, which did not end, and then the last, which has no time since nothing was taken.
     before = snapshot(f"{ID}-final-x", "available", NEW, NEW)
     failed = snapshot(f"{ID}-final-x-2", "failed", NEW)
@@ -47,13 +47,13 @@ def test_the_newest_one_has_failed_where_one_was_due(aws: Aws) -> None:
         remaining_after_delete(aws, DUE, before, failed)
 
 
-def test_one_of_an_earlier_cluster_that_failed_is_no_affair_of_this_one(aws: Aws) -> None:
+def test_a_failed_snapshot_of_an_earlier_cluster_is_ignored(aws: Aws) -> None:
     failed = snapshot(f"{ID}-final-x", "failed", OLD)
     assert remaining_after_delete(aws, DUE, snapshot(f"{ID}-final-y", "available", NEW, NEW), failed) is None
     assert remaining_after_delete(aws, NOT_DUE, failed) is None
 
 
-def test_one_of_a_suffix_that_only_begins_like_ours_is_no_affair_of_this_one(aws: Aws) -> None:
+def test_a_snapshot_of_a_suffix_that_begins_like_ours_is_ignored(aws: Aws) -> None:
     theirs = snapshot(f"{ID}-final-1-final-abc", "creating", NEW, PercentProgress=40)
     assert remaining_after_delete(aws, NOT_DUE, theirs) is None
     assert (

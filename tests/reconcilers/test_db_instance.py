@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.engine.model import Impact, Owner, Pending
+from tapctl.engine.model import REBOOT, Impact, Owner, Pending
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_cluster
 from tests.reconcilers.cases import db_instance as case
-from tests.reconcilers.clusters import CLUSTER, add_member, described, instance
-from tests.reconcilers.driving import OURS, TAGS, bring, calls, delete_until_gone, look
+from tests.reconcilers.clusters import CLUSTER, add_member, described, instance, writer
+from tests.reconcilers.driving import OURS, TAGS, bring, calls, changes, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 REC, ID = case.RECONCILER, case.ID
@@ -48,19 +48,10 @@ def test_its_own_fields_are_read_and_its_clusters_are_not(aws: Aws) -> None:
     assert not {"engine_version", "kms_key_arn", "performance_insights"} & DbInstanceSpec.model_fields.keys()
 
 
-def test_what_is_not_there_is_absent(aws: Aws) -> None:
-    assert REC.observe(aws, ID, WANT) is None
-    refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", times=1)
-    assert REC.observe(aws, ID, WANT) is None
-    refuse(aws.rds, "DescribeDBInstances", *DENIED)
-    with pytest.raises(AwsRefused):
-        REC.observe(aws, ID, WANT)
-
-
 @pytest.mark.usefixtures("world")
 def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
-    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner(f"(a member of {CLUSTER})", "")
+    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner("", "", f"a member of {CLUSTER}")
 
 
 @pytest.mark.usefixtures("world")
@@ -70,11 +61,11 @@ def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_
     )
     # As RDS answers a name that is none.
     refuse(aws.rds, "DescribeDBClusters", "InvalidParameterValue", "The parameter DBClusterIdentifier is not valid")
-    assert look(REC, aws, ID, WANT).owner == Owner("(a member of no cluster)", "")
+    assert look(REC, aws, ID, WANT).owner == Owner("", "", "a member of no cluster")
 
 
 @pytest.mark.usefixtures("world")
-def test_one_that_is_missing_hides_no_other(aws: Aws) -> None:
+def test_a_missing_instance_does_not_hide_the_others(aws: Aws) -> None:
     add_member(aws, 0)
     refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", "DBInstance x not found", Value="db-cluster-test-1")
     view = aws.memoized({"db-instance": (ID, f"{CLUSTER}-1")})
@@ -135,6 +126,15 @@ def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_another_class_is_an_outage_of_the_only_member_a_failover_of_a_writer_and_nothing_of_a_reader(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    assert look(REC, aws, ID, WANT).impacts == {"instance_class": Impact.OUTAGE}
+    add_member(aws, 1)
+    costs = {name: look(REC, aws, name, WANT).impacts["instance_class"] for name in (ID, f"{CLUSTER}-1")}
+    assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
+
+
+@pytest.mark.usefixtures("world")
 def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     aws.rds.modify_db_instance(DBInstanceIdentifier=ID, DBInstanceClass=LARGER)
@@ -189,7 +189,7 @@ START = f"start it first: aws rds start-db-cluster --db-cluster-identifier {CLUS
 
 
 @pytest.mark.usefixtures("world")
-def test_a_stopped_one_comes_back_by_nobody_but_who_starts_its_cluster(aws: Aws) -> None:
+def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
     seen = bring(REC, aws, ID, WANT)
     for operation in ("CreateDBInstance", "ModifyDBInstance", "DeleteDBInstance"):
         refuse(aws.rds, operation, "InvalidDBClusterStateFault", f"DB cluster {CLUSTER} is in stopped state")
@@ -267,7 +267,7 @@ def test_it_goes_without_a_snapshot_and_only_once(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
-def test_a_failed_one_goes_too(aws: Aws) -> None:
+def test_a_failed_instance_is_deleted_too(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     sent: list[Any] = []
     aws.rds.meta.events.register("provide-client-params.rds.DeleteDBInstance", lambda params, **_: sent.append(params))
@@ -286,8 +286,206 @@ def test_a_busy_one_is_waited_for(aws: Aws) -> None:
     assert caught.value.patience is Patience.LONG
 
 
-@pytest.mark.usefixtures("world")
-def test_only_ours_are_found(aws: Aws) -> None:
-    add_member(aws, 0)
-    add_member(aws, 7, tags={"ManagedBy": "terraform"})
-    assert list(DbInstance().list_owned(aws, OURS)) == [ID]
+MEMBERS = (f"{CLUSTER}-0", f"{CLUSTER}-1", f"{CLUSTER}-2")
+
+
+@pytest.fixture
+def rebooting(aws: Aws) -> Aws:
+    """Three members, all of which wait for a reboot."""
+    for number in range(3):
+        add_member(aws, number)
+    parameter: Any = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
+    aws.rds.modify_db_parameter_group(DBParameterGroupName=case.GROUP, Parameters=[parameter])
+    assert all(pending(aws, one) for one in MEMBERS)
+    return aws
+
+
+def pending(aws: Aws, name: str) -> bool:
+    waiting = look(DbInstance(), aws, name, WANT).pending.get("parameter_group")
+    return waiting is not None and waiting.until == REBOOT
+
+
+def test_the_writer_waits_for_the_readers_and_they_for_nobody(rebooting: Aws) -> None:
+    first = writer(rebooting)
+    readers = [one for one in MEMBERS if one != first]
+    for reader in readers:
+        with pytest.raises(
+            NotYet, match=f"{first} writes and is rebooted last: {CLUSTER}-. waits for its own"
+        ) as answer:
+            DbInstance().reboot(rebooting, first, WANT)
+        assert answer.value.patience is Patience.LONG
+        before = changes(rebooting)
+        DbInstance().reboot(rebooting, reader, WANT)
+        assert changes(rebooting) == before + 1
+        assert not pending(rebooting, reader)
+    DbInstance().reboot(rebooting, first, WANT)
+    assert not any(pending(rebooting, one) for one in MEMBERS)
+    assert writer(rebooting) == first
+
+
+def test_only_those_that_stay_are_waited_for(rebooting: Aws) -> None:
+    first = writer(rebooting)
+    DbInstance(staying={first}).reboot(rebooting, first, WANT)
+    assert not pending(rebooting, first)
+
+
+def test_a_refusal_that_passes_is_asked_again_and_any_other_is_told(rebooting: Aws) -> None:
+    refuse(rebooting.rds, "RebootDBInstance", "InvalidDBInstanceState", "Instance is not in available state", times=1)
+    reader = next(one for one in MEMBERS if one != writer(rebooting))
+    with pytest.raises(NotYet):
+        DbInstance().reboot(rebooting, reader, WANT)
+    refuse(rebooting.rds, "RebootDBInstance", "AccessDenied", times=1)
+    with pytest.raises(AwsRefused):
+        DbInstance().reboot(rebooting, reader, WANT)
+
+
+def test_a_cluster_that_does_not_show_has_no_writer_to_wait(rebooting: Aws) -> None:
+    refuse(rebooting.rds, "DescribeDBClusters", "DBClusterNotFoundFault")
+    DbInstance().reboot(rebooting, MEMBERS[1], WANT)
+
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+def test_a_reader_changes_its_class_while_another_writes(aws: Aws) -> None:
+    first, second = add_member(aws, 0), add_member(aws, 1)
+    assert writer(aws) == first
+    assert REC.update(aws, second, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_a_writer_changes_its_class_last_and_as_a_reader(aws: Aws) -> None:
+    first, second, third = (add_member(aws, number, PromotionTier=3 - number) for number in range(3))
+    want = with_(instance_class=LARGER)
+    with pytest.raises(NotYet, match=r"is still db\.r6g\.large"):
+        REC.update(aws, first, WANT, want)
+    for name in (second, third):
+        aws.rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass=LARGER, ApplyImmediately=True)
+    assert REC.update(aws, first, WANT, want) == frozenset()
+    assert writer(aws) == third
+    assert look(REC, aws, first).spec.instance_class == "db.r6g.large"
+    assert REC.update(aws, first, WANT, want) == {"instance_class"}
+    assert look(REC, aws, first).spec.instance_class == LARGER
+
+
+def test_a_writer_waits_for_no_reboot_of_the_others_which_never_comes_by_itself(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    second = add_member(aws, 1, DBInstanceClass=LARGER)
+    aws.rds.modify_db_instance(DBInstanceIdentifier=second, DBParameterGroupName=f"{case.GROUP}-other")
+    assert look(REC, aws, second).pending["parameter_group"].until == "reboot"
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert writer(aws) == second
+
+
+def test_a_writer_waits_while_others_apply_their_parameters(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    second = add_member(aws, 1, DBInstanceClass=LARGER)
+    applying = {"DBInstanceIdentifier": second, "DBClusterParameterGroupStatus": "applying"}
+    answer(aws.rds, "DescribeDBClusters", described(aws, DBClusterMembers=[member("in-sync"), applying]))
+    with pytest.raises(NotYet, match="is applying its parameters"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+def test_a_writer_waits_for_the_others_to_be_available(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    busy = instance(
+        aws,
+        DBInstanceIdentifier=f"{CLUSTER}-1",
+        DBInstanceClass=LARGER,
+        DBInstanceStatus="modifying",
+        TagList=[{"Key": key, "Value": value} for key, value in TAGS.items()],
+    )
+    answer(aws.rds, "DescribeDBInstances", busy)
+    with pytest.raises(NotYet, match="is modifying"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+def test_a_member_that_somebody_added_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 7, tags={})
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+    # AWS itself may hand over while it restarts.
+    assert aws.call_log.calls["rds:FailoverDBCluster"] == 0
+
+
+def test_a_failover_that_is_not_possible_yet_is_asked_again(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    add_member(aws, 1, DBInstanceClass=LARGER)
+    refuse(aws.rds, "FailoverDBCluster", "InvalidDBClusterStateFault")
+    with pytest.raises(NotYet, match="InvalidDBClusterStateFault"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="failing-over"))
+    with pytest.raises(NotYet, match=f"{CLUSTER} is failing-over"):
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+
+
+def others(aws: Aws, *members: tuple[str, dict[str, Any]]) -> None:
+    """RDS's answer for the members: by name, as the first one but for these changes."""
+    tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
+    told = [
+        instance(aws, DBInstanceIdentifier=name, TagList=tags, **changes)["DBInstances"][0] for name, changes in members
+    ]
+    answer(aws.rds, "DescribeDBInstances", {"DBInstances": told})
+
+
+@pytest.mark.parametrize("status", ["failed", "incompatible-network", "stopped", "deleting"])
+def test_a_writer_waits_for_none_that_aws_gave_up_on_and_hands_over_to_none(aws: Aws, status: str) -> None:
+    first = add_member(aws, 0)
+    others(aws, (f"{CLUSTER}-1", {"DBInstanceStatus": status}))
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+    assert aws.call_log.calls["rds:FailoverDBCluster"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "cluster", "patience"),
+    [
+        ({}, "available", Patience.BUSY),
+        ({"DBInstanceStatus": "modifying"}, "available", Patience.LONG),
+        ({"PendingModifiedValues": {"DBInstanceClass": LARGER}}, "available", Patience.LONG),
+        ({}, "backing-up", Patience.LONG),
+    ],
+)
+def test_a_reader_on_which_aws_is_at_work_is_waited_for_long_and_an_idle_one_is_not(
+    aws: Aws, changes: dict[str, Any], cluster: str, patience: Patience
+) -> None:
+    first = add_member(aws, 0)
+    others(aws, (f"{CLUSTER}-1", changes))
+    answer(aws.rds, "DescribeDBClusters", described(aws, DBClusterMembers=[member("in-sync")], Status=cluster))
+    with pytest.raises(NotYet, match=r"is still db\.r6g\.large") as caught:
+        REC.update(aws, first, WANT, with_(instance_class=LARGER))
+    assert caught.value.patience is patience
+
+
+def test_a_writer_waits_for_those_alone_that_stay_and_hands_over_to_one_of_them(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    second = add_member(aws, 1, DBInstanceClass=LARGER, PromotionTier=9)
+    add_member(aws, 2, PromotionTier=0)
+    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert writer(aws) == second
+
+
+def test_where_only_one_that_is_to_go_can_write_meanwhile_it_does(aws: Aws) -> None:
+    first, second = add_member(aws, 0), add_member(aws, 1)
+    only = DbInstance((first,))
+    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert writer(aws) == second
+    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_a_busy_member_to_be_removed_is_neither_waited_for_nor_made_the_writer(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    others(aws, (f"{CLUSTER}-1", {"DBInstanceStatus": "modifying"}))
+    assert DbInstance((first,)).update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_what_is_in_no_cluster_that_shows_just_changes(aws: Aws) -> None:
+    first = add_member(aws, 0)
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": []})
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_an_absent_instance_is_none_and_instances_that_may_not_be_read_are_not_absent(aws: Aws) -> None:
+    refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", times=1)
+    assert REC.observe(aws, "absent", WANT) is None
+    refuse(aws.rds, "DescribeDBInstances", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)

@@ -34,35 +34,10 @@ def test_the_whole_new_list_of_subnets_is_sent(aws: Aws, world: dict[str, str]) 
     assert look(REC, aws, ID).spec.subnet_ids == second.subnet_ids
 
 
-def test_what_somebody_added_to_its_tags_shows_and_goes(aws: Aws, world: dict[str, str]) -> None:
-    want = case.examples(world)[0]
-    bring(REC, aws, ID, want)
-    arn = f"arn:aws:rds:us-east-1:123456789012:subgrp:{ID}"
-    aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "added", "Value": "by hand"}])
-    assert look(REC, aws, ID, want).spec.tags == {**want.tags, "added": "by hand"}
-    assert bring(REC, aws, ID, want).spec == want
-
-
-def test_tags_that_may_not_be_read_are_unread(aws: Aws, world: dict[str, str]) -> None:
-    want = case.examples(world)[0]
-    bring(REC, aws, ID, want)
-    refuse(aws.rds, "ListTagsForResource", *DENIED)
-    seen = look(REC, aws, ID, want)
-    assert seen.unreadable == {"tags": "rds:ListTagsForResource"}
-    assert (seen.spec, seen.owner) == (want, None)
-    assert look(REC, aws, ID).spec.tags == {}
-
-
 def test_a_group_that_may_not_be_read_is_not_absent(aws: Aws) -> None:
     refuse(aws.rds, "DescribeDBSubnetGroups", *DENIED)
     with pytest.raises(AwsRefused):
         REC.observe(aws, ID, None)
-
-
-def test_a_group_that_goes_between_two_reads_is_absent(aws: Aws, world: dict[str, str]) -> None:
-    bring(REC, aws, ID, case.examples(world)[0])
-    refuse(aws.rds, "ListTagsForResource", "DBSubnetGroupNotFoundFault")
-    assert REC.observe(aws, ID, None) is None
 
 
 def test_a_group_that_was_not_asked_for_is_not_the_one(aws: Aws) -> None:
@@ -110,12 +85,3 @@ def test_a_removal_that_is_not_allowed_is_refused(aws: Aws, world: dict[str, str
     refuse(aws.rds, "DeleteDBSubnetGroup", *DENIED)
     with pytest.raises(AwsRefused):
         REC.delete(aws, ID, look(REC, aws, ID), None)
-
-
-def test_only_ours_are_found(aws: Aws, world: dict[str, str]) -> None:
-    want = case.examples(world)[0]
-    bring(REC, aws, ID, want)
-    aws.rds.create_db_subnet_group(
-        DBSubnetGroupName="theirs", DBSubnetGroupDescription="d", SubnetIds=sorted(want.subnet_ids)
-    )
-    assert list(REC.list_owned(aws, OURS)) == [ID]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.aws.policy import allow, policy
+from tapctl.engine.diff import compare
+from tapctl.engine.observe import is_ours
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
+from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
@@ -132,13 +135,6 @@ def test_an_inline_policy_that_goes_while_it_is_looked_at_is_no_missing_role(aws
     bring(REC, aws, ID, WANT)
     refuse(aws.iam, "GetRolePolicy", "NoSuchEntity")
     assert look(REC, aws, ID, WANT).spec == having(inline={})
-
-
-def test_the_tags_of_aws_itself_are_left_out(aws: Aws) -> None:
-    bring(REC, aws, ID, WANT)
-    role = role_told(aws)
-    answer(aws.iam, "GetRole", {"Role": role | {"Tags": [*role["Tags"], {"Key": "aws:x", "Value": "1"}]}})
-    assert look(REC, aws, ID, WANT).spec.tags == case.TAGS
 
 
 # -- making and changing ---------------------------------------------------------------------------------------------
@@ -296,3 +292,83 @@ def test_the_sweep_passes_over_a_role_that_goes_and_over_nothing_else(aws: Aws, 
     else:
         with pytest.raises(AwsRefused):
             list(REC.list_owned(aws, OURS))
+
+
+@pytest.fixture
+def unlisted(aws: Aws) -> Aws:
+    refuse(aws.iam, "ListRolePolicies", "AccessDenied")
+    return aws
+
+
+def test_a_role_is_made_with_its_policy(unlisted: Aws) -> None:
+    seen = bring(REC, unlisted, ID, WANT)
+    assert unlisted.call_log.changes["iam:PutRolePolicy"] == 1
+    # There may be others.
+    assert (seen.spec, dict(seen.unreadable)) == (WANT, {"inline": "iam:ListRolePolicies"})
+
+
+def test_a_policy_that_is_missing_or_differs_is_no_unknown(unlisted: Aws) -> None:
+    bring(REC, unlisted, ID, WANT)
+    more = WANT.model_copy(update={"inline": {"policy": policy(allow("Traces", ["xray:PutTraceSegments"], ["*"]))}})
+    seen = look(REC, unlisted, ID, more)
+    assert (seen.spec.inline, dict(seen.unreadable)) == (WANT.inline, {})
+    unlisted.iam.delete_role_policy(RoleName=ID, PolicyName="policy")
+    seen = look(REC, unlisted, ID, WANT)
+    assert (dict(seen.spec.inline), dict(seen.unreadable)) == ({}, {})
+
+
+def test_what_is_promised_in_a_policy_may_be_anything_and_the_rest_may_not(unlisted: Aws) -> None:
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1-AbCdEf"
+    read = ["secretsmanager:GetSecretValue"]
+    bring(REC, unlisted, ID, having(inline={"policy": policy(allow("Read", read, [secret]))}))
+
+    planned = having(inline={"policy": policy(allow("Read", read, ["⟦db-cluster/c.secret_arn⟧"]))})
+    assert dict(look(REC, unlisted, ID, planned).unreadable) == {"inline": "iam:ListRolePolicies"}
+    other = having(inline={"policy": policy(allow("Write", read, ["⟦db-cluster/c.secret_arn⟧"]))})
+    assert dict(look(REC, unlisted, ID, other).unreadable) == {}
+
+
+def test_its_recorded_policy_is_removed_with_it(unlisted: Aws) -> None:
+    bring(REC, unlisted, ID, WANT)
+    assert delete_until_gone(REC, unlisted, ID, WANT) is None
+
+
+def of(region: str) -> IamRoleSpec:
+    return having(tags={**case.TAGS, REGION_TAG: region})
+
+
+@pytest.fixture
+def elsewhere(aws: Aws) -> Aws:
+    """The same account, as a run in another region sees it."""
+    door = Aws(replace(aws.target, region="eu-west-1"))
+    door.identify(aws.account)
+    return door
+
+
+def test_a_role_of_another_region_is_somebody_elses_whether_it_is_recorded_or_not(aws: Aws, elsewhere: Aws) -> None:
+    bring(REC, aws, ID, of("us-east-1"))
+
+    seen = look(REC, elsewhere, ID, of("eu-west-1"))
+
+    assert seen.outputs is not None
+    for recorded in (None, seen.outputs.model_dump()):
+        assert not is_ours(seen, OURS, recorded=recorded, created_by_aws=False)
+    assert seen.owner == replace(OURS, scope="us-east-1")
+
+
+def test_each_region_finds_its_own_role(aws: Aws, elsewhere: Aws) -> None:
+    bring(REC, aws, ID, of("us-east-1"))
+    assert list(REC.list_owned(aws, OURS)) == [ID]
+    assert list(REC.list_owned(elsewhere, OURS)) == []
+
+
+def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
+    bring(REC, aws, ID, of("us-east-1"))
+    aws.iam.untag_role(RoleName=ID, TagKeys=[REGION_TAG])
+
+    seen = look(REC, aws, ID, of("us-east-1"))
+
+    assert is_ours(seen, OURS, recorded=None, created_by_aws=False)
+    assert compare(of("us-east-1"), seen.spec) == ("tags",)
+    assert list(REC.list_owned(aws, OURS)) == [ID]
+    assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.aws.policy import PolicyDocument, allow, policy
+from tapctl.engine.events import Result
+from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
+from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, KEY, NAME, OURS, WANT, ZIP, answer
 from tests.reconcilers.scripted_aws import refused, scripted
 
@@ -30,10 +34,6 @@ def look(aws: Any, expected: LambdaFunctionSpec | None = WANT) -> Any:
 # -- seeing ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_function_that_is_not_there_is_absent(aws: Aws) -> None:
-    assert LambdaFunction().observe(aws, NAME, WANT) is None
-
-
 def test_it_is_seen_by_two_reads() -> None:
     aws = scripted({"get_function": answer(), "get_policy": NO_POLICY})
 
@@ -41,7 +41,7 @@ def test_it_is_seen_by_two_reads() -> None:
     assert len(aws.calls) == 2
 
 
-def test_who_else_may_invoke_it_shows() -> None:
+def test_a_foreign_permission_to_invoke_shows() -> None:
     text = json.dumps({"Statement": [{"Sid": "public", "Effect": "Allow", "Principal": "*", "Action": "lambda:*"}]})
     aws = scripted({"get_function": answer(), "get_policy": {"Policy": text}})
 
@@ -222,7 +222,7 @@ def test_a_function_whose_last_update_failed_is_moved_no_more() -> None:
     assert remove(LastUpdateStatus="Failed") == ["delete_function"]
 
 
-def test_one_that_is_made_anew_at_once_just_goes() -> None:
+def test_a_function_to_be_replaced_is_deleted_at_once() -> None:
     aws = scripted({**IN_VPC, "get_function": answer()})
     seen = look(aws)
     aws.calls.clear()
@@ -258,11 +258,170 @@ def test_a_function_that_vanishes_while_it_is_to_be_moved_is_looked_for_again() 
         remove(answers={"update_function_configuration": gone})
 
 
-def test_only_functions_with_both_tags_are_found(aws: Aws) -> None:
-    role = prepare(aws)["role_a"]
-    want = ZIP.model_copy(update={"role_arn": role, "subnet_ids": frozenset(), "security_group_ids": frozenset()})
-    LambdaFunction(CONTENT).create(aws, NAME, want, OURS)
-    LambdaFunction(CONTENT).create(aws, "other", want.model_copy(update={"tags": {}}), Owner.ours("prod"))
-    aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
+def opened(*sids: str) -> PolicyDocument:
+    return policy(*(allow(sid, ["lambda:InvokeFunction"], [ARN], to={"AWS": "999999999999"}) for sid in sids))
 
-    assert list(LambdaFunction().list_owned(aws, OURS)) == [NAME]
+
+def update(have: LambdaFunctionSpec, want: LambdaFunctionSpec = WANT, content: bytes | None = None) -> Any:
+    """The fields that one step asks for, and the one changing call it makes after a look."""
+    aws = scripted({"get_function": answer()})
+    asked = LambdaFunction(content).update(aws, NAME, have, want)
+    first, call = aws.calls
+    assert first[0] == "get_function"
+    return asked, call
+
+
+@pytest.mark.parametrize(
+    ("state", "doing"),
+    [
+        ({"State": "Pending"}, "Pending"),
+        ({"State": "Deactivating"}, "Deactivating"),
+        ({"LastUpdateStatus": "InProgress"}, "update InProgress"),
+    ],
+)
+def test_while_lambda_is_at_work_on_it_no_change_is_asked_for(state: dict[str, Any], doing: str) -> None:
+    aws = scripted({"get_function": answer(**state)})
+
+    with pytest.raises(NotYet, match=f"at work on the function: {doing}$") as caught:
+        LambdaFunction().update(aws, NAME, with_(reserved_concurrency=None), WANT)
+    assert caught.value.patience is Patience.LONG
+    assert len(aws.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("have", "sent"),
+    [
+        ({"role_arn": "old"}, {"Role": WANT.role_arn}),
+        ({"memory_mb": 128, "timeout_s": 3}, {"MemorySize": 1024, "Timeout": 30}),
+        ({"environment": {"X": "(hidden)"}}, {"Environment": {"Variables": {"DB_PORT": "5432"}}}),
+        ({"kms_key_arn": ""}, {"KMSKeyArn": KEY, "Environment": {"Variables": {"DB_PORT": "5432"}}}),
+        (
+            {"security_group_ids": frozenset()},
+            {"VpcConfig": {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}},
+        ),
+        ({"tracing": "PassThrough"}, {"TracingConfig": {"Mode": "Active"}}),
+        ({"ephemeral_storage_mb": 1024}, {"EphemeralStorage": {"Size": 512}}),
+        ({"log_format": "JSON"}, {"LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{NAME}"}}),
+        ({"image_config": "(hidden)"}, {"ImageConfig": {}}),
+        ({"description": "by hand"}, {"Description": ""}),
+    ],
+)
+def test_configuration_changes_by_one_call_that_sends_what_differs(have: dict[str, Any], sent: dict[str, Any]) -> None:
+    asked, call = update(with_(**have))
+
+    assert asked == set(have)
+    assert call == ("update_function_configuration", {"FunctionName": NAME, **sent})
+
+
+def test_the_runtime_of_a_zip_is_configuration() -> None:
+    _, (_, sent) = update(ZIP.model_copy(update={"runtime": "nodejs20.x", "layers": ("layer:1",)}), ZIP)
+
+    assert sent == {"FunctionName": NAME, "Runtime": "nodejs22.x", "Layers": []}
+
+
+def test_one_step_after_another_in_their_order() -> None:
+    have = with_(memory_mb=128, image_uri="old", reserved_concurrency=None, resource_policy=opened("public"), tags={})
+
+    for field in ("memory_mb", "image_uri", "reserved_concurrency", "resource_policy", "tags"):
+        assert update(have)[0] == {field}
+        have = have.model_copy(update={field: getattr(WANT, field)})
+    assert have == WANT
+
+
+def test_foreign_permissions_are_removed_one_statement_a_call() -> None:
+    asked, call = update(with_(resource_policy=opened("b", "a")))
+    assert (asked, call) == (frozenset(), ("remove_permission", {"FunctionName": NAME, "StatementId": "a"}))
+
+    asked, call = update(with_(resource_policy=opened("b")))
+    assert (asked, call) == ({"resource_policy"}, ("remove_permission", {"FunctionName": NAME, "StatementId": "b"}))
+
+
+def test_code_and_architecture_go_together() -> None:
+    code = {"FunctionName": NAME, "Architectures": ["x86_64"]}
+
+    assert update(with_(architecture="arm64")) == (
+        {"architecture"},
+        ("update_function_code", {**code, "ImageUri": DIGEST}),
+    )
+    assert update(ZIP.model_copy(update={"code_sha256": "old"}), ZIP, CONTENT) == (
+        {"code_sha256"},
+        ("update_function_code", {**code, "ZipFile": CONTENT}),
+    )
+
+
+def test_a_failed_update_is_asked_again_whole() -> None:
+    asked, (operation, sent) = update(with_(update_failure="EniLimitExceeded: too many", timeout_s=3))
+    assert asked == {"update_failure", "timeout_s"}
+    assert operation == "update_function_configuration"
+    assert {"Role", "Environment", "KMSKeyArn", "VpcConfig", "ImageConfig"} <= sent.keys()
+
+    asked, (operation, _) = update(with_(update_failure="ImageDeleted: it is gone", timeout_s=3))
+    assert (asked, operation) == ({"update_failure"}, "update_function_code")
+
+
+def test_reserved_concurrency_is_put_or_taken_away() -> None:
+    assert update(with_(reserved_concurrency=None), with_(reserved_concurrency=0))[1] == (
+        "put_function_concurrency",
+        {"FunctionName": NAME, "ReservedConcurrentExecutions": 0},
+    )
+    assert update(WANT, with_(reserved_concurrency=None))[1] == (
+        "delete_function_concurrency",
+        {"FunctionName": NAME},
+    )
+
+
+def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:
+    message = (
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+        "its minimum value of [10]."
+    )
+    floor = refused("lambda:PutFunctionConcurrency", "InvalidParameterValueException", message)
+    other = refused("lambda:PutFunctionConcurrency", "InvalidParameterValueException", "negative")
+
+    with pytest.raises(AwsRefused) as told:
+        LambdaFunction().update(
+            scripted({"put_function_concurrency": floor}), NAME, with_(reserved_concurrency=None), WANT
+        )
+    assert "minimum value of [10]" in told.value.cause
+    assert "processor.reserved_concurrency" in (told.value.hint or "")
+    with pytest.raises(AwsRefused) as told:
+        LambdaFunction().update(
+            scripted({"put_function_concurrency": other}), NAME, with_(reserved_concurrency=None), WANT
+        )
+    assert told.value.hint is None
+
+
+@pytest.fixture
+def bench(aws: Aws, sandbox_app: Sandbox) -> Iterator[Bench]:
+    peace = sandbox_app.simulation
+    yield Bench(aws, CASES["lambda_function"], sandbox_app, scale=1.0)
+    sandbox_app.simulation = peace
+
+
+def test_nothing_is_asked_for_while_it_is_being_made_or_changed(bench: Bench) -> None:
+    first, second = bench.fresh()[:2]
+    bench.converge(first)
+    assert bench.aws.call_log.calls["lambda:PutFunctionConcurrency"] == 1
+    bench.converge(second)
+    asked = {
+        name: bench.aws.call_log.calls[f"lambda:{name}"] for name in ("UpdateFunctionConfiguration", "TagResource")
+    }
+    # The tags in two steps: one more, one less.
+    assert asked == {"UpdateFunctionConfiguration": 1, "TagResource": 1}
+
+
+def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_next_apply_asks_again(
+    bench: Bench,
+) -> None:
+    first, second = bench.fresh()[:2]
+    bench.converge(first)
+    before = bench.clock.seconds
+    bench.sandbox.simulation.script("lambda.update", "EniLimitExceeded")
+    with pytest.raises(NotConverged, match="failed in AWS") as caught:
+        bench.converge(second)
+    assert str(caught.value.evidence).startswith("AWS says: EniLimitExceeded: ")
+    assert bench.clock.seconds - before < 100
+    assert bench.converge(second).result is Result.UPDATED
+    seen = bench.look(second)
+    assert seen is not None
+    assert (seen.spec, seen.update_failure) == (second, None)

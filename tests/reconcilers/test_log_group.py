@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, NotYet, Patience
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tests.reconcilers.cases.log_group import prepare
 from tests.reconcilers.scripted_aws import refused, scripted
@@ -39,8 +40,11 @@ def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
     return seen
 
 
-def test_a_group_that_is_not_there_is_absent(aws: Aws) -> None:
-    assert LogGroup().observe(aws, NAME, WANT) is None
+@pytest.mark.parametrize(("created", "since"), [({}, None), ({"creationTime": 1_937_000_000_000}, 1_937_000_000)])
+def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[str, int], since: int | None) -> None:
+    aws = scripted({"describe_log_groups": group(**created), "list_tags_for_resource": {"tags": {}}})
+    first = None if since is None else datetime.fromtimestamp(since, UTC) - timedelta(days=14)
+    assert look(aws).holds_data_since == first
 
 
 def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:
@@ -70,30 +74,6 @@ def test_a_group_that_its_writer_made_first_is_looked_at_again(aws: Aws) -> None
     with pytest.raises(AlreadyExists):
         LogGroup().create(aws, NAME, WANT, OURS)
     assert look(aws).owner is None
-
-
-def test_tags_of_aws_are_no_tags_of_ours() -> None:
-    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": {"tags": {"aws:stack": "x", "A": "b"}}})
-
-    assert look(aws).spec.tags == {"A": "b"}
-
-
-def test_a_tag_is_added_or_overwritten_before_another_is_removed(aws: Aws) -> None:
-    LogGroup().create(aws, NAME, with_(kms_key_arn="", tags={"Name": "old", "Extra": "1", **OURS.tags}), OURS)
-
-    asked = LogGroup().update(aws, NAME, look(aws).spec, with_(kms_key_arn="", retention_days=0))
-    assert asked == frozenset()
-    assert look(aws).spec.tags == {**WANT.tags, "Extra": "1"}
-
-    assert LogGroup().update(aws, NAME, look(aws).spec, with_(kms_key_arn="", retention_days=0)) == {"tags"}
-    assert look(aws).spec.tags == WANT.tags
-
-
-def test_tags_that_are_only_missing_are_one_step() -> None:
-    aws = scripted()
-
-    assert LogGroup().update(aws, NAME, with_(tags={}), WANT) == {"tags"}
-    assert aws.calls == [("tag_resource", {"resourceArn": ARN, "tags": WANT.tags})]
 
 
 @pytest.mark.parametrize(
@@ -152,32 +132,6 @@ def test_a_retention_that_the_account_decrees_is_no_drift(decreed: dict[str, Any
     assert look(aws, expected=None).spec.retention_days == (decreed["retentionInDays"] or 0)
 
 
-def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
-    no = refused("logs:ListTagsForResource", "AccessDeniedException")
-    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": no})
-
-    seen = look(aws)
-    assert seen.unreadable == {"tags": "logs:ListTagsForResource"}
-    assert seen.spec == WANT
-    assert seen.owner is None
-    assert look(aws, expected=None).spec.tags == {}
-
-
-def test_a_group_that_goes_between_two_reads_is_absent() -> None:
-    gone = refused("logs:ListTagsForResource", "ResourceNotFoundException")
-    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": gone})
-
-    assert LogGroup().observe(aws, NAME, WANT) is None
-
-
-def test_other_refusals_of_a_read_are_not_swallowed() -> None:
-    no = refused("logs:ListTagsForResource", "InvalidParameterException")
-    aws = scripted({"describe_log_groups": group(), "list_tags_for_resource": no})
-
-    with pytest.raises(AwsRefused):
-        LogGroup().observe(aws, NAME, WANT)
-
-
 @pytest.mark.parametrize(
     ("code", "message", "patience"),
     [
@@ -210,22 +164,6 @@ def test_a_group_that_does_not_show_yet_is_waited_for() -> None:
     assert answer.value.patience is Patience.PROPAGATION
 
 
-def test_a_real_refusal_passes() -> None:
-    aws = scripted({"create_log_group": refused("logs:CreateLogGroup", "LimitExceededException")})
-
-    with pytest.raises(AwsRefused, match="LimitExceededException"):
-        LogGroup().create(aws, NAME, WANT, OURS)
-
-
-def test_a_removed_group_is_gone_and_removing_it_again_is_no_error(aws: Aws) -> None:
-    LogGroup().create(aws, NAME, with_(kms_key_arn=""), OURS)
-    seen = look(aws)
-
-    LogGroup().delete(aws, NAME, seen, None)
-    assert LogGroup().observe(aws, NAME, WANT) is None
-    LogGroup().delete(aws, NAME, seen, None)
-
-
 def test_a_removal_in_the_way_of_another_change_waits() -> None:
     aws = scripted(
         {
@@ -239,7 +177,7 @@ def test_a_removal_in_the_way_of_another_change_waits() -> None:
         LogGroup().delete(aws, NAME, look(aws), None)
 
 
-def test_a_protected_group_refuses_its_removal() -> None:
+def test_a_protected_group_blocks_its_deletion() -> None:
     aws = scripted(
         {"describe_log_groups": group(deletionProtectionEnabled=True), "list_tags_for_resource": {"tags": {}}}
     )
@@ -248,9 +186,14 @@ def test_a_protected_group_refuses_its_removal() -> None:
     assert LogGroup().deletion_blocker(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
 
 
-def test_only_groups_with_both_tags_are_found(aws: Aws) -> None:
-    LogGroup().create(aws, NAME, with_(kms_key_arn=""), OURS)
-    LogGroup().create(aws, "/other", with_(kms_key_arn="", tags={}), Owner.ours("prod"))
-    aws.sns.create_topic(Name="topic", Tags=[{"Key": key, "Value": value} for key, value in OURS.tags.items()])
-
-    assert list(LogGroup().list_owned(aws, OURS)) == [NAME]
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("/aws/lambda/payment-processor-dev", "lambda-function/payment-processor-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/postgresql", "db-cluster/db-cluster-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/upgrade", None),
+        ("/var/log/app", None),
+    ],
+)
+def test_a_writer_s_name_is_in_the_group_s(name: str, writer: str | None) -> None:
+    assert LogGroup().recreated_by(name) == writer

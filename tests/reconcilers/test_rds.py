@@ -7,7 +7,7 @@ from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.rds import classify, cluster_of, how_to_start, last_event, tagged, tags_of
+from tapctl.reconcilers.rds import classify, cluster_of, how_to_start, last_event, owned_names
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 
@@ -70,9 +70,7 @@ def test_the_last_event_is_the_reason(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(("rec", "kind"), [(DbCluster(), "db-cluster"), (DbInstance(), "db-instance")])
-def test_what_did_not_get_there_is_explained_by_its_last_event(
-    aws: Aws, rec: DbCluster | DbInstance, kind: str
-) -> None:
+def test_the_last_event_explains_what_did_not_converge(aws: Aws, rec: DbCluster | DbInstance, kind: str) -> None:
     answer(aws.rds, "DescribeEvents", {"Events": [{"Message": "Unable to upgrade"}]})
     asked: list[str] = []
     aws.rds.meta.events.register(
@@ -82,14 +80,9 @@ def test_what_did_not_get_there_is_explained_by_its_last_event(
     assert asked == [kind]
 
 
-def test_tags_of_aws_itself_are_not_seen() -> None:
-    listed = [{"Key": "Name", "Value": "c"}, {"Key": "aws:cloudformation:stack-name", "Value": "s"}]
-    assert tags_of(listed) == {"Name": "c"}  # type: ignore[arg-type]  # as RDS lists them
-
-
 def test_a_group_that_went_meanwhile_is_not_found_and_one_that_may_not_be_read_is_told(aws: Aws) -> None:
     refuse(aws.rds, "ListTagsForResource", "DBSubnetGroupNotFoundFault", times=1)
-    assert list(tagged(aws, Owner.ours("test"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
+    assert list(owned_names(aws, Owner.ours("test"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     with pytest.raises(AwsRefused):
-        list(tagged(aws, Owner.ours("test"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))
+        list(owned_names(aws, Owner.ours("test"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))

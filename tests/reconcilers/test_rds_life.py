@@ -1,4 +1,4 @@
-"""What the database's reconcilers do where AWS gives up, and where one of them needs what another waits for."""
+"""The database's reconcilers where AWS gives up, and where one of them needs what another waits for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Living = Callable[[str], Bench]
 
 @pytest.fixture
 def living(aws: Aws, sandbox_app: Sandbox) -> Iterator[Living]:
-    """One reconciler of the database, in a world that takes its time."""
+    """A reconciler of the database, in a world that takes its time."""
     peace = sandbox_app.simulation
     yield lambda name: Bench(aws, CASES[name], sandbox_app, scale=1.0)
     sandbox_app.simulation = peace

@@ -8,7 +8,7 @@ from tapctl.commands.apply import planned_deletions
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.manifest import Manifest, empty
-from tapctl.reconcilers import observations_for, recorded_spec, registry, subresources_of
+from tapctl.reconcilers import observations_for, recorded_spec, registry, subresources_of, teardown_ranks
 
 CLUSTER, ROTATION = "db-cluster/db-cluster-dev", "secret-rotation/db-cluster-dev"
 RULES, GROUP = "security-group-rules/db-sg-dev", "security-group/db-sg-dev"
@@ -23,35 +23,46 @@ def recorded(*addresses: str, **spec: Any) -> Manifest:
     return base.model_copy(update={"entries": entries})
 
 
-def test_a_record_in_another_form_than_this_tapctls_is_like_nothing() -> None:
+def test_a_spec_recorded_in_another_form_is_unknown() -> None:
     group = registry()["security-group"]
     spec = {"description": "d", "vpc_id": "vpc-1", "tags": {}}
     known = recorded(GROUP, **spec).entries[GROUP]
-    assert recorded_spec(known, group) == group.spec(**spec)
-    assert recorded_spec(recorded(GROUP, **spec, colour="red").entries[GROUP], group) is None
+    assert recorded_spec(known) == group.spec(**spec)
+    assert recorded_spec(recorded(GROUP, **spec, colour="red").entries[GROUP]) is None
 
 
-def test_what_dies_with_its_parent_is_forgotten_with_it() -> None:
+def test_subresources_deleted_with_their_parent_are_listed() -> None:
     manifest = recorded(CLUSTER, ROTATION, RULES, GROUP)
-    assert subresources_of(manifest.entries[CLUSTER], manifest, registry()) == (ROTATION,)
-    assert subresources_of(manifest.entries[GROUP], manifest, registry()) == (), "rules are removed by themselves"
+    assert subresources_of(manifest.entries[CLUSTER], manifest.entries) == (ROTATION,)
+    assert subresources_of(manifest.entries[GROUP], manifest.entries) == (), "rules are removed by themselves"
 
 
-def test_what_goes_with_another_has_no_step_of_its_own() -> None:
-    leaving, removals = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
-    assert set(leaving) == {one.address for one in removals} == {CLUSTER, RULES}
-    assert leaving[CLUSTER].subresources == (ROTATION,)
+def test_a_resource_deleted_with_another_has_no_step_of_its_own() -> None:
+    deletions = planned_deletions([CLUSTER, ROTATION, RULES], recorded(CLUSTER, ROTATION, RULES, GROUP))
+    assert set(deletions) == {CLUSTER, RULES}
+    assert deletions[CLUSTER].subresources == (ROTATION,)
     # Without its parent it goes by itself.
-    assert set(planned_deletions([ROTATION], recorded(ROTATION))[0]) == {ROTATION}
+    assert set(planned_deletions([ROTATION], recorded(ROTATION))) == {ROTATION}
 
 
-def test_what_is_kept_on_purpose_is_not_looked_at() -> None:
+def test_a_retained_resource_is_not_observed() -> None:
     entries = recorded(CLUSTER, GROUP).entries
     kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
-    assert [one.address for one in observations_for(kept, registry())] == [CLUSTER]
+    assert [one.address for one in observations_for(kept)] == [CLUSTER]
 
 
-def test_what_only_a_newer_tapctl_knows_is_told_as_that() -> None:
+def test_a_type_of_a_newer_tapctl_is_an_error() -> None:
     manifest = recorded(CLUSTER, "db-proxy/db-cluster-dev")
     with pytest.raises(ManifestError, match="db-proxy/db-cluster-dev"):
-        subresources_of(manifest.entries[CLUSTER], manifest, registry())
+        subresources_of(manifest.entries[CLUSTER], manifest.entries)
+
+
+def test_every_type_has_a_place_of_its_own_in_a_removal() -> None:
+    ranks = teardown_ranks()
+    assert set(ranks) == set(registry())
+    assert len(set(ranks.values())) == len(ranks)
+
+
+def test_a_subresource_s_parent_is_a_type() -> None:
+    parents = {reconciler.parent_type for reconciler in registry().values() if reconciler.subresource}
+    assert parents <= set(registry())

@@ -11,7 +11,7 @@ from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.secret_rotation import SecretRotationSpec
 from tests.reconcilers.cases import secret_rotation as case
 from tests.reconcilers.clusters import CLUSTER, described
-from tests.reconcilers.driving import OURS, TAGS, bring, calls, look
+from tests.reconcilers.driving import OURS, bring, calls, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 REC, ID = case.RECONCILER, case.ID
@@ -108,17 +108,6 @@ def test_a_schedule_without_rotation_is_set_and_then_switched_off(aws: Aws, secr
     assert REC.update(aws, ID, have, want) == {"rotation_days"}
     assert REC.update(aws, ID, with_(rotation_days=14), want) == {"enabled"}
     assert look(REC, aws, ID, want).spec == want
-
-
-def test_its_tags_are_owned_whole(aws: Aws, secret: str) -> None:
-    bring(REC, aws, ID, WANT)
-    aws.secretsmanager.tag_resource(SecretId=secret, Tags=[{"Key": "added", "Value": "by hand"}])
-    aws.secretsmanager.tag_resource(SecretId=secret, Tags=[{"Key": "Name", "Value": "changed"}])
-    seen = look(REC, aws, ID, WANT)
-    assert seen.spec.tags == {**WANT.tags, "Name": "changed", "added": "by hand"}
-    assert seen.owner is not None
-    assert seen.owner.tags == TAGS
-    assert bring(REC, aws, ID, WANT).spec == WANT
 
 
 @pytest.mark.parametrize("status", ["creating", "rotating"])

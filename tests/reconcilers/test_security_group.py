@@ -58,7 +58,7 @@ def test_all_groups_of_a_round_are_read_in_one_call(aws: Aws, world: dict[str, s
     assert calls(aws) - before == 1
 
 
-def test_ours_is_meant_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str, str]) -> None:
+def test_our_group_is_chosen_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str, str]) -> None:
     make(aws, world["vpc"])
     make(aws, world["other_vpc"], **case.TAGS)
 
@@ -66,7 +66,7 @@ def test_ours_is_meant_even_in_a_vpc_that_was_given_up(aws: Aws, world: dict[str
     assert look(REC, aws, ID).spec.vpc_id == world["other_vpc"]
 
 
-def test_of_two_of_ours_the_one_in_the_wanted_vpc_is_meant(aws: Aws, world: dict[str, str]) -> None:
+def test_of_two_groups_of_ours_the_one_in_the_wanted_vpc_is_chosen(aws: Aws, world: dict[str, str]) -> None:
     for vpc in (world["other_vpc"], world["vpc"]):
         make(aws, vpc, **case.TAGS)
 
@@ -129,19 +129,6 @@ def test_a_create_that_is_refused_is_an_error(aws: Aws, world: dict[str, str]) -
 
     with pytest.raises(AwsRefused):
         REC.create(aws, ID, wanted(world), OURS)
-
-
-def test_tags_are_owned_whole(aws: Aws, world: dict[str, str]) -> None:
-    make(aws, world["vpc"], **{**case.TAGS, "Name": "changed", "Extra": "1"})
-    have = look(REC, aws, ID, wanted(world)).spec
-    want = wanted(world, description=have.description)
-
-    # The field is asked for as a whole only by its last call.
-    assert REC.update(aws, ID, have, want) == frozenset()
-    assert look(REC, aws, ID, want).spec.tags == {**case.TAGS, "Extra": "1"}
-    assert REC.update(aws, ID, look(REC, aws, ID, want).spec, want) == {"tags"}
-    assert look(REC, aws, ID, want).spec == want
-    assert REC.update(aws, ID, want.model_copy(update={"tags": {}}), want) == {"tags"}
 
 
 def test_a_group_that_does_not_show_yet_is_waited_for(aws: Aws, world: dict[str, str]) -> None:

@@ -33,7 +33,7 @@ def postgres(world: dict[str, str]) -> Rule:
 
 
 def asked(aws: Aws, operation: str) -> list[str]:
-    """What these calls of EC2 were asked, from now on."""
+    """The parameters of these calls of EC2, from now on."""
     bodies: list[str] = []
     aws.ec2.meta.events.register(f"before-call.ec2.{operation}", lambda params, **_: bodies.append(str(params["body"])))
     return bodies
@@ -115,7 +115,7 @@ def test_every_kind_of_rule_is_added_and_revoked(
     assert bring(REC, aws, ID, wanted(world, HTTPS)).spec.rules == {HTTPS}
 
 
-def test_what_is_missing_is_added_before_anything_is_revoked(aws: Aws, world: dict[str, str]) -> None:
+def test_missing_rules_are_added_before_extra_ones_are_revoked(aws: Aws, world: dict[str, str]) -> None:
     bring(REC, aws, ID, wanted(world, SSH, HTTPS))
     want = wanted(world, HTTPS.model_copy(update={"description": "AWS APIs"}), postgres(world))
 

@@ -47,19 +47,6 @@ def look(aws: Any, expected: SnsTopicSpec | None = WANT) -> Any:
     return seen
 
 
-def test_a_topic_that_is_not_there_is_absent(aws: Aws) -> None:
-    assert SnsTopic().observe(aws, NAME, WANT) is None
-
-
-def test_it_is_made_as_wanted_by_one_call(aws: Aws) -> None:
-    SnsTopic().create(aws, NAME, WANT, OURS)
-
-    seen = look(aws)
-    assert seen.spec == WANT
-    assert seen.outputs.arn == ARN
-    assert seen.owner == OURS
-
-
 def test_making_the_very_same_again_is_accepted(aws: Aws) -> None:
     SnsTopic().create(aws, NAME, WANT, OURS)
     SnsTopic().create(aws, NAME, WANT, OURS)
@@ -111,22 +98,6 @@ def test_several_attributes_are_several_steps() -> None:
     assert len(aws.calls) == 2
 
 
-def test_a_tag_is_added_or_overwritten_before_another_is_removed(aws: Aws) -> None:
-    SnsTopic().create(aws, NAME, with_(tags={"Name": "old", "Extra": "1", **OURS.tags}), OURS)
-
-    assert SnsTopic().update(aws, NAME, look(aws).spec, WANT) == frozenset()
-    assert look(aws).spec.tags == {**WANT.tags, "Extra": "1"}
-    assert SnsTopic().update(aws, NAME, look(aws).spec, WANT) == {"tags"}
-    assert look(aws).spec.tags == WANT.tags
-
-
-def test_tags_that_are_only_missing_are_one_step() -> None:
-    aws = scripted()
-
-    assert SnsTopic().update(aws, NAME, with_(tags={}), WANT) == {"tags"}
-    assert [name for name, _ in aws.calls] == ["tag_resource"]
-
-
 def test_what_somebody_changed_shows() -> None:
     changed = topic(DisplayName="mine", KmsMasterKeyId="alias/aws/sns", SignatureVersion="2")
     tags = {"Tags": [{"Key": "aws:stack", "Value": "x"}, {"Key": "A", "Value": "b"}]}
@@ -143,32 +114,6 @@ def test_a_topic_whose_encryption_was_removed_shows() -> None:
     aws = scripted({"get_topic_attributes": changed, "list_tags_for_resource": {"Tags": []}})
 
     assert look(aws).spec.kms_key_arn == ""
-
-
-def test_tags_that_may_not_be_read_are_unknown_and_name_no_owner() -> None:
-    no = refused("sns:ListTagsForResource", "AuthorizationError")
-    aws = scripted({"get_topic_attributes": topic(), "list_tags_for_resource": no})
-
-    seen = look(aws)
-    assert seen.unreadable == {"tags": "sns:ListTagsForResource"}
-    assert seen.spec == WANT
-    assert seen.owner is None
-    assert look(aws, expected=None).spec.tags == {}
-
-
-def test_a_topic_that_goes_between_two_reads_is_absent() -> None:
-    gone = refused("sns:ListTagsForResource", "ResourceNotFound")
-    aws = scripted({"get_topic_attributes": topic(), "list_tags_for_resource": gone})
-
-    assert SnsTopic().observe(aws, NAME, WANT) is None
-
-
-@pytest.mark.parametrize("read", ["get_topic_attributes", "list_tags_for_resource"])
-def test_other_refusals_of_a_read_are_not_swallowed(read: str) -> None:
-    aws = scripted({"get_topic_attributes": topic(), read: refused("sns:Read", "InvalidParameter")})
-
-    with pytest.raises(AwsRefused):
-        SnsTopic().observe(aws, NAME, WANT)
 
 
 def test_a_topic_that_may_not_be_read_is_no_absent_topic() -> None:
@@ -196,35 +141,9 @@ def test_a_change_that_only_has_to_wait_says_so(code: str, patience: Patience) -
     assert answer.value.patience is patience
 
 
-def test_a_real_refusal_passes() -> None:
-    no = refused(
-        "sns:CreateTopic", "InvalidParameter", "Invalid parameter: Policy statement action out of service scope!"
-    )
-
-    with pytest.raises(AwsRefused, match="out of service scope"):
-        SnsTopic().create(scripted({"create_topic": no}), NAME, WANT, OURS)
-
-
-def test_a_removed_topic_is_gone_and_removing_it_again_is_no_error(aws: Aws) -> None:
-    SnsTopic().create(aws, NAME, WANT, OURS)
-    seen = look(aws)
-
-    SnsTopic().delete(aws, NAME, seen, None)
-    assert SnsTopic().observe(aws, NAME, WANT) is None
-    SnsTopic().delete(aws, NAME, seen, None)
-
-
 def test_a_removal_meets_what_a_change_meets() -> None:
     seen = look(scripted({"get_topic_attributes": topic(), "list_tags_for_resource": {"Tags": []}}))
 
     SnsTopic().delete(scripted({"delete_topic": refused("sns:DeleteTopic", "NotFound")}), NAME, seen, None)
     with pytest.raises(NotYet):
         SnsTopic().delete(scripted({"delete_topic": refused("sns:DeleteTopic", "StaleTag")}), NAME, seen, None)
-
-
-def test_only_topics_with_both_tags_are_found(aws: Aws) -> None:
-    SnsTopic().create(aws, NAME, WANT, OURS)
-    SnsTopic().create(aws, "other", with_(tags={}), Owner.ours("prod"))
-    aws.logs.create_log_group(logGroupName="group", tags=OURS.tags)
-
-    assert list(SnsTopic().list_owned(aws, OURS)) == [NAME]

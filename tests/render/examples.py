@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 
-from tapctl.engine.drift import Finding, FindingState, Report
+from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Impact, Pending
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import Refused, TapctlError
 from tapctl.render.screen import Advice, Target
 
 HEADER = Target(
-    "plan",
     env="prod",
     suffix="prod",
     account="421077550192",
@@ -19,6 +18,7 @@ HEADER = Target(
     identity="sso:dana",
     config_hash="9f3c",
 )
+DEV, PROD, ALL = Target("dev", "dev"), Target("prod", "prod"), Target()
 CROSS = "\N{MULTIPLICATION SIGN}"
 """What an error's cause starts with; a linter takes the sign itself for a letter."""
 ADVICE = Advice(edit="common.toml: processor.timeout_s", undo="tapctl apply --env prod")
@@ -59,8 +59,8 @@ PLAN = plan(
 
 REPORT = Report(
     (
-        Finding("lambda-function/processor", "lambda-function", "timeout_s", FindingState.DRIFT, 15, 30),
-        Finding("kms-key/db-key-prod", "kms-key", "policy", FindingState.UNKNOWN, note="kms:GetKeyPolicy denied"),
+        Finding("lambda-function/processor", "lambda-function", "timeout_s", Reason.CHANGED, 15, 30),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", Reason.DENIED, action="kms:GetKeyPolicy"),
     ),
     fields=214,
     unchecked=1,

@@ -16,7 +16,7 @@ class Shown:
     def __init__(self, answer: str = "") -> None:
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
         self.screen = JsonScreen(
-            io.StringIO(answer), OutputStream(self.stdout, "stdout"), OutputStream(self.stderr, "stderr")
+            io.StringIO(answer), OutputStream(self.stdout, "stdout"), OutputStream(self.stderr, "stderr"), verb="plan"
         )
 
     @property

@@ -1,3 +1,5 @@
+"""The screen for programs: its records, and which target its lines are about."""
+
 from __future__ import annotations
 
 import errno
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapctl import __version__
 from tapctl.aws.policy import allow, policy
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange
@@ -18,13 +21,14 @@ from tapctl.errors import (
     NotConverged,
     Problem,
     Refused,
+    Status,
     StoreFailed,
     TapctlError,
 )
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Verdict
+from tapctl.render.screen import Target, Verdict
 from tapctl.render.terminal import OutputStream
-from tests.render.examples import ADVICE, CROSS, PLAN, REPORT, change, pending, plan
+from tests.render.examples import ADVICE, ALL, CROSS, HEADER, PLAN, PROD, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
 
 KEY, CLUSTER = "kms-key/alias/key", "db-cluster/db"
@@ -51,7 +55,7 @@ def test_a_planned_change_has_its_fields(shown: Shown) -> None:
     assert blocked["blocked"] == {"code": "refused", "message": "iam-role/theirs exists and is not ours", "hint": None}
 
 
-def test_what_a_plan_knows_beside_its_changes_is_there(shown: Shown) -> None:
+def test_unread_pending_and_foreign_parts_of_a_plan_are_in_its_records(shown: Shown) -> None:
     odd = Change(
         "db-cluster/c", "db-cluster", "c", Action.NOTHING, unreadable={"tags": "rds:List"}, foreign_members=("x/y",)
     )
@@ -108,8 +112,8 @@ def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: S
     shown.screen.event(Skipped("sns-topic/a", ("log-group/l",)))
     shown.screen.event(Skipped("sns-topic/b", ()))
     shown.screen.end()
-    shown.screen.verdict(Verdict("apply", "prod", "NOT CONVERGED", 4))
-    shown.screen.verdict(Verdict("apply", "prod", "NOT CONVERGED", 4))
+    shown.screen.verdict(Verdict("apply", PROD, Status.NOT_CONVERGED, 4, timed=True))
+    shown.screen.verdict(Verdict("apply", PROD, Status.NOT_CONVERGED, 4, timed=True))
     told = [
         (one["address"], one["id"], one["result"], one["elapsed_s"], one["note"])
         for one in shown.lines
@@ -128,7 +132,7 @@ def test_every_resource_of_an_execution_has_one_line_unchanged_ones_too(shown: S
 
 def test_a_plan_alone_lists_no_results(shown: Shown) -> None:
     shown.screen.plan(plan(change("sns-topic/t", Action.NOTHING)))
-    shown.screen.verdict(Verdict("plan", "prod", "", 0))
+    shown.screen.verdict(Verdict("plan", PROD, None, 0))
     assert [one["type"] for one in shown.lines] == ["verdict"]
 
 
@@ -142,6 +146,7 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "state": "DRIFT",
         "recorded": 15,
         "live": 30,
+        "asked": None,
         "note": "",
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",
@@ -208,14 +213,14 @@ def test_configuration_errors_come_one_by_one(shown: Shown) -> None:
 
 def test_the_verdict_is_the_last_line(shown: Shown) -> None:
     shown.screen.verdict(
-        Verdict("drift", "prod", "", 2, {"drifted": 2}, "2 drifted", 1.23456, 42, 7, "manifests/prod.json")
+        Verdict("drift", PROD, None, 2, {"drifted": 2}, "2 drifted", 1.23456, 42, 7, "manifests/prod.json")
     )
     assert shown.lines == [
         {
             "type": "verdict",
             "verb": "drift",
             "env": "prod",
-            "suffix": "",
+            "suffix": "prod",
             "status": "DIFFERENT",
             "exit": 2,
             "counts": {"drifted": 2},
@@ -229,11 +234,12 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"), [("", 0, "OK"), ("", 2, "DIFFERENT"), ("", 7, "INCOMPLETE"), ("BLOCKED", 6, "BLOCKED")]
+    ("status", "code", "word"),
+    [(None, 0, "OK"), (None, 2, "DIFFERENT"), (None, 7, "INCOMPLETE"), (Status.BLOCKED, 6, "BLOCKED")],
 )
-def test_every_verdict_has_a_word(shown: Shown, status: str, code: int, told: str) -> None:
-    shown.screen.verdict(Verdict("plan", "prod", status, code))
-    assert shown.lines[0]["status"] == told
+def test_every_verdict_has_a_word(shown: Shown, status: Status | None, code: int, word: str) -> None:
+    shown.screen.verdict(Verdict("plan", PROD, status, code))
+    assert shown.lines[0]["status"] == word
 
 
 def test_stdout_holds_json_and_nothing_else() -> None:
@@ -244,7 +250,7 @@ def test_stdout_holds_json_and_nothing_else() -> None:
     assert (shown.stdout.getvalue(), shown.stderr.getvalue()) == ("", "reading\nwarning: careful\nApply? ")
 
 
-def test_quiet_it_notes_nothing() -> None:
+def test_a_quiet_screen_writes_no_notes() -> None:
     stderr = io.StringIO()
     screen = JsonScreen(
         io.StringIO(), OutputStream(io.StringIO(), "stdout"), OutputStream(stderr, "stderr"), quiet=True
@@ -264,7 +270,7 @@ def test_an_error_nobody_can_read_on_stdout_is_told_on_stderr() -> None:
     screen.error(TapctlError("no"))
     assert stderr.getvalue() == f"error error\n  {CROSS} no\n"
     with pytest.raises(TapctlError, match="could not be written to stdout"):
-        screen.verdict(Verdict("plan", "prod", "", 0))
+        screen.verdict(Verdict("plan", PROD, None, 0))
 
 
 @settings(deadline=None)
@@ -274,3 +280,47 @@ def test_no_value_breaks_a_line_or_hides_in_one(name: str, value: str) -> None:
     shown.screen.output(name, value)
     assert shown.stdout.getvalue().isascii()
     assert shown.lines == [{"type": "output", "name": name, "value": value}]
+
+
+def test_the_first_line_names_version_and_target_once_we_know_who_we_are(shown: Shown) -> None:
+    shown.screen.target(Target("prod", region="us-east-1"))
+    assert shown.all == []
+    shown.screen.target(HEADER)
+    shown.screen.target(HEADER)
+    assert shown.stdout.getvalue() == (
+        f'{{"type":"version","ui":"1.0","tapctl":"{__version__}","verb":"plan","env":"prod","suffix":"prod",'
+        '"account":"421077550192","region":"us-east-1","config_hash":"9f3c","identity":"sso:dana"}\n'
+    )
+
+
+def test_the_version_is_written_before_any_other_line_whatever_is_known(shown: Shown) -> None:
+    shown.screen.target(Target("prod"))
+    shown.screen.error(TapctlError("no"))
+    assert [(one["type"], one["env"]) for one in shown.all] == [("version", "prod"), ("error", "prod")]
+
+
+def test_the_version_of_a_command_about_all_environments_is_written_at_once(shown: Shown) -> None:
+    shown.screen.target(ALL)
+    shown.screen.target(HEADER)
+    assert [(one["verb"], one["env"]) for one in shown.all] == [("plan", "")]
+
+
+def test_the_version_of_a_command_about_one_environment_waits_until_that_is_known(shown: Shown) -> None:
+    target = Target(env="dev", suffix="pr-42", account="123456789012")
+    shown.screen.target(Target(suffix="pr-42"))
+    assert shown.all == []
+    shown.screen.target(target)
+    shown.screen.verdict(Verdict("plan", target, Status.FAILED, 1))
+    version, verdict = shown.all
+    assert (version["env"], version["suffix"], version["account"]) == ("dev", "pr-42", "123456789012")
+    assert (verdict["env"], verdict["suffix"]) == ("dev", "pr-42")
+
+
+def test_of_many_environments_each_finding_and_error_says_whose_it_is(shown: Shown) -> None:
+    shown.screen.target(ALL)
+    for suffix in ("dev", "pr-42"):
+        shown.screen.target(Target(env="dev", suffix=suffix))
+        shown.screen.drift(REPORT, {})
+        shown.screen.error(TapctlError("no"))
+    told = [(one["env"], one["suffix"]) for one in shown.lines]
+    assert told == [("dev", "dev")] * (len(told) // 2) + [("dev", "pr-42")] * (len(told) // 2)

@@ -6,12 +6,12 @@ import io
 import pytest
 
 from tapctl.engine.events import Finished, Result
-from tapctl.errors import TapctlError, UsageError
+from tapctl.errors import Status, TapctlError, UsageError
 from tapctl.render.progress import LinesView
 from tapctl.render.screen import Target, Verdict
 from tapctl.render.terminal import OutputStream
 from tapctl.render.text import TextScreen
-from tests.render.examples import CROSS, HEADER, PLAN, REPORT, Terminal
+from tests.render.examples import CROSS, HEADER, PLAN, PROD, REPORT, Terminal
 
 TARGET = "prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c"
 
@@ -43,7 +43,7 @@ def shown() -> Shown:
 def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: Shown) -> None:
     shown.screen.target(HEADER)
     shown.screen.plan(PLAN)
-    shown.screen.verdict(Verdict("plan", "prod", "", 0, summary="1 to create"))
+    shown.screen.verdict(Verdict("plan", PROD, None, 0, summary="1 to create"))
     assert shown.out == [
         TARGET,
         "",
@@ -58,20 +58,21 @@ def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: 
 
 
 def test_a_target_alone_says_nothing(shown: Shown) -> None:
-    shown.screen.target(Target("plan", env="prod", region="us-east-1"))
+    shown.screen.target(Target("prod", region="us-east-1"))
     shown.screen.target(HEADER)
     assert (shown.out, shown.err) == ([], [])
 
 
-@pytest.mark.parametrize("verb", ["outputs", "graph", "manifest show", "schema"])
-def test_where_the_answer_stands_alone_a_verdict_is_no_answer(shown: Shown, verb: str) -> None:
-    shown.screen.verdict(Verdict(verb, "prod", "FAILED", 3))
-    assert (shown.out, shown.err) == ([], [f"{verb.split(maxsplit=1)[0].upper()} prod: FAILED"])
+def test_where_stdout_is_data_a_verdict_is_shown_only_on_stderr_and_only_of_a_failure(shown: Shown) -> None:
+    shown.screen.verdict(Verdict("graph", PROD, Status.OK, 0, stdout_is_data=True))
+    assert (shown.out, shown.err) == ([], [])
+    shown.screen.verdict(Verdict("manifest show", PROD, Status.FAILED, 3, stdout_is_data=True))
+    assert (shown.out, shown.err) == ([], ["MANIFEST prod: FAILED"])
 
 
 def test_every_report_has_its_header_once(shown: Shown) -> None:
     for env in ("dev", "prod"):
-        shown.screen.target(Target("drift", env=env))
+        shown.screen.target(Target(env))
         shown.screen.drift(REPORT, {})
         shown.screen.error(TapctlError("then this"))
     assert [line for line in shown.out if not line.startswith(" ")] == ["dev", "", "prod", ""]
@@ -115,7 +116,7 @@ def test_progress_notes_and_warnings_go_to_stderr(shown: Shown) -> None:
 
 def test_quiet_keeps_warnings() -> None:
     shown = Shown(quiet=True)
-    shown.screen.target(Target("plan", env="prod", region="us-east-1"))
+    shown.screen.target(Target("prod", region="us-east-1"))
     shown.screen.note("reading")
     shown.screen.warn("careful")
     assert shown.err == ["warning: careful"]
@@ -130,7 +131,8 @@ def test_only_the_expected_answer_is_a_yes(answer: str, agreed: bool) -> None:
     assert shown.screen.ask("Apply this to prod? Type yes:", "yes") is agreed
     shown.screen.warn("after")
     end = "" if answer.endswith("\n") else "\n"
-    assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}warning: after\n"
+    told = "" if agreed else f"{answer.strip() or 'no answer'} is taken for no: to go on, type yes in full\n"
+    assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}{told}warning: after\n"
     assert shown.out == []
 
 
@@ -156,7 +158,8 @@ def test_colour_is_on_the_stream_that_is_a_terminal() -> None:
     assert "\x1b" not in shown.stderr.getvalue()
 
 
-def test_a_report_that_could_not_be_written_is_an_error() -> None:
+@pytest.mark.parametrize("stdout_is_data", [False, True])
+def test_an_answer_that_could_not_be_written_is_an_error(stdout_is_data: bool) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -167,4 +170,4 @@ def test_a_report_that_could_not_be_written_is_an_error() -> None:
     )
     screen.plan(PLAN)
     with pytest.raises(TapctlError, match="could not be written to stdout"):
-        screen.verdict(Verdict("plan", "prod", "", 0))
+        screen.verdict(Verdict("plan", PROD, None, 0, stdout_is_data=stdout_is_data))

@@ -101,7 +101,7 @@ def test_verbose_cuts_nothing() -> None:
     assert truncate("a" * 200, None) == "a" * 200
 
 
-def test_exact_is_json_in_one_clean_line() -> None:
+def test_as_json_is_one_clean_line() -> None:
     assert as_json({"b": frozenset({"y", "x"}), "a": "\x9b"}) == '{"a": "\\u009b", "b": ["x", "y"]}'
 
 
@@ -115,7 +115,7 @@ def test_two_different_values_never_look_the_same_and_never_are_long(have: str, 
 
 @settings(deadline=None)
 @given(st.text("ab", min_size=50, max_size=200), st.text("ab", min_size=50, max_size=200))
-def test_nor_do_two_long_ones_of_the_same_beginning(have: str, want: str) -> None:
+def test_two_long_values_of_the_same_beginning_never_look_the_same(have: str, want: str) -> None:
     left, right = format_pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")
     assert max(len(left), len(right)) <= LIMIT
     assert have == want or left != right

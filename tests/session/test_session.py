@@ -12,6 +12,8 @@ from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import AwsKind
 from tapctl.render import choose_screen
+from tapctl.render.jsonl import JsonScreen
+from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, short_identity
 from tests.manifest.examples import entry, manifest
@@ -19,7 +21,7 @@ from tests.support.config_folder import ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
-    ("who", "said"),
+    ("arn", "identity"),
     [
         ("sts::1:assumed-role/AWSReservedSSO_Admin_0f/dana", "sso:dana"),
         ("sts::1:assumed-role/deploy/ci-42", "role/deploy"),
@@ -27,8 +29,8 @@ from tests.support.config_folder import ENVIRONMENTS
         ("iam::1:root", "root"),
     ],
 )
-def test_who_we_are_is_said_in_a_word(who: str, said: str) -> None:
-    assert short_identity(Identity("1", f"arn:aws:{who}")) == said
+def test_an_identity_is_shown_in_a_word(arn: str, identity: str) -> None:
+    assert short_identity(Identity("1", f"arn:aws:{arn}")) == identity
 
 
 def session(folder: Path, *, sandbox: bool) -> Session:
@@ -37,7 +39,8 @@ def session(folder: Path, *, sandbox: bool) -> Session:
     aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(folder), None)
-    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), "dev", aws, store)
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), target, aws, store)
 
 
 @pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["no-endpoint", "endpoint"])
@@ -83,3 +86,14 @@ def test_every_write_records_the_kind_of_aws_and_only_the_real_one_by_silence(
     writer.journal(manifest().model_copy(update={"aws": AwsKind.ENDPOINT}), None).put(entry("two"))
     stored = json.loads((tmp_path / "dev.json").read_text())
     assert stored.get("aws") == ("sandbox" if sandbox else "endpoint" if endpoint else None)
+
+
+def test_the_time_at_a_question_is_not_the_commands() -> None:
+    out = io.StringIO()
+    screen = choose_screen(out, io.StringIO(), {}, verb="apply", json=True, stdin=io.StringIO("yes\n"))
+    assert isinstance(screen, JsonScreen)
+    assert screen.ask("Apply?", "yes")
+    assert screen.asked_s == screen.asking.seconds > 0
+    screen.asking.seconds = 1e9
+    Invocation("apply").finish(screen, None)
+    assert json.loads(out.getvalue().splitlines()[-1])["elapsed_s"] == 0

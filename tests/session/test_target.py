@@ -39,14 +39,14 @@ def test_records_are_read_in_the_environments_region_by_its_role(screen: Screen,
     assert connect(S3, screen, dev).target == Connection("us-east-2", role_arn=ROLE)
 
 
-def test_another_region_counts_there_too(screen: Screen, dev: Config) -> None:
+def test_region_option_overrides_the_environments_region(screen: Screen, dev: Config) -> None:
     elsewhere = Invocation("outputs", state=S3.state, region="eu-west-1")
     assert connect(elsewhere, screen, dev).target == Connection("eu-west-1", role_arn=ROLE)
     assert connect(elsewhere, screen, None).target == Connection("eu-west-1")
 
 
 @pytest.mark.parametrize("by", ["variable", "profile"])
-def test_while_no_environment_is_known_the_region_is_boto3_s_own(
+def test_without_an_environment_the_region_is_boto3_s_own(
     screen: Screen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str
 ) -> None:
     if by == "variable":
@@ -58,7 +58,7 @@ def test_while_no_environment_is_known_the_region_is_boto3_s_own(
     assert connect(S3, screen, None).target == Connection("eu-north-1")
 
 
-def test_where_nobody_names_a_region_any_serves(screen: Screen) -> None:
+def test_without_any_region_a_default_serves(screen: Screen) -> None:
     assert connect(S3, screen, None).target == Connection("us-east-1")
 
 
@@ -71,13 +71,13 @@ def test_a_region_of_the_user_s_settings_is_held_to_the_rule_too(
     assert "AWS_DEFAULT_REGION, or the profile = a b: must be an AWS region" in str(refused.value.evidence)
 
 
-def test_a_profile_that_is_none_is_no_bug(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_is_a_wrong_target(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(WrongTarget, match="no AWS profile"):
         connect(S3, screen, None)
 
 
-def test_something_is_said_before_a_bucket_is_read_and_once(screen: Screen, err: io.StringIO) -> None:
+def test_reading_a_bucket_is_announced_once(screen: Screen, err: io.StringIO) -> None:
     options = Invocation("manifest show", state=S3.state)
     open_store_unidentified(options, screen)
     assert err.getvalue() == "manifest show: reading s3://records/team\n"

@@ -23,7 +23,7 @@ MEMORY_GIB = {
 
 
 @pytest.mark.parametrize(("instance_class", "memory"), MEMORY_GIB.items())
-def test_it_is_a_little_less_than_aurora_s_formula_gives_for_all_of_the_memory(
+def test_max_connections_is_a_little_less_than_the_formula_gives_for_all_of_the_memory(
     instance_class: str, memory: int
 ) -> None:
     """LEAST({DBInstanceClassMemory/9531392},5000), of which Aurora keeps a part of the memory for itself."""

@@ -33,7 +33,7 @@ def subnet(aws: Aws, vpc_id: str, cidr: str, zone: str = "a") -> str:
     return made["Subnet"]["SubnetId"]
 
 
-def test_what_holds_the_contract_is_resolved_and_sorted(aws: Aws, network: Network, good: NetworkingReference) -> None:
+def test_a_network_that_holds_its_contract_is_resolved(aws: Aws, network: Network, good: NetworkingReference) -> None:
     reference = good.model_copy(update={"private_subnet_ids": tuple(sorted(good.private_subnet_ids, reverse=True))})
 
     assert resolve(aws, reference) == NetworkContract(
@@ -147,7 +147,7 @@ def fill(aws: Aws, subnet_id: str, *, leave: int) -> None:
         (False, 8, 9, "8 for database instances and 1 to spare"),
     ],
 )
-def test_too_few_free_addresses_in_one_subnet_for_what_is_to_come(
+def test_too_few_free_addresses_in_one_subnet_for_what_is_to_be_created(
     aws: Aws, *, function: bool, instances: int, needed: int, who: str
 ) -> None:
     vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
@@ -174,7 +174,7 @@ def test_as_many_instances_as_a_cluster_may_have_want_as_many_addresses(
     ]
 
 
-def test_free_addresses_do_not_count_where_nothing_is_to_come(
+def test_free_addresses_do_not_count_if_nothing_is_to_be_created(
     aws: Aws, good: NetworkingReference, network: Network
 ) -> None:
     small = subnet(aws, network.vpc_id, "10.0.9.0/28")
@@ -198,7 +198,7 @@ def test_as_many_subnets_as_lambda_takes(aws: Aws, network: Network) -> None:
     assert len(resolve(aws, static(network.vpc_id, network.subnet_ids + more)).subnet_ids) == MAX_SUBNETS
 
 
-def test_ids_that_are_not_there_at_all(aws: Aws) -> None:
+def test_missing_ids(aws: Aws) -> None:
     aws.call_log.calls.clear()
 
     assert broken(aws, static(None, ())) == ["outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing"]

@@ -1,31 +1,13 @@
-"""Whole commands in this process, against the embedded AWS with networking and images of all environments."""
+"""Whole commands in this process, against the emulated AWS with networking and images of all environments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tapctl.sandbox.emulator.app import Sandbox
-from tests.stories.door import Door
-from tests.stories.world import World, new_world
-from tests.support.served import served
-
-
-@pytest.fixture(scope="session")
-def door(sandbox_app: Sandbox) -> Iterator[Door]:
-    """A second address of this process's embedded AWS, at which somebody counts."""
-    counting = Door(sandbox_app)
-    with served(counting) as counting.url:
-        yield counting
-
-
-@pytest.fixture
-def world(door: Door, tmp_path: Path) -> Iterator[World]:
-    """A folder with the shipped environments before an embedded AWS that nobody has used."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield new_world(door, tmp_path, patch)
+from tests.support.door import Door
+from tests.support.world import World, new_world
 
 
 @pytest.fixture(scope="module")
@@ -38,5 +20,5 @@ def shared(door: Door, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
 @pytest.fixture
 def dev(world: World) -> World:
     """``world`` with dev applied."""
-    world.standing()
+    world.deploy()
     return world

@@ -1,4 +1,4 @@
-"""JSON Lines against cli.md §4: what each line has to have. More may be there: additions are no breach."""
+"""The contract of JSON Lines: the keys that each line has to have. More may be there: additions are no breach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapctl import __version__
-from tests.stories.world import Answer
+from tests.support.world import Answer
 
 _TEXT, _NUMBER, _ANY = (str,), (int, float), (object,)
 _MAYBE = (str, type(None))

@@ -1,4 +1,4 @@
-"""What commands say, kept word for word in ``golden/*.txt``. ``WRITE_GOLDEN=1`` in the environment writes them anew.
+"""Pages that commands print, kept word for word in ``golden/*.txt``. `REWRITE` writes them anew.
 
 Ids, times and hashes are made up anew in each run and are filtered; progress lines of things made side by side come in
 any order, and are sorted.
@@ -6,14 +6,16 @@ any order, and are sorted.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.stories.world import Answer
+from tests.support.world import Answer
 
 FOLDER = Path(__file__).parent / "golden"
+REWRITE = "WRITE_GOLDEN=1 .venv/bin/python -m pytest -q tests/stories/test_golden.py"
 
 _FILTERS = (
     (r"\b(vpc|subnet|sg|sgr)-[0-9a-f]{8,17}\b", r"\1-<id>"),
@@ -31,14 +33,27 @@ _DONE = re.compile(r"  [✓✗] ")
 _WAITING = re.compile(r"  … .*|still waiting.*")
 
 
-def golden(name: str, command: str, answer: Answer) -> None:
-    """Compare with the file of this name."""
-    said = _page(command, answer)
-    path = FOLDER / f"{name}.txt"
+def golden(name: str, command: str, answer: Answer, folder: Path = FOLDER) -> None:
+    """Compare a command's page with the file of this name.
+
+    Raises:
+        AssertionError: they differ, or there is no such file; the message is the difference, and how to rewrite it.
+    """
+    page = _page(command, answer)
+    path = folder / f"{name}.txt"
     if os.environ.get("WRITE_GOLDEN"):
-        FOLDER.mkdir(exist_ok=True)
-        path.write_text(said, encoding="utf-8")
-    assert said == path.read_text(encoding="utf-8")
+        path.write_text(page, encoding="utf-8")
+    expected = path.read_text(encoding="utf-8") if path.exists() else ""
+    if page != expected:
+        raise AssertionError(f"{_difference(path, expected, page)}\n\nif this is meant, rewrite and review: {REWRITE}")
+
+
+def _difference(path: Path, expected: str, page: str) -> str:
+    """The unified diff from the file to the page."""
+    lines = difflib.unified_diff(
+        expected.splitlines(), page.splitlines(), f"{path.parent.name}/{path.name}", "this run", lineterm=""
+    )
+    return "\n".join(lines)
 
 
 def _page(command: str, answer: Answer) -> str:

@@ -1,8 +1,8 @@
-"""All that an account holds of the kinds tapctl makes, read by somebody else."""
+"""Everything that an account holds of the types that tapctl makes, read with plain clients."""
 
 from __future__ import annotations
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def left(world: World, region: str = "us-east-2") -> set[str]:

@@ -1,4 +1,4 @@
-"""Somebody changes something by hand: drift says exactly what, and apply undoes exactly that."""
+"""Changes by hand: drift finds exactly them, and apply undoes exactly them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.stories.world import World
+from tests.support.world import World
 
 Tamper = Callable[[World], object]
 Told = set[tuple[str, str, str]]

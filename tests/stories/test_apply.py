@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 def test_a_plan_changes_nothing_and_says_what_apply_would_do(shared: World) -> None:
     planned = shared.tapctl("plan", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
-    assert planned.verdict == "PLAN dev: 21 to create · 0 to change · 0 to remove · 0 unchanged"
+    assert planned.verdict == f"PLAN dev: {len(shared.stack())} to create · 0 to change · 0 to remove · 0 unchanged"
     assert not shared.path().exists()
     assert shared.tapctl("plan", "--env", "dev").code == 0
 
@@ -21,7 +21,8 @@ def test_a_second_apply_makes_no_changing_call(dev: World) -> None:
     again = dev.tapctl("apply", "--env", "dev")
     assert (again.code, again.changes) == (0, ())
     assert again.out.splitlines()[-2] == "  nothing to do"
-    assert "21 unchanged · 214/214 fields read back" in again.verdict
+    fields = dev.field_count()
+    assert f"{len(dev.stack())} unchanged · {fields}/{fields} fields read back" in again.verdict
 
 
 def test_an_apply_that_changed_nothing_leaves_the_record_as_it_is(dev: World) -> None:
@@ -31,16 +32,16 @@ def test_an_apply_that_changed_nothing_leaves_the_record_as_it_is(dev: World) ->
     assert after["entries"] == before["entries"]
 
 
-def test_plan_of_what_is_applied_is_empty(dev: World) -> None:
+def test_a_plan_after_an_apply_is_empty(dev: World) -> None:
     planned = dev.tapctl("plan", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (0, ())
-    assert planned.verdict == "PLAN dev: 0 to create · 0 to change · 0 to remove · 21 unchanged"
+    assert planned.verdict == f"PLAN dev: 0 to create · 0 to change · 0 to remove · {len(dev.stack())} unchanged"
 
 
 def test_reads_are_at_most_two_a_resource_and_five(dev: World) -> None:
     for verb in ("plan", "drift", "apply"):
         answer = dev.tapctl(verb, "--env", "dev")
-        assert len(answer.asked) <= 2 * 21 + 5, (verb, answer.asked)
+        assert len(answer.asked) <= 2 * len(dev.stack()) + 5, (verb, answer.asked)
 
 
 def test_a_plan_says_what_it_would_undo(dev: World) -> None:
@@ -91,7 +92,9 @@ def test_the_record_is_of_the_contract_s_shape(dev: World) -> None:
         "written_at",
         "networking",
         "entries",
+        "aws",  # of the real AWS, it is left out
     }
+    assert record["aws"] == "endpoint"
     for here, entry in record["entries"].items():
         assert here == f"{entry['type']}/{entry['id']}"
         assert entry["phase"] == "made"
@@ -102,7 +105,7 @@ def test_the_record_is_of_the_contract_s_shape(dev: World) -> None:
 @pytest.mark.parametrize(
     ("typed", "code", "word"), [("yes\n", 0, "CONVERGED"), ("no\n", 6, "CANCELLED"), ("", 6, "CANCELLED")]
 )
-def test_apply_asks(dev: World, typed: str, code: int, word: str) -> None:
+def test_an_apply_at_a_terminal_asks(dev: World, typed: str, code: int, word: str) -> None:
     dev.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=60)
     answer = dev.tapctl("apply", "--env", "dev", typed=typed)
     assert (answer.code, bool(answer.changes)) == (code, code == 0)
@@ -121,7 +124,7 @@ def test_without_anybody_to_ask_nothing_is_changed(dev: World, ci: str | None) -
     assert "--yes" in answer.err
 
 
-def test_a_type_of_field_that_aws_moves_by_itself_stays(dev: World) -> None:
+def test_a_minor_upgrade_by_aws_is_neither_drift_nor_undone(dev: World) -> None:
     """A minor upgrade forward is neither drift nor planned away."""
     (cluster,) = dev.client("rds").describe_db_clusters()["DBClusters"]
     assert cluster["EngineVersion"] == "16.13"
@@ -131,3 +134,26 @@ def test_a_type_of_field_that_aws_moves_by_itself_stays(dev: World) -> None:
     assert dev.drift().code == 0
     again = dev.tapctl("apply", "--env", "dev")
     assert (again.code, again.changes) == (0, ())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("env", ["dev", "staging"])
+def test_an_environment_from_nothing_to_nothing(world: World, env: str) -> None:
+    assert world.tapctl("plan", "--env", env, "--detailed-exitcode").code == 2
+    made = world.tapctl("apply", "--env", env, "--yes")
+    assert made.code == 0, made.err
+    assert made.verdict.startswith(f"APPLY {env}: CONVERGED")
+    count, fields = len(world.stack(env)), world.field_count(env)
+    assert f"{count} created" in made.verdict
+    assert f"{fields}/{fields} fields read back" in made.verdict
+    again = world.tapctl("apply", "--env", env)
+    assert again.code == 0
+    assert f"{count} unchanged" in again.verdict
+    assert world.tapctl("plan", "--env", env, "--detailed-exitcode").code == 0
+    assert world.tapctl("drift", "--env", env).verdict.startswith(f"DRIFT {env}: OK")
+    gone = world.tapctl("destroy", "--env", env, "--yes")
+    assert gone.code == 0, gone.err
+    assert gone.verdict.startswith(f"DESTROY {env}: DESTROYED")
+    assert world.tapctl("destroy", "--env", env, "--yes").code == 0
+    back = world.tapctl("apply", "--env", env, "--yes")
+    assert back.code == 0, back.err

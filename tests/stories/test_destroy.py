@@ -1,4 +1,4 @@
-"""``destroy`` of what is not protected: asked, complete, repeatable, and never what is not ours."""
+"""``destroy`` of what is not protected: complete, repeatable, never what is not ours, whatever is written meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import World
+from tests.support.door import Proceed, Served, Trouble, Visit
+from tests.support.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
 
@@ -23,16 +24,17 @@ def key_state(world: World) -> dict[str, str]:
 
 def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     made = key_state(world)
     planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
-    assert planned.verdict == "PLAN dev: 21 to remove · 0 kept already"
+    count = len(world.stack())
+    assert planned.verdict == f"PLAN dev: {count} to remove · 0 kept already"
     # An environment that was not named wants to be: its name is the answer.
     gone = world.tapctl("destroy", typed="dev\n")
     assert gone.code == 0, gone.err
     assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
-    assert gone.verdict.endswith(" · 20 removed · 1 kept · 0 left · nothing else of ours is left")
+    assert gone.verdict.endswith(f" · {count - 1} removed · 1 kept · 0 left · nothing else of ours is left")
     assert left(world) == before | {"key:PendingDeletion"}
     state = key_state(world)
     assert (state["id"], state["days"]) == (made["id"], "7")
@@ -67,7 +69,7 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     assert world.drift().code == 0
 
 
-def test_what_was_never_there_is_destroyed_already(world: World) -> None:
+def test_a_destroy_of_nothing_succeeds(world: World) -> None:
     gone = world.tapctl("destroy", "--env", "dev")
     assert (gone.code, gone.changes) == (0, ())
     assert "nothing to remove" in gone.out
@@ -75,7 +77,7 @@ def test_what_was_never_there_is_destroyed_already(world: World) -> None:
 
 def test_without_the_record_the_tags_find_everything(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     world.path().unlink()
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.err
@@ -83,9 +85,9 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
 
 
 @pytest.mark.soak
-def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
+def test_tags_of_another_suffix_are_left_alone(world: World) -> None:
     before = left(world)
-    world.standing()
+    world.deploy()
     world.applied("dev", "--suffix", "pr-42")
     other = left(world)
     world.path().unlink()
@@ -99,7 +101,7 @@ def test_what_the_tags_find_is_of_one_suffix_alone(world: World) -> None:
 
 
 def test_the_certificate_says_what_became_of_each(world: World) -> None:
-    world.standing()
+    world.deploy()
     recorded = set(world.manifest()["entries"])
     answer = world.tapctl("destroy", "--env", "dev", "--yes", "--json")
     told = {one["address"]: one for one in answer.of_type("certificate")}
@@ -116,9 +118,9 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     assert world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
 
 
-def test_a_strangers_function_and_cluster_keep_their_logs(world: World) -> None:
+def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
-    world.standing()
+    world.deploy()
     world.tapctl("destroy", "--env", "dev", "--yes")
     world.client("rds").create_db_cluster(
         DBClusterIdentifier="db-cluster-dev",
@@ -134,7 +136,7 @@ def test_a_strangers_function_and_cluster_keep_their_logs(world: World) -> None:
     assert [one["logGroupName"] for one in groups] == ["/aws/rds/cluster/db-cluster-dev/postgresql"]
 
 
-def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:
+def test_a_foreign_topic_of_our_name_is_left_and_nothing_is_begun(world: World) -> None:
     world.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
     refused = world.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
@@ -145,6 +147,44 @@ def test_a_stranger_of_our_name_is_left_and_nothing_is_begun(world: World) -> No
 
 
 @pytest.mark.soak
-def test_confirming_by_name_is_an_answer(world: World) -> None:
-    world.standing()
+def test_confirm_answers_the_question(world: World) -> None:
+    world.deploy()
     assert world.tapctl("destroy", "--confirm", "dev").code == 0
+
+
+LOGS = "/aws/lambda/payment-processor-dev"
+
+
+def a_writer(world: World, times: int) -> Trouble:
+    """Somebody who makes the function's log group anew, so many times: each time right after it was seen to be gone."""
+    logs, left = world.client("logs"), [LOGS] * times
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        served = proceed()
+        if visit.name == "logs:DescribeLogGroups" and visit.params.get("logGroupNamePrefix") == LOGS:
+            _, _, body = served
+            if left and not json.loads(body)["logGroups"]:
+                logs.create_log_group(logGroupName=left.pop())
+        return served
+
+    return trouble
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World, times: int) -> None:
+    gone = dev.meeting(a_writer(dev, times), "destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert gone.changes.count("logs:DeleteLogGroup") == 2 + times
+    assert dev.client("logs").describe_log_groups()["logGroups"] == []
+
+
+def test_a_writer_that_never_stops_is_named(dev: World) -> None:
+    """Whatever is left at the end is no success."""
+    gone = dev.meeting(a_writer(dev, 100), "destroy", "--env", "dev", "--yes")
+    assert gone.code == 4
+    assert gone.verdict.startswith("DESTROY dev: NOT DESTROYED")
+    assert LOGS in gone.err
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    nothing = dev.tapctl("outputs", "--env", "dev")
+    assert nothing.code == 3
+    assert "nothing of dev is deployed" in nothing.err

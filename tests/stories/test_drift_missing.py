@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import told
-from tests.stories.world import World
+from tests.support.world import World
 
 TOPIC = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
 
@@ -68,7 +68,7 @@ GONE = [
 ]
 
 
-def test_all_that_is_gone_is_missing_and_made_again(dev: World) -> None:
+def test_all_deleted_resources_are_missing_and_made_again(dev: World) -> None:
     for delete, _ in GONE:
         delete(dev)
     answer = dev.drift()
@@ -79,7 +79,9 @@ def test_all_that_is_gone_is_missing_and_made_again(dev: World) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize(("delete", "address"), GONE, ids=[address for _, address in GONE])
-def test_what_is_gone_is_missing_and_made_again(dev: World, delete: Callable[[World], None], address: str) -> None:
+def test_each_deleted_resource_is_missing_and_made_again(
+    dev: World, delete: Callable[[World], None], address: str
+) -> None:
     delete(dev)
     answer = dev.drift()
     planned = dev.tapctl("plan", "--env", "dev", "--json")
@@ -185,7 +187,7 @@ def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
     assert dev.applied("dev", "--reboot").changes == ()
 
 
-def test_what_a_change_of_a_static_parameter_waits_for_is_said(dev: World) -> None:
+def test_a_change_of_a_static_parameter_is_pending_until_a_reboot(dev: World) -> None:
     rds = dev.client("rds")
     parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
     rds.modify_db_parameter_group(DBParameterGroupName="db-instance-params-pg16-dev", Parameters=[parameter])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stories.tampering import Case, all_are_found_and_undone, cases, drift_of, is_found_and_undone
-from tests.stories.world import World
+from tests.support.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
 CLUSTER = "db-cluster/db-cluster-dev"
@@ -226,10 +226,10 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", cases(CASES, always={"a variable changed"}))
-def test_what_is_done_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
+def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None:
     is_found_and_undone(dev, case)
 
 
-def test_all_of_it_at_once_is_found_and_undone(dev: World) -> None:
+def test_all_changes_at_once_are_found_and_undone(dev: World) -> None:
     said = all_are_found_and_undone(dev, CASES)
     assert PASSWORD not in said

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
-from tests.stories.golden import FOLDER, golden
-from tests.stories.world import Answer, World
+from tests.stories.golden import FOLDER, REWRITE, golden
+from tests.support.world import Answer, World
 
 Story = dict[str, tuple[str, Answer]]
 
@@ -78,11 +79,11 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_said_word_for_word(story: Story, name: str) -> None:
+def test_page_is_word_for_word(story: Story, name: str) -> None:
     golden(name, *story[name])
 
 
-def test_every_page_is_told(story: Story) -> None:
+def test_every_golden_file_is_compared(story: Story) -> None:
     assert sorted(story) == sorted(NAMES) == sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 
@@ -92,3 +93,31 @@ def test_piped_output_has_no_escape_and_no_trailing_space(story: Story, name: st
     for line in (answer.out + answer.err).splitlines():
         assert "\x1b" not in line
         assert line == line.rstrip()
+
+
+def test_a_page_that_differs_shows_the_difference_and_how_to_rewrite_it(tmp_path: Path) -> None:
+    page = "$ tapctl plan\nexit 0\n--- stdout\nPLAN dev: 1 to create in <n> s\n--- stderr\n  ✓ a\n  ✓ b\n"
+    (tmp_path / "plan.txt").write_text(page, encoding="utf-8")
+    golden("plan", "plan", Answer(0, "PLAN dev: 1 to create in 2.5 s\n", "  ✓ b\n  ✓ a\n"), tmp_path)
+    with pytest.raises(AssertionError) as raised:
+        golden("plan", "plan", Answer(2, "PLAN dev: 1 to create in 2.5 s\n", "  ✓ a\n"), tmp_path)
+    lines = str(raised.value).splitlines()
+    assert [line for line in lines if line.startswith(("+", "-"))] == [
+        f"--- {tmp_path.name}/plan.txt",
+        "+++ this run",
+        "-exit 0",
+        "+exit 2",
+        "-  ✓ b",
+    ]
+    assert lines[-1].endswith(REWRITE)
+
+
+def test_a_page_is_rewritten_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Answer(0, "config 0123abcd\n", "")
+    with pytest.raises(AssertionError, match=r"\+config <hash>"):
+        golden("new", "status", answer, tmp_path)
+    assert not (tmp_path / "new.txt").exists()
+    monkeypatch.setenv("WRITE_GOLDEN", "1")
+    golden("new", "status", answer, tmp_path)
+    monkeypatch.delenv("WRITE_GOLDEN")
+    golden("new", "status", answer, tmp_path)

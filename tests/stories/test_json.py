@@ -1,20 +1,21 @@
-"""``--json``: stdout holds JSON Lines and nothing else, field by field as cli.md §4 has them."""
+"""``--json``: stdout holds JSON Lines and nothing else, field by field as the contract has them."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.stories.contract import holds
-from tests.stories.world import World
+from tests.support.world import World
 
 
-def test_a_life_in_json_lines(world: World) -> None:
+def test_every_command_keeps_the_json_contract(world: World) -> None:
     planned = world.tapctl("plan", "--env", "dev", "--json")
     records = holds(planned, "plan")
     assert planned.err == "plan dev: asking AWS who we are\n"
     changes = [one for one in records if one["type"] == "planned_change"]
-    assert [one["action"] for one in changes] == ["create"] * 21
-    assert records[-1]["counts"] == {"create": 21, "change": 0, "remove": 0, "unchanged": 0}
+    count = len(world.stack())
+    assert [one["action"] for one in changes] == ["create"] * count
+    assert records[-1]["counts"] == {"create": count, "change": 0, "remove": 0, "unchanged": 0}
     first = records[0]
     assert (first["env"], first["suffix"], first["account"], first["region"]) == (
         "dev",
@@ -24,20 +25,20 @@ def test_a_life_in_json_lines(world: World) -> None:
     )
     assert len(first["config_hash"]) == 64
 
-    made = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    made = world.deploy()
     records = holds(made, "apply")
     resources = {one["address"]: one for one in records if one["type"] == "resource"}
     assert set(resources) == {one["address"] for one in changes}
     assert {one["result"] for one in resources.values()} == {"created"}
     assert all(here == f"{here.split('/', 1)[0]}/{one['id']}" for here, one in resources.items())
     assert records[-1]["status"] == "CONVERGED"
-    assert records[-1]["counts"] == {"created": 21}
+    assert records[-1]["counts"] == {"created": count}
     assert records[-1]["api_calls"] == len(made.asked)
     assert records[-1]["manifest"].endswith("manifests/dev.json")
 
     again = holds(world.tapctl("apply", "--env", "dev", "--json"), "apply")
     results = [one["result"] for one in again if one["type"] == "resource"]
-    assert results == ["unchanged"] * 21
+    assert results == ["unchanged"] * count
 
     world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=15)
     findings = [one for one in holds(world.drift(), "drift") if one["type"] == "finding"]
@@ -47,7 +48,7 @@ def test_a_life_in_json_lines(world: World) -> None:
     assert (change["action"], change["fields"][0]["have"], change["fields"][0]["want"]) == ("update", 15, 30)
     mended = holds(world.tapctl("apply", "--env", "dev", "--yes", "--json"), "apply")
     assert [one["result"] for one in mended if one["type"] == "resource"].count("updated") == 1
-    assert [one["result"] for one in mended if one["type"] == "resource"].count("unchanged") == 20
+    assert [one["result"] for one in mended if one["type"] == "resource"].count("unchanged") == count - 1
 
     for verb in ("status", "parity", "outputs", "graph"):
         holds(world.tapctl(verb, "--json"), verb)
@@ -59,12 +60,12 @@ def test_a_life_in_json_lines(world: World) -> None:
     assert {one["action"] for one in preview if one["type"] == "planned_change"} == {"delete"}
     gone = holds(world.tapctl("destroy", "--env", "dev", "--yes", "--json"), "destroy")
     results = [one["result"] for one in gone if one["type"] == "resource"]
-    assert (results.count("deleted"), results.count("kept"), len(results)) == (20, 1, 21)
-    assert gone[-1]["counts"] == {"deleted": 20, "kept": 1, "left": 0}
+    assert (results.count("deleted"), results.count("kept"), len(results)) == (count - 1, 1, count)
+    assert gone[-1]["counts"] == {"deleted": count - 1, "kept": 1, "left": 0}
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])
-def test_offline(shared: World, verb: str) -> None:
+def test_offline_commands_keep_the_json_contract(shared: World, verb: str) -> None:
     holds(shared.tapctl(verb, "--json"), verb)
 
 

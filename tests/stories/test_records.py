@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     # A record of another copy: what it says is there is not, which is drift and no error.
     text = shared.path().read_text()
     shared.path("pr-42").write_text(text.replace('"suffix": "dev"', '"suffix": "pr-42"'))
@@ -43,7 +43,7 @@ def broken(two: World) -> Iterator[World]:
         "plan --suffix dev",
     ],
 )
-def test_what_is_about_another_does_not_read_it(broken: World, command: str) -> None:
+def test_a_broken_record_of_another_environment_is_not_read(broken: World, command: str) -> None:
     answer = broken.tapctl(*command.split())
     assert answer.code == 0, answer.err
     assert "pr-42" not in answer.out + answer.err
@@ -76,7 +76,7 @@ def test_status_of_all_shows_the_others_and_ends_as_the_worst(broken: World) -> 
 
 
 @pytest.mark.parametrize("verb", ["plan", "outputs", "graph"])
-def test_it_counts_as_one_of_those_that_are_known(broken: World, verb: str) -> None:
+def test_a_broken_record_counts_among_the_known_ones(broken: World, verb: str) -> None:
     answer = broken.tapctl(verb)
     assert answer.code == 64
     assert "the state knows: dev, pr-42" in answer.err
@@ -84,7 +84,7 @@ def test_it_counts_as_one_of_those_that_are_known(broken: World, verb: str) -> N
 
 
 @pytest.mark.parametrize("verb", ["plan", "outputs", "graph", "manifest history"])
-def test_it_stops_what_is_about_it(broken: World, verb: str) -> None:
+def test_a_broken_record_stops_commands_about_it(broken: World, verb: str) -> None:
     for named in (["--suffix", "pr-42"], ["--env", "dev", "--suffix", "pr-42"]):
         if verb == "graph" and "--env" in named:
             continue  # drawn from the files alone
@@ -93,7 +93,7 @@ def test_it_stops_what_is_about_it(broken: World, verb: str) -> None:
         assert "pr-42.json is empty" in answer.err
 
 
-def test_where_it_is_the_only_one_it_is_what_the_command_is_about(broken: World) -> None:
+def test_a_broken_record_that_is_the_only_one_is_the_target(broken: World) -> None:
     away = broken.path().read_bytes()
     broken.path().unlink()
     answer = broken.tapctl("plan")

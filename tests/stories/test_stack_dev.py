@@ -1,4 +1,4 @@
-"""What an apply of dev leaves in AWS, read by somebody else: network, key, database, log groups."""
+"""The resources of dev in AWS, read with plain clients: network, key, database, log groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.stories.world import World
+from tests.support.world import World
 
 ACCOUNT = "123456789012"
 REGION = "us-east-2"

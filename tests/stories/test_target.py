@@ -1,4 +1,4 @@
-"""Which environment, suffix, region, account and place a command is about; and the flags that all commands share."""
+"""The target of a command: environment, suffix, region, account, state; and the flags that all commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tapctl import __version__
-from tests.stories.world import World
+from tests.support.world import World
 
 EVERY = (
     "validate",
@@ -35,20 +35,16 @@ def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) 
 
 
 class TestNone:
-    """Of many none is fine, but never taken for "all is well"."""
+    """No record at all is never taken for "all is well"."""
 
-    def test_has_no_status(self, shared: World) -> None:
-        answer = shared.tapctl("status")
-        assert (answer.code, answer.asked) == (0, ())
-        assert answer.verdict == "STATUS all: 0 deployed · 0 healthy"
-        assert "warning: there is no folder of records: ./manifests" in answer.err
-
-    def test_has_not_drifted_and_is_not_ok(self, shared: World) -> None:
-        (shared.folder / "empty").mkdir()
-        answer = shared.tapctl("drift", "--state", "empty")
-        assert (answer.code, answer.asked) == (0, ())
-        assert answer.verdict == "DRIFT all: NOTHING · the state knows no environment"
-        assert "warning: nothing was compared: empty holds no record" in answer.err
+    @pytest.mark.parametrize("verb", ["status", "drift"])
+    def test_is_an_error_in_a_folder_that_is_there(self, shared: World, verb: str) -> None:
+        (shared.folder / "empty").mkdir(exist_ok=True)
+        answer = shared.tapctl(verb, "--state", "empty")
+        assert (answer.code, answer.asked) == (3, ())
+        assert answer.verdict == f"{verb.upper()} all: FAILED"
+        assert "there is no record in empty" in answer.err
+        assert "looked for empty/<suffix>.json" in answer.err
 
     def test_was_misspelt(self, shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TAPCTL_STATE", "typo")
@@ -108,7 +104,7 @@ class TestOne:
 
 @pytest.fixture(scope="module")
 def two(shared: World) -> World:
-    shared.standing()
+    shared.deploy()
     shared.applied("dev", "--suffix", "pr-42")
     return shared
 
@@ -164,9 +160,8 @@ class TestTwo:
         ("", "lower-case"),
     ],
 )
-@pytest.mark.parametrize("verb", EVERY)
-def test_a_bad_suffix_stops_before_any_call(shared: World, verb: str, suffix: str, rule: str) -> None:
-    answer = shared.tapctl(*verb.split(), "--env", "dev", "--suffix", suffix)
+def test_a_bad_suffix_stops_before_any_call(shared: World, suffix: str, rule: str) -> None:
+    answer = shared.tapctl("apply", "--env", "dev", "--suffix", suffix)
     assert (answer.code, answer.asked) == (3, ())
     assert rule in answer.err
 
@@ -187,9 +182,11 @@ def test_an_empty_folder_of_the_files_is_none(shared: World, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", EVERY)
-def test_a_bad_suffix_needs_no_environment_to_be_one(shared: World, verb: str) -> None:
-    answer = shared.tapctl(*verb.split(), "--suffix", "../x")
-    assert (answer.code, answer.asked) == (3, ())
+def test_a_bad_suffix_stops_every_command_whatever_environment_is_named(shared: World, verb: str) -> None:
+    for named in (["--env", "dev"], []):
+        answer = shared.tapctl(*verb.split(), *named, "--suffix", "../x")
+        assert (answer.code, answer.asked) == (3, ())
+        assert "lower-case" in answer.err
 
 
 @pytest.mark.parametrize("named", [["--env", "dev", "--suffix", "../x"], ["--env", "../x"], ["--suffix", "../x"]])

@@ -1,14 +1,15 @@
-"""A command line that is none: said as every other error is, for people and for programs."""
+"""Command lines that are wrong, and hints: each hint can be run as it is, with every flag that was given."""
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
 
 from tapctl.cli import main
 from tests.stories.contract import holds
-from tests.stories.world import World
+from tests.support.world import World
 
 WRONG = [
     (["nonsense"], "", "No such command"),
@@ -24,7 +25,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "verb", "cause"), WRONG)
-def test_for_people(shared: World, line: list[str], verb: str, cause: str) -> None:
+def test_a_wrong_command_line_for_people(shared: World, line: list[str], verb: str, cause: str) -> None:
     answer = shared.tapctl(*line)
     assert (answer.code, answer.asked) == (64, ())
     assert answer.err.startswith("error usage\n")
@@ -36,7 +37,7 @@ def test_for_people(shared: World, line: list[str], verb: str, cause: str) -> No
 
 
 @pytest.mark.parametrize(("line", "verb", "cause"), WRONG)
-def test_for_programs(shared: World, line: list[str], verb: str, cause: str) -> None:
+def test_a_wrong_command_line_for_programs(shared: World, line: list[str], verb: str, cause: str) -> None:
     for arguments in (["--json", *line], [*line[:1], "--json", *line[1:]]):
         answer = shared.tapctl(*arguments)
         assert answer.code == 64
@@ -45,20 +46,20 @@ def test_for_programs(shared: World, line: list[str], verb: str, cause: str) -> 
         assert cause in error["message"]
 
 
-def test_what_is_typed_cannot_steer_the_terminal(shared: World) -> None:
+def test_control_characters_on_the_command_line_are_not_printed(shared: World) -> None:
     answer = shared.tapctl("plan", "--\x1b[31mred\nPLAN prod: OK")
     assert "\x1b" not in answer.err
     assert not [line for line in answer.err.splitlines() if line.startswith("PLAN")]
 
 
 @pytest.mark.parametrize("line", ["manifest --json show", "--json manifest show", "sandbox --json status"])
-def test_flags_of_all_stand_before_the_last_word_too(shared: World, line: str) -> None:
+def test_shared_flags_may_stand_between_the_words_of_a_command(shared: World, line: str) -> None:
     answer = shared.tapctl(*line.split())
     assert answer.records[0]["verb"] == " ".join(word for word in line.split() if word != "--json")
 
 
 @pytest.mark.parametrize("line", [[], ["manifest"]])
-def test_nothing_is_a_question_for_help(shared: World, line: list[str]) -> None:
+def test_no_command_prints_the_help(shared: World, line: list[str]) -> None:
     answer = shared.tapctl(*line)
     assert answer.code == 64
     assert f"Usage: {' '.join(['tapctl', *line])}" in answer.err
@@ -72,3 +73,71 @@ def test_the_entry_point_takes_what_the_shell_gives(
         main()
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("tapctl, version ")
+
+
+@pytest.mark.parametrize("flags", [("--no-color", "--verbose"), ("--json",)])
+def test_flags_before_the_command_are_repeated(dev: World, flags: tuple[str, ...]) -> None:
+    answer = dev.tapctl(*flags, "destroy", "--env", "dev")
+    assert answer.code == 64
+    command = f"tapctl {' '.join(flags)} destroy --env dev --yes"
+    assert command in answer.out + answer.err
+
+
+def test_a_wrong_confirmation_is_corrected_wherever_it_stands(dev: World) -> None:
+    (dev.folder / "elsewhere").symlink_to("environments")
+    answer = dev.tapctl("destroy", "--confirm", "prod", "--env", "dev", "--config", "elsewhere")
+    assert answer.code == 64
+    assert "to destroy it: tapctl destroy --env dev --config elsewhere --confirm dev\n" in answer.err
+
+
+def test_the_lock_names_the_whole_command(dev: World) -> None:
+    seen: list[str] = []
+    dev.door.after["iam:GetRole"] = lambda: seen.append((dev.folder / "manifests" / "dev.lock").read_text())
+    dev.tapctl("--quiet", "apply", "--env", "dev")
+    assert json.loads(seen[0])["holder"]["command"] == "tapctl --quiet apply --env dev"
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_allow_must_name_something_that_tapctl_manages(dev: World, json: tuple[str, ...]) -> None:
+    answer = dev.tapctl("apply", "--env", "dev", "--allow", "db-clster/db-cluster-dev", *json)
+    assert (answer.code, answer.asked) == (64, ("sts:GetCallerIdentity",))
+    said = answer.out + answer.err
+    assert "--allow db-clster/db-cluster-dev names nothing that tapctl manages" in said
+    assert "did you mean db-cluster/db-cluster-dev?" in said
+
+
+def test_allow_may_name_a_resource_that_is_gone_already(dev: World) -> None:
+    """The same command, run again after it was cut off."""
+    answer = dev.tapctl(
+        "apply", "--env", "dev", "--allow", "db-cluster/db-cluster-old", "--allow", "db-cluster/db-cluster-dev"
+    )
+    assert answer.code == 0
+    (warning,) = (line for line in answer.err.splitlines() if line.startswith("warning"))
+    assert warning == (
+        "warning: --allow db-cluster/db-cluster-old: there is no such thing, or it is gone already; "
+        "did you mean db-cluster/db-cluster-dev?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("plan dev", "tapctl plan --env dev"),
+        ("manifest history prod --json", "tapctl manifest history --env prod --json"),
+        ("plan nowhere", "tapctl plan --help"),
+        ("plan dev prod", "tapctl plan --help"),
+        ("plan dev --env dev", "tapctl plan --help"),
+        ("dev", "tapctl --help"),
+    ],
+)
+def test_an_environment_without_its_flag_is_told_the_flag(shared: World, command: str, hint: str) -> None:
+    answer = shared.tapctl(*command.split())
+    assert answer.code == 64
+    assert hint in answer.out + answer.err
+
+
+def test_the_list_of_commands_cuts_no_sentence(shared: World) -> None:
+    for group in ([], ["manifest"], ["sandbox"]):
+        answer = shared.tapctl(*group, "--help")
+        assert answer.code == 0
+        assert "..." not in answer.out.partition("Commands:")[2]

@@ -7,7 +7,7 @@ import pytest
 from tapctl.manifest import open_store
 from tests.manifest.examples import SAM
 from tests.stories.contract import holds
-from tests.stories.world import Answer, World
+from tests.support.world import Answer, World
 
 
 def ends(answer: Answer, verb: str) -> tuple[dict[str, object], dict[str, object]]:
@@ -18,7 +18,7 @@ def ends(answer: Answer, verb: str) -> tuple[dict[str, object], dict[str, object
 @pytest.mark.parametrize("env", ["a\x1b[31mred", "x\ny", "dev\u202e"])
 @pytest.mark.parametrize("verb", ["plan", "validate", "status", "outputs"])
 @pytest.mark.parametrize("option", ["--env", "--suffix"])
-def test_a_name_cannot_steer_the_terminal(shared: World, verb: str, env: str, option: str) -> None:
+def test_control_characters_in_a_name_are_not_printed(shared: World, verb: str, env: str, option: str) -> None:
     answer = shared.tapctl(verb, option, env)
     assert answer.code == 3
     told = answer.out + answer.err
@@ -37,7 +37,7 @@ class TestOfDev:
         assert float(str(last["elapsed_s"])) > 0
         assert str(last["manifest"]).endswith("manifests/dev.json")
 
-    def test_the_one_that_the_state_knows_is_named_however_it_ends(self, dev: World) -> None:
+    def test_the_only_known_environment_is_named_however_the_command_ends(self, dev: World) -> None:
         dev.edit("dev.toml", "123456789012", "999999999999")
         assert dev.tapctl("plan").verdict == "PLAN dev: FAILED"
         first, last = ends(dev.tapctl("plan", "--json"), "plan")

@@ -19,7 +19,7 @@ class Answer:
 
 @dataclass
 class Endpoint:
-    """What it heard, body by body."""
+    """The endpoint's address, and the bodies that came."""
 
     url: str
     heard: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What moto keeps, saved and put back: a furnished AWS is a moment away, instead of as many calls as it took."""
+"""The state of moto, saved and put back: a furnished AWS in a moment instead of in as many calls as it took."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Saved:
     """Each service in use, and its accounts: dictionaries of backends by region."""
     backends: tuple[Any, ...]
     content: bytes
-    """What is in the backends, pickled as one, so that what is shared stays shared."""
+    """The content of the backends, pickled as one, so that shared objects stay shared."""
     same: list[Any]
-    """What stays who it is: the backends and all above them, and what nobody changes."""
+    """Objects that keep their identity: the backends and all above them, and what nobody changes."""
 
     @classmethod
     def now(cls) -> Saved:
-        """What moto keeps now."""
+        """Save what moto keeps now."""
         services = list(_IN_USE)
         accounts = tuple((service, dict(service)) for service in services)
         above = [one for service in services for one in (service, *service.values())]
@@ -42,7 +42,7 @@ class Saved:
         return cls(accounts, backends, written.getvalue(), same)
 
     def back(self) -> None:
-        """Put it back: whatever moto was told since has not happened."""
+        """Put the saved state back: whatever moto was told since has not happened."""
         _IN_USE[:] = [service for service, _ in self.accounts]
         for service, accounts in self.accounts:
             dict.clear(service)
@@ -75,7 +75,7 @@ class _Writer(pickle.Pickler):
 
 
 def _is_local(obj: Any) -> bool:
-    """Whether it is a function that no name leads to: what a default is made by."""
+    """True for a function that no name leads to, such as the factory of a default."""
     return isinstance(obj, FunctionType) and "<locals>" in obj.__qualname__
 
 

@@ -1,4 +1,4 @@
-"""Of many cases a few for every run of the tests, and all of them for the soak."""
+"""A few of many cases for every run of the tests, all of them for the soak."""
 
 from __future__ import annotations
 

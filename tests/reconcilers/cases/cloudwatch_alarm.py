@@ -7,6 +7,9 @@ from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarm
 
 RECONCILER = CloudwatchAlarm()
 ID = "payment-processor-errors-test"
+CREATE = ("cloudwatch", "PutMetricAlarm")
+# The call that reads the tags, and its refusal of a resource that is gone.
+TAGS_READ = ("cloudwatch", "ListTagsForResource", "ResourceNotFoundException")
 # Never wanted otherwise: it only shows what somebody turned the alarm into.
 FIXED = frozenset({"expression"})
 

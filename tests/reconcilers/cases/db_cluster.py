@@ -5,8 +5,9 @@ from __future__ import annotations
 from tapctl.aws.client import Aws
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 
-RECONCILER = DbCluster()
+RECONCILER = DbCluster("db-instance-params-pg17-test")
 ID = "db-cluster-test"
+CREATE = ("rds", "CreateDBCluster")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 FIXED = frozenset({"engine", "managed_secret", "http_endpoint", "associated_roles"})
 """There is no other engine, no cluster whose password RDS does not manage, and no other way in or out is wanted."""

@@ -7,6 +7,9 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, Para
 
 RECONCILER = DbClusterParameterGroup()
 ID = "db-cluster-params-pg16-test"
+CREATE = ("rds", "CreateDBClusterParameterGroup")
+# The call that reads the tags, and its refusal of a resource that is gone.
+TAGS_READ = ("rds", "ListTagsForResource", "DBParameterGroupNotFound")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tapctl.aws.client import Aws
+from tapctl.aws.tags import as_list
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
-from tapctl.reconcilers.rds import tag_list
 from tests.reconcilers.cases import db_cluster
 
 RECONCILER = DbInstance()
 ID = "db-cluster-test-0"
+CREATE = ("rds", "CreateDBInstance")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 FIXED = frozenset({"cluster", "engine"})
 """An instance of another cluster is somebody else's, and there is no other engine."""
@@ -32,7 +33,7 @@ def prepare(aws: Aws) -> dict[str, str]:
         MasterUsername="owner",
         ManageMasterUserPassword=True,
         DBClusterParameterGroupName=db_cluster.GROUP,
-        Tags=tag_list(db_cluster.TAGS),
+        Tags=as_list(db_cluster.TAGS),
     )
     return {}
 

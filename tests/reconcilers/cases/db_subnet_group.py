@@ -7,6 +7,9 @@ from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
 
 RECONCILER = DbSubnetGroup()
 ID = "db-subnet-test"
+CREATE = ("rds", "CreateDBSubnetGroup")
+# The call that reads the tags, and its refusal of a resource that is gone.
+TAGS_READ = ("rds", "ListTagsForResource", "DBSubnetGroupNotFoundFault")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 
 

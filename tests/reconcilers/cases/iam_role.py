@@ -11,6 +11,7 @@ from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 
 RECONCILER = IamRole()
 ID = "lambda-role-test"
+CREATE = ("iam", "CreateRole")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 
 

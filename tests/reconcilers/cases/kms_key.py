@@ -9,6 +9,7 @@ from tapctl.reconcilers.kms_key import KmsKey, KmsKeySpec
 
 RECONCILER = KmsKey()
 ID = "alias/db-key-test"
+CREATE = ("kms_without_retries", "CreateKey")
 # Never wanted otherwise: the alias is the id, and a key is enabled and has no duplicate.
 FIXED = frozenset({"alias", "duplicates", "enabled"})
 ACCOUNT = "123456789012"

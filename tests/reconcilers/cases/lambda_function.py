@@ -12,6 +12,7 @@ from tapctl.aws.client import Aws
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 
 ID = "payment-processor-test"
+CREATE = ("lambda_", "CreateFunction")
 # Never wanted otherwise: they only show what somebody else, or AWS, did.
 FIXED = frozenset({"resource_policy", "update_failure"})
 

@@ -9,6 +9,9 @@ from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 
 RECONCILER = LogGroup()
 ID = "/aws/lambda/payment-processor-test"
+CREATE = ("logs", "CreateLogGroup")
+# The call that reads the tags, and its refusal of a resource that is gone.
+TAGS_READ = ("logs", "ListTagsForResource", "ResourceNotFoundException")
 
 _TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 

@@ -8,6 +8,7 @@ from tests.reconcilers.cases import db_cluster, db_instance
 
 RECONCILER = SecretRotation()
 ID = db_cluster.ID
+CREATE = ("secretsmanager", "RotateSecret")
 TAGS = db_cluster.TAGS
 
 

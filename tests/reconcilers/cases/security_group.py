@@ -8,6 +8,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 
 RECONCILER = SecurityGroup()
 ID = "lambda-sg-test"
+CREATE = ("ec2", "CreateSecurityGroup")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 
 

@@ -8,6 +8,9 @@ from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 
 RECONCILER = SnsTopic()
 ID = "alarms-test"
+CREATE = ("sns", "CreateTopic")
+# The call that reads the tags, and its refusal of a resource that is gone.
+TAGS_READ = ("sns", "ListTagsForResource", "ResourceNotFound")
 
 _TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
 

@@ -12,6 +12,7 @@ from tapctl.sandbox.emulator.rds import (
     instances,
     lifecycle,
     parameters,
+    restores,
     stops,
     subnet_groups,
 )
@@ -24,6 +25,7 @@ SERVICE: Final = Service(
         catalog.contract,
         lifecycle.events,
         stops.timing,
+        restores.timing,
         cluster_timing.timing,
         instances.timing,
         parameters.timing,
@@ -32,16 +34,18 @@ SERVICE: Final = Service(
         cluster_timing.rotation_timing,
     ),
     contract=(
+        restores.contract,
         clusters.contract,
         stops.contract,
         instances.contract,
         parameters.contract,
         subnet_groups.contract,
+        restores.creation,
     ),
     tags=Tags(
         returned_by=("DescribeDBClusters", "DescribeDBInstances", "ListTagsForResource"),
         taken_by=(
-            *("CreateDBCluster", "CreateDBInstance", "CreateDBSubnetGroup"),
+            *("CreateDBCluster", "CreateDBInstance", "CreateDBSubnetGroup", "RestoreDBClusterFromSnapshot"),
             *("CreateDBParameterGroup", "CreateDBClusterParameterGroup"),
             *("AddTagsToResource", "RemoveTagsFromResource"),
         ),

@@ -93,6 +93,7 @@ _NAMED = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBParameterGroup", "DBClu
     *(f"{verb}{thing}" for verb in ("Create", "Modify", "Delete") for thing in _NAMED),
     *(f"Describe{thing}s" for thing in (*_NAMED, "DBParameter", "DBClusterParameter")),
     *("ResetDBParameterGroup", "ResetDBClusterParameterGroup", "FailoverDBCluster", "RebootDBInstance"),
+    "RestoreDBClusterFromSnapshot",
 )
 def names_are_lower_case(request: Request, proceed: Next) -> Reply:
     """Identifiers and group names are stored in lower case, and matched in any."""
@@ -102,7 +103,7 @@ def names_are_lower_case(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-@contract("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance")
+@contract("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance", "RestoreDBClusterFromSnapshot")
 def windows_are_lower_case(request: Request, proceed: Next) -> Reply:
     """Maintenance and backup windows come back in lower case."""
     for name in ("PreferredMaintenanceWindow", "PreferredBackupWindow"):

@@ -1,0 +1,65 @@
+"""Tags: one mapping for AWS's two shapes, one call at a time from one mapping to another, and the search by tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapctl.aws.client import Aws
+
+
+def as_dict(tags: Mapping[str, str] | Iterable[Mapping[str, object]], prefix: str = "") -> dict[str, str]:
+    """Tags as a mapping, without those of AWS itself (``aws:…``), which nobody else can set or remove.
+
+    ``tags``: a mapping already, or a list of ``{"Key": …, "Value": …}``, each key with ``prefix`` before it (KMS:
+    ``TagKey``).
+    """
+    pairs = (
+        tags.items()
+        if isinstance(tags, Mapping)
+        else ((str(tag.get(f"{prefix}Key", "")), str(tag.get(f"{prefix}Value", ""))) for tag in tags)
+    )
+    return {key: value for key, value in pairs if not key.startswith("aws:")}
+
+
+def as_list(tags: Mapping[str, str], prefix: str = "") -> list[Any]:
+    """Tags as a sorted list of ``{"Key": …, "Value": …}``; untyped, since each service's stubs have their own type."""
+    return [{f"{prefix}Key": key, f"{prefix}Value": tags[key]} for key in sorted(tags)]
+
+
+def step(
+    have: Mapping[str, str],
+    want: Mapping[str, str],
+    *,
+    add: Callable[[dict[str, str]], object],
+    remove: Callable[[list[str]], object],
+) -> frozenset[str]:
+    """Make one changing call from these tags towards the wanted ones.
+
+    Missing and wrong tags are added first (which overwrites), so that the owner tags are never away for a moment; then
+    the extra ones are removed. Returns ``{"tags"}`` where that call is the last one, and nothing where it is a part.
+    """
+    missing = {key: value for key, value in want.items() if have.get(key) != value}
+    extra = sorted(have.keys() - want.keys())
+    if missing:
+        add(missing)
+        return frozenset(() if extra else {"tags"})
+    remove(extra)
+    return frozenset({"tags"})
+
+
+def find(aws: Aws, tags: Mapping[str, str | Sequence[str]], service: str, kind: str = "", **more: Any) -> Iterator[str]:
+    """The names of one service's resources that bear these tags (any of several values), by the tagging API.
+
+    The API is eventually consistent: what was tagged a moment ago may be missing, what was deleted may still be told.
+    ``kind``: what stands before the name in the ARN (``function:``, ``key/``); ``more``: parameters of GetResources.
+    """
+    filters = [
+        {"Key": key, "Values": [values] if isinstance(values, str) else list(values)} for key, values in tags.items()
+    ]
+    for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters, **more):
+        for resource in page["ResourceTagMappingList"]:
+            _, _, its_service, _, _, name = resource["ResourceARN"].split(":", 5)
+            if its_service == service and name.startswith(kind):
+                yield name.removeprefix(kind)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.errors import AwsRefused, NotYet, Patience
+
+DENIED = AwsRefused("sns", "ListTagsForResource", "AccessDenied", "no")
+BUSY = AwsRefused("sns", "TagResource", "Busy", "Another change {is} in progress")
+
+
+def refuse(error: AwsRefused) -> str:
+    raise error
+
+
+def test_a_denied_read_leaves_the_stand_in_and_the_action() -> None:
+    fields = UnreadableFields()
+    assert fields.read("policy", lambda: "live", "expected") == "live"
+    assert fields.read("tags", lambda: refuse(DENIED), "expected") == "expected"
+    assert fields.actions == {"tags": "sns:ListTagsForResource"}
+
+
+def test_any_other_refusal_of_a_read_passes() -> None:
+    with pytest.raises(AwsRefused):
+        UnreadableFields().read("tags", lambda: refuse(BUSY), "expected")
+
+
+@pytest.mark.parametrize(
+    ("transient", "reason"),
+    [
+        (Transient(("Other", "Busy"), "it is busy", Patience.BUSY), "it is busy"),
+        (Transient(("Busy",), "AWS: {error.message}", Patience.BUSY, text="ANOTHER"), f"AWS: {BUSY.message}"),
+    ],
+)
+def test_a_transient_refusal_is_asked_again(transient: Transient, reason: str) -> None:
+    meaning = classify(BUSY, [Transient(("Other",), "no", Patience.LONG), transient])
+    assert isinstance(meaning, NotYet)
+    assert (meaning.reason, meaning.patience) == (reason, Patience.BUSY)
+
+
+@pytest.mark.parametrize(
+    "transient", [Transient(("Other",), "", Patience.BUSY), Transient(("Busy",), "", Patience.BUSY, "x")]
+)
+def test_any_other_refusal_stays_a_refusal(transient: Transient) -> None:
+    assert classify(BUSY, [transient]) is BUSY

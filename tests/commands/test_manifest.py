@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.commands.manifest import MAX_LISTED, diff, history, show, unlock
+from tapctl.engine.record import Phase
+from tapctl.errors import ManifestError, Refused, WrongTarget
+from tapctl.manifest import open_store
+from tapctl.manifest.lock import LockHolder, LockInfo
+from tapctl.manifest.manifest import dump
+from tapctl.manifest.store import Store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Screen
+from tapctl.session.invocation import Invocation
+from tests.manifest.examples import DANA, entry, manifest
+
+ENVIRONMENTS = Path(__file__).parent.parent.parent / "environments"
+LOCK = LockInfo(id="the-id", holder=DANA, lease_s=0.001)
+"""One that is long over."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A screen, and what was written on it."""
+
+    out: io.StringIO = field(default_factory=io.StringIO)
+    err: io.StringIO = field(default_factory=io.StringIO)
+
+    def screen(self, *, json: bool = False) -> Screen:
+        return choose_screen(self.out, self.err, {"TERM": "dumb"}, verb="manifest", json=json)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.getvalue().splitlines()
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture
+def shown() -> Shown:
+    return Shown()
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Invocation:
+    return Invocation("manifest history", env="dev", state=str(tmp_path / "manifests"))
+
+
+@pytest.fixture
+def remote(aws: Aws) -> Invocation:
+    aws.s3.create_bucket(Bucket="records")
+    command = "tapctl manifest unlock --env dev --id the-id"
+    return Invocation("manifest unlock", env="dev", config=ENVIRONMENTS, state="s3://records/team", command=command)
+
+
+def store_of(options: Invocation, aws: Aws | None = None) -> Store:
+    return open_store(options.state, aws)
+
+
+def write(store: Store, count: int = 3) -> None:
+    """Begun, made, and from then on removed."""
+    versions = [manifest(entry(phase=Phase.MAKING), serial=1), manifest(entry(), serial=2, run="run-2")]
+    versions += [manifest(serial=serial, run=f"run-{serial}") for serial in range(3, count + 1)]
+    version = None
+    for one in versions:
+        version = store.write(one, version)
+
+
+def test_each_version_is_told_with_what_it_changed_newest_last(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    assert history(local, shown.screen()) == 0
+    rows = [line.split() for line in shown.lines]
+    assert rows[0] == ["serial", "when", "by", "run", "what"]
+    assert rows[1:4] == [
+        ["1", "2031-05-06T07:08:09Z", "dana", "run-1", "1", "begun:", "alias/db-key-dev"],
+        ["2", "2031-05-06T07:08:09Z", "dana", "run-2", "1", "made:", "alias/db-key-dev"],
+        ["3", "2031-05-06T07:08:09Z", "dana", "run-3", "1", "removed:", "alias/db-key-dev"],
+    ]
+    assert shown.lines[-1] == "MANIFEST dev: 3 versions · 0 unlocked"
+    assert shown.err.getvalue() == ""
+
+
+def test_programs_get_the_history_as_records(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    assert history(local, shown.screen(json=True)) == 0
+    *rows, verdict = [one for one in shown.records if one["type"] in ("row", "verdict")]
+    assert [(one["event"], one["serial"], one["begun"], one["made"], one["removed"]) for one in rows] == [
+        ("version", 1, 1, 0, 0),
+        ("version", 2, 0, 1, 0),
+        ("version", 3, 0, 0, 1),
+    ]
+    assert (verdict["counts"], verdict["exit"]) == ({"versions": 3, "unlocks": 0}, 0)
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 5])
+def test_a_long_history_tells_the_newest_and_counts_the_rest(local: Invocation, shown: Shown, more: int) -> None:
+    write(store_of(local), MAX_LISTED + more)
+    history(local, shown.screen(json=True))
+    rows = [one for one in shown.records if one["type"] == "row"]
+    assert [one["serial"] for one in rows] == list(range(1 + more, MAX_LISTED + more + 1))
+    assert [one["made"] for one in rows[:3]] == {0: [0, 1, 0], 1: [1, 0, 0]}.get(more, [0, 0, 0])
+    assert [one["removed"] for one in rows[:3]] == {0: [0, 0, 1], 1: [0, 1, 0], 2: [1, 0, 0]}.get(more, [0, 0, 0])
+    told = shown.out.getvalue() + shown.err.getvalue()
+    assert (f"{more} older versions are kept" in told) == (more > 0)
+    assert shown.records[-1]["counts"]["versions"] == MAX_LISTED + more
+
+
+def test_a_run_is_one_row_with_the_names_of_what_it_changed(local: Invocation, shown: Shown) -> None:
+    store, version = store_of(local), None
+    names = [f"key-{number}" for number in range(8)]
+    for serial in range(1, 10):
+        made = [entry(name) for name in names[: serial - 1]]
+        making = [entry(name, Phase.MAKING) for name in names[serial - 1 :]]
+        version = store.write(manifest(*made, *making, serial=serial), version)
+    history(local, shown.screen(json=True))
+    (row,) = [one for one in shown.records if one["type"] == "row"]
+    assert (row["first_serial"], row["serial"], row["made"], row["begun"]) == (1, 9, 8, 0)
+    assert row["what"] == "8 made: key-0, key-1, key-2, key-3, key-4, key-5 and 2 more"
+    assert row["addresses"]["made"] == [f"kms-key/{name}" for name in names]
+
+
+def test_two_versions_are_compared_field_by_field(local: Invocation, shown: Shown) -> None:
+    store = store_of(local)
+    version = store.write(manifest(entry(size=1, rotation=True), entry("old"), serial=1), None)
+    version = store.write(manifest(entry(size=2, rotation=True), serial=2), version)
+    store.write(manifest(entry(size=3, rotation=True), entry("new"), serial=3), version)
+    asked = replace(local, verb="manifest diff")
+    assert diff(asked, shown.screen(), 1, 2) == 0
+    assert [line.split() for line in shown.lines] == [
+        ["what", "serial", "1", "serial", "2"],
+        ["kms-key/alias/db-key-dev", "spec.size", "1", "2"],
+        ["kms-key/old", "there", "-"],
+        ["MANIFEST", "dev:", "2", "differences", "between", "serial", "1", "and", "serial", "2"],
+    ]
+    programs = Shown()
+    diff(asked, programs.screen(json=True), 2, None)
+    rows = [one for one in programs.records if one["type"] == "difference"]
+    assert [(one["what"], one["values"]) for one in rows] == [
+        ("kms-key/alias/db-key-dev spec.size", {"2": 2, "3": 3}),
+        ("kms-key/new", {"2": None, "3": "there"}),
+    ]
+    with pytest.raises(ManifestError, match="no version 9"):
+        diff(asked, shown.screen(), 9, None)
+
+
+def test_a_history_of_nothing_names_the_command_that_makes_a_record(local: Invocation, shown: Shown) -> None:
+    with pytest.raises(ManifestError, match="no record of dev") as refused:
+        history(local, shown.screen())
+    assert refused.value.exit_code == 3
+    assert f"tapctl apply --env dev --state {local.state}" in str(refused.value.hint)
+
+
+def test_one_version_is_shown_as_it_was(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    assert show(replace(local, verb="manifest show"), shown.screen(), 2) == 0
+    assert shown.out.getvalue() == dump(manifest(entry(), serial=2, run="run-2"))
+
+
+def test_one_version_for_programs(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    show(replace(local, verb="manifest show"), shown.screen(json=True), 1)
+    version, document, verdict = shown.records
+    assert document["entries"]["kms-key/alias/db-key-dev"]["phase"] == "making"
+    assert (version["type"], verdict["verb"], verdict["exit"]) == ("version", "manifest show", 0)
+
+
+def test_a_version_that_is_not_there_is_an_error(local: Invocation, shown: Shown) -> None:
+    write(store_of(local))
+    with pytest.raises(ManifestError, match="no version 9") as refused:
+        show(replace(local, verb="manifest show"), shown.screen(), 9)
+    assert f"tapctl manifest history --env dev --state {local.state}" in str(refused.value.hint)
+
+
+def test_a_local_lock_needs_no_unlocking(local: Invocation, shown: Shown) -> None:
+    with store_of(local).lock("dev", DANA) as lease:
+        assert unlock(local, shown.screen(), lease.id) == 0
+        lease.ensure_held()
+    assert shown.lines[-1] == (
+        "MANIFEST dev: NOTHING · there is nothing to unlock: the lock of a local record dies with its holder"
+    )
+
+
+def test_a_lock_in_s3_is_taken_away_and_the_history_tells_by_whom(remote: Invocation, aws: Aws, shown: Shown) -> None:
+    write(store_of(remote, aws))
+    aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
+    assert unlock(remote, shown.screen(), "the-id") == 0
+    assert shown.lines[-1].startswith("MANIFEST dev: UNLOCKED · the-id was taken away by ")
+    after = Shown()
+    history(remote, after.screen(json=True))
+    asked, done = [one for one in after.records if one.get("event") == "unlock"]
+    assert (asked["done"], done["done"]) == (False, True)
+    assert asked["by"] == done["by"] != ""
+    assert done["what"] == f"unlocked the-id: {DANA}"
+    assert after.records[-1]["counts"] == {"versions": 3, "unlocks": 1}
+
+
+def test_an_unlocking_stands_between_the_versions_by_its_time(remote: Invocation, aws: Aws, shown: Shown) -> None:
+    store = store_of(remote, aws)
+    late = manifest(serial=4).model_copy(update={"written_at": "2999-01-01T00:00:00Z"})
+    write(store)
+    found = store.read("dev")
+    assert found is not None
+    early = [manifest(serial=3, run="run-3").model_copy(update={"written_at": "2001-01-01T00:00:00Z"}), late]
+    version = found.version
+    for one in early:
+        version = store.write(one, version)
+    aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
+    unlock(remote, Shown().screen(), "the-id")
+    history(remote, shown.screen(json=True))
+    events = [one["event"] for one in shown.records if one["type"] == "row"]
+    assert events[-1] == "version"
+    assert events.count("unlock") == 2
+
+
+def test_the_lock_of_somebody_else_is_refused(remote: Invocation, aws: Aws, shown: Shown) -> None:
+    aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
+    with pytest.raises(Refused) as refused:
+        unlock(remote, shown.screen(), "another")
+    assert refused.value.exit_code == 6
+
+
+def test_where_nobody_holds_the_lock_there_is_nothing_to_do(remote: Invocation, shown: Shown) -> None:
+    assert unlock(remote, shown.screen(), "the-id") == 0
+    assert shown.lines[-1] == "MANIFEST dev: NOTHING · there is nothing to unlock: nobody holds the lock"
+
+
+def test_from_another_account_nothing_is_unlocked(remote: Invocation, aws: Aws, shown: Shown, tmp_path: Path) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    for file in ENVIRONMENTS.glob("*.toml"):
+        (folder / file.name).write_text(file.read_text().replace("123456789012", "210987654321"))
+    aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
+    elsewhere = Invocation("manifest unlock", env="dev", config=folder, state=remote.state)
+    with pytest.raises(WrongTarget):
+        unlock(elsewhere, shown.screen(), "the-id")
+    assert aws.s3.list_objects_v2(Bucket="records")["KeyCount"] == 1
+
+
+def test_who_unlocks_is_named_with_where_and_how(remote: Invocation, aws: Aws, shown: Shown) -> None:
+    aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
+    unlock(remote, shown.screen(), "the-id")
+    store = store_of(remote, aws)
+    by = [
+        LockHolder.model_validate(json.loads(store.read_history("dev", name))["by"])
+        for name in store.list_history("dev")
+    ]
+    assert {one.command for one in by} == {remote.command}
+    assert all(one.host and one.pid and one.since for one in by)

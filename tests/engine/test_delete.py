@@ -1,0 +1,375 @@
+"""The steps of one resource until it is gone: the calls, their order, and the end where AWS is slow or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from tapctl.engine.delete import delete
+from tapctl.engine.events import Finished, Progress, Released, Result
+from tapctl.engine.model import Owner, Retained
+from tapctl.engine.polling import Cancelled
+from tapctl.engine.record import Phase
+from tapctl.engine.resources import Deletion
+from tapctl.errors import AwsNoAnswer, AwsRefused, LockHeld, NotConverged, Patience, Refused
+from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
+from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
+from tests.engine.traits import (
+    Deaf,
+    Looks,
+    Lossy,
+    Refusing,
+    SlowDelete,
+    Until,
+    at_work,
+    no_answer,
+    refused,
+)
+from tests.engine.world import THEIRS, Seen, Thing, World
+
+A_DAY = range(1, 100_000)
+MADE = entry(Plain(), needs=("key/k",), spec={"size": "small"}, outputs={"arn": "arn:plain/a"})
+
+
+def test_a_removal_is_recorded_before_the_call_and_forgotten_when_it_is_done() -> None:
+    world = there(Plain())
+    world.journal.put(MADE)
+
+    assert delete_until_gone(world, Plain(), entry=MADE) == Finished("plain/a", Result.DELETED, 0)
+    assert world.log[1:] == ["record plain/a leaving", "delete plain/a", "record plain/a gone"]
+
+
+class TagsFirst(SlowDelete):
+    """While it does not show yet that it is going, its tags are gone already."""
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        found = super().sight(here, thing, seen, world)
+        return replace(found, owner=None) if found and thing and thing.going_since is not None else found
+
+
+def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
+    world = there(Plain(), TagsFirst(20, lag=10))
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
+    assert "plain/a" not in world.things
+
+
+def test_the_record_keeps_its_spec_during_a_removal() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+
+    with pytest.raises(AwsRefused):
+        delete_until_gone(world, Plain(), entry=MADE)
+    assert world.journal.entries["plain/a"] == MADE.model_copy(update={"phase": Phase.LEAVING})
+
+
+def test_what_was_never_recorded_is_recorded_as_it_was_seen() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+
+    with pytest.raises(AwsRefused):
+        delete_until_gone(world, Plain())
+    left = world.journal.entries["plain/a"]
+    assert (left.phase, left.spec["size"], left.outputs) == (Phase.LEAVING, "small", {"arn": "arn:plain/a"})
+
+
+def test_identity_that_aws_has_not_told_is_recorded_as_unknown() -> None:
+    world = there(Plain(), Refusing("delete", refused()))
+    world.things["plain/a"].outputs = None
+
+    with pytest.raises(AwsRefused):
+        delete_until_gone(world, Plain())
+    assert world.journal.entries["plain/a"].outputs is None
+
+
+def test_what_is_gone_already_is_forgotten_with_the_facets_that_died_with_it() -> None:
+    world = World()
+    world.journal.put(MADE, entry(Key()))
+    one = Deletion("plain/a", Plain(), "a", None, MADE, subresources=("key/a",))
+
+    assert delete(one, world.context(), quiet).result is Result.DELETED
+    assert world.journal.entries == {}
+    assert world.calls == []
+
+
+def test_what_is_going_is_waited_for_and_not_deleted_again() -> None:
+    world = there(Plain(), SlowDelete(900))
+    told: Told = []
+
+    delete_until_gone(world, Plain(), emit=told.append)
+
+    assert world.calls == ["delete plain/a"]
+    assert 900 <= world.clock.now() <= 950
+    assert {one.awaiting for one in told if isinstance(one, Progress)} == {"AWS is at work: deleting"}
+
+
+def test_an_early_thing_that_is_going_frees_what_need_not_wait_until_it_is_gone() -> None:
+    world = there(Early(), SlowDelete(900))
+    told: Told = []
+
+    delete_until_gone(world, Early(), emit=told.append)
+
+    assert [one for one in told if isinstance(one, Released)] == [Released("early/a")]
+    assert told.index(Released("early/a")) < len(told) / 2
+
+
+def test_any_other_thing_frees_what_waits_for_it_once_it_is_gone_and_not_before() -> None:
+    world = there(Plain(), SlowDelete(900))
+    world.holds["plain/a"] = 1500
+    freed: list[float] = []
+
+    delete_until_gone(
+        world, Plain(), emit=lambda event: freed.append(world.clock.now()) if isinstance(event, Released) else None
+    )
+
+    (at,) = freed
+    assert 900 <= at < 1000
+    assert world.clock.now() >= 1500, "what lingers is still waited for"
+
+
+def test_a_removal_that_does_not_show_yet_is_not_asked_for_again() -> None:
+    world = there(Plain(), SlowDelete(300, lag=60))
+
+    delete_until_gone(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+def test_each_step_of_a_removal_waits_for_the_last_one_to_show() -> None:
+    world = there(Peeled(), spec=ThingSpec(items=frozenset("pq")))
+
+    delete_until_gone(world, Peeled())
+
+    assert world.calls == ["update peeled/a", "update peeled/a", "delete peeled/a"]
+
+
+def test_a_removal_that_aws_accepts_and_ignores_ends_after_the_propagation_time() -> None:
+    world = there(Plain(), Deaf("delete"))
+
+    with pytest.raises(NotConverged, match="AWS accepted its removal and did not act on it"):
+        delete_until_gone(world, Plain())
+    assert world.calls == ["delete plain/a"]
+    assert 120 < world.clock.now() < 130
+
+
+def test_a_removal_that_aws_works_on_has_all_the_time_it_may_take() -> None:
+    world = there(Plain(), SlowDelete(1000), Until(900, at_work()))
+
+    delete_until_gone(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+def test_what_never_goes_ends_with_awss_last_word() -> None:
+    world = there(Plain(), SlowDelete(100_000))
+
+    with pytest.raises(NotConverged, match="did not get there in time") as caught:
+        delete_until_gone(world, Plain())
+    assert "AWS's last word: deleting" in str(caught.value.evidence)
+    assert 1800 < world.clock.now() < 1816
+
+
+def test_a_removal_ends_only_when_no_leftovers_remain() -> None:
+    world = there(Plain())
+    world.holds["plain/a"] = 1500
+    told: Told = []
+
+    delete_until_gone(world, Plain(), emit=told.append)
+
+    assert 1500 <= world.clock.now() < 1600
+    assert {(one.status, one.awaiting, one.at_work) for one in told if isinstance(one, Progress)} == {
+        ("gone", "AWS still holds its network interfaces", True)
+    }
+
+
+def test_leftovers_that_stay_too_long_are_named() -> None:
+    world = there(Plain())
+    world.holds["plain/a"] = 100_000
+
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(world, Plain())
+
+    assert "AWS still holds its network interfaces" in str(caught.value.evidence)
+
+
+def test_leftovers_of_a_recorded_resource_that_is_gone_already_are_waited_for() -> None:
+    world = World()
+    world.holds["plain/a"] = 60
+
+    delete_until_gone(world, Plain(), last=SMALL)
+
+    assert world.clock.now() >= 60
+
+
+@pytest.mark.parametrize("owner", [THEIRS, Owner("tapctl", "staging"), None], ids=["theirs", "another suffix", "none"])
+def test_what_is_not_ours_is_left_and_the_node_fails(owner: Owner | None) -> None:
+    world = there(Plain())
+    world.things["plain/a"].owner = owner
+
+    with pytest.raises(Refused, match="is not ours"):
+        delete_until_gone(world, Plain())
+    assert world.log == []
+
+
+def test_what_lost_its_tags_or_was_made_by_aws_is_ours() -> None:
+    world = there(Plain())
+    world.put(Adopted(), "a", SMALL, owner=None)
+    world.things["plain/a"].owner = None
+
+    delete_until_gone(world, Plain(), entry=MADE)
+    delete_until_gone(world, Adopted())
+
+    assert world.things == {}
+
+
+def test_what_is_protected_is_refused_untouched() -> None:
+    world = there(Plain(), spec=ThingSpec(mode="protected"))
+
+    with pytest.raises(Refused, match="must not be removed: it is protected"):
+        delete_until_gone(world, Plain())
+    assert world.log == []
+
+
+def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
+    world = there(Key())
+
+    ending = delete_until_gone(world, Key())
+
+    assert ending == Finished("key/a", Result.KEPT, 0, Retained("2031-05-06", "a key waits before it is deleted"))
+    kept = world.journal.entries["key/a"]
+    assert (kept.phase, kept.kept_until, kept.kept_why) == (
+        Phase.KEPT,
+        "2031-05-06",
+        "a key waits before it is deleted",
+    )
+    assert delete_until_gone(world, Key(), entry=kept).result is Result.KEPT
+    assert world.calls == ["delete key/a"]
+
+
+def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> None:
+    class Archived(Plain):
+        def retained_after_delete(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Retained]]:
+            assert self.remaining_after_delete(aws, id, last) is None
+            return [("snapshot/s", Retained("you delete it", "it holds the data"))]
+
+    world = there(Archived())
+    world.holds["plain/a"] = 60
+
+    ended = delete_until_gone(world, Archived())
+
+    assert ended.result is Result.DELETED
+    assert ended.left_behind == (("snapshot/s", Retained("you delete it", "it holds the data")),)
+    assert ended.elapsed_s >= 60
+
+
+def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
+    world = there(Needed())
+    told: Told = []
+
+    assert delete_until_gone(world, Needed(), emit=told.append).retained == Retained(
+        "its snapshots are deleted", "they need it"
+    )
+    assert world.calls == []
+    assert told == [Released("needed/a")]
+
+
+def test_the_lease_is_asked_before_the_call() -> None:
+    world = there(Plain())
+    context = world.context()
+
+    def lost() -> None:
+        raise LockHeld("sam has taken it over")
+
+    context.lease = lost
+    with pytest.raises(LockHeld):
+        delete_until_gone(world, Plain(), context=context)
+    assert world.calls == []
+
+
+def test_a_stop_ends_a_removal() -> None:
+    world = there(Plain(), SlowDelete(900))
+    context = world.context()
+    world.clock.at(50, context.stop.set)
+
+    with pytest.raises(Cancelled):
+        delete_until_gone(world, Plain(), context=context)
+    assert world.journal.entries["plain/a"].phase is Phase.LEAVING
+
+
+# -- patience --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("patience", "longest"), [(Patience.PROPAGATION, 120), (Patience.BUSY, 300), (Patience.LONG, 1800)]
+)
+def test_a_removal_refused_for_good_ends_after_its_patience_with_the_reason(patience: Patience, longest: float) -> None:
+    world = there(Plain(), Refusing("delete", patience))
+
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(world, Plain())
+    assert "delete is refused for now" in str(caught.value.evidence)
+    assert longest < world.clock.now() < longest + 16
+
+
+def test_a_removal_refused_for_a_while_is_asked_for_again() -> None:
+    world = there(Plain(), Refusing("delete", Patience.BUSY, until=200))
+
+    delete_until_gone(world, Plain())
+
+    assert world.calls == ["delete plain/a"]
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_a_removal_whose_answer_is_lost_is_asked_for_again_only_where_it_is_still_there(took_effect: bool) -> None:
+    world = there(Plain(), Lossy("delete", [1], took_effect=took_effect))
+
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
+    assert world.calls == ["delete plain/a"]
+
+
+def test_removals_whose_answers_are_always_lost_end_after_the_propagation_time_and_ask_seldom() -> None:
+    world = there(Plain(), Lossy("delete", A_DAY, took_effect=False))
+
+    with pytest.raises(NotConverged) as caught:
+        delete_until_gone(world, Plain())
+    assert "no answer from AWS" in str(caught.value.evidence)
+    assert 120 < world.clock.now() < 136
+    assert world.asked["delete", "plain/a"] < 50
+
+
+def test_reads_without_an_answer_are_repeated_for_the_propagation_time() -> None:
+    world = there(Plain(), Looks(range(1, 20), no_answer))
+    delete_until_gone(world, Plain())
+    assert world.calls == ["delete plain/a"]
+
+    world = there(Plain(), Looks(A_DAY, no_answer))
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Plain())
+    assert 120 < world.clock.now() < 130
+
+
+def test_reads_of_leftovers_without_an_answer_are_repeated_for_the_propagation_time() -> None:
+    class Unanswered(Plain):
+        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
+            return str(no_answer(None))
+
+    world = World()
+    with pytest.raises(AwsNoAnswer):
+        delete_until_gone(world, Unanswered(), last=SMALL)
+    assert 120 < world.clock.now() < 130
+
+
+def test_what_aws_gave_up_on_is_removed() -> None:
+    world = there(Plain())
+    world.things["plain/a"].failed = "incompatible-network"
+
+    assert delete_until_gone(world, Plain()).result is Result.DELETED
+
+
+def test_a_removal_that_aws_gives_up_on_ends_at_once_with_its_reason() -> None:
+    world = there(Plain(), Deaf("delete"))
+    world.traits.append(Looks(range(3, 9), at_work(failed="no rights")))
+
+    with pytest.raises(NotConverged, match="failed in AWS") as caught:
+        delete_until_gone(world, Plain())
+    assert "no rights" in str(caught.value.evidence)
+    assert world.calls == ["delete plain/a"]

@@ -1,0 +1,185 @@
+"""What a plan must not do, and what leaves because it is wanted no longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapctl.engine.model import Owner, Retained
+from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import Stack
+from tapctl.errors import FieldUnreadable, Refused, TapctlError
+from tests.engine.driving import entry
+from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
+from tests.engine.test_planner import one, planned, recorded, seen
+from tests.engine.traits import refused
+from tests.engine.world import THEIRS
+
+DENIED = Unreadable("fake:Look", refused("AccessDenied"))
+
+
+def why(change: Change | None) -> TapctlError:
+    assert change is not None
+    assert change.blocked is not None
+    return change.blocked
+
+
+def test_what_could_not_be_looked_at_is_refused_and_never_created() -> None:
+    change = one(Plain(), SMALL, DENIED)
+    assert change.action is Action.NOTHING
+    assert change.unreadable == {"*": "fake:Look"}
+    assert isinstance(why(change), Refused)
+    assert "allow fake:Look" in str(why(change).hint)
+
+
+@pytest.mark.parametrize("owner", [THEIRS, Owner("tapctl", "staging"), None])
+def test_what_is_not_ours_is_refused(owner: Owner | None) -> None:
+    change = one(Plain(), LARGE, seen(owner=owner))
+    assert change.action is Action.NOTHING
+    assert "is not ours" in str(why(change))
+
+
+def test_the_refusal_of_a_stranger_tells_its_tags() -> None:
+    assert why(one(Plain(), SMALL, seen(owner=THEIRS))).evidence == (
+        "its tags say: ManagedBy=terraform, EnvironmentSuffix=shop"
+    )
+    assert why(one(Plain(), SMALL, seen(owner=None))).evidence == "its tags say: no owner tags"
+    half = why(one(Plain(), SMALL, seen(owner=Owner("", "shop"))))
+    assert half.evidence == "its tags say: ManagedBy=-, EnvironmentSuffix=shop"
+
+
+@pytest.mark.parametrize(
+    ("owner", "managed_by"),
+    [
+        (Owner("tapctl", "dev", scope="us-east-1"), "tapctl, for us-east-1, EnvironmentSuffix=dev"),
+        (Owner("", "dev", scope="us-east-1"), ", for us-east-1, EnvironmentSuffix=dev"),
+        (Owner("", "", scope="a member of other"), "(a member of other), EnvironmentSuffix=-"),
+    ],
+)
+def test_the_refusal_of_a_resource_that_belongs_elsewhere_tells_where(owner: Owner, managed_by: str) -> None:
+    assert why(one(Plain(), SMALL, seen(owner=owner))).evidence == f"its tags say: ManagedBy={managed_by}"
+
+
+def test_a_resource_of_another_region_is_never_taken_over() -> None:
+    there = seen(owner=Owner("tapctl", "dev", scope="us-east-1"))
+    for adopted in ((), ("plain/a",)):
+        stack = Stack()
+        stack.add(Plain(), "a", SMALL)
+        (change,) = planned(stack, {"plain/a": there}, adopted=adopted).changes
+        assert "of the same suffix in another region" in str(why(change))
+        assert why(change).hint == "use another --suffix here"
+
+
+def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> None:
+    assert one(Plain(), LARGE, seen(owner=None), recorded()).action is Action.UPDATE
+    assert one(Adopted(), LARGE, seen(owner=None)).action is Action.UPDATE
+
+
+@pytest.mark.parametrize("phase", [Phase.MADE, Phase.MAKING])
+def test_a_field_that_would_have_to_change_and_could_not_be_read_is_refused(phase: Phase) -> None:
+    sight = seen(unreadable={"limit": "fake:GetLimit", "size": "fake:GetSize"})
+    change = one(Plain(), ThingSpec(limit=9), sight, recorded(ThingSpec(limit=3), phase=phase))
+    assert isinstance(why(change), FieldUnreadable)
+    assert "limit would have to change" in str(why(change))
+    assert why(change).evidence == "denied: fake:GetLimit"
+    assert why(change).exit_code == 7
+
+
+def test_data_that_aws_gave_up_on_is_refused() -> None:
+    change = one(Data(), SMALL, seen(failure="inaccessible-encryption-credentials"))
+    assert "holds data" in str(why(change))
+    assert "inaccessible-encryption-credentials" in str(why(change).evidence)
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(Data(), "it holds data"), (Plain(), "what uses it holds it")])
+def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: Plain, reason: str) -> None:
+    change = one(kind, ThingSpec(zone="b"), seen())
+    assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
+
+
+def test_a_resource_with_unreadable_tags_is_never_taken_over() -> None:
+    """There is no difference to show: whose it is, its tags would tell."""
+    stack = Stack()
+    stack.add(Plain(), "a", SMALL)
+    there = seen(owner=None, unreadable={"tags": "fake:ListTags"})
+    (change,) = planned(stack, {"plain/a": there}, adopted=("plain/a",)).changes
+    assert "whose it is could not be read" in str(why(change))
+    assert why(change).hint == "allow fake:ListTags, then run the same command again"
+
+
+def test_a_major_version_back_is_refused() -> None:
+    change = one(Data(), ThingSpec(version="15.19"), seen(ThingSpec(version="16.13")))
+    assert "version cannot be changed in place, and it is never replaced because it holds data" in str(why(change))
+
+
+@pytest.mark.parametrize("failed", [None, "broken"])
+def test_what_holds_data_is_never_replaced(failed: str | None) -> None:
+    assert one(Treasure(), ThingSpec(zone="b"), seen(failure=failed)).blocked is not None
+
+
+def test_what_is_blocked_is_told_by_the_plan() -> None:
+    stack = Stack()
+    stack.add(Plain(), "a", SMALL)
+    stack.add(Plain(), "b", SMALL)
+    plan = planned(stack, {"plain/a": seen(owner=THEIRS), "plain/b": seen()})
+    assert [change.address for change in plan.blocked] == ["plain/a"]
+
+
+# -- wanted no longer ------------------------------------------------------------------------------------------------
+
+
+def leaving(kind: Plain, sight: Observation, made: Entry | None = None, *, allow: bool = False) -> Change | None:
+    """The removal of what is recorded and not wanted; None where its record is forgotten."""
+    made = made or recorded(kind=kind)
+    plan = planned(Stack(), {made.address: sight}, made, allowed=[made.address] if allow else [])
+    assert plan.forgotten == (() if plan.changes else (made.address,))
+    return plan.changes[0] if plan.changes else None
+
+
+def test_what_is_wanted_no_longer_is_removed() -> None:
+    change = leaving(Plain(), seen())
+    assert change is not None
+    assert (change.action, change.blocked) == (Action.DELETE, None)
+
+
+def test_what_is_wanted_no_longer_and_gone_already_is_forgotten() -> None:
+    assert leaving(Plain(), Absent()) is None
+
+
+def test_what_is_kept_on_purpose_is_left_alone() -> None:
+    kept = entry(Plain(), Phase.KEPT)
+    assert planned(Stack(), {}, kept).changes == ()
+    assert planned(Stack(), {}, kept).forgotten == ()
+
+
+def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
+    assert "--allow data/a" in str(why(leaving(Data(), seen())).hint)
+    allowed = leaving(Data(), seen(), allow=True)
+    assert allowed is not None
+    assert allowed.blocked is None
+
+
+@pytest.mark.parametrize("kept", [None, Retained("2031-05-06", "pending deletion")])
+def test_data_that_is_being_deleted_already_needs_no_permission(kept: Retained | None) -> None:
+    spec = ThingSpec(mode="protected")
+    change = leaving(Data(), seen(spec, deleting=True, retained=kept))
+    assert change is not None
+    assert (change.action, change.blocked) == (Action.DELETE, None)
+
+
+def test_what_is_protected_is_not_removed() -> None:
+    assert "must not be removed: it is protected" in str(why(leaving(Plain(), seen(ThingSpec(mode="protected")))))
+    assert leaving(Leaf(), seen()) is not None
+
+
+def test_what_could_not_be_looked_at_is_not_forgotten() -> None:
+    change = leaving(Plain(), DENIED)
+    assert "could not be read" in str(why(change))
+    assert change is not None
+    assert change.unreadable == {"*": "fake:Look"}
+
+
+def test_what_is_not_ours_any_more_is_not_removed() -> None:
+    assert "is not ours" in str(why(leaving(Plain(), seen(owner=THEIRS))))
+    assert why(leaving(Needed(), seen(owner=THEIRS)))

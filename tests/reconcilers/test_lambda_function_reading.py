@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tapctl.aws.refusals import UnreadableFields
+from tapctl.engine.model import Observed
+from tapctl.reconcilers.lambda_function import HIDDEN, LambdaFunctionOutputs, LambdaFunctionSpec, observed_function
+from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
+
+
+def see(given: Any, expected: LambdaFunctionSpec | None = WANT) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
+    return observed_function(given, None, UnreadableFields(), expected)
+
+
+def environment(live: dict[str, str], expected: dict[str, str] | None) -> dict[str, str]:
+    wanted = WANT.model_copy(update={"environment": expected}) if expected is not None else None
+    return see(answer(Environment={"Variables": live}), wanted).spec.environment
+
+
+def test_a_function_as_wanted_is_seen_as_wanted() -> None:
+    seen = see(answer())
+
+    assert seen.spec == WANT
+    assert seen.outputs == LambdaFunctionOutputs(arn=ARN)
+    assert seen.owner == OURS
+    assert (seen.settled, seen.deleting, seen.failure, seen.status) == (True, False, None, "Active")
+    assert seen.unreadable == {}
+
+
+def test_a_zip_is_compared_by_its_hash_and_an_image_by_its_digest() -> None:
+    zipped = answer(
+        code={"RepositoryType": "S3", "Location": "https://presigned"},
+        PackageType="Zip",
+        CodeSha256="base64=",
+        Runtime="nodejs22.x",
+        Handler="index.handler",
+        Layers=[{"Arn": "layer:2", "CodeSize": 1}, {"Arn": "layer:1", "CodeSize": 1}],
+    )
+
+    spec = see(zipped).spec
+    assert (spec.package_type, spec.code_sha256, spec.image_uri) == ("Zip", "base64=", "")
+    assert (spec.runtime, spec.handler, spec.layers) == ("nodejs22.x", "index.handler", ("layer:2", "layer:1"))
+    assert (see(answer()).spec.code_sha256, see(answer()).spec.image_uri) == ("", DIGEST)
+
+
+def test_what_aws_leaves_out_is_its_default() -> None:
+    bare = answer(
+        Environment=None,
+        KMSKeyArn=None,
+        VpcConfig=None,
+        TracingConfig=None,
+        Architectures=None,
+        EphemeralStorage=None,
+        LoggingConfig=None,
+        State=None,
+        LastUpdateStatus=None,
+    )
+    del bare["Tags"], bare["Concurrency"]
+
+    seen = see(bare)
+    assert seen.spec == WANT.model_copy(
+        update={
+            "environment": {},
+            "kms_key_arn": "",
+            "subnet_ids": frozenset(),
+            "security_group_ids": frozenset(),
+            "tracing": "PassThrough",
+            "reserved_concurrency": None,
+            "tags": {},
+        }
+    )
+    assert seen.settled
+    assert seen.owner is None
+
+
+def test_a_function_that_is_switched_off_is_not_one_without_a_reservation() -> None:
+    off = answer(beside={"Concurrency": {"ReservedConcurrentExecutions": 0}})
+
+    assert see(off).spec.reserved_concurrency == 0
+
+
+# -- what must not be shown ----------------------------------------------------------------------------------------
+
+
+def test_a_value_that_is_as_wanted_is_shown_and_every_other_is_hidden() -> None:
+    live = {"DB_PORT": "5432", "DB_NAME": "hunter2", "API_TOKEN": "tok-4711"}
+
+    assert environment(live, {"DB_PORT": "5432", "DB_NAME": "payments"}) == {
+        "DB_PORT": "5432",
+        "DB_NAME": HIDDEN,
+        "API_TOKEN": HIDDEN,
+    }
+    assert set(environment(live, None).values()) == {HIDDEN}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1f2e-AbCdEf",
+        "db-cluster-test.cluster-abc123.us-east-1.rds.amazonaws.com",
+        "db-cluster-test.cluster-abc123.rds.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_what_may_be_the_promised_value_is_shown_so_that_a_plan_can_compare_it(value: str) -> None:
+    assert environment({"IT": value}, {"IT": "⟦db-cluster/db-cluster-test#endpoint⟧"}) == {"IT": value}
+    assert environment({"IT": f"db={value}"}, {"IT": "db=⟦db-cluster/db-cluster-test#endpoint⟧"}) == {
+        "IT": f"db={value}"
+    }
+
+
+@pytest.mark.parametrize("value", ["hunter2", "", "arn of nothing", "pass word.amazonaws.com", "x\narn:aws:s3:::b"])
+def test_what_cannot_be_the_promised_value_is_hidden(value: str) -> None:
+    assert environment({"IT": value}, {"IT": "⟦db-cluster/db-cluster-test#endpoint⟧"}) == {"IT": HIDDEN}
+
+
+def test_a_command_that_overrides_the_image_is_shown_only_where_it_is_wanted() -> None:
+    given = answer(ImageConfigResponse={"ImageConfig": {"Command": ["sh", "-c", "secret"], "EntryPoint": []}})
+    text = json.dumps({"Command": ["sh", "-c", "secret"]})
+
+    assert see(given).spec.image_config == HIDDEN
+    assert see(given, None).spec.image_config == HIDDEN
+    assert see(given, WANT.model_copy(update={"image_config": text})).spec.image_config == text
+    assert see(answer(ImageConfigResponse={"ImageConfig": {}})).spec.image_config == ""
+
+
+# -- what could not be read ------------------------------------------------------------------------------------------
+
+
+def test_an_environment_that_cannot_be_decrypted_is_unknown_and_no_difference() -> None:
+    denied = answer(Environment={"Error": {"ErrorCode": "AccessDeniedException", "Message": "no"}})
+
+    seen = see(denied)
+    assert seen.unreadable == {"environment": "kms:Decrypt"}
+    assert seen.spec == WANT
+    assert see(denied, None).spec.environment == {}
+
+
+def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
+    denied = answer(beside={"TagsError": {"ErrorCode": "AccessDeniedException", "Message": "no"}})
+    del denied["Tags"]
+
+    seen = see(denied)
+    assert seen.unreadable == {"tags": "lambda:ListTags"}
+    assert seen.spec == WANT
+    assert seen.owner is None
+    assert see(denied, None).spec.tags == {}
+
+
+# -- states ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "settled", "status"),
+    [
+        ({"State": "Pending", "StateReasonCode": "Creating"}, False, "Pending"),
+        ({"State": "Inactive", "StateReasonCode": "Idle"}, True, "Inactive"),
+        ({"State": "Deactivating"}, False, "Deactivating"),
+        ({"LastUpdateStatus": "InProgress"}, False, "Active, update InProgress"),
+    ],
+)
+def test_it_is_settled_when_aws_is_done_with_it(changes: dict[str, Any], settled: bool, status: str) -> None:
+    seen = see(answer(**changes))
+
+    assert (seen.settled, seen.status, seen.failure, seen.update_failure) == (settled, status, None, None)
+
+
+def test_a_function_that_is_being_deleted_is_going() -> None:
+    assert see(answer(State="Deleting")).deleting
+
+
+def test_a_function_that_aws_gave_up_has_failed_with_its_reason() -> None:
+    seen = see(answer(State="Failed", StateReasonCode="SubnetOutOfIPAddresses", StateReason="no free addresses"))
+
+    assert seen.failure == "SubnetOutOfIPAddresses: no free addresses"
+    assert seen.spec.update_failure == ""
+    assert see(answer(State="Failed")).failure == "Unknown: AWS gives no reason"
+
+
+def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:
+    seen = see(
+        answer(
+            LastUpdateStatus="Failed",
+            LastUpdateStatusReasonCode="ImageAccessDenied",
+            LastUpdateStatusReason="Lambda may not read it",
+        )
+    )
+
+    assert seen.failure is None
+    assert seen.spec == WANT.model_copy(update={"update_failure": "ImageAccessDenied: Lambda may not read it"})
+    assert seen.update_failure == seen.spec.update_failure
+    assert seen.settled
+    assert seen.status == "Active, update Failed ImageAccessDenied: Lambda may not read it"

@@ -1,0 +1,403 @@
+"""The reports for people: header, verdict, plan, drift, errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
+from tapctl.engine.model import Impact
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
+from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
+from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
+from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.terminal import Palette
+from tests.render.examples import ADVICE, ALL, CROSS, DEV, PROD, REPORT, change, pending, plan
+
+FULL = Target(
+    env="prod",
+    suffix="prod",
+    account="421077550192",
+    region="us-east-1",
+    identity="sso:dana",
+    config_hash="9f3c1a7e5d",
+    networking="cloudformation:networking-prod · vpc-0ab1 · 3 subnets in 3 zones",
+)
+
+
+def test_the_header_names_the_whole_target() -> None:
+    assert header_lines(FULL) == [
+        "prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c1a7e",
+        "networking cloudformation:networking-prod · vpc-0ab1 · 3 subnets in 3 zones",
+    ]
+
+
+def test_the_header_says_what_is_known() -> None:
+    assert header_lines(Target(env="dev", suffix="pr-42", region="eu-west-1")) == ["dev · suffix pr-42 · eu-west-1"]
+    assert header_lines(Target()) == []
+
+
+def test_the_header_is_bold_where_it_names_the_environment() -> None:
+    assert header_lines(Target(env="dev"), Palette(on=True)) == ["\x1b[1mdev\x1b[0m"]
+
+
+def test_a_text_that_is_no_account_number_stays_as_it_is() -> None:
+    assert account("123") == "123"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "line"),
+    [
+        (
+            Verdict("plan", DEV, None, 0, {"create": 4}, "4 to create · 0 to change · 0 to remove", elapsed_s=3),
+            "PLAN dev: 4 to create · 0 to change · 0 to remove",
+        ),
+        (
+            Verdict("apply", PROD, Status.CONVERGED, 0, {}, "23 created · 96 API calls", elapsed_s=662, timed=True),
+            "APPLY prod: CONVERGED in 11 m 02 s · 23 created · 96 API calls",
+        ),
+        (Verdict("drift", PROD, Status.OK, 0, {}, "", elapsed_s=3), "DRIFT prod: OK"),
+        (Verdict("drift", PROD, None, 2, {"drifted": 2, "not_tried": 1}), "DRIFT prod: 2 drifted · 1 not tried"),
+        (Verdict("validate", ALL, Status.OK, 0), "VALIDATE all: OK"),
+        (Verdict("status", ALL, None, 0), "STATUS all:"),
+        (Verdict("manifest show", DEV, Status.FAILED, 3), "MANIFEST dev: FAILED"),
+        (Verdict("plan", Target("dev", "pr-42"), None, 0, {"create": 4}), "PLAN pr-42: 4 create"),
+        (
+            Verdict("plan", Target("", "a\x1b[31mred\nAPPLY x: OK"), Status.FAILED, 3),
+            "PLAN a\\u001b[31mred APPLY x: OK: FAILED",
+        ),
+        (
+            Verdict("drift", ALL, Status.FAILED, 1, {}, "no\nAPPLY prod: OK"),
+            "DRIFT all: FAILED · no APPLY prod: OK",
+        ),
+    ],
+)
+def test_the_verdict_is_one_line_that_starts_with_its_verb(verdict: Verdict, line: str) -> None:
+    assert verdict_line(verdict) == line
+
+
+@pytest.mark.parametrize(("code", "colour"), [(0, "32"), (2, "33"), (4, "31")])
+def test_the_verdict_is_coloured_by_its_exit_status(code: int, colour: str) -> None:
+    line = verdict_line(Verdict("parity", ALL, Status.NOTHING, code), Palette(on=True))
+    assert line == f"\x1b[1mPARITY all:\x1b[0m \x1b[{colour}mNOTHING\x1b[0m"
+
+
+RULE = FieldChange("rules", "10.9.0.0/16 tcp/5432", None, outside=True)
+CLASS = FieldChange("instance_class", "db.r6g.large", "db.r6g.xlarge", Impact.FAILOVER)
+
+
+def test_a_plan_reads_as_the_contract_shows_it() -> None:
+    shown = plan_lines(
+        plan(
+            change("kms-key/alias/db-key-prod", Action.CREATE, FieldChange("rotation", None, True)),
+            change("security-group/lambda-sg-prod", Action.CREATE),
+            change("db-instance/db-cluster-prod-0", Action.UPDATE, CLASS),
+            change("security-group/db-sg-prod", Action.UPDATE, RULE),
+            change("sns-topic/alarms-prod", Action.NOTHING),
+        )
+    )
+    assert shown == [
+        "  + kms-key         alias/db-key-prod",
+        "  + security-group  lambda-sg-prod",
+        "  ~ db-instance     db-cluster-prod-0",
+        "      instance_class  db.r6g.large → db.r6g.xlarge     failover",
+        "  ! security-group  db-sg-prod  changed outside tapctl; apply will undo it",
+        "      rules           10.9.0.0/16 tcp/5432 → (remove)  none",
+    ]
+
+
+def test_a_replacement_a_removal_and_a_wait_have_their_symbols() -> None:
+    waiting = replace(change("db-cluster/c", Action.SETTLE), note="it is modifying")
+    shown = plan_lines(
+        plan(
+            change("lambda-function/p", Action.REPLACE, FieldChange("package", "Image", "Zip", Impact.REPLACE)),
+            waiting,
+            change("log-group/l", Action.DELETE),
+            replace(change("db-instance/w", Action.DELETE), impact=Impact.FAILOVER),
+        )
+    )
+    assert shown == [
+        "  -/+ lambda-function  p",
+        "      package  Image → Zip  replace",
+        "  …   db-cluster       c  it is modifying",
+        "  -   log-group        l",
+        "  -   db-instance      w  failover",
+    ]
+
+
+def test_an_added_item_and_a_value_known_later_are_told() -> None:
+    added = FieldChange("tags.Owner", None, "payments")
+    later = FieldChange("role_arn", "arn:aws:iam::1:role/r", AFTER_APPLY)
+    assert plan_lines(plan(change("lambda-function/p", Action.UPDATE, added, later))) == [
+        "  ~ lambda-function  p",
+        "      tags.Owner  (none) → payments                            none",
+        "      role_arn    arn:aws:iam::1:role/r → (known after apply)  none",
+    ]
+
+
+def test_a_value_wider_than_its_column_does_not_widen_the_column() -> None:
+    wide = FieldChange("description", "a" * 40, "b" * 40)
+    small = FieldChange("n", 1, 2)
+    shown = plan_lines(plan(change("kms-key/k", Action.UPDATE, wide, small)))
+    assert shown[1:] == [
+        f"      description  {'a' * 40} → {'b' * 40}  none",
+        f"      n            1 → 2{' ' * 47}none",
+    ]
+
+
+def test_unread_pending_and_foreign_parts_are_shown_though_nothing_is_to_do() -> None:
+    unread = Change("kms-key/k", "kms-key", "k", Action.NOTHING, unreadable={"policy": "kms:GetKeyPolicy"})
+    stranger = Change("db-cluster/c", "db-cluster", "c", Action.NOTHING, foreign_members=("db-instance/extra",))
+    deferred = pending("db-instance/i", "parameters", "shared_preload_libraries")
+    assert plan_lines(plan(unread, stranger, deferred)) == [
+        "  ? kms-key      k",
+        "      policy      kms:GetKeyPolicy denied   unread",
+        "  ! db-cluster   c",
+        "      members     db-instance/extra         not ours; it is never removed",
+        "  … db-instance  i",
+        "      parameters  shared_preload_libraries  pending until reboot",
+    ]
+
+
+def test_a_blocked_change_says_why_once() -> None:
+    why = Refused(
+        "iam-role/r exists and is not ours;\nit was left untouched", evidence="no owner tags", hint="rename it"
+    )
+    unreadable = replace(
+        change("sns-topic/t", Action.NOTHING, blocked=Refused("unreadable")), unreadable={"*": "sns:Get"}
+    )
+    assert plan_lines(plan(change("iam-role/r", Action.NOTHING, RULE, blocked=why), unreadable)) == [
+        "  x iam-role   r",
+        "      iam-role/r exists and is not ours; it was left untouched",
+        "      rules  10.9.0.0/16 tcp/5432 → (remove)  none",
+        "  x sns-topic  t",
+        "      unreadable",
+    ]
+
+
+def test_two_notes_on_one_resource_are_both_shown() -> None:
+    both = replace(change("sns-topic/t", Action.UPDATE, RULE), note="AWS gave it up: quota")
+    assert plan_lines(plan(both))[0] == (
+        "  ! sns-topic  t  changed outside tapctl; apply will undo it; AWS gave it up: quota"
+    )
+
+
+def test_verbose_shows_what_is_created_and_every_value_whole() -> None:
+    made = change("kms-key/k", Action.CREATE, FieldChange("rotation", None, True), FieldChange("d", None, "x" * 99))
+    changed = change("sns-topic/t", Action.UPDATE, FieldChange("policy", "x" * 99, "y" * 99))
+    assert plan_lines(plan(made, changed), verbose=True) == [
+        "  + kms-key    k",
+        "      rotation  true",
+        f"      d         {'x' * 99}",
+        "  ~ sns-topic  t",
+        f"      policy    {'x' * 99} → {'y' * 99}  none",
+    ]
+
+
+@pytest.mark.parametrize(("removing", "line"), [(False, "  nothing to do"), (True, "  nothing to remove")])
+def test_a_plan_of_nothing_says_so(removing: bool, line: str) -> None:
+    assert plan_lines(plan(change("kms-key/k", Action.NOTHING)), removing=removing) == [line]
+
+
+def test_colour_is_on_the_symbol_alone_and_never_instead_of_it() -> None:
+    shown = plan_lines(
+        plan(change("kms-key/k", Action.CREATE), change("log-group/l", Action.DELETE)), paint=Palette(on=True)
+    )
+    assert shown == ["  \x1b[32m+\x1b[0m kms-key    k", "  \x1b[31m-\x1b[0m log-group  l"]
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.text(), st.sampled_from(list(Action)), st.booleans())
+def test_no_value_of_a_plan_steers_the_terminal_or_forges_a_line(
+    id_: str, value: str, note: str, action: Action, verbose: bool
+) -> None:
+    hostile = Change(
+        f"kms-key/{id_}",
+        "kms-key",
+        id_,
+        action,
+        (FieldChange(f"tags.{id_}", value, None),),
+        note=note,
+        unreadable={"policy": value},
+        foreign_members=(value,),
+        blocked=Refused(value) if verbose else None,
+    )
+    shown = plan_lines(plan(hostile, pending("a/b", id_, value, note)), verbose=verbose)
+    for line in shown:
+        assert line.splitlines() == [line]
+        assert line == line.rstrip()
+        assert "\x1b" not in line
+        assert "\x9b" not in line
+
+
+FUNCTION = ("lambda-function/payment-processor-prod", "lambda-function")
+GROUP = ("security-group-rules/db-sg-prod", "security-group-rules")
+
+
+def report(*findings: Finding, unknown: int = 0) -> Report:
+    return Report(findings, 214, unknown, 23)
+
+
+def test_a_report_reads_as_the_contract_shows_it() -> None:
+    found = report(
+        Finding(*GROUP, "rules", Reason.CHANGED, None, "10.9.0.0/16 tcp/5432"),
+        Finding(*FUNCTION, "timeout_s", Reason.CHANGED, 15, 30),
+        Finding("db-instance/db-0", "db-instance", "parameters", Reason.DEFERRED, None, "preload", "reboot"),
+        Finding("kms-key/db-key-prod", "kms-key", "policy", Reason.DENIED, action="kms:GetKeyPolicy"),
+        unknown=1,
+    )
+    assert drift_lines(found, {}) == [
+        "  ! db-sg-prod              rules       + 10.9.0.0/16 tcp/5432   DRIFT",
+        "  ! payment-processor-prod  timeout_s   15 → 30                  DRIFT",
+        "  … db-0                    parameters  preload                  PENDING until reboot",
+        "  ? db-key-prod             policy      kms:GetKeyPolicy denied  UNKNOWN",
+        "  checked 213 of 214 fields on 23 resources",
+    ]
+
+
+def test_missing_unexpected_and_interrupted_resources_are_findings() -> None:
+    found = report(
+        Finding(*GROUP, "rules", Reason.CHANGED, "10.0.0.0/8 tcp/443", None),
+        Finding(*FUNCTION, "arn", Reason.REPLACED, "arn:1", "arn:2"),
+        Finding("log-group/l", "log-group", WHOLE_RESOURCE, Reason.ABSENT),
+        Finding("db-cluster/c", "db-cluster", "members", Reason.NOT_OURS, None, "db-instance/x"),
+        Finding("sns-topic/t", "sns-topic", WHOLE_RESOURCE, Reason.APPLY_INTERRUPTED),
+    )
+    assert drift_lines(found, {})[:-1] == [
+        "  ! db-sg-prod              rules    - 10.0.0.0/8 tcp/443  DRIFT",
+        "  ! payment-processor-prod  arn      arn:1 → arn:2         DRIFT replaced outside",
+        "  ! l                                it is not there       MISSING",
+        "  ! c                       members  + db-instance/x       UNEXPECTED not ours; it is never removed",
+        "  … t                                                      PENDING an apply did not finish; run it again",
+    ]
+
+
+def test_what_an_unfinished_apply_asked_for_is_shown_beside_what_was_confirmed() -> None:
+    found = report(Finding(*FUNCTION, "timeout_s", Reason.UNCONFIRMED, 15, 15, asked=30))
+    assert (
+        drift_lines(found, {})[0] == "  … payment-processor-prod  timeout_s  15 → 30  PENDING an apply did not finish"
+    )
+
+
+def test_resources_of_two_types_with_the_same_id_are_shown_by_address() -> None:
+    found = report(
+        Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
+        Finding("security-group/db-sg-prod", "security-group", "description", Reason.CHANGED, "a", "b"),
+    )
+    assert [line.split()[1] for line in drift_lines(found, {})[:2]] == [
+        "security-group-rules/db-sg-prod",
+        "security-group/db-sg-prod",
+    ]
+
+
+def test_advice_stands_under_its_finding() -> None:
+    assert drift_lines(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE}) == [
+        "  ! processor    timeout_s  15 → 30                  DRIFT",
+        "      keep it: common.toml: processor.timeout_s",
+        "      undo it: tapctl apply --env prod",
+        "  ? db-key-prod  policy     kms:GetKeyPolicy denied  UNKNOWN",
+        "  checked 213 of 214 fields on 23 resources",
+    ]
+
+
+def test_an_unreadable_field_has_advice_on_how_to_read_it() -> None:
+    advice = {("kms-key/db-key-prod", "policy"): Advice(read="allow kms:GetKeyPolicy, then: tapctl drift --env prod")}
+    assert drift_lines(REPORT, advice)[2] == "      read it: allow kms:GetKeyPolicy, then: tapctl drift --env prod"
+
+
+def test_the_same_advice_on_one_resource_is_given_once() -> None:
+    undo = Advice(undo="tapctl apply --env prod")
+    fields = ("a", "b", "c")
+    found = report(
+        *(Finding(*FUNCTION, name, Reason.CHANGED, 1, 2) for name in fields),
+        Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
+    )
+    advice = {(FUNCTION[0], "a"): ADVICE, (FUNCTION[0], "b"): undo, (FUNCTION[0], "c"): undo, (GROUP[0], "rules"): undo}
+    shown = [line.strip().split("  ")[0] for line in drift_lines(found, advice)[:-1]]
+    keep, back = "keep it: common.toml: processor.timeout_s", "undo it: tapctl apply --env prod"
+    first = "! payment-processor-prod"
+    assert shown == [first, keep, back, first, first, back, "! db-sg-prod", back]
+
+
+def test_one_field_on_one_resource_is_counted_in_the_singular() -> None:
+    assert drift_lines(Report((), 1, 0, 1), {}) == ["  checked 1 of 1 field on 1 resource"]
+
+
+def test_long_values_are_cut_unless_verbose() -> None:
+    found = report(Finding(*FUNCTION, "description", Reason.CHANGED, None, "x" * 99))
+    assert f"+ {'x' * 59}…  DRIFT" in drift_lines(found, {})[0]
+    assert f"+ {'x' * 99}  DRIFT" in drift_lines(found, {}, verbose=True)[0]
+
+
+def test_colour_is_on_symbol_and_state() -> None:
+    shown = drift_lines(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE}, paint=Palette(on=True))
+    assert shown[0] == "  \x1b[33m!\x1b[0m processor    timeout_s  15 → 30                  \x1b[33mDRIFT\x1b[0m"
+    assert shown[1] == "      \x1b[2mkeep it:\x1b[0m common.toml: processor.timeout_s"
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.text(), st.sampled_from(list(Reason)))
+def test_no_finding_steers_the_terminal_or_forges_a_line(id_: str, value: str, detail: str, reason: Reason) -> None:
+    found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", reason, None, value, detail, detail))
+    for line in drift_lines(found, {(f"kms-key/{id_}", f"tags.{id_}"): Advice(value, detail, value)}):
+        assert line.splitlines() == [line]
+        assert line == line.rstrip()
+        assert "\x1b" not in line
+        assert "\x9b" not in line
+
+
+def test_an_error_has_code_cause_evidence_state_and_hint() -> None:
+    error = TapctlError("creating lambda-function p", evidence="AccessDenied (request 4f1c)", hint="allow iam:PassRole")
+    assert error_lines(error, "4 made, 1 failed; the manifest is up to date") == [
+        "error error",
+        f"  {CROSS} creating lambda-function p",
+        "  ╰─ AccessDenied (request 4f1c)",
+        "  state  4 made, 1 failed; the manifest is up to date",
+        "  hint   allow iam:PassRole",
+    ]
+
+
+def test_an_error_without_evidence_state_or_hint_has_no_line_for_them() -> None:
+    error = AwsRefused("kms", "CreateKey", "LimitExceeded", "too many\n   keys", request_id="1")
+    assert error_lines(error) == [
+        "error aws-refused",
+        f"  {CROSS} LimitExceeded on kms:CreateKey: too many keys (request 1)",
+    ]
+
+
+def test_many_problems_are_a_tree() -> None:
+    problems = [Problem("dev.toml", f"database.k{n}", "", "unknown key") for n in (1, 2)]
+    assert error_lines(ConfigError([*problems, Problem("x.toml", "", "", "is not there")])) == [
+        "error config-invalid",
+        f"  {CROSS} the configuration has 3 errors",
+        "  ├─ dev.toml: database.k1: unknown key",
+        "  ├─ dev.toml: database.k2: unknown key",
+        "  ╰─ x.toml: is not there",
+        "  hint   correct what is named, then run tapctl validate",
+    ]
+
+
+def test_empty_lines_of_evidence_are_left_out() -> None:
+    assert error_lines(TapctlError("c", evidence="\na\n\n  b\n"))[2:] == ["  ├─ a", "  ╰─   b"]
+
+
+def test_colour_changes_no_word() -> None:
+    shown = error_lines(TapctlError("c", hint="h"), "s", Palette(on=True))
+    assert shown == [
+        "\x1b[31merror\x1b[0m error",
+        f"  \x1b[31m{CROSS}\x1b[0m c",
+        "  \x1b[2mstate\x1b[0m  s",
+        "  \x1b[2mhint\x1b[0m   h",
+    ]
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.text())
+def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint: str) -> None:
+    for line in error_lines(TapctlError(cause, evidence=evidence, hint=hint), hint):
+        assert line.splitlines() == [line]
+        assert "\x1b" not in line
+        assert "\x9b" not in line

@@ -1,0 +1,128 @@
+"""``destroy`` that is not agreed to, or of resources that are not ours: nothing is touched."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.stories.leftovers import left
+from tests.support.world import World
+
+
+def test_destroy_asks(dev: World) -> None:
+    before = left(dev)
+    nobody = dev.tapctl("destroy", "--env", "dev")
+    assert (nobody.code, nobody.changes) == (64, ())
+    assert "--yes" in nobody.err
+    no = dev.tapctl("destroy", "--env", "dev", typed="no\n")
+    assert (no.code, no.changes) == (6, ())
+    assert no.verdict.startswith("DESTROY dev: CANCELLED")
+    other = dev.tapctl("destroy", "--env", "dev", "--confirm", "prod")
+    assert (other.code, other.changes) == (64, ())
+    # An environment that was not named wants to be.
+    unnamed = dev.tapctl("destroy", "--yes")
+    assert (unnamed.code, unnamed.changes) == (64, ())
+    assert "--confirm dev" in unnamed.err
+    typed = dev.tapctl("destroy", typed="yes\n")
+    assert (typed.code, typed.changes) == (6, ())
+    assert left(dev) == before
+
+
+def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
+    arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
+    before = left(dev)
+    for verb in ("destroy", "apply"):
+        refused = dev.tapctl(verb, "--env", "dev", "--yes")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "sns-topic/alarms-dev exists and is not ours" in refused.err
+    assert left(dev) == before
+    assert "--adopt sns-topic/alarms-dev" in refused.err
+    # A slip in what is named is no permission.
+    slip = dev.tapctl("apply", "--env", "dev", "--yes", "--adopt", "sns-topic/alarm-dev")
+    assert (slip.code, slip.changes) == (64, ())
+    assert "did you mean sns-topic/alarms-dev?" in slip.err
+    taken = dev.applied("dev", "--adopt", "sns-topic/alarms-dev")
+    assert taken.changes == ("sns:TagResource",)
+    assert "taken over; its tags say: ManagedBy=tapctl, EnvironmentSuffix=theirs" in taken.out
+    assert dev.applied("dev").changes == ()
+
+
+def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World) -> None:
+    """RDS would take our members' removal, and refuse the cluster's for as long as the other is there."""
+    rds = dev.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier="analytics",
+        DBClusterIdentifier="db-cluster-dev",
+        Engine="aurora-postgresql",
+        DBInstanceClass="db.r6g.large",
+    )
+    for command in (["destroy", "--env", "dev", "--yes"], ["plan", "--destroy", "--env", "dev"]):
+        refused = dev.tapctl(*command)
+        assert (refused.code, refused.changes) == (6, ())
+        assert (
+            "db-cluster/db-cluster-dev holds what is not ours and is never removed: db-instance/analytics"
+            in refused.err
+        )
+        assert "aws rds delete-db-instance --db-instance-identifier analytics" in refused.err
+
+
+def test_a_cluster_protected_while_the_question_is_open_stays_whole(dev: World) -> None:
+    def protect() -> None:
+        dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DeletionProtection=True)
+
+    # The last look before the question is at what the key's snapshots are.
+    dev.door.after["rds:DescribeDBClusterSnapshots"] = protect
+    refused = dev.tapctl("destroy", "--env", "dev", typed="yes\n")
+    dev.door.after.clear()
+    assert (refused.code, [one for one in refused.changes if one != "rds:ModifyDBCluster"]) == (6, [])
+    assert "deletion protection is on" in refused.err
+
+
+def test_a_stopped_cluster_is_refused_as_stopped_not_as_protected(world: World) -> None:
+    world.deploy()
+    world.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
+    refused = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "db-cluster/db-cluster-dev cannot be removed now; nothing of it was begun" in refused.err
+    assert "aws rds start-db-cluster --db-cluster-identifier db-cluster-dev" in refused.err
+    assert "start it, as told above, then run this again" in refused.err
+    assert "protected" not in refused.err
+
+
+@pytest.mark.soak
+def test_a_log_group_under_deletion_protection_is_refused_with_the_command_that_lifts_it(world: World) -> None:
+    world.deploy()
+    logs = world.client("logs")
+    logs.put_log_group_deletion_protection(
+        logGroupIdentifier="/aws/lambda/payment-processor-dev", deletionProtectionEnabled=True
+    )
+    refused = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "tapctl apply --env dev, which takes it back, then run this again" in refused.err
+    assert world.applied("dev").code == 0
+    assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
+
+
+ROLE = "lambda-role-dev"
+
+
+@pytest.fixture
+def moved(dev: World) -> World:
+    """dev is deployed in us-east-2; its file names us-west-2 now, and there is no record. IAM has no regions."""
+    dev.edit("dev.toml", 'region = "us-east-2"', 'region = "us-west-2"')
+    dev.edit("dev.toml", "networking-dev", "networking-staging")
+    shutil.rmtree(dev.folder / "manifests")
+    return dev
+
+
+def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> None:
+    refused = moved.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert f"iam-role/{ROLE} exists and is of the same suffix in another region; it was left untouched" in refused.err
+    assert "ManagedBy=tapctl, for us-east-2" in refused.err
+
+    gone = moved.tapctl("destroy", "--env", "dev", "--yes")
+    assert (gone.code, gone.changes) == (0, ())
+    assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
