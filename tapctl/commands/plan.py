@@ -100,6 +100,11 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
+    found = len(plan.confirmed)
+    if version is None and found:
+        session.screen.warn(
+            f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
+        )
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
