@@ -118,6 +118,11 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     session.invocation.usage.impacts = plan.impacts
+    found = len(plan.confirmed)
+    if version is None and found:
+        session.screen.warn(
+            f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
+        )
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
