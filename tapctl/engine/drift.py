@@ -105,6 +105,8 @@ class Report:
     unchecked: int
     """The number of those fields that were not compared."""
     resources: int
+    not_compared: tuple[str, ...] = ()
+    """What AWS tells of these resources and is not compared, each in a few words."""
 
     def count(self, *states: FindingState) -> int:
         """Count the resources that have a finding in one of these states."""

@@ -195,7 +195,10 @@ def _plan_change(
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
-    base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable)
+    exposures = _exposures(reconciler, want, seen)
+    base = replace(
+        base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, exposures=exposures
+    )
     unread_error = _unread_change_error(address, want, seen, entry)
     if unread_error is not None:
         return replace(base, blocked=unread_error)
@@ -238,7 +241,7 @@ def _field_changes(
     changes: list[FieldChange] = []
     # Only a finished run left the resource as the record says: then a difference was made outside tapctl.
     recorded = entry.spec if entry and entry.phase is Phase.MADE else {}
-    for name in compare(want, seen.spec, unread=seen.unreadable):
+    for name in compare(want, seen.spec, unread={*seen.unreadable, *reconciler.exposures}):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
         impact = reconciler.impacts.get(name, Impact.NONE)
         if is_downgrade(type(want), name, wanted, have):
@@ -255,6 +258,16 @@ def _field_changes(
             for part in details(name, have, wanted)
         ]
     return tuple(changes)
+
+
+def _exposures(reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any]) -> tuple[FieldChange, ...]:
+    """List what an apply leaves although nobody wants it."""
+    names = (name for name in compare(want, seen.spec, unread=seen.unreadable) if name in reconciler.exposures)
+    return tuple(
+        FieldChange(part.path, part.have, part.want)
+        for name in names
+        for part in details(name, getattr(seen.spec, name), getattr(want, name))
+    )
 
 
 def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:

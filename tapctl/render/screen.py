@@ -50,6 +50,8 @@ class Verdict:
     """The place of the record."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
+    not_compared: tuple[str, ...] = ()
+    """What a drift did not compare, each in a few words."""
     stdout_is_data: bool = False
     """True if stdout is for the answer alone: people get a verdict on stderr, and only where there is no answer."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -131,7 +131,9 @@ class Invocation:
         code: int = ExitCode.OK,
         counts: Mapping[str, int] = NO_COUNTS,
         summary: str = "",
+        *,
+        not_compared: Sequence[str] = (),
     ) -> int:
         """Show the verdict; returns the exit status."""
-        screen.verdict(self.verdict(status, code, counts, summary))
+        screen.verdict(replace(self.verdict(status, code, counts, summary), not_compared=tuple(not_compared)))
         return code

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -122,9 +122,11 @@ class Session:
         code: int = ExitCode.OK,
         counts: Mapping[str, int] = NO_COUNTS,
         summary: str = "",
+        *,
+        not_compared: Sequence[str] = (),
     ) -> int:
         """Show the verdict; returns the exit status."""
-        return self.invocation.finish(self.screen, status, code, counts, summary)
+        return self.invocation.finish(self.screen, status, code, counts, summary, not_compared=not_compared)
 
 
 def open_session(invocation: Invocation, screen: Screen) -> Session:
