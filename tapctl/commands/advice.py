@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
 from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
+from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
+from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
 from tapctl.stack.provenance import Provenance, value_at
 
+NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
-def advise(report: Report, session: Session) -> dict[tuple[str, str], Advice]:
-    """Advice on each finding, by address and field."""
+
+def advise(
+    report: Report, session: Session, entries: Mapping[str, Entry] = NO_ENTRIES
+) -> dict[tuple[str, str], Advice]:
+    """Advice on each finding, by address and field. ``entries``: the record, which knows the ids that AWS gave."""
+    exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in report.findings:
+        if finding.reason is Reason.CHANGED and _is_exposure(finding):
+            exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     provenance = Provenance(session.config, session.suffix)
-    return {
+    advice = {
         (one.address, one.field): _advice(one, session, provenance, theirs.get(one.address)) for one in report.findings
     }
+    for (address, field), findings in exposed.items():
+        advice[address, field] = Advice(undo=_ending(findings, session, entries))
+    return advice
+
+
+def _is_exposure(finding: Finding) -> bool:
+    reconciler = registry().get(finding.type)
+    return reconciler is not None and _root(finding.field) in reconciler.exposures
+
+
+def _root(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str, Entry]) -> str:
+    """The command, or commands, by which a person ends what was opened to others: an apply never does."""
+    finding = findings[0]
+    reconciler, (_, _, id_) = registry()[finding.type], finding.address.partition("/")
+    recorded = (entries.get(f"{reconciler.parent_type}/{id_}"), entries.get(finding.address))
+    known = {"id": id_} | {name: value for entry in recorded if entry for name, value in (entry.outputs or {}).items()}
+    commands = []
+    for text in (str(each.live) for each in findings):
+        values = {**known, "value": text.partition(" ")[0], "name": text.partition(" by ")[2]}
+        quoted = {name: shlex.quote(value) for name, value in values.items()}
+        commands.append(reconciler.exposures[_root(finding.field)].format_map(quoted))
+    return " && ".join(aws_command(command, session) for command in dict.fromkeys(commands))
 
 
 def _is_theirs(one: Finding) -> bool:
@@ -51,8 +90,13 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
 
 def delete_member(identifier: str, session: Session) -> str:
     """The command that removes a cluster's member which is not ours: tapctl never does."""
+    return aws_command(f"aws rds delete-db-instance --db-instance-identifier {identifier}", session)
+
+
+def aws_command(command: str, session: Session) -> str:
+    """The command of the AWS CLI, for this session's AWS."""
     target = session.aws.target
-    command = f"aws rds delete-db-instance --db-instance-identifier {identifier} --region {target.region}"
+    command = f"{command} --region {target.region}"
     # The embedded AWS: the real one must never hear of it.
     return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
 from tapctl.engine.drift import FindingState, Report, detect_drift
 from tapctl.engine.observe import observe_all
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, Status
-from tapctl.reconcilers import observations_for
+from tapctl.reconcilers import not_compared, observations_for
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -33,10 +35,11 @@ def _drift_one(session: Session) -> int:
     if all(entry.phase is Phase.KEPT for entry in manifest.entries.values()):
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     session.warn_of_run_under_way()
-    observed = observe_all(session.aws, observations_for(manifest.entries))
+    observed = observe_all(session.aws, observations_for(manifest.entries), exposures=True)
     report = detect_drift(manifest.entries, observed)
-    session.screen.drift(report, advise(report, session))
-    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared)
+    report = replace(report, never_compared=not_compared(entry.type for entry in manifest.entries.values()))
+    session.screen.drift(report, advise(report, session, manifest.entries))
+    session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
     return session.finish(*drift_verdict(report))
 
 
@@ -49,6 +52,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "fields": report.fields,
         "compared": report.compared,
         "resources": report.resources,
+        "not_compared": len(report.not_compared) + len(report.never_compared),
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"

@@ -256,7 +256,7 @@ class _ConvergeLoop:
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
         self.requested.check_update_failure(seen)
-        differing = compare(self.want, seen.spec, unread=seen.unreadable)
+        differing = compare(self.want, seen.spec, unread={*seen.unreadable, *self.reconciler.exposures})
         missing = self.requested.outstanding(differing)
         impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
         if impact is not Impact.REPLACE:

@@ -113,6 +113,8 @@ class Report:
     resources: int
     not_compared: tuple[str, ...] = ()
     """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
+    never_compared: tuple[str, ...] = ()
+    """What AWS tells of these resources and no field compares, each in a few words."""
 
     @property
     def compared(self) -> int:

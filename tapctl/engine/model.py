@@ -261,6 +261,13 @@ class Reconciler(ABC, Generic[S, O]):
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
+    exposures: ClassVar[Mapping[str, str]] = {}
+    """Field that tells who else was let in, or what leads out, to the command by which a person ends that. Wanted is
+    the field's default: nothing. A drift reports a difference; an apply leaves it, since somebody may live by it. In
+    the command ``{value}`` is the item's first word, ``{name}`` all after its first `` by ``, ``{id}`` the id, and any
+    other word an output, of the resource or of its parent."""
+    not_compared: ClassVar[tuple[str, ...]] = ()
+    """What AWS tells of such a resource, or beside it, and no field compares, each in a few words: a drift lists it."""
     timing: ClassVar[Timing] = Timing()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -288,6 +295,14 @@ class Reconciler(ABC, Generic[S, O]):
             AwsRefused: AWS refused the read as a whole. A denied one is reported as unreadable, never as absent.
             AwsNoAnswer: no answer came; the engine reads again for the propagation time.
         """
+
+    def observe_exposures(self, aws: Any, id: str, seen: Observed[S, O], expected: S | None) -> Observed[S, O]:  # noqa: ARG002 -- the default needs no read
+        """Read the `exposures` that take calls of their own, and return ``seen`` with them.
+
+        Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
+        the default for them. A denied one is named in `Observed.unreadable`.
+        """
+        return seen
 
     @abstractmethod
     def create(self, aws: Any, id: str, want: S, owner: Owner) -> None:

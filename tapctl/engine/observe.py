@@ -46,8 +46,10 @@ class ObserveRequest:
         return address(self.reconciler.type, self.id)
 
 
-def observe_all(aws: Any, requests: Iterable[ObserveRequest]) -> dict[str, Observation]:
+def observe_all(aws: Any, requests: Iterable[ObserveRequest], *, exposures: bool = False) -> dict[str, Observation]:
     """Observe all of these resources, at most `WORKERS` at a time, through one memoized view of AWS.
+
+    ``exposures``: read those too that take calls of their own, which an apply would not act on.
 
     Raises:
         AwsError: a read got no answer, or a refusal that is no missing permission.
@@ -69,7 +71,7 @@ def observe_all(aws: Any, requests: Iterable[ObserveRequest]) -> dict[str, Obser
             except queue.Empty:
                 return
             try:
-                done.put((request.address, _observe_one(view, request)))
+                done.put((request.address, _observe_one(view, request, exposures=exposures)))
             except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there
                 done.put((request.address, error))
 
@@ -85,9 +87,13 @@ def observe_all(aws: Any, requests: Iterable[ObserveRequest]) -> dict[str, Obser
     return observations
 
 
-def _observe_one(aws: Any, request: ObserveRequest) -> Observation:
+def _observe_one(aws: Any, request: ObserveRequest, *, exposures: bool) -> Observation:
+    reconciler, id_, expected = request.reconciler, request.id, request.expected
     try:
-        return request.reconciler.observe(aws, request.id, request.expected) or Absent()
+        seen = reconciler.observe(aws, id_, expected)
+        if seen is None or seen.deleting or not exposures:
+            return seen or Absent()
+        return reconciler.observe_exposures(aws, id_, seen, expected)
     except AwsRefused as error:
         if error.is_denied:
             return Unreadable(error.iam_action, error)

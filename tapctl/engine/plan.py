@@ -60,6 +60,8 @@ class Change:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     foreign_members: tuple[str, ...] = ()
     """Addresses of members that are not ours: reported, never touched."""
+    exposures: tuple[FieldChange, ...] = ()
+    """Differences that are reported and left: who else was let in (`Reconciler.exposures`)."""
     note: str = ""
     removed_outside: bool = False
     """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""

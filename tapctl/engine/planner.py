@@ -204,7 +204,10 @@ def _plan_change(
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
-    base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable)
+    exposures = _exposures(reconciler, want, seen)
+    base = replace(
+        base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, exposures=exposures
+    )
     unread_error = _unread_change_error(address, want, seen, entry)
     if unread_error is not None:
         return replace(base, blocked=unread_error)
@@ -247,7 +250,7 @@ def _field_changes(
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
     recorded = _left_as(entry)
-    for name in compare(want, seen.spec, unread=seen.unreadable):
+    for name in compare(want, seen.spec, unread={*seen.unreadable, *reconciler.exposures}):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
         if refs.needs(wanted):
             # The value is known only after another resource was made: the field may change, in place.
@@ -311,6 +314,16 @@ def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: boo
         hint=f"if that is meant: --allow {change.address}; otherwise put the old value back into the configuration",
     )
     return replace(change, blocked=blocked)
+
+
+def _exposures(reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any]) -> tuple[FieldChange, ...]:
+    """List what an apply leaves although nobody wants it."""
+    names = (name for name in compare(want, seen.spec, unread=seen.unreadable) if name in reconciler.exposures)
+    return tuple(
+        FieldChange(part.path, part.have, part.want)
+        for name in names
+        for part in details(name, getattr(seen.spec, name), getattr(want, name))
+    )
 
 
 def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +32,12 @@ def registry() -> Mapping[str, Reconciler[Any, Any]]:
 def teardown_ranks() -> dict[str, int]:
     """The place of each type in a removal: lower ranks go first."""
     return {type_: reconciler.teardown_rank for type_, reconciler in registry().items()}
+
+
+def not_compared(types: Iterable[str]) -> tuple[str, ...]:
+    """List what AWS tells of resources of these types, and a drift does not compare."""
+    known = registry()
+    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].not_compared)
 
 
 def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:

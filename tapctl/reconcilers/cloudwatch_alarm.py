@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -35,7 +36,18 @@ _FOREIGN: Final = (
     "EvaluateLowSampleCountPercentile",
     "AlarmRule",
     "ScheduledQueryConfiguration",
+    "EvaluationInterval",
+    "EvaluationWindow",
+    "WarmUpConfiguration",
+    "ActionConfiguration",
 )
+# The defaults of those, which AWS may show.
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "EvaluateLowSampleCountPercentile": "evaluate",
+    "EvaluationWindow": {"SlidingWindow": {}},
+    "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 0},
+}
+_MUTE_RULE: Final = "alarm-mute-rule:"
 
 
 class CloudwatchAlarmSpec(Spec):
@@ -65,7 +77,10 @@ class CloudwatchAlarmSpec(Spec):
     insufficient_data_actions: frozenset[str] = frozenset()
     actions_enabled: bool = True
     expression: str = ""
-    """Canonical JSON of what somebody made of the alarm: metric math, a composite alarm, a query. Wanted: empty."""
+    """Canonical JSON of what somebody made of the alarm: metric math, a composite alarm, a query, another window, a
+    warm-up in which it is silent. Wanted: empty."""
+    muted_by: frozenset[str] = frozenset()
+    """Mute rules, by name, that keep the alarm from telling anybody, now or at set times. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -80,6 +95,9 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
 
     type = "cloudwatch-alarm"
     teardown_rank = 10
+    exposures: ClassVar[Mapping[str, str]] = {
+        "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
+    }
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
@@ -106,6 +124,16 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         owner = None if unreadable.actions else Owner.of(live_tags)
         outputs = CloudwatchAlarmOutputs(arn=arn)
         return Observed(_spec(alarm, live_tags), outputs, owner=owner, unreadable=unreadable.actions)
+
+    def observe_exposures(
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs],
+        expected: CloudwatchAlarmSpec | None,
+    ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]:
+        """Read the mute rules of the account: one call for all alarms; another for this one where there are any."""
+        return with_exposures(seen, {"muted_by": lambda: _mute_rules(aws, id)})
 
     def create(self, aws: Aws, id: str, want: CloudwatchAlarmSpec, owner: Owner) -> None:
         """Make the alarm, after a look of its own: the call would overwrite an alarm of this name without a word."""
@@ -174,11 +202,24 @@ def _described(aws: Aws, id: str, names: tuple[str, ...]) -> Mapping[str, Any] |
     return None
 
 
+def _mute_rules(aws: Aws, id: str) -> frozenset[str]:
+    client: Any = aws.cloudwatch  # newer than the stubs
+    paginator = client.get_paginator("list_alarm_mute_rules")
+    if not any(page.get("AlarmMuteRuleSummaries") for page in aws.pages(paginator)):
+        return frozenset()
+    rules: list[Mapping[str, Any]] = [
+        rule for page in aws.pages(paginator, AlarmName=id) for rule in page.get("AlarmMuteRuleSummaries", ())
+    ]
+    names = (str(rule.get("AlarmMuteRuleArn", "")).partition(_MUTE_RULE)[2] for rule in rules if _mutes(rule))
+    return frozenset(f"muted by {name}" for name in names)
+
+
+def _mutes(rule: Mapping[str, Any]) -> bool:
+    return rule.get("Status") != "EXPIRED"
+
+
 def _spec(alarm: Mapping[str, Any], live_tags: dict[str, str]) -> CloudwatchAlarmSpec:
-    foreign = {name: alarm[name] for name in _FOREIGN if alarm.get(name)}
-    # AWS's default.
-    if foreign.get("EvaluateLowSampleCountPercentile") == "evaluate":
-        del foreign["EvaluateLowSampleCountPercentile"]
+    foreign = {name: alarm[name] for name in _FOREIGN if alarm.get(name) and alarm[name] != _DEFAULTS.get(name)}
     periods = alarm.get("EvaluationPeriods", 0)
     return CloudwatchAlarmSpec(
         namespace=alarm.get("Namespace", ""),

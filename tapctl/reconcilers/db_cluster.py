@@ -31,6 +31,7 @@ from tapctl.engine.model import (
 )
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_instance import describe_instances
+from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
     arn_of,
@@ -75,6 +76,8 @@ _PENDING: Final = {
     "BackupRetentionPeriod": "backup_retention_days",
     "StorageType": "storage_type",
 }
+_FORWARDING: Final = ("enabled", "enabling", "requested")
+_MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 # The states of a snapshot that is no longer being taken.
 _DONE: Final = ("available", "failed")
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -140,6 +143,26 @@ class DbClusterSpec(Spec):
     """True if the Data API is on: SQL by IAM, past the security groups. Wanted: False."""
     associated_roles: frozenset[str] = frozenset()
     """The roles that the cluster may take to reach other services, each `AssociatedRole` as text. Wanted: none."""
+    auto_minor_version_upgrade: bool = True
+    """Aurora upgrades a minor version only where the cluster has this on too, and not its members alone."""
+    activity_stream: str = ""
+    """The Kinesis stream that gets every statement, with its values; empty: none. Wanted: empty."""
+    internet_gateway: bool = False
+    """True if the cluster answers on the internet, past the security groups. Wanted: False."""
+    global_cluster: str = ""
+    """The global database in which the cluster's data is copied to other regions; empty: none. Wanted: empty."""
+    replicas: frozenset[str] = frozenset()
+    """Clusters elsewhere that copy this one's data. Wanted: none."""
+    replicates: str = ""
+    """The cluster elsewhere whose data this one copies; empty: none. Wanted: empty."""
+    write_forwarding: frozenset[str] = frozenset()
+    """``global`` and ``local``, where readers take statements that write. Wanted: none."""
+    custom_endpoints: frozenset[str] = frozenset()
+    """Further host names of the cluster. Wanted: none."""
+    directories: frozenset[str] = frozenset()
+    """Active Directory domains whose users may log in. Wanted: none."""
+    shared_snapshots: frozenset[str] = frozenset()
+    """Who may restore the data from a snapshot: ``<snapshot> by <account, or all>``. Wanted: nobody."""
     tags: dict[str, str]
 
 
@@ -201,6 +224,21 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
+    exposures: ClassVar[Mapping[str, str]] = {
+        "auto_minor_version_upgrade": f"{_MODIFY} --auto-minor-version-upgrade --apply-immediately",
+        "activity_stream": "aws rds stop-activity-stream --resource-arn {arn} --apply-immediately",
+        "internet_gateway": f"{_MODIFY} --no-enable-internet-access-gateway --apply-immediately",
+        "global_cluster": "aws rds remove-from-global-cluster --global-cluster-identifier {value} "
+        "--db-cluster-identifier {arn}",
+        "replicas": "aws rds describe-db-clusters --db-cluster-identifier {value}",
+        "replicates": "aws rds promote-read-replica-db-cluster --db-cluster-identifier {id}",
+        "write_forwarding": f"{_MODIFY} --no-enable-{{value}}-write-forwarding --apply-immediately",
+        "custom_endpoints": "aws rds describe-db-cluster-endpoints --db-cluster-identifier {id}",
+        "directories": f"{_MODIFY} --domain none --apply-immediately",
+        "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
+        "--attribute-name restore --values-to-remove {name}",
+    }
+    not_compared = ("Serverless", "clones, proxies, integrations, blue/green, exports, AWS Backup")
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
@@ -222,6 +260,12 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
         return observed_cluster(cluster, expected, reason)
+
+    def observe_exposures(
+        self, aws: Aws, id: str, seen: Observed[DbClusterSpec, DbClusterOutputs], expected: DbClusterSpec | None
+    ) -> Observed[DbClusterSpec, DbClusterOutputs]:
+        """Read who may restore the cluster's manual snapshots: one call, and one for each of them."""
+        return with_exposures(seen, {"shared_snapshots": lambda: _shared_snapshots(aws, id)}, gone=(NO_CLUSTER,))
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
         """Make the cluster with all its settings by CreateDBCluster alone."""
@@ -432,7 +476,56 @@ def _settings(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[s
             str(AssociatedRole(role["RoleArn"], role.get("FeatureName", "")))
             for role in live.get("AssociatedRoles", ())
         ),
+        **_access(live),
     }
+
+
+def _access(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the ways in, out and into copies that the answer tells; RDS leaves out what is off."""
+    streaming = live.get("ActivityStreamStatus", "stopped") != "stopped"
+    forwarding = {"global": live.get("GlobalWriteForwardingStatus"), "local": live.get("LocalWriteForwardingStatus")}
+    return {
+        "auto_minor_version_upgrade": live.get("AutoMinorVersionUpgrade", True),
+        "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
+        "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
+        "global_cluster": live.get("GlobalClusterIdentifier", ""),
+        "replicas": frozenset(live.get("ReadReplicaIdentifiers", ())),
+        "replicates": live.get("ReplicationSourceIdentifier", ""),
+        "write_forwarding": frozenset(name for name, status in forwarding.items() if status in _FORWARDING),
+        "custom_endpoints": frozenset(live.get("CustomEndpoints", ())),
+        "directories": frozenset(
+            domain.get("Domain", "") for domain in live.get("DomainMemberships", ()) if domain.get("Domain")
+        ),
+    }
+
+
+def _shared_snapshots(aws: Aws, id: str) -> frozenset[str]:
+    """List who else may restore a manual snapshot; RDS shares no other kind, and keeps at most 100 of this one."""
+    paginator = aws.rds.get_paginator("describe_db_cluster_snapshots")
+    pages: list[Any] = aws.pages(paginator, DBClusterIdentifier=id, SnapshotType="manual")
+    names = [
+        each.get("DBClusterSnapshotIdentifier", "") for page in pages for each in page.get("DBClusterSnapshots", ())
+    ]
+    return frozenset(f"{name} by {account}" for name in names for account in _restorers(aws, name))
+
+
+def _restorers(aws: Aws, snapshot: str) -> list[str]:
+    try:
+        answer: Mapping[str, Any] = aws.read(
+            aws.rds.describe_db_cluster_snapshot_attributes, DBClusterSnapshotIdentifier=snapshot
+        )
+    except AwsRefused as error:
+        # Deleted since it was listed.
+        if error.matches("DBClusterSnapshotNotFoundFault"):
+            return []
+        raise
+    attributes = answer.get("DBClusterSnapshotAttributesResult", {}).get("DBClusterSnapshotAttributes", ())
+    return [
+        account
+        for attribute in attributes
+        if attribute.get("AttributeName") == "restore"
+        for account in attribute.get("AttributeValues", ())
+    ]
 
 
 def _support(live: Mapping[str, Any], expected: DbClusterSpec | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ AWS's facts are from the RDS API reference: CreateDBParameterGroup, ModifyDBPara
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.refusals import UnreadableFields
@@ -58,7 +58,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
     def observe(
         self, aws: Aws, id: str, expected: ParameterGroupSpec | None
     ) -> Observed[ParameterGroupSpec, ParameterGroupOutputs] | None:
-        """Read the group, the user-set parameters, the wanted ones by name, and the tags: at most four calls."""
+        """Read the group, the user-set parameters, wanted ones that are not set by name, and the tags: four calls."""
         wanted = expected.parameters if expected else {}
         unreadable = UnreadableFields()
         nothing: list[ParameterOutputTypeDef] = []
@@ -67,11 +67,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             group = next((group for group in groups if self._name(group) == id.lower()), None)
             if group is None:
                 return None
-            parameters = unreadable.read(
-                "parameters",
-                lambda: self._parameters(aws, id, Source="user") + self._named(aws, id, sorted(wanted)),
-                nothing,
-            )
+            parameters = unreadable.read("parameters", lambda: self._set_or_wanted(aws, id, wanted), nothing)
             arn = group.get(f"{self.kind}Arn", "")
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
@@ -173,6 +169,10 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
         paginator = client.get_paginator(f"describe_{self.operations.removesuffix('_group')}s")
         pages: list[Any] = aws.pages(paginator, **{f"{self.kind}Name": id}, **filters)
         return [parameter for page in pages for parameter in page["Parameters"]]
+
+    def _set_or_wanted(self, aws: Aws, id: str, wanted: Collection[str]) -> list[ParameterOutputTypeDef]:
+        given = self._parameters(aws, id, Source="user")
+        return given + self._named(aws, id, sorted({*wanted} - {item.get("ParameterName", "") for item in given}))
 
     def _named(self, aws: Aws, id: str, names: Sequence[str]) -> list[ParameterOutputTypeDef]:
         # Without a name the filter would be refused.

@@ -15,6 +15,7 @@ from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -49,6 +50,8 @@ class IamRoleSpec(Spec):
     description: str
     path: str = "/"
     max_session_duration_s: int = _DEFAULT_SESSION_S
+    instance_profiles: frozenset[str] = frozenset()
+    """Instance profiles that hand the role to EC2 instances, as far as its trust lets them. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -66,6 +69,11 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     teardown_rank = 120
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
+    exposures: ClassVar[Mapping[str, str]] = {
+        "instance_profiles": "aws iam remove-role-from-instance-profile --instance-profile-name {value} "
+        "--role-name {id}",
+    }
+    not_compared = ("last use",)
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
@@ -107,6 +115,14 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             settled=has_arn,
             owner=_owner(live_tags, aws.region),
             unreadable=unreadable.actions,
+        )
+
+    def observe_exposures(
+        self, aws: Aws, id: str, seen: Observed[IamRoleSpec, IamRoleOutputs], expected: IamRoleSpec | None
+    ) -> Observed[IamRoleSpec, IamRoleOutputs]:
+        """Read the instance profiles: one call."""
+        return with_exposures(
+            seen, {"instance_profiles": lambda: frozenset(_profiles(aws, id))}, gone=("NoSuchEntity",)
         )
 
     def create(self, aws: Aws, id: str, want: IamRoleSpec, owner: Owner) -> None:
@@ -223,12 +239,16 @@ def _owner(live_tags: Mapping[str, str], region: str) -> Owner | None:
 def _holders(aws: Aws, id: str, conflict: AwsRefused) -> str:
     """Name what keeps the role: instance profiles, which tapctl never makes and so leaves to their maker."""
     try:
-        pages = aws.pages(aws.iam.get_paginator("list_instance_profiles_for_role"), RoleName=id)
+        profiles = _profiles(aws, id)
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
         return conflict.message
-    profiles = [profile["InstanceProfileName"] for page in pages for profile in page["InstanceProfiles"]]
     return f"instance profile {', '.join(profiles)}" if profiles else conflict.message
+
+
+def _profiles(aws: Aws, id: str) -> list[str]:
+    pages = aws.pages(aws.iam.get_paginator("list_instance_profiles_for_role"), RoleName=id)
+    return [profile["InstanceProfileName"] for page in pages for profile in page.get("InstanceProfiles", ())]
 
 
 # -- changing: each function makes one call, or returns None where nothing differs -------------------------------------

@@ -10,6 +10,7 @@ it encrypted needs it. AWS's facts are from the KMS API reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -32,6 +33,7 @@ from tapctl.engine.model import (
     Timing,
 )
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
@@ -50,6 +52,10 @@ _WORKING: Final = frozenset({"Creating", "Updating"})
 _WINDOW_DAYS: Final = range(7, 31)
 # A rotation period that no key has: the key is pending deletion after all.
 _CONTRADICTED: Final = -1
+# The services that use the key by grants, as principals; and the encryption contexts that name their resources.
+_SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
+_OF_RESOURCES: Final = ("aws:lambda:functionarn", "aws:rds:")
+_ARN_PARTS: Final = 6
 _TRANSIENT: Final = (
     Transient(
         ("MalformedPolicyDocumentException",),
@@ -83,6 +89,11 @@ class KmsKeySpec(Spec):
     """Wanted: True."""
     duplicates: frozenset[str] = frozenset()
     """Ids of other usable keys of ours with the same Name tag. Wanted: none."""
+    grants: frozenset[str] = frozenset()
+    """Who was given the key past its policy: ``<grant id> to <principal> (<operations>)``. Wanted: none but those that
+    AWS's services make for what the key encrypts."""
+    further_aliases: frozenset[str] = frozenset()
+    """Other aliases of the key: who asks for one of these gets our key. Wanted: none."""
     multi_region: bool = False
     key_spec: str = "SYMMETRIC_DEFAULT"
     usage: str = "ENCRYPT_DECRYPT"
@@ -114,6 +125,11 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
     }
+    exposures: ClassVar[Mapping[str, str]] = {
+        "grants": "aws kms revoke-grant --key-id {key_id} --grant-id {value}",
+        "further_aliases": "aws kms delete-alias --alias-name {value}",
+    }
+    not_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs] | None:
@@ -126,6 +142,19 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             if error.matches("NotFoundException"):
                 return None
             raise
+
+    def observe_exposures(
+        self, aws: Aws, id: str, seen: Observed[KmsKeySpec, KmsKeyOutputs], expected: KmsKeySpec | None
+    ) -> Observed[KmsKeySpec, KmsKeyOutputs]:
+        """Read the key's grants and aliases: two calls."""
+        if seen.outputs is None or not seen.settled:
+            return seen
+        key_id = seen.outputs.key_id
+        reads = {
+            "grants": lambda: _given(aws, key_id),
+            "further_aliases": lambda: frozenset(_aliases_of(aws, key_id)) - {id},
+        }
+        return with_exposures(seen, reads, gone=("NotFoundException",))
 
     def create(self, aws: Aws, id: str, want: KmsKeySpec, owner: Owner) -> None:
         """Bring back our key that is pending deletion, or make a key without an alias, which is an update."""
@@ -333,12 +362,50 @@ def _rotation_period(aws: Aws, key: Key) -> int:
 
 def _users_of(aws: Aws, key_id: str) -> list[str]:
     """List who was given this key: its grants (Aurora, Secrets Manager and Lambda use a key by one) and its aliases."""
-    grants = aws.pages(aws.kms.get_paginator("list_grants"), KeyId=key_id)
-    aliases = aws.pages(aws.kms.get_paginator("list_aliases"), KeyId=key_id)
-    return [
-        *(f"a grant to {grant.get('GranteePrincipal', 'unknown')}" for page in grants for grant in page["Grants"]),
-        *(alias["AliasName"] for page in aliases for alias in page["Aliases"]),
-    ]
+    grantees = (f"a grant to {_grantee(grant) or 'unknown'}" for grant in _grants(aws, key_id))
+    return [*grantees, *_aliases_of(aws, key_id)]
+
+
+def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
+    pages: list[Any] = aws.pages(aws.kms.get_paginator("list_grants"), KeyId=key_id)
+    return [grant for page in pages for grant in page.get("Grants", ())]
+
+
+def _aliases_of(aws: Aws, key_id: str) -> list[str]:
+    pages = aws.pages(aws.kms.get_paginator("list_aliases"), KeyId=key_id)
+    return [alias.get("AliasName", "") for page in pages for alias in page.get("Aliases", ())]
+
+
+def _grantee(grant: Mapping[str, Any]) -> str:
+    return str(grant.get("GranteePrincipal") or grant.get("GranteeServicePrincipal") or "")
+
+
+def _given(aws: Aws, key_id: str) -> frozenset[str]:
+    """Describe the grants that no service of AWS made for what the key encrypts."""
+    return frozenset(
+        f"{grant.get('GrantId', '')} to {_grantee(grant)} ({', '.join(sorted(grant.get('Operations', ())))})"
+        for grant in _grants(aws, key_id)
+        if not _is_of_a_service(grant, aws.account)
+    )
+
+
+def _is_of_a_service(grant: Mapping[str, Any], account: str) -> bool:
+    """True if RDS, Lambda and the like made this grant, to use the key for our own resources.
+
+    ListGrants shows such a service as the grantee ("Viewing grants"); Lambda's grants are to the function's role, with
+    Lambda as the one who retires them or bound to the function by the encryption context. People name ARNs in both
+    places, and a service only as ``GranteeServicePrincipal``.
+    """
+    grantee = str(grant.get("GranteePrincipal", ""))
+    if _SERVICE.fullmatch(grantee):
+        return True
+    arn = grantee.split(":")
+    if len(arn) < _ARN_PARTS or arn[4] != account:
+        return False
+    constraints: Mapping[str, Mapping[str, str]] = grant.get("Constraints", {})
+    context = {**constraints.get("EncryptionContextSubset", {}), **constraints.get("EncryptionContextEquals", {})}
+    bound = any(name.lower().startswith(_OF_RESOURCES) for name in context)
+    return bound or _SERVICE.fullmatch(str(grant.get("RetiringPrincipal", ""))) is not None
 
 
 def _preference(key: Key) -> tuple[bool, str, str]:

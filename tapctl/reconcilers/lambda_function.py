@@ -15,13 +15,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, parse
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -83,6 +84,12 @@ _CONFIGURATION: Final = {
     "layers": "Layers",
     "image_config": "ImageConfig",
 }
+# Spec field that is never wanted otherwise to the parameter, and its value, that takes away what somebody else gave.
+_TAKEN_AWAY: Final[Mapping[str, tuple[str, Any]]] = {
+    "dead_letter": ("DeadLetterConfig", {"TargetArn": ""}),
+    "file_systems": ("FileSystemConfigs", []),
+    "snap_start": ("SnapStart", {"ApplyOn": "None"}),
+}
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
 # Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …
 _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
@@ -124,6 +131,22 @@ class LambdaFunctionSpec(Spec):
     """Canonical JSON of the overrides of the image's entry point, command and directory; empty: none."""
     resource_policy: PolicyDocument | None = None
     """The policy that lets others invoke the function. Wanted: None."""
+    dead_letter: str = ""
+    """The ARN of the queue or topic that gets the events of failed asynchronous calls; empty: none. Wanted: empty."""
+    file_systems: frozenset[str] = frozenset()
+    """The file systems that are mounted: ``<ARN> at <path>``. Wanted: none."""
+    snap_start: str = "None"
+    """``PublishedVersions`` if a published version keeps a snapshot of its memory. Wanted: ``None``."""
+    ipv6: bool = False
+    """True if the function also leaves by IPv6, in subnets that have it. Wanted: False."""
+    urls: frozenset[str] = frozenset()
+    """Function URLs: ``<URL> (<who may call it>)``. Wanted: none."""
+    event_sources: frozenset[str] = frozenset()
+    """What else feeds events into the function: ``<id of the mapping> from <source>``. Wanted: none."""
+    destinations: frozenset[str] = frozenset()
+    """Where results of asynchronous calls go: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
+    aliases: frozenset[str] = frozenset()
+    """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""
     """Why AWS's last update failed: the version before is still in force, whatever the fields say. Wanted: empty."""
     tags: dict[str, str]
@@ -140,9 +163,6 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
     A failed update shows as the field ``update_failure`` and is asked for again. It is no `Observed.failure`: replacing
     the function would be an outage for as long as Lambda keeps its network interfaces.
-
-    A function URL is not read: the URL answers nobody whom the resource policy, which is read, or their own IAM policy
-    does not allow to invoke (Lambda developer guide, "Control access to Lambda function URLs").
     """
 
     type = "lambda-function"
@@ -151,6 +171,15 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     # Lambda removes its network interfaces with the function's role.
     leftovers_need = frozenset({"iam-role"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
+    exposures: ClassVar[Mapping[str, str]] = {
+        "ipv6": "aws lambda update-function-configuration --function-name {id} "
+        "--vpc-config Ipv6AllowedForDualStack=false",
+        "urls": "aws lambda delete-function-url-config --function-name {id}",
+        "event_sources": "aws lambda delete-event-source-mapping --uuid {value}",
+        "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}",
+        "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
+    }
+    not_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
     timing = Timing(create_s=60, delete_s=1200, longest_s=3600)
 
@@ -172,6 +201,22 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             "resource_policy", lambda: _resource_policy(aws, id), expected.resource_policy if expected else None
         )
         return observed_function(answer, policy, unreadable, expected)
+
+    def observe_exposures(
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[LambdaFunctionSpec, LambdaFunctionOutputs],
+        expected: LambdaFunctionSpec | None,
+    ) -> Observed[LambdaFunctionSpec, LambdaFunctionOutputs]:
+        """Read URLs, event sources, destinations and aliases: four calls."""
+        reads = {
+            "urls": lambda: _urls(aws, id),
+            "event_sources": lambda: _event_sources(aws, id),
+            "destinations": lambda: _destinations(aws, id),
+            "aliases": lambda: _aliases(aws, id),
+        }
+        return with_exposures(seen, reads, gone=(_MISSING,))
 
     def create(self, aws: Aws, id: str, want: LambdaFunctionSpec, owner: Owner) -> None:
         """Make the function; AWS takes the reserved concurrency only afterwards, which is an update."""
@@ -195,7 +240,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
         assert want.resource_policy is None, "tapctl gives no function a resource policy"
         differs = frozenset(name for name in type(want).model_fields if getattr(have, name) != getattr(want, name))
-        config, code = differs & _CONFIGURATION.keys(), differs & _CODE
+        config, code = differs & (_CONFIGURATION.keys() | _TAKEN_AWAY.keys()), differs & _CODE
         if have.update_failure != want.update_failure:
             # AWS shows the values of the update that failed, so all of them are sent again.
             failed = frozenset({"update_failure"})
@@ -331,6 +376,13 @@ def observed_function(
         description=live.get("Description", ""),
         image_config=_overrides(live, expected),
         resource_policy=resource_policy,
+        dead_letter=live.get("DeadLetterConfig", {}).get("TargetArn", ""),
+        file_systems=frozenset(
+            f"{system.get('Arn', '')} at {system.get('LocalMountPath', '')}"
+            for system in live.get("FileSystemConfigs", ())
+        ),
+        snap_start=live.get("SnapStart", {}).get("ApplyOn", "None"),
+        ipv6=vpc.get("Ipv6AllowedForDualStack", False),
         update_failure=update_failure,
         tags=live_tags,
     )
@@ -354,6 +406,36 @@ def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
         if error.matches(_MISSING):
             return None
         raise
+
+
+def _urls(aws: Aws, id: str) -> frozenset[str]:
+    pages = aws.pages(aws.lambda_.get_paginator("list_function_url_configs"), FunctionName=id)
+    urls = (url for page in pages for url in page.get("FunctionUrlConfigs", ()))
+    return frozenset(f"{url.get('FunctionUrl', '')} ({url.get('AuthType', '')})" for url in urls)
+
+
+def _event_sources(aws: Aws, id: str) -> frozenset[str]:
+    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), FunctionName=id)
+    mappings = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
+    # A source outside AWS (Kafka) has no ARN.
+    return frozenset(f"{each.get('UUID', '')} from {each.get('EventSourceArn', 'outside AWS')}" for each in mappings)
+
+
+def _destinations(aws: Aws, id: str) -> frozenset[str]:
+    pages = aws.pages(aws.lambda_.get_paginator("list_function_event_invoke_configs"), FunctionName=id)
+    return frozenset(
+        f"{target['Destination']} on {outcome}"
+        for page in pages
+        for config in page.get("FunctionEventInvokeConfigs", ())
+        for outcome, target in cast("dict[str, dict[str, str]]", config.get("DestinationConfig", {})).items()
+        if target.get("Destination")
+    )
+
+
+def _aliases(aws: Aws, id: str) -> frozenset[str]:
+    pages = aws.pages(aws.lambda_.get_paginator("list_aliases"), FunctionName=id)
+    aliases = (alias for page in pages for alias in page.get("Aliases", ()))
+    return frozenset(f"{alias.get('Name', '')} of version {alias.get('FunctionVersion', '')}" for alias in aliases)
 
 
 def _activity(answer: GetFunctionResponseTypeDef) -> str:
@@ -425,11 +507,12 @@ def _changed(fields: frozenset[str], want: LambdaFunctionSpec) -> dict[str, Any]
     parameters = _configuration(want)
     if "update_failure" in fields:
         return parameters
-    names = {_CONFIGURATION[field] for field in fields}
+    names = {_CONFIGURATION[field] for field in fields & _CONFIGURATION.keys()}
     if "KMSKeyArn" in names:
         # Lambda encrypts the environment anew only when the call holds it.
         names.add("Environment")
-    return {name: value for name, value in parameters.items() if name in names}
+    taken_away = dict(_TAKEN_AWAY[field] for field in fields & _TAKEN_AWAY.keys())
+    return {name: value for name, value in parameters.items() if name in names} | taken_away
 
 
 def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:

@@ -15,12 +15,14 @@ from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import LogGroupTypeDef
 
     from tapctl.aws.client import Aws
 
+_NAMES_A_CALL: Final = 50
 _MISSING: Final = "ResourceNotFoundException"
 _TRANSIENT: Final = (
     Transient(("OperationAbortedException",), "another change of this log group is going on", Patience.BUSY),
@@ -34,6 +36,8 @@ _TRANSIENT: Final = (
     ),
 )
 _OLDEST_EVENT: Final = timedelta(days=14)
+# DescribeLogGroups' words for a group without a data protection policy of its own.
+_UNPROTECTED: Final = ("DELETED", "DISABLED", "ARCHIVED")
 # A log group's name, chosen by its writer (`recreated_by`), to the writer's type.
 _WRITERS: Final = (
     (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
@@ -51,6 +55,12 @@ class LogGroupSpec(Spec):
     log_class: str = "STANDARD"
     """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY`` or ``ESSENTIALS``."""
     deletion_protection: bool = False
+    subscriptions: frozenset[str] = frozenset()
+    """Where the events are copied to: ``<destination> by <subscription filter>``. Wanted: none."""
+    data_protection: str = ""
+    """AWS's word for a policy of the group that masks data, and may copy what it finds; empty: none. Wanted: empty."""
+    bearer_tokens: bool = False
+    """True if events can be put with a bearer token in place of signed requests. Wanted: False."""
     tags: dict[str, str]
 
 
@@ -77,15 +87,20 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}
     retention_field = "retention_days"
     protection_fields = frozenset({"deletion_protection"})
+    exposures: ClassVar[Mapping[str, str]] = {
+        "subscriptions": "aws logs delete-subscription-filter --log-group-name {id} --filter-name {name}",
+        "data_protection": "aws logs delete-data-protection-policy --log-group-identifier {id}",
+        "bearer_tokens": "aws logs put-bearer-token-authentication --log-group-identifier {id} "
+        "--no-bearer-token-authentication-enabled",
+    }
+    not_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
         self, aws: Aws, id: str, expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
-        """Read the groups by prefix, which may match others too, and the tags: two calls."""
-        pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), logGroupNamePrefix=id)
-        groups = (group for page in pages for group in page["logGroups"])
-        group = next((group for group in groups if group.get("logGroupName") == id), None)
+        """Read all groups of the round by one call, and the tags of this one by another."""
+        group = _described(aws, id, aws.batch_ids(self.type, id))
         if group is None:
             return None
         arn = _arn(aws, id)
@@ -100,11 +115,15 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             if error.matches(_MISSING):
                 return None
             raise
+        answer: Mapping[str, Any] = group  # some members are newer than the stubs
+        protection = str(answer.get("dataProtectionStatus", ""))
         spec = LogGroupSpec(
             retention_days=_retention(group, expected),
             kms_key_arn=group.get("kmsKeyId", ""),
             log_class=group.get("logGroupClass", "STANDARD"),
             deletion_protection=group.get("deletionProtectionEnabled", False),
+            data_protection="" if protection in _UNPROTECTED else protection,
+            bearer_tokens=bool(answer.get("bearerTokenAuthenticationEnabled", False)),
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)
@@ -117,6 +136,12 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             # Milliseconds. Events may be up to 14 days older than their group (PutLogEvents).
             holds_data_since=None if created is None else datetime.fromtimestamp(created / 1000, UTC) - _OLDEST_EVENT,
         )
+
+    def observe_exposures(
+        self, aws: Aws, id: str, seen: Observed[LogGroupSpec, LogGroupOutputs], expected: LogGroupSpec | None
+    ) -> Observed[LogGroupSpec, LogGroupOutputs]:
+        """Read the subscription filters: one call."""
+        return with_exposures(seen, {"subscriptions": lambda: _subscriptions(aws, id)}, gone=(_MISSING,))
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""
@@ -180,6 +205,31 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
 def _arn(aws: Aws, id: str) -> str:
     return aws.arn("logs", f"log-group:{id}")
+
+
+def _described(aws: Aws, id: str, names: tuple[str, ...]) -> LogGroupTypeDef | None:
+    """Describe the group, with the others of the round; by its prefix, which others may have too, where that fails."""
+    alone: dict[str, Any] = {"logGroupNamePrefix": id}
+    together = [{"logGroupIdentifiers": list(names)}] if 1 < len(names) <= _NAMES_A_CALL else []
+    for filters in (*together, alone):
+        try:
+            pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), **filters)
+        except AwsRefused:
+            # Who may read ours alone may not read several; and the filter is newer than some partitions.
+            if filters is alone:
+                raise
+            continue
+        groups = (group for page in pages for group in page.get("logGroups", ()))
+        group = next((group for group in groups if group.get("logGroupName") == id), None)
+        if group is not None:
+            return group
+    return None
+
+
+def _subscriptions(aws: Aws, id: str) -> frozenset[str]:
+    pages = aws.pages(aws.logs.get_paginator("describe_subscription_filters"), logGroupName=id)
+    filters = (filter_ for page in pages for filter_ in page.get("subscriptionFilters", ()))
+    return frozenset(f"{each.get('destinationArn', '')} by {each.get('filterName', '')}" for each in filters)
 
 
 def _retention(group: LogGroupTypeDef, expected: LogGroupSpec | None) -> int:

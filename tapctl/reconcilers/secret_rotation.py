@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.policy import PolicyDocument, parse
 from tapctl.aws.refusals import Transient, classify
 from tapctl.engine.model import NoOutputs, Observed, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import cluster_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,12 @@ class SecretRotationSpec(Spec):
     rotation_days: int
     """Days between rotations. 0, which is never wanted: the schedule is no number of days."""
     enabled: bool
+    resource_policy: PolicyDocument | None = None
+    """The secret's own policy, by which others may read it. Wanted: None."""
+    replicas: frozenset[str] = frozenset()
+    """Regions, or ARNs in other accounts, to which the password is copied. Wanted: none."""
+    rotated_by: str = ""
+    """The function, or the role of a third party, that makes the passwords in RDS's place. Wanted: empty."""
     tags: dict[str, str]
 
 
@@ -52,6 +60,13 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
     teardown_rank = 50
     parent_type = "db-cluster"
     deleted_with_parent = True
+    exposures: ClassVar[Mapping[str, str]] = {
+        "resource_policy": "aws secretsmanager delete-resource-policy --secret-id {secret_arn}",
+        "replicas": "aws secretsmanager remove-regions-from-replication --secret-id {secret_arn} "
+        "--remove-replica-regions {value}",
+        "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
+    }
+    not_compared = ("last rotation",)
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
 
     def observe(
@@ -72,6 +87,8 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         spec = SecretRotationSpec(
             rotation_days=_days(description.get("RotationRules", {})),
             enabled=description.get("RotationEnabled", False),
+            replicas=_replicas(description),
+            rotated_by=description.get("RotationLambdaARN") or description.get("ExternalSecretRotationRoleArn", ""),
             tags=tags.as_dict(description.get("Tags", [])),
         )
         impaired = "impaired: RDS cannot rotate the secret; see whether it may still use the secret and its KMS key"
@@ -83,6 +100,12 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
             status=status,
             owner=Owner.of(tags.as_dict(cluster.get("TagList", []))),
         )
+
+    def observe_exposures(
+        self, aws: Aws, id: str, seen: Observed[SecretRotationSpec, NoOutputs], expected: SecretRotationSpec | None
+    ) -> Observed[SecretRotationSpec, NoOutputs]:
+        """Read the secret's policy: one call."""
+        return with_exposures(seen, {"resource_policy": lambda: _policy(aws, _live_arn(aws, id))}, gone=(_MISSING,))
 
     def create(self, aws: Aws, id: str, want: SecretRotationSpec, owner: Owner) -> None:
         """Set the schedule of a secret that RDS has just made, with one of 7 days. The owner is the cluster's."""
@@ -124,6 +147,22 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Nothing: the cluster is found by its own tags."""
         return ()
+
+
+def _replicas(description: Mapping[str, Any]) -> frozenset[str]:
+    regions = (replica.get("Region", "") for replica in description.get("ReplicationStatus", ()))
+    others = (next(iter(replica.values()), "") for replica in description.get("CrossAccountReplicas", ()))
+    return frozenset([*regions, *map(str, others)])
+
+
+def _policy(aws: Aws, arn: str) -> PolicyDocument | None:
+    text = aws.read(aws.secretsmanager.get_resource_policy, SecretId=arn).get("ResourcePolicy", "")
+    return parse(text) if text else None
+
+
+def _live_arn(aws: Aws, id: str) -> str:
+    secret: Mapping[str, Any] = (cluster_of(aws, id) or {}).get("MasterUserSecret", {})
+    return str(secret.get("SecretArn", ""))
 
 
 def _days(rules: Mapping[str, Any]) -> int:

@@ -6,12 +6,14 @@ shapes: refusals are told apart by code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
@@ -23,6 +25,9 @@ RULES: Final = "security-group-rules"
 """The type of the subresource: it reads the same groups, in the same bulk read."""
 
 _NAMED_HOLDERS: Final = 3
+_PAGE: Final = 1000
+_UUID: Final = re.compile(r"[0-9a-f-]{36}")
+_ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
 _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
 
@@ -32,6 +37,11 @@ class SecurityGroupSpec(Spec):
 
     description: str
     vpc_id: str
+    strangers: frozenset[str] = frozenset()
+    """Network interfaces in the group that are neither of RDS nor of our function, and may do what the group may:
+    ``<interface id> (<description>)``. Wanted: none."""
+    other_vpcs: frozenset[str] = frozenset()
+    """Other VPCs in which the group can be used. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -48,6 +58,11 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     teardown_rank = 110
     # Never replaced: the cluster and the function hold it, and they move to no other VPC.
     impacts: ClassVar[Mapping[str, Impact]] = {"description": Impact.REPLACE, "vpc_id": Impact.REPLACE}
+    exposures: ClassVar[Mapping[str, str]] = {
+        "strangers": "aws ec2 describe-network-interfaces --network-interface-ids {value}",
+        "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
+    }
+    not_compared = ("other databases in it", "functions that share our interfaces")
     # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
     timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
 
@@ -66,6 +81,22 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
             outputs=SecurityGroupOutputs(group_id=group.get("GroupId", "")),
             owner=Owner.of(live_tags),
         )
+
+    def observe_exposures(
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[SecurityGroupSpec, SecurityGroupOutputs],
+        expected: SecurityGroupSpec | None,
+    ) -> Observed[SecurityGroupSpec, SecurityGroupOutputs]:
+        """Read the interfaces and the VPCs of all groups of the round: two calls for all."""
+        group_id = seen.outputs.group_id if seen.outputs else ""
+        ids = sorted({group_id, *(group.get("GroupId", "") for group in groups(aws, id))})
+        reads = {
+            "strangers": lambda: _strangers(aws, group_id, ids),
+            "other_vpcs": lambda: _other_vpcs(aws, group_id, ids),
+        }
+        return with_exposures(seen, reads, gone=NOT_FOUND)
 
     def create(self, aws: Aws, id: str, want: SecurityGroupSpec, owner: Owner) -> None:
         """Make the group. EC2 adds a rule that lets everything out, which the rules' own reconciler takes away."""
@@ -175,6 +206,46 @@ def _not_shown(id: str) -> NotYet:
 def _described(aws: Aws, filters: Sequence[FilterTypeDef]) -> list[SecurityGroupTypeDef]:
     pages = aws.pages(aws.ec2.get_paginator("describe_security_groups"), Filters=filters)
     return [group for page in pages for group in page["SecurityGroups"]]
+
+
+def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
+    # Unpaginated, or without the hidden ones of AWS's services, the answer of a large account is none, or not all.
+    pages: list[Any] = aws.pages(
+        aws.ec2.get_paginator("describe_network_interfaces"),
+        Filters=[{"Name": "group-id", "Values": list(ids)}],
+        PaginationConfig={"PageSize": _PAGE},
+    )
+    functions = [name for name in aws.batch_ids("lambda-function", "") if name]
+    return frozenset(
+        f"{interface.get('NetworkInterfaceId', '')} ({interface.get('Description') or 'no description'})"
+        for page in pages
+        for interface in page.get("NetworkInterfaces", ())
+        if any(group.get("GroupId") == group_id for group in interface.get("Groups", ()))
+        and not _is_of_ours(interface, functions)
+    )
+
+
+def _is_of_ours(interface: Mapping[str, Any], functions: Sequence[str]) -> bool:
+    """True if RDS, or Lambda for our function, made the interface: anybody can write their words, not be their hand."""
+    text = str(interface.get("Description", ""))
+    if interface.get("InterfaceType") == "lambda":
+        # A longer name may begin with ours: only a UUID may follow.
+        return any(_UUID.fullmatch(text.removeprefix(f"AWS Lambda VPC ENI-{name}-")) for name in functions)
+    return text == "RDSNetworkInterface" and bool(interface.get("RequesterManaged"))
+
+
+def _other_vpcs(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
+    client: Any = aws.ec2  # newer than the stubs
+    pages: list[Any] = aws.pages(
+        client.get_paginator("describe_security_group_vpc_associations"),
+        Filters=[{"Name": "group-id", "Values": list(ids)}],
+    )
+    return frozenset(
+        each.get("VpcId", "")
+        for page in pages
+        for each in page.get("SecurityGroupVpcAssociations", ())
+        if each.get("GroupId") == group_id and each.get("State") in _ASSOCIATED
+    )
 
 
 def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ everything out. Missing rules are added before extra ones are revoked: no servic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 ANY_PROTOCOL: Final = "-1"
+_PEERS: Final = {
+    "UserIdGroupPairs": "GroupId",
+    "IpRanges": "CidrIp",
+    "Ipv6Ranges": "CidrIpv6",
+    "PrefixListIds": "PrefixListId",
+}
+"""EC2's name for each kind of peer to the member that names the peer."""
 _TRANSIENT: Final = (
     Transient(
         (*NOT_FOUND, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound"),
@@ -76,11 +83,12 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupRulesSpec | None
     ) -> Observed[SecurityGroupRulesSpec, NoOutputs] | None:
-        """Read all groups of the round, as the groups' own observation does, and all their rules: two calls."""
+        """Read all groups of the round, as the groups' own observation does, with their rules in the same answer."""
         group = find_group(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
-        rules = frozenset(_rule(row) for row in _rows(aws, id, group.get("GroupId", "")))
+        inward = _rules("ingress", group.get("IpPermissions", ()))
+        rules = frozenset([*inward, *_rules("egress", group.get("IpPermissionsEgress", ()))])
         if not rules:
             return None
         return Observed(
@@ -124,6 +132,22 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Nothing: the group is found by its own tags."""
         return ()
+
+
+def _rules(direction: Literal["ingress", "egress"], permissions: Iterable[Any]) -> Iterator[Rule]:
+    """The rules of one direction, as DescribeSecurityGroups sums them up: a permission holds many peers."""
+    for permission in permissions:
+        peers = [(peer.get(name, ""), peer) for kind, name in _PEERS.items() for peer in permission.get(kind, ())]
+        # A kind of peer that is not known yet lets somebody through all the same.
+        for name, peer in peers or [("", {})]:
+            yield Rule(
+                direction=direction,
+                protocol=permission.get("IpProtocol", ""),
+                from_port=permission.get("FromPort", -1),
+                to_port=permission.get("ToPort", -1),
+                peer=name,
+                description=peer.get("Description", ""),
+            )
 
 
 def _rows(aws: Aws, id: str, group_id: str) -> list[SecurityGroupRuleTypeDef]:

@@ -6,8 +6,9 @@ are from the Amazon SNS API reference: CreateTopic, GetTopicAttributes, SetTopic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, parse
@@ -31,6 +32,8 @@ _ATTRIBUTES: Final = {
     "signature_version": "SignatureVersion",
     "display_name": "DisplayName",
 }
+# Attributes that nobody wants: of logging deliveries, of keeping, tracing and delivering in another way.
+_FURTHER: Final = re.compile(r"\w+Feedback(RoleArn|SampleRate)|ArchivePolicy|TracingConfig|DeliveryPolicy|FifoTopic")
 
 
 class SnsTopicSpec(Spec):
@@ -43,6 +46,9 @@ class SnsTopicSpec(Spec):
     """Owned whole: AWS gives a topic without one a default of its own."""
     signature_version: str = "1"
     """``1`` signs deliveries with SHA-1, ``2`` with SHA-256."""
+    further: frozenset[str] = frozenset()
+    """Other attributes that somebody has set: roles that log deliveries, an archive, traces, another way to deliver:
+    ``<attribute> is <value>``. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -57,6 +63,10 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
 
     type = "sns-topic"
     teardown_rank = 20
+    exposures: ClassVar[Mapping[str, str]] = {
+        "further": "aws sns set-topic-attributes --topic-arn {arn} --attribute-name {value} --attribute-value ''",
+    }
+    not_compared = ("subscriptions", "data protection policy")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
@@ -81,6 +91,11 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
             kms_key_arn=attributes.get("KmsMasterKeyId", ""),
             policy=parse(attributes["Policy"]),
             signature_version=attributes.get("SignatureVersion", "1"),
+            further=frozenset(
+                f"{name} is {value}"
+                for name, value in attributes.items()
+                if _FURTHER.fullmatch(name) and value not in ("", "0", "false", "PassThrough")
+            ),
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)

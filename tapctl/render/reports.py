@@ -80,6 +80,7 @@ def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
 OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
+LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",
@@ -107,6 +108,7 @@ def is_shown(change: Change) -> bool:
         or change.pending
         or change.unreadable
         or change.foreign_members
+        or change.exposures
     )
 
 
@@ -199,7 +201,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members else "…"
+    return "!" if change.foreign_members or change.exposures else "…"
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
@@ -215,6 +217,7 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
+    details += [Detail(part.path, truncate(format_value(part.have), limit), LEFT) for part in change.exposures]
     return details
 
 
@@ -266,13 +269,25 @@ def drift_lines(
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
     compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
-    return [*lines, *_difference_count(findings), f"  {compared}"]
+    never = _not_compared_lines(report.never_compared, paint)
+    return [*lines, *_difference_count(findings), f"  {compared}", *never]
 
 
 def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
     """The line with the last such word in this style: the same word may stand in a name, before it."""
     before, found, after = line.rpartition(word)
     return f"{before}{paint(style, found)}{after}"
+
+
+def _not_compared_lines(listed: Sequence[str], paint: Palette) -> list[str]:
+    """What AWS tells and was not compared: a line a type."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for each in listed:
+        type_, _, what = each.partition(": ")
+        by_type[type_].append(what)
+    width = widest(by_type)
+    rows = [f"    {pad(type_, width)}  {'; '.join(what)}" for type_, what in by_type.items()]
+    return [paint("dim", line) for line in (f"  not compared, on purpose ({len(listed)})", *rows)] if listed else []
 
 
 def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from tapctl.aws.client import Aws, Connection
 from tapctl.commands.advice import advise
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
+from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Target
@@ -171,6 +172,33 @@ def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reaso
 def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
     half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
     assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
+
+
+def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
+    key, secret = "kms-key/alias/db-key-dev", "secret-rotation/db-cluster-dev"
+    findings = [
+        found(key, "grants", "1 to arn:x (Decrypt)"),
+        found(key, "grants", "2 to arn:y (Decrypt)"),
+        found(LOGS, "subscriptions", "arn:z by to the 'SIEM'"),
+        found(secret, "replicas", "eu-west-1"),
+    ]
+    entries = {
+        key: Entry(type="kms-key", id="alias/db-key-dev", phase=Phase.MADE, spec={}, outputs={"key_id": "k-1"}),
+        CLUSTER: Entry(
+            type="db-cluster", id="db-cluster-dev", phase=Phase.MADE, spec={}, outputs={"secret_arn": "arn:s"}
+        ),
+        secret: Entry(type="secret-rotation", id="db-cluster-dev", phase=Phase.MADE, spec={}, outputs=None),
+    }
+    told = advise(Report(tuple(findings), 10, 0, 1), run, entries)
+    revoke = "aws kms revoke-grant --key-id k-1 --grant-id"
+    assert {place: said.undo for place, said in told.items()} == {
+        (key, "grants"): f"{revoke} 1 --region us-east-2 && {revoke} 2 --region us-east-2",
+        (LOGS, "subscriptions"): "aws logs delete-subscription-filter "
+        "--log-group-name /aws/lambda/payment-processor-dev "
+        """--filter-name 'to the '"'"'SIEM'"'"'' --region us-east-2""",
+        (secret, "replicas"): "aws secretsmanager remove-regions-from-replication --secret-id arn:s "
+        "--remove-replica-regions eu-west-1 --region us-east-2",
+    }
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])

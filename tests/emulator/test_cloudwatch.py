@@ -107,3 +107,17 @@ def test_naive_code_puts_many_alarms_at_once(clock: Clock) -> None:
         put_alarm("d")
     clock.advance(1.5)
     put_alarm("d")
+
+
+def test_a_mute_rule_is_listed_for_its_alarms(aws: Aws) -> None:
+    client: Any = aws.cloudwatch
+    rule = {"Schedule": {"Expression": "cron(0 2 * * *)", "Duration": "PT2H"}}
+    client.put_alarm_mute_rule(Name="night", Rule=rule, MuteTargets={"AlarmNames": ["a"]})
+
+    def listed(**of: str) -> list[str]:
+        return [each["AlarmMuteRuleArn"] for each in client.list_alarm_mute_rules(**of)["AlarmMuteRuleSummaries"]]
+
+    night = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm-mute-rule:night"
+    assert (listed(), listed(AlarmName="a"), listed(AlarmName="b")) == ([night], [night], [])
+    client.delete_alarm_mute_rule(AlarmMuteRuleName="night")
+    assert listed() == []

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -343,3 +343,16 @@ def test_naive_code_makes_a_group_again_that_it_does_not_see(
         make(aws, network)
     clock.advance(4)
     assert clock.sample(seen) == {True}
+
+
+def test_a_group_is_associated_with_another_vpc(aws: Aws, group: str, other: str) -> None:
+    client: Any = aws.ec2
+    client.associate_security_group_vpc(GroupId=group, VpcId="vpc-2")
+
+    def associations(*groups: str) -> list[tuple[str, str]]:
+        answer = client.describe_security_group_vpc_associations(Filters=[{"Name": "group-id", "Values": [*groups]}])
+        return [(each["GroupId"], each["VpcId"]) for each in answer["SecurityGroupVpcAssociations"]]
+
+    assert (associations(group, other), associations(other)) == ([(group, "vpc-2")], [])
+    client.disassociate_security_group_vpc(GroupId=group, VpcId="vpc-2")
+    assert associations(group) == []

@@ -208,6 +208,35 @@ def test_a_change_is_kept_whole(aws: Aws, make_image: Build) -> None:
     assert "KMSKeyArn" not in describe(aws)
 
 
+def test_what_is_attached_is_kept_until_it_is_taken_away(aws: Aws, make: Build) -> None:
+    make()
+    queue, system = (
+        f"arn:aws:sqs:us-east-1:{ACCOUNT}:q",
+        f"arn:aws:elasticfilesystem:us-east-1:{ACCOUNT}:access-point/fsap-0",
+    )
+    client: Any = aws.lambda_
+    client.update_function_configuration(
+        FunctionName="f",
+        DeadLetterConfig={"TargetArn": queue},
+        FileSystemConfigs=[{"Arn": system, "LocalMountPath": "/mnt/x"}],
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    kept: Any = describe(aws)
+    assert kept["DeadLetterConfig"] == {"TargetArn": queue}
+    assert kept["FileSystemConfigs"] == [{"Arn": system, "LocalMountPath": "/mnt/x"}]
+    assert kept["SnapStart"]["ApplyOn"] == "PublishedVersions"
+    client.update_function_configuration(FunctionName="f", DeadLetterConfig={"TargetArn": ""}, FileSystemConfigs=[])
+    assert not {"DeadLetterConfig", "FileSystemConfigs"} & describe(aws).keys()
+
+
+def test_a_url_is_listed(aws: Aws, make: Build) -> None:
+    make()
+    assert aws.lambda_.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
+    aws.lambda_.create_function_url_config(FunctionName="f", AuthType="AWS_IAM")
+    (url,) = aws.lambda_.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"]
+    assert url["AuthType"] == "AWS_IAM"
+
+
 def test_a_change_is_of_a_revision(aws: Aws, make: Build, refused: Refused) -> None:
     make()
     first = describe(aws)["RevisionId"]

@@ -122,6 +122,13 @@ class Peeled(Plain):
         return None
 
 
+class Open(Plain):
+    """Others may be let in by its `items`."""
+
+    type = "open"
+    exposures: ClassVar[Mapping[str, str]] = {"items": "close {value}"}
+
+
 class Leaf(Plain):
     type = "leaf"
     replaceable = True

@@ -147,3 +147,23 @@ def test_tags_that_name_nobody_are_nobodys() -> None:
     assert Owner.of({"Name": "a"}) is None
     assert Owner.of(OURS.tags) == OURS
     assert Owner.of({"ManagedBy": "terraform"}) == Owner("terraform", "")
+
+
+def test_exposures_are_read_where_they_are_asked_for_and_of_what_stays() -> None:
+    class Shown(Plain):
+        def observe_exposures(
+            self, aws: Any, id: str, seen: Observed[ThingSpec, ThingOutputs], expected: ThingSpec | None
+        ) -> Observed[ThingSpec, ThingOutputs]:
+            return replace(seen, status="with exposures")
+
+    class Going(Shown):
+        def observe(self, aws: Any, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
+            return thing(OURS, ThingOutputs(arn="x")) if id == "stays" else replace(thing(OURS), deleting=True)
+
+    def statuses(*, exposures: bool) -> dict[str, str]:
+        requests = [ObserveRequest(Going(), name, None) for name in ("stays", "goes")]
+        seen = observe_all(World(), requests, exposures=exposures)
+        return {place: each.status for place, each in seen.items() if isinstance(each, Observed)}
+
+    assert statuses(exposures=True) == {"plain/stays": "with exposures", "plain/goes": "active"}
+    assert statuses(exposures=False) == {"plain/stays": "active", "plain/goes": "active"}

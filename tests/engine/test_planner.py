@@ -14,7 +14,7 @@ from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tests.engine.driving import entry
-from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Plain, ThingOutputs, ThingSpec
+from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Open, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, Seen
 
 KEPT = Retained("2031-05-06", "pending deletion")
@@ -305,6 +305,18 @@ def test_residents_that_are_not_ours_are_unexpected_and_left_alone() -> None:
     assert plan.changes[0].foreign_members == ("plain/extra",)
     assert {change.address for change in plan.work} == {"plain/recorded"}
     assert Data.type not in plan.outputs
+
+
+def test_an_exposure_is_reported_and_left_alone() -> None:
+    stack = stack_of(Stack(), Open(), SMALL)
+    live = SMALL.model_copy(update={"items": frozenset({"stranger"})})
+
+    plan = planned(stack, {"open/a": seen(live)})
+
+    (change,) = plan.changes
+    assert (change.action, change.fields) == (Action.NOTHING, ())
+    assert [(part.path, part.have) for part in change.exposures] == [("items", "stranger")]
+    assert [confirmed.spec["items"] for confirmed in plan.confirmed] == [[]]
 
 
 def test_a_plan_says_what_is_to_be_done() -> None:

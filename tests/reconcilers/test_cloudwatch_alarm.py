@@ -142,6 +142,24 @@ def test_a_percentile_that_ignores_few_samples_shows_and_the_default_does_not() 
     assert "ignore" in shown(EvaluateLowSampleCountPercentile="ignore").expression
 
 
+@pytest.mark.parametrize(
+    "silence",
+    [
+        {"WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 2880}},
+        {"EvaluationWindow": {"WallClockWindow": {"Timezone": "UTC"}}},
+        {"ActionConfiguration": {"AlarmTagsPropagation": {"Mode": "NONE"}}},
+        {"EvaluationInterval": 3600},
+    ],
+)
+def test_an_alarm_that_watches_or_tells_less_than_it_says_shows(silence: dict[str, Any]) -> None:
+    assert json.loads(shown(**silence).expression) == silence
+
+
+def test_a_sliding_window_and_no_warm_up_are_the_defaults() -> None:
+    warm_up = {"WarmUpPeriodDurationInMinutes": 0}
+    assert shown(EvaluationWindow={"SlidingWindow": {}}, WarmUpConfiguration=warm_up) == WANT
+
+
 def test_a_composite_alarm_of_our_name_is_seen_and_is_different() -> None:
     composite = {"AlarmName": NAME, "AlarmRule": "FALSE", "ActionsEnabled": True}
     aws = scripted({"describe_alarms": {"CompositeAlarms": [composite]}, "list_tags_for_resource": {"Tags": []}})

@@ -7,9 +7,10 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tests.reconcilers.cases.log_group import prepare
+from tests.reconcilers.scripted import DENIED, refuse
 from tests.reconcilers.scripted_aws import refused, scripted
 
 NAME = "/aws/lambda/payment-processor-test"
@@ -197,3 +198,27 @@ def test_a_protected_group_blocks_its_deletion() -> None:
 )
 def test_a_writer_s_name_is_in_the_group_s(name: str, writer: str | None) -> None:
     assert LogGroup().recreated_by(name) == writer
+
+
+def test_all_groups_of_a_round_are_described_by_one_call(aws: Aws) -> None:
+    names = (NAME, "/aws/rds/cluster/c/postgresql", "/absent")
+    for name in names[:2]:
+        aws.logs.create_log_group(logGroupName=name)
+    before = aws.call_log.calls["logs:DescribeLogGroups"]
+    view = aws.memoized({"log-group": names})
+
+    assert all(LogGroup().observe(view, name, None) for name in names[:2])
+    assert aws.call_log.calls["logs:DescribeLogGroups"] == before + 1
+    assert LogGroup().observe(view, names[2], None) is None
+
+
+def test_a_group_that_cannot_be_described_with_others_is_described_alone(aws: Aws) -> None:
+    aws.logs.create_log_group(logGroupName=NAME)
+    view = aws.memoized({"log-group": (NAME, "/absent")})
+    with refuse(aws.logs, "DescribeLogGroups", *DENIED, logGroupIdentifiers="logGroupIdentifiers"):
+        assert LogGroup().observe(view, NAME, None) is not None
+
+
+def test_a_group_that_cannot_be_described_at_all_is_a_refusal(aws: Aws) -> None:
+    with refuse(aws.logs, "DescribeLogGroups", *DENIED), pytest.raises(AwsRefused):
+        LogGroup().observe(aws.memoized({"log-group": (NAME, "/absent")}), NAME, None)

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapctl.commands.apply import planned_deletions
+from tapctl.engine.drift import Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.manifest import Manifest, empty
-from tapctl.reconcilers import observations_for, recorded_spec, registry, subresources_of, teardown_ranks
+from tapctl.reconcilers import (
+    not_compared,
+    observations_for,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
+from tapctl.render.reports import drift_lines
 
 CLUSTER, ROTATION = "db-cluster/db-cluster-dev", "secret-rotation/db-cluster-dev"
 RULES, GROUP = "security-group-rules/db-sg-dev", "security-group/db-sg-dev"
@@ -66,3 +76,9 @@ def test_every_type_has_a_place_of_its_own_in_a_removal() -> None:
 def test_a_subresource_s_parent_is_a_type() -> None:
     parents = {reconciler.parent_type for reconciler in registry().values() if reconciler.subresource}
     assert parents <= set(registry())
+
+
+def test_the_readme_lists_what_is_not_compared_as_a_drift_does() -> None:
+    report = Report((), 1, 0, 1, not_compared(registry()))
+    listed = "\n".join(drift_lines(report, {})[1:])
+    assert listed in (Path(__file__).parents[2] / "README.md").read_text()

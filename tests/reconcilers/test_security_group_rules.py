@@ -68,9 +68,7 @@ def test_no_rules_cannot_be_wanted() -> None:
         SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset())
 
 
-def test_all_rules_of_a_round_take_two_calls_one_of_them_shared_with_the_groups(
-    aws: Aws, world: dict[str, str]
-) -> None:
+def test_all_groups_of_a_round_and_their_rules_take_one_call(aws: Aws, world: dict[str, str]) -> None:
     bring(REC, aws, ID, wanted(world, HTTPS))
     names = (ID, "db-sg-test")
     view = aws.memoized({"security-group": names, "security-group-rules": names})
@@ -81,18 +79,21 @@ def test_all_rules_of_a_round_take_two_calls_one_of_them_shared_with_the_groups(
 
     assert rules == [{HTTPS}, {EVERYTHING_OUT}]
     assert None not in groups
-    assert calls(aws) - before == 2
+    assert calls(aws) - before == 1
 
 
-def test_each_kind_of_peer_is_told(aws: Aws, world: dict[str, str]) -> None:
-    row = {"GroupId": world["group"], "IsEgress": False, "IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
+def test_each_kind_of_peer_is_told_and_one_that_is_not_known_too(aws: Aws, world: dict[str, str]) -> None:
+    ports = {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53}
     peers: dict[str, dict[str, Any]] = {
-        world["peer"]: {"ReferencedGroupInfo": {"GroupId": world["peer"]}},
-        "10.0.0.0/8": {"CidrIpv4": "10.0.0.0/8"},
-        "fd00::/8": {"CidrIpv6": "fd00::/8"},
-        "pl-1": {"PrefixListId": "pl-1"},
+        world["peer"]: {"UserIdGroupPairs": [{"GroupId": world["peer"], "UserId": "123456789012"}]},
+        "10.0.0.0/8": {"IpRanges": [{"CidrIp": "10.0.0.0/8"}]},
+        "fd00::/8": {"Ipv6Ranges": [{"CidrIpv6": "fd00::/8"}]},
+        "pl-1": {"PrefixListIds": [{"PrefixListId": "pl-1"}]},
+        "": {"PeersOfTomorrow": [{"Id": "1"}]},
     }
-    answer(aws.ec2, "DescribeSecurityGroupRules", {"SecurityGroupRules": [row | peer for peer in peers.values()]})
+    group = {"GroupId": world["group"], "GroupName": ID, "VpcId": world["vpc"]}
+    permissions = [ports | peer for peer in peers.values()]
+    answer(aws.ec2, "DescribeSecurityGroups", {"SecurityGroups": [{**group, "IpPermissions": permissions}]})
 
     rules = look(REC, aws, ID, wanted(world, HTTPS)).spec.rules
 

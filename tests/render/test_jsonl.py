@@ -65,6 +65,17 @@ def test_unread_pending_and_foreign_parts_of_a_plan_are_in_its_records(shown: Sh
     assert second["pending"] == {"parameters": {"until": "reboot", "detail": "preload"}}
 
 
+def test_who_else_was_let_in_is_in_the_record(shown: Shown) -> None:
+    part = FieldChange("grants", "1234 to arn:x", None)
+    shown.screen.plan(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, exposures=(part,))))
+    assert shown.lines[0]["exposures"] == [{"path": "grants", "have": "1234 to arn:x"}]
+
+
+def test_what_was_not_compared_is_in_the_verdict(shown: Shown) -> None:
+    shown.screen.verdict(Verdict("drift", PROD, Status.OK, 0, not_compared=("iam-role: last use",)))
+    assert shown.lines[-1]["not_compared"] == ["iam-role: last use"]
+
+
 def test_typed_values_are_plain_json(shown: Shown) -> None:
     want = policy(allow("Keys", ["kms:Encrypt", "kms:Decrypt"], ["*"]))
     shown.screen.plan(plan(change("kms-key/k", Action.UPDATE, FieldChange("policy", frozenset({"b", "a"}), want))))

@@ -162,6 +162,25 @@ def test_unread_pending_and_foreign_parts_are_shown_though_nothing_is_to_do() ->
     ]
 
 
+def test_who_else_was_let_in_is_shown_and_left() -> None:
+    part = FieldChange("grants", "1234 to arn:x", None)
+    exposed = Change("kms-key/k", "kms-key", "k", Action.NOTHING, exposures=(part,))
+    assert plan_lines(plan(exposed)) == [
+        "  ! kms-key  k",
+        "      grants  1234 to arn:x  nobody asked for it; left as it is: drift names the command that ends it",
+    ]
+
+
+def test_what_was_not_compared_is_listed_by_type() -> None:
+    listed = ("iam-role: last use", "sns-topic: subscriptions", "sns-topic: data protection policy")
+    assert drift_lines(Report((), 1, 0, 1, listed), {}) == [
+        "  checked 1 of 1 field on 1 resource",
+        "  not compared, on purpose (3)",
+        "    iam-role   last use",
+        "    sns-topic  subscriptions; data protection policy",
+    ]
+
+
 def test_a_blocked_change_says_why_once() -> None:
     why = Refused(
         "iam-role/r exists and is not ours;\nit was left untouched", evidence="no owner tags", hint="rename it"

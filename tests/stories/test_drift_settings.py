@@ -207,6 +207,29 @@ CASES = [
         drift_of("secret-rotation/db-cluster-dev", "enabled"),
     ),
     Case(
+        "a queue for failed events",
+        lambda world: configure(world, DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-2:123456789012:elsewhere"}),
+        drift_of(FUNCTION, "dead_letter"),
+    ),
+    Case(
+        "a file system",
+        lambda world: configure(
+            world,
+            FileSystemConfigs=[
+                {
+                    "Arn": "arn:aws:elasticfilesystem:us-east-2:123456789012:access-point/fsap-0123456789abcdef0",
+                    "LocalMountPath": "/mnt/out",
+                }
+            ],
+        ),
+        drift_of(FUNCTION, "file_systems"),
+    ),
+    Case(
+        "a snapshot of the function's memory",
+        lambda world: configure(world, SnapStart={"ApplyOn": "PublishedVersions"}),
+        drift_of(FUNCTION, "snap_start"),
+    ),
+    Case(
         "an instance open to the internet",
         lambda world: world.client("rds").modify_db_instance(
             DBInstanceIdentifier="db-cluster-dev-0", PubliclyAccessible=True, ApplyImmediately=True

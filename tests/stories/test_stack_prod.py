@@ -20,7 +20,7 @@ def clusters(world: World, region: str) -> list[dict[str, Any]]:
 
 
 def test_all_of_prod_is_created_and_read_back(shared: World, prod: Answer) -> None:
-    fields = shared.field_count("prod")
+    fields = shared.applied_field_count("prod")
     verdict = prod.records[-1]
     assert verdict["counts"] == {"created": len(shared.stack("prod"))}
     assert f"{fields}/{fields} fields read back" in verdict["summary"]
@@ -66,7 +66,7 @@ def test_prod_stays_in_its_region(shared: World, prod: Answer) -> None:
 def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
     again = shared.tapctl("apply", "--env", "prod")
     assert (again.code, again.changes) == (0, ())
-    fields = shared.field_count("prod")
+    fields = shared.applied_field_count("prod")
     assert f"{len(shared.stack('prod'))} unchanged · {fields}/{fields} fields read back" in again.verdict
 
 

@@ -149,6 +149,10 @@ class World:
         """The fields of all resources of the stack."""
         return sum(len(resource.reconciler.spec.model_fields) for resource in self.stack(env))
 
+    def applied_field_count(self, env: str = "dev") -> int:
+        """Those of the fields that an apply reads back: all but the exposures."""
+        return self.field_count(env) - sum(len(resource.reconciler.exposures) for resource in self.stack(env))
+
     def wanted(self) -> Counter[str]:
         """How many resources of each type dev's stack has; subresources carry no tags and are not counted."""
         return Counter(resource.type for resource in self.stack() if not resource.reconciler.subresource)

@@ -53,6 +53,26 @@ def _alarm(request: Request) -> Any:
     return request.backend("cloudwatch").alarms.get(request.params["AlarmName"])
 
 
+@contract("PutAlarmMuteRule", "ListAlarmMuteRules", "DeleteAlarmMuteRule")
+def alarms_are_muted(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto knows no mute rules
+    """Mute rules are kept by name, and listed for all alarms or for one."""
+    rules: dict[str, Any] = notes_on(request.backend("cloudwatch")).setdefault("mute_rules", {})
+    params = request.params
+    if request.operation == "PutAlarmMuteRule":
+        rules[params["Name"]] = params.get("MuteTargets", {}).get("AlarmNames", [])
+        return {}
+    if request.operation == "DeleteAlarmMuteRule":
+        rules.pop(params["AlarmMuteRuleName"], None)
+        return {}
+    listed = [name for name, alarms in rules.items() if params.get("AlarmName") in (None, *alarms)]
+    return {
+        "AlarmMuteRuleSummaries": [
+            {"AlarmMuteRuleArn": request.arn("cloudwatch", f"alarm-mute-rule:{name}"), "Status": "ACTIVE"}
+            for name in listed
+        ]
+    }
+
+
 @contract("DeleteAlarms")
 def an_alarm_takes_its_tags_with_it(request: Request, proceed: Next) -> Reply:
     """A deleted alarm's tags go with it: an alarm made later under the same name has none of them."""

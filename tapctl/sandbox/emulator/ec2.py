@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.simulation import notes_on
 
 contract, timing = Rules("ec2"), Rules("ec2")
 SERVICE: Final = Service(
@@ -56,6 +57,24 @@ def group_names_are_unique_in_any_case(request: Request, proceed: Next) -> Reply
     if name.lower().startswith("sg-"):
         raise ServiceError("InvalidParameterValue", f"Value ({name}) for parameter GroupName is invalid.")
     return proceed()
+
+
+@contract("AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc", "DescribeSecurityGroupVpcAssociations")
+def a_group_is_used_in_other_vpcs(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto has no such VPCs
+    """A group is associated with other VPCs than its own, and the associations are listed by group."""
+    vpcs: dict[tuple[str, str], bool] = notes_on(request.backend("ec2")).setdefault("vpcs_of_groups", {})
+    if request.operation == "DescribeSecurityGroupVpcAssociations":
+        wanted = [value for each in request.params.get("Filters", []) for value in each["Values"]]
+        associations = [
+            {"GroupId": group, "VpcId": vpc, "State": "associated"} for group, vpc in vpcs if group in wanted
+        ]
+        return {"SecurityGroupVpcAssociations": associations}
+    place = (request.params["GroupId"], request.params["VpcId"])
+    if request.operation == "AssociateSecurityGroupVpc":
+        vpcs[place] = True
+        return {"State": "associating"}
+    vpcs.pop(place, None)
+    return {"State": "disassociating"}
 
 
 @contract(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES)

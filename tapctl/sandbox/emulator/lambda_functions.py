@@ -212,6 +212,9 @@ def account_settings_are_known(request: Request, _: Next) -> Reply:
     }
 
 
+_ATTACHED: Final = ("DeadLetterConfig", "FileSystemConfigs", "SnapStart")
+
+
 # -- representation --------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +253,25 @@ def logging_is_kept(request: Request, proceed: Next) -> Reply:
     if "LoggingConfig" in request.params:
         notes_on(function_of(request))["logging"] = request.params["LoggingConfig"]
     return reply
+
+
+@representation("CreateFunction", *_UPDATES, "GetFunction", "GetFunctionConfiguration")
+def what_is_attached_is_kept(request: Request, proceed: Next) -> Reply:
+    """Dead-letter target, file systems and SnapStart are stored and shown; moto drops them."""
+    reply = proceed()
+    attached = notes_on(function_of(request)).setdefault("attached", {})
+    shown = reply["Configuration"] if request.operation == "GetFunction" else reply
+    if request.operation in _CONFIGURATION:
+        attached.update({name: request.params[name] for name in _ATTACHED if name in request.params})
+    shown.update({name: value for name, value in attached.items() if value not in ([], {"TargetArn": ""})})
+    return reply
+
+
+@representation("ListFunctionUrlConfigs")
+def function_urls_are_listed(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto only gets one
+    """The URL of a function is listed."""
+    url = function_of(request).url_config
+    return {"FunctionUrlConfigs": [url.to_dict()] if url is not None else []}
 
 
 @representation(*_UPDATES)
@@ -376,7 +398,13 @@ def a_key_is_used_by_a_grant(request: Request, proceed: Next) -> Reply:
         _take_back_grant(function)
     if request.params.get("KMSKeyArn"):
         key = key_of(request, request.params["KMSKeyArn"])
-        params = {"KeyId": key.id, "GranteePrincipal": function.role, "Operations": ["Decrypt", "Encrypt"]}
+        params = {
+            "KeyId": key.id,
+            "GranteePrincipal": function.role,
+            "RetiringPrincipal": f"lambda.{request.region}.amazonaws.com",
+            "Operations": ["Decrypt", "Encrypt"],
+            "Constraints": {"EncryptionContextEquals": {"aws:lambda:FunctionArn": function.function_arn}},
+        }
         notes_on(function)["grant"] = (key, request.send("kms", "CreateGrant", params)["GrantId"])
     return reply
 

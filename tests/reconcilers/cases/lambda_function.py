@@ -14,7 +14,7 @@ from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpe
 ID = "payment-processor-test"
 CREATE = ("lambda_", "CreateFunction")
 # Never wanted otherwise: they only show what somebody else, or AWS, did.
-FIXED = frozenset({"resource_policy", "update_failure"})
+FIXED = frozenset({"resource_policy", "update_failure", "dead_letter", "file_systems", "snap_start"})
 
 
 def _zip(source: str) -> bytes:

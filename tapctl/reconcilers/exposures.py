@@ -1,0 +1,38 @@
+"""The reading of exposures: who else was let in to a resource, and what leads out of it (`Reconciler.exposures`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tapctl.aws.refusals import UnreadableFields
+from tapctl.engine.model import Observed
+from tapctl.errors import AwsRefused
+
+# AWS's codes for an operation that a region, or a partition, does not have: then there is nothing of its kind.
+_NO_SUCH_OPERATION = (
+    *("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"),
+    *("UnsupportedOperationException", "OperationNotSupportedException", "InvalidRequest"),
+)
+
+
+def with_exposures(
+    seen: Observed[Any, Any], reads: Mapping[str, Callable[[], Any]], *, gone: tuple[str, ...] = ()
+) -> Observed[Any, Any]:
+    """Return ``seen`` with each field that ``reads`` names as its read answers.
+
+    ``gone``: AWS's codes for a resource that was deleted since it was seen, which has no exposures any more.
+
+    Raises:
+        AwsRefused: AWS refused a read for another reason than a missing permission.
+    """
+    unreadable = UnreadableFields(dict(seen.unreadable))
+    values: dict[str, Any] = {}
+    for name, read in reads.items():
+        try:
+            values[name] = unreadable.read(name, read, getattr(seen.spec, name))
+        except AwsRefused as error:
+            if not error.matches(*_NO_SUCH_OPERATION, *gone):
+                raise
+    return replace(seen, spec=seen.spec.model_copy(update=values), unreadable=unreadable.actions)

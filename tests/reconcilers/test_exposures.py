@@ -1,0 +1,412 @@
+"""Who else was let in shows in a drift and a plan, and is left alone by an apply."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.engine.events import Result
+from tapctl.engine.model import Observed
+from tapctl.errors import AwsRefused
+from tapctl.reconcilers import registry
+from tapctl.sandbox.emulator.app import Sandbox
+from tests.reconcilers.conformance import CASES, Bench
+from tests.reconcilers.scripted import DENIED, answer, refuse
+
+ACCOUNT = "123456789012"
+STRANGER = "arn:aws:iam::999999999999:role/reader"
+Expose = Callable[[Bench], None]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One way in or out, opened by hand, and how the field shows it; ``read``: the call that reads it alone."""
+
+    case: str
+    field: str
+    expose: Expose
+    shown: str
+    read: tuple[str, str] | None = None
+
+
+def _key(bench: Bench) -> str:
+    return bench.aws.kms.describe_key(KeyId=bench.id)["KeyMetadata"]["KeyId"]
+
+
+def _grant(bench: Bench) -> None:
+    bench.aws.kms.create_grant(KeyId=_key(bench), GranteePrincipal=STRANGER, Operations=["Encrypt", "Decrypt"])
+
+
+def _subscribe(bench: Bench) -> None:
+    function = bench.aws.lambda_
+    role = bench.aws.iam.create_role(
+        RoleName="shipper",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.mjs", "")
+    made = function.create_function(
+        FunctionName="shipper",
+        Role=role,
+        Runtime="nodejs22.x",
+        Handler="index.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    bench.aws.logs.put_subscription_filter(
+        logGroupName=bench.id, filterName="to the SIEM", filterPattern="", destinationArn=made["FunctionArn"]
+    )
+
+
+def _cluster(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        reply: Any = bench.aws.rds.describe_db_clusters()
+        answer(bench.aws.rds, "DescribeDBClusters", {"DBClusters": [{**each, **more} for each in reply["DBClusters"]]})
+
+    return expose
+
+
+def _group(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        reply: Any = bench.aws.logs.describe_log_groups(logGroupNamePrefix=bench.id)
+        answer(bench.aws.logs, "DescribeLogGroups", {"logGroups": [{**each, **more} for each in reply["logGroups"]]})
+
+    return expose
+
+
+def _secret_arn(bench: Bench) -> str:
+    return str(bench.aws.rds.describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"])
+
+
+def _secret(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        reply: Any = bench.aws.secretsmanager.describe_secret(SecretId=_secret_arn(bench))
+        answer(bench.aws.secretsmanager, "DescribeSecret", {**reply, **more})
+
+    return expose
+
+
+def _open_secret(bench: Bench) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": STRANGER}, "Action": "secretsmanager:*", "Resource": "*"}
+    bench.aws.secretsmanager.put_resource_policy(
+        SecretId=_secret_arn(bench), ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+
+
+def _url(bench: Bench) -> None:
+    bench.aws.lambda_.create_function_url_config(FunctionName=bench.id, AuthType="NONE")
+
+
+def _event_source(bench: Bench) -> None:
+    queue = bench.aws.arn("sqs", "orders")
+    mapping = {"UUID": "1-2", "EventSourceArn": queue}
+    answer(bench.aws.lambda_, "ListEventSourceMappings", {"EventSourceMappings": [mapping]})
+
+
+def _destination(bench: Bench) -> None:
+    topic = bench.aws.arn("sns", "elsewhere")
+    bench.aws.lambda_.put_function_event_invoke_config(
+        FunctionName=bench.id, DestinationConfig={"OnSuccess": {"Destination": topic}}
+    )
+
+
+def _alias(bench: Bench) -> None:
+    version = bench.aws.lambda_.publish_version(FunctionName=bench.id)["Version"]
+    bench.aws.lambda_.create_alias(FunctionName=bench.id, Name="live", FunctionVersion=version)
+
+
+def _ipv6(bench: Bench) -> None:
+    reply: Any = bench.aws.lambda_.get_function(FunctionName=bench.id)
+    reply["Configuration"]["VpcConfig"]["Ipv6AllowedForDualStack"] = True
+    answer(bench.aws.lambda_, "GetFunction", reply)
+
+
+def _group_id(bench: Bench) -> str:
+    filters: Any = [{"Name": "group-name", "Values": [bench.id]}]
+    return str(bench.aws.ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"])
+
+
+def _stranger(bench: Bench) -> None:
+    vpc = bench.world["vpc"]
+    subnet = bench.aws.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    # Their words alone do not make an interface one of RDS's.
+    bench.aws.ec2.create_network_interface(
+        SubnetId=subnet, Groups=[_group_id(bench)], Description="RDSNetworkInterface"
+    )
+
+
+def _other_vpc(bench: Bench) -> None:
+    ec2: Any = bench.aws.ec2
+    ec2.associate_security_group_vpc(GroupId=_group_id(bench), VpcId=bench.world["other_vpc"])
+
+
+def _instance_profile(bench: Bench) -> None:
+    bench.aws.iam.create_instance_profile(InstanceProfileName="bastion")
+    bench.aws.iam.add_role_to_instance_profile(InstanceProfileName="bastion", RoleName=bench.id)
+
+
+def _share(bench: Bench) -> None:
+    bench.aws.rds.create_db_cluster_snapshot(DBClusterIdentifier=bench.id, DBClusterSnapshotIdentifier="copy")
+    bench.aws.rds.modify_db_cluster_snapshot_attribute(
+        DBClusterSnapshotIdentifier="copy", AttributeName="restore", ValuesToAdd=["999999999999"]
+    )
+
+
+def _mute(bench: Bench) -> None:
+    cloudwatch: Any = bench.aws.cloudwatch
+    schedule = {"Schedule": {"Expression": "cron(0 2 * * *)", "Duration": "PT2H"}}
+    cloudwatch.put_alarm_mute_rule(Name="of others", Rule=schedule, MuteTargets={"AlarmNames": ["another"]})
+    cloudwatch.put_alarm_mute_rule(Name="by night", Rule=schedule, MuteTargets={"AlarmNames": [bench.id]})
+
+
+def _deliver(bench: Bench) -> None:
+    arn = bench.aws.arn("sns", bench.id)
+    bench.aws.sns.set_topic_attributes(
+        TopicArn=arn, AttributeName="LambdaSuccessFeedbackRoleArn", AttributeValue=STRANGER
+    )
+
+
+EXPOSURES = [
+    Exposure("kms_key", "grants", _grant, f" to {STRANGER} (Decrypt, Encrypt)", ("kms", "ListGrants")),
+    Exposure(
+        "kms_key",
+        "further_aliases",
+        lambda bench: bench.aws.kms.create_alias(AliasName="alias/mine", TargetKeyId=_key(bench)) and None,
+        "alias/mine",
+        ("kms", "ListAliases"),
+    ),
+    Exposure(
+        "log_group", "subscriptions", _subscribe, ":shipper by to the SIEM", ("logs", "DescribeSubscriptionFilters")
+    ),
+    Exposure("log_group", "data_protection", _group(dataProtectionStatus="ACTIVATED"), "ACTIVATED"),
+    Exposure("log_group", "bearer_tokens", _group(bearerTokenAuthenticationEnabled=True), "True"),
+    Exposure("secret_rotation", "resource_policy", _open_secret, STRANGER, ("secretsmanager", "GetResourcePolicy")),
+    Exposure("secret_rotation", "replicas", _secret(ReplicationStatus=[{"Region": "eu-west-1"}]), "eu-west-1"),
+    Exposure("secret_rotation", "replicas", _secret(CrossAccountReplicas=[{"ReplicaArn": "arn:x"}]), "arn:x"),
+    Exposure("secret_rotation", "rotated_by", _secret(RotationLambdaARN="arn:aws:lambda:x"), "arn:aws:lambda:x"),
+    Exposure("lambda_function", "urls", _url, "(NONE)", ("lambda_", "ListFunctionUrlConfigs")),
+    Exposure(
+        "lambda_function", "event_sources", _event_source, "1-2 from arn:", ("lambda_", "ListEventSourceMappings")
+    ),
+    Exposure(
+        "lambda_function",
+        "destinations",
+        _destination,
+        "elsewhere on OnSuccess",
+        ("lambda_", "ListFunctionEventInvokeConfigs"),
+    ),
+    Exposure("lambda_function", "aliases", _alias, "live of version 1", ("lambda_", "ListAliases")),
+    Exposure("lambda_function", "ipv6", _ipv6, "True"),
+    Exposure("security_group", "strangers", _stranger, "(RDSNetworkInterface)", ("ec2", "DescribeNetworkInterfaces")),
+    Exposure("security_group", "other_vpcs", _other_vpc, "vpc-", ("ec2", "DescribeSecurityGroupVpcAssociations")),
+    Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
+    Exposure("db_cluster", "auto_minor_version_upgrade", _cluster(AutoMinorVersionUpgrade=False), "False"),
+    Exposure(
+        "db_cluster",
+        "activity_stream",
+        _cluster(ActivityStreamStatus="started", ActivityStreamKinesisStreamName="s"),
+        "s",
+    ),
+    Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), "starting"),
+    Exposure("db_cluster", "internet_gateway", _cluster(InternetAccessGatewayEnabled=True), "True"),
+    Exposure("db_cluster", "global_cluster", _cluster(GlobalClusterIdentifier="world"), "world"),
+    Exposure("db_cluster", "replicas", _cluster(ReadReplicaIdentifiers=["arn:r"]), "arn:r"),
+    Exposure("db_cluster", "replicates", _cluster(ReplicationSourceIdentifier="arn:s"), "arn:s"),
+    Exposure("db_cluster", "write_forwarding", _cluster(LocalWriteForwardingStatus="enabled"), "local"),
+    Exposure("db_cluster", "custom_endpoints", _cluster(CustomEndpoints=["x.cluster-custom"]), "x.cluster-custom"),
+    Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"Domain": "d-1"}, {}]), "d-1"),
+    Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
+    Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),
+    Exposure("sns_topic", "further", _deliver, f"LambdaSuccessFeedbackRoleArn is {STRANGER}"),
+]
+READS = [exposure for exposure in EXPOSURES if exposure.read]
+
+
+def bench_of(aws: Aws, app: Sandbox, exposure: Exposure) -> Bench:
+    """A bench on which the first example was made."""
+    bench = Bench(aws, CASES[exposure.case], app)
+    bench.converge(bench.fresh()[0])
+    return bench
+
+
+def exposed(bench: Bench) -> Observed[Any, Any]:
+    seen = bench.look(bench.case.examples(bench.world)[0])
+    assert seen is not None
+    return bench.reconciler.observe_exposures(bench.aws, bench.id, seen, None)
+
+
+def name(exposure: Exposure) -> str:
+    return f"{exposure.case}.{exposure.field}"
+
+
+def test_every_exposure_is_shown_below_and_is_not_wanted() -> None:
+    shown = {(CASES[each.case].RECONCILER.type, each.field) for each in EXPOSURES}
+    assert shown == {(type_, field) for type_, reconciler in registry().items() for field in reconciler.exposures}
+    for type_, field in shown:
+        assert not registry()[type_].spec.model_fields[field].is_required()
+
+
+@pytest.mark.parametrize("exposure", EXPOSURES, ids=name)
+def test_it_shows_and_an_apply_leaves_it(aws: Aws, sandbox_app: Sandbox, exposure: Exposure) -> None:
+    bench = bench_of(aws, sandbox_app, exposure)
+    default = bench.reconciler.spec.model_fields[exposure.field].default
+    assert getattr(exposed(bench).spec, exposure.field) == default
+
+    exposure.expose(bench)
+
+    seen = exposed(bench)
+    live = getattr(seen.spec, exposure.field)
+    assert live != default
+    assert any(exposure.shown in str(item) for item in (live if isinstance(live, frozenset) else {live}))
+    assert not seen.unreadable
+    calls = bench.changing_calls()
+    assert bench.converge(bench.case.examples(bench.world)[0]).result is Result.UNCHANGED
+    assert bench.changing_calls() == calls
+
+
+@pytest.mark.parametrize("exposure", READS, ids=name)
+def test_one_that_may_not_be_read_is_unknown_and_any_other_refusal_is_told(
+    aws: Aws, sandbox_app: Sandbox, exposure: Exposure
+) -> None:
+    bench = bench_of(aws, sandbox_app, exposure)
+    client, operation = exposure.read or ("", "")
+
+    with refuse(getattr(aws, client), operation, *DENIED):
+        assert list(exposed(bench).unreadable) == [exposure.field]
+    with refuse(getattr(aws, client), operation, "InvalidAction"):
+        assert not exposed(bench).unreadable
+    with refuse(getattr(aws, client), operation, "LimitExceeded"), pytest.raises(AwsRefused):
+        exposed(bench)
+
+
+# -- what AWS's services do for us is no exposure ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grant", "is_shown"),
+    [
+        ({"GranteePrincipal": "rds.us-east-1.amazonaws.com"}, False),
+        ({"GranteePrincipal": "lambda.amazonaws.com"}, False),
+        ({"GranteePrincipal": "ec2.us-east-1.amazonaws.com"}, True),
+        ({"GranteeServicePrincipal": "rds.amazonaws.com"}, True),
+        ({"GranteePrincipal": STRANGER, "RetiringPrincipal": "lambda.us-east-1.amazonaws.com"}, True),
+        ({"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/r"}, True),
+        (
+            {
+                "GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/r",
+                "RetiringPrincipal": "lambda.us-east-1.amazonaws.com",
+            },
+            False,
+        ),
+        (
+            {
+                "GranteePrincipal": f"arn:aws:sts::{ACCOUNT}:assumed-role/r/f",
+                "Constraints": {"EncryptionContextEquals": {"aws:lambda:FunctionArn": "arn:f"}},
+            },
+            False,
+        ),
+        (
+            {
+                "GranteePrincipal": STRANGER,
+                "Constraints": {"EncryptionContextSubset": {"aws:rds:dbc-id": "cluster-1"}},
+            },
+            True,
+        ),
+    ],
+)
+def test_a_grant_of_a_service_for_what_the_key_encrypts_is_none(
+    aws: Aws, sandbox_app: Sandbox, grant: dict[str, Any], is_shown: bool
+) -> None:
+    bench = bench_of(aws, sandbox_app, EXPOSURES[0])
+    answer(aws.kms, "ListGrants", {"Grants": [{"GrantId": "1", **grant}]})
+
+    assert bool(exposed(bench).spec.grants) is is_shown
+
+
+def test_of_a_key_that_is_being_made_nothing_is_asked(aws: Aws, sandbox_app: Sandbox) -> None:
+    bench = bench_of(aws, sandbox_app, EXPOSURES[0])
+    seen = bench.look(None)
+    assert seen is not None
+    before = aws.call_log.calls.total()
+
+    unsettled = replace(seen, settled=False)
+    assert bench.reconciler.observe_exposures(aws, bench.id, unsettled, None) is unsettled
+    assert aws.call_log.calls.total() == before
+
+
+@pytest.mark.parametrize(
+    ("interface", "is_shown"),
+    [
+        ({"Description": "RDSNetworkInterface", "RequesterManaged": True}, False),
+        ({"Description": "RDSNetworkInterface"}, True),
+        ({"InterfaceType": "lambda", "Description": f"AWS Lambda VPC ENI-ours-{'0' * 36}"}, False),
+        ({"InterfaceType": "lambda", "Description": f"AWS Lambda VPC ENI-ours-too-{'0' * 36}"}, True),
+        ({"Description": f"AWS Lambda VPC ENI-ours-{'0' * 36}"}, True),
+        ({"Groups": [{"GroupId": "sg-another"}]}, False),
+    ],
+)
+def test_an_interface_of_rds_or_of_our_function_is_no_stranger(
+    aws: Aws, sandbox_app: Sandbox, interface: dict[str, Any], is_shown: bool
+) -> None:
+    bench = Bench(aws, CASES["security_group"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    seen = bench.look(None)
+    assert seen is not None
+    told = {"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": _group_id(bench)}], **interface}
+    answer(aws.ec2, "DescribeNetworkInterfaces", {"NetworkInterfaces": [told]})
+
+    view = aws.memoized({"lambda-function": ("ours",)})
+    strangers = bench.reconciler.observe_exposures(view, bench.id, seen, None).spec.strangers
+
+    assert strangers == (frozenset({f"eni-1 ({interface.get('Description')})"}) if is_shown else frozenset())
+
+
+def test_a_mute_rule_that_has_expired_mutes_nothing(aws: Aws, sandbox_app: Sandbox) -> None:
+    bench = Bench(aws, CASES["cloudwatch_alarm"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    summary = {"AlarmMuteRuleArn": aws.arn("cloudwatch", "alarm-mute-rule:old"), "Status": "EXPIRED"}
+    answer(aws.cloudwatch, "ListAlarmMuteRules", {"AlarmMuteRuleSummaries": [summary]})
+
+    assert exposed(bench).spec.muted_by == frozenset()
+
+
+def test_a_snapshot_that_went_since_it_was_listed_is_shared_with_nobody(aws: Aws, sandbox_app: Sandbox) -> None:
+    bench = Bench(aws, CASES["db_cluster"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    _share(bench)
+    with refuse(aws.rds, "DescribeDBClusterSnapshotAttributes", "DBClusterSnapshotNotFoundFault"):
+        assert exposed(bench).spec.shared_snapshots == frozenset()
+    with refuse(aws.rds, "DescribeDBClusterSnapshotAttributes", "InternalFailure"), pytest.raises(AwsRefused):
+        exposed(bench)
+
+
+def test_an_attribute_of_a_snapshot_that_lets_nobody_restore_it_is_none(aws: Aws, sandbox_app: Sandbox) -> None:
+    bench = Bench(aws, CASES["db_cluster"], sandbox_app)
+    bench.converge(bench.fresh()[0])
+    _share(bench)
+    attributes = [{"AttributeName": "other", "AttributeValues": ["all"]}]
+    answer(
+        aws.rds,
+        "DescribeDBClusterSnapshotAttributes",
+        {"DBClusterSnapshotAttributesResult": {"DBClusterSnapshotAttributes": attributes}},
+    )
+
+    assert exposed(bench).spec.shared_snapshots == frozenset()

@@ -1,0 +1,90 @@
+"""Drift of who else was let in: found, with the command that ends it, and left by an apply."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.stories.contract import holds
+from tests.support.world import World
+
+KEY = "kms-key/alias/db-key-dev"
+STRANGER = "arn:aws:iam::999999999999:role/reader"
+
+
+def grant(world: World) -> str:
+    kms = world.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    made = kms.create_grant(KeyId=key, GranteePrincipal=STRANGER, Operations=["Decrypt"])
+    return f"{made['GrantId']} to {STRANGER} (Decrypt)"
+
+
+def test_a_grant_to_a_stranger_is_drift_that_only_a_person_ends(dev: World) -> None:
+    live = grant(dev)
+
+    found = dev.drift()
+
+    assert found.code == 2
+    (finding,) = found.of_type("finding")
+    assert (finding["address"], finding["field"], finding["live"]) == (KEY, "grants", live)
+    words = shlex.split(finding["undo"])
+    assert words[:3] == ["aws", "kms", "revoke-grant"]
+    assert {"--grant-id", "--key-id", "--region"} <= {*words}
+
+    planned = dev.tapctl("plan", "--env", "dev", "--detailed-exitcode")
+    assert planned.code == 0
+    applied = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (applied.code, applied.changes) == (0, ())
+    assert dev.drift().code == 2
+
+    dev.client("kms").revoke_grant(
+        KeyId=words[words.index("--key-id") + 1], GrantId=words[words.index("--grant-id") + 1]
+    )
+    assert dev.drift().code == 0
+
+
+def test_what_is_not_compared_is_said_and_counted(dev: World) -> None:
+    answer = dev.drift()
+    last = holds(answer, "drift")[-1]
+    assert len(last["not_compared"]) == last["counts"]["not_compared"] > 0
+    page = dev.tapctl("drift", "--env", "dev").out
+    assert f"not compared, on purpose ({len(last['not_compared'])})" in page
+    assert all(line.partition(": ")[2] in page for line in last["not_compared"])
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_a_drift_takes_two_calls_a_resource_and_eight(world: World, env: str) -> None:
+    world.deploy(env)
+    last = world.drift(env).records[-1]
+    assert last["api_calls"] <= 2 * last["counts"]["resources"] + 8
+
+
+def test_a_field_that_an_older_record_does_not_have_is_unknown_until_an_apply(dev: World) -> None:
+    text = dev.path().read_text()
+    older = re.sub(r'"grants": ?\[\],?\s*', "", text)
+    assert older != text
+    dev.path().write_text(older)
+
+    unknown = dev.drift()
+    assert (unknown.code, [one["state"] for one in unknown.of_type("finding")]) == (7, ["UNKNOWN"])
+    dev.applied("dev")
+    assert dev.drift().code == 0
+
+
+def test_what_the_first_answer_tells_a_plan_shows_and_an_apply_leaves(dev: World) -> None:
+    attribute = {"AttributeName": "LambdaSuccessFeedbackRoleArn", "AttributeValue": STRANGER}
+    topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    dev.client("sns").set_topic_attributes(TopicArn=topic, **attribute)
+    live = f"LambdaSuccessFeedbackRoleArn is {STRANGER}"
+
+    planned = dev.tapctl("plan", "--env", "dev", "--json", "--detailed-exitcode")
+    (change,) = planned.of_type("planned_change")
+    assert (planned.code, change["exposures"]) == (0, [{"path": "further", "have": live}])
+    assert dev.tapctl("apply", "--env", "dev", "--yes").changes == ()
+    (finding,) = dev.drift().of_type("finding")
+    assert finding["undo"] == (
+        f"aws sns set-topic-attributes --topic-arn {topic} --attribute-name LambdaSuccessFeedbackRoleArn "
+        "--attribute-value '' --region us-east-2"
+    )
