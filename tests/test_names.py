@@ -84,12 +84,12 @@ def test_tags_say_what_it_is_and_whose() -> None:
         "CostCenter": "payments",
     }
     assert set(tags) - {"CostCenter"} == set(OUR_TAGS)
-    assert Owner.of(tags) == Owner.ours("pr-42")
+    assert Owner.of(tags) == Owner.ours("pr-42", "dev")
 
 
 def test_a_tag_of_ours_cannot_be_overwritten() -> None:
     tags = NAMES.tags("x", environment="dev", service="payments", extra={"ManagedBy": "terraform"})
-    assert Owner.of(tags) == Owner.ours("pr-42")
+    assert Owner.of(tags) == Owner.ours("pr-42", "dev")
 
 
 def test_the_function_s_name_limits_the_suffix() -> None:

@@ -23,11 +23,18 @@ def apply(session: Session, permits: Permits) -> int:
         if found.plan.blocked:
             code = show_blockers(session, found.plan)
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
-        if found.plan.work and not confirm(session, f"Apply this to {session.suffix}?"):
+        if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
         return _finish(session, found, runner)
+
+
+def _question(session: Session, plan: Plan) -> str:
+    """Ask once for all: what is taken over is named in the plan above."""
+    taken = sum(change.adopts for change in plan.work)
+    first = f"Take over {taken} {'resource' if taken == 1 else 'resources'}, and apply" if taken else "Apply"
+    return f"{first} this to {session.suffix}?"
 
 
 def confirm(session: Session, question: str) -> bool:

@@ -128,7 +128,7 @@ def owned_names(aws: Aws, owner: Owner, arns: Mapping[str, str]) -> Iterator[str
             if error.matches(NO_SUBNET_GROUP, NO_PARAMETER_GROUP):
                 continue
             raise
-        if Owner.of(live_tags) == owner:
+        if owner.finds(live_tags):
             yield name
 
 

@@ -66,6 +66,7 @@ def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
 OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
+SPARED: Final = "not ours; it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",
@@ -91,6 +92,8 @@ def is_shown(change: Change) -> bool:
         or change.pending
         or change.unreadable
         or change.foreign_members
+        or change.spared
+        or change.note
     )
 
 
@@ -161,7 +164,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members else "…"
+    return "!" if change.foreign_members or change.spared else "…"
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
@@ -176,6 +179,9 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
         ]
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
+    details += [
+        Detail(path, truncate(format_value(value), limit), SPARED) for path, value in sorted(change.spared.items())
+    ]
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
     return details
 

@@ -7,7 +7,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -205,24 +205,33 @@ def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) 
 
 
 @pytest.mark.parametrize(
-    ("live", "last", "due"),
+    ("live", "last", "configured", "due"),
     [
-        (DUE, DUE, True),
-        (NOT_DUE, NOT_DUE, False),
-        (NOT_DUE, None, False),
-        (NOT_DUE, DUE, True),
-        (DUE, NOT_DUE, True),
-        ({}, NOT_DUE, True),
-        ({}, None, True),
+        (DUE, DUE, True, True),
+        (NOT_DUE, NOT_DUE, None, False),
+        (NOT_DUE, NOT_DUE, False, False),
+        (NOT_DUE, NOT_DUE, True, True),
+        (NOT_DUE, None, None, True),
+        (NOT_DUE, None, False, False),
+        (NOT_DUE, DUE, False, True),
+        (DUE, NOT_DUE, False, True),
+        ({}, NOT_DUE, None, True),
+        ({}, NOT_DUE, False, False),
+        ({}, None, False, True),
     ],
 )
-def test_a_final_snapshot_is_due_unless_every_tag_says_no(
-    aws: Aws, want: DbClusterSpec, live: dict[str, str], last: dict[str, str] | None, due: bool
+def test_a_final_snapshot_is_due_unless_two_of_three_say_no_and_none_says_otherwise(  # noqa: PLR0917 -- as its cases
+    aws: Aws,
+    want: DbClusterSpec,
+    live: dict[str, str],
+    last: dict[str, str] | None,
+    configured: bool | None,
+    due: bool,
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
-    assert final_snapshot_due(with_tags(want, live), recorded) == due
+    assert final_snapshot_due(with_tags(want, live), recorded, configured) == due
     bring(REC, aws, ID, with_tags(want, live))
-    delete_until_gone(REC, aws, ID, recorded)
+    delete_until_gone(DbCluster(final_snapshot=configured), aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 
 

@@ -82,7 +82,7 @@ def test_the_last_event_explains_what_did_not_converge(aws: Aws, rec: DbCluster 
 
 def test_a_group_that_went_meanwhile_is_not_found_and_one_that_may_not_be_read_is_told(aws: Aws) -> None:
     refuse(aws.rds, "ListTagsForResource", "DBSubnetGroupNotFoundFault", times=1)
-    assert list(owned_names(aws, Owner.ours("test"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
+    assert list(owned_names(aws, Owner.ours("test", "dev"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     with pytest.raises(AwsRefused):
-        list(owned_names(aws, Owner.ours("test"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))
+        list(owned_names(aws, Owner.ours("test", "dev"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))

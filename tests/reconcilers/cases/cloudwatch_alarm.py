@@ -13,7 +13,7 @@ TAGS_READ = ("cloudwatch", "ListTagsForResource", "ResourceNotFoundException")
 # Never wanted otherwise: it only shows what somebody turned the alarm into.
 FIXED = frozenset({"expression"})
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -69,7 +69,7 @@ def examples(world: dict[str, str]) -> list[CloudwatchAlarmSpec]:
                 "ok_actions": frozenset(),
                 "insufficient_data_actions": frozenset({world["pager"]}),
                 "actions_enabled": False,
-                "tags": {**_TAGS, "Service": "payments"},
+                "tags": {**_TAGS},
             }
         ),
     ]

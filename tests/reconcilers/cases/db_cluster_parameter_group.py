@@ -10,7 +10,7 @@ ID = "db-cluster-params-pg16-test"
 CREATE = ("rds", "CreateDBClusterParameterGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("rds", "ListTagsForResource", "DBParameterGroupNotFound")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -30,7 +30,7 @@ def examples(world: dict[str, str]) -> list[ParameterGroupSpec]:
             update={
                 # One is the engine's own default, one is static, two of the others are gone.
                 "parameters": {"rds.force_ssl": "0", "max_connections": "100"},
-                "tags": {**TAGS, "Service": "payments"},
+                "tags": {**TAGS},
             }
         ),
         base.model_copy(update={"parameters": {}}),

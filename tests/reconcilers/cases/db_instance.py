@@ -10,7 +10,7 @@ from tests.reconcilers.cases import db_cluster
 RECONCILER = DbInstance()
 ID = "db-cluster-test-0"
 CREATE = ("rds", "CreateDBInstance")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 FIXED = frozenset({"cluster", "engine"})
 """An instance of another cluster is somebody else's, and there is no other engine."""
 
@@ -56,7 +56,7 @@ def examples(world: dict[str, str]) -> list[DbInstanceSpec]:
                 "publicly_accessible": True,
                 "auto_minor_version_upgrade": False,
                 "promotion_tier": 0,
-                "tags": {**TAGS, "Service": "payments"},
+                "tags": {**TAGS},
             }
         ),
     ]

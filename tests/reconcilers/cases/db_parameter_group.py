@@ -10,7 +10,7 @@ ID = "db-instance-params-pg16-test"
 CREATE = ("rds", "CreateDBParameterGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("rds", "ListTagsForResource", "DBParameterGroupNotFound")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -33,7 +33,7 @@ def examples(world: dict[str, str]) -> list[ParameterGroupSpec]:
                     "shared_preload_libraries": "pg_stat_statements,pgaudit",
                     "pg_stat_statements.track": "top",
                 },
-                "tags": {**TAGS, "Service": "payments"},
+                "tags": {**TAGS},
             }
         ),
         base.model_copy(update={"family": "aurora-postgresql15", "description": "Parameters"}),

@@ -27,7 +27,7 @@ def _zip(source: str) -> bytes:
 CONTENT = _zip("export const handler = async () => 'ok';\n")
 RECONCILER = LambdaFunction(CONTENT)
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -144,7 +144,7 @@ def examples(world: dict[str, str]) -> list[LambdaFunctionSpec]:
                 "log_group": "/payments/processor",
                 "description": "Processes payments",
                 "image_config": json.dumps({"Command": ["index.other"]}),
-                "tags": {**_TAGS, "Service": "payments"},
+                "tags": {**_TAGS},
             }
         ),
         zipped,

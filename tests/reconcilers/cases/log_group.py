@@ -13,7 +13,7 @@ CREATE = ("logs", "CreateLogGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("logs", "ListTagsForResource", "ResourceNotFoundException")
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -43,7 +43,7 @@ def examples(world: dict[str, str]) -> list[LogGroupSpec]:
     )
     return [
         base,
-        base.model_copy(update={"retention_days": 0, "kms_key_arn": "", "tags": {**_TAGS, "Service": "payments"}}),
+        base.model_copy(update={"retention_days": 0, "kms_key_arn": "", "tags": {**_TAGS}}),
         base.model_copy(update={"retention_days": 365, "deletion_protection": True}),
         base.model_copy(update={"log_class": "INFREQUENT_ACCESS"}),
     ]

@@ -12,7 +12,7 @@ CREATE = ("sns", "CreateTopic")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("sns", "ListTagsForResource", "ResourceNotFound")
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -38,7 +38,7 @@ def examples(world: dict[str, str]) -> list[SnsTopicSpec]:
     )
     return [
         base,
-        base.model_copy(update={"kms_key_arn": "", "signature_version": "1", "tags": {**_TAGS, "Service": "payments"}}),
+        base.model_copy(update={"kms_key_arn": "", "signature_version": "1", "tags": {**_TAGS}}),
         base.model_copy(update={"display_name": "payments alarms", "policy": policy(publish, subscribe)}),
     ]
 
