@@ -45,7 +45,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=f"set its tag {theirs} back to {ours}, then: {session.command('apply')}")
-    if one.field in registry()[one.type].spared and one.live:
+    if one.type in registry() and one.field in registry()[one.type].spared and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 

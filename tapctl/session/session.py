@@ -64,7 +64,7 @@ class Session:
     @property
     def claimant(self) -> Claimant:
         """This stack as the one whose resources may be changed and removed."""
-        return Claimant(self.owner, self.names.may_have)
+        return Claimant(self.owner, Names(self.suffix, self.target.account, self.target.region).may_have)
 
     @property
     def aws_kind(self) -> AwsKind:

@@ -27,7 +27,7 @@ _CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-instance", "publicly_accessible"): False,
     ("iam-role", "attached"): frozenset(),
     ("iam-role", "permissions_boundary"): "",
-    ("lambda-function", "policy"): None,
+    ("lambda-function", "resource_policy"): None,
     ("kms-key", "enabled"): True,
     ("kms-key", "rotation"): True,
 }
