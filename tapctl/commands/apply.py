@@ -32,7 +32,7 @@ def apply(session: Session, permits: Permits) -> int:
 
 def _question(session: Session, plan: Plan) -> str:
     """Ask once for all: what is taken over is named in the plan above."""
-    taken = sum(change.adopts for change in plan.work)
+    taken = sum(change.adopts for change in plan.changes)
     first = f"Take over {taken} {'resource' if taken == 1 else 'resources'}, and apply" if taken else "Apply"
     return f"{first} this to {session.suffix}?"
 
