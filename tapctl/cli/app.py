@@ -55,8 +55,8 @@ def plan(session: Session, *, destroy: bool, detailed_exitcode: bool) -> int:
 
 
 @cli.command()
-@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours.")
-@click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it remove this, which holds data.")
+@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours; or all.")
+@click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it lose this: data, a boundary.")
 @click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")

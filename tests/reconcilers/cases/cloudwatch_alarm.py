@@ -69,7 +69,7 @@ def examples(world: dict[str, str]) -> list[CloudwatchAlarmSpec]:
                 "ok_actions": frozenset(),
                 "insufficient_data_actions": frozenset({world["pager"]}),
                 "actions_enabled": False,
-                "tags": {**_TAGS},
+                "tags": {**_TAGS, "Service": "payments"},
             }
         ),
     ]

@@ -30,7 +30,7 @@ def examples(world: dict[str, str]) -> list[ParameterGroupSpec]:
             update={
                 # One is the engine's own default, one is static, two of the others are gone.
                 "parameters": {"rds.force_ssl": "0", "max_connections": "100"},
-                "tags": {**TAGS},
+                "tags": {**TAGS, "Service": "payments"},
             }
         ),
         base.model_copy(update={"parameters": {}}),

@@ -56,7 +56,7 @@ def examples(world: dict[str, str]) -> list[DbInstanceSpec]:
                 "publicly_accessible": True,
                 "auto_minor_version_upgrade": False,
                 "promotion_tier": 0,
-                "tags": {**TAGS},
+                "tags": {**TAGS, "Service": "payments"},
             }
         ),
     ]

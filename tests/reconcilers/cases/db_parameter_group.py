@@ -33,7 +33,7 @@ def examples(world: dict[str, str]) -> list[ParameterGroupSpec]:
                     "shared_preload_libraries": "pg_stat_statements,pgaudit",
                     "pg_stat_statements.track": "top",
                 },
-                "tags": {**TAGS},
+                "tags": {**TAGS, "Service": "payments"},
             }
         ),
         base.model_copy(update={"family": "aurora-postgresql15", "description": "Parameters"}),

@@ -35,7 +35,7 @@ def examples(world: dict[str, str]) -> list[DbSubnetGroupSpec]:
             update={
                 "description": "Private subnets",
                 "subnet_ids": frozenset({world["b"], world["c"]}),
-                "tags": {**TAGS},
+                "tags": {**TAGS, "Service": "payments"},
             }
         ),
     ]

@@ -144,7 +144,7 @@ def examples(world: dict[str, str]) -> list[LambdaFunctionSpec]:
                 "log_group": "/payments/processor",
                 "description": "Processes payments",
                 "image_config": json.dumps({"Command": ["index.other"]}),
-                "tags": {**_TAGS},
+                "tags": {**_TAGS, "Service": "payments"},
             }
         ),
         zipped,

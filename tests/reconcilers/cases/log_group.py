@@ -43,7 +43,7 @@ def examples(world: dict[str, str]) -> list[LogGroupSpec]:
     )
     return [
         base,
-        base.model_copy(update={"retention_days": 0, "kms_key_arn": "", "tags": {**_TAGS}}),
+        base.model_copy(update={"retention_days": 0, "kms_key_arn": "", "tags": {**_TAGS, "Service": "payments"}}),
         base.model_copy(update={"retention_days": 365, "deletion_protection": True}),
         base.model_copy(update={"log_class": "INFREQUENT_ACCESS"}),
     ]

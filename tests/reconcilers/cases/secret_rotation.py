@@ -28,6 +28,6 @@ def examples(world: dict[str, str]) -> list[SecretRotationSpec]:
     base = SecretRotationSpec(rotation_days=30, enabled=True, tags={**TAGS, "CostCenter": "payments"})
     return [
         base,
-        base.model_copy(update={"rotation_days": 14, "tags": {**TAGS}}),
+        base.model_copy(update={"rotation_days": 14, "tags": {**TAGS, "Service": "payments"}}),
         base.model_copy(update={"enabled": False}),
     ]

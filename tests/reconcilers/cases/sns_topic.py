@@ -38,7 +38,7 @@ def examples(world: dict[str, str]) -> list[SnsTopicSpec]:
     )
     return [
         base,
-        base.model_copy(update={"kms_key_arn": "", "signature_version": "1", "tags": {**_TAGS}}),
+        base.model_copy(update={"kms_key_arn": "", "signature_version": "1", "tags": {**_TAGS, "Service": "payments"}}),
         base.model_copy(update={"display_name": "payments alarms", "policy": policy(publish, subscribe)}),
     ]
 
