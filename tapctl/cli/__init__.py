@@ -15,13 +15,22 @@ import click
 from tapctl.cli.app import cli
 from tapctl.cli.failures import COMMAND
 
+_COMPLETE = "_TAPCTL_COMPLETE"
+
 
 class Terminated(BaseException):
     """Raised at a SIGTERM while nothing is being changed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line, by default the one of this process, and exit with its status."""
+    """Run a command line, by default the one of this process, and exit with its status.
+
+    With ``_TAPCTL_COMPLETE`` (set by the shell's completion) the words that may follow are printed instead.
+    """
+    if instruction := os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(cli, {}, "tapctl", _COMPLETE, instruction))
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tapctl.cli.completion import complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
     global_options,
     lock_timeout,
+    permit_options,
     places_options,
     target_options,
     with_invocation,
@@ -44,20 +46,29 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@permit_options
 @target_options
 @with_session
-def plan(session: Session, *, destroy: bool, detailed_exitcode: bool) -> int:
+def plan(
+    session: Session,
+    *,
+    destroy: bool,
+    detailed_exitcode: bool,
+    adopted: tuple[str, ...],
+    allowed: tuple[str, ...],
+    reboot: bool,
+) -> int:
     """Show what apply would do, field by field."""
     from tapctl.commands.destroy import preview
-    from tapctl.commands.plan import plan
+    from tapctl.commands.plan import Permits, plan
 
-    return (preview if destroy else plan)(session, detailed_exitcode=detailed_exitcode)
+    if destroy:
+        return preview(session, detailed_exitcode=detailed_exitcode)
+    return plan(session, Permits(adopted, allowed, reboot=reboot), detailed_exitcode=detailed_exitcode)
 
 
 @cli.command()
-@click.option("--adopt", "adopted", multiple=True, metavar="ADDRESS", help="Take this over, which is not ours; or all.")
-@click.option("--allow", "allowed", multiple=True, metavar="ADDRESS", help="Let it lose this: data, a boundary.")
-@click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
+@permit_options
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
@@ -81,8 +92,10 @@ def drift(invocation: Invocation, screen: Screen) -> int:
 
 
 @cli.command()
-@click.argument("environments", nargs=-1)
-@click.option("--env", "another", envvar="TAPCTL_ENV", help="One of them, like an argument.")
+@click.argument("environments", nargs=-1, shell_complete=complete_environment)
+@click.option(
+    "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
+)
 @places_options
 @with_invocation
 def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None) -> int:
@@ -167,10 +180,22 @@ def manifest_show(invocation: Invocation, screen: Screen, *, serial: int | None)
 @target_options
 @with_invocation
 def manifest_history(invocation: Invocation, screen: Screen) -> int:
-    """List the versions of the manifest: when, by whom, what changed."""
+    """List the runs that wrote the manifest: when, by whom, what changed."""
     from tapctl.commands.manifest import history
 
     return history(invocation, screen)
+
+
+@manifest.command("diff")
+@click.option("--from", "older", type=click.IntRange(min=1), required=True, help="The one version, by its number.")
+@click.option("--to", "newer", type=click.IntRange(min=1), help="The other one; default: the record of now.")
+@target_options
+@with_invocation
+def manifest_diff(invocation: Invocation, screen: Screen, *, older: int, newer: int | None) -> int:
+    """Show what differs between two versions of the manifest, field by field."""
+    from tapctl.commands.manifest import diff
+
+    return diff(invocation, screen, older, newer)
 
 
 @manifest.command("unlock")
@@ -230,3 +255,14 @@ def sandbox_stop(invocation: Invocation, screen: Screen) -> int:
     from tapctl.commands.sandbox import stop
 
     return stop(invocation, screen)
+
+
+def _show_help_whole(group: click.Group) -> None:
+    """Let each list of commands show their sentences whole: click cuts those that it takes from the docstrings."""
+    for command in group.commands.values():
+        command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+        if isinstance(command, click.Group):
+            _show_help_whole(command)
+
+
+_show_help_whole(cli)

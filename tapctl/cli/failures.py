@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from tapctl.cli.completion import known_environments
 from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, exit_code_of
 
 COMMAND = "tapctl.command"
@@ -36,10 +38,22 @@ def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str
     json, no_color, quiet = (flag in arguments for flag in ("--json", "--no-color", "--quiet"))
     screen = choose_screen(sys.stdout, sys.stderr, os.environ, verb=verb, json=json, no_color=no_color, quiet=quiet)
     hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
-    screen.error(UsageError(error.format_message(), hint=hint), _state(0))
+    meant = _with_environment(verb, arguments)
+    screen.error(UsageError(error.format_message(), evidence=meant, hint=hint), _state(0))
     if verb or json:
         return Invocation(verb).finish(screen, Status.FAILED, UsageError.exit_code)
     return UsageError.exit_code
+
+
+def _with_environment(verb: str, arguments: Sequence[str]) -> str | None:
+    """The same command with ``--env``, where a word that it does not take is an environment: ``plan dev``."""
+    words = verb.split()
+    rest = [word for word in arguments if word not in words]
+    given = [word for word in rest if word in known_environments(os.environ)]
+    if not verb or len(given) != 1 or any(word.startswith("--env") for word in rest):
+        return None
+    others = [word for word in rest if word not in given]
+    return f"did you mean: {shlex.join(['tapctl', *words, '--env', *given, *others])}"
 
 
 def report_error(meta: Meta, error: TapctlError) -> int:

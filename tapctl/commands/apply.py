@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, plan_counts, show_blockers, survey
+from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
@@ -31,10 +31,11 @@ def apply(session: Session, permits: Permits) -> int:
 
 
 def _question(session: Session, plan: Plan) -> str:
-    """Ask once for all: what is taken over is named in the plan above."""
+    """The question to the user, once for all, with what the plan takes over and what it costs."""
     taken = sum(change.adopts for change in plan.changes)
     first = f"Take over {taken} {'resource' if taken == 1 else 'resources'}, and apply" if taken else "Apply"
-    return f"{first} this to {session.suffix}?"
+    costs = ", ".join(consequences(plan))
+    return f"{first} this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
 
 
 def confirm(session: Session, question: str) -> bool:

@@ -14,10 +14,10 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of
-from tapctl.render.screen import Screen, Target
+from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import deployed_environments, state_exists
+from tapctl.session.target import deployed_environments
 from tapctl.stack.never_wanted import never_wanted
 
 
@@ -40,11 +40,13 @@ def _drift_one(session: Session) -> int:
     entries = {**manifest.entries, **misplaced}
     if all(entry.phase is Phase.KEPT for entry in entries.values()):
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
+    session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(entries))
     report = detect_drift(entries, observed)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     report = replace(report, findings=(*report.findings, *findings))
     session.screen.drift(report, advise(report, session))
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared)
     return session.finish(*drift_verdict(report))
 
 
@@ -86,15 +88,16 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "pending": report.count(FindingState.PENDING),
         "unknown": report.count(FindingState.UNKNOWN),
         "fields": report.fields,
+        "compared": report.compared,
         "resources": report.resources,
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"
     else:
-        summary = f"{report.fields} fields on {report.resources} resources are as recorded"
+        summary = f"{report.compared} fields on {report.resources} resources are as recorded"
     if report.drifted:
         return None, ExitCode.DIFFERENT, counts, summary
-    if counts["unknown"]:
+    if not report.is_complete:
         return None, ExitCode.INCOMPLETE, counts, summary
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 
@@ -103,16 +106,10 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
-        ManifestError: the folder of the records is not there. A scheduled check with a misspelt folder, or without the
-            records, is not "nothing has drifted".
+        ManifestError: the state has no record.
     """
     screen.target(Target())
-    deployed = deployed_environments(invocation, screen)
-    if not deployed and not state_exists(invocation):
-        raise ManifestError(
-            f"there is no folder of records: {invocation.state}",
-            hint="name it with --state or TAPCTL_STATE; the first apply makes it",
-        )
+    deployed = deployed_environments(invocation, screen, required=True)
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}

@@ -1,28 +1,35 @@
-"""``tapctl manifest show``, ``history`` and ``unlock``: the record, its versions, and a lock that should go."""
+"""``tapctl manifest show``, ``history``, ``diff`` and ``unlock``: the record, its versions, a lock that should go."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
+from tapctl.engine.diff import Difference, details
 from tapctl.errors import ManifestError, Status
-from tapctl.manifest.history import Unlock, diff_versions, unlocks, version, versions
+from tapctl.manifest.history import Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
+from tapctl.render.terminal import sanitize_json
+from tapctl.render.values import format_value, truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import open_session
 from tapctl.session.target import check_manifest_target, open_store_unidentified, resolve_target
 
 MAX_LISTED: Final = 100
 """Versions in one listing: each is an object to be read."""
+_NAMED: Final = 6
+"""Resources that are named in the row of a run; JSON has them all."""
 _COLUMNS: Final = ("serial", "when", "by", "run", "what")
 
 
 def show(invocation: Invocation, screen: Screen, serial: int | None = None) -> int:
     """Print the record as it is now, or one version of it."""
     manifest = recorded(invocation, screen)[0] if serial is None else _version(invocation, screen, serial)
-    screen.document(dump(manifest).rstrip("\n"), manifest.model_dump(mode="json"))
+    screen.document(sanitize_json(dump(manifest)).rstrip("\n"), manifest.model_dump(mode="json"))
     return invocation.finish(screen, Status.OK)
 
 
@@ -73,7 +80,7 @@ def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manife
 
 
 def history(invocation: Invocation, screen: Screen) -> int:
-    """List the versions of the record, each with who wrote it and what it changed, newest last."""
+    """List the runs that wrote the record, each with who it was and what it changed, newest last."""
     target, store, _ = _read(invocation, screen)
     listed, older = versions(store, target.suffix, MAX_LISTED + 1)
     if not listed:
@@ -84,7 +91,12 @@ def history(invocation: Invocation, screen: Screen) -> int:
         )
     # One version more than is shown is read, to tell what the first one shown has changed.
     hidden = max(len(listed) - MAX_LISTED, 0)
-    records = [_version_record(each, listed[at - 1] if at else None) for at, each in enumerate(listed)][hidden:]
+    before = listed[0] if hidden else None
+    records = []
+    for _, group in groupby(listed[hidden:], key=lambda manifest: manifest.run):
+        written = list(group)
+        records.append(_run_record(written, before))
+        before = written[-1]
     taken_away = [
         _unlock_record(unlock)
         for unlock in unlocks(store, target.suffix)
@@ -101,20 +113,76 @@ def history(invocation: Invocation, screen: Screen) -> int:
     return invocation.finish(screen, None, counts=counts, summary=summary)
 
 
-def _version_record(manifest: Manifest, before: Manifest | None) -> dict[str, Any]:
-    diff = diff_versions(before, manifest)
+def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:
+    """The row of one run: the versions it wrote, and the names of what it changed."""
+    last = written[-1]
+    changes = diff_run(before, written)
+    named = [*changes.begun, *changes.made, *changes.removed]
+    names = ", ".join(address.partition("/")[2] for address in named[:_NAMED])
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return {
         "event": "version",
-        "serial": manifest.serial,
-        "when": manifest.written_at,
-        "by": manifest.written_by,
-        "run": manifest.run,
-        "what": str(diff),
-        "config_hash": manifest.config_hash,
-        "begun": diff.begun,
-        "made": diff.made,
-        "removed": diff.removed,
+        "serial": last.serial,
+        "first_serial": written[0].serial,
+        "when": last.written_at,
+        "by": last.written_by,
+        "run": last.run,
+        "what": f"{changes}: {names}{more}" if named else str(changes),
+        "config_hash": last.config_hash,
+        "begun": len(changes.begun),
+        "made": len(changes.made),
+        "removed": len(changes.removed),
+        "addresses": {"begun": changes.begun, "made": changes.made, "removed": changes.removed},
     }
+
+
+def diff(invocation: Invocation, screen: Screen, older: int, newer: int | None) -> int:
+    """Show what differs between two versions of the record, field by field; ``newer``: None for the one of now."""
+    before = _version(invocation, screen, older)
+    after = recorded(invocation, screen)[0] if newer is None else _version(invocation, screen, newer)
+    records = list(_differences(before, after))
+    rows = [[str(record["what"]), *(_shown(value) for value in record["values"].values())] for record in records]
+    columns = ["what", f"serial {before.serial}", f"serial {after.serial}"]
+    screen.table(columns, rows, records)
+    counts = {"differences": len(records)}
+    summary = f"{len(records)} differences between serial {before.serial} and serial {after.serial}"
+    return invocation.finish(screen, None, counts=counts, summary=summary)
+
+
+def _differences(before: Manifest, after: Manifest) -> Iterator[dict[str, Any]]:
+    """Each resource that only one version has, and each recorded value that differs."""
+    old, new = (
+        {
+            address: entry.model_dump(mode="json", include={"phase", "spec", "outputs"})
+            for address, entry in each.entries.items()
+        }
+        for each in (before, after)
+    )
+    for address in sorted({*old, *new}):
+        differing: list[tuple[str, Any, Any]]
+        if address in old and address in new:
+            differing = [
+                (f"{address} {each.path}", each.have, each.want) for each in _parts(old[address], new[address])
+            ]
+        else:
+            differing = [(address, "there" if address in old else None, "there" if address in new else None)]
+        for what, have, want in differing:
+            yield {
+                "type": "difference",
+                "where": "manifest",
+                "what": what,
+                "values": {f"{before.serial}": have, f"{after.serial}": want},
+                "verdict": "changed",
+            }
+
+
+def _parts(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
+    for name, value in old.items():
+        yield from details(name, value, new[name])
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else truncate(format_value(value))
 
 
 def _unlock_record(unlock: Unlock) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from tapctl.commands.manifest import recorded
@@ -25,6 +27,8 @@ _OUTPUTS: Final = {
     "topic_arn": ("sns-topic", "arn"),
 }
 """Name of an output to the type of its resource and the field there."""
+_VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
+"""What a host, an ARN, a name or an id is made of: one word to every shell."""
 
 
 def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
@@ -38,6 +42,7 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
             evidence=f"the record at {where} has no resource that was made and is still there",
             hint=f"{apply} deploys it",
         )
+    _check(manifest, where, values)
     if name is not None and name not in values:
         raise UsageError(f"there is no output {name}", hint=f"there are: {', '.join(sorted(values))}")
     if name is not None:
@@ -48,6 +53,21 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     return invocation.finish(screen, Status.OK)
 
 
+def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
+    """Make sure that each value is one word: scripts evaluate them, and others may have written the record.
+
+    Raises:
+        ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys.
+    """
+    wrong = [f"{name} = {value!r:.200}" for name, value in sorted(values.items()) if not _VALUE.fullmatch(value)]
+    if wrong:
+        raise ManifestError(
+            f"the record of {manifest.suffix} has an output that is no host, ARN, name or id",
+            evidence="\n".join([where, *wrong]),
+            hint="somebody else has written it: put an earlier version of the record back",
+        )
+
+
 def output_values(manifest: Manifest) -> dict[str, str]:
     """All outputs that the record knows, by name."""
     names = Names(manifest.suffix, manifest.account, manifest.region)
@@ -55,12 +75,12 @@ def output_values(manifest: Manifest) -> dict[str, str]:
     values = {
         name: entry.outputs[field]
         for name, (type_, field) in _OUTPUTS.items()
-        if (entry := by_type.get(type_)) is not None and entry.outputs
+        if (entry := by_type.get(type_)) is not None and entry.outputs and field in entry.outputs
     }
     groups = {"lambda_security_group_id": names.lambda_security_group, "db_security_group_id": names.db_security_group}
     for name, group in groups.items():
         entry = manifest.entries.get(address("security-group", group))
-        if entry is not None and entry.outputs:
+        if entry is not None and entry.outputs and "group_id" in entry.outputs:
             values[name] = entry.outputs["group_id"]
     if values:
         values |= {

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapctl.config import Config, load, load_all
-from tapctl.engine.record import Phase
+from tapctl.config import Config, config_hash, load, load_all
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, Status
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES
+from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed, open_store_unidentified
@@ -70,9 +72,9 @@ class RecordedSpecs:
     def generic(self) -> Callable[[Any], Any]:
         """Make the function that puts a recorded value into the canonical form."""
         own = "|".join(map(re.escape, sorted({self.suffix, self.environment}, key=len, reverse=True)))
-        # At the end of our names or before their number, as a word of a description, or alone: a suffix may well be
-        # "db" or "cluster".
-        name = rf"(?<=-)(?:{own})(?=$|[/.*,\s]|:[*]|-[0-9])|(?<=\s)(?:{own})(?=$|[:.,;\s])|^(?:{own})$"
+        # At the end of our names or before their number (in a pattern: "?"), as a word of a description, or alone: a
+        # suffix may well be "db" or "cluster".
+        name = rf"(?<=-)(?:{own})(?=$|[/.*,\s]|:[*]|-[0-9?])|(?<=\s)(?:{own})(?=$|[:.,;\s])|^(?:{own})$"
         volatile = re.compile(
             f"(?P<id>{_ID})|(?P<partition>(?<=arn:)aws[a-z-]*(?=:))|(?P<account>(?<![0-9]){self.account}(?![0-9]))"
             f"|(?P<region>(?<![a-z0-9-]){re.escape(self.region)}(?![0-9]))|(?P<name>{name})"
@@ -219,7 +221,31 @@ def _differ(values: Iterable[Any]) -> bool:
     return len({json.dumps(value, sort_keys=True) for value in values}) > 1
 
 
-_ALLOWED, _REFUSED = "allowed", "NOT ALLOWED"
+def split_tags(parity: Parity, manifests: Mapping[str, Manifest], configs: Mapping[str, Config]) -> Parity:
+    """The same comparison of records, where no image may differ that environments run under one tag.
+
+    The tag is that of the files: a tag that was pushed anew, or an apply that is still to come, is two images.
+    """
+    digests: dict[str, set[str]] = defaultdict(set)
+    for env, manifest in manifests.items():
+        image = configs[env].processor.image
+        if image is not None:
+            digests[f"{image.repository}:{image.tag}"] |= {_digest(entry) for entry in manifest.entries.values()} - {""}
+    if all(len(each) <= 1 for each in digests.values()):
+        return parity
+    split = {key: values for key, values in parity.allowed.items() if key.endswith(f" {_IMAGE}")}
+    allowed = {key: values for key, values in parity.allowed.items() if key not in split}
+    return Parity(parity.environments, allowed, {**split, **parity.disallowed})
+
+
+def _digest(entry: Entry) -> str:
+    """The digest of the image that a function runs; empty for anything else."""
+    is_function = entry.type == LambdaFunction.type and entry.phase is Phase.MADE
+    return str(entry.spec.get(_IMAGE, "")).partition("@")[2] if is_function else ""
+
+
+_ALLOWED, _REFUSED, _NOT_APPLIED = "allowed", "NOT ALLOWED", "NOT APPLIED"
+_IMAGE: Final = "image_uri"
 
 
 def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
@@ -233,20 +259,48 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
         load(invocation.config, env)  # its error lists the environments
     chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
     known = _known(invocation, screen, chosen)
-    comparisons = [
-        ("files", compare(chosen)),
-        ("manifests", compare_manifests({env: _specs(manifest) for env, manifest in known.items()}, chosen.values())),
-    ]
-    records = [row for where, comparison in comparisons for row in _rows(where, comparison)]
+    recorded, behind = _compare_recorded(known, chosen)
+    records = [*_rows("files", compare(chosen)), *behind, *_rows("manifests", recorded)]
     columns = ("where", "what", *chosen, "verdict")
     screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
-    compared = f"compared {len(chosen)} environments, {len(known)} of them by their manifests too"
-    summary = f"{allowed} allowed differences · {refused} not allowed · {compared}"
-    counts = {"allowed": allowed, "disallowed": refused}
-    if refused:
+    compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
+    late = f" · {len(behind)} not applied" if behind else ""
+    summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}"
+    counts = {"allowed": allowed, "disallowed": refused} | ({"not_applied": len(behind)} if behind else {})
+    if refused or behind:
         return invocation.finish(screen, Status.DIFFERENT, ExitCode.DIFFERENT, counts, summary)
     return invocation.finish(screen, Status.OK, ExitCode.OK, counts, summary)
+
+
+def _compare_recorded(
+    known: Mapping[str, Manifest], chosen: Mapping[str, Config]
+) -> tuple[Parity, list[dict[str, object]]]:
+    """Compare the records, and list the environments that were not applied since their files changed.
+
+    Such a record is left out where it differs: in the middle of a rollout each field that the release changes would be
+    told as a difference, and the cause is one.
+    """
+    current = {env: each for env, each in known.items() if each.config_hash == config_hash(chosen[env])}
+    parity = split_tags(_compare_specs(known, chosen), known, chosen)
+    if parity.holds or len(current) == len(known):
+        return parity, []
+    behind: list[dict[str, object]] = [
+        {
+            "type": "difference",
+            "where": "manifests",
+            "what": f"{env} has not been applied since {manifest.written_at}, and its files have changed",
+            "values": {env: manifest.written_at},
+            "verdict": _NOT_APPLIED,
+        }
+        for env, manifest in known.items()
+        if env not in current
+    ]
+    return split_tags(_compare_specs(current, chosen), current, chosen), behind
+
+
+def _compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> Parity:
+    return compare_manifests({env: _specs(manifest) for env, manifest in manifests.items()}, chosen.values())
 
 
 def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:

@@ -1,15 +1,23 @@
-"""``tapctl status``: what is deployed, since when, by whom, healthy or not; changes nothing."""
+"""``tapctl status``: what is deployed, since when, by whom, and what is not well; changes nothing."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.fleet import for_each_environment
+from tapctl.engine.drift import FindingState, Reason, Report, detect_drift
+from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsError, ExitCode, TapctlError
+from tapctl.errors import AwsError, AwsRefused, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
+from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm
+from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -17,35 +25,53 @@ from tapctl.session.target import (
     check_manifest_target,
     deployed_environments,
     is_deployed,
+    known_suffixes,
     open_store_unidentified,
     resolve_target,
-    state_exists,
 )
 from tapctl.stack.definition import planned_addresses
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
+_SHOWN: Final = 3
+"""Problems of an environment that are named in its row; JSON has them all."""
+_ALARMS_A_CALL: Final = 100
+_EVERY_ALARM: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")
+_DRIFT: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not well, and the exit status it asks for."""
+
+    text: str
+    code: ExitCode = ExitCode.DIFFERENT
 
 
 def status(invocation: Invocation, screen: Screen) -> int:
-    """Show one row an environment; a record that cannot be used is reported, and stops no other row."""
+    """Show one row an environment; a record that cannot be used is reported, and stops no other row.
+
+    Returns the exit status: that of the worst problem.
+
+    Raises:
+        ManifestError: the state has no record.
+    """
     rows: list[dict[str, Any]] = []
 
     def add_row(part: Invocation, manifest: Manifest) -> int:
-        rows.append(_row(part, screen, manifest))
-        return ExitCode.OK
+        row, code = _row(part, screen, manifest)
+        rows.append(row)
+        return code
 
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest) for suffix, manifest in named.items()}
     else:
         screen.target(Target())
-        if not state_exists(invocation):
-            screen.warn(f"there is no folder of records: {invocation.state}")
-        deployed = deployed_environments(invocation, screen)
+        deployed = deployed_environments(invocation, screen, required=True)
         codes = for_each_environment(invocation, screen, deployed, add_row, verdicts=False)
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
-    unhealthy = sum(row["health"] != _HEALTHY for row in rows)
+    unhealthy = sum(bool(row["problems"]) for row in rows)
     counts = {"deployed": len(rows), "unhealthy": unhealthy}
     summary = f"{len(rows)} deployed · {len(rows) - unhealthy} healthy"
     if unusable := len(codes) - len(rows):
@@ -58,20 +84,21 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     """The record of the environment that is named, by its suffix, if anything is deployed.
 
     Raises:
-        ManifestError: the record cannot be used, or is of another environment or suffix.
+        ManifestError: the record cannot be used, is of another environment or suffix, or the state has none at all.
         WrongTarget: the record is of another account or region.
     """
     config, target = resolve_target(invocation, screen)
     store = open_store_unidentified(invocation, screen, config)
     stored = store.read(target.suffix)
     if stored is None:
+        known_suffixes(invocation, store)
         return {}
     check_manifest_target(stored.manifest, store.location(target.suffix), target)
     return {target.suffix: stored.manifest} if is_deployed(stored.manifest) else {}
 
 
-def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> dict[str, Any]:
-    """The row of one environment; from the record alone where AWS cannot be asked.
+def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any], ExitCode]:
+    """The row of one environment, from the record alone where AWS cannot be asked; and its exit status.
 
     Raises:
         ManifestError: the record is of another environment or suffix.
@@ -80,17 +107,31 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> dict[str
     try:
         session = open_session(invocation, screen)
     except TapctlError as error:
-        return _row_of(manifest, "unknown", f"unknown: {error.cause}")
+        return _row_of(manifest, "unknown", [_unknown(error)])
     check_manifest_target(manifest, session.location, session.target)
     config = "current" if session.target.config_hash == manifest.config_hash else "differs from the files"
+    under_way = session.run_under_way()
     try:
-        return _row_of(manifest, config, _health(session, manifest))
+        observations = observe_all(session.aws, observations_for(manifest.entries))
+        problems = list(_problems(session, manifest, observations))
     except AwsError as error:
-        return _row_of(manifest, config, f"unknown: {error.cause}")
+        problems = [_unknown(error)]
+    return _row_of(manifest, config, problems, under_way)
 
 
-def _row_of(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
-    return {
+def _unknown(error: TapctlError) -> Problem:
+    add_default_hint(error)
+    reason = error.evidence if error.code == "config-invalid" else ""
+    return Problem(f"unknown: {error.cause}{f' ({reason})' if reason else ''}", exit_code_of(error))
+
+
+def _row_of(
+    manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
+) -> tuple[dict[str, Any], ExitCode]:
+    named = [problem.text for problem in problems]
+    more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
+    health = "; ".join([*named[:_SHOWN], *more]) or _HEALTHY
+    row = {
         "type": "status",
         "env": manifest.environment,
         "environment": manifest.environment,
@@ -101,34 +142,123 @@ def _row_of(manifest: Manifest, config: str, health: str) -> dict[str, Any]:
         "since": manifest.written_at,
         "by": manifest.written_by,
         "config": config,
-        "health": health,
+        "health": f"{health}; a run is under way: {under_way}" if under_way else health,
+        "problems": named,
+        "under_way": under_way,
     }
+    return row, ExitCode.worst(problem.code for problem in problems)
 
 
-def _health(session: Session, manifest: Manifest) -> str:
-    """``healthy``, or the first resource that is not and why."""
-    observations = observe_all(session.aws, observations_for(manifest.entries))
+# -- what is not well --------------------------------------------------------------------------------------------------
+
+
+def _problems(session: Session, manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
+    """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
+    report = detect_drift(manifest.entries, observations)
+    named = set()
     for address, observation in sorted(observations.items()):
-        why = _interrupted(session, manifest.entries[address]) or _unhealthy(observation)
-        if why:
-            return f"{address} {why}"
-    return _HEALTHY
+        entry = manifest.entries[address]
+        problem = _interrupted(session, entry) or _unhealthy(session, entry, observation)
+        if problem is not None:
+            named.add(address)
+            yield problem
+    yield from _members(manifest, observations)
+    yield from _ringing(session, manifest)
+    yield from _findings(report, named)
 
 
-def _interrupted(session: Session, entry: Entry) -> str:
+def _interrupted(session: Session, entry: Entry) -> Problem | None:
     if entry.phase is Phase.MAKING:
-        return f"was left half made: {session.command('apply')} goes on"
+        goes_on = f"{entry.address} was left half made: {session.command('apply')} goes on"
+        return Problem(goes_on, ExitCode.INCOMPLETE)
     if entry.phase is Phase.LEAVING:
         # Only a destroy removes a resource that is still wanted.
         verb = "destroy" if entry.address in planned_addresses(session.config, session.suffix) else "apply"
-        return f"was left half removed: {session.command(verb)} goes on"
-    return ""
+        goes_on = f"{entry.address} was left half removed: {session.command(verb)} goes on"
+        return Problem(goes_on, ExitCode.INCOMPLETE)
+    return None
 
 
-def _unhealthy(observation: Observation) -> str:
+def _unhealthy(session: Session, entry: Entry, observation: Observation) -> Problem | None:
     if isinstance(observation, Absent):
-        return "is missing"
+        return Problem(f"{entry.address} is missing")
     if isinstance(observation, Unreadable):
-        return f"cannot be read: {observation.action} denied"
-    healthy = observation.failure is None and observation.settled and not observation.deleting
-    return "" if healthy else f"is {observation.status}"
+        return Problem(f"{entry.address} cannot be read: {observation.action} denied", ExitCode.INCOMPLETE)
+    state = _state(session, entry, observation)
+    return Problem(f"{entry.address} is {state}") if state else None
+
+
+def _state(session: Session, entry: Entry, observed: Observed[Any, Any]) -> str:
+    """AWS's word for a state that is not well, and the reason AWS gives; else empty."""
+    status = observed.status
+    reason = observed.failure or observed.update_failure or ""
+    if reason:
+        return reason if reason.startswith(status) else status if reason in status else f"{status}: {reason}"
+    if entry.type == LambdaFunction.type and status.startswith("Inactive"):
+        return _inactive(session, entry.id, status)
+    return "" if observed.settled and not observed.deleting else status
+
+
+def _inactive(session: Session, function: str, status: str) -> str:
+    """The reason of a function that is inactive; empty where Lambda lets it rest because nobody calls it.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    """
+    live: Mapping[str, Any] = session.aws.lambda_.get_function_configuration(FunctionName=function)
+    code = live.get("StateReasonCode", "Unknown")
+    return "" if code == "Idle" else f"{status}: {code}: {live.get('StateReason', 'AWS gives no reason')}"
+
+
+def _members(manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
+    """The instances, where not one of them serves."""
+    members = [entry.address for entry in manifest.entries.values() if entry.type == DbInstance.type]
+    instances = [observations[address] for address in members if address in observations]
+    serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)
+    if instances and not serving:
+        yield Problem(f"0 of {len(instances)} instances serve")
+
+
+def _gave_up(observed: Observed[Any, Any]) -> bool:
+    return observed.deleting or observed.failure is not None or observed.update_failure is not None
+
+
+def _ringing(session: Session, manifest: Manifest) -> Iterator[Problem]:
+    """The recorded alarms that ring now. DescribeAlarms takes 100 names a call."""
+    alarms = [entry for entry in manifest.entries.values() if entry.type == CloudwatchAlarm.type]
+    names = sorted(entry.id for entry in alarms if entry.phase is not Phase.KEPT)
+    for first in range(0, len(names), _ALARMS_A_CALL):
+        try:
+            pages: list[Any] = session.aws.pages(
+                session.aws.cloudwatch.get_paginator("describe_alarms"),
+                AlarmNames=names[first : first + _ALARMS_A_CALL],
+                AlarmTypes=list(_EVERY_ALARM),
+            )
+        except AwsRefused as error:
+            if not error.is_denied:
+                raise
+            yield Problem(f"alarms cannot be read: {error.iam_action} denied", ExitCode.INCOMPLETE)
+            return
+        for page in pages:
+            for alarm in [alarm for kind in _EVERY_ALARM for alarm in page.get(f"{kind}s", ())]:
+                if alarm.get("StateValue") == "ALARM":
+                    yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
+
+
+def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
+    """Drift and reboots, counted; of resources that are named already, nothing is counted again."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for finding in report.findings:
+        if finding.address in named:
+            continue
+        if finding.state in _DRIFT:
+            groups["DRIFT"].add(finding.address)
+        elif finding.reason is Reason.DEFERRED and finding.detail == REBOOT:
+            groups["reboot"].add(finding.address)
+        elif finding.state is FindingState.UNKNOWN:
+            groups["unknown"].add(finding.address)
+    if drifted := len(groups["DRIFT"]):
+        yield Problem(f"DRIFT: {drifted} drifted ({', '.join(sorted(groups['DRIFT'])[:_SHOWN])})")
+    for address in sorted(groups["reboot"]):
+        yield Problem(f"{address} waits for a reboot")
+    if unknown := len(groups["unknown"]):
+        yield Problem(f"{unknown} could not be compared whole", ExitCode.INCOMPLETE)

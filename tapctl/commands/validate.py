@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from tapctl.config import config_hash, load_all
+from typing import Final
+
+from tapctl.config import Config, config_hash, load_all
 from tapctl.errors import Status
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import resolve_target
+from tapctl.stack.network import check_local
 from tapctl.stack.package import build, handler_of
+
+_COLUMNS: Final = ("environment", "account", "region", "networking", "protected", "config")
+_HASH_SHOWN: Final = 8
 
 
 def validate(invocation: Invocation, screen: Screen) -> int:
-    """Check the environment files, all of them or the one that is named, and the handler where they package one."""
+    """Check the environment files, all of them or the one that is named, and the local files that they name.
+
+    Raises:
+        ConfigError: the files break a rule.
+        NetworkingError: a networking stack's file cannot be used.
+    """
     if invocation.env is None:
         screen.target(Target())
         configs = load_all(invocation.config)
     else:
         configs = {invocation.env: resolve_target(invocation, screen)[0]}
+    for config in configs.values():
+        check_local(config.networking, invocation.config)
     if any(config.processor.package == "zip" for config in configs.values()):
         build(handler_of(invocation.config))
-    for env, config in sorted(configs.items()):
-        screen.output(env, config_hash(config))
+    listed = sorted(configs.items())
+    records = [{"type": "output", "name": env, "value": config_hash(config)} for env, config in listed]
+    screen.table(_COLUMNS, [_cells(config) for _, config in listed], records)
     summary = f"valid: {', '.join(sorted(configs))}"
     return invocation.finish(screen, Status.OK, counts={"environments": len(configs)}, summary=summary)
+
+
+def _cells(config: Config) -> list[str]:
+    protected = "yes" if config.protected else "no"
+    account, networking = config.account_id, str(config.networking)
+    return [config.environment, account, config.region, networking, protected, config_hash(config)[:_HASH_SHOWN]]

@@ -19,7 +19,7 @@ class ForceUnlock:
     """Takes the lock at ``key`` away.
 
     The object is not just removed: its holder may be alive and look only at its next renewal, while the next run
-    begins. So the lock is taken over, held until the holder's lease is over, and released.
+    begins. So the lock is taken over, held until the holder's lease is over or its process has ended, and released.
     """
 
     def __init__(self, bucket: Bucket, key: str, folder: str, *, timing: LeaseTiming, clock: Clock) -> None:
@@ -52,7 +52,9 @@ class ForceUnlock:
             lock, foreign = held
         else:
             raise StoreFailed(f"the lock {self._where} could not be taken away", hint="run the same command again")
-        remaining_s = min(foreign.remaining_s(self._clock.now()), self._timing.lease_s)
+        # A process that has ended sends nothing any more: there is nothing to wait for.
+        lease_s = 0.0 if lock.holder.is_gone else self._timing.lease_s
+        remaining_s = min(foreign.remaining_s(self._clock.now()), lease_s)
         if remaining_s > 0:
             notify(f"taken away from {lock}; it is free in {remaining_s:.0f} s, when that run cannot go on any more")
         # Not renewed meanwhile: if we are interrupted it is free after this time too.
@@ -71,6 +73,8 @@ class ForceUnlock:
         if stored is None:
             return None
         lock = LockInfo.parse(stored.content)
+        if lock is not None and lock.is_released:
+            return None
         if lock is None or lock.id != id:
             raise Refused(
                 f"the lock {self._where} does not have the id {id}",

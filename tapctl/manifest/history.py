@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -44,16 +44,18 @@ class Unlock(BaseModel):
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """How many resources one version differs in from the one before."""
+    """The addresses in which one version differs from an earlier one, each list sorted."""
 
-    begun: int
+    begun: list[str]
     """Resources whose making, changing or removal was begun."""
-    made: int
-    removed: int
+    made: list[str]
+    """Resources that were made or changed."""
+    removed: list[str]
 
     def __str__(self) -> str:
         counts = {"begun": self.begun, "made": self.made, "removed": self.removed}
-        return " · ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing made or removed"
+        parts = [f"{len(addresses)} {name}" for name, addresses in counts.items() if addresses]
+        return " · ".join(parts) or "nothing made or removed"
 
 
 def history_folder(suffix: str) -> str:
@@ -110,17 +112,32 @@ def unlocks(store: Store, suffix: str) -> list[Unlock]:
 
 
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
-    """Count the resources that one version changed; ``before`` is None for the first."""
+    """List the resources that changed between two versions; ``before`` is None for the first."""
     old = before.entries if before else {}
-
-    def count(phases: Iterable[Phase]) -> int:
-        return sum(
-            entry.phase in phases and (address not in old or old[address].phase is not entry.phase)
-            for address, entry in after.entries.items()
-        )
-
+    changed = [address for address, entry in sorted(after.entries.items()) if entry != old.get(address)]
     return VersionDiff(
-        begun=count((Phase.MAKING, Phase.LEAVING)), made=count((Phase.MADE,)), removed=len(old.keys() - after.entries)
+        begun=[address for address in changed if after.entries[address].phase in (Phase.MAKING, Phase.LEAVING)],
+        made=[address for address in changed if after.entries[address].phase is Phase.MADE],
+        removed=sorted(old.keys() - after.entries),
+    )
+
+
+def diff_run(before: Manifest | None, written: Sequence[Manifest]) -> VersionDiff:
+    """List the resources that a run has changed, as its last version has them; ``written``: its versions, in order.
+
+    A value that was put back is one of them: the run has begun it, although its first and last version are the same.
+    """
+    touched: set[str] = set()
+    for version in written:
+        diff = diff_versions(before, version)
+        touched |= {*diff.begun, *diff.made, *diff.removed}
+        before = version
+    last = written[-1].entries
+    there = [address for address in sorted(touched) if address in last]
+    return VersionDiff(
+        begun=[address for address in there if last[address].phase in (Phase.MAKING, Phase.LEAVING)],
+        made=[address for address in there if last[address].phase is Phase.MADE],
+        removed=sorted(touched - last.keys()),
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, outcome_unknown
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, is_conflict, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest, dump, parse
-from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer
+from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
 
 
@@ -23,8 +24,16 @@ class S3Store:
     Raises as `Store` says; where a read has no answer, `AwsNoAnswer`; where it is denied, `Refused`.
     """
 
-    def __init__(self, bucket: Bucket, timing: LeaseTiming | None = None, clock: Clock | None = None) -> None:
-        """``clock``: one that counts the time a machine sleeps."""
+    def __init__(
+        self,
+        bucket: Bucket,
+        timing: LeaseTiming | None = None,
+        clock: Clock | None = None,
+        *,
+        proved: bool = False,
+    ) -> None:
+        """``clock``: one that counts the time a machine sleeps. ``proved``: that the store honours conditions."""
+        self._proved = proved
         self._bucket = bucket
         self._timing = timing or LeaseTiming()
         self._clock = clock or BoottimeClock()
@@ -68,7 +77,7 @@ class S3Store:
                 return current.version  # our own write, whose answer was lost
             if isinstance(failure, AwsNoAnswer):
                 break
-            if failure.aws_code != CONFLICT or (current.version if current else None) != expected:
+            if not is_conflict(failure) or (current.version if current else None) != expected:
                 raise conflict_error(where, current.manifest if current else None) from failure
         raise write_failed_error(where, failure) from failure
 
@@ -127,6 +136,9 @@ class S3Store:
                 acquirer.abandon()
             raise
         try:
+            if not self._proved:
+                self._bucket.prove_conditions(_lock_key(suffix), lock.encode())
+                self._proved = True
             lease.start_renewing()
             yield lease
         finally:
@@ -135,12 +147,36 @@ class S3Store:
             except TapctlError as error:
                 notify(f"the lock could not be given back, it is free in {lock.lease_s:g} s: {error}")
 
+    def lock_info(self, suffix: str) -> LockInfo | None:
+        """Read who holds the lock: its object, which is of nobody once its lease is over."""
+        stored = self._bucket.get(_lock_key(suffix))
+        if stored is None:
+            return None
+        now = self._clock.now()
+        foreign = observe_lock(stored, now)
+        return foreign.lock if foreign.remaining_s(now) > 0 else None
+
     def unlock(self, suffix: str, id: str, by: LockHolder, notify: Notify = silent) -> bool:
         """Take the lock with this id away from its holder, see `ForceUnlock.unlock`; False: nobody holds one."""
         force_unlock = ForceUnlock(
             self._bucket, _lock_key(suffix), history_folder(suffix), timing=self._timing, clock=self._clock
         )
         return force_unlock.unlock(id, by, notify)
+
+    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+        """The command that puts ``copy`` in the manifest's place, if that is still the one that was read last."""
+        last = self._last.get(suffix)
+        condition = ["--if-match", last.version] if last else ["--if-none-match", "*"]
+        encryption = self._bucket.encryption
+        asked = {
+            "--server-side-encryption": encryption.method,
+            "--ssekms-key-id": encryption.key,
+            "--expected-bucket-owner": self._bucket.owner,
+        }
+        options = [text for option, value in asked.items() if value for text in (option, value)]
+        key = f"{self._bucket.prefix}{suffix}.json"
+        where = ["--bucket", self._bucket.name, "--key", key, "--body", str(copy)]
+        return ["aws", "s3api", "put-object", *where, *condition, *options]
 
     def list_history(self, suffix: str) -> list[str]:
         """List the names in this suffix's history, sorted."""

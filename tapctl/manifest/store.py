@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.lock import Lease, LockHolder, Notify, silent
+from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest
 
 SUFFIX = re.compile(r"[a-z][a-z0-9-]*")
@@ -55,6 +56,13 @@ class Store(Protocol):
             LockHeld: somebody else has it.
         """
 
+    def lock_info(self, suffix: str) -> LockInfo | None:
+        """Read who holds the lock of this suffix now, without taking it; None if nobody does, or nobody can tell.
+
+        Raises:
+            TapctlError: it cannot be read.
+        """
+
     def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
         """Write ``<suffix>.<name>.json`` beside the manifest, durably; an earlier one is replaced.
 
@@ -66,7 +74,7 @@ class Store(Protocol):
         """Read the file that `put_sidecar` wrote last; None if there is none.
 
         Raises:
-            StoreFailed: it could not be read.
+            StoreFailed: it could not be read, is no plain file of ours, or is too large.
         """
 
     def list_history(self, suffix: str) -> list[str]:
@@ -78,6 +86,9 @@ class Store(Protocol):
         Raises:
             ManifestError: it is not there any more, or cannot be read.
         """
+
+    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+        """The command that puts a rescue copy in the manifest's place, if nobody else has written that meanwhile."""
 
     def location(self, suffix: str) -> str:
         """The path or URL of this suffix's manifest, as a user writes it."""

@@ -26,7 +26,7 @@ def choose_screen(
     stdin: TextIO | None = None,
 ) -> Screen:
     """The screen of a command for these streams, this environment and these flags; it asks on ``stdin``."""
-    from tapctl.render.terminal import OutputStream
+    from tapctl.render.terminal import OutputStream, terminal_width
 
     out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
     answers = stdin or sys.stdin
@@ -46,7 +46,8 @@ def choose_screen(
         progress = LiveView(terminal(stderr))
     else:
         progress = LinesView(err)
-    return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour)
+    width = terminal_width(stdout, env)
+    return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour, width=width)
 
 
 def is_interactive(stdin: TextIO | None, env: Mapping[str, str]) -> bool:

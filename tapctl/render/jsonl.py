@@ -15,7 +15,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.reports import error_lines, is_shown
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, ask, one_line
+from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
 
@@ -134,11 +134,14 @@ def finding_record(finding: Finding, advice: Advice | None) -> Record:
         "state": finding.state.value,
         "recorded": refs.to_json(finding.recorded),
         "live": refs.to_json(finding.live),
+        "asked": refs.to_json(finding.asked),
         "note": finding.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",
         "now": advice.now if advice else "",
+        "undo_note": advice.undo_note if advice else "",
+        "read_note": advice.read_note if advice else "",
     }
 
 
@@ -171,8 +174,8 @@ def error_record(error: TapctlError, state: str = "") -> Record:
 
 def verdict_record(verdict: Verdict) -> Record:
     """The last line."""
-    target = verdict.target
-    return {
+    target, comparison = verdict.target, verdict.comparison
+    record: Record = {
         "type": "verdict",
         "verb": verdict.verb,
         "env": target.env if target.suffix else _ALL,
@@ -186,6 +189,11 @@ def verdict_record(verdict: Verdict) -> Record:
         "manifest": verdict.manifest,
         "summary": verdict.summary,
     }
+    if comparison is not None:
+        record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if verdict.impacts is not None:
+        record["impacts"] = dict(verdict.impacts)
+    return record
 
 
 def _seconds(value: float) -> float:
@@ -203,6 +211,7 @@ class JsonScreen:
     ) -> None:
         self.verb, self.quiet = verb, quiet
         self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
         self._target = Target()
         self._introduced = False
         self._unchanged: list[str] = []
@@ -210,6 +219,11 @@ class JsonScreen:
         self._last_progress: dict[str, Progress] = {}
         """The last progress written, by address."""
         self._elapsed_s: dict[str, float] = {}
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
         """Keep the target; the first line is written before the first other one, or once the target is complete."""
@@ -275,7 +289,8 @@ class JsonScreen:
 
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
         """Write one line; on stderr, as text, where stdout is lost."""
@@ -306,6 +321,6 @@ class JsonScreen:
             self._write(version_record(self.verb, self._target))
 
     def _write(self, record: Mapping[str, object]) -> None:
-        """Write one line of plain ASCII: no value can break a line, or hide in one."""
+        """Write one line of plain ASCII: no value can break a line, hide in one, or speak to a CI system."""
         self._introduce()
-        self.out.lines(json.dumps(record, default=str, separators=(",", ":")))
+        self.out.lines(sanitize_json(json.dumps(record, default=str, separators=(",", ":"))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from tapctl.engine.events import Detached, Event, Failed, Finished
 from tapctl.render.progress import ProgressTracker
-from tapctl.render.terminal import SYMBOLS, crop
+from tapctl.render.terminal import SYMBOLS, cells, crop
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -33,7 +33,10 @@ def live_frame(tracker: ProgressTracker, now: float, *, width: int, height: int)
     """
     # One line stays free: a terminal scrolls when its last one is written.
     room = max(0, height - 2)
-    running = [("", tracker.running_line(address, now, width)) for address in tracker.running]
+    running = [
+        (_STYLES["change"] if tracker.is_late(address, now) else "", tracker.running_line(address, now, width))
+        for address in tracker.running
+    ]
     shown = _within(running, room, "more at work", width)
     waiting = [("dim", tracker.waiting_line(address, width)) for address in tracker.waiting()]
     shown += _within(waiting, room - len(shown), "more to come", width)
@@ -41,11 +44,13 @@ def live_frame(tracker: ProgressTracker, now: float, *, width: int, height: int)
 
 
 def progress_bar(tracker: ProgressTracker, now: float, width: int) -> str:
-    """The progress bar: ``[████████████░░░░░░░░] 14/23   elapsed 2:14``."""
-    count = tracker.count(now)
-    cells = max(0, min(_BAR, width - len(count) - 5))
-    filled = cells * len(tracker.finished) // max(1, len(tracker.addresses))
-    drawn = f"[{'█' * filled}{'░' * (cells - filled)}] " if cells else ""
+    """The progress bar: ``[████████████░░░░░░░░] 14/23   elapsed 2:14   at least 0:54 more``."""
+    count = "   ".join(filter(None, (tracker.count(now), tracker.remaining(now))))
+    if cells(count) + _BAR + 5 > width:
+        count = tracker.count(now)
+    length = max(0, min(_BAR, width - cells(count) - 5))
+    filled = length * len(tracker.finished) // max(1, len(tracker.addresses))
+    drawn = f"[{'█' * filled}{'░' * (length - filled)}] " if length else ""
     return crop(f"  {drawn}{count}", width)
 
 

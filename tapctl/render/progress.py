@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
-from tapctl.render.terminal import OutputStream, crop, duration, one_line, pad, running_time, widest
+from tapctl.render.terminal import OutputStream, cells, crop, duration, one_line, pad, running_time, widest
 
 _STATUS_WIDTH: Final = 10
 _ELAPSED_WIDTH: Final = 6
-_OTHER_COLUMNS: Final = len("  …   ") + _STATUS_WIDTH + _ELAPSED_WIDTH + len("      ") + len("usual 3:05")
+_STATUS_AND_ELAPSED: Final = len("  …   ") + _STATUS_WIDTH + _ELAPSED_WIDTH + len("  ")
+_OTHER_COLUMNS: Final = _STATUS_AND_ELAPSED + len("  usual 3:05")
+_NAME_WIDTH: Final = 28
+"""Cells for type and id that are kept on a narrow terminal, at the cost of what is usual."""
 
 
 HEARTBEAT_S: Final = 30.0
@@ -73,16 +76,27 @@ class ProgressTracker:
         """The resources done, of all, and the time: ``14/23   elapsed 2:14``."""
         return f"{len(self.finished)}/{len(self.addresses)}   elapsed {running_time(now - self.began)}"
 
+    def is_late(self, address: str, now: float) -> bool:
+        """True if a resource runs for longer than is usual."""
+        running = self.running[address]
+        return 0 < running.usual_s < now - running.began
+
+    def remaining(self, now: float) -> str:
+        """The least time that is left, by what is usual for all that runs: ``at least 0:54 more``; empty if unknown."""
+        left = max((running.usual_s - (now - running.began) for running in self.running.values()), default=0)
+        return f"at least {running_time(left)} more" if left >= 1 else ""
+
     def running_line(self, address: str, now: float, width: int | None = None) -> str:
         """The line of a resource that runs, in at most ``width`` cells."""
         running = self.running[address]
-        usual = f"usual {running_time(running.usual_s)}" if running.usual_s else ""
+        passed = ", passed" if self.is_late(address, now) else ""
+        usual = f"usual {running_time(running.usual_s)}{passed}" if running.usual_s else ""
         rest = "   ".join(part for part in (usual, one_line(running.awaiting)) if part)
         return self._line("…", address, running.status, running_time(now - running.began), rest, width=width)
 
     def waiting_line(self, address: str, width: int) -> str:
         """The line of a resource not begun, with what it waits for, in at most ``width`` cells."""
-        needs = [_parts(need)[1] for need in self.needs.get(address, ()) if need not in self.finished]
+        needs = [self._need(need, address) for need in self.needs.get(address, ()) if need not in self.finished]
         awaited = f"waits for {', '.join(sorted(needs))}" if needs else ""
         return self._line(" ", address, awaited, "", "", width=width)
 
@@ -109,22 +123,28 @@ class ProgressTracker:
         running.status, running.awaiting, running.usual_s = event.status, event.awaiting, event.usual_s
         return changed
 
+    def _need(self, need: str, address: str) -> str:
+        """The id of what is waited for; the whole address where the one that waits bears the same id."""
+        _, id_ = _parts(need)
+        return one_line(need) if id_ == _parts(address)[1] else id_
+
     def _line(self, symbol: str, address: str, *columns: str, width: int | None) -> str:
-        # On a narrow terminal the type is the first to go, in all rows: the id nearly always says it too.
-        typed = width is None or self.type_width + self.id_width + _OTHER_COLUMNS <= width
-        line = f"  {symbol} {self._text(address, *columns, typed=typed)}"
+        line = f"  {symbol} {self._text(address, *columns, width=width)}"
         return line if width is None else crop(line, width)
 
-    def _text(self, address: str, status: str, elapsed: str, rest: str, *, typed: bool = True) -> str:
-        """The columns after the symbol; the first, the type, only if ``typed``."""
+    def _text(self, address: str, status: str, elapsed: str, rest: str, *, width: int | None = None) -> str:
+        """The columns after the symbol. On a narrow terminal, in all rows, the end of a long id is cut: no type is."""
         type_, id_ = _parts(address)
-        columns = [pad(id_, self.id_width), pad(one_line(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest]
-        return "  ".join([pad(type_, self.type_width)] * typed + columns).rstrip()
+        name = f"{pad(type_, self.type_width)}  {pad(id_, self.id_width)}"
+        if width is not None and cells(name) + _OTHER_COLUMNS > width:
+            room = max(width - _OTHER_COLUMNS, min(_NAME_WIDTH, width - _STATUS_AND_ELAPSED))
+            name = pad(crop(f"{type_} {id_}", room), room)
+        return "  ".join([name, pad(one_line(status), _STATUS_WIDTH), pad(elapsed, _ELAPSED_WIDTH), rest]).rstrip()
 
 
 def _parts(address: str) -> tuple[str, str]:
-    type_, _, id_ = one_line(address).partition("/")
-    return type_, id_
+    type_, _, id_ = address.partition("/")
+    return one_line(type_), one_line(id_)
 
 
 # -- the views ---------------------------------------------------------------------------------------------------------

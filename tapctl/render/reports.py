@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import PLAIN, Palette, duration, one_line, pad, sanitize, sanitize_lines, widest
+from tapctl.render.terminal import (
+    PLAIN,
+    Palette,
+    cells,
+    duration,
+    one_line,
+    pad,
+    sanitize,
+    sanitize_lines,
+    widest,
+    wrap,
+)
 from tapctl.render.values import LIMIT, REMOVE, format_pair, format_value, truncate
 
+_BELOW: Final = 8
+"""The indentation of what did not fit into its line."""
 VALUE_WIDTH: Final = 50
 """Cells of a value beyond which the words at the right of other lines are not pushed away."""
 _ACCOUNT_DIGITS: Final = 12
@@ -55,7 +69,7 @@ def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
     status = paint(_VERDICT_STYLES.get(verdict.exit, "bad"), verdict.status or "")
     if status and verdict.timed:
         status += f" in {duration(verdict.elapsed_s)}"
-    counted = " · ".join(f"{count} {word.replace('_', ' ')}" for word, count in verdict.counts.items())
+    counted = " · ".join(f"{count} {sanitize(word.replace('_', ' '))}" for word, count in verdict.counts.items())
     rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
     return f"{paint('bold', f'{who}:')} {rest}".rstrip()
 
@@ -76,12 +90,14 @@ _ACTION_SYMBOLS: Final = {
 }
 
 
-def plan_lines(plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN) -> list[str]:
+def plan_lines(
+    plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN, width: int | None = None
+) -> list[str]:
     """The changes of a plan that are to be seen. ``verbose``: values whole, and the fields of creates too."""
     blocks = [_block(change, verbose=verbose) for change in plan.changes if is_shown(change)]
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
-    return block_lines(blocks, paint)
+    return block_lines(blocks, paint, width)
 
 
 def is_shown(change: Change) -> bool:
@@ -118,25 +134,47 @@ class Block:
     details: tuple[Detail, ...] = ()
 
 
-def block_lines(blocks: Sequence[Block], paint: Palette) -> list[str]:
-    """The lines of all blocks, in columns that line up over all of them."""
+def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = None) -> list[str]:
+    """The lines of all blocks, in columns that line up over all of them.
+
+    A line that is wider than ``width`` is broken up: the type and what a change costs stay in its first part.
+    """
     symbol_width = widest(block.symbol for block in blocks)
-    type_width = widest(block.type for block in blocks)
+    type_width = widest(sanitize(block.type) for block in blocks)
     id_width = widest(sanitize(block.id) for block in blocks if block.note)
     details = [detail for block in blocks for detail in block.details]
     path_width = widest(sanitize(detail.path) for detail in details)
     value_width = widest((detail.value for detail in details if detail.right), limit=VALUE_WIDTH)
     lines = []
     for block in blocks:
-        gap = " " * (symbol_width - widest([block.symbol]))
-        head = f"  {paint.symbol(block.symbol)}{gap} {pad(block.type, type_width)}  {pad(sanitize(block.id), id_width)}"
-        lines.append(f"{head}  {sanitize(block.note)}".rstrip())
+        start = f"  {block.symbol}{' ' * (symbol_width - widest([block.symbol]))} "
+        type_, id_, note = sanitize(block.type), sanitize(block.id), sanitize(block.note)
+        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
+        head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
+        lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
         if block.sentence:
-            lines.append(f"      {block.sentence}")
+            sentence = one_line(block.sentence)
+            lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
         for detail in block.details:
-            line = f"      {pad(sanitize(detail.path), path_width)}  {pad(detail.value, value_width)}"
-            lines.append(f"{line}  {sanitize(detail.right)}".rstrip())
+            path, right = sanitize(detail.path), sanitize(detail.right)
+            whole = f"      {pad(path, path_width)}  {pad(detail.value, value_width)}  {right}".rstrip()
+            lines += _fitted(whole, "      ", f"{path}  {right}", (detail.value,), width)
     return lines
+
+
+def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int | None) -> list[str]:
+    """The whole line where it fits, else its head after the start, and each other part below, broken up as need be.
+
+    Without the spaces that line it up with others, a line may fit still.
+    """
+    if width is None or cells(whole) <= width:
+        return [whole]
+    squeezed = start + re.sub(" {3,}", "  ", whole[len(start) :])
+    if cells(squeezed) <= width:
+        return [squeezed]
+    first, *more = wrap(head.rstrip(), width - cells(start))
+    rest = [*more, *(line for text in below if text for line in wrap(text, width - _BELOW))]
+    return [start + first, *(" " * _BELOW + line for line in rest)]
 
 
 def _block(change: Change, *, verbose: bool) -> Block:
@@ -150,7 +188,7 @@ def _block(change: Change, *, verbose: bool) -> Block:
         type=change.type,
         id=change.id,
         note="; ".join(filter(None, notes)),
-        sentence=one_line(blocked.cause) if blocked else "",
+        sentence=blocked.cause if blocked else "",
         details=tuple(_details(change, limit=None if verbose else LIMIT)),
     )
 
@@ -200,9 +238,17 @@ _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 
 
 def drift_lines(
-    report: Report, advice: Mapping[tuple[str, str], Advice], *, verbose: bool = False, paint: Palette = PLAIN
+    report: Report,
+    advice: Mapping[tuple[str, str], Advice],
+    *,
+    verbose: bool = False,
+    paint: Palette = PLAIN,
+    width: int | None = None,
 ) -> list[str]:
-    """One line a finding, its advice under it, and how much was compared."""
+    """One line a finding, its advice under it, and how much was compared.
+
+    A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
+    """
     findings = report.findings
     names = _names(findings)
     fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
@@ -211,27 +257,45 @@ def drift_lines(
     lines: list[str] = []
     for finding, after, *texts in zip(findings, [*findings, None][1:], names, fields, values, strict=True):
         columns = "  ".join(map(pad, texts, widths))
-        symbol = paint.symbol(_FINDING_SYMBOLS.get(finding.state, "!"))
-        state = paint(_FINDING_STYLES.get(finding.state, "change"), finding.state.value)
-        lines.append(f"  {symbol} {columns}  {state}{_remark(finding)}".rstrip())
+        symbol, state = _FINDING_SYMBOLS.get(finding.state, "!"), f"{finding.state.value}{_remark(finding)}"
+        start, below = f"  {symbol} ", texts[2:]
+        head = "  ".join(filter(None, (texts[0], texts[1], state)))
+        if width is not None and cells(start + head) > width:
+            head, below = f"{texts[0]}  {state}", texts[1:]
+        first, *more = _fitted(f"{start}{columns}  {state}".rstrip(), start, head, below, width)
+        first = first.replace(symbol, paint.symbol(symbol), 1)
+        style = _FINDING_STYLES.get(finding.state, "change")
+        lines += [_paint_last(first, finding.state.value, style, paint), *more]
         # Said once under several findings of one resource that share their advice.
         advised = advice.get((finding.address, finding.field))
         following = after and advice.get((after.address, after.field))
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
-    lines.append(f"  checked {report.fields - report.unchecked} of {_fields(report.fields)} on {_resources(report)}")
-    return lines
+    compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
+    return [*lines, *_difference_count(findings), f"  {compared}"]
+
+
+def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
+    """The line with the last such word in this style: the same word may stand in a name, before it."""
+    before, found, after = line.rpartition(word)
+    return f"{before}{paint(style, found)}{after}"
 
 
 def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
-    """The choices about a finding: keep the live value, undo it, make it readable, or put it in force."""
-    choices = [
-        ("keep it:", advice.edit),
-        ("undo it:", advice.undo),
-        ("read it:", advice.read),
-        ("do it now:", advice.now),
+    """The choices about a finding: keep the live value, undo it, make it readable, or put it in force.
+
+    Each command stands alone on its line, so that it can be copied.
+    """
+    lines = [f"      {paint('dim', 'keep it:')} {one_line(advice.edit)}"] if one_line(advice.edit) else []
+    commands = [
+        ("undo it:", advice.undo, advice.undo_note),
+        ("read it:", advice.read, advice.read_note),
+        ("do it now:", advice.now, ""),
     ]
-    return [f"      {paint('dim', label)} {one_line(text)}" for label, text in choices if one_line(text)]
+    for label, command, note in commands:
+        if one_line(command):
+            lines += [f"      {paint('dim', label)} {one_line(note)}".rstrip(), f"        {one_line(command)}"]
+    return lines
 
 
 def _names(findings: Sequence[Finding]) -> list[str]:
@@ -249,6 +313,8 @@ def _id(finding: Finding) -> str:
 def _value(finding: Finding, limit: int | None) -> str:
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
+    if finding.reason is Reason.UNCONFIRMED:
+        return " → ".join(format_pair(finding.recorded, finding.asked, limit=limit))
     if finding.recorded is not None and finding.live is not None:
         return " → ".join(format_pair(finding.recorded, finding.live, limit=limit))
     if finding.recorded is not None:
@@ -267,8 +333,17 @@ def _fields(count: int) -> str:
     return "1 field" if count == 1 else f"{count} fields"
 
 
-def _resources(report: Report) -> str:
-    return "1 resource" if report.resources == 1 else f"{report.resources} resources"
+def _resources(count: int) -> str:
+    return "1 resource" if count == 1 else f"{count} resources"
+
+
+def _difference_count(findings: Sequence[Finding]) -> list[str]:
+    """The number of fields that drifted, where the verdict, which counts resources, does not say it."""
+    fields = {(finding.address, finding.field) for finding in findings if finding.state is FindingState.DRIFT}
+    resources = {address for address, _ in fields}
+    if len(fields) == len(resources):
+        return []
+    return [f"  {_fields(len(fields))} drifted on {_resources(len(resources))}"]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -278,7 +353,7 @@ _CROSS: Final = "\N{MULTIPLICATION SIGN}"
 
 def error_lines(error: TapctlError, state: str = "", paint: Palette = PLAIN) -> list[str]:
     """The error, one thing a line; evidence of several lines is a tree."""
-    lines = [f"{paint('bad', 'error')} {error.code}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
+    lines = [f"{paint('bad', 'error')} {sanitize(error.code)}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
     lines += evidence_lines(error.evidence)
     if state:
         lines.append(f"  {paint('dim', 'state')}  {one_line(state)}")

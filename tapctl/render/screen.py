@@ -30,6 +30,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """How much of the record a drift has compared with AWS."""
+
+    compared: int
+    """The number of fields that were compared."""
+    not_compared: tuple[str, ...] = ()
+    """``type/id.field`` of each field that was not; ``type/id`` for all fields of a resource."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The last line of a command."""
 
@@ -48,6 +58,10 @@ class Verdict:
     """The calls that may have changed the stack."""
     manifest: str = ""
     """The place of the record."""
+    comparison: Comparison | None = None
+    """How much was compared, of a command that compares."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
     stdout_is_data: bool = False
@@ -63,13 +77,21 @@ class Advice:
     undo: str = ""
     """The command that brings the recorded value back."""
     read: str = ""
-    """The way to have a field read next time that could not be read."""
+    """The command that reads, or records, a field that could not be compared."""
+    undo_note: str = ""
+    """A few words on undoing: what to do first, or what the command does."""
+    read_note: str = ""
+    """A few words on having the field read: what to do first, or what the command does."""
     now: str = ""
     """The command that puts a pending change in force."""
 
 
 class Screen(Protocol):
     """The place where a command shows its reports. stdout is the answer, stderr everything else."""
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
 
     def target(self, target: Target) -> None:
         """Keep the target, to be shown with the first report; called again with more when more is known.

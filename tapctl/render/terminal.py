@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, TextIO
 
@@ -41,13 +42,29 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories that control, hide or reorder: escape sequences, new lines, bidi overrides, surrogates."""
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BREAK: Final = re.compile(r"\s*\n\s*")
+# What a CI system obeys: "##vso[…]" (Azure Pipelines), "##teamcity[…]" and "##[…]" (Azure, GitHub) anywhere in a line,
+# "::name …::" (GitHub) at its start, also after spaces: broken up after any space, since a text may be wrapped there.
+# https://learn.microsoft.com/en-us/azure/devops/pipelines/scripts/logging-commands
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+_ANYWHERE = r"#(?=#\w*\[)"
+_NAMED_COMMAND = r":(?=:[A-Za-z][\w-]*(?:\s|::|$))"
+_CI_COMMAND: Final = re.compile(rf"{_ANYWHERE}|(?<!\S){_NAMED_COMMAND}")
+_CI_COMMAND_IN_JSON: Final = re.compile(rf'{_ANYWHERE}|(?:(?<=["\s])|(?<=\\[nrt])){_NAMED_COMMAND}')
 
 
 def sanitize(text: str) -> str:
-    """The text as one line of visible characters; others are spelled as JSON spells them."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+    """The text as one line of visible characters, which no CI system obeys.
+
+    Other characters are spelled as JSON spells them; a command to a CI system is broken up by a space.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_spelled(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+    return _CI_COMMAND.sub(r"\g<0> ", text) if "##" in text or "::" in text else text
+
+
+def sanitize_json(text: str) -> str:
+    """JSON whose strings are the same to a program that reads them, and that no CI system obeys."""
+    return _CI_COMMAND_IN_JSON.sub(lambda match: _unicode_escape(match[0]), text)
 
 
 def one_line(text: str) -> str:
@@ -63,6 +80,10 @@ def sanitize_lines(text: str) -> list[str]:
 def _spelled(char: str) -> str:
     if char in _NAMED:
         return _NAMED[char]
+    return _unicode_escape(char)
+
+
+def _unicode_escape(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
@@ -166,6 +187,13 @@ class OutputStream:
 
 # -- cells and tables --------------------------------------------------------------------------------------------------
 
+NARROWEST: Final = 40
+"""The fewest columns that are reckoned with; reports are made for 60 and more."""
+_USUAL_COLUMNS: Final = 80
+_COLUMN_DIGITS: Final = 4
+_BREAKABLE: Final = "/:.,-_=@"
+"""Marks behind which a long word may be broken."""
+
 
 def cells(text: str) -> int:
     """The number of a terminal's cells that this text takes."""
@@ -193,12 +221,58 @@ def widest(texts: Iterable[str], *, limit: int | None = None) -> int:
     return width if limit is None else min(width, limit)
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN) -> list[str]:
-    """The lines of a table under its heading."""
-    cleaned = [[sanitize(cell) for cell in row] for row in rows]
-    widths = [widest(column) for column in zip(columns, *cleaned, strict=True)]
-    heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in (columns, *cleaned)]
-    return [paint("bold", heading), *body]
+def terminal_width(stream: TextIO, env: Mapping[str, str]) -> int | None:
+    """The columns of the terminal that this stream is; None if the stream is none: what is piped is never wrapped."""
+    if not stream.isatty():
+        return None
+    columns = env.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and 0 < len(columns) <= _COLUMN_DIGITS:
+        return max(int(columns), NARROWEST)
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS, NARROWEST)
+    except OSError:
+        return _USUAL_COLUMNS
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` cells, broken at spaces, else behind punctuation, else anywhere.
+
+    The text is clean, and so is each line: where a break would let a line speak to a CI system, it does not.
+    """
+    lines: list[str] = []
+    rest = text
+    while cells(rest) > width:
+        room = max(1, sum(used <= width for used in accumulate(map(_cells, rest))))
+        # A space right behind the last one that fits is a break, too.
+        space = rest.rfind(" ", 1, room + 1)
+        mark = max(rest.rfind(mark, 0, room) for mark in _BREAKABLE) + 1
+        at = space if space > 0 else mark or room
+        lines.append(rest[:at].rstrip())
+        rest = sanitize(rest[at:].lstrip())
+    return [*lines, rest] if rest or not lines else lines
+
+
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], paint: Palette = PLAIN, *, width: int | None = None
+) -> list[str]:
+    """The lines of a table under its heading; each row as a list of its cells where ``width`` is too narrow for it."""
+    cleaned = [[sanitize(cell) for cell in row] for row in (columns, *rows)]
+    widths = [widest(column) for column in zip(*cleaned, strict=True)]
+    heading, *body = ["  ".join(map(pad, row, widths)).rstrip() for row in cleaned]
+    if width is None or max(map(cells, (heading, *body))) <= width:
+        return [paint("bold", heading), *body]
+    return [line for row in cleaned[1:] for line in _listed(cleaned[0], row, width, paint)]
+
+
+def _listed(columns: Sequence[str], row: Sequence[str], width: int, paint: Palette) -> list[str]:
+    """The lines of one row: its first cell, and under it each other one behind the name of its column."""
+    name_width = min(widest(columns[1:]), width // 2)
+    lines = [paint("bold", line) for line in wrap(row[0], width)]
+    for column, cell in zip(columns[1:], row[1:], strict=True):
+        name, *more = wrap(cell, width - name_width - 4)
+        lines.append(f"  {pad(crop(column, name_width), name_width)}  {name}".rstrip())
+        lines += [f"  {' ' * name_width}  {line}" for line in more]
+    return lines
 
 
 def _cells(char: str) -> int:
@@ -210,8 +284,26 @@ def _cells(char: str) -> int:
 # -- a question --------------------------------------------------------------------------------------------------------
 
 
+class Stopwatch:
+    """The seconds that were spent within it, all together."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self.clock()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self.clock() - self._began
+
+
+_NO: Final = ("n", "no")
+
+
 def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
-    """Ask on stderr; True when the line that comes back is ``expected``. The end of input is a no."""
+    """Ask on stderr; True when the line that comes back is ``expected``. All else is a no, and is told so."""
     err.text(f"{one_line(question)} ")
     try:
         answer = stdin.readline()
@@ -222,4 +314,7 @@ def ask(stdin: TextIO, err: OutputStream, question: str, expected: str) -> bool:
     if not answer.endswith("\n"):
         # The next line starts on a line of its own.
         err.lines("")
-    return answer.strip() == expected
+    given = answer.strip()
+    if given != expected and given.lower() not in _NO:
+        err.lines(f"{one_line(given) or 'no answer'} is taken for no: to go on, type {one_line(expected)} in full")
+    return given == expected

@@ -13,11 +13,23 @@ from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.progress import ProgressView
 from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line
 from tapctl.render.screen import Advice, Target, Verdict
-from tapctl.render.terminal import OutputStream, Palette, ask, one_line, sanitize, sanitize_lines, table_lines
+from tapctl.render.terminal import (
+    OutputStream,
+    Palette,
+    Stopwatch,
+    ask,
+    one_line,
+    sanitize,
+    sanitize_lines,
+    table_lines,
+)
 
 
 class TextScreen:
-    """A screen that writes text. ``colour``: allowed, where the stream is a terminal."""
+    """A screen that writes text. ``colour``: allowed, where the stream is a terminal.
+
+    ``width``: the columns of stdout, which reports are made to fit; None: it is no terminal, and nothing is wrapped.
+    """
 
     def __init__(
         self,
@@ -29,14 +41,22 @@ class TextScreen:
         verbose: bool,
         quiet: bool,
         colour: bool,
+        width: int | None = None,
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
+        self.asking = Stopwatch()
         self.progress = progress
         self.verbose, self.quiet = verbose, quiet
+        self.width = width
         self.paint = Palette(on=colour and out.stream.isatty())
         self.paint_err = Palette(on=colour and err.stream.isatty())
         self._target: Target | None = None
         """The target while no header has shown it."""
+
+    @property
+    def asked_s(self) -> float:
+        """Seconds in which the command waited for somebody to answer."""
+        return self.asking.seconds
 
     def target(self, target: Target) -> None:
         """Keep the target until there is a report or an error to head."""
@@ -54,7 +74,8 @@ class TextScreen:
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Write the header and the plan."""
         self._head(self.out, self.paint)
-        self.out.lines(*plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint))
+        shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
+        self.out.lines(*shown)
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""
@@ -71,7 +92,7 @@ class TextScreen:
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
         """Write the header and the findings."""
         self._head(self.out, self.paint)
-        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint))
+        self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint, width=self.width))
 
     def table(
         self,
@@ -80,7 +101,7 @@ class TextScreen:
         records: Sequence[Mapping[str, object]],  # noqa: ARG002 -- the protocol's; those are for programs
     ) -> None:
         """Write the rows under their columns."""
-        self.out.lines(*table_lines(columns, rows, self.paint))
+        self.out.lines(*table_lines(columns, rows, self.paint, width=self.width))
 
     def output(self, name: str, value: str) -> None:
         """Write ``name=value``, as a shell takes them apart."""
@@ -93,7 +114,8 @@ class TextScreen:
     def ask(self, question: str, expected: str) -> bool:
         """Ask on stderr."""
         self.end()
-        return ask(self.stdin, self.err, question, expected)
+        with self.asking:
+            return ask(self.stdin, self.err, question, expected)
 
     def error(self, error: TapctlError, state: str = "") -> None:
         """Write the error on stderr, under the header where no report has shown one."""

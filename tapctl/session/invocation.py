@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from tapctl.aws.client import Aws
 from tapctl.errors import ExitCode, Status
-from tapctl.render.screen import Screen, Target, Verdict
+from tapctl.render.screen import Comparison, Screen, Target, Verdict
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
@@ -37,6 +37,10 @@ class Usage:
     """The environment that the command is about; None while the files have not been read."""
     manifest: str = ""
     """The place of the record; empty while it is not known."""
+    comparison: Comparison | None = None
+    """How much a drift has compared; None for other commands, and while nothing was compared."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change; None while nothing is planned."""
 
     def part(self) -> Usage:
         """The usage of one of many environments; its calls count here too."""
@@ -120,6 +124,8 @@ class Invocation:
             api_calls=self.usage.calls,
             changing_calls=self.usage.changes,
             manifest=self.usage.manifest,
+            comparison=self.usage.comparison,
+            impacts=self.usage.impacts,
             timed=self.verb in _CHANGING,
             stdout_is_data=self.verb in _PRINTING_DATA,
         )
@@ -133,5 +139,7 @@ class Invocation:
         summary: str = "",
     ) -> int:
         """Show the verdict; returns the exit status."""
-        screen.verdict(self.verdict(status, code, counts, summary))
+        verdict = self.verdict(status, code, counts, summary)
+        # A person's time at the question is not the command's.
+        screen.verdict(replace(verdict, elapsed_s=max(0.0, verdict.elapsed_s - screen.asked_s)))
         return code

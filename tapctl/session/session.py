@@ -16,10 +16,10 @@ from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ExitCode, Status, WrongTarget
+from tapctl.errors import ExitCode, Status, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
-from tapctl.manifest.lock import Lease, LockHolder
+from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -110,6 +110,7 @@ class Session:
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )
+        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ))
         return journal
 
     @contextmanager
@@ -122,6 +123,19 @@ class Session:
         with self.store.lock(self.suffix, self.holder, self.invocation.lock_wait_s, self.screen.note) as lease:
             lease.set_phase("planning")
             yield lease
+
+    def run_under_way(self) -> str:
+        """Tell who is changing this environment right now, since when; empty where nobody is, or nobody can tell."""
+        try:
+            lock = self.store.lock_info(self.suffix)
+        except TapctlError:  # the record can be read; a lock that cannot stops no look
+            return ""
+        return str(lock or "")
+
+    def warn_of_run_under_way(self) -> None:
+        """Say that a run is under way: what it is changing shows as a difference."""
+        if run := self.run_under_way():
+            self.screen.warn(f"a run is under way, and what is shown may change: {run}")
 
     def finish(
         self,
@@ -152,7 +166,7 @@ def open_session(invocation: Invocation, screen: Screen) -> Session:
     identity = aws.identify(config.account_id)
     target = replace(target, identity=short_identity(identity))
     screen.target(target)
-    return Session(invocation, screen, config, target, aws, store)
+    return Session(invocation, screen, config, target, aws, store, id=aws.run)
 
 
 def short_identity(identity: Identity) -> str:

@@ -157,16 +157,36 @@ def open_store_unidentified(invocation: Invocation, screen: Screen, config: Conf
     return open_store(invocation.state, connect(invocation, screen, config))
 
 
-def state_exists(invocation: Invocation) -> bool:
-    """True if the local state folder exists; always for S3, where the first read tells."""
-    return invocation.state.startswith(_S3) or Path(invocation.state).is_dir()
+def known_suffixes(invocation: Invocation, store: Store) -> list[str]:
+    """The suffixes with a record in the state, at least one.
+
+    Raises:
+        ManifestError: there is none. A check with a misspelt folder, bucket or prefix is not "all is well".
+    """
+    suffixes = store.suffixes()
+    if suffixes:
+        return suffixes
+    is_there = invocation.state.startswith(_S3) or Path(invocation.state).is_dir()
+    raise ManifestError(
+        f"there is no record in {invocation.state}"
+        if is_there
+        else f"there is no folder of records: {invocation.state}",
+        evidence=f"looked for {store.location('<suffix>')}",
+        hint="name the right place with --state or TAPCTL_STATE; the first apply makes the first record",
+    )
 
 
-def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, Manifest | ManifestError]:
-    """The records of all deployed environments by suffix, or why one cannot be used; without those destroyed."""
+def deployed_environments(
+    invocation: Invocation, screen: Screen, *, required: bool = False
+) -> dict[str, Manifest | ManifestError]:
+    """The records of all deployed environments by suffix, or why one cannot be used; without those destroyed.
+
+    Raises:
+        ManifestError: there is no record at all, and one is ``required``.
+    """
     store = open_store_unidentified(invocation, screen)
     deployed: dict[str, Manifest | ManifestError] = {}
-    for suffix in store.suffixes():
+    for suffix in known_suffixes(invocation, store) if required else store.suffixes():
         try:
             manifest = read_manifest(invocation, store, suffix)
         except ManifestError as error:
@@ -175,6 +195,23 @@ def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, M
         if manifest is not None and is_deployed(manifest):
             deployed[suffix] = manifest
     return deployed
+
+
+def recorded_addresses(state: str) -> dict[str, list[str]]:
+    """The recorded addresses by suffix, of a state that is a folder; none of a record that cannot be used.
+
+    Raises:
+        UsageError: the state is in AWS, or is no place for records.
+        ManifestError: the folder cannot be read.
+    """
+    store = open_store(state, None)
+    found: dict[str, list[str]] = {}
+    for suffix in store.suffixes():
+        found[suffix] = []
+        with suppress(ManifestError):
+            stored = store.read(suffix)
+            found[suffix] = sorted(stored.manifest.entries) if stored else []
+    return found
 
 
 def is_deployed(manifest: Manifest) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.manifest import MAX_LISTED, history, show, unlock
+from tapctl.commands.manifest import MAX_LISTED, diff, history, show, unlock
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Refused, WrongTarget
 from tapctl.manifest import open_store
@@ -69,7 +69,7 @@ def store_of(options: Invocation, aws: Aws | None = None) -> Store:
 def write(store: Store, count: int = 3) -> None:
     """Begun, made, and from then on removed."""
     versions = [manifest(entry(phase=Phase.MAKING), serial=1), manifest(entry(), serial=2, run="run-2")]
-    versions += [manifest(serial=serial, run="run-3") for serial in range(3, count + 1)]
+    versions += [manifest(serial=serial, run=f"run-{serial}") for serial in range(3, count + 1)]
     version = None
     for one in versions:
         version = store.write(one, version)
@@ -81,9 +81,9 @@ def test_each_version_is_told_with_what_it_changed_newest_last(local: Invocation
     rows = [line.split() for line in shown.lines]
     assert rows[0] == ["serial", "when", "by", "run", "what"]
     assert rows[1:4] == [
-        ["1", "2031-05-06T07:08:09Z", "dana", "run-1", "1", "begun"],
-        ["2", "2031-05-06T07:08:09Z", "dana", "run-2", "1", "made"],
-        ["3", "2031-05-06T07:08:09Z", "dana", "run-3", "1", "removed"],
+        ["1", "2031-05-06T07:08:09Z", "dana", "run-1", "1", "begun:", "alias/db-key-dev"],
+        ["2", "2031-05-06T07:08:09Z", "dana", "run-2", "1", "made:", "alias/db-key-dev"],
+        ["3", "2031-05-06T07:08:09Z", "dana", "run-3", "1", "removed:", "alias/db-key-dev"],
     ]
     assert shown.lines[-1] == "MANIFEST dev: 3 versions · 0 unlocked"
     assert shown.err.getvalue() == ""
@@ -112,6 +112,44 @@ def test_a_long_history_tells_the_newest_and_counts_the_rest(local: Invocation, 
     told = shown.out.getvalue() + shown.err.getvalue()
     assert (f"{more} older versions are kept" in told) == (more > 0)
     assert shown.records[-1]["counts"]["versions"] == MAX_LISTED + more
+
+
+def test_a_run_is_one_row_with_the_names_of_what_it_changed(local: Invocation, shown: Shown) -> None:
+    store, version = store_of(local), None
+    names = [f"key-{number}" for number in range(8)]
+    for serial in range(1, 10):
+        made = [entry(name) for name in names[: serial - 1]]
+        making = [entry(name, Phase.MAKING) for name in names[serial - 1 :]]
+        version = store.write(manifest(*made, *making, serial=serial), version)
+    history(local, shown.screen(json=True))
+    (row,) = [one for one in shown.records if one["type"] == "row"]
+    assert (row["first_serial"], row["serial"], row["made"], row["begun"]) == (1, 9, 8, 0)
+    assert row["what"] == "8 made: key-0, key-1, key-2, key-3, key-4, key-5 and 2 more"
+    assert row["addresses"]["made"] == [f"kms-key/{name}" for name in names]
+
+
+def test_two_versions_are_compared_field_by_field(local: Invocation, shown: Shown) -> None:
+    store = store_of(local)
+    version = store.write(manifest(entry(size=1, rotation=True), entry("old"), serial=1), None)
+    version = store.write(manifest(entry(size=2, rotation=True), serial=2), version)
+    store.write(manifest(entry(size=3, rotation=True), entry("new"), serial=3), version)
+    asked = replace(local, verb="manifest diff")
+    assert diff(asked, shown.screen(), 1, 2) == 0
+    assert [line.split() for line in shown.lines] == [
+        ["what", "serial", "1", "serial", "2"],
+        ["kms-key/alias/db-key-dev", "spec.size", "1", "2"],
+        ["kms-key/old", "there", "-"],
+        ["MANIFEST", "dev:", "2", "differences", "between", "serial", "1", "and", "serial", "2"],
+    ]
+    programs = Shown()
+    diff(asked, programs.screen(json=True), 2, None)
+    rows = [one for one in programs.records if one["type"] == "difference"]
+    assert [(one["what"], one["values"]) for one in rows] == [
+        ("kms-key/alias/db-key-dev spec.size", {"2": 2, "3": 3}),
+        ("kms-key/new", {"2": None, "3": "there"}),
+    ]
+    with pytest.raises(ManifestError, match="no version 9"):
+        diff(asked, shown.screen(), 9, None)
 
 
 def test_a_history_of_nothing_names_the_command_that_makes_a_record(local: Invocation, shown: Shown) -> None:

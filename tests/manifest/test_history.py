@@ -7,7 +7,7 @@ import pytest
 from tapctl.engine.record import Phase
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
-from tapctl.manifest.history import Unlock, VersionDiff, diff_versions, unlocks, version, versions
+from tapctl.manifest.history import Unlock, VersionDiff, diff_run, diff_versions, unlocks, version, versions
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.manifest import Manifest, dump, parse
@@ -189,7 +189,8 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
     [
         (None, manifest(), "nothing made or removed"),
         (None, manifest(entry()), "1 made"),
-        (manifest(entry()), manifest(entry(size=3)), "nothing made or removed"),
+        (manifest(entry()), manifest(entry()), "nothing made or removed"),
+        (manifest(entry()), manifest(entry(size=3)), "1 made"),
         (manifest(), manifest(entry(phase=Phase.MAKING), entry("two", Phase.LEAVING)), "2 begun"),
         (manifest(entry(phase=Phase.MAKING)), manifest(entry(phase=Phase.MAKING)), "nothing made or removed"),
         (manifest(entry(phase=Phase.MAKING), entry("two")), manifest(entry()), "1 made · 1 removed"),
@@ -200,10 +201,17 @@ def test_the_changes_of_a_version_are_counted(before: Manifest | None, after: Ma
     assert str(diff_versions(before, after)) == expected
 
 
-def test_counts_are_for_programs_too() -> None:
+def test_what_a_run_put_back_is_one_of_its_changes() -> None:
+    run = [manifest(entry(phase=Phase.MAKING), entry("new", Phase.MAKING)), manifest(entry(), entry("new"))]
+    assert diff_run(manifest(entry(), entry("old")), run) == VersionDiff(
+        begun=[], made=["kms-key/alias/db-key-dev", "kms-key/new"], removed=["kms-key/old"]
+    )
+
+
+def test_addresses_are_for_programs() -> None:
     before = manifest(entry("old"), entry("one", Phase.MAKING))
     assert diff_versions(before, manifest(entry("one"), entry("two", Phase.MAKING))) == VersionDiff(
-        begun=1, made=1, removed=1
+        begun=["kms-key/two"], made=["kms-key/one"], removed=["kms-key/old"]
     )
 
 

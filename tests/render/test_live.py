@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -46,7 +47,7 @@ def test_a_frame_reads_as_the_contract_shows_it() -> None:
         "  … lambda-function   payment-processor-prod              0:08    waiting for the role to spread",
         "    db-instance       db-cluster-prod-0       waits for db-cluster-prod",
         "    cloudwatch-alarm  cpu-prod",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
     ]
 
 
@@ -54,25 +55,51 @@ def test_what_waits_is_dim() -> None:
     assert [style for style, _ in live_frame(tracker(), 132, width=120, height=24)] == ["", "", "dim", "dim", ""]
 
 
-def test_a_narrow_terminal_loses_the_type_first_and_then_the_end() -> None:
-    assert drawn(70, 24)[0] == "  … db-cluster-prod         creating    2:11    usual 3:05"
-    assert drawn(40, 24) == [
-        "  … db-cluster-prod         creating   …",
-        "  … payment-processor-prod             …",
-        "    db-cluster-prod-0       waits for d…",
-        "    cpu-prod",
-        "  [███░░░░░░░░░░░░░░] 1/5   elapsed 2:12",
+def test_a_narrow_terminal_cuts_the_end_of_a_long_id_and_no_type() -> None:
+    assert drawn(70, 24) == [
+        "  … db-cluster db-cluster-prod          creating    2:11    usual 3:05",
+        "  … lambda-function payment-processor…              0:08    waiting f…",
+        "    db-instance db-cluster-prod-0       waits for db-cluster-prod",
+        "    cloudwatch-alarm cpu-prod",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
     ]
+    assert drawn(60, 24)[1] == "  … lambda-function payment-pro…              0:08    waiti…"
+
+
+@pytest.mark.parametrize("width", range(60, 201, 7))
+def test_from_60_columns_on_each_row_has_its_type_whole(width: int) -> None:
+    for row, address in zip(drawn(width, 24), ADDRESSES[1:], strict=False):
+        assert address.partition("/")[0] in row
+
+
+def test_a_need_of_the_same_id_is_named_by_its_address() -> None:
+    made = ProgressTracker(["secret-rotation/db", "db-cluster/db"], {"secret-rotation/db": ["db-cluster/db"]}, 0)
+    assert made.waiting_line("secret-rotation/db", 120).endswith("waits for db-cluster/db")
 
 
 def test_a_low_terminal_counts_what_it_cannot_show() -> None:
     assert drawn(120, 5)[1:] == [
         "  … lambda-function   payment-processor-prod              0:08    waiting for the role to spread",
         "    and 2 more to come",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
     ]
-    assert drawn(120, 3) == ["    and 2 more at work", "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12"]
-    assert drawn(120, 1) == ["  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12"]
+    assert drawn(120, 3) == [
+        "    and 2 more at work",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
+    ]
+    assert drawn(120, 1) == ["  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more"]
+
+
+def test_what_takes_longer_than_is_usual_is_told_and_coloured() -> None:
+    made = tracker()
+    late = live_frame(made, 400, width=120, height=24)
+    assert late[0] == (
+        "yellow",
+        "  … db-cluster        db-cluster-prod         creating    6:39    usual 3:05, passed",
+    )
+    assert [style for style, _ in late[1:]] == ["", "dim", "dim", ""]
+    assert late[-1][1].endswith("elapsed 6:40"), "nobody knows how much more it takes"
+    assert live_frame(made, 132, width=50, height=24)[-1][1].endswith("elapsed 2:12"), "there is no room"
 
 
 def test_a_bar_of_nothing_to_do_is_empty() -> None:

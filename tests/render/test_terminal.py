@@ -19,6 +19,8 @@ from tapctl.errors import TapctlError
 from tapctl.render.terminal import (
     OutputStream,
     Palette,
+    Stopwatch,
+    ask,
     cells,
     crop,
     duration,
@@ -75,6 +77,26 @@ HOSTILE = st.text(st.characters() | st.sampled_from("\x1b\x9b\n\r\x07\u202e\u202
 )
 def test_an_invisible_character_is_spelled(text: str, shown: str) -> None:
     assert sanitize(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected", "told"),
+    [
+        ("yes\n", "yes", ""),
+        (" yes \n", "yes", ""),
+        ("y\n", "yes", "y is taken for no: to go on, type yes in full\n"),
+        ("\n", "yes", "no answer is taken for no: to go on, type yes in full\n"),
+        ("No\n", "yes", ""),
+        ("n\n", "yes", ""),
+        ("prd\n", "prod", "prd is taken for no: to go on, type prod in full\n"),
+        ("", "yes", "\nno answer is taken for no: to go on, type yes in full\n"),
+        ("\x1b[2J\n", "yes", "\\u001b[2J is taken for no: to go on, type yes in full\n"),
+    ],
+)
+def test_an_answer_that_is_not_the_one_asked_for_is_told_so(typed: str, expected: str, told: str) -> None:
+    written = io.StringIO()
+    assert ask(io.StringIO(typed), OutputStream(written, "stderr"), "Go on?", expected) is (typed.strip() == expected)
+    assert written.getvalue() == f"Go on? {told}"
 
 
 @settings(deadline=None)
@@ -215,3 +237,13 @@ def test_a_table_of_nothing_is_its_heading() -> None:
 
 def test_colour_changes_no_width() -> None:
     assert table_lines(["a", "b"], [["xx", "y"]], Palette(on=True)) == ["\x1b[1ma   b\x1b[0m", "xx  y"]
+
+
+def test_a_stopwatch_sums_what_was_spent_within_it() -> None:
+    times = iter([1.0, 3.5, 10.0, 11.0])
+    watch = Stopwatch(lambda: next(times))
+    with watch:
+        pass
+    with pytest.raises(KeyError), watch:
+        raise KeyError
+    assert watch.seconds == 3.5

@@ -131,7 +131,8 @@ def test_only_the_expected_answer_is_a_yes(answer: str, agreed: bool) -> None:
     assert shown.screen.ask("Apply this to prod? Type yes:", "yes") is agreed
     shown.screen.warn("after")
     end = "" if answer.endswith("\n") else "\n"
-    assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}warning: after\n"
+    told = "" if agreed else f"{answer.strip() or 'no answer'} is taken for no: to go on, type yes in full\n"
+    assert shown.stderr.getvalue() == f"Apply this to prod? Type yes: {end}{told}warning: after\n"
     assert shown.out == []
 
 

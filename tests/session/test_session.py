@@ -12,6 +12,7 @@ from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import AwsKind
 from tapctl.render import choose_screen
+from tapctl.render.jsonl import JsonScreen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, short_identity
@@ -85,3 +86,14 @@ def test_every_write_records_the_kind_of_aws_and_only_the_real_one_by_silence(
     writer.journal(manifest().model_copy(update={"aws": AwsKind.ENDPOINT}), None).put(entry("two"))
     stored = json.loads((tmp_path / "dev.json").read_text())
     assert stored.get("aws") == ("sandbox" if sandbox else "endpoint" if endpoint else None)
+
+
+def test_the_time_at_a_question_is_not_the_commands() -> None:
+    out = io.StringIO()
+    screen = choose_screen(out, io.StringIO(), {}, verb="apply", json=True, stdin=io.StringIO("yes\n"))
+    assert isinstance(screen, JsonScreen)
+    assert screen.ask("Apply?", "yes")
+    assert screen.asked_s == screen.asking.seconds > 0
+    screen.asking.seconds = 1e9
+    Invocation("apply").finish(screen, None)
+    assert json.loads(out.getvalue().splitlines()[-1])["elapsed_s"] == 0

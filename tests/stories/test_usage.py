@@ -117,3 +117,27 @@ def test_allow_may_name_a_resource_that_is_gone_already(dev: World) -> None:
         "warning: --allow db-cluster/db-cluster-old: there is no such thing, or it is gone already; "
         "did you mean db-cluster/db-cluster-dev?"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("plan dev", "tapctl plan --env dev"),
+        ("manifest history prod --json", "tapctl manifest history --env prod --json"),
+        ("plan nowhere", "tapctl plan --help"),
+        ("plan dev prod", "tapctl plan --help"),
+        ("plan dev --env dev", "tapctl plan --help"),
+        ("dev", "tapctl --help"),
+    ],
+)
+def test_an_environment_without_its_flag_is_told_the_flag(shared: World, command: str, hint: str) -> None:
+    answer = shared.tapctl(*command.split())
+    assert answer.code == 64
+    assert hint in answer.out + answer.err
+
+
+def test_the_list_of_commands_cuts_no_sentence(shared: World) -> None:
+    for group in ([], ["manifest"], ["sandbox"]):
+        answer = shared.tapctl(*group, "--help")
+        assert answer.code == 0
+        assert "..." not in answer.out.partition("Commands:")[2]

@@ -1,0 +1,211 @@
+"""status of what is not well: drift, alarms that ring, reboots, states with their reasons, a run under way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tapctl.manifest import open_store
+from tests.manifest.examples import SAM
+from tests.stories.test_drift_access import OPEN, group_id, permission
+from tests.support.door import Proceed, Served, Trouble, Visit, denied
+from tests.support.world import Answer, World
+
+FUNCTION = "lambda-function/payment-processor-dev"
+
+
+def row(answer: Answer) -> dict[str, Any]:
+    (found,) = answer.of_type("status")
+    return found
+
+
+def inactive(code: str | None, reason: str = "the subnets have no addresses") -> Trouble:
+    """The function's state as Lambda tells it once it has taken its resources away."""
+    told = {"State": "Inactive", "StateReasonCode": code, "StateReason": reason} if code else {"State": "Inactive"}
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name not in ("lambda:GetFunction", "lambda:GetFunctionConfiguration"):
+            return status, headers, body
+        answer = json.loads(body)
+        answer.get("Configuration", answer).update(told)
+        content = json.dumps(answer).encode()
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        return status, [*kept, ("Content-Length", str(len(content)))], content
+
+    return trouble
+
+
+def ring(world: World) -> None:
+    world.client("cloudwatch").set_alarm_state(AlarmName="db-cpu-0-dev", StateValue="ALARM", StateReason="hot")
+
+
+def open_the_database(world: World) -> None:
+    world.client("ec2").authorize_security_group_ingress(
+        GroupId=group_id(world, "db-sg-dev"), IpPermissions=permission(5432, "0.0.0.0/0")
+    )
+
+
+def let_a_reboot_wait(world: World) -> None:
+    parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
+    world.client("rds").modify_db_parameter_group(
+        DBParameterGroupName="db-instance-params-pg16-dev", Parameters=[parameter]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (ring, ["cloudwatch-alarm/db-cpu-0-dev rings"]),
+        (open_the_database, ["DRIFT: 1 drifted (security-group-rules/db-sg-dev)"]),
+        (
+            let_a_reboot_wait,
+            [
+                "DRIFT: 1 drifted (db-parameter-group/db-instance-params-pg16-dev)",
+                "db-instance/db-cluster-dev-0 waits for a reboot",
+            ],
+        ),
+    ],
+)
+def test_what_is_not_well_is_named_and_ends_with_2(
+    dev: World, tamper: Callable[[World], None], said: list[str]
+) -> None:
+    assert dev.tapctl("status").code == 0
+    tamper(dev)
+    answer = dev.tapctl("status", "--json")
+    assert (answer.code, answer.changes) == (2, ())
+    assert len(row(answer)["problems"]) == len(said)
+    for problem, words in zip(row(answer)["problems"], said, strict=True):
+        assert words in problem
+        assert problem in row(answer)["health"]
+    text = dev.tapctl("status", "--env", "dev")
+    assert (text.code, text.verdict) == (2, "STATUS dev: 1 deployed · 0 healthy")
+    for words in said:
+        assert words in text.out
+
+
+def test_many_problems_are_counted_in_the_row_and_all_in_json(dev: World) -> None:
+    client = dev.client("cloudwatch")
+    names = sorted(alarm["AlarmName"] for alarm in client.describe_alarms()["MetricAlarms"])
+    for name in names:
+        client.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="hot")
+    found = row(dev.tapctl("status", "--json"))
+    assert len(found["problems"]) == len(names) == 5
+    assert found["health"].endswith("rings; and 2 more")
+
+
+class TestOfAFunction:
+    def test_that_is_inactive_state_and_reason_are_told(self, dev: World) -> None:
+        answer = dev.meeting(inactive("SubnetOutOfIPAddresses"), "status", "--json")
+        reason = f"{FUNCTION} is Inactive: SubnetOutOfIPAddresses: the subnets have no addresses"
+        assert (answer.code, row(answer)["health"]) == (2, reason)
+
+    def test_that_is_inactive_without_a_reason_that_is_told(self, dev: World) -> None:
+        answer = dev.meeting(inactive(None), "status", "--json")
+        assert answer.code == 2
+        assert row(answer)["health"] == f"{FUNCTION} is Inactive: Unknown: AWS gives no reason"
+
+    def test_that_nobody_calls_and_rests_is_well(self, dev: World) -> None:
+        assert dev.meeting(inactive("Idle"), "status").code == 0
+
+
+def test_instances_of_which_none_serves_are_counted(dev: World) -> None:
+    dev.client("rds").delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
+    found = row(dev.tapctl("status", "--json"))
+    assert "0 of 1 instances serve" in found["problems"]
+
+
+def test_alarms_that_cannot_be_read_leave_the_status_incomplete(dev: World) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        # The first read is the comparison's, the second asks which ring.
+        if visit.name == "cloudwatch:DescribeAlarms" and visit.nth > 1:
+            raise denied(visit.name)
+        return proceed()
+
+    answer = dev.meeting(trouble, "status", "--json")
+    assert (answer.code, row(answer)["problems"]) == (
+        7,
+        ["alarms cannot be read: cloudwatch:DescribeAlarms denied"],
+    )
+
+
+def test_what_may_not_be_read_leaves_the_status_incomplete(dev: World) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name in ("kms:GetKeyPolicy", "sns:GetTopicAttributes"):
+            raise denied(visit.name)
+        return proceed()
+
+    answer = dev.meeting(trouble, "status", "--json")
+    assert answer.code == 7
+    assert row(answer)["problems"] == [
+        "sns-topic/alarms-dev cannot be read: sns:GetTopicAttributes denied",
+        "1 could not be compared whole",
+    ]
+
+
+@pytest.fixture
+def held(dev: World) -> Iterator[World]:
+    """dev while sam changes it."""
+    with open_store(str(dev.folder / "manifests"), None).lock("dev", SAM):
+        yield dev
+
+
+@pytest.mark.parametrize("verb", ["drift", "status", "plan"])
+def test_a_run_under_way_is_told_and_nothing_is_locked(held: World, verb: str) -> None:
+    answer = held.tapctl(verb, "--env", "dev")
+    assert answer.code == 0
+    assert "a run is under way" in answer.out + answer.err
+    assert f"{SAM}" in answer.out + answer.err
+
+
+def test_a_run_that_was_killed_is_none_under_way(dev: World) -> None:
+    code = (
+        "import os, sys; from tapctl.manifest import open_store; from tapctl.manifest.lock import LockHolder\n"
+        "with open_store('manifests', None).lock('dev', LockHolder.here('sam', 'tapctl apply', {})): os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=dev.folder, check=False).returncode == 9
+    assert (dev.folder / "manifests" / "dev.lock").read_text()
+    answer = dev.tapctl("status", "--env", "dev", "--json")
+    assert (answer.code, row(answer)["under_way"]) == (0, "")
+
+
+def test_a_lock_that_cannot_be_read_stops_no_look(dev: World) -> None:
+    (dev.folder / "manifests" / "dev.lock").unlink(missing_ok=True)
+    (dev.folder / "manifests" / "dev.lock").symlink_to("/dev/zero")
+    answer = dev.tapctl("drift", "--env", "dev")
+    assert answer.code == 0
+    assert "under way" not in answer.err
+
+
+@pytest.mark.parametrize("verb", ["drift", "status", "status --env dev", "drift --env dev", "outputs --env dev"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "s3"])
+def test_a_state_that_holds_nothing_is_an_error_that_says_what_was_looked_for(
+    shared: World, kind: str, verb: str
+) -> None:
+    state = "typo"
+    if kind == "empty":
+        state = "empty"
+        (shared.folder / state).mkdir(exist_ok=True)
+    if kind == "s3":
+        state = "s3://records-of-nobody/misspelt"
+        region = {"LocationConstraint": "us-east-2"}
+        shared.client("s3").create_bucket(Bucket="records-of-nobody", CreateBucketConfiguration=region)
+    answer = shared.tapctl(*verb.split(), "--state", state)
+    if kind == "s3":
+        shared.client("s3").delete_bucket(Bucket="records-of-nobody")
+    assert (answer.code, answer.changes) == (3, ())
+    assert state in answer.err
+    assert ".json" in answer.err
+    assert "--state" in answer.err
+
+
+def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [OPEN]})
+    dev.client("iam").put_role_policy(RoleName="lambda-role-dev", PolicyName="backdoor", PolicyDocument=document)
+    answer = dev.tapctl("status", "--json")
+    assert (answer.code, row(answer)["health"]) == (2, "DRIFT: 1 drifted (iam-role/lambda-role-dev)")
