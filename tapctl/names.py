@@ -12,15 +12,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
-from tapctl.engine.model import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.model import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 
-OUR_TAGS: Final = ("Name", "Environment", SUFFIX_TAG, "Service", OWNER_TAG)
+OUR_TAGS: Final = ("Name", ENVIRONMENT_TAG, SUFFIX_TAG, "Service", OWNER_TAG)
 """The keys of the tags that tapctl sets on every resource that takes tags."""
 
 MAX_INSTANCES: Final = 16
 """An Aurora cluster has at most one writer and 15 readers (Aurora quotas)."""
+
+_MAJOR: Final = "(0|[1-9][0-9]{0,2})"
+"""A major version of the engine, of which a group may be left: any."""
 
 _SUFFIX = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -192,6 +196,54 @@ class Names:
         """The alarm on the connections of the instance of this number."""
         return self._numbered_alarms(str(index))[1]
 
+    # -- every name there can be --------------------------------------------------------------------------------------
+
+    def may_have(self, type_: str, id: str) -> bool:
+        """True if a resource of this type and id is one that this suffix can have, now or from an earlier version.
+
+        Nothing outside the answer is ever changed or removed, whatever tags or a record say. A type that is not here
+        has no names.
+        """
+        if type_ == "db-cluster-parameter-group":
+            return self._is_group(id, self.cluster_parameter_group)
+        if type_ == "db-parameter-group":
+            return self._is_group(id, self.instance_parameter_group)
+        return id in self._fixed_names.get(type_, ())
+
+    @cached_property
+    def _fixed_names(self) -> Mapping[str, frozenset[str]]:
+        """Type to its names, but for those that hold a version."""
+        instances = range(MAX_INSTANCES)
+        groups = frozenset({self.lambda_security_group, self.db_security_group})
+        return {
+            "kms-key": frozenset({self.key_alias}),
+            "security-group": groups,
+            "security-group-rules": groups,
+            "db-subnet-group": frozenset({self.subnet_group}),
+            "db-cluster": frozenset({self.cluster}),
+            "secret-rotation": frozenset({self.cluster}),
+            "db-instance": frozenset(self.instance(index) for index in instances),
+            "iam-role": frozenset({self.role}),
+            "lambda-function": frozenset({self.function}),
+            "log-group": frozenset({self.function_log_group, self.database_log_group}),
+            "sns-topic": frozenset({self.topic}),
+            "rds-event-subscription": frozenset(
+                {self.cluster_events, self.instance_events, self.parameter_group_events}
+            ),
+            "cloudwatch-alarm": frozenset(
+                {
+                    *(self.function_errors, self.function_duration, self.function_throttles),
+                    *(name for index in instances for name in self._numbered_alarms(str(index))),
+                }
+            ),
+        }
+
+    @staticmethod
+    def _is_group(id: str, name: Callable[[int], str]) -> bool:
+        before, _, after = name(0).partition("0")
+        version = re.fullmatch(f"{re.escape(before)}{_MAJOR}{re.escape(after)}", id)
+        return version is not None and id == name(int(version[1]))
+
     # -- ARNs of what may not be there yet ----------------------------------------------------------------------------
 
     @property
@@ -249,7 +301,7 @@ class Names:
         return {
             **extra,
             "Name": name,
-            "Environment": environment,
+            ENVIRONMENT_TAG: environment,
             SUFFIX_TAG: self.suffix,
             "Service": service,
             OWNER_TAG: MANAGED_BY,

@@ -98,12 +98,12 @@ def test_tags_say_what_it_is_and_whose() -> None:
         "CostCenter": "payments",
     }
     assert set(tags) - {"CostCenter"} == set(OUR_TAGS)
-    assert Owner.of(tags) == Owner.ours("pr-42")
+    assert Owner.of(tags) == Owner.ours("pr-42", "dev")
 
 
 def test_a_tag_of_ours_cannot_be_overwritten() -> None:
     tags = NAMES.tags("x", environment="dev", service="payments", extra={"ManagedBy": "terraform"})
-    assert Owner.of(tags) == Owner.ours("pr-42")
+    assert Owner.of(tags) == Owner.ours("pr-42", "dev")
 
 
 def test_the_function_s_name_limits_the_suffix() -> None:
@@ -150,3 +150,51 @@ def test_two_suffixes_never_share_a_name() -> None:
 
     for other in ("dev-0", "dev-1", "pr-dev", "dev-final", "0-dev"):
         assert every("dev").isdisjoint(every(other))
+
+
+@pytest.mark.parametrize(
+    ("type_", "ids"),
+    [
+        ("kms-key", ["alias/db-key-pr-42"]),
+        ("security-group", ["lambda-sg-pr-42", "db-sg-pr-42"]),
+        ("security-group-rules", ["lambda-sg-pr-42", "db-sg-pr-42"]),
+        ("db-subnet-group", ["db-subnet-pr-42"]),
+        ("db-cluster-parameter-group", ["db-cluster-params-pg9-pr-42", "db-cluster-params-pg17-pr-42"]),
+        ("db-parameter-group", ["db-instance-params-pg16-pr-42"]),
+        ("db-cluster", ["db-cluster-pr-42"]),
+        ("secret-rotation", ["db-cluster-pr-42"]),
+        ("db-instance", ["db-cluster-pr-42-0", "db-cluster-pr-42-15"]),
+        ("iam-role", ["lambda-role-pr-42"]),
+        ("lambda-function", ["payment-processor-pr-42"]),
+        ("log-group", ["/aws/lambda/payment-processor-pr-42", "/aws/rds/cluster/db-cluster-pr-42/postgresql"]),
+        ("sns-topic", ["alarms-pr-42"]),
+        ("rds-event-subscription", ["db-cluster-events-pr-42", "db-parameter-group-events-pr-42"]),
+        ("cloudwatch-alarm", ["payment-processor-errors-pr-42", "db-cpu-0-pr-42", "db-connections-15-pr-42"]),
+    ],
+)
+def test_a_suffix_can_have_its_own_names_and_no_others(type_: str, ids: list[str]) -> None:
+    others = (Names("pr-4", "", ""), Names("dev", "", ""), Names("pr-42-0", "", ""))
+    for id_ in ids:
+        assert NAMES.may_have(type_, id_)
+        assert not any(other.may_have(type_, id_) for other in others)
+        for forged in (f"{id_}-x", f"x-{id_}", id_.upper(), f"{id_}\n", ""):
+            assert not NAMES.may_have(type_, forged)
+
+
+@pytest.mark.parametrize(
+    ("type_", "id_"),
+    [
+        ("db-instance", "db-cluster-pr-42-16"),
+        ("db-instance", "db-cluster-pr-42-00"),
+        ("db-instance", "db-cluster-pr-42"),
+        ("db-cluster", "db-cluster-pr-42-restored"),
+        ("db-cluster-parameter-group", "db-cluster-params-pg016-pr-42"),
+        ("db-cluster-parameter-group", "db-cluster-params-pg-pr-42"),
+        ("cloudwatch-alarm", "db-cpu-16-pr-42"),
+        ("security-group-rules", "default"),
+        ("unheard-of", "alarms-pr-42"),
+        ("sns-topic", "payment-processor-pr-42"),
+    ],
+)
+def test_what_only_looks_like_a_name_is_none(type_: str, id_: str) -> None:
+    assert not NAMES.may_have(type_, id_)

@@ -100,7 +100,7 @@ def permit_options(command: F) -> F:
             multiple=True,
             metavar="ADDRESS",
             shell_complete=complete_address,
-            help="Let this lose data, or what cannot be undone.",
+            help="Let this lose data, a boundary, or what cannot be undone.",
         ),
         click.option(
             "--adopt",
@@ -108,7 +108,7 @@ def permit_options(command: F) -> F:
             multiple=True,
             metavar="ADDRESS",
             shell_complete=complete_address,
-            help="Take this over, which is not ours.",
+            help="Take this over, which is not ours; or all.",
         ),
     ):
         command = option(command)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
-from tapctl.engine.model import OWNER_TAG, REBOOT, SUFFIX_TAG
+from tapctl.engine.model import ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
 from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
@@ -65,7 +65,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
 
 def _is_theirs(one: Finding) -> bool:
     """Whether this names another owner: an apply refuses that. A tag that is gone names nobody, and is put back."""
-    owners = (f"tags.{OWNER_TAG}", f"tags.{SUFFIX_TAG}")
+    owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 
@@ -85,6 +85,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
+    if one.type in registry() and one.field in registry()[one.type].spared and one.live:
+        return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 
 

@@ -31,9 +31,11 @@ def apply(session: Session, permits: Permits) -> int:
 
 
 def _question(session: Session, plan: Plan) -> str:
-    """The question to the user, with what the plan costs."""
+    """The question to the user, once for all, with what the plan takes over and what it costs."""
+    taken = sum(change.adopts for change in plan.changes)
+    first = f"Take over {taken} {'resource' if taken == 1 else 'resources'}, and apply" if taken else "Apply"
     costs = ", ".join(consequences(plan))
-    return f"Apply this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
+    return f"{first} this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
 
 
 def confirm(session: Session, question: str) -> bool:

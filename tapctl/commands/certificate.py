@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.model import Retained
 
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
 _FORMAT: Final = 1
+
+
+class EarlierCertificate(BaseModel):
+    """The certificate that an earlier destroy has left, as far as this one reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1]
+    environment: str
+    suffix: str
+    account: str
+    region: str
+    complete: bool
+    gone: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -41,14 +57,28 @@ class Certificate:
         keys = ("state", "resource_type", "id", "until", "why")
         return [[record[key] for key in keys] for record in self.records()]
 
-    def continuing(self, before: bytes | None) -> Certificate:
+    def continuing(self, before: EarlierCertificate) -> Certificate:
         """This certificate with the resources that an incomplete destroy before it had removed.
 
-        Resources which that one kept or left count as this one found them. A text that cannot be read is no
-        certificate.
+        Resources which that one kept or left count as this one found them.
         """
-        gone = _gone_before(before) - self.retained.keys() - set(self.remaining)
+        gone = set() if before.complete else set(before.gone) - self.retained.keys() - set(self.remaining)
         return replace(self, deleted=tuple(sorted(gone.union(self.deleted))))
+
+    def earlier(self, text: bytes, may_have_name: Callable[[str, str], bool]) -> EarlierCertificate | None:
+        """Read the certificate of an earlier destroy; None if it is none of this target, in every word.
+
+        The file lies where others may write. So it is of this environment, suffix, account and region, and names
+        nothing but what this suffix can have, or it is not continued.
+        """
+        try:
+            earlier = EarlierCertificate.model_validate_json(text, strict=True)
+        except ValidationError:
+            return None
+        target = (earlier.environment, earlier.suffix, earlier.account, earlier.region)
+        same = target == (self.environment, self.suffix, self.account, self.region)
+        named = (each.partition("/") for each in earlier.gone)
+        return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
 
     def text(self) -> bytes:
         """The JSON that is kept beside the manifest; the same certificate always has the same text."""
@@ -67,16 +97,6 @@ class Certificate:
             "left": sorted(self.remaining),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _gone_before(text: bytes | None) -> set[str]:
-    """The addresses that an earlier certificate says are gone, if it is not complete."""
-    try:
-        content = json.loads(text or b"{}")
-        gone = [] if content.get("complete", True) else content["gone"]
-        return {address for address in gone if isinstance(address, str)}
-    except (ValueError, AttributeError, KeyError, TypeError):
-        return set()
 
 
 def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:

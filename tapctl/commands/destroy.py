@@ -7,14 +7,13 @@ from typing import Any
 
 from tapctl.commands.advice import delete_member
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate
-from tapctl.commands.inventory import Inventory, delete_inventory, is_foreign, refresh, sweep, take_inventory
+from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.events import Detached, Failed, Result, Skipped
-from tapctl.engine.model import Impact, Observed
+from tapctl.engine.model import SUFFIX_TAG, Impact, Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
-from tapctl.engine.planner import foreign_error
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion
 from tapctl.errors import ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
@@ -34,6 +33,8 @@ def destroy(session: Session, *, confirm: str | None = None) -> int:
         session.screen.plan(plan, removing=True)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        for address in inventory.foreign:
+            session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
         if inventory.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(inventory), loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
@@ -63,6 +64,10 @@ def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
         return session.finish(Status.BLOCKED, show_blockers(session, plan), counts, summary)
+    if inventory.foreign:
+        error = _left_error(session, inventory.foreign)
+        session.screen.error(error, NOTHING_CHANGED)
+        return session.finish(None, error.exit_code, counts, f"{summary} · {len(inventory.foreign)} not ours")
     code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
     return session.finish(None, code, counts, summary)
 
@@ -111,8 +116,9 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
         )
     if not isinstance(observation, Observed):
         return None
-    if is_foreign(session, deletion, inventory.observations):
-        return foreign_error(address, observation)
+    ownership = ownership_of(session, deletion, observation)
+    if not ownership.ours:
+        return ownership.error()
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
@@ -138,6 +144,16 @@ def _protected(session: Session, evidence: str) -> Refused:
         evidence=evidence,
         hint=f"set protected = false in {session.config.environment}.toml, {session.command('apply')}, "
         "then run this again",
+    )
+
+
+def _left_error(session: Session, foreign: tuple[str, ...]) -> Refused:
+    """Refuse what bears our tags and no name of ours: a restored copy of the cluster, or what somebody has tagged."""
+    count = "a resource bears" if len(foreign) == 1 else f"{len(foreign)} resources bear"
+    return Refused(
+        f"{count} the tags of {session.suffix} and none of its names; tapctl never touches such a thing",
+        evidence="\n".join(foreign),
+        hint=f"see whose it is: remove it yourself, or take its tag {SUFFIX_TAG} away; then run this again",
     )
 
 
@@ -202,7 +218,7 @@ def report_destroy(session: Session, runner: EngineRunner, inventory: Inventory,
     """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
-    undone = {event.address for event in ended} | left
+    undone = {event.address for event in ended} | left | set(inventory.foreign)
     proof = _certificate(session, runner, inventory, undone)
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
@@ -220,6 +236,9 @@ def report_destroy(session: Session, runner: EngineRunner, inventory: Inventory,
             return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, summary)
     if not certified:
         return session.finish(Status.NOT_CERTIFIED, StoreFailed.exit_code, counts, summary)
+    if inventory.foreign:
+        session.screen.error(_left_error(session, inventory.foreign), "all that is ours is gone, or kept as told above")
+        return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
     return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
 
@@ -229,8 +248,12 @@ def _certified(session: Session, proof: Certificate) -> bool:
         return True
     write_error = None
     try:
-        before = session.store.get_sidecar(session.suffix, NAME)
-        proof = proof.continuing(before)
+        text = session.store.get_sidecar(session.suffix, NAME)
+        before = proof.earlier(text, session.claimant.may_have_name) if text is not None else None
+        if before is not None:
+            proof = proof.continuing(before)
+        elif text is not None:
+            session.screen.warn(f"the certificate beside the record is none of {session.suffix}: it is not continued")
         # A run that had nothing left to remove leaves the certificate of the one that removed it.
         if proof.deleted or proof.remaining or before is None:
             session.store.put_sidecar(session.suffix, NAME, proof.text())

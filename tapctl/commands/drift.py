@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
-from tapctl.engine.drift import FindingState, Report, detect_drift
-from tapctl.engine.observe import observe_all
-from tapctl.engine.record import Phase
+from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations, observe_all
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
-from tapctl.reconcilers import not_compared, observations_for
+from tapctl.names import Names
+from tapctl.reconcilers import not_compared, observations_for, reconciler_of
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import deployed_environments
+from tapctl.stack.never_wanted import never_wanted
 
 
 def drift(invocation: Invocation, screen: Screen) -> int:
@@ -32,15 +36,50 @@ def _drift_one(session: Session) -> int:
             evidence=f"nothing at {session.location}",
             hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
         )
-    if all(entry.phase is Phase.KEPT for entry in manifest.entries.values()):
+    misplaced = kept_without_reason(manifest.entries)
+    entries = {**manifest.entries, **misplaced}
+    if all(entry.phase is Phase.KEPT for entry in entries.values()):
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     session.warn_of_run_under_way()
-    observed = observe_all(session.aws, observations_for(manifest.entries), exposures=True)
-    report = detect_drift(manifest.entries, observed)
-    report = replace(report, never_compared=not_compared(entry.type for entry in manifest.entries.values()))
-    session.screen.drift(report, advise(report, session, manifest.entries))
+    observed = observe_all(session.aws, observations_for(entries), exposures=True)
+    report = detect_drift(entries, observed)
+    findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
+    never_compared = not_compared(entry.type for entry in entries.values())
+    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
+    session.screen.drift(report, advise(report, session, entries))
     session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
     return session.finish(*drift_verdict(report))
+
+
+def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries recorded as kept that no removal leaves so, as entries to be compared: their phase hides them.
+
+    A removal keeps only what may be retained, and nothing that another recorded resource still needs.
+    """
+    needed = {need for entry in entries.values() if entry.phase is not Phase.KEPT for need in entry.needs}
+    return {
+        address: entry.model_copy(update={"phase": Phase.MADE})
+        for address, entry in entries.items()
+        if entry.phase is Phase.KEPT and (address in needed or not reconciler_of(entry).retainable)
+    }
+
+
+def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
+    """The findings on entries whose recorded phase does not fit."""
+    for address, entry in sorted(misplaced.items()):
+        yield Finding(address, entry.type, "phase", Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
+
+
+def never_wanted_findings(names: Names, report: Report, observed: Observations) -> Iterator[Finding]:
+    """The findings on what the product can never want and the record does not tell as a difference."""
+    told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
+    for address, observation in sorted(observed.items()):
+        if not isinstance(observation, Observed):
+            continue
+        type_, _, id_ = address.partition("/")
+        for field, reason in never_wanted(names, type_, id_, observation.spec):
+            if (address, field) not in told:
+                yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.model import Observed, Reconciler, Retained, address
-from tapctl.engine.observe import (
-    Observation,
-    ObserveRequest,
-    Unreadable,
-    is_ours,
-    observe_all,
-    owner_is_unreadable,
-)
+from tapctl.engine.observe import Observation, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
@@ -35,6 +30,8 @@ class Inventory:
     observations: dict[str, Observation]
     retained: dict[str, Retained]
     """The resources that stay: AWS deletes them only later, or a resource that stays needs them."""
+    foreign: tuple[str, ...]
+    """Addresses of what bears our tags and no name of ours: a restored copy of the cluster. Listed, never touched."""
     manifest: Manifest
     version: str | None
 
@@ -57,6 +54,8 @@ class Inventory:
 def take_inventory(session: Session) -> Inventory:
     """Find everything of ours."""
     manifest, version = session.load_manifest()
+    # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
+    configured = {resource.address: resource.reconciler for resource in planned_stack(session.config, session.suffix)}
     recorded = {
         address: Deletion(
             address,
@@ -68,7 +67,14 @@ def take_inventory(session: Session) -> Inventory:
         )
         for address, entry in manifest.entries.items()
     }
-    deletions = with_subresources({**recreated_by_aws(session), **discover_by_tags(session), **recorded})
+    tagged, strangers = _by_name(session, discover_by_tags(session))
+    deletions = with_subresources({**recreated_by_aws(session), **tagged, **recorded})
+    deletions = {
+        address: replace(
+            deletion, reconciler=configured.get(address, deletion.reconciler).removed_with(deletions.keys())
+        )
+        for address, deletion in deletions.items()
+    }
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
         deletions.pop(child, None)
     observations = _observe(session, deletions)
@@ -84,7 +90,12 @@ def take_inventory(session: Session) -> Inventory:
         for address, deletion in deletions.items()
         if (reason := _retained_because(session, deletion, observations[address]))
     }
-    return Inventory(deletions, observations, retained, manifest, version)
+    foreign = sorted(
+        address
+        for address, observation in _observe(session, strangers).items()
+        if isinstance(observation, Unreadable) or (isinstance(observation, Observed) and not observation.deleting)
+    )
+    return Inventory(deletions, observations, retained, tuple(foreign), manifest, version)
 
 
 def refresh(session: Session, inventory: Inventory) -> Inventory:
@@ -146,14 +157,15 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[
             for address, (deletion, observation) in remaining.items()
         }
         observations = {address: observation for address, (_, observation) in remaining.items()}
-        delete_inventory(runner, Inventory(deletions, observations, {}, inventory.manifest, inventory.version))
+        delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
         remaining = leftovers(session, runner, inventory)
     return {address: observation for address, (_, observation) in remaining.items()}
 
 
 def leftovers(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, tuple[Deletion, Observation]]:
     """Find the resources of ours that still exist without a reason."""
-    deletions = {**recreated_by_aws(session), **inventory.deletions, **discover_by_tags(session)}
+    tagged, _ = _by_name(session, discover_by_tags(session))
+    deletions = {**recreated_by_aws(session), **tagged, **inventory.deletions}
     observations = _observe(session, deletions)
     return {
         address: (deletion, observations[address])
@@ -162,10 +174,20 @@ def leftovers(session: Session, runner: EngineRunner, inventory: Inventory) -> d
     }
 
 
-def is_foreign(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
-    """True if the resource is somebody else's, or may be."""
-    observation = observations[deletion.address]
-    return isinstance(observation, Observed) and not _is_ours(session, deletion, observation)
+def ownership_of(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> Ownership:
+    """Tell whose the resource is."""
+    recorded = deletion.entry.outputs if deletion.entry else None
+    return session.claimant.judge(deletion.reconciler, deletion.id, observed, recorded=recorded)
+
+
+def _by_name(session: Session, deletions: Mapping[str, Deletion]) -> tuple[dict[str, Deletion], dict[str, Deletion]]:
+    """Part what bears a name that this suffix can have from what does not."""
+    ours: dict[str, Deletion] = {}
+    others: dict[str, Deletion] = {}
+    for address_, deletion in deletions.items():
+        may_be_ours = session.claimant.may_have_name(deletion.reconciler.type, deletion.id)
+        (ours if may_be_ours else others)[address_] = deletion
+    return ours, others
 
 
 def _retained_because(session: Session, deletion: Deletion, observation: Observation) -> Retained | None:
@@ -176,27 +198,27 @@ def _retained_because(session: Session, deletion: Deletion, observation: Observa
 
 
 def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
-    """True if the resource exists and is ours, or could not be read."""
+    """True if the resource exists and is ours, or could not be read, or says that it is another environment's."""
     observation = observations[deletion.address]
     if not isinstance(observation, Observed):
         return isinstance(observation, Unreadable)
     if deletion.entry is None and observation.owner is None and _has_foreign_writer(session, deletion, observations):
         return False
-    return _is_ours(session, deletion, observation) or (
-        deletion.reconciler.created_by_aws and owner_is_unreadable(observation)
-    )
-
-
-def _is_ours(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> bool:
-    recorded = deletion.entry.outputs if deletion.entry else None
-    created_by_aws = deletion.reconciler.created_by_aws
-    return is_ours(observed, session.owner, recorded=recorded, created_by_aws=created_by_aws)
+    verdict = ownership_of(session, deletion, observation).verdict
+    if verdict is Verdict.OTHER_ENVIRONMENT:
+        return observation.owner is not None and session.owner.finds(observation.owner.tags)
+    unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
+    return verdict is Verdict.OURS or unreadable
 
 
 def _has_foreign_writer(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
     """True if AWS made this resource for a function or cluster of our name that is somebody else's."""
-    writer = observations.get(deletion.reconciler.recreated_by(deletion.id) or "")
-    return isinstance(writer, Observed) and not is_ours(writer, session.owner, recorded=None, created_by_aws=False)
+    writer = deletion.reconciler.recreated_by(deletion.id) or ""
+    observation = observations.get(writer)
+    if not isinstance(observation, Observed):
+        return False
+    type_, _, id_ = writer.partition("/")
+    return not ownership_of(session, _deletion(registry()[type_], id_), observation).ours
 
 
 def _is_leftover(

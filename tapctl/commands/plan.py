@@ -35,6 +35,8 @@ from tapctl.stack.package import handler_of
 from tapctl.threads import in_background
 
 NOTHING_CHANGED: Final = "nothing was changed"
+ADOPT_ALL: Final = "all"
+"""The word in place of an address: every resource of ours whose owner tags automation has overwritten."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Permits:
     """The steps that an apply takes only where the user names them."""
 
     adopted: tuple[str, ...] = ()
-    """Addresses of resources that are not ours and are taken over."""
+    """Addresses of resources that are not ours and are taken over, or `ADOPT_ALL`."""
     allowed: tuple[str, ...] = ()
-    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version."""
+    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version, or of
+    which nothing is spared."""
     reboot: bool = False
     """True if instances whose parameters wait for a reboot are rebooted."""
 
@@ -104,10 +107,11 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         stack,
         manifest.entries,
         observed,
-        session.owner,
+        session.claimant,
         registry(),
         allowed=permits.allowed,
         adopted=permits.adopted,
+        adopt_overwritten=ADOPT_ALL in permits.adopted,
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
@@ -227,7 +231,7 @@ def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> 
     """
     wanted = [resource.address for resource in stack]
     for address in adopted:
-        if address not in wanted:
+        if address not in (ADOPT_ALL, *wanted):
             raise UsageError(
                 f"--adopt {address} names nothing that this stack has{did_you_mean(address, wanted)}",
                 hint=f"an address is type/id, as {session.command('plan')} shows them",

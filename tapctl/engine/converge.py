@@ -27,13 +27,13 @@ from typing import Any
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare
+from tapctl.engine.diff import compare, spare
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
-from tapctl.engine.observe import is_ours
+from tapctl.engine.ownership import Ownership
 from tapctl.engine.plan import Action, Change
-from tapctl.engine.planner import foreign_error, record_of
+from tapctl.engine.planner import record_of
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
@@ -212,7 +212,10 @@ class _ConvergeLoop:
         self.address, self.id, self.reconciler = job.resource.address, job.resource.id, job.resource.reconciler
         self.context, self.emit = context, emit
         # The plan resolved the spec with the outputs it observed; since then more are known, and some have moved.
-        self.want: Spec = refs.resolve(self.resource.spec, context.outputs)
+        self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
+        """What the configuration wants, and the record tells."""
+        self.want = self.wanted
+        """The same but for what is spared (`Reconciler.spared`)."""
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
@@ -246,8 +249,9 @@ class _ConvergeLoop:
             self.handle_absent()
             return None
         self.sightings.absent_since = None
-        if not self.change.adopts and not self.is_ours(seen):
-            self.refuse_foreign(seen)
+        ownership = self.judge(seen)
+        if not (ownership.ours or (self.change.adopts and ownership.adoptable)):
+            self.refuse_foreign(ownership)
             return None
         if seen.deleting:
             self.wait_while_deleting(seen)
@@ -255,6 +259,8 @@ class _ConvergeLoop:
         self.sightings.present = True
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
+        if not self.change.allowed:
+            self.want = spare(self.reconciler.spared, self.want, seen.spec)
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread={*seen.unreadable, *self.reconciler.exposures})
         missing = self.requested.outstanding(differing)
@@ -272,11 +278,10 @@ class _ConvergeLoop:
             self.wait_for_effect(seen, differing, pending=pending)
         return None
 
-    def is_ours(self, seen: Observed[Any, Any]) -> bool:
+    def judge(self, seen: Observed[Any, Any]) -> Ownership:
         recorded = self.entry.outputs if self.entry else None
-        # A resource made by this very loop shows its tags later than itself.
-        untagged_is_ours = self.reconciler.created_by_aws or (self.attempt.made and seen.owner is None)
-        return is_ours(seen, self.context.owner, recorded=recorded, created_by_aws=untagged_is_ours)
+        just_made = self.attempt.made and seen.owner is None
+        return self.context.claimant.judge(self.reconciler, self.id, seen, recorded=recorded, just_made=just_made)
 
     def impact_of(self, name: str, seen: Observed[Any, Any]) -> Impact:
         """Tell what changing this field costs now."""
@@ -304,8 +309,9 @@ class _ConvergeLoop:
         else:
             self.create(anew=True)
 
-    def refuse_foreign(self, seen: Observed[Any, Any]) -> None:
+    def refuse_foreign(self, ownership: Ownership) -> None:
         """Fail, unless our own create made the resource and its tags do not show yet."""
+        seen = ownership.seen
         sent_at = self.attempt.create_sent_at
         if seen.owner is None and sent_at is not None and self.poller.now - sent_at <= PROPAGATION_S:
             self.poller.pause("waiting for its tags to show")
@@ -316,7 +322,7 @@ class _ConvergeLoop:
                 self.context.journal.drop(self.address)
             else:
                 self.context.journal.put(self.entry)
-        raise foreign_error(self.address, seen)
+        raise ownership.error()
 
     def wait_while_deleting(self, seen: Observed[Any, Any]) -> None:
         """Wait until the resource is gone, or bring it back where AWS deletes it only later."""
@@ -338,7 +344,7 @@ class _ConvergeLoop:
         # A create requests every field that can never be changed in place: where one differs for a while, it is lag.
         fixed = {name for name, impact in self.reconciler.impacts.items() if anew and impact is Impact.REPLACE}
         try:
-            self.reconciler.create(self.context.aws, self.id, self.want, self.context.owner)
+            self.reconciler.create(self.context.aws, self.id, self.want, self.context.claimant.owner)
         except AwsNoAnswer as error:
             if not error.throttled:
                 # The effect of an unrepeatable create is looked for during the propagation time, counted from now.
@@ -436,7 +442,7 @@ class _ConvergeLoop:
         """Record the resource as made."""
         # A field of a resource that this loop has made is known without reading it; of one it found it is not.
         unread = () if self.attempt.made else tuple(seen.unreadable)
-        record = record_of(self.resource, self.want, Phase.MADE, outputs, unread=unread, before=self.entry)
+        record = record_of(self.resource, self.wanted, Phase.MADE, outputs, unread=unread, before=self.entry)
         self.context.journal.put(record)
         self.context.outputs[self.address] = outputs
         result = self.attempt.result
@@ -472,7 +478,7 @@ class _ConvergeLoop:
         outputs = self.entry.outputs if self.entry else None
         confirmed = self.entry.confirmed_spec if self.entry and not anew else None
         if self.attempt.intent is None or anew:
-            intent = record_of(self.resource, self.want, Phase.MAKING, outputs, confirmed=confirmed)
+            intent = record_of(self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed)
             if intent != self.attempt.intent:
                 self.context.journal.put(intent)
             self.attempt.intent = intent

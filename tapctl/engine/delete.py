@@ -7,8 +7,6 @@ from typing import Any
 from tapctl.engine import refs
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.model import Observed, Retained
-from tapctl.engine.observe import is_ours
-from tapctl.engine.planner import foreign_error
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion
@@ -68,10 +66,9 @@ class _DeleteLoop:
         """Take at most one step; the result once the resource is gone or retained."""
         if seen is None:
             return self.finish_gone()
-        if not is_ours(
-            seen, self.context.owner, recorded=self.identity(), created_by_aws=self.reconciler.created_by_aws
-        ):
-            raise foreign_error(self.address, seen)
+        ownership = self.context.claimant.judge(self.reconciler, self.id, seen, recorded=self.identity())
+        if not ownership.ours:
+            raise ownership.error()
         if self.last is None:
             self.last = seen.spec
         if seen.retained is not None:

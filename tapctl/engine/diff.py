@@ -62,6 +62,12 @@ def _at_least_minor(want: str, have: str) -> bool:
     return [int(part) for part in seen] >= [int(part) for part in wanted]
 
 
+def spare(names: Iterable[str], want: Spec, have: Spec) -> Spec:
+    """Give back ``want`` with those of these fields as they are that somebody has set and that are wanted empty."""
+    spared = {name: getattr(have, name) for name in names if getattr(have, name) and not getattr(want, name)}
+    return want.model_copy(update=spared)
+
+
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
     """True if the wanted version has a lower major than the present one: AWS goes back to none."""
     return _major_step(spec, name, want, have) < 0

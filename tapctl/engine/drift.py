@@ -48,6 +48,10 @@ class Reason(StrEnum):
     APPLY_INTERRUPTED = "apply interrupted"
     DELETE_INTERRUPTED = "delete interrupted"
     NOT_OURS = "not ours"
+    NEVER_WANTED = "never wanted"
+    """The product can never want the live value, whatever is recorded; the detail is why."""
+    WRONG_PHASE = "wrong phase"
+    """The recorded phase does not fit the resource."""
 
 
 _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
@@ -67,6 +71,8 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "an apply did not finish; run it again"),
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
+    Reason.NEVER_WANTED: (FindingState.DRIFT, "never wanted, whatever is recorded"),
+    Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""
 UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED})

@@ -7,7 +7,7 @@ same frozen type, so a difference is an inequality and nothing else.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -61,10 +61,6 @@ class Outputs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NoOutputs(Outputs):
-    """The outputs of a type whose identity nobody else needs."""
-
-
 @dataclass(frozen=True)
 class AtLeastMinor:
     """A field's policy: a higher minor of the same major is no difference (``16.8`` wanted, ``16.13`` seen).
@@ -77,15 +73,17 @@ AT_LEAST_MINOR = AtLeastMinor()
 
 OWNER_TAG = "ManagedBy"
 SUFFIX_TAG = "EnvironmentSuffix"
+ENVIRONMENT_TAG = "Environment"
 MANAGED_BY = "tapctl"
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of a resource, as its tags tell."""
+    """The owner of a resource, as its tags tell. An empty part names nobody."""
 
     managed_by: str
     suffix: str
+    environment: str = ""
     scope: str = ""
     """Where the resource belongs when that is elsewhere: another region (``us-east-2``), another parent (``a member of
     other-cluster``). Empty for everything of this stack. A scope of its own excludes every other owner."""
@@ -93,27 +91,41 @@ class Owner:
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> Owner | None:
         """Read the owner from these tags; None when they name nobody."""
-        if OWNER_TAG not in tags and SUFFIX_TAG not in tags:
+        if not tags.keys() & {OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG}:
             return None
-        return cls(tags.get(OWNER_TAG, ""), tags.get(SUFFIX_TAG, ""))
+        return cls(tags.get(OWNER_TAG, ""), tags.get(SUFFIX_TAG, ""), tags.get(ENVIRONMENT_TAG, ""))
 
     @classmethod
-    def ours(cls, suffix: str) -> Owner:
-        """The owner of everything tapctl makes for this suffix."""
-        return cls(MANAGED_BY, suffix)
+    def ours(cls, suffix: str, environment: str) -> Owner:
+        """The owner of everything tapctl makes for this suffix of this environment."""
+        return cls(MANAGED_BY, suffix, environment)
 
     @property
     def tags(self) -> dict[str, str]:
-        """The two tags that name this owner."""
+        """The tags that name this owner."""
+        return {**self.search_tags, ENVIRONMENT_TAG: self.environment}
+
+    @property
+    def search_tags(self) -> dict[str, str]:
+        """The tags by which a sweep searches: also what bears our suffix and names another environment is found."""
         return {OWNER_TAG: self.managed_by, SUFFIX_TAG: self.suffix}
+
+    def finds(self, tags: Mapping[str, str]) -> bool:
+        """True if a search by `search_tags` finds what bears these tags."""
+        return self.search_tags.items() <= tags.items()
 
     def excludes(self, other: Owner) -> bool:
         """True if the tags name somebody who is not ``other``; an empty part names nobody."""
         return (
             self.managed_by not in ("", other.managed_by)
             or self.suffix not in ("", other.suffix)
+            or self.is_of_another_environment(other)
             or self.scope not in ("", other.scope)
         )
+
+    def is_of_another_environment(self, other: Owner) -> bool:
+        """True if the tags name an environment that is not that of ``other``."""
+        return self.environment not in ("", other.environment)
 
 
 REBOOT: Final = "reboot"
@@ -238,6 +250,8 @@ class Reconciler(ABC, Generic[S, O]):
     """True if the outputs are known once the create is accepted, long before the resource is settled: dependants that
     need only its outputs start then. Works backwards too: once such a resource is being deleted, resources of such
     types that it needs may be deleted (an Aurora instance and its cluster)."""
+    retainable: ClassVar[bool] = False
+    """True if a removal may leave the resource on purpose: only such a one is ever recorded as kept."""
     created_by_aws: ClassVar[bool] = False
     """True if AWS makes the resource by itself under our name: a resource without anybody's tags is still ours."""
     leftovers_need: ClassVar[frozenset[str]] = frozenset()
@@ -257,6 +271,8 @@ class Reconciler(ABC, Generic[S, O]):
     id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
+    spared: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
@@ -370,6 +386,10 @@ class Reconciler(ABC, Generic[S, O]):
     @abstractmethod
     def list_owned(self, aws: Any, owner: Owner) -> Iterable[str]:
         """List the ids of the resources of this type with these owner tags. A subresource has no tags of its own."""
+
+    def removed_with(self, going: Collection[str]) -> Reconciler[S, O]:  # noqa: ARG002 -- the default needs no addresses
+        """Give the reconciler that knows what is removed together with its resource; ``going``: addresses."""
+        return self
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation
         """Tell why the resource must not be removed now (deletion protection); None if it may be. Pure."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tapctl.engine.model import Observed, Owner, Reconciler, Spec, address
+from tapctl.engine.model import Observed, Reconciler, Spec, address
 from tapctl.errors import AwsRefused
 
 WORKERS: Final = 10
@@ -98,29 +98,3 @@ def _observe_one(aws: Any, request: ObserveRequest, *, exposures: bool) -> Obser
         if error.is_denied:
             return Unreadable(error.iam_action, error)
         raise
-
-
-def is_ours(
-    seen: Observed[Any, Any], owner: Owner, *, recorded: Mapping[str, str] | None, created_by_aws: bool
-) -> bool:
-    """True if the resource is ours to change.
-
-    The owner tags say so; or the record holds this very resource (``recorded``: the same outputs), so that a removed
-    tag is drift and not a stranger; or AWS makes such a resource by itself under our name (``created_by_aws``), and
-    nobody has tagged it. Another owner's tag always refuses, and tags that could not be read may be another's.
-    """
-    if seen.owner is not None and seen.owner.excludes(owner):
-        return False
-    if seen.owner == owner or (created_by_aws and _is_untagged(seen)):
-        return True
-    return recorded is not None and seen.outputs is not None and dict(recorded) == seen.outputs.model_dump()
-
-
-def _is_untagged(seen: Observed[Any, Any]) -> bool:
-    """True if nobody has tagged the resource, or its owner tags name us in part: AWS itself tags nothing."""
-    return not owner_is_unreadable(seen) and (seen.owner is not None or not getattr(seen.spec, "tags", None))
-
-
-def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
-    """True if the tags could not be read: nobody knows whose the resource is."""
-    return seen.owner is None and "tags" in seen.unreadable

@@ -65,6 +65,10 @@ class Change:
     note: str = ""
     removed_outside: bool = False
     """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""
+    spared: Mapping[str, Any] = field(default_factory=dict)
+    """Field to its live value, which is not wanted and is left as it is: only ``--allow`` takes it away."""
+    allowed: bool = False
+    """True if the user has named the resource with ``--allow``: nothing of it is spared."""
     adopts: bool = False
     """True if the resource is somebody else's, and is taken over."""
     reboots: bool = False

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import Difference, compare, details, same, unexplained
+from tapctl.engine.diff import Difference, compare, details, same, spare, unexplained
 from tapctl.engine.impact import impact_of
-from tapctl.engine.model import MANAGED_BY, REBOOT, Impact, Observed, Owner, Reconciler, Spec
-from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, is_ours, owner_is_unreadable
+from tapctl.engine.model import REBOOT, Impact, Observed, Reconciler, Spec
+from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -23,11 +24,12 @@ def make_plan(
     stack: Stack,
     entries: Mapping[str, Entry],
     observations: Observations,
-    owner: Owner,
+    claimant: Claimant,
     reconcilers: Mapping[str, Reconciler[Any, Any]],
     *,
     allowed: Collection[str] = (),
     adopted: Collection[str] = (),
+    adopt_overwritten: bool = False,
     reboot: bool = False,
 ) -> Plan:
     """Compare the wanted resources with the observed ones, and the recorded ones with the stack.
@@ -38,10 +40,13 @@ def make_plan(
         stack: the wanted resources, each after what it needs; their specs may hold tokens.
         entries: the manifest's entries by address.
         observations: one observation for every address of ``stack`` and of ``entries`` (but for KEPT entries).
-        owner: the owner tags of this stack.
+        claimant: this stack: its owner tags, and the names that it can have.
         reconcilers: type name to reconciler, for every type in ``entries``: what left the stack is removed by it.
-        allowed: addresses that may lose data, or be removed although they hold data, or get a new major version.
+        allowed: addresses that may lose data, or be removed although they hold data, or get a new major version, or of
+            which nothing is spared.
         adopted: addresses of resources that are somebody else's and are taken over, with the subresources on them.
+        adopt_overwritten: True if all resources are taken back whose owner tags automation has overwritten
+            (`Ownership.overwritten`).
         reboot: True if resources get the reboot that their pending values wait for.
     """
     known: dict[str, dict[str, str]] = {}
@@ -54,7 +59,8 @@ def make_plan(
         want = refs.resolve(resource.spec, known)
         observation, entry = observations[address], entries.get(address)
         adopts = address in adopted or (resource.reconciler.subresource and resource.id in _ids(adopted))
-        change = _plan_change(resource, want, observation, entry, owner, adopts=adopts)
+        permits = _Permits(address in allowed, adopts, adopt_overwritten)
+        change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
         change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
             deferred = resource.reconciler.applies_deferred and not deferring.isdisjoint(resource.needs)
@@ -74,7 +80,9 @@ def make_plan(
                     confirmed.append(record)
         changes.append(change)
     removals = {
-        address: _plan_removal(entry, observations[address], owner, reconcilers[entry.type], allowed=address in allowed)
+        address: _plan_removal(
+            entry, observations[address], claimant, reconcilers[entry.type], allowed=address in allowed
+        )
         for address, entry in entries.items()
         if address not in stack and entry.phase is not Phase.KEPT
     }
@@ -115,42 +123,6 @@ def record_of(
     )
 
 
-def foreign_error(address: str, seen: Observed[Any, Any]) -> Refused:
-    """Make the refusal of a resource that bears our name and is somebody else's, or may be."""
-    if owner_is_unreadable(seen):
-        return Refused(
-            f"{address} exists, and whose it is could not be read; it was left untouched",
-            evidence=f"denied: {seen.unreadable['tags']}",
-            hint=f"allow {seen.unreadable['tags']}, then run the same command again",
-        )
-    if _is_of_another_region(seen.owner):
-        return Refused(
-            f"{address} exists and is of the same suffix in another region; it was left untouched",
-            evidence=f"its tags say: {_tags_summary(seen.owner)}",
-            hint="use another --suffix here",
-        )
-    return Refused(
-        f"{address} exists and is not ours; it was left untouched",
-        evidence=f"its tags say: {_tags_summary(seen.owner)}",
-        hint=f"use another --suffix, rename that resource, or take it over: apply with --adopt {address}",
-    )
-
-
-def _is_of_another_region(owner: Owner | None) -> bool:
-    """True if another stack of tapctl stands on the resource: it is never taken over."""
-    return owner is not None and owner.managed_by == MANAGED_BY and owner.scope != ""
-
-
-def _tags_summary(owner: Owner | None) -> str:
-    if owner is None:
-        return "no owner tags"
-    managed_by = owner.managed_by or "-"
-    if owner.scope:
-        named = owner.managed_by or owner.suffix
-        managed_by = f"{owner.managed_by}, for {owner.scope}" if named else f"({owner.scope})"
-    return f"ManagedBy={managed_by}, EnvironmentSuffix={owner.suffix or '-'}"
-
-
 def _unreadable_error(address: str, observation: Unreadable) -> Refused:
     return Refused(
         f"{address} could not be read, and is never taken for absent",
@@ -182,33 +154,61 @@ def _plan_reboot(change: Change, *, deferred: bool) -> Change:
     )
 
 
+@dataclass(frozen=True)
+class _Permits:
+    """The user's permissions for one resource."""
+
+    allowed: bool
+    adopts: bool
+    adopts_overwritten: bool
+
+
 def _plan_change(
-    resource: AnyResource, want: Spec, observation: Observation, entry: Entry | None, owner: Owner, *, adopts: bool
+    resource: AnyResource,
+    want: Spec,
+    observation: Observation,
+    entry: Entry | None,
+    claimant: Claimant,
+    *,
+    permits: _Permits,
 ) -> Change:
     address, reconciler = resource.address, resource.reconciler
-    base = Change(address, resource.type, resource.id, Action.NOTHING)
+    base = Change(address, resource.type, resource.id, Action.NOTHING, allowed=permits.allowed)
     if isinstance(observation, Unreadable):
         blocked = _unreadable_error(address, observation)
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed)
-    seen = observation
-    recorded = entry.outputs if entry else None
-    if not is_ours(seen, owner, recorded=recorded, created_by_aws=reconciler.created_by_aws):
-        if not adopts or owner_is_unreadable(seen) or _is_of_another_region(seen.owner):
-            return replace(base, blocked=foreign_error(address, seen))
-        base = replace(base, adopts=True, note=f"taken over; its tags say: {_tags_summary(seen.owner)}")
+    ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.outputs if entry else None)
+    if not ownership.ours:
+        adopts = (permits.adopts and ownership.adoptable) or (permits.adopts_overwritten and ownership.overwritten)
+        if not adopts:
+            return replace(base, blocked=ownership.error())
+        base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
+    elif ownership.untagged:
+        base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
+    return _plan_present(base, reconciler, want, observation, entry)
+
+
+def _plan_present(
+    base: Change, reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
+) -> Change:
+    """Plan the change of a resource that is there and may be changed."""
     if seen.deleting:
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
+    if not base.allowed:
+        sparing = spare(reconciler.spared, want, seen.spec)
+        base = replace(base, spared={name: getattr(seen.spec, name) for name in compare(want, sparing)})
+        want = sparing
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
     exposures = _exposures(reconciler, want, seen)
     base = replace(
         base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, exposures=exposures
     )
-    unread_error = _unread_change_error(address, want, seen, entry)
+    unread_error = _unread_change_error(base.address, want, seen, entry)
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
@@ -354,7 +354,7 @@ def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
 
 
 def _plan_removal(
-    entry: Entry, observation: Observation, owner: Owner, reconciler: Reconciler[Any, Any], *, allowed: bool
+    entry: Entry, observation: Observation, claimant: Claimant, reconciler: Reconciler[Any, Any], *, allowed: bool
 ) -> Change | None:
     """Plan the removal of a recorded resource that is wanted no longer; None if there is nothing left to remove."""
     address = entry.address
@@ -365,8 +365,9 @@ def _plan_removal(
     if isinstance(observation, Unreadable):
         blocked = _unreadable_error(address, observation)
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
-    if not is_ours(observation, owner, recorded=entry.outputs, created_by_aws=reconciler.created_by_aws):
-        return replace(base, blocked=foreign_error(address, observation))
+    ownership = claimant.judge(reconciler, entry.id, observation, recorded=entry.outputs)
+    if not ownership.ours:
+        return replace(base, blocked=ownership.error())
     if observation.deleting:
         return base
     base = replace(base, impact=max(base.impact, observation.removal_impact))

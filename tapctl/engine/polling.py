@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from tapctl.clock import Clock
 from tapctl.engine.events import Progress, Released
-from tapctl.engine.model import Observed, Owner, Reconciler, Timing
+from tapctl.engine.model import Observed, Reconciler, Timing
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.record import Entry
 from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYet, Patience
 
@@ -39,7 +40,7 @@ class EngineContext:
     """The values shared by all loops of one run."""
 
     aws: Any
-    owner: Owner
+    claimant: Claimant
     journal: Recorder
     clock: Clock
     stop: threading.Event = field(default_factory=threading.Event)

@@ -180,7 +180,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the alarms by the owner's tags."""
-        return tags.find(aws, owner.tags, "cloudwatch", "alarm:")
+        return tags.find(aws, owner.search_tags, "cloudwatch", "alarm:")
 
 
 def _arn(aws: Aws, id: str) -> str:

@@ -2,7 +2,7 @@
 
 All settings change by one call (ModifyDBCluster), but for a new major version, which goes last and by itself. RDS keeps
 the master user's password (`secret_rotation`). A cluster can be deleted as soon as every member is being deleted; a
-final snapshot is due unless the cluster's tag says no, in AWS and in the record alike.
+final snapshot is due unless two of configuration, record and the cluster's own tag say no, and none says otherwise.
 
 AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting Aurora DB clusters and DB instances").
 """
@@ -66,6 +66,7 @@ _TERMINAL: Final = frozenset(
         _STOPPED,
     }
 )
+_WORDS_TO_SKIP: Final = 2
 _MOVING: Final = frozenset({"adding", "removing"})
 _NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
 _EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
@@ -204,7 +205,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     """A cluster; the id is its identifier. A cluster never waits for its members.
 
     ``member_group``: the parameter group of the members for the wanted major version, which a major upgrade moves them
-    to in the same call.
+    to in the same call. ``final_snapshot``: the configuration's word, None where it is not known.
     """
 
     type = "db-cluster"
@@ -246,8 +247,9 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
     )
 
-    def __init__(self, member_group: str = "") -> None:
+    def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None) -> None:
         self._member_group = member_group
+        self._final_snapshot = final_snapshot
 
     def observe(
         self, aws: Aws, id: str, expected: DbClusterSpec | None
@@ -294,7 +296,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     ) -> None:
         """Delete the cluster, with a final snapshot where one is due."""
         snapshot: dict[str, Any] = {"SkipFinalSnapshot": True}
-        if final_snapshot_due(observed.spec, last):
+        if final_snapshot_due(observed.spec, last, self._final_snapshot):
             cluster = cluster_of(aws, id)
             if cluster is None:
                 return
@@ -320,7 +322,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         """Find the clusters by the owner's tags, which RDS lists with each cluster of the region."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):
             for cluster in page["DBClusters"]:
-                if Owner.of(as_dict(cluster.get("TagList", []))) == owner:
+                if owner.finds(as_dict(cluster.get("TagList", []))):
                     yield cluster.get("DBClusterIdentifier", "")
 
     def deletion_blocker(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
@@ -368,7 +370,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         self, observed: Observed[DbClusterSpec, DbClusterOutputs], last: DbClusterSpec | None
     ) -> bool:
         """True if a final snapshot is due, and the cluster is not being deleted already."""
-        return not observed.deleting and final_snapshot_due(observed.spec, last)
+        return not observed.deleting and final_snapshot_due(observed.spec, last, self._final_snapshot)
 
     def removal_note(self, observed: Observed[DbClusterSpec, DbClusterOutputs], *, snapshot_due: bool) -> str:
         """Tell what happens to the data."""
@@ -390,7 +392,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             if status not in _DONE:
                 return f"the final snapshot {name} is {status} ({snapshot.get('PercentProgress', 0)} %)"
         name, newest = taken[-1] if taken else ("", {})
-        if newest.get("Status") == "failed" and final_snapshot_due(last, None):
+        if newest.get("Status") == "failed" and _word(last) is not False:
             raise NotConverged(
                 f"the final snapshot {name} has failed",
                 evidence="AWS says: failed",
@@ -721,13 +723,20 @@ def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
         raise NotYet(f"{id} holds members that are not ours: {', '.join(sorted(foreign))}", Patience.BUSY)
 
 
-def final_snapshot_due(live: DbClusterSpec, last: Spec | None) -> bool:
-    """True if a final snapshot has to be taken: unless the tag says no, in AWS and in the record alike.
+def final_snapshot_due(live: DbClusterSpec, last: Spec | None, configured: bool | None) -> bool:
+    """True if a final snapshot has to be taken: unless two of the three say no, and none says otherwise.
 
-    A missing tag says nothing, and data is kept where nothing is said.
+    A missing tag, a missing record and a missing file say nothing: data goes only by two words, since each of them may
+    be somebody else's.
     """
-    specs = [spec for spec in (live, last) if isinstance(spec, DbClusterSpec)]
-    return any(spec.tags.get(FINAL_SNAPSHOT_TAG) != "false" for spec in specs)
+    words = [_word(live), _word(last), configured]
+    return any(word is True for word in words) or sum(word is False for word in words) < _WORDS_TO_SKIP
+
+
+def _word(spec: Spec | None) -> bool | None:
+    """Read what the tag says; None where there is none. Any other text than ``false`` wants the snapshot."""
+    text = spec.tags.get(FINAL_SNAPSHOT_TAG) if isinstance(spec, DbClusterSpec) else None
+    return None if text is None else text != "false"
 
 
 def _free_name(aws: Aws, id: str, resource_id: str) -> str:

@@ -182,7 +182,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         """Find the instances by the owner's tags, which RDS lists with each instance of the region."""
         for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
             for instance in page["DBInstances"]:
-                if Owner.of(as_dict(instance.get("TagList", []))) == owner:
+                if owner.finds(as_dict(instance.get("TagList", []))):
                     yield instance.get("DBInstanceIdentifier", "")
 
 
@@ -228,7 +228,7 @@ def observed_instance(
         # No failure: a failed instance is replaced.
         update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == _STOPPED else None,
         status=status,
-        owner=_owner(spec, expected),
+        owner=_owner(name, spec, expected),
         pending=pending,
         removal_impact=_removal_impact(cluster, instance),
         impacts=_change_impacts(cluster, instance),
@@ -303,9 +303,12 @@ def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
     return DbInstanceOutputs(arn=arn, resource_id=resource_id) if arn and resource_id else None
 
 
-def _owner(spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Owner | None:
-    """Read the owner. The whole account shares the names: an instance of another cluster is somebody else's."""
-    if expected is not None and expected.cluster != spec.cluster:
+def _owner(id: str, spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Owner | None:
+    """Read the owner. The whole account shares the names: an instance of another cluster is somebody else's.
+
+    Its own name tells its cluster; what a record says of that counts only against it.
+    """
+    if spec.cluster != id.rpartition("-")[0] or (expected is not None and expected.cluster != spec.cluster):
         return Owner("", "", scope=f"a member of {spec.cluster or 'no cluster'}")
     return Owner.of(spec.tags)
 

@@ -74,6 +74,8 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         "--role-name {id}",
     }
     not_compared = ("last use",)
+    # A boundary is the organisation's own limit on the role.
+    spared = frozenset({"permissions_boundary"})
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
@@ -188,7 +190,10 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         for page in aws.pages(aws.iam.get_paginator("list_roles")):
             for role in page["Roles"]:
                 name = role["RoleName"]
-                if name.endswith(f"-{owner.suffix}") and _owner(_tags(aws, name), aws.region) == owner:
+                if not name.endswith(f"-{owner.suffix}"):
+                    continue
+                live_tags = _tags(aws, name)
+                if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
                     yield name
 
 

@@ -1,6 +1,7 @@
 """The customer-managed KMS key and its alias, which is the id here.
 
-A key has no name of its own. The alias names the key, which is ours if it bears our tags; without an alias the key is
+A key has no name of its own. The alias names the key, which is ours if it bears our tags. Where nobody's alias names a
+key, it is ours by our owner tags together with our description, which who may only tag cannot write: such a one is
 found by the tagging API, or, made a moment ago, in the listing of the keys that no alias names.
 
 CreateKey has no idempotency token, so a create whose answer was lost can leave a second key: the field ``duplicates``
@@ -11,8 +12,8 @@ it encrypted needs it. AWS's facts are from the KMS API reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import model_validator
@@ -23,6 +24,7 @@ from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import (
     MANAGED_BY,
     OWNER_TAG,
+    SUFFIX_TAG,
     Impact,
     Observed,
     Outputs,
@@ -34,6 +36,7 @@ from tapctl.engine.model import (
 )
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
@@ -46,6 +49,7 @@ DEFAULT_PERIOD_DAYS: Final = 365
 """EnableKeyRotation's default, which GetKeyRotationStatus may leave out."""
 
 _ALIAS: Final = "alias/"
+_DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
 _PENDING: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 _WORKING: Final = frozenset({"Creating", "Updating"})
 # ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
@@ -73,6 +77,11 @@ _TRANSIENT: Final = (
     ),
     Transient(("KMSInvalidStateException",), "the key is busy: {error.message}", Patience.BUSY),
 )
+
+
+def description(service: str, suffix: str) -> str:
+    """Describe the key of one copy of the stack: what tells a key of ours that no alias names."""
+    return _DESCRIPTION.format(service=service, suffix=suffix)
 
 
 class KmsKeySpec(Spec):
@@ -114,12 +123,17 @@ class KmsKeyOutputs(Outputs):
 
 
 class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
-    """A key; the id is its alias (of a key without alias and Name tag: KMS's own id)."""
+    """A key; the id is its alias (of one that bears our tags and is not ours: any alias of it, or KMS's own id).
+
+    ``window_days``: the waiting period before its deletion, by the configuration; None where that is not known.
+    ``going``: addresses of what is removed together with the key.
+    """
 
     type = "kms-key"
     teardown_rank = 140
     holds_data = True
     create_is_repeatable = False
+    retainable = True
     impacts: ClassVar[Mapping[str, Impact]] = {
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,
@@ -131,6 +145,9 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     }
     not_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+
+    def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:
+        self._window_days, self._going = window_days, frozenset(going)
 
     def observe(self, aws: Aws, id: str, expected: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs] | None:
         """Read the key, its tags, policy and rotation, and search for duplicates: five calls where all is well."""
@@ -192,17 +209,19 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     ) -> Retained | None:
         """Delete the alias first, which outlives the key otherwise; then schedule the key's deletion.
 
-        A key that snapshots need is retained.
+        A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        retained = _needed_by_snapshots(aws, arn, id)
-        if retained is not None:
-            return retained
+        users = key_users(aws, arn, id)
+        if users - self._going:
+            return _used_by(users - self._going, id)
+        if users:
+            raise NotYet(f"{', '.join(sorted(users))} still uses it", Patience.LONG)
         try:
             if observed.spec.alias:
                 aws.kms.delete_alias(AliasName=observed.spec.alias)
             else:
-                days = _window((last.tags if last else {}) | observed.spec.tags)
+                days = self._window(observed.spec, last)
                 aws.kms.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=days)
         except AwsRefused as error:
             # KMSInvalidStateException: "... is pending deletion", perhaps by our own call whose answer was lost.
@@ -213,31 +232,49 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the keys by tags, also among those without an alias, which the tagging API may not show yet.
 
-        The id of each is the alias of its Name tag; without a Name any alias of the key, or KMS's own id.
+        The id of each is the alias of its Name tag, if that names the key, or if none does and the key is described as
+        ours; else any alias of the key, or KMS's own id.
         """
-        tagged = _find(aws, owner.tags)
+        tagged = _find(aws, owner.search_tags)
         aliases = _aliases(aws)
         for key_id in sorted({*tagged, *_without_alias(aws)}):
             try:
                 live_tags = _tags_of(aws, key_id)
+                if not owner.finds(live_tags):
+                    continue
+                name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
+                named = aliases.get(key_id, ())
+                ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
             except AwsRefused as error:
                 if not _may_be_skipped(error, any_key=key_id not in tagged):
                     raise
                 continue
-            if Owner.of(live_tags) == owner:
-                name = live_tags.get("Name", "").removeprefix(_ALIAS)
-                yield f"{_ALIAS}{name}" if name else aliases.get(key_id, key_id)
+            yield name if ours and name != _ALIAS else min(named, default=key_id)
+
+    def removed_with(self, going: Collection[str]) -> KmsKey:
+        """Leave out, of what uses the key, what goes before it."""
+        return KmsKey(self._window_days, going)
 
     def retained_because(self, aws: Aws, id: str, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> Retained | None:
-        """Name the snapshots that are unreadable without the key."""
-        return _needed_by_snapshots(aws, observed.outputs.arn, "it") if observed.outputs else None
+        """Name what uses the key and stays."""
+        users = key_users(aws, observed.outputs.arn, id) - self._going if observed.outputs else frozenset()
+        return _used_by(users, "it") if users else None
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:
         """Tell that the key is kept for a final snapshot, or how long its deletion can be taken back."""
         if snapshot_due:
             return "kept for the final snapshot"
-        days = observed.spec.tags.get(WINDOW_TAG, "30")
+        days = self._window(observed.spec, None)
         return f"KMS deletes it {days} days later; until then it can come back"
+
+    def _window(self, live: KmsKeySpec, last: KmsKeySpec | None) -> int:
+        """Choose the longest waiting period that configuration, record and live tag say; one that says none says 30.
+
+        A tag that somebody has set cannot shorten the time in which the key can be brought back.
+        """
+        told = [live.tags.get(WINDOW_TAG, ""), *([last.tags.get(WINDOW_TAG, "")] if last else [])]
+        days = [int(text) if text.isdecimal() and int(text) in _WINDOW_DAYS else _WINDOW_DAYS[-1] for text in told]
+        return max(*days, self._window_days or _WINDOW_DAYS[-1])
 
 
 def _lookup(aws: Aws, id: str, expected: KmsKeySpec | None) -> Lookup:
@@ -254,6 +291,8 @@ class Key:
     metadata: KeyMetadataTypeDef
     tags: dict[str, str]
     alias: str = ""
+    other_alias: str = ""
+    """An alias that somebody else gave to a key that no alias of ours names."""
     denied: str = ""
     """The denied action, where its tags could not be read."""
 
@@ -286,7 +325,9 @@ class Lookup:
                 raise
             # The tagging API is eventually consistent: a key made a moment ago shows only in the listing.
             ours = list(self._ours(self._tagged())) or list(self._ours(_without_alias(self.aws), any_key=True))
-            return min(ours, key=_preference, default=None)
+            aliases = _aliases(self.aws) if ours else {}
+            named = [replace(key, other_alias=min(aliases.get(key.id, ()), default="")) for key in ours]
+            return min(named, key=_preference, default=None)
         try:
             return Key(metadata, _tags_of(self.aws, metadata["KeyId"]), alias)
         except AwsRefused as error:
@@ -311,7 +352,7 @@ class Lookup:
         for key_id in ids:
             try:
                 live_tags = _tags_of(self.aws, key_id)
-                if self._is_ours(live_tags):
+                if self._is_ours(live_tags) and _is_described(self.aws, key_id, live_tags[SUFFIX_TAG]):
                     yield Key(self.aws.read(self.aws.kms.describe_key, KeyId=key_id)["KeyMetadata"], live_tags)
             except AwsRefused as error:
                 if not _may_be_skipped(error, any_key=any_key):
@@ -320,7 +361,8 @@ class Lookup:
     def _is_ours(self, live_tags: Mapping[str, str]) -> bool:
         owner = Owner.of(live_tags)
         same = self.tags is None or owner == Owner.of(self.tags)
-        return same and owner is not None and owner.managed_by == MANAGED_BY and live_tags.get("Name") in self._names()
+        complete = owner is not None and owner.managed_by == MANAGED_BY and owner.suffix != ""
+        return same and complete and live_tags.get("Name") in self._names()
 
 
 def _tags_of(aws: Aws, key_id: str) -> dict[str, str]:
@@ -328,16 +370,17 @@ def _tags_of(aws: Aws, key_id: str) -> dict[str, str]:
     return tags.as_dict((tag for page in pages for tag in page["Tags"]), "Tag")
 
 
-def _needed_by_snapshots(aws: Aws, arn: str, name: str) -> Retained | None:
-    """Name the cluster snapshots that are unreadable without this key; automated ones go with their cluster."""
-    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"))
-    snapshots = sorted(
-        snapshot.get("DBClusterSnapshotIdentifier", "")
-        for page in pages
-        for snapshot in page["DBClusterSnapshots"]
-        if snapshot.get("KmsKeyId") == arn and snapshot.get("SnapshotType") != "automated"
+def _used_by(users: Collection[str], name: str) -> Retained:
+    """Tell why the key stays: what is encrypted with it is unreadable without it. ``name``: how to call the key."""
+    copies = sorted(user.partition("/")[2] for user in users if user.partition("/")[0] in SNAPSHOTS)
+    living = sorted(user for user in users if user.partition("/")[0] not in SNAPSHOTS)
+    reasons = [f"{name} decrypts {', '.join(copies)}"] if copies else []
+    reasons += (
+        [f"{', '.join(living)} uses {name}" if len(living) == 1 else f"{', '.join(living)} use {name}"]
+        if living
+        else []
     )
-    return Retained("its snapshots are deleted", f"{name} decrypts {', '.join(snapshots)}") if snapshots else None
+    return Retained("what uses it is gone" if living else "its snapshots are deleted", "; ".join(reasons))
 
 
 def _pending_deletion(key: Key) -> Retained:
@@ -361,9 +404,9 @@ def _rotation_period(aws: Aws, key: Key) -> int:
 
 
 def _users_of(aws: Aws, key_id: str) -> list[str]:
-    """List who was given this key: its grants (Aurora, Secrets Manager and Lambda use a key by one) and its aliases."""
+    """List who was given this key: grants (Aurora, Secrets Manager and Lambda use a key by one), aliases, its users."""
     grantees = (f"a grant to {_grantee(grant) or 'unknown'}" for grant in _grants(aws, key_id))
-    return [*grantees, *_aliases_of(aws, key_id)]
+    return [*grantees, *_aliases_of(aws, key_id), *sorted(key_users(aws, aws.arn("kms", f"key/{key_id}")))]
 
 
 def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
@@ -408,8 +451,8 @@ def _is_of_a_service(grant: Mapping[str, Any], account: str) -> bool:
     return bound or _SERVICE.fullmatch(str(grant.get("RetiringPrincipal", ""))) is not None
 
 
-def _preference(key: Key) -> tuple[bool, str, str]:
-    return (key.state in _PENDING, str(key.metadata.get("CreationDate", "")), key.id)
+def _preference(key: Key) -> tuple[bool, bool, str, str]:
+    return (key.other_alias != "", key.state in _PENDING, str(key.metadata.get("CreationDate", "")), key.id)
 
 
 def _may_be_skipped(error: AwsRefused, *, any_key: bool) -> bool:
@@ -425,10 +468,21 @@ def _find(aws: Aws, wanted: Mapping[str, str | list[str]]) -> list[str]:
     return list(tags.find(aws, wanted, "kms", "key/", ResourceTypeFilters=["kms:key"]))
 
 
-def _aliases(aws: Aws) -> dict[str, str]:
-    pages = aws.pages(aws.kms.get_paginator("list_aliases"))
-    # Some of AWS's own aliases have no key yet (ListAliases).
-    return {alias.get("TargetKeyId", ""): alias["AliasName"] for page in pages for alias in page["Aliases"]}
+def _aliases(aws: Aws) -> dict[str, list[str]]:
+    """Key id to the aliases that name the key."""
+    aliases: dict[str, list[str]] = {}
+    for page in aws.pages(aws.kms.get_paginator("list_aliases")):
+        for alias in page["Aliases"]:
+            # Some of AWS's own aliases have no key yet (ListAliases).
+            aliases.setdefault(alias.get("TargetKeyId", ""), []).append(alias["AliasName"])
+    return aliases
+
+
+def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:
+    """True if the key bears the description that tapctl gives to this suffix's key."""
+    live = aws.read(aws.kms.describe_key, KeyId=key_id)["KeyMetadata"].get("Description", "")
+    before, _, after = description("\0", suffix).partition("\0")
+    return live.startswith(before) and live.endswith(after)
 
 
 def _without_alias(aws: Aws) -> list[str]:
@@ -487,17 +541,18 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
         deleting=deleting,
         retained=_pending_deletion(key) if key.state in _PENDING else None,
         status=key.state,
-        owner=Owner.of(key.tags),
+        owner=_owner(key),
         unreadable=unreadable.actions,
     )
 
 
+def _owner(key: Key) -> Owner | None:
+    """Read the owner. A key that somebody else's alias names, and none of ours, is somebody else's by now."""
+    owner = Owner.of(key.tags)
+    return replace(owner, scope=f"what {key.other_alias} names") if owner and key.other_alias else owner
+
+
 # -- changing ----------------------------------------------------------------------------------------------------------
-
-
-def _window(live_tags: Mapping[str, str]) -> int:
-    days = live_tags.get(WINDOW_TAG, "")
-    return int(days) if days.isdecimal() and int(days) in _WINDOW_DAYS else _WINDOW_DAYS[-1]
 
 
 def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[str]:

@@ -309,7 +309,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the functions by the owner's tags."""
-        return tags.find(aws, owner.tags, "lambda", "function:")
+        return tags.find(aws, owner.search_tags, "lambda", "function:")
 
     def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> str | None:
         """Name the network interfaces that Lambda still has to remove; for that it needs the function's role."""

@@ -191,7 +191,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags."""
-        return (name.removesuffix(":*") for name in tags.find(aws, owner.tags, "logs", "log-group:"))
+        return (name.removesuffix(":*") for name in tags.find(aws, owner.search_tags, "logs", "log-group:"))
 
     def deletion_blocker(self, observed: Observed[LogGroupSpec, LogGroupOutputs]) -> str | None:
         """Name the group's deletion protection (PutLogGroupDeletionProtection)."""

@@ -131,7 +131,7 @@ def owned_names(aws: Aws, owner: Owner, missing: str, arns: Mapping[str, str]) -
             if error.matches(missing):
                 continue
             raise
-        if Owner.of(live_tags) == owner:
+        if owner.finds(live_tags):
             yield name
 
 

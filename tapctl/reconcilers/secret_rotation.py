@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, parse
 from tapctl.aws.refusals import Transient, classify
-from tapctl.engine.model import NoOutputs, Observed, Owner, Reconciler, Retained, Spec, Timing
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import cluster_of
@@ -53,13 +53,20 @@ class SecretRotationSpec(Spec):
     tags: dict[str, str]
 
 
-class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
+class SecretRotationOutputs(Outputs):
+    """The secret's ARN, which RDS chooses: a cluster made again has another secret."""
+
+    secret_arn: str
+
+
+class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
     """The rotation of one cluster's secret; the id is the cluster's."""
 
     type = "secret-rotation"
     teardown_rank = 50
     parent_type = "db-cluster"
     deleted_with_parent = True
+    retainable = True
     exposures: ClassVar[Mapping[str, str]] = {
         "resource_policy": "aws secretsmanager delete-resource-policy --secret-id {secret_arn}",
         "replicas": "aws secretsmanager remove-regions-from-replication --secret-id {secret_arn} "
@@ -71,7 +78,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
 
     def observe(
         self, aws: Aws, id: str, expected: SecretRotationSpec | None
-    ) -> Observed[SecretRotationSpec, NoOutputs] | None:
+    ) -> Observed[SecretRotationSpec, SecretRotationOutputs] | None:
         """Read the cluster, as its own observation does, and the secret's description: two calls."""
         cluster = cluster_of(aws, id)
         secret: MasterUserSecretTypeDef = cluster.get("MasterUserSecret", {}) if cluster else {}
@@ -94,7 +101,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         impaired = "impaired: RDS cannot rotate the secret; see whether it may still use the secret and its KMS key"
         return Observed(
             spec,
-            NoOutputs(),
+            SecretRotationOutputs(secret_arn=secret["SecretArn"]),
             settled=status == "active",
             failure=impaired if status == "impaired" else None,
             status=status,
@@ -102,8 +109,12 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
         )
 
     def observe_exposures(
-        self, aws: Aws, id: str, seen: Observed[SecretRotationSpec, NoOutputs], expected: SecretRotationSpec | None
-    ) -> Observed[SecretRotationSpec, NoOutputs]:
+        self,
+        aws: Aws,
+        id: str,
+        seen: Observed[SecretRotationSpec, SecretRotationOutputs],
+        expected: SecretRotationSpec | None,
+    ) -> Observed[SecretRotationSpec, SecretRotationOutputs]:
         """Read the secret's policy: one call."""
         return with_exposures(seen, {"resource_policy": lambda: _policy(aws, _live_arn(aws, id))}, gone=(_MISSING,))
 
@@ -137,7 +148,11 @@ class SecretRotation(Reconciler[SecretRotationSpec, NoOutputs]):
             raise classify(error, _TRANSIENT) from error
 
     def delete(
-        self, aws: Aws, id: str, observed: Observed[SecretRotationSpec, NoOutputs], last: SecretRotationSpec | None
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[SecretRotationSpec, SecretRotationOutputs],
+        last: SecretRotationSpec | None,
     ) -> Retained:
         """Keep the rotation: the secret is deleted with its cluster, and never left without rotation."""
         return Retained(

@@ -150,7 +150,9 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the groups by the owner's tags, in every VPC of the region."""
-        filters: list[FilterTypeDef] = [{"Name": f"tag:{key}", "Values": [value]} for key, value in owner.tags.items()]
+        filters: list[FilterTypeDef] = [
+            {"Name": f"tag:{key}", "Values": [value]} for key, value in owner.search_tags.items()
+        ]
         return [group.get("GroupName", "") for group in _described(aws, filters)]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tapctl.aws.refusals import Transient, classify
-from tapctl.engine.model import Impact, NoOutputs, Observed, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
 
@@ -71,7 +71,13 @@ class SecurityGroupRulesSpec(Spec):
     rules: frozenset[Rule] = Field(min_length=1)
 
 
-class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
+class SecurityGroupRulesOutputs(Outputs):
+    """The id of the group whose rules these are: another group of that name has other rules."""
+
+    group_id: str
+
+
+class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOutputs]):
     """The rules of one group, changed one rule a call: a single duplicate fails a whole batch."""
 
     type = RULES
@@ -82,8 +88,8 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupRulesSpec | None
-    ) -> Observed[SecurityGroupRulesSpec, NoOutputs] | None:
-        """Read all groups of the round, as the groups' own observation does, with their rules in the same answer."""
+    ) -> Observed[SecurityGroupRulesSpec, SecurityGroupRulesOutputs] | None:
+        """Read all groups of the round, as the groups' own observation does, and all their rules: two calls."""
         group = find_group(aws, id, expected.vpc_id if expected else None)
         if group is None:
             return None
@@ -93,7 +99,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
             return None
         return Observed(
             spec=SecurityGroupRulesSpec(vpc_id=group.get("VpcId", ""), rules=rules),
-            outputs=NoOutputs(),
+            outputs=SecurityGroupRulesOutputs(group_id=group.get("GroupId", "")),
             owner=owner_of(group),
         )
 
@@ -121,7 +127,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, NoOutputs]):
         self,
         aws: Aws,
         id: str,
-        observed: Observed[SecurityGroupRulesSpec, NoOutputs],
+        observed: Observed[SecurityGroupRulesSpec, SecurityGroupRulesOutputs],
         last: SecurityGroupRulesSpec | None,
     ) -> None:
         """Revoke one rule: as long as groups name each other, neither can be deleted."""

@@ -145,7 +145,7 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the topics by the owner's tags."""
-        return tags.find(aws, owner.tags, "sns")
+        return tags.find(aws, owner.search_tags, "sns")
 
 
 def _attributes(want: SnsTopicSpec) -> dict[str, str]:

@@ -78,6 +78,7 @@ def change_record(change: Change) -> Record:
         "unread": dict(change.unreadable),
         "unexpected": list(change.foreign_members),
         "exposures": [{"path": part.path, "have": refs.to_json(part.have)} for part in change.exposures],
+        "spared": {path: refs.to_json(value) for path, value in sorted(change.spared.items())},
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
     }

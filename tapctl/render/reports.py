@@ -81,6 +81,7 @@ OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
+SPARED: Final = "not ours; it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",
@@ -109,6 +110,8 @@ def is_shown(change: Change) -> bool:
         or change.unreadable
         or change.foreign_members
         or change.exposures
+        or change.spared
+        or change.note
     )
 
 
@@ -201,7 +204,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members or change.exposures else "…"
+    return "!" if change.foreign_members or change.exposures or change.spared else "…"
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
@@ -216,6 +219,9 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
         ]
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
+    details += [
+        Detail(path, truncate(format_value(value), limit), SPARED) for path, value in sorted(change.spared.items())
+    ]
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
     details += [Detail(part.path, truncate(format_value(part.have), limit), LEFT) for part in change.exposures]
     return details

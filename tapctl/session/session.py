@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
 from tapctl.engine.model import Owner
+from tapctl.engine.ownership import Claimant
 from tapctl.errors import ExitCode, Status, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
@@ -58,7 +59,12 @@ class Session:
     @property
     def owner(self) -> Owner:
         """The owner whose tags mark our resources."""
-        return Owner.ours(self.suffix)
+        return Owner.ours(self.suffix, self.config.environment)
+
+    @property
+    def claimant(self) -> Claimant:
+        """This stack as the one whose resources may be changed and removed."""
+        return Claimant(self.owner, Names(self.suffix, self.target.account, self.target.region).may_have)
 
     @property
     def aws_kind(self) -> AwsKind:
@@ -85,6 +91,7 @@ class Session:
             return empty(**named, account=target.account, region=target.region), None
         check_manifest_target(stored.manifest, self.store.location(self.suffix), self.target)
         self._check_aws_kind(stored.manifest)
+        self.claimant.check_entries(stored.manifest.entries.values(), self.location)
         return stored.manifest, stored.version
 
     def _check_aws_kind(self, manifest: Manifest) -> None:

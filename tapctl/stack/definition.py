@@ -14,6 +14,7 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbPa
 from tapctl.reconcilers.db_subnet_group import DbSubnetGroup, DbSubnetGroupSpec
 from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
+from tapctl.reconcilers.kms_key import description as key_description
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
 from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsEventSubscriptionSpec
@@ -53,16 +54,17 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
         common = names.tags(name, environment=config.environment, service=config.service, extra=config.tags)
         return {**common, **more}
 
+    window = 30 if config.protected or config.final_snapshot else 7
     key = stack.add(
-        KmsKey(),
+        KmsKey(window),
         names.key_alias,
         KmsKeySpec(
             alias=names.key_alias,
-            description=f"Encrypts everything of {config.service} in {names.suffix}",
+            description=key_description(config.service, names.suffix),
             policy=key_policy(names),
             rotation=True,
             enabled=True,
-            tags=tags(names.key_alias, **{WINDOW_TAG: "30" if config.protected or config.final_snapshot else "7"}),
+            tags=tags(names.key_alias, **{WINDOW_TAG: str(window)}),
         ),
     )
 
@@ -163,7 +165,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
     )
 
     cluster = stack.add(
-        DbCluster(names.instance_parameter_group(db.engine_major)),
+        DbCluster(names.instance_parameter_group(db.engine_major), final_snapshot=config.final_snapshot),
         names.cluster,
         DbClusterSpec(
             engine=ENGINE,

@@ -54,16 +54,31 @@ def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
     assert told["kept"] == {"kms-key/alias/k": {"until": "2026-12-02", "why": "KMS waits"}}
 
 
+def every_name(_type: str, _id: str) -> bool:
+    return True
+
+
 def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
     before = replace(PROOF, deleted=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
-    assert PROOF.continuing(before.text()).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
-    assert PROOF.continuing(replace(before, remaining=()).text()).deleted == ("iam-role/r", "sns-topic/alarms"), (
-        "it was complete"
-    )
+    earlier, whole = (PROOF.earlier(proof.text(), every_name) for proof in (before, replace(before, remaining=())))
+    assert earlier is not None
+    assert PROOF.continuing(earlier).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
+    assert whole is not None
+    assert PROOF.continuing(whole).deleted == ("iam-role/r", "sns-topic/alarms"), "it was complete"
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}'])
+def test_a_text_that_is_no_certificate_is_none(text: bytes) -> None:
+    assert PROOF.earlier(text, every_name) is None
 
 
 @pytest.mark.parametrize(
-    "before", [None, b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}']
+    ("field", "value"), [("environment", "prod"), ("suffix", "dev"), ("account", "1"), ("region", "us-east-1")]
 )
-def test_a_text_that_is_no_certificate_adds_nothing(before: bytes | None) -> None:
-    assert PROOF.continuing(before).deleted == ("iam-role/r", "sns-topic/alarms")
+def test_a_certificate_of_another_target_is_none_of_ours(field: str, value: str) -> None:
+    other: Certificate = replace(PROOF, **{field: value})  # type: ignore[arg-type]  # each of these is a string
+    assert PROOF.earlier(other.text(), every_name) is None
+
+
+def test_a_certificate_that_names_what_we_cannot_have_is_none_of_ours() -> None:
+    assert PROOF.earlier(PROOF.text(), lambda type_, id_: (type_, id_) == ("iam-role", "r")) is None

@@ -16,7 +16,7 @@ from tapctl.engine.polling import Emit, EngineContext
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion, Stack, deletion_graph
 from tests.engine.kinds import KINDS, LARGE, RANKS, SMALL, Plain, ThingSpec, resource
-from tests.engine.world import OURS, Trait, World
+from tests.engine.world import CLAIMANT, Trait, World
 
 Told = list[Released | Progress]
 
@@ -65,7 +65,7 @@ def plan(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
     entries = world.journal.entries
     looks = [ObserveRequest(one.reconciler, one.id, one.spec) for one in stack]
     looks += [ObserveRequest(KINDS[one.type], one.id, None) for here, one in entries.items() if here not in stack]
-    return make_plan(stack, entries, observe_all(world, looks), OURS, KINDS, allowed=allowed)
+    return make_plan(stack, entries, observe_all(world, looks), CLAIMANT, KINDS, allowed=allowed)
 
 
 def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:

@@ -16,7 +16,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import Refused
 from tests.engine.driving import quiet
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Leaf, Plain, ThingOutputs, ThingSpec, resource
-from tests.engine.world import OURS, THEIRS, World
+from tests.engine.world import CLAIMANT, OURS, THEIRS, World
 
 TAGGED = ThingSpec(size="large", tags=OURS.tags)
 
@@ -32,7 +32,7 @@ def planned(kind: Plain, want: ThingSpec, *, adopted: tuple[str, ...], **sight: 
     stack = Stack()
     stack.add(kind, "a", want)
     seen = Observed(sight.pop("spec", SMALL), ThingOutputs(arn="x"), owner=THEIRS, **sight)
-    return make_plan(stack, {}, {f"{kind.type}/a": seen}, OURS, KINDS, adopted=adopted).changes[0]
+    return make_plan(stack, {}, {f"{kind.type}/a": seen}, CLAIMANT, KINDS, adopted=adopted).changes[0]
 
 
 def test_what_is_not_ours_is_refused_and_the_hint_says_how_to_take_it_over() -> None:
@@ -45,7 +45,12 @@ def test_what_is_named_is_changed_in_place_and_the_plan_says_whose_it_was() -> N
     change = planned(Plain(), TAGGED, adopted=("plain/a",))
     assert (change.action, change.blocked, change.adopts) == (Action.UPDATE, None, True)
     assert change.note == "taken over; its tags say: ManagedBy=terraform, EnvironmentSuffix=shop"
-    assert [one.path for one in change.fields] == ["size", "tags.EnvironmentSuffix", "tags.ManagedBy"]
+    assert [one.path for one in change.fields] == [
+        "size",
+        "tags.Environment",
+        "tags.EnvironmentSuffix",
+        "tags.ManagedBy",
+    ]
 
 
 def test_a_facet_is_taken_over_with_what_it_lives_on() -> None:

@@ -21,7 +21,7 @@ from tests.engine.driving import bring
 from tests.engine.kinds import SMALL, Leaf, Plain, ThingSpec, resource
 from tests.engine.test_planner import recorded, seen, stack_of
 from tests.engine.traits import Looks
-from tests.engine.world import OURS, World
+from tests.engine.world import CLAIMANT, World
 
 
 class Keeper(Plain):
@@ -79,7 +79,7 @@ def planned(want: ThingSpec, sight: Observation, made: Entry | None = None, allo
     kind = Keeper()
     entries = {"keeper/a": made} if made else {}
     stack = stack_of(Stack(), kind, want)
-    (change,) = make_plan(stack, entries, {"keeper/a": sight}, OURS, {kind.type: kind}, allowed=allowed).changes
+    (change,) = make_plan(stack, entries, {"keeper/a": sight}, CLAIMANT, {kind.type: kind}, allowed=allowed).changes
     return change
 
 
@@ -113,7 +113,7 @@ def test_a_new_major_version_is_made_only_where_its_address_is_named_and_says_ho
 def test_how_long_it_takes_is_not_said_where_nobody_knows() -> None:
     kind = Plain()
     stack = stack_of(Stack(), kind, ThingSpec(version="17.1"))
-    (change,) = make_plan(stack, {}, {"plain/a": seen()}, OURS, {}, allowed=["plain/a"]).changes
+    (change,) = make_plan(stack, {}, {"plain/a": seen()}, CLAIMANT, {}, allowed=["plain/a"]).changes
     assert change.note == "a new major version cannot be undone"
 
 
@@ -136,7 +136,7 @@ def test_a_plan_counts_the_resources_by_what_happens_to_them() -> None:
     stack.add(Leaf(), "a", ThingSpec(zone="b"))
     stack.add(Keeper(), "a", WEEKS)
     sights: dict[str, Observation] = {"plain/a": seen(), "leaf/a": seen(), "keeper/a": seen(MONTHS)}
-    plan = make_plan(stack, {}, sights, OURS, {})
+    plan = make_plan(stack, {}, sights, CLAIMANT, {})
     counted = {impact: count for impact, count in plan.impacts.items() if count}
     assert counted == {"replace": 1, "data_loss": 1, "failover": 1, "restart": 1}
     assert list(plan.impacts) == ["replace", "data_loss", "upgrade", "outage", "failover", "restart", "protection"]

@@ -72,9 +72,10 @@ def test_the_severity_of_impacts_is_in_order() -> None:
     [
         ({}, None),
         ({"Name": "x"}, None),
-        ({"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}, OURS),
+        ({"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}, OURS),
         ({"ManagedBy": "tapctl"}, Owner("tapctl", "")),
         ({"EnvironmentSuffix": "dev"}, Owner("", "dev")),
+        ({"Environment": "prod"}, Owner("", "", "prod")),
     ],
 )
 def test_tags_name_an_owner(tags: dict[str, str], owner: Owner | None) -> None:
@@ -82,7 +83,10 @@ def test_tags_name_an_owner(tags: dict[str, str], owner: Owner | None) -> None:
 
 
 def test_an_owner_is_its_two_tags() -> None:
-    assert OURS.tags == {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}
+    assert OURS.tags == {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    assert OURS.search_tags == {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}
+    assert OURS.finds({**OURS.search_tags, "Environment": "prod", "Name": "a"})
+    assert not OURS.finds({"ManagedBy": "tapctl"})
     assert THEIRS.excludes(OURS)
     assert not Owner("", "").excludes(OURS)
     assert Owner("", "", scope="us-east-1").excludes(OURS)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tapctl.engine.model import NoOutputs, Observed, Owner
-from tapctl.engine.observe import WORKERS, Absent, ObserveRequest, Unreadable, is_ours, observe_all
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import WORKERS, Absent, ObserveRequest, Unreadable, observe_all
 from tapctl.errors import AwsError
 from tests.engine.kinds import SMALL, Leaf, Plain, ThingOutputs, ThingSpec
 from tests.engine.traits import Looks, lost, refused
-from tests.engine.world import OURS, THEIRS, Seen, World
+from tests.engine.world import Seen, World
 
 
 class Meeting(Plain):
@@ -96,59 +96,6 @@ def test_a_bug_in_a_look_ends_it_and_never_hangs(bug: BaseException) -> None:
         observe_all(World(Looks([1], no(bug))), [ObserveRequest(Plain(), "a", None)])
 
 
-def thing(owner: Owner | None, outputs: Any = None) -> Observed[Any, Any]:
-    return Observed(SMALL, outputs or ThingOutputs(arn="x"), owner=owner)
-
-
-@pytest.mark.parametrize(
-    ("owner", "recorded", "made_by_aws", "ours"),
-    [
-        (OURS, None, False, True),
-        (OURS, {"arn": "another"}, False, True),
-        (THEIRS, None, False, False),
-        (THEIRS, {"arn": "x"}, False, False),
-        (THEIRS, None, True, False),
-        (Owner("tapctl", "staging"), {"arn": "x"}, True, False),
-        (Owner("", "staging"), {"arn": "x"}, True, False),
-        (Owner("terraform", ""), {"arn": "x"}, True, False),
-        (Owner("tapctl", ""), None, False, False),
-        (Owner("tapctl", ""), {"arn": "x"}, False, True),
-        (Owner("", "dev"), None, True, True),
-        (None, None, False, False),
-        (None, {"arn": "x"}, False, True),
-        (None, {"arn": "another"}, False, False),
-        (None, None, True, True),
-    ],
-)
-def test_ours_are_what_our_tags_name_what_is_on_record_and_what_aws_makes_for_us(
-    owner: Owner | None, recorded: dict[str, str] | None, made_by_aws: bool, ours: bool
-) -> None:
-    assert is_ours(thing(owner), OURS, recorded=recorded, created_by_aws=made_by_aws) is ours
-
-
-def test_what_aws_makes_for_us_may_be_another_s_where_its_tags_could_not_be_read() -> None:
-    unread = replace(thing(None), unreadable={"tags": "fake:ListTags"})
-    assert not is_ours(unread, OURS, recorded=None, created_by_aws=True)
-    assert is_ours(unread, OURS, recorded={"arn": "x"}, created_by_aws=True), "it is on record"
-
-
-def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> None:
-    tagged = replace(thing(None), spec=ThingSpec(tags={"Owner": "bob"}))
-    assert not is_ours(tagged, OURS, recorded=None, created_by_aws=True)
-    assert is_ours(tagged, OURS, recorded={"arn": "x"}, created_by_aws=True)
-
-
-def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:
-    assert not is_ours(Observed(SMALL, None), OURS, recorded={"arn": "x"}, created_by_aws=False)
-    assert is_ours(thing(None, NoOutputs()), OURS, recorded={}, created_by_aws=False)
-
-
-def test_tags_that_name_nobody_are_nobodys() -> None:
-    assert Owner.of({"Name": "a"}) is None
-    assert Owner.of(OURS.tags) == OURS
-    assert Owner.of({"ManagedBy": "terraform"}) == Owner("terraform", "")
-
-
 def test_exposures_are_read_where_they_are_asked_for_and_of_what_stays() -> None:
     class Shown(Plain):
         def observe_exposures(
@@ -158,7 +105,11 @@ def test_exposures_are_read_where_they_are_asked_for_and_of_what_stays() -> None
 
     class Going(Shown):
         def observe(self, aws: Any, id: str, expected: ThingSpec | None) -> Observed[ThingSpec, ThingOutputs] | None:
-            return thing(OURS, ThingOutputs(arn="x")) if id == "stays" else replace(thing(OURS), deleting=True)
+            return (
+                Observed(SMALL, ThingOutputs(arn="x"))
+                if id == "stays"
+                else Observed(SMALL, ThingOutputs(arn="x"), deleting=True)
+            )
 
     def statuses(*, exposures: bool) -> dict[str, str]:
         requests = [ObserveRequest(Going(), name, None) for name in ("stays", "goes")]

@@ -15,7 +15,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tests.engine.driving import entry
 from tests.engine.kinds import KINDS, LARGE, SMALL, Data, Early, Leaf, Open, Plain, ThingOutputs, ThingSpec
-from tests.engine.world import OURS, THEIRS, Seen
+from tests.engine.world import CLAIMANT, OURS, THEIRS, Seen
 
 KEPT = Retained("2031-05-06", "pending deletion")
 
@@ -32,7 +32,7 @@ def planned(
     adopted: Collection[str] = (),
 ) -> Plan:
     recorded = {one.address: one for one in entries}
-    return make_plan(stack, recorded, sights, OURS, KINDS, allowed=allowed, adopted=adopted)
+    return make_plan(stack, recorded, sights, CLAIMANT, KINDS, allowed=allowed, adopted=adopted)
 
 
 def one(kind: Plain, want: ThingSpec, sight: Observation, *entries: Entry) -> Change:

@@ -16,7 +16,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import NotConverged, NotYet, Patience
 from tests.engine.driving import bring, quiet, there
 from tests.engine.kinds import KINDS, LARGE, SMALL, Plain, ThingOutputs, ThingSpec, resource
-from tests.engine.world import OURS, Seen, Thing, Trait, World
+from tests.engine.world import CLAIMANT, OURS, Seen, Thing, Trait, World
 
 WAITING = {"mode": Pending(REBOOT, "group: pending-reboot")}
 LATER = {"mode": Pending("sun:05:00-sun:06:00")}
@@ -56,7 +56,7 @@ def plan(pending: dict[str, Pending], *, reboot: bool, deferred: bool = False) -
     out = ThingOutputs(arn="x")
     group = Observed(SMALL, out, owner=OURS, deferred_until={"size": REBOOT} if deferred else {})
     sights: dict[str, Any] = {"plain/group": group, machine.address: Observed(SMALL, out, owner=OURS, pending=pending)}
-    return make_plan(stack, {}, sights, OURS, KINDS, reboot=reboot).changes[1]
+    return make_plan(stack, {}, sights, CLAIMANT, KINDS, reboot=reboot).changes[1]
 
 
 def run(world: World, change: Action = Action.UPDATE, *, impact: Impact = Impact.RESTART) -> Finished:

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapctl.engine.model import Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, address
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
 from tapctl.errors import AlreadyExists
 from tests.support.engine_clock import VirtualClock
 
-OURS = Owner.ours("dev")
+OURS = Owner.ours("dev", "dev")
 THEIRS = Owner("terraform", "shop")
+CLAIMANT = Claimant(OURS, lambda _, __: True)
+"""Ours, where every name is one of ours."""
 
 
 @dataclass
@@ -92,7 +95,7 @@ class World:
 
     def context(self) -> EngineContext:
         """What the loops of one run work with."""
-        return EngineContext(self, OURS, self.journal, self.clock)
+        return EngineContext(self, CLAIMANT, self.journal, self.clock)
 
     # -- as AWS ------------------------------------------------------------------------------------------------------
 

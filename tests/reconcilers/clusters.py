@@ -9,7 +9,7 @@ from tapctl.aws.tags import as_list
 from tests.reconcilers.cases import db_cluster, db_instance
 
 CLUSTER: Final = db_cluster.ID
-OURS: Final = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+OURS: Final = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def described(aws: Aws, **changes: Any) -> dict[str, Any]:

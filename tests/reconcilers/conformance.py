@@ -15,6 +15,7 @@ from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Finished
 from tapctl.engine.model import Impact, Observed, Owner, Reconciler, Spec, address
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.polling import EngineContext
 from tapctl.engine.record import Entry
@@ -24,7 +25,7 @@ from tapctl.sandbox.emulator.simulation import Simulation
 from tests.reconcilers import cases
 from tests.support.engine_clock import VirtualClock
 
-OWNER = Owner.ours("test")
+OWNER = Owner.ours("test", "dev")
 CASES: Mapping[str, ModuleType] = {
     found.name: importlib.import_module(f"{cases.__name__}.{found.name}")
     for found in pkgutil.iter_modules(cases.__path__)
@@ -106,7 +107,7 @@ class Bench:
         return self.reconciler.observe(self.aws, self.id, expected)
 
     def context(self) -> EngineContext:
-        return EngineContext(self.aws, OWNER, self.diary, self.clock, lease=self._lease)
+        return EngineContext(self.aws, Claimant(OWNER, lambda _, __: True), self.diary, self.clock, lease=self._lease)
 
     def _lease(self) -> None:
         if self.steps == self.die_at:

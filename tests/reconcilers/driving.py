@@ -8,8 +8,8 @@ from tapctl.aws.client import Aws
 from tapctl.engine.diff import compare
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, Spec
 
-OURS = Owner.ours("test")
-TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+OURS = Owner.ours("test", "dev")
+TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 _STEPS = 40
 
 

@@ -14,7 +14,7 @@ from tests.reconcilers.scripted_aws import refused, scripted
 NAME = "payment-processor-errors-test"
 ARN = f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{NAME}"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms-test"
-OURS = Owner.ours("test")
+OURS = Owner.ours("test", "dev")
 WANT = CloudwatchAlarmSpec(
     namespace="AWS/Lambda",
     metric_name="Errors",

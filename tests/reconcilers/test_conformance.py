@@ -157,7 +157,7 @@ def test_it_is_found_by_its_tags(bench: Bench) -> None:
     bench.converge(spec)
     found = list(bench.reconciler.list_owned(bench.aws, OWNER))
     assert found == ([] if bench.reconciler.subresource else [bench.id])
-    for other in (Owner.ours("other"), Owner("terraform", OWNER.suffix)):
+    for other in (Owner.ours("other", "dev"), Owner("terraform", OWNER.suffix)):
         assert list(bench.reconciler.list_owned(bench.aws, other)) == []
 
 

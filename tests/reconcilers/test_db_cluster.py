@@ -8,7 +8,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsError, AwsRefused, NotYet, Patience, Refused
-from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -208,27 +208,37 @@ def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) 
 
 
 @pytest.mark.parametrize(
-    ("live", "last", "due"),
+    ("live", "last", "configured", "due"),
     [
-        (DUE, DUE, True),
-        (NOT_DUE, NOT_DUE, False),
-        (NOT_DUE, None, False),
-        (NOT_DUE, DUE, True),
-        (DUE, NOT_DUE, True),
-        ({}, NOT_DUE, True),
-        ({}, None, True),
+        (DUE, DUE, True, True),
+        (NOT_DUE, NOT_DUE, None, False),
+        (NOT_DUE, NOT_DUE, False, False),
+        (NOT_DUE, NOT_DUE, True, True),
+        (NOT_DUE, None, None, True),
+        (NOT_DUE, None, False, False),
+        (NOT_DUE, DUE, False, True),
+        (DUE, NOT_DUE, False, True),
+        ({}, NOT_DUE, None, True),
+        ({}, NOT_DUE, False, False),
+        ({}, None, False, True),
     ],
 )
-def test_a_final_snapshot_is_due_unless_every_tag_says_no(
-    aws: Aws, want: DbClusterSpec, live: dict[str, str], last: dict[str, str] | None, due: bool
+def test_a_final_snapshot_is_due_unless_two_of_three_say_no_and_none_says_otherwise(  # noqa: PLR0917 -- as its cases
+    aws: Aws,
+    want: DbClusterSpec,
+    live: dict[str, str],
+    last: dict[str, str] | None,
+    configured: bool | None,
+    due: bool,
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
-    assert final_snapshot_due(with_tags(want, live), recorded) == due
+    assert final_snapshot_due(with_tags(want, live), recorded, configured) == due
+    cluster = DbCluster(final_snapshot=configured)
     seen = bring(REC, aws, ID, with_tags(want, live))
-    assert REC.takes_final_snapshot(seen, recorded) == due
-    assert not REC.takes_final_snapshot(replace(seen, deleting=True), recorded)
-    assert ("no final snapshot is due" in REC.removal_note(seen, snapshot_due=due)) == (not due)
-    delete_until_gone(REC, aws, ID, recorded)
+    assert cluster.takes_final_snapshot(seen, recorded) == due
+    assert not cluster.takes_final_snapshot(replace(seen, deleting=True), recorded)
+    assert ("no final snapshot is due" in cluster.removal_note(seen, snapshot_due=due)) == (not due)
+    delete_until_gone(cluster, aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 
 
@@ -297,7 +307,8 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
 
 
 def stands_against(aws: Aws, want: DbClusterSpec) -> Refused | None:
-    return REC.removal_refusal(aws, ID, bring(REC, aws, ID, want), None)
+    cluster = DbCluster(final_snapshot=False)
+    return cluster.removal_refusal(aws, ID, bring(cluster, aws, ID, want), None)
 
 
 @pytest.mark.parametrize(

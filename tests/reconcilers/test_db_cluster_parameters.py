@@ -9,7 +9,7 @@ from tapctl.reconcilers.db_cluster import DbClusterOutputs, DbClusterSpec, creat
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1234-AbCdEf"
-TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 WANT = DbClusterSpec(
     engine="aurora-postgresql",
     engine_version="16.8",
@@ -85,7 +85,7 @@ def test_every_field_is_read() -> None:
         secret_arn=SECRET,
     )
     assert (sight.settled, sight.deleting, sight.failure, sight.status) == (True, False, None, "available")
-    assert (sight.owner, sight.pending) == (Owner.ours("test"), {})
+    assert (sight.owner, sight.pending) == (Owner.ours("test", "dev"), {})
     assert sight.members == {"db-instance/db-cluster-test-0"}
 
 

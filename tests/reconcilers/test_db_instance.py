@@ -51,7 +51,7 @@ def test_its_own_fields_are_read_and_its_clusters_are_not(aws: Aws) -> None:
 @pytest.mark.usefixtures("world")
 def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
-    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner("", "", f"a member of {CLUSTER}")
+    assert look(REC, aws, ID, with_(cluster="other")).owner == Owner("", "", scope=f"a member of {CLUSTER}")
 
 
 @pytest.mark.usefixtures("world")
@@ -61,7 +61,7 @@ def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_
     )
     # As RDS answers a name that is none.
     refuse(aws.rds, "DescribeDBClusters", "InvalidParameterValue", "The parameter DBClusterIdentifier is not valid")
-    assert look(REC, aws, ID, WANT).owner == Owner("", "", "a member of no cluster")
+    assert look(REC, aws, ID, WANT).owner == Owner("", "", scope="a member of no cluster")
 
 
 @pytest.mark.usefixtures("world")

@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.aws.policy import allow, policy
 from tapctl.engine.diff import compare
-from tapctl.engine.observe import is_ours
+from tapctl.engine.ownership import Claimant
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tests.reconcilers.cases import iam_role as case
@@ -158,7 +158,7 @@ def test_a_role_is_made_with_its_owner_and_boundary_at_once(aws: Aws) -> None:
         {"description": ""},
         {"max_session_duration_s": 7200},
         {"tags": {**case.TAGS, "Extra": "1"}},
-        {"tags": {"ManagedBy": "tapctl", "EnvironmentSuffix": "test"}},
+        {"tags": {"ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}},
     ],
 )
 def test_what_somebody_changed_is_put_back_by_one_call(aws: Aws, change: dict[str, Any]) -> None:
@@ -352,7 +352,7 @@ def test_a_role_of_another_region_is_somebody_elses_whether_it_is_recorded_or_no
 
     assert seen.outputs is not None
     for recorded in (None, seen.outputs.model_dump()):
-        assert not is_ours(seen, OURS, recorded=recorded, created_by_aws=False)
+        assert not Claimant(OURS, lambda _, __: True).judge(REC, ID, seen, recorded=recorded).ours
     assert seen.owner == replace(OURS, scope="us-east-1")
 
 
@@ -368,7 +368,7 @@ def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
 
     seen = look(REC, aws, ID, of("us-east-1"))
 
-    assert is_ours(seen, OURS, recorded=None, created_by_aws=False)
+    assert Claimant(OURS, lambda _, __: True).judge(REC, ID, seen, recorded=None).ours
     assert compare(of("us-east-1"), seen.spec) == ("tags",)
     assert list(REC.list_owned(aws, OURS)) == [ID]
     assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")

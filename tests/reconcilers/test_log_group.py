@@ -16,7 +16,7 @@ from tests.reconcilers.scripted_aws import refused, scripted
 NAME = "/aws/lambda/payment-processor-test"
 ARN = f"arn:aws:logs:us-east-1:123456789012:log-group:{NAME}"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-OURS = Owner.ours("test")
+OURS = Owner.ours("test", "dev")
 WANT = LogGroupSpec(
     retention_days=30,
     kms_key_arn=KEY,

@@ -83,7 +83,7 @@ def test_the_last_event_explains_what_did_not_converge(aws: Aws, rec: DbCluster 
 def test_a_group_that_went_meanwhile_is_not_found_and_one_that_may_not_be_read_is_told(aws: Aws) -> None:
     arns = {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"}
     refuse(aws.rds, "ListTagsForResource", NO_SUBNET_GROUP, times=1)
-    assert list(owned_names(aws, Owner.ours("test"), NO_SUBNET_GROUP, arns)) == []
+    assert list(owned_names(aws, Owner.ours("test", "dev"), NO_SUBNET_GROUP, arns)) == []
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     with pytest.raises(AwsRefused):
-        list(owned_names(aws, Owner.ours("test"), NO_SUBNET_GROUP, arns))
+        list(owned_names(aws, Owner.ours("test", "dev"), NO_SUBNET_GROUP, arns))

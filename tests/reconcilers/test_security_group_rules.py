@@ -52,7 +52,7 @@ def test_the_owner_is_the_groups(aws: Aws, world: dict[str, str]) -> None:
     assert bring(REC, aws, ID, wanted(world, HTTPS)).owner == OURS
     aws.ec2.create_tags(Resources=[world["group"]], Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
 
-    assert look(REC, aws, ID, wanted(world, HTTPS)).owner == Owner("terraform", "test")
+    assert look(REC, aws, ID, wanted(world, HTTPS)).owner == Owner("terraform", "test", "dev")
 
 
 @pytest.mark.parametrize("expected", [True, False])

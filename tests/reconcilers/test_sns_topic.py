@@ -14,7 +14,7 @@ from tests.reconcilers.scripted_aws import refused, scripted
 NAME = "alarms-test"
 ARN = f"arn:aws:sns:us-east-1:123456789012:{NAME}"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-OURS = Owner.ours("test")
+OURS = Owner.ours("test", "dev")
 
 
 def publish_by(service: str) -> PolicyDocument:

@@ -26,7 +26,7 @@ from tapctl.errors import (
     TapctlError,
 )
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Target, Verdict
+from tapctl.render.screen import Comparison, Target, Verdict
 from tapctl.render.terminal import OutputStream
 from tests.render.examples import ADVICE, ALL, CROSS, HEADER, PLAN, PROD, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
@@ -72,7 +72,7 @@ def test_who_else_was_let_in_is_in_the_record(shown: Shown) -> None:
 
 
 def test_what_was_not_compared_is_in_the_verdict(shown: Shown) -> None:
-    shown.screen.verdict(Verdict("drift", PROD, Status.OK, 0, not_compared=("iam-role: last use",)))
+    shown.screen.verdict(Verdict("drift", PROD, Status.OK, 0, comparison=Comparison(1, ("iam-role: last use",))))
     assert shown.lines[-1]["not_compared"] == ["iam-role: last use"]
 
 

@@ -163,7 +163,9 @@ class World:
         client.identify("123456789012")
         reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
         return Counter(
-            reconciler.type for reconciler in reconcilers for _ in set(reconciler.list_owned(client, Owner.ours("dev")))
+            reconciler.type
+            for reconciler in reconcilers
+            for _ in set(reconciler.list_owned(client, Owner.ours("dev", "dev")))
         )
 
 

@@ -13,7 +13,7 @@ TAGS_READ = ("cloudwatch", "ListTagsForResource", "ResourceNotFoundException")
 # Never wanted otherwise: it only shows what somebody turned the alarm into.
 FIXED = frozenset({"expression"})
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:

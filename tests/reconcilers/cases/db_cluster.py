@@ -8,7 +8,7 @@ from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 RECONCILER = DbCluster("db-instance-params-pg17-test")
 ID = "db-cluster-test"
 CREATE = ("rds", "CreateDBCluster")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 FIXED = frozenset({"engine", "managed_secret", "http_endpoint", "associated_roles"})
 """There is no other engine, no cluster whose password RDS does not manage, and no other way in or out is wanted."""
 

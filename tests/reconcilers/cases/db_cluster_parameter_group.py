@@ -10,7 +10,7 @@ ID = "db-cluster-params-pg16-test"
 CREATE = ("rds", "CreateDBClusterParameterGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("rds", "ListTagsForResource", "DBParameterGroupNotFound")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:

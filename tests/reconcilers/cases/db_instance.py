@@ -10,7 +10,7 @@ from tests.reconcilers.cases import db_cluster
 RECONCILER = DbInstance()
 ID = "db-cluster-test-0"
 CREATE = ("rds", "CreateDBInstance")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 FIXED = frozenset({"cluster", "engine"})
 """An instance of another cluster is somebody else's, and there is no other engine."""
 

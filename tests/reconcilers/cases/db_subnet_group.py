@@ -10,7 +10,7 @@ ID = "db-subnet-test"
 CREATE = ("rds", "CreateDBSubnetGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("rds", "ListTagsForResource", "DBSubnetGroupNotFoundFault")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:

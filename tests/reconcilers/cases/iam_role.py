@@ -12,7 +12,7 @@ from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
 RECONCILER = IamRole()
 ID = "lambda-role-test"
 CREATE = ("iam", "CreateRole")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -35,7 +35,7 @@ def examples(world: dict[str, str]) -> list[Spec]:
         trust=trust("lambda.amazonaws.com"),
         inline={"lambda-policy-test": logs},
         description="What payment-processor-test may do",
-        tags={**TAGS, "Environment": "dev"},
+        tags={**TAGS, "Team": "payments"},
     )
     second = first.model_copy(
         update={

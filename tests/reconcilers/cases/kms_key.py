@@ -13,7 +13,7 @@ CREATE = ("kms_without_retries", "CreateKey")
 # Never wanted otherwise: the alias is the id, and a key is enabled and has no duplicate.
 FIXED = frozenset({"alias", "duplicates", "enabled"})
 ACCOUNT = "123456789012"
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -41,11 +41,11 @@ def examples(world: dict[str, str]) -> list[Spec]:
         rotation=True,
         rotation_period_days=365,
         enabled=True,
-        tags={**TAGS, "Environment": "dev"},
+        tags={**TAGS, "Team": "payments"},
     )
     second = first.model_copy(
         update={
-            "description": "Another",
+            "description": "Encrypts everything of others in test",
             "policy": key_policy("logs.us-east-1.amazonaws.com"),
             "rotation_period_days": 200,
             "tags": {**TAGS, "CostCenter": "payments"},

@@ -27,7 +27,7 @@ def _zip(source: str) -> bytes:
 CONTENT = _zip("export const handler = async () => 'ok';\n")
 RECONCILER = LambdaFunction(CONTENT)
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [

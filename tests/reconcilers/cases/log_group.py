@@ -13,7 +13,7 @@ CREATE = ("logs", "CreateLogGroup")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("logs", "ListTagsForResource", "ResourceNotFoundException")
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:

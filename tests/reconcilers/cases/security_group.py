@@ -9,7 +9,7 @@ from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 RECONCILER = SecurityGroup()
 ID = "lambda-sg-test"
 CREATE = ("ec2", "CreateSecurityGroup")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:
@@ -21,7 +21,7 @@ def prepare(aws: Aws) -> dict[str, str]:
 
 def examples(world: dict[str, str]) -> list[Spec]:
     first = SecurityGroupSpec(
-        description="Payment processor of test", vpc_id=world["vpc"], tags={**TAGS, "Environment": "dev"}
+        description="Payment processor of test", vpc_id=world["vpc"], tags={**TAGS, "Team": "payments"}
     )
     return [
         first,

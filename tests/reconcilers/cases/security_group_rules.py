@@ -9,7 +9,7 @@ from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, Se
 RECONCILER = SecurityGroupRules()
 ID = "lambda-sg-test"
 CREATE = ("ec2", "AuthorizeSecurityGroupEgress")
-TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 # The VPC is the group's: only a group made anew elsewhere changes it.
 FIXED = frozenset({"vpc_id"})
 

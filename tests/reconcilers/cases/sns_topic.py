@@ -12,7 +12,7 @@ CREATE = ("sns", "CreateTopic")
 # The call that reads the tags, and its refusal of a resource that is gone.
 TAGS_READ = ("sns", "ListTagsForResource", "ResourceNotFound")
 
-_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test"}
+_TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 
 
 def prepare(aws: Aws) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tapctl.sandbox.emulator.rds import (
+    backups,
     catalog,
     cluster_timing,
     clusters,
@@ -37,6 +38,7 @@ SERVICE: Final = Service(
         cluster_timing.rotation_timing,
     ),
     contract=(
+        backups.contract,
         restores.contract,
         clusters.contract,
         stops.contract,

@@ -1,0 +1,231 @@
+"""Ownership: the one answer to whether a resource may be changed or removed.
+
+Every path asks here: plan, convergence, removal, sweep, replacement, adoption, subresources and keys. It takes three
+agreements, since a record, a tag or a name alone can be written by somebody who may write nothing else:
+
+- **the name**: (type, id) is one that this suffix can have, whatever a record or tags say;
+- **the owner tags** (``ManagedBy``, ``EnvironmentSuffix``, ``Environment``) name nobody else;
+- **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
+  drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from tapctl.engine.model import ENVIRONMENT_TAG, MANAGED_BY, Observed, Owner, Reconciler, address
+from tapctl.engine.record import Entry
+from tapctl.errors import ManifestError, Refused
+
+_SHOWN_TAGS: Final = 5
+_SHOWN_TAG: Final = 80
+_SHOWN_ENTRIES: Final = 5
+
+
+class Verdict(StrEnum):
+    """The answer: `OURS`, or the agreement that is missing."""
+
+    OURS = "ours"
+    NOT_A_NAME = "not a name"
+    OTHER_OWNER = "other owner"
+    OTHER_ENVIRONMENT = "other environment"
+    NO_CLAIM = "no claim"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """The verdict on one resource, with its evidence."""
+
+    verdict: Verdict
+    address: str
+    owner: Owner
+    """Ours."""
+    seen: Observed[Any, Any]
+    recorded: bool
+    """True if the record holds this very resource."""
+
+    @property
+    def ours(self) -> bool:
+        """True if the resource may be changed and removed."""
+        return self.verdict is Verdict.OURS
+
+    @property
+    def untagged(self) -> bool:
+        """True if the resource is ours without anybody's tags or a record: AWS made it under our name."""
+        return self.ours and self.seen.owner != self.owner and not self.recorded
+
+    @property
+    def adoptable(self) -> bool:
+        """True if ``--adopt ADDRESS`` may take the resource over: never from another stack of tapctl."""
+        if self.verdict not in (Verdict.OTHER_OWNER, Verdict.OTHER_ENVIRONMENT, Verdict.NO_CLAIM):
+            return False
+        theirs = self.seen.owner
+        elsewhere = self.verdict is Verdict.OTHER_ENVIRONMENT or (theirs is not None and theirs.scope != "")
+        return not (elsewhere and theirs is not None and theirs.managed_by == MANAGED_BY)
+
+    @property
+    def overwritten(self) -> bool:
+        """True if automation has overwritten our tags: the record's identity and the suffix's tag still say ours."""
+        theirs = self.seen.owner
+        return (
+            self.verdict is Verdict.OTHER_OWNER
+            and self.recorded
+            and theirs is not None
+            and (theirs.suffix, theirs.scope) == (self.owner.suffix, "")
+            and not theirs.is_of_another_environment(self.owner)
+        )
+
+    @property
+    def evidence(self) -> str:
+        """The tags that the resource has: ``its tags say: ManagedBy=terraform, EnvironmentSuffix=shop``."""
+        return f"its tags say: {self.tags}"
+
+    @property
+    def tags(self) -> str:
+        """The owner tags first, then the others, as far as they are shown."""
+        live: Mapping[str, str] = getattr(self.seen.spec, "tags", {})
+        others = [
+            f"{key}={value}"[:_SHOWN_TAG]
+            for key, value in sorted(live.items())
+            if key not in {*self.owner.tags, "Name"} and self.seen.owner is None
+        ]
+        more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
+        return ", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more])
+
+    def error(self) -> Refused:
+        """Make the refusal of a resource that is not ours, or may be somebody else's."""
+        left = "it was left untouched"
+        if self.verdict is Verdict.UNREADABLE:
+            denied = self.seen.unreadable["tags"]
+            return Refused(
+                f"{self.address} exists, and whose it is could not be read; {left}",
+                evidence=f"denied: {denied}",
+                hint=f"allow {denied}, then run the same command again",
+            )
+        if self.verdict is Verdict.NOT_A_NAME:
+            return Refused(
+                f"{self.address} is no name that {self.owner.suffix} can have; {left}",
+                evidence=self.evidence,
+                hint="nothing outside those names is ever touched, whatever its tags or the record say",
+            )
+        if self.verdict is Verdict.OTHER_ENVIRONMENT and not self.adoptable:
+            back = f"set its tag {ENVIRONMENT_TAG} back to {self.owner.environment}, then run the same command again"
+            return Refused(
+                f"{self.address} exists and is of another environment; {left}",
+                evidence=self.evidence,
+                hint=back if self.recorded else "name that environment with --env, or use another --suffix",
+            )
+        if not self.adoptable:
+            return Refused(
+                f"{self.address} exists and is of the same suffix in another region; {left}",
+                evidence=self.evidence,
+                hint="use another --suffix here",
+            )
+        if self.overwritten:
+            return Refused(
+                f"{self.address} exists and is not ours; {left}",
+                evidence=f"{self.evidence}; the record and the tag of the suffix say that it was",
+                hint="where automation has overwritten our tags, take all such resources back: apply with --adopt all",
+            )
+        return Refused(
+            f"{self.address} exists and is not ours; {left}",
+            evidence=self.evidence,
+            hint=f"use another --suffix, rename that resource, or take it over: apply with --adopt {self.address}",
+        )
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """The one who claims resources: this stack, by its owner tags and by the names that it can have."""
+
+    owner: Owner
+    may_have_name: Callable[[str, str], bool]
+    """True if a resource of this type and id is one that the suffix can have."""
+
+    def judge(
+        self,
+        reconciler: Reconciler[Any, Any],
+        id: str,
+        seen: Observed[Any, Any],
+        *,
+        recorded: Mapping[str, str] | None,
+        just_made: bool = False,
+    ) -> Ownership:
+        """Tell whose the resource is.
+
+        Args:
+            reconciler: its type.
+            id: its id.
+            seen: its observation.
+            recorded: the outputs of the record's entry; None where there is none.
+            just_made: True if this run has made the resource: its tags show later than itself.
+        """
+        same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
+        verdict = self._verdict(
+            reconciler, id, seen, same=same, untagged_is_ours=reconciler.created_by_aws or just_made
+        )
+        return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
+
+    def _verdict(
+        self,
+        reconciler: Reconciler[Any, Any],
+        id: str,
+        seen: Observed[Any, Any],
+        *,
+        same: bool,
+        untagged_is_ours: bool,
+    ) -> Verdict:
+        theirs = seen.owner
+        if not self.may_have_name(reconciler.type, id):
+            return Verdict.NOT_A_NAME
+        if theirs is not None and theirs.excludes(self.owner):
+            names_tapctl = theirs.managed_by in ("", self.owner.managed_by)
+            elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
+            return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
+        if theirs == self.owner or same or (untagged_is_ours and _is_untagged(seen)):
+            return Verdict.OURS
+        return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM
+
+    def check_entries(self, entries: Iterable[Entry], where: str) -> None:
+        """Make sure that each recorded resource bears a name that this suffix can have; ``where``: the record's place.
+
+        Raises:
+            ManifestError: an entry does not. Nothing of such a record is acted upon.
+        """
+        foreign = sorted(entry.address for entry in entries if not self.may_have_name(entry.type, entry.id))
+        if not foreign:
+            return
+        more = [f"and {len(foreign) - _SHOWN_ENTRIES} more"] if len(foreign) > _SHOWN_ENTRIES else []
+        named = foreign[0] if len(foreign) == 1 else f"{len(foreign)} resources"
+        raise ManifestError(
+            f"the record of {self.owner.suffix} holds {named} that {self.owner.suffix} cannot have",
+            evidence="\n".join([f"{where} records", *foreign[:_SHOWN_ENTRIES], *more]),
+            hint="somebody has written into the record: put an earlier version of it back, or take these entries out",
+        )
+
+
+def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
+    """True if the tags could not be read: nobody knows whose the resource is."""
+    return seen.owner is None and "tags" in seen.unreadable
+
+
+def _is_untagged(seen: Observed[Any, Any]) -> bool:
+    """True if nobody has tagged the resource, or its owner tags name us in part: AWS itself tags nothing."""
+    if seen.owner is not None:
+        return bool(seen.owner.managed_by or seen.owner.suffix)
+    return not owner_is_unreadable(seen) and not getattr(seen.spec, "tags", None)
+
+
+def _owner_tags(owner: Owner | None) -> str:
+    if owner is None:
+        return "no owner tags"
+    managed_by = owner.managed_by or "-"
+    if owner.scope:
+        named = owner.managed_by or owner.suffix
+        managed_by = f"{owner.managed_by}, for {owner.scope}" if named else f"({owner.scope})"
+    environment = f", Environment={owner.environment}" if owner.environment else ""
+    return f"ManagedBy={managed_by}, EnvironmentSuffix={owner.suffix or '-'}{environment}"

@@ -1,0 +1,79 @@
+"""Settings that the product can never want, whatever a record says of them: an open door, a policy for everybody.
+
+A record is evidence and no truth. Who may write it can make a hole look recorded; so drift tells what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Any, Final
+
+from tapctl.aws.policy import PolicyDocument
+from tapctl.engine.model import Spec
+from tapctl.names import Names
+from tapctl.reconcilers.security_group_rules import Rule
+
+EVERYBODY: Final = "*"
+_WORLD: Final = {4: 7, 6: 15}
+"""IP version to the longest prefix that stands for the world: a half of it is no less open."""
+_HTTPS: Final = ("tcp", 443, 443)
+_CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
+    ("db-cluster", "storage_encrypted"): True,
+    ("db-cluster", "managed_secret"): True,
+    ("db-cluster", "iam_authentication"): True,
+    ("db-cluster", "http_endpoint"): False,
+    ("db-cluster", "associated_roles"): frozenset(),
+    ("db-instance", "publicly_accessible"): False,
+    ("iam-role", "attached"): frozenset(),
+    ("iam-role", "permissions_boundary"): "",
+    ("lambda-function", "resource_policy"): None,
+    ("kms-key", "enabled"): True,
+    ("kms-key", "rotation"): True,
+}
+"""(type, field) to the one value that the product can want. Of a boundary that is what nobody here has set."""
+
+
+def never_wanted(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str, str]]:
+    """List the fields of a live resource that the product can never want, each with the reason."""
+    for name in type(live).model_fields:
+        value = getattr(live, name)
+        if (type_, name) in _CONSTANT and value != _CONSTANT[type_, name]:
+            yield name, "tapctl never sets this"
+        for reason in _reasons(names, id, value):
+            yield name, reason
+
+
+def _reasons(names: Names, id: str, value: Any) -> Iterator[str]:
+    if isinstance(value, PolicyDocument):
+        yield from _policy_reasons(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _reasons(names, id, item)
+    elif isinstance(value, frozenset):
+        rules = sorted((rule for rule in value if isinstance(rule, Rule)), key=lambda rule: rule.key)
+        yield from (f"open to the world: {rule}" for rule in rules if _is_open(names, id, rule))
+
+
+def _policy_reasons(document: PolicyDocument) -> Iterator[str]:
+    for statement in sorted(document.statements, key=lambda statement: statement.sid):
+        if statement.effect != "Allow":
+            continue
+        if any(principal.name == EVERYBODY for principal in statement.principals):
+            yield f"{statement.sid or 'a statement'} lets everybody in"
+        if statement.actions >= {EVERYBODY} and statement.resources >= {EVERYBODY}:
+            yield f"{statement.sid or 'a statement'} allows everything"
+        if statement.other:
+            yield f"{statement.sid or 'a statement'} allows all but what it names"
+
+
+def _is_open(names: Names, id: str, rule: Rule) -> bool:
+    """True if the rule lets the world in, or lets out into it more than the function's HTTPS."""
+    try:
+        peer = ip_network(rule.peer)
+    except ValueError:  # a group or a prefix list
+        return False
+    if peer.prefixlen > _WORLD[peer.version]:
+        return False
+    https = (rule.protocol, rule.from_port, rule.to_port) == _HTTPS
+    return not (rule.direction == "egress" and https and id == names.lambda_security_group)

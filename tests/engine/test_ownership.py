@@ -1,0 +1,169 @@
+"""Whose a resource is: a name, owner tags that name nobody else, and a claim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapctl.engine.model import Observed, Outputs, Owner
+from tapctl.engine.ownership import Claimant, Ownership, Verdict
+from tapctl.engine.record import Entry, Phase
+from tapctl.errors import ManifestError
+from tests.engine.kinds import SMALL, Adopted, Plain, ThingOutputs, ThingSpec
+from tests.engine.world import CLAIMANT, OURS, THEIRS
+
+RECORDED = {"arn": "x"}
+
+
+class Nothing(Outputs):
+    """An identity that tells nothing."""
+
+
+def thing(owner: Owner | None, outputs: Any = None, **tags: str) -> Observed[Any, Any]:
+    return Observed(ThingSpec(tags=tags), outputs or ThingOutputs(arn="x"), owner=owner)
+
+
+def judge(
+    seen: Observed[Any, Any], recorded: dict[str, str] | None = None, kind: Plain | None = None, **more: bool
+) -> Ownership:
+    return CLAIMANT.judge(kind or Plain(), "a", seen, recorded=recorded, **more)
+
+
+@pytest.mark.parametrize(
+    ("owner", "recorded", "made_by_aws", "verdict"),
+    [
+        (OURS, None, False, Verdict.OURS),
+        (OURS, {"arn": "another"}, False, Verdict.OURS),
+        (THEIRS, None, False, Verdict.OTHER_OWNER),
+        (THEIRS, RECORDED, False, Verdict.OTHER_OWNER),
+        (THEIRS, None, True, Verdict.OTHER_OWNER),
+        (Owner("tapctl", "staging"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("", "staging"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("terraform", ""), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("terraform", "dev", "prod"), RECORDED, True, Verdict.OTHER_OWNER),
+        (Owner("tapctl", "dev", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
+        (Owner("", "", "prod"), RECORDED, True, Verdict.OTHER_ENVIRONMENT),
+        (Owner("tapctl", ""), None, False, Verdict.NO_CLAIM),
+        (Owner("tapctl", "dev"), None, False, Verdict.NO_CLAIM),
+        (Owner("", "", "dev"), None, True, Verdict.NO_CLAIM),
+        (Owner("tapctl", ""), RECORDED, False, Verdict.OURS),
+        (Owner("tapctl", "dev"), RECORDED, False, Verdict.OURS),
+        (Owner("", "dev"), None, True, Verdict.OURS),
+        (None, None, False, Verdict.NO_CLAIM),
+        (None, RECORDED, False, Verdict.OURS),
+        (None, {"arn": "another"}, False, Verdict.NO_CLAIM),
+        (None, None, True, Verdict.OURS),
+    ],
+)
+def test_ours_are_what_our_tags_name_what_is_on_record_and_what_aws_makes_for_us(
+    owner: Owner | None, recorded: dict[str, str] | None, made_by_aws: bool, verdict: Verdict
+) -> None:
+    assert judge(thing(owner), recorded, Adopted() if made_by_aws else Plain()).verdict is verdict
+
+
+def test_nothing_outside_the_names_is_ours_whatever_record_and_tags_say() -> None:
+    nameless = Claimant(OURS, lambda type_, id_: (type_, id_) == ("plain", "b"))
+    seen = thing(OURS, ManagedBy="tapctl")
+    assert nameless.judge(Plain(), "a", seen, recorded=RECORDED).verdict is Verdict.NOT_A_NAME
+    assert nameless.judge(Plain(), "b", seen, recorded=RECORDED).ours
+    error = nameless.judge(Plain(), "a", seen, recorded=RECORDED).error()
+    assert error.cause == "plain/a is no name that dev can have; it was left untouched"
+
+
+def test_tags_that_could_not_be_read_may_be_anothers() -> None:
+    unread = replace(thing(None), unreadable={"tags": "fake:ListTags"})
+    assert judge(unread, kind=Adopted()).verdict is Verdict.UNREADABLE
+    assert judge(unread, RECORDED, Adopted()).ours, "it is on record"
+    assert not judge(unread).adoptable
+
+
+def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> None:
+    assert judge(thing(None, Owner="bob"), kind=Adopted()).verdict is Verdict.NO_CLAIM
+    assert judge(thing(None, Owner="bob"), RECORDED, Adopted()).ours
+    assert judge(thing(None), kind=Adopted()).untagged
+    assert not judge(thing(OURS), kind=Adopted()).untagged
+
+
+def test_what_this_run_has_made_is_ours_before_its_tags_show() -> None:
+    assert judge(thing(None), just_made=True).ours
+    assert judge(thing(THEIRS), just_made=True).verdict is Verdict.OTHER_OWNER
+
+
+def test_a_thing_whose_identity_is_not_told_is_not_the_recorded_one() -> None:
+    assert not judge(Observed(SMALL, None), RECORDED).ours
+    assert not judge(thing(None, Nothing()), {}).ours, "no identity is no proof"
+
+
+def test_tags_that_name_nobody_are_nobodys() -> None:
+    assert Owner.of({"Name": "a"}) is None
+    assert Owner.of(OURS.tags) == OURS
+    assert Owner.of({"ManagedBy": "terraform"}) == Owner("terraform", "")
+
+
+# -- what is said of it, and what may be taken over ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "evidence"),
+    [
+        (thing(THEIRS, Team="shop"), "its tags say: ManagedBy=terraform, EnvironmentSuffix=shop"),
+        (thing(None), "its tags say: no owner tags"),
+        (thing(None, Name="n", Owner="platform"), "its tags say: no owner tags, Owner=platform"),
+        (thing(Owner("", "", "prod")), "its tags say: ManagedBy=-, EnvironmentSuffix=-, Environment=prod"),
+        (
+            thing(None, **{f"t{number}": "v" for number in range(7)}),
+            "its tags say: no owner tags, t0=v, t1=v, t2=v, t3=v, t4=v, 2 more",
+        ),
+    ],
+)
+def test_the_refusal_shows_the_tags_that_the_resource_has(seen: Observed[Any, Any], evidence: str) -> None:
+    assert judge(seen).error().evidence == evidence
+
+
+def test_another_stack_of_tapctl_is_never_taken_over() -> None:
+    for owner in (Owner("tapctl", "dev", "prod"), Owner("tapctl", "dev", "dev", scope="us-east-1")):
+        assert not judge(thing(owner)).adoptable
+    for stranger in (THEIRS, Owner("", "", "prod"), None):
+        assert judge(thing(stranger)).adoptable
+    assert not judge(thing(OURS)).adoptable
+
+
+def test_the_refusal_of_another_environment_says_how_to_go_on() -> None:
+    prod = thing(Owner("tapctl", "dev", "prod"))
+    assert judge(prod).error().hint == "name that environment with --env, or use another --suffix"
+    assert "set its tag Environment back to dev" in str(judge(prod, RECORDED).error().hint)
+
+
+@pytest.mark.parametrize(
+    ("owner", "recorded", "overwritten"),
+    [
+        (Owner("platform", "dev", "dev"), RECORDED, True),
+        (Owner("platform", "dev", "dev"), None, False),
+        (Owner("platform", "shop", "dev"), RECORDED, False),
+        (Owner("platform", "", "dev"), RECORDED, False),
+        (Owner("platform", "dev", "prod"), RECORDED, False),
+        (Owner("platform", "dev", "dev", scope="us-east-1"), RECORDED, False),
+        (OURS, RECORDED, False),
+    ],
+)
+def test_tags_are_overwritten_where_the_record_and_the_tag_of_the_suffix_still_say_ours(
+    owner: Owner, recorded: dict[str, str] | None, overwritten: bool
+) -> None:
+    ownership = judge(thing(owner), recorded)
+    assert ownership.overwritten is overwritten
+    if not ownership.ours:
+        assert ("--adopt all" in str(ownership.error().hint)) is overwritten
+
+
+def test_a_record_that_holds_anything_but_our_names_is_refused_and_says_which() -> None:
+    claimant = Claimant(OURS, lambda _, id_: id_ == "a")
+    entries = [Entry(type="plain", id=id_, phase=Phase.MADE, spec={}) for id_ in ("a", *"bcdefgh")]
+    claimant.check_entries(entries[:1], "here")
+    with pytest.raises(ManifestError, match="holds plain/b that dev cannot have") as one:
+        claimant.check_entries(entries[:2], "here")
+    assert one.value.evidence == "here records\nplain/b"
+    with pytest.raises(ManifestError, match="holds 7 resources that dev cannot have") as many:
+        claimant.check_entries(entries, "here")
+    assert str(many.value.evidence).endswith("plain/f\nand 2 more")

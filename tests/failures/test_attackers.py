@@ -1,0 +1,319 @@
+"""Somebody who may write one thing alone: the state, tags, one environment's file, or a folder that others share.
+
+Each forges all that such a one can, and runs the commands that a scheduled job would run, unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tapctl.aws.policy import allow, as_json, policy
+from tests.support.strides import strided
+from tests.support.world import World
+
+OURS = {"ManagedBy": "tapctl", "EnvironmentSuffix": "pr-42", "Environment": "dev"}
+BOUNDARY = as_json(policy(allow("All", ["logs:*"], ["*"])))
+VERBS = (("plan",), ("apply", "--yes"), ("destroy", "--yes"), ("plan", "--destroy"), ("drift",))
+
+
+def listed(tags: dict[str, str], prefix: str = "") -> list[dict[str, str]]:
+    return [{f"{prefix}Key": key, f"{prefix}Value": value} for key, value in tags.items()]
+
+
+def forge(world: World, **entries: dict[str, Any]) -> None:
+    """Write these entries into dev's record, by address."""
+    record = world.manifest()
+    record["entries"] |= entries
+    world.path().write_text(json.dumps(record))
+
+
+def entry(type_: str, id_: str, outputs: dict[str, str] | None = None, **spec: Any) -> dict[str, dict[str, Any]]:
+    recorded: dict[str, Any] = {
+        "type": type_,
+        "id": id_,
+        "needs": [],
+        "phase": "made",
+        "spec": spec,
+        "outputs": outputs,
+    }
+    return {f"{type_}/{id_}": {**recorded, "kept_until": "", "kept_why": ""}}
+
+
+# -- who may write the state -----------------------------------------------------------------------------------------
+
+
+STOLEN: tuple[tuple[str, str], ...] = (
+    ("iam-role", "billing"),
+    ("log-group", "/aws/lambda/billing"),
+    ("sns-topic", "billing"),
+    ("cloudwatch-alarm", "billing"),
+    ("security-group", "billing"),
+    ("security-group-rules", "default"),
+    ("db-cluster-parameter-group", "billing-pg16"),
+    ("db-cluster", "billing"),
+    ("db-instance", "db-cluster-dev-16"),
+    ("kms-key", "alias/billing"),
+)
+
+
+@pytest.mark.parametrize(("type_", "id_"), strided(STOLEN, 5, 3))
+def test_an_entry_that_is_no_name_of_ours_stops_every_verb(world: World, type_: str, id_: str) -> None:
+    world.deploy()
+    forge(world, **entry(type_, id_, {"arn": "x"}))
+    for verb in VERBS:
+        answer = world.tapctl(*verb, "--env", "dev")
+        assert (answer.code, answer.changes) == (3, ()), verb
+        assert f"{type_}/{id_}" in answer.err, verb
+
+
+def test_of_many_forged_entries_the_first_are_named_and_all_are_counted(world: World) -> None:
+    world.deploy()
+    for type_, id_ in STOLEN:
+        forge(world, **entry(type_, id_))
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (3, ())
+    assert "holds 10 resources that dev cannot have" in answer.err
+    assert "and 5 more" in answer.err
+
+
+def test_a_forged_record_is_no_claim_on_a_strangers_resource_of_our_name(world: World) -> None:
+    """The name is ours and the record says so; the resource is another than the recorded one."""
+    world.deploy()
+    group = world.client("ec2").create_security_group(GroupName="lambda-sg-pr-42", Description="theirs")["GroupId"]
+    record = world.manifest()
+    stolen = entry("security-group-rules", "lambda-sg-pr-42", {}) | entry("security-group", "lambda-sg-pr-42", {})
+    record |= {"suffix": "pr-42", "entries": stolen}
+    world.path("pr-42").write_text(json.dumps(record))
+    answer = world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    assert group in str(world.client("ec2").describe_security_groups(GroupIds=[group]))
+
+
+def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> None:
+    world.deploy()
+    (group,) = world.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])[
+        "SecurityGroups"
+    ]
+    world.client("ec2").authorize_security_group_ingress(
+        GroupId=group["GroupId"], IpProtocol="tcp", FromPort=5432, ToPort=5432, CidrIp="0.0.0.0/0"
+    )
+    hole = {"direction": "ingress", "protocol": "tcp", "from_port": 5432, "to_port": 5432, "peer": "0.0.0.0/0"}
+    record = world.manifest()
+    record["entries"]["security-group-rules/db-sg-dev"]["spec"]["rules"].append({**hole, "description": ""})
+    world.path().write_text(json.dumps(record))
+    found = world.drift()
+    assert found.code == 2
+    (finding,) = found.of_type("finding")
+    assert (finding["address"], finding["field"]) == ("security-group-rules/db-sg-dev", "rules")
+    assert finding["live"] == "open to the world: ingress 0.0.0.0/0 tcp/5432"
+    world.applied("dev")
+    assert world.drift().code == 0
+
+
+def test_a_record_that_calls_everything_kept_hides_nothing(world: World) -> None:
+    world.deploy()
+    record = world.manifest()
+    for each in record["entries"].values():
+        each |= {"phase": "kept", "kept_until": "later", "kept_why": "trust me"}
+    world.path().write_text(json.dumps(record))
+    world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=600)
+    found = world.drift()
+    assert found.code == 2
+    findings = {(one["address"], one["field"]) for one in found.of_type("finding")}
+    assert ("lambda-function/payment-processor-dev", "timeout_s") in findings
+    assert ("lambda-function/payment-processor-dev", "phase") in findings
+
+
+def test_a_record_alone_does_not_take_the_final_snapshot_away(world: World) -> None:
+    world.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
+    world.applied("dev")
+    record = world.manifest()
+    record["entries"]["db-cluster/db-cluster-dev"]["spec"]["tags"]["tapctl:final-snapshot"] = "false"
+    world.path().write_text(json.dumps(record))
+    (cluster,) = world.client("rds").describe_db_clusters()["DBClusters"]
+    world.client("rds").add_tags_to_resource(
+        ResourceName=cluster["DBClusterArn"], Tags=listed({"tapctl:final-snapshot": "false"})
+    )
+    gone = world.tapctl("destroy", "--env", "dev", "--confirm", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    (snapshot,) = world.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert snapshot["DBClusterSnapshotIdentifier"].startswith("db-cluster-dev-final-")
+
+
+# -- who may tag -----------------------------------------------------------------------------------------------------
+
+
+def _foreign_things(world: World) -> str:
+    """Things of others, none under a name of pr-42, with the tags that the attacker has set; the key's id."""
+    key: str = world.client("kms").create_key(
+        Description="billing", Tags=listed({**OURS, "Name": "alias/db-key-pr-42"}, "Tag")
+    )["KeyMetadata"]["KeyId"]
+    world.client("sns").create_topic(Name="billing", Tags=listed(OURS))
+    world.client("logs").create_log_group(logGroupName="/billing", tags=OURS)
+    world.client("rds").create_db_cluster(
+        DBClusterIdentifier="billing",
+        Engine="aurora-postgresql",
+        EngineVersion="16.13",
+        MasterUsername="theirs",
+        MasterUserPassword="not-a-secret",
+        Tags=listed({**OURS, "tapctl:final-snapshot": "false"}),
+    )
+    return key
+
+
+def test_what_somebody_has_tagged_is_listed_and_left(world: World) -> None:
+    key = _foreign_things(world)
+    for verb in (("destroy", "--yes"), ("plan", "--destroy")):
+        answer = world.tapctl(*verb, "--env", "dev", "--suffix", "pr-42")
+        assert (answer.code, answer.changes) == (6, ()), answer.err
+        for address in ("db-cluster/billing", f"kms-key/{key}", "log-group//billing", "sns-topic/billing"):
+            assert address in answer.err
+    made = world.applied("dev", "--suffix", "pr-42", "--json")
+    assert made.of_type("verdict")[0]["exit"] == 0
+    gone = world.tapctl("destroy", "--env", "dev", "--suffix", "pr-42", "--yes")
+    assert gone.code == 6, gone.err
+    assert "NOT DESTROYED" in gone.verdict
+    clusters = world.client("rds").describe_db_clusters()["DBClusters"]
+    assert [one["DBClusterIdentifier"] for one in clusters] == ["billing"], "pr-42's own is gone"
+    assert world.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_a_tag_alone_shortens_nothing_and_takes_no_snapshot_away(world: World) -> None:
+    world.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
+    world.applied("dev")
+    (cluster,) = world.client("rds").describe_db_clusters()["DBClusters"]
+    key = world.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    world.client("rds").add_tags_to_resource(
+        ResourceName=cluster["DBClusterArn"], Tags=listed({"tapctl:final-snapshot": "false"})
+    )
+    world.client("kms").tag_resource(KeyId=key, Tags=listed({"tapctl:deletion-window-days": "7"}, "Tag"))
+    shown = world.tapctl("plan", "--destroy", "--env", "dev")
+    assert "a final snapshot is taken, and kept" in shown.out
+    assert "kept for the final snapshot" in shown.out
+    gone = world.tapctl("destroy", "--env", "dev", "--confirm", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert len(world.client("rds").describe_db_cluster_snapshots()["DBClusterSnapshots"]) == 1
+
+
+def test_a_tag_of_another_environment_is_refused_and_the_way_back_is_told(world: World) -> None:
+    world.deploy()
+    (topic,) = [one["TopicArn"] for one in world.client("sns").list_topics()["Topics"]]
+    world.client("sns").tag_resource(ResourceArn=topic, Tags=listed({"Environment": "prod"}))
+    for verb in (("apply", "--yes"), ("destroy", "--yes"), ("apply", "--yes", "--adopt", "sns-topic/alarms-dev")):
+        answer = world.tapctl(*verb, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), verb
+        assert "sns-topic/alarms-dev exists and is of another environment" in answer.err
+        assert "set its tag Environment back to dev" in answer.err
+    assert world.drift().code == 2
+
+
+def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: World) -> None:
+    world.deploy()
+    (topic,) = [one["TopicArn"] for one in world.client("sns").list_topics()["Topics"]]
+    world.client("sns").tag_resource(ResourceArn=topic, Tags=listed({"ManagedBy": "platform"}))
+    function = world.client("lambda").get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]
+    world.client("lambda").tag_resource(Resource=function, Tags={"ManagedBy": "platform"})
+    named = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
+    (group,) = world.client("ec2").describe_security_groups(Filters=named)["SecurityGroups"]
+    world.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=listed({"ManagedBy": "platform"}))
+    refused = world.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "apply with --adopt all" in refused.err
+    asked = world.tapctl("apply", "--env", "dev", "--adopt", "all", typed="no\n")
+    assert (asked.code, asked.changes) == (6, ())
+    assert "Take over 4 resources, and apply this to dev?" in asked.err
+    world.applied("dev", "--adopt", "all")
+    assert world.drift().code == 0
+
+
+def test_adopt_all_takes_no_stranger(world: World) -> None:
+    world.client("sns").create_topic(Name="alarms-dev", Tags=listed({"ManagedBy": "x", "EnvironmentSuffix": "dev"}))
+    answer = world.tapctl("apply", "--env", "dev", "--yes", "--adopt", "all")
+    assert (answer.code, answer.changes) == (6, ())
+
+
+# -- who may edit one environment's file -----------------------------------------------------------------------------
+
+
+def test_the_files_of_one_environment_never_touch_another(world: World) -> None:
+    """A checkout without prod.toml, dev.toml in prod's place, and another state."""
+    world.applied("prod")
+    prod = (world.folder / "environments" / "prod.toml").read_text()
+    (world.folder / "environments" / "prod.toml").unlink()
+    (world.folder / "environments" / "dev.toml").write_text(
+        prod.replace("protected = true", "protected = false").replace("final_snapshot = true", "final_snapshot = false")
+    )
+    for verb in (("apply", "--yes"), ("destroy", "--yes"), ("plan", "--destroy"), ("destroy", "--confirm", "prod")):
+        answer = world.tapctl(*verb, "--env", "dev", "--suffix", "prod", "--state", "elsewhere")
+        assert (answer.code, answer.changes) == (6, ()), (verb, answer.err)
+        assert "db-cluster/db-cluster-prod exists and is of another environment" in answer.err
+    (cluster,) = world.client("rds", "us-east-1").describe_db_clusters()["DBClusters"]
+    assert cluster["DeletionProtection"]
+
+
+# -- who shares a folder ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"suffix": "dev", "region": "us-west-2"},
+        {"suffix": "dev", "gone": ["db-cluster/billing"]},
+        {"suffix": "staging"},
+    ],
+)
+def test_a_forged_certificate_is_not_continued(world: World, forged: dict[str, Any]) -> None:
+    world.deploy()
+    path = world.folder / "manifests" / "dev.certificate.json"
+    target = {"environment": "dev", "account": "123456789012", "region": "us-east-2"}
+    theirs = {"format": 1, **target, "complete": False, "gone": ["sns-topic/alarms-dev"], **forged}
+    path.write_text(json.dumps(theirs))
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert "none of dev: it is not continued" in gone.err
+    written = json.loads(path.read_text())
+    assert (written["suffix"], written["region"]) == ("dev", "us-east-2")
+    assert "db-cluster/billing" not in written["gone"]
+
+
+# -- the organisation's own limits -----------------------------------------------------------------------------------
+
+
+def test_a_permissions_boundary_stays_until_its_role_is_named(world: World) -> None:
+    world.deploy()
+    boundary = world.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY)
+    arn = boundary["Policy"]["Arn"]
+    world.client("iam").put_role_permissions_boundary(RoleName="lambda-role-dev", PermissionsBoundary=arn)
+
+    def held() -> str | None:
+        role = world.client("iam").get_role(RoleName="lambda-role-dev")["Role"]
+        found: str | None = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        return found
+
+    shown = world.tapctl("plan", "--env", "dev")
+    assert (shown.code, arn in shown.out) == (0, True)
+    assert "it stays, unless --allow names its resource" in shown.out
+    assert world.applied("dev").changes == ()
+    drift = world.drift()
+    (finding,) = drift.of_type("finding")
+    assert (drift.code, finding["field"], finding["live"]) == (2, "permissions_boundary", arn)
+    assert finding["undo"] == "tapctl apply --env dev --allow iam-role/lambda-role-dev"
+    assert held() == arn
+    world.applied("dev", "--allow", "iam-role/lambda-role-dev")
+    assert held() is None
+    assert world.drift().code == 0
+
+
+def test_a_key_that_others_still_use_is_kept_and_the_plan_names_them(world: World) -> None:
+    world.deploy()
+    key = world.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["Arn"]
+    world.client("secretsmanager").create_secret(Name="theirs", SecretString="x", KmsKeyId=key)
+    world.client("sns").create_topic(Name="theirs", Attributes={"KmsMasterKeyId": "alias/db-key-dev"})
+    shown = world.tapctl("plan", "--destroy", "--env", "dev")
+    assert "kept until what uses it is gone: secret/theirs, sns-topic/theirs use it" in shown.out
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.err
+    assert world.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"

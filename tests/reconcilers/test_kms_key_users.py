@@ -1,0 +1,142 @@
+"""Who uses a key, as each service tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.engine.model import Retained
+from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.reconcilers.kms_key import KmsKey
+from tapctl.reconcilers.kms_key_users import key_users
+from tests.reconcilers.driving import OURS, delete_until_gone, look
+from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
+from tests.reconcilers.scripted import answer, refuse
+
+ARN = "arn:aws:kms:us-east-1:123456789012:key/0a"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "member", "item", "user"),
+    [
+        ("rds", "DescribeDBClusters", "DBClusters", {"DBClusterIdentifier": "c", "KmsKeyId": ARN}, "db-cluster/c"),
+        (
+            *("rds", "DescribeDBClusters", "DBClusters"),
+            {"DBClusterIdentifier": "c", "MasterUserSecret": {"KmsKeyId": ARN}},
+            "db-cluster/c",
+        ),
+        (
+            *("rds", "DescribeDBInstances", "DBInstances"),
+            {"DBInstanceIdentifier": "i", "PerformanceInsightsKMSKeyId": ARN},
+            "db-instance/i",
+        ),
+        (
+            *("rds", "DescribeDBInstances", "DBInstances"),
+            {"DBInstanceIdentifier": "i", "KmsKeyId": ARN, "DBInstanceStatus": "deleting"},
+            "",
+        ),
+        (
+            *("rds", "DescribeDBClusterSnapshots", "DBClusterSnapshots"),
+            {"DBClusterSnapshotIdentifier": "s", "KmsKeyId": ARN, "SnapshotType": "automated"},
+            "",
+        ),
+        (
+            *("rds", "DescribeDBSnapshots", "DBSnapshots"),
+            {"DBSnapshotIdentifier": "s", "KmsKeyId": ARN, "SnapshotType": "awsbackup"},
+            "db-snapshot/s",
+        ),
+        (
+            *("rds", "DescribeDBClusterAutomatedBackups", "DBClusterAutomatedBackups"),
+            {"DBClusterIdentifier": "c", "KmsKeyId": ARN, "Status": "retained"},
+            "db-cluster-backup/c",
+        ),
+        (
+            *("rds", "DescribeDBInstanceAutomatedBackups", "DBInstanceAutomatedBackups"),
+            {"DBInstanceIdentifier": "i", "KmsKeyId": ARN, "Status": "active"},
+            "",
+        ),
+        ("logs", "DescribeLogGroups", "logGroups", {"logGroupName": "/g", "kmsKeyId": ARN}, "log-group//g"),
+        ("secretsmanager", "ListSecrets", "SecretList", {"Name": "s", "KmsKeyId": "alias/k"}, "secret/s"),
+        ("secretsmanager", "ListSecrets", "SecretList", {"Name": "s", "KmsKeyId": ARN, "OwningService": "rds"}, ""),
+        ("lambda_", "ListFunctions", "Functions", {"FunctionName": "f", "KMSKeyArn": ARN}, "lambda-function/f"),
+        ("lambda_", "ListFunctions", "Functions", {"FunctionName": "f"}, ""),
+    ],
+)
+def test_each_service_tells_its_users_of_the_key(  # noqa: PLR0917 -- as its cases
+    aws: Aws, service: str, operation: str, member: str, item: dict[str, Any], user: str
+) -> None:
+    answer(getattr(aws, service), operation, {member: [item]})
+
+    assert key_users(aws, ARN, "alias/k") == ({user} if user else set())
+
+
+def test_a_topic_names_its_key_in_any_form_and_one_that_is_gone_names_none(aws: Aws) -> None:
+    for name, key in (("arn", ARN), ("id", "0a"), ("alias", "alias/k"), ("other", "alias/other"), ("none", "")):
+        aws.sns.create_topic(Name=name, Attributes={"KmsMasterKeyId": key} if key else {})
+    assert key_users(aws, ARN, "alias/k") == {"sns-topic/arn", "sns-topic/id", "sns-topic/alias"}
+    refuse(aws.sns, "GetTopicAttributes", "NotFound")
+    assert key_users(aws, ARN, "alias/k") == set()
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("sns", "GetTopicAttributes"), ("logs", "DescribeLogGroups"), ("rds", "DescribeDBSnapshots")],
+)
+def test_a_service_that_may_not_be_asked_keeps_the_key(aws: Aws, service: str, operation: str) -> None:
+    aws.sns.create_topic(Name="t")
+    ready(aws)
+    refuse(getattr(aws, service), operation, "AccessDenied")
+    with pytest.raises(AwsRefused, match="AccessDenied"):
+        delete_until_gone(REC, aws, ID, FIRST)
+    assert look(REC, aws, ID, FIRST).spec == FIRST
+
+
+def test_what_goes_with_the_key_is_waited_for_and_what_does_not_keeps_it(aws: Aws) -> None:
+    seen = ready(aws)
+    key = seen.outputs.arn if seen.outputs else ""
+    answer(aws.logs, "DescribeLogGroups", {"logGroups": [{"logGroupName": "/g", "kmsKeyId": key}]})
+    going = REC.removed_with(["log-group//g"])
+
+    assert REC.retained_because(aws, ID, seen) == Retained("what uses it is gone", "log-group//g uses it")
+    assert going.retained_because(aws, ID, seen) is None
+    with pytest.raises(NotYet, match="log-group//g still uses it") as raised:
+        going.delete(aws, ID, seen, FIRST)
+    assert raised.value.patience is Patience.LONG
+    assert look(REC, aws, ID, FIRST).spec == FIRST
+
+
+# -- whose a key without an alias is ---------------------------------------------------------------------------------
+
+
+def foreign_key(aws: Aws) -> str:
+    """A key of others, on which somebody has set our tags."""
+    tags: Any = [{"TagKey": key, "TagValue": value} for key, value in FIRST.tags.items()]
+    return aws.kms.create_key(Description="billing", Tags=tags)["KeyMetadata"]["KeyId"]
+
+
+def test_tags_alone_make_no_key_ours(aws: Aws) -> None:
+    theirs = foreign_key(aws)
+
+    assert REC.observe(aws, ID, FIRST) is None
+    assert REC.observe(aws, ID, None) is None
+    assert list(REC.list_owned(aws, OURS)) == [theirs]
+    ready(aws)
+    assert look(REC, aws, ID, FIRST).spec.duplicates == frozenset()
+    assert state(aws, theirs) == "Enabled"
+
+
+def test_a_key_of_ours_that_another_alias_names_is_shown_as_somebody_elses(aws: Aws) -> None:
+    make(aws, alias="alias/theirs", **FIRST.tags)
+
+    owner = look(REC, aws, ID, FIRST).owner
+
+    assert owner is not None
+    assert owner.scope == "what alias/theirs names"
+    assert list(REC.list_owned(aws, OURS)) == ["alias/theirs"]
+
+
+def test_the_window_that_a_plan_tells_is_the_longest_of_all(aws: Aws) -> None:
+    seen = ready(aws)
+    assert "30 days later" in KmsKey(7).removal_note(seen, snapshot_due=False)
