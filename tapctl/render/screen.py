@@ -36,8 +36,8 @@ class Comparison:
     compared: int
     """The number of fields that were compared."""
     not_compared: tuple[str, ...] = ()
-    """``type/id.field`` of each field that was not, ``type/id`` for all of a resource's, and in a few words what no field
-    of a type compares."""
+    """``type/id.field`` of each field that was not, ``type/id`` for all of a resource's, and in a few words what
+    no field of a type compares."""
 
 
 @dataclass(frozen=True)
