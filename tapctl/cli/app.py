@@ -51,20 +51,20 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @with_session
 def plan(
     session: Session,
+    /,
     *,
     destroy: bool,
     detailed_exitcode: bool,
-    adopted: tuple[str, ...],
-    allowed: tuple[str, ...],
-    reboot: bool,
+    **permits: Any,
 ) -> int:
     """Show what apply would do, field by field."""
     from tapctl.commands.destroy import preview
-    from tapctl.commands.plan import Permits, plan
+    from tapctl.commands.permits import Permits
+    from tapctl.commands.plan import plan
 
     if destroy:
         return preview(session, detailed_exitcode=detailed_exitcode)
-    return plan(session, Permits(adopted, allowed, reboot=reboot), detailed_exitcode=detailed_exitcode)
+    return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode)
 
 
 @cli.command()
@@ -73,12 +73,12 @@ def plan(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
 @with_session
-def apply(session: Session, *, adopted: tuple[str, ...], allowed: tuple[str, ...], reboot: bool) -> int:
+def apply(session: Session, /, **permits: Any) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.commands.apply import apply
-    from tapctl.commands.plan import Permits
+    from tapctl.commands.permits import Permits
 
-    return apply(session, Permits(adopted, allowed, reboot=reboot))
+    return apply(session, Permits(**permits))
 
 
 @cli.command()

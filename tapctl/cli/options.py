@@ -91,6 +91,8 @@ def files_options(command: F) -> F:
 def permit_options(command: F) -> F:
     """Add the options that let an apply do what it does not do by itself."""
     for option in (
+        click.option("--empty", is_flag=True, help="Make a missing cluster without data."),
+        click.option("--restore", default="", metavar="SNAPSHOT", help="Make a missing cluster from this snapshot."),
         click.option(
             "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
         ),

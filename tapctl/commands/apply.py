@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, consequences, plan_counts, show_blockers, survey
+from tapctl.commands.permits import Permits
+from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result

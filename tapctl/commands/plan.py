@@ -8,6 +8,8 @@ from functools import partial
 from typing import Final
 
 from tapctl.aws.tags import as_dict
+from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.model import Impact, Observed
@@ -37,22 +39,6 @@ from tapctl.threads import in_background
 NOTHING_CHANGED: Final = "nothing was changed"
 ADOPT_ALL: Final = "all"
 """The word in place of an address: every resource of ours whose owner tags automation has overwritten."""
-
-
-@dataclass(frozen=True)
-class Permits:
-    """The steps that an apply takes only where the user names them."""
-
-    adopted: tuple[str, ...] = ()
-    """Addresses of resources that are not ours and are taken over, or `ADOPT_ALL`."""
-    allowed: tuple[str, ...] = ()
-    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version, or of
-    which nothing is spared."""
-    reboot: bool = False
-    """True if instances whose parameters wait for a reboot are rebooted."""
-
-
-NO_PERMITS: Final = Permits()
 
 
 @dataclass(frozen=True)
@@ -91,6 +77,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     Raises:
         UsageError: an address that is permitted cannot be one.
     """
+    check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     artifact = in_background(partial(resolve_artifact, session))
@@ -99,7 +86,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = _snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result())
+    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
@@ -116,6 +103,12 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     )
     _check_adopted(session, permits.adopted, stack)
     changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [
+        plan_restore(session, permits, change, stack[change.address].spec)
+        if change.type == DbCluster.type and change.address in stack
+        else change
+        for change in changes
+    ]
     changes = [_check_removal(session, manifest, change, observed[change.address]) for change in changes]
     plan = replace(plan, changes=tuple(_tell_of_snapshot(change, stays=snapshot_stays) for change in changes))
     if snapshot_stays:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from tapctl.aws.tags import as_dict, as_list
+from tapctl.engine.diff import same
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
     Impact,
@@ -41,6 +42,7 @@ from tapctl.reconcilers.rds import (
     last_event,
     step_tags,
 )
+from tapctl.reconcilers.upgrade import check_upgrade
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef, DBClusterTypeDef
@@ -81,6 +83,7 @@ _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 # The states of a snapshot that is no longer being taken.
 _DONE: Final = ("available", "failed")
+_NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -206,6 +209,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
 
     ``member_group``: the parameter group of the members for the wanted major version, which a major upgrade moves them
     to in the same call. ``final_snapshot``: the configuration's word, None where it is not known.
+    to in the same call. ``restore_from``: the snapshot that a cluster which is not there is made from.
     """
 
     type = "db-cluster"
@@ -247,9 +251,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
     )
 
-    def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None) -> None:
+    def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None, restore_from: str = "") -> None:
         self._member_group = member_group
         self._final_snapshot = final_snapshot
+        self._restore_from = restore_from
 
     def observe(
         self, aws: Aws, id: str, expected: DbClusterSpec | None
@@ -270,9 +275,16 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         return with_exposures(seen, {"shared_snapshots": lambda: _shared_snapshots(aws, id)}, gone=(NO_CLUSTER,))
 
     def create(self, aws: Aws, id: str, want: DbClusterSpec, owner: Owner) -> None:
-        """Make the cluster with all its settings by CreateDBCluster alone."""
+        """Make the cluster with all its settings by CreateDBCluster alone, or from a snapshot with most of them."""
+        tags = as_list({**want.tags, **owner.tags})
         try:
-            aws.rds.create_db_cluster(**creation(id, want, as_list({**want.tags, **owner.tags})))
+            if self._restore_from:
+                version = _snapshot_of(aws, self._restore_from).get("EngineVersion", "")
+                aws.rds.restore_db_cluster_from_snapshot(
+                    SnapshotIdentifier=self._restore_from, **restoration(id, want, version, tags)
+                )
+            else:
+                aws.rds.create_db_cluster(**creation(id, want, tags))
         except AwsRefused as error:
             if error.matches("DBClusterAlreadyExistsFault"):
                 raise AlreadyExists(f"a DB cluster {id} exists already") from error
@@ -601,6 +613,85 @@ def creation(id: str, want: DbClusterSpec, tags: list[Any]) -> dict[str, Any]:
         **_insights(want),
         "Tags": tags,
     }
+
+
+# What RestoreDBClusterFromSnapshot does not take, or takes only since lately: set by ModifyDBCluster, as are the
+# managed secret and Performance Insights.
+_AFTER_RESTORE: Final = frozenset({"backup_retention_days", "backup_window", "maintenance_window"})
+
+
+def restoration(id: str, want: DbClusterSpec, version: str, tags: list[Any]) -> dict[str, Any]:
+    """Build RestoreDBClusterFromSnapshot's parameters; ``version``: the snapshot's, which stays if it is a later minor.
+
+    Master user and encryption are the snapshot's, but for the key. The rest is brought to what is wanted by updates.
+    """
+    later = same(DbClusterSpec, "engine_version", want.engine_version, version)
+    return {
+        "DBClusterIdentifier": id,
+        "Engine": want.engine,
+        "EngineVersion": version if later else want.engine_version,
+        "DatabaseName": want.database_name,
+        "DBSubnetGroupName": want.subnet_group,
+        **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
+        "EnableCloudwatchLogsExports": sorted(want.log_exports),
+        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
+        **{name: value(want) for field, (name, value) in _PARAMETERS.items() if field not in _AFTER_RESTORE},
+        "Tags": tags,
+    }
+
+
+def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> Refused | None:
+    """Tell why the wanted cluster cannot be made from this snapshot; None if it can."""
+    try:
+        snapshot = _snapshot_of(aws, name)
+    except AwsRefused as error:
+        if not error.matches(_NO_SNAPSHOT):
+            raise
+        known = final_snapshots(aws, address_.partition("/")[2])
+        return Refused(
+            f"{address_}: there is no cluster snapshot {name}",
+            evidence=f"final snapshots of it: {', '.join(known) or 'none'}",
+            hint="name one that is there: aws rds describe-db-cluster-snapshots",
+        )
+    version = snapshot.get("EngineVersion", "")
+    differing = [
+        f"its {what} is {have}, wanted is {wanted}"
+        for what, have, wanted in (
+            ("status", snapshot.get("Status", ""), "available"),
+            ("engine", snapshot.get("Engine", ""), want.engine),
+            ("master user", snapshot.get("MasterUsername", ""), want.master_username),
+            ("encryption", snapshot.get("StorageEncrypted", False), want.storage_encrypted),
+        )
+        if have != wanted
+    ]
+    if differing:
+        return Refused(
+            f"{address_} cannot be made from {name}",
+            evidence="\n".join(differing),
+            hint="choose another snapshot, or change the configuration to what it holds",
+        )
+    if same(DbClusterSpec, "engine_version", want.engine_version, version):
+        return None
+    return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
+
+
+def _snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
+    """Read a cluster snapshot by its name or ARN.
+
+    Raises:
+        AwsRefused: there is none.
+    """
+    pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), DBClusterSnapshotIdentifier=name)
+    for page in pages:
+        for snapshot in page.get("DBClusterSnapshots", []):
+            return snapshot
+    raise AwsRefused("rds", "DescribeDBClusterSnapshots", _NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
+
+
+def final_snapshots(aws: Aws, id: str) -> list[str]:
+    """List the final snapshots of clusters of this name that are whole, the newest last."""
+    taken = sorted(_final_snapshots(aws, id).items(), key=_age)
+    return [name for name, snapshot in taken if snapshot.get("Status") != "failed"]
 
 
 def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:

@@ -37,6 +37,8 @@ _NOT_YET: Final[Mapping[str, Patience]] = {
     "InvalidDBSubnetGroupStateFault": Patience.BUSY,
     "InvalidDBParameterGroupState": Patience.BUSY,
     "InvalidDBClusterStateFault": Patience.LONG,
+    # A snapshot that is being taken (DeleteDBCluster, RestoreDBClusterFromSnapshot).
+    "InvalidDBClusterSnapshotStateFault": Patience.LONG,
     "InvalidDBInstanceState": Patience.LONG,
     # The Data API's codes for a cluster (DisableHttpEndpoint).
     "ResourceNotFoundFault": Patience.PROPAGATION,

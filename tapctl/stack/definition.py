@@ -45,8 +45,13 @@ class Artifact:
     package: Package | None = None
 
 
-def build(config: Config, names: Names, network: NetworkContract, release: Artifact) -> Stack:
-    """Build the stack of one environment: each resource after the resources that it needs."""
+def build(
+    config: Config, names: Names, network: NetworkContract, release: Artifact, *, restore_from: str = ""
+) -> Stack:
+    """Build the stack of one environment: each resource after the resources that it needs.
+
+    ``restore_from``: the snapshot that the cluster is made from where it is not there; empty: it is made empty.
+    """
     stack = Stack()
     db = config.database
 
@@ -165,7 +170,11 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
     )
 
     cluster = stack.add(
-        DbCluster(names.instance_parameter_group(db.engine_major), final_snapshot=config.final_snapshot),
+        DbCluster(
+            names.instance_parameter_group(db.engine_major),
+            final_snapshot=config.final_snapshot,
+            restore_from=restore_from,
+        ),
         names.cluster,
         DbClusterSpec(
             engine=ENGINE,

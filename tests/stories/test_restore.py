@@ -1,0 +1,79 @@
+"""An environment that comes back: with the data of its final snapshot, or empty, and never without a word."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.failures.trouble import deny, refuse
+from tests.support.world import World
+
+CLUSTER = "db-cluster/db-cluster-dev"
+
+
+@pytest.fixture(scope="module")
+def gone(shared: World) -> World:
+    """``dev``, destroyed with a final snapshot."""
+    shared.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
+    shared.applied("dev")
+    destroyed = shared.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev")
+    assert destroyed.code == 0, destroyed.err
+    return shared
+
+
+@pytest.fixture(scope="module")
+def snapshot(gone: World) -> str:
+    (taken,) = gone.client("rds").describe_db_cluster_snapshots(SnapshotType="manual")["DBClusterSnapshots"]
+    return str(taken["DBClusterSnapshotIdentifier"])
+
+
+def test_an_apply_is_blocked_until_somebody_says_where_the_data_comes_from(gone: World, snapshot: str) -> None:
+    for command in (["plan"], ["apply", "--yes"]):
+        refused = gone.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert f"{CLUSTER} is not there, and its final snapshot is" in refused.err
+        assert f"--restore {snapshot} makes it from that; --empty makes a new one without data" in refused.err
+    both = gone.tapctl("plan", "--env", "dev", "--restore", snapshot, "--empty")
+    assert (both.code, both.changes) == (64, ())
+
+
+def test_an_empty_one_is_made_only_where_that_is_said(gone: World, snapshot: str) -> None:
+    planned = gone.tapctl("plan", "--env", "dev", "--empty")
+    assert planned.code == 0
+    assert f"made empty; {snapshot} stays" in planned.out
+
+
+def test_a_slip_in_the_snapshots_name_restores_nothing(gone: World, snapshot: str) -> None:
+    refused = gone.tapctl("apply", "--env", "dev", "--yes", "--restore", "other")
+    assert (refused.code, refused.changes) == (6, ())
+    assert f"final snapshots of it: {snapshot}" in refused.err
+
+
+def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, snapshot: str) -> None:
+    gone.edit("common.toml", 'master_username = "', 'master_username = "x')
+    refused = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
+    gone.edit("common.toml", 'master_username = "x', 'master_username = "')
+    assert (refused.code, refused.changes) == (6, ())
+    assert "its master user is" in refused.err
+
+
+def test_whether_there_are_snapshots_has_to_be_readable(gone: World) -> None:
+    refused = gone.meeting(deny("rds:DescribeDBClusterSnapshots"), "plan", "--env", "dev")
+    assert refused.code == 6
+    assert "allow rds:DescribeDBClusterSnapshots" in refused.err
+    odd = gone.meeting(refuse(("rds:DescribeDBClusterSnapshots",), "InvalidParameterValue"), "plan", "--env", "dev")
+    assert (odd.code, odd.changes) == (1, ())
+
+
+def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, snapshot: str) -> None:
+    planned = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
+    assert planned.code == 0
+    assert f"restored from {snapshot}" in planned.out
+    restored = gone.applied("dev", "--restore", snapshot)
+    assert restored.changes.count("rds:RestoreDBClusterFromSnapshot") == 1
+    assert "rds:CreateDBCluster" not in restored.changes
+    (cluster,) = gone.client("rds").describe_db_clusters()["DBClusters"]
+    assert cluster["MasterUserSecret"]["SecretStatus"] == "active"
+    assert gone.drift().code == 0
+    again = gone.tapctl("apply", "--env", "dev", "--restore", snapshot)
+    assert (again.code, again.changes) == (0, ())
+    assert f"--restore {snapshot}: {CLUSTER} is there; nothing is restored" in again.err
