@@ -28,6 +28,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 
+from tapctl.safety.redaction import redact
+
 
 class ExitCode(IntEnum):
     """The exit statuses of a command, the worst first. A command that a signal ends exits with 128 plus its number."""
@@ -85,7 +87,10 @@ class Status(StrEnum):
 
 
 class TapctlError(Exception):
-    """An error a user meets: a stable code, one sentence of cause, evidence, and what to run next."""
+    """An error a user meets: a stable code, one sentence of cause, evidence, and what to run next.
+
+    None of its texts holds a credential: whoever wrote them, each is stripped (`tapctl.safety.redaction`).
+    """
 
     code = "error"
     exit_code = ExitCode.ERROR
@@ -93,10 +98,10 @@ class TapctlError(Exception):
     """True if the same command, run again as it is, goes on from here or may well succeed."""
 
     def __init__(self, cause: str, *, evidence: str | None = None, hint: str | None = None) -> None:
-        super().__init__(cause)
-        self.cause = cause
-        self.evidence = evidence
-        self.hint = hint
+        self.cause = redact(cause)
+        super().__init__(self.cause)
+        self.evidence = None if evidence is None else redact(evidence)
+        self.hint = None if hint is None else redact(hint)
 
 
 class UsageError(TapctlError):
@@ -121,6 +126,9 @@ class Problem:
         return f"{place}{shown}: {self.rule}"
 
 
+_MAX_PROBLEMS = 100
+
+
 class ConfigError(TapctlError):
     """The environment files, the environment's name or the suffix are not usable."""
 
@@ -134,9 +142,11 @@ class ConfigError(TapctlError):
         flags = {problem.file for problem in self.problems if problem.file.startswith("--")}
         typed = flags.pop() if len(flags) == count == 1 else ""
         single = f"{typed} is not valid" if typed else "the configuration is not valid"
+        shown = [str(problem) for problem in self.problems[:_MAX_PROBLEMS]]
+        rest = [f"and {count - _MAX_PROBLEMS} more"] if count > _MAX_PROBLEMS else []
         super().__init__(
             single if count == 1 else f"the configuration has {count} errors",
-            evidence="\n".join(map(str, self.problems)),
+            evidence="\n".join(shown + rest),
             hint=hint or "correct what is named, then run tapctl validate",
         )
 
@@ -219,15 +229,19 @@ class AwsError(TapctlError):
         message: str,
         *,
         request_id: str | None = None,
+        status: int = 0,
+        evidence: str | None = None,
         hint: str | None = None,
     ) -> None:
+        """``status``: HTTP's; 0 where there was no answer."""
         self.service = service
         self.operation = operation
         self.aws_code = aws_code
-        self.message = message
+        self.message = redact(message)
         self.request_id = request_id
+        self.status = status
         where = f" (request {request_id})" if request_id else ""
-        super().__init__(f"{aws_code} on {service}:{operation}: {message}{where}", hint=hint)
+        super().__init__(f"{aws_code} on {service}:{operation}: {self.message}{where}", evidence=evidence, hint=hint)
 
     @property
     def iam_action(self) -> str:
@@ -246,7 +260,19 @@ _CREDENTIALS = frozenset(
     {
         "ExpiredToken",
         "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "NotSignedUp",
+        "OptInRequired",
+        "RegionDisabledException",
         "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SubscriptionRequiredException",
+        "TokenRefreshRequired",
         "InvalidClientTokenId",
         "UnrecognizedClientException",
         "InvalidSignatureException",
@@ -255,6 +281,24 @@ _CREDENTIALS = frozenset(
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
     }
+)
+
+
+_CLOCK = re.compile(
+    "RequestTimeTooSkewed|RequestInTheFuture|Signature expired|not yet current|too large|must be within|clock",
+    re.IGNORECASE,
+)
+_REGION_IS_OFF = re.compile(
+    "RegionDisabled|OptInRequired|not (?:activated|enabled|opted|available) in (?:this|the) region|opt(?:ed)?[- ]in"
+    "|region [a-z0-9-]{1,32} is (?:disabled|not enabled)",
+    re.IGNORECASE,
+)
+_WRONG_KEY = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "InvalidAccessKeyId"})
+_ENDS_WITH_TIME = re.compile("expired", re.IGNORECASE)
+# As AWS words them: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+_EXPLICIT_DENY = re.compile(r"with an explicit deny in an? (?P<policy>[a-z -]{1,60}policy|permissions boundary)")
+_NOT_ALLOWED_BY = re.compile(
+    r"because no (?P<policy>[a-z -]{1,60} policy|permissions boundary|VPC endpoint policy) allows"
 )
 
 
@@ -313,11 +357,20 @@ THROTTLING = frozenset(
 """The codes by which AWS's services turn away one call too many."""
 
 
+_SETTINGS = frozenset({"ProxyConnectionError"})
+_CERTIFICATE = re.compile("certificate|CRL|PEM|Errno", re.IGNORECASE)
+
+
 class AwsNoAnswer(AwsError):
     """No usable answer: throttled, a server error, or the network. Unless throttled, the call may have taken effect."""
 
     code = "aws-lost"
     retry_safe = True
+
+    @property
+    def is_setting(self) -> bool:
+        """True if a proxy or a certificate of this machine's is in the way, not AWS."""
+        return self.aws_code in _SETTINGS or (self.aws_code == "SSLError" and bool(_CERTIFICATE.search(self.message)))
 
     @property
     def throttled(self) -> bool:
@@ -355,7 +408,32 @@ def exit_code_of(error: TapctlError) -> ExitCode:
         return ExitCode.REFUSED
     if isinstance(error, AwsRefused) and error.is_bad_credentials:
         return ExitCode.WRONG_TARGET
+    if isinstance(error, AwsNoAnswer) and error.is_setting:
+        return ExitCode.WRONG_TARGET
     return error.exit_code
+
+
+def credentials_hint(error: AwsRefused) -> str:
+    """Say how to get an identity that AWS takes, by the words that AWS sent with its no."""
+    text = f"{error.aws_code} {error.message}"
+    if _CLOCK.search(text):
+        return "set this machine's clock (its time differs from AWS's by more than AWS allows)"
+    if _REGION_IS_OFF.search(text):
+        return "enable the region or the service for this account, or correct the region"
+    if error.aws_code in _WRONG_KEY and not _ENDS_WITH_TIME.search(text):
+        return (
+            "correct the access key (its id or its secret is not one that AWS knows), or log in again (aws sso login)"
+        )
+    return "log in again (aws sso login)"
+
+
+def denial_hint(error: AwsRefused) -> str:
+    """Say what has to be allowed, and where: an explicit deny and a boundary are not cured by allowing it elsewhere."""
+    if deny := _EXPLICIT_DENY.search(error.message):
+        return f"have the explicit deny of {error.permission} lifted from the {deny['policy']}; an allow does not help"
+    place = _NOT_ALLOWED_BY.search(error.message)
+    where = f" in the {place['policy']}" if place and "identity-based" not in place["policy"] else ""
+    return f"allow {error.permission}{where}"
 
 
 def add_default_hint(error: TapctlError) -> None:
@@ -363,9 +441,14 @@ def add_default_hint(error: TapctlError) -> None:
     if error.hint is not None:
         return
     if isinstance(error, AwsRefused) and error.is_denied:
-        error.hint = f"allow {error.permission}, then run the same command again: it continues from here"
+        error.hint = f"{denial_hint(error)}, then run the same command again: it continues from here"
     elif isinstance(error, AwsRefused) and error.is_bad_credentials:
-        error.hint = "log in again (aws sso login), then run the same command again: it continues from here"
+        error.hint = f"{credentials_hint(error)}, then run the same command again: it continues from here"
+    elif isinstance(error, AwsNoAnswer) and error.is_setting:
+        error.hint = (
+            "correct the proxy (HTTPS_PROXY, NO_PROXY), the certificates (AWS_CA_BUNDLE) or AWS_ENDPOINT_URL, then run "
+            "the same command again: it continues from here"
+        )
     elif isinstance(error, AwsNoAnswer):
         error.hint = (
             "check the network, the proxy, AWS_ENDPOINT_URL, the region's name and health.aws.amazon.com; then run the "

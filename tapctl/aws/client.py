@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import copy
+import getpass
 import json
 import os
+import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
-from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, to_tapctl_error
-from tapctl.errors import AwsRefused, WrongTarget
+from tapctl.aws.setup_errors import setup_error
+from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, refuse_page, to_tapctl_error
+from tapctl.errors import AwsRefused, WrongTarget, credentials_hint, denial_hint
+from tapctl.safety.redaction import hide
 
 if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
     from botocore.paginate import Paginator
+
+# Whom a CI runs for: GitHub Actions, GitLab, Buildkite, Azure Pipelines, CircleCI.
+_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "BUILD_REQUESTEDFOR", "CIRCLE_USERNAME")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +63,8 @@ class Aws(Clients):
     def __init__(self, target: Connection) -> None:
         self.target = target
         self.region = target.region
+        self.run = uuid.uuid4().hex
+        """The id of this run: in the manifest, and in the name of the session of an assumed role."""
         self.call_log = CallLog()
         self.identity: Identity | None = None
         self._session: boto3.session.Session | None = None
@@ -93,10 +104,11 @@ class Aws(Clients):
         try:
             answer = self.sts.get_caller_identity()
         except AwsRefused as error:
+            hint = denial_hint(error) if error.is_denied else credentials_hint(error)
             raise WrongTarget(
                 "AWS does not accept these credentials",
                 evidence=str(error),
-                hint="log in again, check with: aws sts get-caller-identity",
+                hint=f"{hint}, check with: aws sts get-caller-identity",
             ) from error
         identity = Identity(answer["Account"], answer["Arn"])
         if identity.account != account:
@@ -166,9 +178,12 @@ class Aws(Clients):
             self._session = self._new_session()
         # None: the proxies of the environment.
         proxies: dict[str, str] | None = {} if self.target.credentials else None
-        return cast("Any", self._session).client(
-            service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
-        )
+        try:
+            return cast("Any", self._session).client(
+                service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
+            )
+        except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
+            raise (to_tapctl_error(service, "client", error) or error) from None
 
     def _new_session(self) -> boto3.session.Session:
         import boto3.session
@@ -179,14 +194,26 @@ class Aws(Clients):
                 if self.target.credentials
                 else boto3.session.Session(region_name=self.region)
             )
+            core = vars(session)["_session"]
+            if not self.target.credentials:
+                forbid_prompts(core)
+            _hide_credentials(core.get_credentials())
             if self.target.role_arn:
-                session = _assumed_session(session, self.target)
-        except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
-            raise (to_tapctl_error("sts", "AssumeRole", error) or error) from None
+                session = _assumed_session(session, self.target, _session_name(self.run))
+        except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
+            raise (setup_error(error) or to_tapctl_error("sts", "AssumeRole", error) or error) from None
         base = client_base(self.call_log)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
         session.events.register("before-send", guard_hook(self.call_log))
+        session.events.register("before-parse", refuse_page)
         return session
+
+
+def _hide_credentials(credentials: Any) -> None:
+    """Let no text show these; those that are still to be asked for are known when they are used."""
+    known = vars(credentials) if credentials is not None else {}
+    for name in ("access_key", "secret_key", "token"):
+        hide(known.get(name) or known.get(f"_{name}"))
 
 
 def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Session:
@@ -219,7 +246,17 @@ def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> C
     )
 
 
-def _assumed_session(session: boto3.session.Session, target: Connection) -> boto3.session.Session:
+def _session_name(run: str) -> str:
+    """Who, and which run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
+    try:
+        who = next((os.environ[name] for name in _ACTORS if os.environ.get(name)), "") or getpass.getuser()
+    except (OSError, KeyError):  # a container's user has no name
+        who = str(os.getuid())
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html: [\w+=,.@-]{2,64}
+    return f"tapctl-{re.sub('[^A-Za-z0-9_.@-]', '-', who)[:40]}-{run[:12]}"
+
+
+def _assumed_session(session: boto3.session.Session, target: Connection, name: str) -> boto3.session.Session:
     """Open a session that assumes the target's role, again whenever the credentials run out."""
     import boto3.session
     import botocore.session
@@ -235,7 +272,7 @@ def _assumed_session(session: boto3.session.Session, target: Connection) -> boto
         client_creator=partial(core.create_client, config=_config(), endpoint_url=target.endpoint_url),
         source_credentials=source,
         role_arn=cast("str", target.role_arn),
-        extra_args={"RoleSessionName": "tapctl"},
+        extra_args={"RoleSessionName": name},
     )
     inner = botocore.session.get_session()
     # botocore has no public way to give a session such credentials.
@@ -249,11 +286,12 @@ def default_region() -> str:
     """Boto3's own choice of a region (AWS_DEFAULT_REGION, the profile's), or us-east-1.
 
     Raises:
-        WrongTarget: there is no such profile.
+        WrongTarget: there is no such profile, or its file cannot be read.
+        ConfigError: boto3 does not take a setting.
     """
     import boto3.session
 
     try:
         return boto3.session.Session().region_name or "us-east-1"
     except Exception as error:  # noqa: BLE001 -- what is not AWS's is raised as it is
-        raise (to_tapctl_error("sts", "GetCallerIdentity", error) or error) from None
+        raise (setup_error(error) or error) from None

@@ -13,13 +13,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, NotYet, WrongTarget
+from tapctl.aws.setup_errors import certificate_places, setup_error
+from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
+from tapctl.safety.redaction import hide
 
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "List", "Head", "Simulate", "Assume")
 # The state store is not the stack: writing the manifest is no change of the stack.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
 _SERVER_ERROR = 500
+_PAGE_HEAD = 512
+_LONGEST_MESSAGE = 4_000
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
@@ -48,9 +52,11 @@ def is_change(service: str, operation: str) -> bool:
 
 
 def guard_hook(log: CallLog) -> Callable[..., None]:
-    """The handler of botocore's ``before-send`` event: runs the guard before changing calls."""
+    """The handler of botocore's ``before-send`` event: hides the token, and runs the guard before changing calls."""
 
-    def run_guard(event_name: str, **_: Any) -> None:
+    def run_guard(event_name: str, request: Any, **_: Any) -> None:
+        token = request.headers.get("X-Amz-Security-Token", "")
+        hide(token.decode() if isinstance(token, bytes) else token)
         service, operation = event_name.split(".")[1:]
         if is_change(service, operation):
             log.guard()
@@ -58,8 +64,25 @@ def guard_hook(log: CallLog) -> Callable[..., None]:
     return run_guard
 
 
-def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | None:
-    """Translate a botocore exception; None for one that is no answer of AWS (a bug of ours)."""
+def refuse_page(response_dict: dict[str, Any], **_: Any) -> None:
+    """Refuse a page of HTML as an answer, whatever its status: it is of a proxy, or of a network that wants a log-in.
+
+    To be registered for botocore's ``before-parse``.
+    """
+    from botocore.parsers import ResponseParserError
+
+    body = response_dict.get("body")
+    if isinstance(body, bytes) and is_page(body):
+        raise ResponseParserError
+
+
+def is_page(body: bytes) -> bool:
+    """True if the text begins as a page of HTML does; no answer of AWS's and no manifest begins so."""
+    return body[:_PAGE_HEAD].lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError | WrongTarget | ConfigError | None:
+    """Translate a botocore exception; None for one that only a bug of ours explains."""
     from botocore import exceptions as bc
     from botocore.parsers import ResponseParserError
 
@@ -69,36 +92,26 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
         code = str(body.get("Code") or "Unknown")
         status = int(meta.get("HTTPStatusCode") or 0)
         kind = AwsNoAnswer if code in _LOST_CODES or status >= _SERVER_ERROR else AwsRefused
+        message = str(body.get("Message") or "no message")
         return kind(
-            service, operation, code, str(body.get("Message") or "no message"), request_id=meta.get("RequestId") or None
-        )
-    if isinstance(
-        error,
-        bc.NoCredentialsError
-        | bc.PartialCredentialsError
-        | bc.CredentialRetrievalError
-        | bc.TokenRetrievalError
-        | bc.MetadataRetrievalError
-        | bc.SSOError
-        | bc.LoginError
-        | bc.ProfileNotFound
-        | bc.ConfigParseError
-        | bc.InvalidConfigError
-        | bc.UnknownCredentialError,
-    ):
-        return WrongTarget(
-            "there are no usable AWS credentials",
-            evidence=f"{type(error).__name__} on {service}:{operation}: {error}",
-            hint="log in (aws sso login, or set AWS_PROFILE), check with: aws sts get-caller-identity",
+            service,
+            operation,
+            code,
+            message[:_LONGEST_MESSAGE],
+            request_id=meta.get("RequestId") or None,
+            status=status,
         )
     if isinstance(error, ResponseParserError):
         # The error's own text is the whole page that came.
         return AwsNoAnswer(
             service, operation, type(error).__name__, "what came back is no answer of AWS (from a proxy?)"
         )
-    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError):
-        return AwsNoAnswer(service, operation, type(error).__name__, str(error))
-    return None
+    if isinstance(error, bc.HTTPClientError | bc.ConnectionError | bc.IncompleteReadError | bc.FlexibleChecksumError):
+        places = certificate_places() if isinstance(error, bc.SSLError | bc.ProxyConnectionError) else None
+        return setup_error(error, f"{service}:{operation}") or AwsNoAnswer(
+            service, operation, type(error).__name__, str(error), evidence=places
+        )
+    return setup_error(error, f"{service}:{operation}")
 
 
 def client_base(log: CallLog) -> type:

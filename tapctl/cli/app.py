@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapctl.cli.completion import complete_address, complete_environment
+from tapctl.cli.completion import complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
     global_options,
     lock_timeout,
+    permit_options,
     places_options,
     target_options,
     with_invocation,
@@ -45,34 +46,29 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@permit_options
 @target_options
 @with_session
-def plan(session: Session, *, destroy: bool, detailed_exitcode: bool) -> int:
+def plan(
+    session: Session,
+    *,
+    destroy: bool,
+    detailed_exitcode: bool,
+    adopted: tuple[str, ...],
+    allowed: tuple[str, ...],
+    reboot: bool,
+) -> int:
     """Show what apply would do, field by field."""
     from tapctl.commands.destroy import preview
-    from tapctl.commands.plan import plan
+    from tapctl.commands.plan import Permits, plan
 
-    return (preview if destroy else plan)(session, detailed_exitcode=detailed_exitcode)
+    if destroy:
+        return preview(session, detailed_exitcode=detailed_exitcode)
+    return plan(session, Permits(adopted, allowed, reboot=reboot), detailed_exitcode=detailed_exitcode)
 
 
 @cli.command()
-@click.option(
-    "--adopt",
-    "adopted",
-    multiple=True,
-    metavar="ADDRESS",
-    shell_complete=complete_address,
-    help="Take this over, which is not ours.",
-)
-@click.option(
-    "--allow",
-    "allowed",
-    multiple=True,
-    metavar="ADDRESS",
-    shell_complete=complete_address,
-    help="Let it remove this, which holds data.",
-)
-@click.option("--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first.")
+@permit_options
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options

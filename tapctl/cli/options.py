@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from tapctl import __version__
-from tapctl.cli.completion import complete_environment, complete_suffix
+from tapctl.cli.completion import complete_address, complete_environment, complete_suffix
 from tapctl.cli.failures import COMMAND
 from tapctl.errors import UsageError
 
@@ -86,6 +86,33 @@ def _places(command: F) -> F:
 def files_options(command: F) -> F:
     """Add the options of a command about all environments: where their files are."""
     return global_options(_CONFIG(command))
+
+
+def permit_options(command: F) -> F:
+    """Add the options that let an apply do what it does not do by itself."""
+    for option in (
+        click.option(
+            "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
+        ),
+        click.option(
+            "--allow",
+            "allowed",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Let this lose data, or what cannot be undone.",
+        ),
+        click.option(
+            "--adopt",
+            "adopted",
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=complete_address,
+            help="Take this over, which is not ours.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 lock_timeout = click.option(

@@ -35,6 +35,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
+    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED):
+        return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")
     if one.reason is Reason.DENIED:

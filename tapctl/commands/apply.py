@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, plan_counts, show_blockers, survey
+from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, Permits, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
@@ -23,11 +23,17 @@ def apply(session: Session, permits: Permits) -> int:
         if found.plan.blocked:
             code = show_blockers(session, found.plan)
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
-        if found.plan.work and not confirm(session, f"Apply this to {session.suffix}?"):
+        if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
         return _finish(session, found, runner)
+
+
+def _question(session: Session, plan: Plan) -> str:
+    """The question to the user, with what the plan costs."""
+    costs = ", ".join(consequences(plan))
+    return f"Apply this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
 
 
 def confirm(session: Session, question: str) -> bool:

@@ -9,7 +9,7 @@ from tapctl.engine.observe import observe_all
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.reconcilers import observations_for
-from tapctl.render.screen import Screen, Target
+from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import deployed_environments
@@ -36,6 +36,7 @@ def _drift_one(session: Session) -> int:
     observed = observe_all(session.aws, observations_for(manifest.entries))
     report = detect_drift(manifest.entries, observed)
     session.screen.drift(report, advise(report, session))
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared)
     return session.finish(*drift_verdict(report))
 
 
@@ -46,15 +47,16 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "pending": report.count(FindingState.PENDING),
         "unknown": report.count(FindingState.UNKNOWN),
         "fields": report.fields,
+        "compared": report.compared,
         "resources": report.resources,
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"
     else:
-        summary = f"{report.fields} fields on {report.resources} resources are as recorded"
+        summary = f"{report.compared} fields on {report.resources} resources are as recorded"
     if report.drifted:
         return None, ExitCode.DIFFERENT, counts, summary
-    if counts["unknown"]:
+    if not report.is_complete:
         return None, ExitCode.INCOMPLETE, counts, summary
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from tapctl.aws.tags import as_dict
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
-from tapctl.engine.observe import ObserveRequest, observe_all
-from tapctl.engine.plan import Action, Plan
+from tapctl.engine.model import Impact, Observed
+from tapctl.engine.observe import Observation, ObserveRequest, observe_all
+from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import ExitCode, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, registry
+from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
+from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.rds import cluster_of
+from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
 from tapctl.stack.image import resolve as resolve_image
@@ -38,9 +44,12 @@ class Permits:
     adopted: tuple[str, ...] = ()
     """Addresses of resources that are not ours and are taken over."""
     allowed: tuple[str, ...] = ()
-    """Addresses of resources that hold data and may be removed."""
+    """Addresses of resources that may lose data, be removed although they hold data, or get a new major version."""
     reboot: bool = False
     """True if instances whose parameters wait for a reboot are rebooted."""
+
+
+NO_PERMITS: Final = Permits()
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,10 @@ class ApplySurvey:
     plan: Plan
 
 
-def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
-    """Show what an apply would do."""
+def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
+    """Show what an apply would do, with these steps permitted."""
     session.warn_of_run_under_way()
-    plan = survey(session, Permits()).plan
+    plan = survey(session, permits).plan
     session.screen.plan(plan)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
     if plan.blocked:
@@ -68,7 +77,7 @@ def plan(session: Session, *, detailed_exitcode: bool = False) -> int:
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
-        f" · {counts['unchanged']} unchanged{blocked}"
+        f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
     return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
 
@@ -85,7 +94,9 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
-    stack = build(session.config, session.names, network, artifact.result())
+    snapshot_stays = _snapshot_stays_due(session, manifest)
+    config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
+    stack = build(config, session.names, network, artifact.result())
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
@@ -100,12 +111,91 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
+    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_removal(session, manifest, change, observed[change.address]) for change in changes]
+    plan = replace(plan, changes=tuple(_tell_of_snapshot(change, stays=snapshot_stays) for change in changes))
+    if snapshot_stays:
+        file = f"{session.config.environment}.toml"
+        session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    session.invocation.usage.impacts = plan.impacts
     found = len(plan.confirmed)
     if version is None and found:
         session.screen.warn(
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
     return ApplySurvey(stack, network, manifest, version, plan)
+
+
+def _check_version(session: Session, stack: Stack, change: Change) -> Change:
+    """Block a new engine version that RDS would refuse half way."""
+    version = next((field for field in change.fields if field.path == "engine_version"), None)
+    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+        return change
+    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+    engine = stack[change.address].spec.engine
+    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    return replace(change, blocked=refused) if refused else change
+
+
+def _snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
+    """True if a final snapshot is due by the record, else by AWS, and the file neither keeps it nor gives it up.
+
+    The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it.
+    """
+    if session.config.final_snapshot or session.config.final_snapshot_is_written:
+        return False
+    entry = manifest.entries.get(model.address(DbCluster.type, session.names.cluster))
+    if entry is not None:
+        tags = (entry.confirmed_spec or entry.spec).get("tags")
+        return not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false"
+    cluster = cluster_of(session.aws, session.names.cluster)
+    return cluster is not None and as_dict(cluster.get("TagList", [])).get(FINAL_SNAPSHOT_TAG) == "true"
+
+
+def _tell_of_snapshot(change: Change, *, stays: bool) -> Change:
+    """Say at the cluster that its final snapshot stays due, or that it is given up: a protection less."""
+    if change.type != DbCluster.type or change.action is Action.DELETE:
+        return change
+    given_up = [
+        field.path == f"tags.{FINAL_SNAPSHOT_TAG}" and field.have != "false" and field.want == "false"
+        for field in change.fields
+    ]
+    if change.action is Action.UPDATE and any(given_up):
+        fields = tuple(
+            replace(field, impact=Impact.PROTECTION) if gone else field
+            for field, gone in zip(change.fields, given_up, strict=True)
+        )
+        change = replace(change, fields=fields, impact=max(change.impact, Impact.PROTECTION))
+        note = "no final snapshot will be taken of it any more"
+    else:
+        note = "its final snapshot stays due until final_snapshot = false is written" if stays else ""
+    return replace(change, note="; ".join(filter(None, (change.note, note))))
+
+
+def _check_removal(session: Session, manifest: Manifest, change: Change, observation: Observation) -> Change:
+    """Block a removal that AWS would refuse after others had been made."""
+    if change.action is not Action.DELETE or change.blocked or not isinstance(observation, Observed):
+        return change
+    entry = manifest.entries[change.address]
+    refused = reconciler_of(entry).removal_refusal(session.aws, entry.id, observation, recorded_spec(entry))
+    return replace(change, blocked=refused)
+
+
+_CONSEQUENCES: Final[Mapping[str, tuple[str, str]]] = {
+    "replace": ("is replaced", "are replaced"),
+    "data_loss": ("loses data", "lose data"),
+    "upgrade": ("cannot be undone", "cannot be undone"),
+    "outage": ("has an outage", "have an outage"),
+    "failover": ("fails over", "fail over"),
+    "restart": ("restarts", "restart"),
+    "protection": ("loses its protection", "lose their protection"),
+}
+"""Impact to what happens to one resource, and to several."""
+
+
+def consequences(plan: Plan) -> list[str]:
+    """Tell on how many resources each impact falls, the worst first: ``1 loses data``, ``2 fail over``."""
+    return [f"{count} {_CONSEQUENCES[impact][count > 1]}" for impact, count in plan.impacts.items() if count]
 
 
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -16,16 +17,28 @@ from tapctl.config.rules import get_path
 from tapctl.config.schema import CommonFile, EnvironmentFile, Table
 from tapctl.config.types import did_you_mean
 from tapctl.errors import Problem
+from tapctl.safety.files import read_file
+from tapctl.safety.redaction import redact
 
 T = TypeVar("T", bound=Table)
 KeyPath = tuple[str | int, ...]
 
 _LONGEST = 80
+_LONGEST_MESSAGE = 1_000
+_MAX_BYTES = 256 * 1024
+_MAX_DOTS = 256
+_MAX_DEPTH = 20
+MAX_PROBLEMS = 50
+"""Problems shown of one file; more are counted."""
 _BARE = re.compile("[A-Za-z0-9_-]+")
 # A file of ours holds no secret; what somebody puts there by mistake is not to be repeated in a CI log.
 _SECRET = re.compile(
-    "password|passwd|passphrase|secret|token|credential|private_?key|access_?key|api_?key", re.IGNORECASE
+    "passw|passphrase|pwd|secret|token|credential|private_?key|access_?key|api_?key|(?:^|[._-])(?:url|uri|dsn|pw|pass|auth)"
+    "(?:$|[._-])|connection_?string|authorization|cookie",
+    re.IGNORECASE,
 )
+_SECRET_VALUE = re.compile(r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{12}|\b(?:password|pwd|secret|token)=", re.IGNORECASE)
+_LONGEST_KEY = 200
 _TOML_WORDS = {
     str: "a string",
     bool: "a boolean",
@@ -35,37 +48,63 @@ _TOML_WORDS = {
     dict: "a table",
 }
 _FILES: dict[type[Table], str] = {CommonFile: "common.toml", EnvironmentFile: "an environment's own file"}
-# A key before its value, or a table's name.
-_ASSIGNED = re.compile(r"""\s*(?:([\w.'" -]+?)\s*=|\[+\s*([\w.'" -]+?)\s*\])""")
+_KEY = re.compile(r"""[\w.'" -]+""")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read(path: Path) -> dict[str, Any] | Problem:
     """Read the tables of a file, or the problem that makes it unreadable."""
     try:
-        # Whatever else bears the name is not opened: a pipe would be waited for.
-        if not path.is_file():
-            return Problem(str(path), "", "", "is not a file" if path.exists() else "is missing")
-        content = path.read_bytes()
+        content = read_file(path, _MAX_BYTES)
+    except FileNotFoundError:
+        return Problem(str(path), "", "", "is missing" if not path.is_symlink() else "is a link that leads nowhere")
     except OSError as error:
         return Problem(str(path), "", "", f"cannot be read: {error.strerror}")
     if content.startswith(_BYTE_ORDER_MARK):
         return Problem(str(path), "", "", "begins with a byte order mark; save it as UTF-8 without one")
     try:
-        return tomllib.loads(content.decode())
+        text = content.decode()
     except UnicodeDecodeError as error:
         return Problem(str(path), "", "", f"is not UTF-8 text (byte {error.start + 1})")
+    # tomllib takes the square of a key's parts in time.
+    crowded = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > _MAX_DOTS), None)
+    if crowded is not None:
+        return Problem(str(path), "", "", f"has more than {_MAX_DOTS} dots at line {crowded}")
+    try:
+        tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        return Problem(str(path), "", "", f"is not TOML: {_explain(str(error), content.decode())}")
+        return Problem(str(path), "", "", f"is not TOML: {_explain(str(error), text)}")
+    if _is_deep(tables):
+        return Problem(str(path), "", "", f"is nested more than {_MAX_DEPTH} tables and arrays deep")
+    return tables
+
+
+def _is_deep(tables: dict[str, Any]) -> bool:
+    level: list[Any] = [tables]
+    for _ in range(_MAX_DEPTH):
+        inner = [list(value.values()) if isinstance(value, dict) else value for value in level]
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _explain(error: str, text: str) -> str:
     """Complete tomllib's message: name the key that has a second value, and write tables as TOML does, not Python."""
+    error = shorten(error, _LONGEST_MESSAGE)
     if place := re.fullmatch(r"Cannot overwrite a value \((at line ([0-9]+), .*|at end of document)\)", error):
         lines = text.rstrip("\n").split("\n")
-        key = _ASSIGNED.match(lines[int(place[2] or len(lines)) - 1])
-        return f"the key {key[1] or key[2]} has a value already ({place[1]})" if key else error
+        key = _assigned(lines[int(place[2] or len(lines)) - 1])
+        return f"the key {shorten(key)} has a value already ({place[1]})" if key else error
     return re.sub(r"\('([^()]*?)',?\)", lambda names: names[1].replace("', '", "."), error)
+
+
+def _assigned(line: str) -> str:
+    """The key before its value, or a table's name; empty where the line has neither."""
+    line = line.strip()
+    key = line.lstrip("[").partition("]")[0] if line.startswith("[") else line.partition("=")[0]
+    key = key.strip() if "=" in line or line.startswith("[") else ""
+    return key if _KEY.fullmatch(key) else ""
 
 
 def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, list[Problem]]:
@@ -73,22 +112,34 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
     try:
         return kind.model_validate(raw), []
     except ValidationError as error:
-        return None, [
-            each for detail in error.errors(include_url=False) for each in _to_problem(path, detail, kind, raw)
-        ]
+        details = error.errors(include_url=False)
+        problems = list(
+            islice((each for detail in details for each in _to_problem(path, detail, kind, raw)), MAX_PROBLEMS)
+        )
+        if len(problems) == MAX_PROBLEMS:
+            # Counted without being explained: to look for what was meant is most of the work.
+            rest = sum(map(_count, details)) - MAX_PROBLEMS
+            problems += [Problem(str(path), "…", "", f"and {rest} more")] if rest > 0 else []
+        return None, problems
 
 
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """Build the problem of one key; a value that may be a secret is not shown."""
-    secret = _SECRET.search(key.removeprefix("secrets"))
-    return Problem(str(path), key, "(not shown)" if secret else printable(value), rule)
+    text = printable(value)
+    secret = _SECRET.search(key.removeprefix("secrets")) or _SECRET_VALUE.search(text)
+    return Problem(str(path), shorten(key, _LONGEST_KEY), "(not shown)" if secret else text, rule)
 
 
 def printable(value: Any) -> str:
-    """Print a value on one line, without control characters, not too long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """Print a value on one line, without control characters, not too long, and without the user part of an address."""
+    text = redact(json.dumps(value, ensure_ascii=False, default=str)[:_LONGEST_MESSAGE])
     text = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return shorten(text)
+
+
+def shorten(text: str, longest: int = _LONGEST) -> str:
+    """Cut a text that is longer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def toml_path(path: KeyPath) -> str:
@@ -150,6 +201,10 @@ def _to_problem(path: Path, detail: ErrorDetails, kind: type[Table], raw: Mappin
     if detail["type"].endswith("_type"):
         rule += f"; this is {_TOML_WORDS.get(type(value), 'a date or time')}"
     yield problem(path, toml_path(where), value, rule)
+
+
+def _count(detail: ErrorDetails) -> int:
+    return sum(1 for _ in _leaves((), detail["input"])) if detail["type"] == "extra_forbidden" else 1
 
 
 def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:

@@ -31,10 +31,14 @@ def rule_error(rule: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}", {"rule": rule})
 
 
+_LONGEST_WORD = 100
+
+
 def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
     """``; did you mean x?``, or an empty text if no known word is close. A mapping has the text to show for a word."""
     shown = known if isinstance(known, Mapping) else {each: each for each in known}
-    close = difflib.get_close_matches(str(word), list(shown), n=1)
+    # difflib takes the square of a word's length in time.
+    close = difflib.get_close_matches(str(word), list(shown), n=1) if len(str(word)) <= _LONGEST_WORD else []
     return f"; did you mean {shown[close[0]]}?" if close else ""
 
 
@@ -391,6 +395,7 @@ Timeout = Annotated[
     int,
     Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (Lambda's bounds)"),
 ]
+Disk = Annotated[int, Field(ge=512, le=10240, description="a whole number of MB from 512 to 10240 (Lambda's bounds)")]
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
 
 

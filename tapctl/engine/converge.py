@@ -29,6 +29,7 @@ from tapctl.engine import refs
 from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare
 from tapctl.engine.events import Finished, Released, Result
+from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
 from tapctl.engine.observe import is_ours
 from tapctl.engine.plan import Action, Change
@@ -181,8 +182,8 @@ class _Attempt:
 
     unconfirmed_create: bool
     """True if a create that must not be repeated may have been accepted: absence is not believed at once then."""
-    intended: bool = False
-    """True once the intent to change the resource is on record."""
+    intent: Entry | None = None
+    """The intent to change the resource, once it is on record."""
     create_sent_at: float | None = None
     """When the last create was sent, whatever came of it."""
     created_at: float | None = None
@@ -214,7 +215,7 @@ class _ConvergeLoop:
         self.want: Spec = refs.resolve(self.resource.spec, context.outputs)
         unresolved = refs.needs(self.want)
         if unresolved:
-            raise AssertionError(f"a promise reached AWS's door: {sorted(unresolved)}")
+            raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
         self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.create_s)
         interrupted = self.entry is not None and self.entry.phase is Phase.MAKING
         self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)
@@ -257,7 +258,7 @@ class _ConvergeLoop:
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
-        impact = max((self.reconciler.impacts.get(name, Impact.NONE) for name in missing), default=Impact.NONE)
+        impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
         if impact is not Impact.REPLACE:
             self.announce_outputs(seen)
         pending = any(name in self.requested.names and value.until != REBOOT for name, value in seen.pending.items())
@@ -276,6 +277,12 @@ class _ConvergeLoop:
         # A resource made by this very loop shows its tags later than itself.
         untagged_is_ours = self.reconciler.created_by_aws or (self.attempt.made and seen.owner is None)
         return is_ours(seen, self.context.owner, recorded=recorded, created_by_aws=untagged_is_ours)
+
+    def impact_of(self, name: str, seen: Observed[Any, Any]) -> Impact:
+        """Tell what changing this field costs now."""
+        undoes = any(field.outside for field in self.change.fields if field.path.partition(".")[0] == name)
+        unconfirmed = self.entry is None or self.entry.confirmed_spec is None
+        return impact_of(self.reconciler, name, self.want, seen, undoes=undoes or unconfirmed)
 
     # -- absent, foreign or being deleted ----------------------------------------------------------------------------
 
@@ -303,7 +310,7 @@ class _ConvergeLoop:
         if seen.owner is None and sent_at is not None and self.poller.now - sent_at <= PROPAGATION_S:
             self.poller.pause("waiting for its tags to show")
             return
-        if self.attempt.intended and self.attempt.result is Result.UNCHANGED:
+        if self.attempt.intent is not None and self.attempt.result is Result.UNCHANGED:
             # The record must not say for ever that we were making what is somebody else's.
             if self.entry is None:
                 self.context.journal.drop(self.address)
@@ -326,7 +333,7 @@ class _ConvergeLoop:
     def create(self, *, anew: bool) -> None:
         """Create the resource ``anew``, or bring back what AWS has not deleted yet."""
         self.check_within_plan(Action.CREATE)
-        self.before_call()
+        self.before_call(anew=anew)
         self.attempt.create_sent_at = self.poller.now
         # A create requests every field that can never be changed in place: where one differs for a while, it is lag.
         fixed = {name for name, impact in self.reconciler.impacts.items() if anew and impact is Impact.REPLACE}
@@ -449,7 +456,7 @@ class _ConvergeLoop:
         planned = self.change
         if action <= planned.action and (impact <= planned.impact or planned.action > Action.UPDATE):
             return
-        done = "what was asked for before may be in force" if self.attempt.intended else "nothing was done with it"
+        done = "what was asked for before may be in force" if self.attempt.intent else "nothing was done with it"
         raise NotConverged(
             f"{self.address} has changed since it was planned: it would now have to be "
             f"{action.name.lower()}d{f' with {impact.name.lower()}' if impact else ''}",
@@ -457,14 +464,20 @@ class _ConvergeLoop:
             hint=f"{done}; run the same command again to see and confirm the new plan",
         )
 
-    def record_intent(self) -> None:
-        """Put the intent on record before the first changing call."""
-        if not self.attempt.intended:
-            outputs = self.entry.outputs if self.entry else None
-            self.context.journal.put(record_of(self.resource, self.want, Phase.MAKING, outputs))
-            self.attempt.intended = True
+    def record_intent(self, *, anew: bool = False) -> None:
+        """Put the intent on record before the first changing call.
 
-    def before_call(self) -> None:
-        self.record_intent()
+        What was confirmed last stays beside it, but where the resource is made ``anew``: then nothing of it ever was.
+        """
+        outputs = self.entry.outputs if self.entry else None
+        confirmed = self.entry.confirmed_spec if self.entry and not anew else None
+        if self.attempt.intent is None or anew:
+            intent = record_of(self.resource, self.want, Phase.MAKING, outputs, confirmed=confirmed)
+            if intent != self.attempt.intent:
+                self.context.journal.put(intent)
+            self.attempt.intent = intent
+
+    def before_call(self, *, anew: bool = False) -> None:
+        self.record_intent(anew=anew)
         self.context.lease()
         self.poller.check()

@@ -18,6 +18,13 @@ class Difference:
     path: str
     have: Any
     want: Any
+    item: bool = False
+    """True if one side is an item of a set, of which several may be at one path."""
+
+    def is_at(self, other: Difference) -> bool:
+        """True if both are of the same present value, whatever is wanted in its place."""
+        same_item = self.want == other.want if self.item and other.item else True
+        return (self.path, self.have) == (other.path, other.have) and same_item
 
 
 def compare(want: Spec, have: Spec, *, unread: Iterable[str] = ()) -> tuple[str, ...]:
@@ -38,6 +45,14 @@ def same(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
     return bool(want == have)
 
 
+def unexplained(spec: type[Spec], name: str, have: Any, confirmed: Any, asked: Any) -> list[Difference]:
+    """List how a value differs from the confirmed one, without what the asked one explains: what we did not do."""
+    if same(spec, name, confirmed, have) or same(spec, name, asked, have):
+        return []
+    from_asked = list(details(name, have, asked))
+    return [part for part in details(name, have, confirmed) if any(part.is_at(other) for other in from_asked)]
+
+
 def _at_least_minor(want: str, have: str) -> bool:
     if want == have:
         return True
@@ -49,10 +64,20 @@ def _at_least_minor(want: str, have: str) -> bool:
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
     """True if the wanted version has a lower major than the present one: AWS goes back to none."""
+    return _major_step(spec, name, want, have) < 0
+
+
+def is_upgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:
+    """True if the wanted version has a higher major than the present one."""
+    return _major_step(spec, name, want, have) > 0
+
+
+def _major_step(spec: type[Spec], name: str, want: Any, have: Any) -> int:
+    """Count the majors from the present version to the wanted one; 0 for what is no version."""
     if not any(isinstance(policy, AtLeastMinor) for policy in spec.model_fields[name].metadata):
-        return False
+        return 0
     wanted, seen = str(want).partition(".")[0], str(have).partition(".")[0]
-    return wanted.isdecimal() and seen.isdecimal() and int(wanted) < int(seen)
+    return int(wanted) - int(seen) if wanted.isdecimal() and seen.isdecimal() else 0
 
 
 def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
@@ -67,9 +92,9 @@ def details(path: str, have: Any, want: Any) -> Iterator[Difference]:
                 yield Difference(f"{path}.{key}", have.get(key), want.get(key))
     elif isinstance(have, frozenset) and isinstance(want, frozenset):
         for gone in sorted(want - have, key=str):
-            yield Difference(path, None, gone)
+            yield Difference(path, None, gone, item=True)
         for added in sorted(have - want, key=str):
-            yield Difference(path, added, None)
+            yield Difference(path, added, None, item=True)
     elif isinstance(have, BaseModel) and type(have) is type(want):
         for name in type(have).model_fields:
             yield from details(f"{path}.{name}", getattr(have, name), getattr(want, name))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from tapctl.engine.diff import details, same
+from tapctl.engine.diff import details, same, unexplained
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, recorded_value
 
 WHOLE_RESOURCE: Final = "*"
 """The field of a finding that is about the whole resource."""
@@ -43,6 +43,8 @@ class Reason(StrEnum):
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
+    UNCONFIRMED = "unconfirmed"
+    """An apply asked for another value and did not finish; what is compared is the value that was confirmed last."""
     APPLY_INTERRUPTED = "apply interrupted"
     DELETE_INTERRUPTED = "delete interrupted"
     NOT_OURS = "not ours"
@@ -61,12 +63,14 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     ),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
-    Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "apply was interrupted; run it again"),
+    Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
+    Reason.APPLY_INTERRUPTED: (FindingState.PENDING, "an apply did not finish; run it again"),
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
 }
 """Reason to the state it means and the note that is printed."""
-_INTERRUPTED: Final = {Phase.MAKING: Reason.APPLY_INTERRUPTED, Phase.LEAVING: Reason.DELETE_INTERRUPTED}
+UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED})
+"""Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Finding:
     """AWS's word or reason, or the awaited event, where the reason has one."""
     action: str = ""
     """The IAM action that was denied: ``kms:GetKeyPolicy``."""
+    asked: Any = None
+    """The value that an unfinished apply asked for."""
 
     @property
     def state(self) -> FindingState:
@@ -105,6 +111,18 @@ class Report:
     unchecked: int
     """The number of those fields that were not compared."""
     resources: int
+    not_compared: tuple[str, ...] = ()
+    """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
+
+    @property
+    def compared(self) -> int:
+        """The number of fields that were compared."""
+        return self.fields - self.unchecked
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every field was compared, and with what is in force by our own doing: no run was left unfinished."""
+        return not self.unchecked and not any(finding.reason in UNFINISHED for finding in self.findings)
 
     def count(self, *states: FindingState) -> int:
         """Count the resources that have a finding in one of these states."""
@@ -117,27 +135,49 @@ class Report:
 
 
 def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Report:
-    """Compare each recorded resource, field by field, with its observation. KEPT entries are not compared."""
+    """Compare each recorded resource, field by field, with its observation. KEPT entries are not compared.
+
+    A resource that an apply left half made is compared with the spec that was confirmed last.
+    """
     findings: list[Finding] = []
+    not_compared: list[str] = []
     fields = unchecked = 0
     compared = [(address, entry) for address, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
     for address, entry in compared:
         own = list(_findings(entry, observations[address], entries))
         findings += own
-        fields += len(entry.spec)
-        unknown = {finding.field for finding in own if finding.state is FindingState.UNKNOWN}
+        names = _names(entry, observations[address])
+        fields += len(names)
         # Of a resource that is missing, half made or half gone no field was compared.
-        whole = any(finding.field == WHOLE_RESOURCE for finding in own)
-        unchecked += len(entry.spec) if whole else len(unknown & entry.spec.keys())
-    return Report(tuple(findings), fields, unchecked, len(compared))
+        if any(finding.field == WHOLE_RESOURCE for finding in own):
+            unchecked += len(names)
+            not_compared.append(address)
+        else:
+            unknown = sorted(finding.field for finding in own if finding.state is FindingState.UNKNOWN)
+            unchecked += len(unknown)
+            not_compared += [f"{address}.{name}" for name in unknown]
+    return Report(tuple(findings), fields, unchecked, len(compared), tuple(not_compared))
+
+
+def _names(entry: Entry, observation: Observation) -> frozenset[str]:
+    """The fields to compare: the recorded ones, and those that this tapctl knows besides."""
+    known = type(observation.spec).model_fields if isinstance(observation, Observed) else ()
+    return frozenset((*_recorded(entry), *known))
+
+
+def _recorded(entry: Entry) -> Mapping[str, Any]:
+    """The recorded spec to compare with; of a resource that was never confirmed the one that was asked for."""
+    confirmed = entry.confirmed_spec
+    return entry.spec if confirmed is None else confirmed
 
 
 def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entry]) -> Iterator[Finding]:
     whole = entry.address, entry.type, WHOLE_RESOURCE
     if isinstance(observation, Unreadable):
         yield Finding(*whole, Reason.DENIED, action=observation.action)
-    elif entry.phase in _INTERRUPTED:
-        yield Finding(*whole, _INTERRUPTED[entry.phase])
+    elif entry.phase is Phase.LEAVING or entry.confirmed_spec is None:
+        leaving = entry.phase is Phase.LEAVING
+        yield Finding(*whole, Reason.DELETE_INTERRUPTED if leaving else Reason.APPLY_INTERRUPTED)
         yield from _unexpected_members(entry, observation, entries)
     elif isinstance(observation, Absent):
         with_parent = _is_deleted_with_parent(entry, entries)
@@ -151,6 +191,8 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
             yield Finding(*failed, Reason.GAVE_UP, "available", observation.status, observation.failure)
         for name in type(observation.spec).model_fields:
             yield from _field_findings(entry, name, observation)
+        for name in sorted(_recorded(entry).keys() - type(observation.spec).model_fields.keys()):
+            yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
         yield from _unexpected_members(entry, observation, entries)
 
 
@@ -183,20 +225,32 @@ def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterat
     if name in seen.pending:
         pending = seen.pending[name]
         yield Finding(*place, Reason.DEFERRED, live=pending.detail, detail=pending.until)
-    if name not in entry.spec:
+    try:
+        recorded = recorded_value(spec, name, _recorded(entry))
+    except KeyError:
         yield Finding(*place, Reason.NOT_RECORDED)
         return
-    try:
-        recorded = _adapter(spec, name).validate_python(entry.spec[name])
     except ValidationError:
         yield Finding(*place, Reason.UNKNOWN_FORM)
         return
     live = getattr(seen.spec, name)
-    if not same(spec, name, recorded, live):
+    if entry.phase is Phase.MAKING:
+        yield from _unfinished(entry, name, spec, recorded, live)
+    elif not same(spec, name, recorded, live):
         for part in details(name, live, recorded):
             yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
 
 
-def _adapter(spec: type[Spec], name: str) -> TypeAdapter[Any]:
-    annotation: Any = spec.model_fields[name].annotation
-    return TypeAdapter(annotation)
+def _unfinished(entry: Entry, name: str, spec: type[Spec], recorded: Any, live: Any) -> Iterator[Finding]:
+    """Compare a field that an apply may have changed and never confirmed: what it asked for is pending, no drift."""
+    try:
+        asked = recorded_value(spec, name, entry.spec)
+    except (KeyError, ValidationError):
+        yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
+        return
+    for part in unexplained(spec, name, live, recorded, asked):
+        yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
+    others = {part.path: part.have for part in details(name, live, asked)}
+    for part in details(name, recorded, asked):
+        now = None if part.item else others.get(part.path, part.want)
+        yield Finding(entry.address, entry.type, part.path, Reason.UNCONFIRMED, part.have, now, asked=part.want)

@@ -9,25 +9,44 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
+
+from tapctl.errors import TapctlError
 
 
 class Impact(IntEnum):
     """The cost of changing a field, by severity."""
 
     NONE = 0
-    RESTART = 1
-    FAILOVER = 2
-    REPLACE = 3
-    DATA_LOSS = 4
+    PROTECTION = 1
+    """A protection is lifted: nothing happens now, and something may from now on."""
+    RESTART = 2
+    FAILOVER = 3
+    OUTAGE = 4
+    """Nobody takes over while AWS is at work."""
+    UPGRADE = 5
+    """A new major version: it takes long, and nothing leads back."""
+    DATA_LOSS = 6
+    REPLACE = 7
 
     @property
     def word(self) -> str:
         """The word plans print: ``failover``, ``data loss``."""
-        return self.name.lower().replace("_", " ")
+        return self.key.replace("_", " ")
+
+    @property
+    def key(self) -> str:
+        """The word programs get: ``failover``, ``data_loss``."""
+        return self.name.lower()
+
+    @property
+    def needs_consent(self) -> bool:
+        """True if an apply does it only where the address is named (``--allow``): it cannot be undone."""
+        return self in (Impact.UPGRADE, Impact.DATA_LOSS)
 
 
 class Spec(BaseModel):
@@ -156,6 +175,10 @@ class Observed(Generic[S, O]):
     """What a person has to do before AWS does anything more with this resource (start a stopped cluster)."""
     removal_impact: Impact = field(default=Impact.NONE, compare=False)
     """The cost of removing the resource now to the rest of the stack: a cluster's writer going is a failover."""
+    impacts: Mapping[str, Impact] = field(default_factory=dict, compare=False)
+    """Field to the cost of changing it now, where that depends on what is seen: the class of an only instance."""
+    holds_data_since: datetime | None = field(default=None, compare=False)
+    """The time before which the resource can hold nothing; None if nobody knows."""
     members: frozenset[str] = field(default=frozenset(), compare=False)
     """Addresses of the resources that live inside this one; those not ours are reported and never touched. Members come
     and go by themselves: two observations that differ in them alone are equal."""
@@ -173,6 +196,8 @@ class Timing:
     delete_s: float = 5
     longest_s: float = 600
     """The longest time AWS may work on one accepted call before the engine gives up."""
+    upgrade: str = ""
+    """How long a new major version usually takes, in words."""
 
 
 class Reconciler(ABC, Generic[S, O]):
@@ -232,6 +257,10 @@ class Reconciler(ABC, Generic[S, O]):
     id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
+    retention_field: ClassVar[str] = ""
+    """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
+    protection_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are True while the resource is protected."""
     timing: ClassVar[Timing] = Timing()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -329,6 +358,10 @@ class Reconciler(ABC, Generic[S, O]):
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation
         """Tell why the resource must not be removed now (deletion protection); None if it may be. Pure."""
+        return None
+
+    def removal_refusal(self, aws: Any, id: str, observed: Observed[S, O], last: S | None) -> TapctlError | None:  # noqa: ARG002 -- the default needs no read
+        """Ask AWS what would make it refuse the removal half way (a quota); None if nothing. Only reads."""
         return None
 
     def is_protection(self, observed: Observed[S, O]) -> bool:  # noqa: ARG002 -- the default needs no observation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -100,6 +101,14 @@ class Plan:
     def work(self) -> tuple[Change, ...]:
         """The changes an apply executes: everything but NOTHING."""
         return tuple(change for change in self.changes if change.action is not Action.NOTHING)
+
+    @property
+    def impacts(self) -> dict[str, int]:
+        """The number of resources on which each impact falls, blocked ones too, by `Impact.key`; the worst first."""
+        counts: Counter[Impact] = Counter()
+        for change in self.work:
+            counts.update({change.impact, *(field.impact for field in change.fields if not field.until)})
+        return {impact.key: counts[impact] for impact in reversed(Impact) if impact}
 
     @property
     def is_empty(self) -> bool:

@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from tapctl.engine import refs
-from tapctl.engine.diff import compare, details, is_downgrade, same
+from tapctl.engine.diff import Difference, compare, details, same, unexplained
+from tapctl.engine.impact import impact_of
 from tapctl.engine.model import MANAGED_BY, REBOOT, Impact, Observed, Owner, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable, is_ours, owner_is_unreadable
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.errors import FieldUnreadable, Refused
 
@@ -37,7 +40,7 @@ def make_plan(
         observations: one observation for every address of ``stack`` and of ``entries`` (but for KEPT entries).
         owner: the owner tags of this stack.
         reconcilers: type name to reconciler, for every type in ``entries``: what left the stack is removed by it.
-        allowed: addresses that hold data and may be removed all the same.
+        allowed: addresses that may lose data, or be removed although they hold data, or get a new major version.
         adopted: addresses of resources that are somebody else's and are taken over, with the subresources on them.
         reboot: True if resources get the reboot that their pending values wait for.
     """
@@ -52,6 +55,7 @@ def make_plan(
         observation, entry = observations[address], entries.get(address)
         adopts = address in adopted or (resource.reconciler.subresource and resource.id in _ids(adopted))
         change = _plan_change(resource, want, observation, entry, owner, adopts=adopts)
+        change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
             deferred = resource.reconciler.applies_deferred and not deferring.isdisjoint(resource.needs)
             change = _plan_reboot(change, deferred=deferred)
@@ -87,11 +91,15 @@ def record_of(
     *,
     unread: Iterable[str] = (),
     before: Entry | None = None,
+    confirmed: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """Make the record of one resource. A field that could not be read is recorded as before, or not at all."""
+    """Make the record of one resource. A field that could not be read is recorded as before, or not at all.
+
+    ``confirmed``: the spec that the resource was read back with last, while ``want`` is only asked for.
+    """
     spec = refs.to_json(want)
     # The spec an interrupted run was making is no record of how the resource is.
-    recorded = before.spec if before and before.phase is not Phase.MAKING else {}
+    recorded = (before.confirmed_spec if before else None) or {}
     for name in unread:
         spec.pop(name)
         if name in recorded:
@@ -103,6 +111,7 @@ def record_of(
         phase=phase,
         spec=spec,
         outputs=None if outputs is None else dict(outputs),
+        confirmed=None if confirmed is None else dict(confirmed),
     )
 
 
@@ -201,7 +210,7 @@ def _plan_change(
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
         return _plan_failed(base, reconciler, seen.failure)
-    if impact is Impact.REPLACE:
+    if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
         return replace(base, action=Action.UPDATE)
@@ -213,7 +222,8 @@ def _unread_change_error(
     address: str, want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> FieldUnreadable | None:
     """Make the refusal of fields that could not be read and, by the record, would have to change."""
-    recorded = entry.spec if entry else {}
+    # What an unfinished apply has asked for is not known to be in force.
+    recorded = ((entry.confirmed_spec or entry.spec) if entry else None) or {}
     stale = [
         name for name in seen.unreadable if name in recorded and recorded[name] != refs.to_json(getattr(want, name))
     ]
@@ -236,25 +246,71 @@ def _field_changes(
     reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any], entry: Entry | None
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
-    # Only a finished run left the resource as the record says: then a difference was made outside tapctl.
-    recorded = entry.spec if entry and entry.phase is Phase.MADE else {}
+    recorded = _left_as(entry)
     for name in compare(want, seen.spec, unread=seen.unreadable):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
-        impact = reconciler.impacts.get(name, Impact.NONE)
-        if is_downgrade(type(want), name, wanted, have):
-            impact = Impact.REPLACE
         if refs.needs(wanted):
             # The value is known only after another resource was made: the field may change, in place.
             outside = name in recorded and refs.to_json(have) != recorded[name]
+            impact = reconciler.impacts.get(name, Impact.NONE)
             cost = impact if impact < Impact.REPLACE else Impact.NONE
             changes.append(FieldChange(name, have, AFTER_APPLY, cost, outside))
             continue
-        outside = name in recorded and same(type(want), name, refs.to_json(wanted), recorded[name])
+        outside = _made_outside(entry, want, name, have)
+        unconfirmed = entry is None or entry.confirmed_spec is None
+        impact = impact_of(reconciler, name, want, seen, undoes=bool(outside) or unconfirmed)
         changes += [
-            FieldChange(part.path, part.have, part.want, impact, outside, seen.deferred_until.get(part.path, ""))
+            FieldChange(
+                part.path, part.have, part.want, impact, part in outside, seen.deferred_until.get(part.path, "")
+            )
             for part in details(name, have, wanted)
         ]
     return tuple(changes)
+
+
+def _left_as(entry: Entry | None) -> Mapping[str, Any]:
+    """The spec that the last run is known to have left the resource with; empty if there is none."""
+    # A removal that began may have changed it since.
+    return (entry.confirmed_spec if entry and entry.phase in (Phase.MADE, Phase.MAKING) else None) or {}
+
+
+def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list[Difference]:
+    """List the differences between a field and the wanted one that neither this run nor an unfinished one makes."""
+    spec, recorded = type(want), _left_as(entry)
+    try:
+        before = recorded_value(spec, name, recorded)
+        asked = recorded_value(spec, name, entry.spec) if entry else before
+    except (KeyError, ValidationError):
+        return []
+    wanted = getattr(want, name)
+    foreign = unexplained(spec, name, have, before, asked)
+    if same(spec, name, wanted, before):
+        # Of one minor version: recorded as another one of it than is wanted now.
+        return [part for part in details(name, have, wanted) if any(part.is_at(other) for other in foreign)]
+    return foreign
+
+
+def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: bool) -> Change:
+    """Block an update that cannot be undone where nobody has named its address; say how long an upgrade takes."""
+    costs = {field.impact: field for field in change.fields if field.impact.needs_consent}
+    if change.action is not Action.UPDATE or change.blocked or not costs:
+        return change
+    upgrade = costs.get(Impact.UPGRADE)
+    if upgrade is not None:
+        takes = f"; it usually takes {reconciler.timing.upgrade}" if reconciler.timing.upgrade else ""
+        note = f"a new major version cannot be undone{takes}"
+        change = replace(change, note="; ".join(filter(None, (change.note, note))))
+    if given:
+        return change
+    field = costs.get(Impact.DATA_LOSS) or upgrade
+    assert field is not None, "one of the two needs consent"
+    loses = field.impact is Impact.DATA_LOSS
+    why = "what is older than that is lost" if loses else "nothing leads back from a new major version"
+    blocked = Refused(
+        f"{change.address}: {field.path} would go from {field.have} to {field.want}, and {why}",
+        hint=f"if that is meant: --allow {change.address}; otherwise put the old value back into the configuration",
+    )
+    return replace(change, blocked=blocked)
 
 
 def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:

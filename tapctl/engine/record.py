@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+)
 
-from tapctl.engine.model import address
+from tapctl.engine.model import Spec, address
 
 
 class Phase(StrEnum):
@@ -50,6 +58,9 @@ class Entry(BaseModel):
     spec: PlainJson
     outputs: dict[str, str] | None = None
     """None until AWS has told all of them."""
+    confirmed: PlainJson | None = None
+    """The last spec that the resource was read back with, while another one is asked for (`Phase.MAKING`); None if that
+    very resource was never as a spec said. Stored only where there is one."""
     kept_until: str = ""
     kept_why: str = ""
 
@@ -57,3 +68,26 @@ class Entry(BaseModel):
     def address(self) -> str:
         """``type/id``: the entry's key."""
         return address(self.type, self.id)
+
+    @property
+    def confirmed_spec(self) -> dict[str, Any] | None:
+        """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
+        return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
+
+    @model_serializer(mode="wrap")
+    def _without_unconfirmed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        stored: dict[str, Any] = serialize(self)
+        if self.confirmed is None:
+            stored.pop("confirmed", None)
+        return stored
+
+
+def recorded_value(spec: type[Spec], name: str, recorded: Mapping[str, Any]) -> Any:
+    """Read one field of a recorded spec as the value that a spec of this type holds.
+
+    Raises:
+        KeyError: the field is not recorded.
+        ValidationError: it is recorded in a form that this tapctl does not know.
+    """
+    annotation: Any = spec.model_fields[name].annotation
+    return TypeAdapter(annotation).validate_python(recorded[name])

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _S3_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9!_.*'()-]+)*)/*")
+_OPTIONS = {"sse": "AES256|aws:kms|aws:kms:dsse", "key": "[A-Za-z0-9:/_-]{1,512}", "owner": "[0-9]{12}"}
+"""What an address in S3 may say beside the place."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def open_store(url: str, aws: Aws | None) -> Store:
     """Open the store that ``--state`` names: a folder, or ``s3://bucket/prefix`` through ``aws``.
+
+    An address in S3 may have options: ``?sse=aws:kms&key=<id, ARN or alias>&owner=<account>``.
 
     A folder needs no AWS: boto3 is imported only for S3.
 
@@ -37,15 +41,26 @@ def open_store(url: str, aws: Aws | None) -> Store:
         from tapctl.manifest.local import LocalStore
 
         return LocalStore(Path(url))
-    parts = _S3_URL.fullmatch(url)
-    if parts is None:
+    address, _, query = url.partition("?")
+    parts = _S3_URL.fullmatch(address)
+    options = {}
+    for option in filter(None, query.split("&")):
+        name, _, value = option.partition("=")
+        if parts is None or name in options or not (name in _OPTIONS and re.fullmatch(_OPTIONS[name], value)):
+            parts = None
+            break
+        options[name] = value
+    if parts is None or ("key" in options and not options.get("sse", "").startswith("aws:kms")):
         raise UsageError(
-            f"--state {url!r} is no place for manifests",
-            hint="use a folder such as ./manifests, or s3://bucket/prefix",
+            f"--state {url!r:.300} is no place for manifests",
+            hint="use a folder such as ./manifests, or s3://bucket/prefix, "
+            "or s3://bucket/prefix?sse=aws:kms&key=<key>&owner=<account>",
         )
     if aws is None:
         raise UsageError(f"--state {url} is in AWS, and this command does not go there", hint="use a local --state")
-    from tapctl.manifest.bucket import Bucket
+    from tapctl.manifest.bucket import Bucket, Encryption
     from tapctl.manifest.s3 import S3Store
 
-    return S3Store(Bucket(aws, parts[1], f"{parts[2]}/".lstrip("/")))
+    encryption = Encryption(options.get("sse", ""), options.get("key", ""))
+    prefix = f"{parts[2]}/".lstrip("/")
+    return S3Store(Bucket(aws, parts[1], prefix, owner=options.get("owner", ""), encryption=encryption))

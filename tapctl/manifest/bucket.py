@@ -1,4 +1,8 @@
-"""Objects of one S3 bucket, each written and removed on a condition. Encryption is the bucket's own default.
+"""Objects of one S3 bucket, each written and removed on a condition.
+
+Encryption is the bucket's own default, or what the state's address says (`Encryption`): some buckets refuse a write
+that does not name it. Every call names the bucket's owner as soon as it is known, so that a bucket of the same name
+that somebody else has made since gets nothing.
 
 How S3 answers conditional requests: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 """
@@ -11,7 +15,9 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from tapctl.aws.transport import is_page
 from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, ManifestError, Refused, TapctlError
+from tapctl.manifest import manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -20,9 +26,31 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 """Writes of one object before giving up, as many as the SDK makes; a read before each says why to try again."""
-CONFLICT = "ConditionalRequestConflict"
-"""The error code where two requests met and this one was not done: S3 wants the client to read, and to try again."""
-_CONDITION_FAILED = ("PreconditionFailed", "NoSuchKey", CONFLICT)
+MAX_BYTES = manifest.MAX_BYTES
+"""No object is read any further."""
+_CONFLICT_STATUS, _FAILED_STATUS, _UNSUPPORTED_STATUS = 409, 412, 501
+_CONDITION_FAILED = ("PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict")
+_NO_ETAG = '"00000000000000000000000000000000"'
+"""The ETag of no object."""
+
+
+@dataclass(frozen=True)
+class Encryption:
+    """The encryption that every write asks for; none: the bucket's default."""
+
+    method: str = ""
+    """``AES256``, ``aws:kms``, ``aws:kms:dsse``."""
+    key: str = ""
+    """The KMS key's id, ARN or alias; empty: AWS's own, or the bucket's default."""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of PutObject."""
+        asked = {"ServerSideEncryption": self.method, "SSEKMSKeyId": self.key}
+        return {name: value for name, value in asked.items() if value}
+
+
+_DEFAULT_ENCRYPTION = Encryption()
 
 
 @dataclass(frozen=True)
@@ -38,16 +66,41 @@ class StoredObject:
 class Bucket:
     """The objects of a bucket under ``prefix`` (empty, or with a slash at its end)."""
 
-    def __init__(self, aws: Aws, name: str, prefix: str, *, retries: bool = True) -> None:
-        """``retries=False``: the SDK sends each request once, and no call takes longer than its time-outs (25 s)."""
+    def __init__(
+        self,
+        aws: Aws,
+        name: str,
+        prefix: str,
+        *,
+        owner: str = "",
+        encryption: Encryption = _DEFAULT_ENCRYPTION,
+        retries: bool = True,
+    ) -> None:
+        """``retries=False``: the SDK sends each request once, and no call takes longer than its time-outs (25 s).
+
+        ``owner``: the account that the bucket belongs to; empty: ours.
+        """
         self._aws = aws
         self._retries = retries
+        self._owner = owner
+        self.encryption = encryption
         self.name = name
         self.prefix = prefix
 
     def without_retries(self) -> Bucket:
         """The same bucket, each request sent once."""
-        return Bucket(self._aws, self.name, self.prefix, retries=False)
+        return Bucket(self._aws, self.name, self.prefix, owner=self._owner, encryption=self.encryption, retries=False)
+
+    @property
+    def owner(self) -> str:
+        """The account that the bucket must belong to; empty as long as nobody knows which account we are in."""
+        return self._owner or (self._aws.identity.account if self._aws.identity else "")
+
+    @property
+    def _target(self) -> dict[str, Any]:
+        """The parameters of every call."""
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+        return {"Bucket": self.name} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
 
     @property
     def _s3(self) -> S3Client:
@@ -66,10 +119,11 @@ class Bucket:
         paginator = self._s3.get_paginator("list_objects_v2")
         prefix = self.prefix + folder
         try:
-            pages = self._aws.pages(paginator, Bucket=self.name, Prefix=prefix, Delimiter="/")
+            pages = self._aws.pages(paginator, **self._target, Prefix=prefix, Delimiter="/")
         except AwsError as error:
             raise self.to_tapctl_error(error) from error
-        return sorted(item["Key"].removeprefix(prefix) for page in pages for item in page.get("Contents", ()))
+        contents = [item for page in pages for item in page.get("Contents", ())]
+        return sorted(item.get("Key", "").removeprefix(prefix) for item in contents)
 
     def get(self, key: str) -> StoredObject | None:
         """Read an object; None if there is none.
@@ -80,14 +134,23 @@ class Bucket:
         from botocore.exceptions import BotoCoreError
 
         try:
-            response = self._s3.get_object(Bucket=self.name, Key=self.prefix + key)
-            return StoredObject(response["Body"].read(), response["ETag"], _age_s(response))
+            response = self._s3.get_object(**self._target, Key=self.prefix + key)
+            content = response["Body"].read(MAX_BYTES + 1)
         except AwsError as error:
             if error.aws_code == "NoSuchKey":
                 return None
             raise self.to_tapctl_error(error) from error
         except BotoCoreError as error:  # the body is read after the client has translated the response's errors
             raise AwsNoAnswer("s3", "GetObject", type(error).__name__, str(error)) from None
+        if is_page(content) or not response.get("ETag"):
+            raise AwsNoAnswer("s3", "GetObject", "NoAnswer", "what came back is no answer of S3 (from a proxy?)")
+        if len(content) > MAX_BYTES:
+            raise ManifestError(
+                f"the object {self.url(key)} is too large",
+                evidence=f"it has more than {MAX_BYTES:,} bytes",
+                hint="put an earlier version of it back, or correct --state",
+            )
+        return StoredObject(content, response["ETag"], _age_s(response))
 
     def put(self, key: str, content: bytes, expected: str | None) -> str:
         """Write an object if its ETag is still ``expected`` (None: if there is no object); returns the new ETag.
@@ -95,12 +158,28 @@ class Bucket:
         Raises:
             AwsError: it was not written, or may have been: see `outcome_unknown`.
         """
-        s3, path, kind = self._s3, self.prefix + key, "application/json"
-        if expected is None:
-            result = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfNoneMatch="*")
-        else:
-            result = s3.put_object(Bucket=self.name, Key=path, Body=content, ContentType=kind, IfMatch=expected)
-        return result["ETag"]
+        condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
+        parameters: dict[str, Any] = self._target | self.encryption.parameters | condition
+        result = self._s3.put_object(Key=self.prefix + key, Body=content, ContentType="application/json", **parameters)
+        return result.get("ETag", "")
+
+    def prove_conditions(self, key: str, content: bytes) -> None:
+        """Make sure that the store honours conditions: two writes of the object at ``key`` that it has to refuse.
+
+        Raises:
+            Refused: it does not: two runs could go on at once.
+            TapctlError: it does not say.
+        """
+        for expected, header in ((None, "If-None-Match"), (_NO_ETAG, "If-Match")):
+            try:
+                self.put(key, content, expected)
+            except AwsError as error:
+                if not (isinstance(error, AwsRefused) and outcome_unknown(error)):
+                    raise self.to_tapctl_error(error) from error
+            else:
+                raise _unconditional_error(
+                    self.url(""), f"a write with {header} of an object that does not meet it was accepted"
+                )
 
     def put_if_absent(self, key: str, content: bytes) -> None:
         """Write an object where there is none; an existing one stays, and is as good: such a key names its content.
@@ -122,9 +201,9 @@ class Bucket:
             AwsError: the object may still be there.
         """
         try:
-            self._s3.delete_object(Bucket=self.name, Key=self.prefix + key, IfMatch=expected)
+            self._s3.delete_object(**self._target, Key=self.prefix + key, IfMatch=expected)
         except AwsRefused as error:
-            if not error.matches(*_CONDITION_FAILED):
+            if not outcome_unknown(error):
                 raise
             return False
         return True
@@ -139,13 +218,40 @@ class Bucket:
                 f"the bucket {self.name} does not exist", evidence=str(error), hint="make it, or correct --state"
             )
         if isinstance(error, AwsRefused) and error.is_denied:
+            whose = f", which has to belong to account {self.owner}" if self.owner else ""
             return Refused(
-                f"these credentials may not use {self.url('')}",
+                f"these credentials may not use {self.url('')}{whose}",
                 evidence=str(error),
-                # Without the right to list, S3 answers "denied" for an object that does not exist.
-                hint="allow s3:GetObject, s3:PutObject and s3:DeleteObject under it, and s3:ListBucket on the bucket",
+                # Without the right to list, S3 answers "denied" for an object that does not exist; with another owner,
+                # or without the encryption that the bucket's policy demands, for everything.
+                hint="allow s3:GetObject, s3:PutObject and s3:DeleteObject under it, and s3:ListBucket on the bucket; "
+                "another account's bucket is s3://bucket/prefix?owner=<account>, one that demands encryption "
+                "?sse=aws:kms&key=<key>",
             )
+        if is_unsupported(error):
+            return _unconditional_error(self.url(""), str(error))
         return error
+
+
+def _unconditional_error(where: str, evidence: str) -> Refused:
+    return Refused(
+        f"the store at {where} does not honour conditional writes, so two runs could go on at once",
+        evidence=evidence,
+        hint="use S3 itself, or a store that honours If-None-Match and If-Match; or a folder: --state ./manifests",
+    )
+
+
+def is_unsupported(error: AwsError) -> bool:
+    """True if the store does not know this kind of request at all."""
+    return error.status == _UNSUPPORTED_STATUS or error.aws_code == "NotImplemented"
+
+
+def is_conflict(error: AwsError) -> bool:
+    """True if two requests met and this one was not done: S3 wants the client to read, and to try again.
+
+    S3 has more than one code for it (ConditionalRequestConflict, OperationAborted).
+    """
+    return error.status == _CONFLICT_STATUS
 
 
 def _age_s(response: Mapping[str, Any]) -> float:
@@ -164,4 +270,6 @@ def outcome_unknown(error: AwsError) -> bool:
 
     A failed condition is no proof: it may have been met by an earlier attempt of the same write, whose answer was lost.
     """
-    return isinstance(error, AwsNoAnswer) or error.aws_code in _CONDITION_FAILED
+    if isinstance(error, AwsNoAnswer):
+        return not is_unsupported(error)
+    return error.status in (_CONFLICT_STATUS, _FAILED_STATUS) or error.aws_code in _CONDITION_FAILED

@@ -73,6 +73,8 @@ class ForceUnlock:
         if stored is None:
             return None
         lock = LockInfo.parse(stored.content)
+        if lock is not None and lock.is_released:
+            return None
         if lock is None or lock.id != id:
             raise Refused(
                 f"the lock {self._where} does not have the id {id}",

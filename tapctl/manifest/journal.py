@@ -72,10 +72,13 @@ class Journal:
         run: str | None = None,
         written_by: str | None = None,
         aws: AwsKind | None = None,
+        ci: str | None = None,
+        commit: str | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
         header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by, "aws": aws}
+        header |= {"ci": ci, "commit": commit}
         with self._turn:
             self._header.update({key: value for key, value in header.items() if value is not None})
 
@@ -204,15 +207,14 @@ class Journal:
 
 
 def restore_command(path: Path, store: Store, suffix: str) -> str:
-    """The shell command that puts a rescue copy in the manifest's place."""
-    location = store.location(suffix)
-    command = ["aws", "s3", "cp"] if location.startswith("s3://") else ["cp"]
-    return shlex.join([*command, str(path), location])
+    """The shell command that puts a rescue copy in the manifest's place, and over nobody else's changes."""
+    return shlex.join(store.restore_command(path, suffix))
 
 
 def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:
     """True if there is a reason to write: never who writes it; config hash and networking only if ``header``."""
-    ignored = {"serial", "run", "written_by", "written_at", "aws", *(() if header else ("config_hash", "networking"))}
+    ignored = {"serial", "run", "written_by", "written_at", "aws", "ci", "commit"}
+    ignored |= set() if header else {"config_hash", "networking"}
     same = {name: getattr(have, name) for name in ignored}
     # As text: to Python 1, 1.0 and True are equal.
     return dump(have) != dump(want.model_copy(update=same))

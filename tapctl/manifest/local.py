@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +15,9 @@ from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
 from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
-from tapctl.manifest.manifest import Manifest, dump, parse
+from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.safety.files import check_guarded, read_file
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
@@ -92,9 +94,9 @@ class LocalStore:
         """Read ``<suffix>.<name>.json``; None if there is none."""
         path = self._folder / f"{suffix}.{name}.json"
         try:
-            return path.read_bytes() if path.exists() else None
-        except OSError as error:
-            raise write_failed_error(str(path), error) from error
+            return _read(path)
+        except ManifestError as error:
+            raise write_failed_error(str(path), error.evidence) from error
 
     @contextmanager
     def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent) -> Iterator[Lease]:
@@ -117,6 +119,18 @@ class LocalStore:
                 os.ftruncate(descriptor, 0)
             os.close(descriptor)
 
+    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+        """The command that puts ``copy`` in the manifest's place, unless that has changed or a run is at work."""
+        path = self._path(suffix)
+        current = _read(path)
+        # sh has the two as $0 and $1. In its noclobber mode (set -C) no file is written over.
+        script = 'set -C; cat "$0" > "$1"'
+        if current is not None:
+            checksum = "sha256sum" if shutil.which("sha256sum") else "shasum -a 256"
+            script = f'echo "{_version(current)}  $1" | {checksum} -c && cp "$0" "$1"'
+        lock = ["flock", "-n", str(path.with_suffix(".lock"))] if shutil.which("flock") else []
+        return [*lock, "sh", "-c", script, str(copy), str(path)]
+
     def lock_info(self, suffix: str) -> LockInfo | None:
         """Read who holds the lock: its content, which a holder that was killed leaves behind."""
         lock = LockInfo.parse(_read(self._path(suffix).with_suffix(".lock")) or b"")
@@ -128,6 +142,8 @@ class LocalStore:
             return sorted(path.name for path in (self._folder / history_folder(suffix)).iterdir())
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _unusable_error(f"the history of {suffix} cannot be read", error) from None
 
     def read_history(self, suffix: str, name: str) -> bytes:
         """Read one file of the history."""
@@ -144,6 +160,7 @@ class LocalStore:
         """Copy the version that is about to be replaced: so each one in the history was current once."""
         folder = self._folder / history_folder(suffix)
         _make_folder(folder)
+        _hide_history(folder)
         _replace(folder / version_name(replaced), dump(replaced).encode(), folder / ".draft")
         for name in self.list_history(suffix)[:-MAX_LOCAL_VERSIONS]:
             (folder / name).unlink(missing_ok=True)
@@ -191,10 +208,20 @@ class _LocalLease:
 
 
 def _make_folder(folder: Path) -> None:
+    """Make the folder, and those above that are missing, for the user alone."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in missing:
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(path.parent)
+    folder.mkdir(exist_ok=True)  # raises where it is no folder
+
+
+def _hide_history(folder: Path) -> None:
+    """Make a history of earlier days private too: both of its folders."""
+    for path in (folder.parent, folder):
+        status = path.stat()
+        if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+            path.chmod(0o700)
 
 
 def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
@@ -206,16 +233,19 @@ def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a plain file; None if there is none."""
+    """Read a plain file of ours; None if there is none."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _SAFE_FLAGS)) as file:
-            return file.read()
+        return read_file(path, MAX_BYTES, guarded=True)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ManifestError(
-            f"the manifest {path} cannot be read", evidence=str(error), hint="make it a readable, plain file"
-        ) from None
+        raise _unusable_error(f"the file {path} cannot be read", error) from None
+
+
+def _unusable_error(cause: str, error: OSError) -> ManifestError:
+    return ManifestError(
+        cause, evidence=str(error), hint="make it a readable, plain file of your own; look who has put it there"
+    )
 
 
 def _version(content: bytes) -> str:
@@ -236,13 +266,26 @@ def _open_locked(path: Path, operation: int) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFE_FLAGS, _PRIVATE)
         try:
+            _check_own(path, descriptor)
             fcntl.flock(descriptor, operation)
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
         if _is_at(descriptor, path):
             return descriptor
         os.close(descriptor)
+
+
+def _check_own(path: Path, descriptor: int) -> None:
+    """Make sure that what is written into this file reaches no other one.
+
+    Raises:
+        ManifestError: it is not a plain file of ours, under one name.
+    """
+    try:
+        check_guarded(path, descriptor, writes=True)
+    except OSError as error:
+        raise _unusable_error(f"the file {path} cannot be used", error) from None
 
 
 def _draft_of(path: Path) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +24,19 @@ NOTIFY_S = 30.0
 _CI_ADDRESSES = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 # Each documented as what tells this run from every other.
 _CI_IDS = ("CODEBUILD_BUILD_ID", "BITBUCKET_BUILD_NUMBER", "BUILD_BUILDID")
+# Each documented as the commit: GitHub Actions, GitLab, Jenkins, CircleCI, Buildkite, CodeBuild, Bitbucket, Azure.
+_CI_COMMITS = (
+    *("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1", "BUILDKITE_COMMIT"),
+    *("CODEBUILD_RESOLVED_SOURCE_VERSION", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION"),
+)
+
+MAX_LEASE_S = 600
+"""Longer than any lease that tapctl writes: a lock with a longer one was not written by it."""
+MAX_BYTES = 16 * 1024
+_RELEASED, _RELEASED_S = "released", 0.001
+"""The phase and the lease of a lock that nobody holds any more, where it cannot be removed."""
+_LONGEST = 500
+_Text = Annotated[str, Field(max_length=_LONGEST)]
 
 Notify = Callable[[str], None]
 """Shows the user one sentence."""
@@ -32,20 +46,26 @@ def silent(_: str) -> None:
     """Show nothing: the `Notify` where nobody watches."""
 
 
+def ci_commit(environ: Mapping[str, str]) -> str:
+    """The commit that the CI has checked out, by its variables; empty where they name none."""
+    commits = (environ.get(name, "") for name in _CI_COMMITS)
+    return next((commit for commit in commits if re.fullmatch("[0-9a-fA-F]{7,64}", commit)), "")
+
+
 class LockHolder(BaseModel):
     """The process that changes an environment right now; shown to everybody who has to wait."""
 
     model_config = ConfigDict(frozen=True)
 
-    who: str
-    host: str
-    pid: int
-    command: str
-    since: str
+    who: _Text
+    host: _Text
+    pid: int = Field(ge=0, le=2**31)
+    command: _Text
+    since: _Text
     """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
-    ci: str = ""
+    ci: _Text = ""
     """The CI run, see `ci_run`."""
-    machine: str = ""
+    machine: _Text = ""
     """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
 
     @property
@@ -57,12 +77,12 @@ class LockHolder(BaseModel):
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
         """This process, holding from now on."""
         return cls(
-            who=who,
+            who=who[:_LONGEST],
             host=socket.gethostname(),
             pid=os.getpid(),
-            command=command,
+            command=command[:_LONGEST],
             since=now(),
-            ci=ci_run(environ),
+            ci=ci_run(environ)[:_LONGEST],
             machine=this_machine(),
         )
 
@@ -114,17 +134,26 @@ class LockInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
+    id: _Text
     holder: LockHolder
-    phase: str = ""
+    phase: _Text = ""
     """The holder's present work, in a few words."""
-    lease_s: float | None = Field(None, gt=0, allow_inf_nan=False)
+    lease_s: float | None = Field(None, gt=0, le=MAX_LEASE_S, allow_inf_nan=False)
     """Seconds after which anybody may take the lock over if it was not renewed; None: no lease, never taken over."""
-    renewals: int = Field(0, alias="beat")
+    renewals: int = Field(0, alias="beat", ge=0, le=2**63)
     """Grows with every renewal, so that each one is another text and has another ETag."""
 
     def __str__(self) -> str:
         return f"{self.holder}, {self.phase}" if self.phase else str(self.holder)
+
+    def released(self) -> LockInfo:
+        """The same lock, held by nobody any more: whoever looks may take it over, a tapctl of earlier days too."""
+        return self.model_copy(update={"phase": _RELEASED, "lease_s": _RELEASED_S, "renewals": self.renewals + 1})
+
+    @property
+    def is_released(self) -> bool:
+        """True if nobody holds it any more."""
+        return self.phase == _RELEASED and self.lease_s == _RELEASED_S
 
     def encode(self) -> bytes:
         """The text that is stored."""
@@ -133,6 +162,8 @@ class LockInfo(BaseModel):
     @classmethod
     def parse(cls, content: bytes) -> LockInfo | None:
         """Parse a stored lock; None for a text that is cut off or written by somebody else."""
+        if len(content) > MAX_BYTES:
+            return None
         try:
             return cls.model_validate_json(content)
         except ValidationError:

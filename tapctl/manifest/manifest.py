@@ -6,8 +6,10 @@ AWS is the truth; the manifest says what we made and how we left it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any, NoReturn
 
 from pydantic import (
@@ -24,10 +26,13 @@ from pydantic_core import to_json
 
 from tapctl.engine.record import Entry, PlainJson
 from tapctl.errors import ManifestError, WrongTarget
+from tapctl.manifest import shape
 
 FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """UTC, ISO 8601, to the second."""
+MAX_BYTES = 8 * 1024 * 1024
+"""More than any manifest has: some 200 bytes to 20 kB for each entry."""
 _MAX_ERRORS = 5
 
 
@@ -63,13 +68,16 @@ class Manifest(BaseModel):
     """Stored only if not real, so that a tapctl that does not know the key still reads a real environment's manifest.
     To be read by `aws_kind`.
     """
+    ci: str = ""
+    """The CI run that wrote it, see `tapctl.manifest.lock.ci_run`. Stored only where there was one."""
+    commit: str = ""
+    """The commit that the CI had checked out. Stored as ``ci``."""
 
     @model_serializer(mode="wrap")
-    def _without_real(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
-        if self.aws is AwsKind.REAL:
-            stored.pop("aws", None)
-        return stored
+        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": ""}
+        return {key: value for key, value in stored.items() if key not in defaults or value != defaults[key]}
 
     @property
     def aws_kind(self) -> AwsKind:
@@ -125,8 +133,11 @@ def parse(text: str | bytes, where: str) -> Manifest:
     """Parse the text of a manifest; ``where`` names its place in every error.
 
     Raises:
-        ManifestError: empty, not UTF-8, not JSON, cut off, with a key twice, no manifest, or of a newer format.
+        ManifestError: empty, too large, not UTF-8, not JSON, cut off, with a key twice, no manifest, of a newer format,
+            or with names, identities or numbers of a shape that tapctl never writes.
     """
+    if len(text) > MAX_BYTES:
+        _invalid(where, "is too large", f"it has {len(text):,} bytes, a manifest has at most {MAX_BYTES:,}")
     try:
         content = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
@@ -147,25 +158,35 @@ def parse(text: str | bytes, where: str) -> Manifest:
             hint="use the tapctl that wrote it, or a newer one: update the checkout it was installed from",
         )
     try:
-        return Manifest.model_validate_json(content, strict=True)
+        manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
         _invalid(where, "is no manifest of tapctl", _summarise(error))
+    except RecursionError:
+        _invalid(where, "is no manifest of tapctl", "it is nested too deep")
+    odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
+    if odd:
+        rest = ["and more"] if len(odd) > _MAX_ERRORS else []
+        _invalid(where, "holds what tapctl never writes", "\n".join([*odd[:_MAX_ERRORS], *rest]))
+    return manifest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build a JSON object; JSON allows a key twice, a manifest does not."""
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {shape.printable(twice)!r} is there twice")
     return unique
 
 
 def _summarise(error: ValidationError) -> str:
-    lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}".removeprefix(": ") for item in error.errors()]
-    rest = [f"and {len(lines) - _MAX_ERRORS} more"] if len(lines) > _MAX_ERRORS else []
-    return "\n".join(lines[:_MAX_ERRORS] + rest)
+    errors = error.errors(include_url=False, include_input=False)
+    lines = [
+        f"{'.'.join(shape.printable(str(part)) for part in item['loc'])}: {shape.printable(item['msg'], 300)}"
+        for item in errors[:_MAX_ERRORS]
+    ]
+    rest = [f"and {len(errors) - _MAX_ERRORS} more"] if len(errors) > _MAX_ERRORS else []
+    return "\n".join([line.removeprefix(": ") for line in lines] + rest)
 
 
 def _invalid(where: str, problem: str, evidence: str | None) -> NoReturn:

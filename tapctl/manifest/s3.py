@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, CONFLICT, Bucket, outcome_unknown
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, is_conflict, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
 from tapctl.manifest.history import history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
@@ -23,8 +24,16 @@ class S3Store:
     Raises as `Store` says; where a read has no answer, `AwsNoAnswer`; where it is denied, `Refused`.
     """
 
-    def __init__(self, bucket: Bucket, timing: LeaseTiming | None = None, clock: Clock | None = None) -> None:
-        """``clock``: one that counts the time a machine sleeps."""
+    def __init__(
+        self,
+        bucket: Bucket,
+        timing: LeaseTiming | None = None,
+        clock: Clock | None = None,
+        *,
+        proved: bool = False,
+    ) -> None:
+        """``clock``: one that counts the time a machine sleeps. ``proved``: that the store honours conditions."""
+        self._proved = proved
         self._bucket = bucket
         self._timing = timing or LeaseTiming()
         self._clock = clock or BoottimeClock()
@@ -68,7 +77,7 @@ class S3Store:
                 return current.version  # our own write, whose answer was lost
             if isinstance(failure, AwsNoAnswer):
                 break
-            if failure.aws_code != CONFLICT or (current.version if current else None) != expected:
+            if not is_conflict(failure) or (current.version if current else None) != expected:
                 raise conflict_error(where, current.manifest if current else None) from failure
         raise write_failed_error(where, failure) from failure
 
@@ -127,6 +136,9 @@ class S3Store:
                 acquirer.abandon()
             raise
         try:
+            if not self._proved:
+                self._bucket.prove_conditions(_lock_key(suffix), lock.encode())
+                self._proved = True
             lease.start_renewing()
             yield lease
         finally:
@@ -150,6 +162,21 @@ class S3Store:
             self._bucket, _lock_key(suffix), history_folder(suffix), timing=self._timing, clock=self._clock
         )
         return force_unlock.unlock(id, by, notify)
+
+    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+        """The command that puts ``copy`` in the manifest's place, if that is still the one that was read last."""
+        last = self._last.get(suffix)
+        condition = ["--if-match", last.version] if last else ["--if-none-match", "*"]
+        encryption = self._bucket.encryption
+        asked = {
+            "--server-side-encryption": encryption.method,
+            "--ssekms-key-id": encryption.key,
+            "--expected-bucket-owner": self._bucket.owner,
+        }
+        options = [text for option, value in asked.items() if value for text in (option, value)]
+        key = f"{self._bucket.prefix}{suffix}.json"
+        where = ["--bucket", self._bucket.name, "--key", key, "--body", str(copy)]
+        return ["aws", "s3api", "put-object", *where, *condition, *options]
 
     def list_history(self, suffix: str) -> list[str]:
         """List the names in this suffix's history, sorted."""

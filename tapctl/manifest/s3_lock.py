@@ -32,7 +32,7 @@ from datetime import UTC, datetime, timedelta
 
 from tapctl.clock import Clock
 from tapctl.errors import AwsError, AwsNoAnswer, LockHeld, NotYet, Patience, StoreFailed, TapctlError
-from tapctl.manifest.bucket import ATTEMPTS, Bucket, StoredObject, outcome_unknown
+from tapctl.manifest.bucket import ATTEMPTS, Bucket, StoredObject, is_unsupported, outcome_unknown
 from tapctl.manifest.lock import LockInfo, LockWait, Notify, lock_held_error, lock_lost_error
 from tapctl.manifest.manifest import TIME_FORMAT
 from tapctl.threads import with_timeout
@@ -90,6 +90,8 @@ class ForeignLock:
         """Seconds until anybody may take the lock over, if it stays the same; infinite where it has no lease."""
         if self.lock is None or self.lock.lease_s is None:
             return math.inf
+        if self.lock.is_released:
+            return 0.0
         return max(self.lock.lease_s - (now - self.since), 0.0)
 
 
@@ -181,7 +183,7 @@ class LockAcquirer:
                 raise self._bucket.to_tapctl_error(error) from error
             self._no_answer = error if isinstance(error, AwsNoAnswer) else None
             return None
-        if self._foreign is not None and self._foreign.lock is not None:
+        if self._foreign is not None and self._foreign.lock is not None and not self._foreign.lock.is_released:
             expired = self._foreign.lock
             self._notify(f"took over the lock of {expired}: it was not renewed for {expired.lease_s:g} s")
         return self._lease(etag, sent)
@@ -343,7 +345,7 @@ class S3Lease:
         failure: TapctlError = StoreFailed(f"S3 does not remove the lock {self._bucket.url(self._key)}")
         for _ in range(ATTEMPTS):
             try:
-                if self._bucket.remove(self._key, etag):
+                if self._free(etag):
                     return
                 stored = self._bucket.get(self._key)
             except AwsNoAnswer as error:
@@ -355,3 +357,18 @@ class S3Lease:
                 return
             etag = stored.etag  # a renewal whose answer was lost, or that was under way
         raise failure
+
+    def _free(self, etag: str) -> bool:
+        """Remove the lock if it is still this one, or mark it as released where the store has no such removal."""
+        try:
+            return self._bucket.remove(self._key, etag)
+        except AwsError as error:
+            if not is_unsupported(error):
+                raise
+        try:
+            self._bucket.put(self._key, self._lock.released().encode(), etag)
+        except AwsError as error:
+            if not outcome_unknown(error):
+                raise
+            return False
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
@@ -73,7 +74,7 @@ class Store(Protocol):
         """Read the file that `put_sidecar` wrote last; None if there is none.
 
         Raises:
-            StoreFailed: it could not be read.
+            StoreFailed: it could not be read, is no plain file of ours, or is too large.
         """
 
     def list_history(self, suffix: str) -> list[str]:
@@ -85,6 +86,9 @@ class Store(Protocol):
         Raises:
             ManifestError: it is not there any more, or cannot be read.
         """
+
+    def restore_command(self, copy: Path, suffix: str) -> list[str]:
+        """The command that puts a rescue copy in the manifest's place, if nobody else has written that meanwhile."""
 
     def location(self, suffix: str) -> str:
         """The path or URL of this suffix's manifest, as a user writes it."""

@@ -103,7 +103,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     impacts: ClassVar[Mapping[str, Impact]] = {
         "cluster": Impact.REPLACE,
         "engine": Impact.REPLACE,
-        "instance_class": Impact.FAILOVER,
+        "instance_class": Impact.OUTAGE,
     }
     timing = Timing(create_s=480, delete_s=300, longest_s=5400)
 
@@ -230,6 +230,7 @@ def observed_instance(
         owner=_owner(spec, expected),
         pending=pending,
         removal_impact=_removal_impact(cluster, instance),
+        impacts=_change_impacts(cluster, instance),
     )
 
 
@@ -261,9 +262,23 @@ def _cluster_of(aws: Aws, instance: DBInstanceTypeDef) -> DBClusterTypeDef | Non
 
 def _removal_impact(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
     """The cost of the removal: another member takes over from a writer."""
+    others, writes = _place(cluster, instance)
+    return Impact.FAILOVER if others and writes else Impact.NONE
+
+
+def _change_impacts(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> dict[str, Impact]:
+    """The cost of another class: a reader is restarted while others serve, and one of them takes over from a writer."""
+    others, writes = _place(cluster, instance)
+    if not others:
+        return {"instance_class": Impact.OUTAGE}
+    return {"instance_class": Impact.FAILOVER if writes else Impact.NONE}
+
+
+def _place(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> tuple[int, bool]:
+    """Tell how many other members the cluster has, and if this one writes."""
     members = cluster.get("DBClusterMembers", []) if cluster is not None else []
-    writers = [member.get("DBInstanceIdentifier") for member in members if member.get("IsClusterWriter")]
-    return Impact.FAILOVER if len(members) > 1 and instance.get("DBInstanceIdentifier") in writers else Impact.NONE
+    mine = [member for member in members if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier")]
+    return len(members) - len(mine), any(member.get("IsClusterWriter") for member in mine)
 
 
 def _group_states(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
@@ -32,6 +33,7 @@ _TRANSIENT: Final = (
         text="not allowed to be used with",
     ),
 )
+_OLDEST_EVENT: Final = timedelta(days=14)
 # A log group's name, chosen by its writer (`recreated_by`), to the writer's type.
 _WRITERS: Final = (
     (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
@@ -73,6 +75,8 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     teardown_rank = 130
     created_by_aws = True
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}
+    retention_field = "retention_days"
+    protection_fields = frozenset({"deletion_protection"})
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(
@@ -104,7 +108,15 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)
-        return Observed(spec, LogGroupOutputs(arn=arn), owner=owner, unreadable=unreadable.actions)
+        created = group.get("creationTime")
+        return Observed(
+            spec,
+            LogGroupOutputs(arn=arn),
+            owner=owner,
+            unreadable=unreadable.actions,
+            # Milliseconds. Events may be up to 14 days older than their group (PutLogEvents).
+            holds_data_since=None if created is None else datetime.fromtimestamp(created / 1000, UTC) - _OLDEST_EVENT,
+        )
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""

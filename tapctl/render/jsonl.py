@@ -133,6 +133,7 @@ def finding_record(finding: Finding, advice: Advice | None) -> Record:
         "state": finding.state.value,
         "recorded": refs.to_json(finding.recorded),
         "live": refs.to_json(finding.live),
+        "asked": refs.to_json(finding.asked),
         "note": finding.note,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
@@ -172,8 +173,8 @@ def error_record(error: TapctlError, state: str = "") -> Record:
 
 def verdict_record(verdict: Verdict) -> Record:
     """The last line."""
-    target = verdict.target
-    return {
+    target, comparison = verdict.target, verdict.comparison
+    record: Record = {
         "type": "verdict",
         "verb": verdict.verb,
         "env": target.env if target.suffix else _ALL,
@@ -187,6 +188,11 @@ def verdict_record(verdict: Verdict) -> Record:
         "manifest": verdict.manifest,
         "summary": verdict.summary,
     }
+    if comparison is not None:
+        record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if verdict.impacts is not None:
+        record["impacts"] = dict(verdict.impacts)
+    return record
 
 
 def _seconds(value: float) -> float:

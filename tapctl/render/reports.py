@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import ExitCode, TapctlError
@@ -264,9 +264,7 @@ def drift_lines(
         following = after and advice.get((after.address, after.field))
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
-    compared = (
-        f"checked {report.fields - report.unchecked} of {_fields(report.fields)} on {_resources(report.resources)}"
-    )
+    compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
     return [*lines, *_difference_count(findings), f"  {compared}"]
 
 
@@ -308,6 +306,8 @@ def _id(finding: Finding) -> str:
 def _value(finding: Finding, limit: int | None) -> str:
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
+    if finding.reason is Reason.UNCONFIRMED:
+        return " → ".join(format_pair(finding.recorded, finding.asked, limit=limit))
     if finding.recorded is not None and finding.live is not None:
         return " → ".join(format_pair(finding.recorded, finding.live, limit=limit))
     if finding.recorded is not None:

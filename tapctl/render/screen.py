@@ -30,6 +30,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """How much of the record a drift has compared with AWS."""
+
+    compared: int
+    """The number of fields that were compared."""
+    not_compared: tuple[str, ...] = ()
+    """``type/id.field`` of each field that was not; ``type/id`` for all fields of a resource."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The last line of a command."""
 
@@ -48,6 +58,10 @@ class Verdict:
     """The calls that may have changed the stack."""
     manifest: str = ""
     """The place of the record."""
+    comparison: Comparison | None = None
+    """How much was compared, of a command that compares."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
     stdout_is_data: bool = False

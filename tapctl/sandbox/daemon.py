@@ -74,7 +74,7 @@ def ensure(
         return record.url
 
 
-def status(folder: Path, *, patience_s: float = 5.0) -> str | None:
+def status(folder: Path, *, patience_s: float = 30.0) -> str | None:
     """Return the address of the emulated AWS of ``folder`` if it runs.
 
     Raises:
@@ -84,7 +84,7 @@ def status(folder: Path, *, patience_s: float = 5.0) -> str | None:
     return record.url if record else None
 
 
-def stop(folder: Path, *, patience_s: float = 5.0) -> bool:
+def stop(folder: Path, *, patience_s: float = 30.0) -> bool:
     """End the emulated AWS of ``folder``, and no other process; False if it does not run.
 
     Raises:

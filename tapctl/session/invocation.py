@@ -12,7 +12,7 @@ from typing import Final
 
 from tapctl.aws.client import Aws
 from tapctl.errors import ExitCode, Status
-from tapctl.render.screen import Screen, Target, Verdict
+from tapctl.render.screen import Comparison, Screen, Target, Verdict
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
@@ -37,6 +37,10 @@ class Usage:
     """The environment that the command is about; None while the files have not been read."""
     manifest: str = ""
     """The place of the record; empty while it is not known."""
+    comparison: Comparison | None = None
+    """How much a drift has compared; None for other commands, and while nothing was compared."""
+    impacts: Mapping[str, int] | None = None
+    """The number of resources by the impact of their change; None while nothing is planned."""
 
     def part(self) -> Usage:
         """The usage of one of many environments; its calls count here too."""
@@ -120,6 +124,8 @@ class Invocation:
             api_calls=self.usage.calls,
             changing_calls=self.usage.changes,
             manifest=self.usage.manifest,
+            comparison=self.usage.comparison,
+            impacts=self.usage.impacts,
             timed=self.verb in _CHANGING,
             stdout_is_data=self.verb in _PRINTING_DATA,
         )

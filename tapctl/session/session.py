@@ -18,7 +18,7 @@ from tapctl.engine.model import Owner
 from tapctl.errors import ExitCode, Status, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
-from tapctl.manifest.lock import Lease, LockHolder
+from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -103,6 +103,7 @@ class Session:
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )
+        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ))
         return journal
 
     @contextmanager
@@ -158,7 +159,7 @@ def open_session(invocation: Invocation, screen: Screen) -> Session:
     identity = aws.identify(config.account_id)
     target = replace(target, identity=short_identity(identity))
     screen.target(target)
-    return Session(invocation, screen, config, target, aws, store)
+    return Session(invocation, screen, config, target, aws, store, id=aws.run)
 
 
 def short_identity(identity: Identity) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
+from tapctl.safety.files import read_file
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SubnetTypeDef, VpcTypeDef
@@ -138,6 +139,11 @@ creation it is empty. UPDATE_COMPLETE_CLEANUP_IN_PROGRESS still removes what the
 """
 _TERRAFORM_VERSION: Final = 4
 _PULUMI_STACK: Final = "pulumi:pulumi:Stack"
+_PULUMI_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+_PULUMI_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 -- the mark of one
+_ENCRYPTED: Final = object()
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_MAX_DEPTH: Final = 20
 
 
 @dataclass(frozen=True)
@@ -193,6 +199,12 @@ def read_terraform(path: Path) -> NetworkIds:
     """
     state = _load_json(path, "terraform state pull")
     outputs = state.get("outputs")
+    if _is_encrypted_state(state):
+        raise NetworkingError(
+            f"the networking file {path.absolute()} cannot be used: it is an encrypted OpenTofu state",
+            hint=f"write its outputs in the clear: tofu state pull > {path.absolute()}; or refer to the network as "
+            "cloudformation:…, ssm:…, or by its ids (static)",
+        )
     if state.get("version") != _TERRAFORM_VERSION or not isinstance(outputs, dict):
         raise _unusable(path, "it is not a Terraform state of format 4", "terraform state pull")
     return ids_from_outputs({name: each.get("value") for name, each in outputs.items() if isinstance(each, dict)})
@@ -214,7 +226,14 @@ def read_pulumi(path: Path) -> NetworkIds:
     outputs = stacks[0].get("outputs") if stacks else None
     interrupted = ("stack: the last pulumi update was interrupted (pending operations)",)
     broken = interrupted if latest.get("pending_operations") else ()
-    return ids_from_outputs(outputs if isinstance(outputs, dict) else {}, *broken)
+    revealed = {name: _revealed(value) for name, value in (outputs if isinstance(outputs, dict) else {}).items()}
+    if any(revealed.get(name) is _ENCRYPTED for name in (*VPC_NAMES, *SUBNETS_NAMES)):
+        raise NetworkingError(
+            f"the networking file {path.absolute()} cannot be used: its outputs are encrypted secrets of Pulumi",
+            hint=f"write it anew: pulumi stack export --show-secrets > {path.absolute()}; or refer to the network as "
+            "cloudformation:…, ssm:…, or by its ids (static)",
+        )
+    return ids_from_outputs(revealed, *broken)
 
 
 def ids_from_outputs(outputs: Mapping[str, object], *broken: str, root: str = "") -> NetworkIds:
@@ -252,7 +271,7 @@ def _is_id(value: object, pattern: re.Pattern[str]) -> bool:
 
 def _load_json(path: Path, writer: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path, _MAX_BYTES))
     except OSError as error:
         raise _unusable(path, f"it cannot be read: {error.strerror}", writer) from error
     except (ValueError, RecursionError):
@@ -261,6 +280,33 @@ def _load_json(path: Path, writer: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _unusable(path, "it is not a JSON object", writer)
     return content
+
+
+def _is_encrypted_state(state: Mapping[str, Any]) -> bool:
+    """True for an OpenTofu state or plan with state encryption: it has a key provider's data and one opaque text."""
+    # https://opentofu.org/docs/language/state/encryption/
+    return "encrypted_data" in state or "encryption_version" in state
+
+
+def _revealed(value: object, depth: int = 0) -> object:
+    """The value of a Pulumi output: secrets that were exported in the clear are unwrapped, in lists and objects too.
+
+    Returns `_ENCRYPTED` where any part of it is a secret that is still encrypted.
+    """
+    # https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig.go
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, dict) and value.get(_PULUMI_SIGNATURE) == _PULUMI_SECRET:
+        if "plaintext" not in value:
+            return _ENCRYPTED if "ciphertext" in value else _revealed(value.get("value"), depth + 1)
+        try:
+            return _revealed(json.loads(str(value["plaintext"])), depth + 1)
+        except (ValueError, RecursionError):
+            return None
+    if isinstance(value, list):
+        items = [_revealed(item, depth + 1) for item in value]
+        return _ENCRYPTED if _ENCRYPTED in items else items
+    return value
 
 
 def _unusable(path: Path, why: str, writer: str) -> NetworkingError:

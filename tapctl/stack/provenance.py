@@ -92,7 +92,7 @@ class Provenance:
     def replaces(self, path: str) -> bool:
         """True if another value of this key replaces a resource."""
         return any(
-            self.stack[address].reconciler.impacts.get(field, Impact.NONE) >= Impact.REPLACE
+            self.stack[address].reconciler.impacts.get(field, Impact.NONE) is Impact.REPLACE
             for address, field in self.decided_by(path)
         )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import getpass
+import os
 import subprocess
 import sys
 import threading
@@ -107,6 +109,28 @@ def test_refused_credentials_are_the_wrong_target() -> None:
     assert "InvalidClientTokenId on sts:GetCallerIdentity" in str(raised.value.evidence)
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "hint"),
+    [
+        ("ExpiredToken", "The security token included in the request is expired", "log in again"),
+        ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "the access key"),
+        ("SignatureDoesNotMatch", "The request signature we calculated does not match", "the access key"),
+        ("SignatureDoesNotMatch", "Signature expired: 20310506T0 is now earlier than 20310507T0", "clock"),
+        ("InvalidSignatureException", "Signature not yet current: 2 is still later than 1", "clock"),
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large", "clock"),
+        ("RegionDisabledException", "STS is not activated in this region for account:1", "enable the region"),
+        ("OptInRequired", "You are not subscribed to this service", "enable the region or the service"),
+        ("AccessDenied", "not authorized to perform: sts:AssumeRole on resource: r", "allow sts:AssumeRole on r"),
+    ],
+)
+def test_the_hint_goes_by_what_aws_says(code: str, message: str, hint: str) -> None:
+    with endpoint(lambda _: refusal(code, message)) as there, pytest.raises(WrongTarget) as raised:
+        to(there).identify(ACCOUNT)
+
+    assert hint in str(raised.value.hint)
+    assert message in str(raised.value.evidence)
+
+
 @pytest.mark.parametrize("role_arn", [None, f"arn:aws:iam::{ACCOUNT}:role/deployer"])
 def test_no_credentials_are_the_wrong_target(monkeypatch: pytest.MonkeyPatch, role_arn: str | None) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -152,14 +176,26 @@ def test_an_endpoint_that_refuses_connections_is_given_up_well_within_thirty_sec
 # -- an assumed role -------------------------------------------------------------------------------------------------
 
 
-def test_a_role_is_assumed_for_everything(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("actor", "user", "who"), [("dana o'neil", "", "dana-o-neil"), ("", "sam", "sam"), ("", None, str(os.getuid()))]
+)
+def test_a_role_is_assumed_for_everything_in_the_name_of_who_runs_what(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, actor: str, user: str | None, who: str
+) -> None:
+    def getuser() -> str:
+        if user is None:
+            raise KeyError("getpwuid(): uid not found")
+        return user
+
+    monkeypatch.setattr(getpass, "getuser", getuser)
+    monkeypatch.setenv("GITHUB_ACTOR", actor)
     # The target's endpoint is the role's too.
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
 
-    found = Aws(Connection(REGION, role, aws.target.endpoint_url, CREDENTIALS)).identify(ACCOUNT)
+    door = Aws(Connection(REGION, role, aws.target.endpoint_url, CREDENTIALS))
 
-    assert found.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/tapctl"
+    assert door.identify(ACCOUNT).arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/tapctl-{who}-{door.run[:12]}"
 
 
 def test_a_role_that_must_not_be_assumed_is_the_wrong_target() -> None:

@@ -268,7 +268,35 @@ def test_what_botocore_raised_does_not_travel_along() -> None:
     assert raised.value.request_id == "r-1"
 
 
-@pytest.mark.parametrize("told", [Answer(0), Answer(200, "<html>")])
+_PAGE = "\n<!DOCTYPE html><html><body>Welcome to the hotel</body></html>"
+
+
+@pytest.mark.parametrize("told", [Answer(0), Answer(200, "<html>"), Answer(200, _PAGE)])
 def test_an_answer_that_breaks_off_or_is_no_answer_is_lost(told: Answer) -> None:
     with endpoint(lambda _: told) as there, pytest.raises(AwsNoAnswer):
         to(there).client("iam", retries=False).list_users()
+
+
+@pytest.mark.parametrize("status", [200, 403, 511])
+@pytest.mark.parametrize("service", ["kms", "sts", "sns"])
+def test_a_page_of_html_is_no_answer_of_aws(service: str, status: int) -> None:
+    calls = {"kms": "list_keys", "sts": "get_caller_identity", "sns": "list_topics"}
+    with endpoint(lambda _: Answer(status, _PAGE)) as there, pytest.raises(AwsNoAnswer) as raised:
+        getattr(to(there).client(service, retries=False), calls[service])()
+
+    assert "what came back is no answer of AWS" in raised.value.cause
+    assert "hotel" not in f"{raised.value.cause} {raised.value.evidence}"
+
+
+def test_the_token_of_a_request_is_shown_by_no_error() -> None:
+    with endpoint(lambda _: refusal("ValidationError", "token-of-an-assumed-role")) as there:
+        door = to(there)
+        client = door.client("iam")
+        client.meta.events.register_first(
+            "before-send",
+            lambda request, **_: request.headers.update({"X-Amz-Security-Token": b"token-of-an-assumed-role"}),
+        )
+        with pytest.raises(AwsRefused) as raised:
+            client.list_users()
+
+    assert "token-of" not in str(raised.value)

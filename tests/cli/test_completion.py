@@ -14,7 +14,8 @@ from tapctl.manifest.local import LocalStore
 from tests.manifest.examples import manifest
 from tests.support.config_folder import ENVIRONMENTS
 
-TOPIC = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={})
+_ARN = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+TOPIC = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={}, outputs={"arn": _ARN})
 
 
 @pytest.fixture

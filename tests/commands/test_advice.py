@@ -163,6 +163,11 @@ def test_a_change_that_waits_for_a_reboot_may_have_it_now(run: Session) -> None:
     assert advice(run, waiting) == [Advice(now=f"{APPLY} --reboot")]
 
 
+@pytest.mark.parametrize("reason", [Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED])
+def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reason) -> None:
+    assert advice(run, found(FUNCTION, "timeout_s", 15, reason)) == [Advice(now=APPLY)]
+
+
 def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
     half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
     assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from tapctl.config import check_folder, environments, load, load_all
-from tapctl.errors import ConfigError
+from tapctl.config.problems import MAX_PROBLEMS
+from tapctl.errors import ConfigError, Problem
 from tests.support.config_folder import Folder
 
 
@@ -96,7 +98,10 @@ def test_a_folder_or_a_pipe_in_place_of_a_file_is_not_opened(folder: Folder) -> 
     (folder.path / "qa.toml").mkdir()
     os.mkfifo(folder.path / "pipe.toml")
     found = {(Path(each.file).name, each.rule) for each in folder.problems()}
-    assert found == {("qa.toml", "is not a file"), ("pipe.toml", "is not a file")}
+    assert found == {
+        ("qa.toml", "cannot be read: it is a folder, no plain file"),
+        ("pipe.toml", "cannot be read: it is a pipe, no plain file"),
+    }
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and cannot be read, even by root")
@@ -322,3 +327,87 @@ def test_a_common_key_in_an_environments_file_is_refused(folder: Folder, key: st
     assert (name, where) == ("prod.toml", key)
     assert shown in (f'"{value}"', str(value))
     assert rule.startswith("is the same in every environment, and belongs in common.toml; allowed here: ")
+
+
+# -- what somebody wrote to make us work -----------------------------------------------------------------------------
+
+_SPACES = " " * 60_000
+_ODD = "a'\" " * 15_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'x = "{_SPACES}"\nx = 1',
+        f"{_SPACES}x{_SPACES}\n",
+        f'"{"x" * 60_000}" = 1\n"{"x" * 60_000}".a = 2\n',
+        f'a = 1\na.{"b" * 60_000} = "{_SPACES}"\n',
+        f"a = 1\n[a{_SPACES}]\n",
+        f"a = 1\n{_ODD}\n",
+        "".join(f"[t{number}]\n" for number in range(20_000)),
+        "".join(f"x{number} = 1\n" for number in range(20_000)),
+        "[odd]\n" + "".join(f"x{number} = 1\n" for number in range(20_000)),
+        ".".join(["a"] * 20_000) + " = 1\n",
+        ".".join(["a"] * 200) + " = 1\n",
+        "a = " + "[" * 300 + "]" * 300,
+        "a = " + "{b = " * 300 + "1" + "}" * 300,
+        "processor.command = " + "'" + _SPACES + "'",
+        "x" * 300_000,
+    ],
+    ids=lambda content: f"{content[:12]!r}-{len(content)}",
+)
+def test_a_file_that_is_made_to_be_slow_is_refused_in_no_time_and_in_few_lines(folder: Folder, content: str) -> None:
+    (folder.path / "dev.toml").write_text(content)
+    began = time.process_time()
+    with pytest.raises(ConfigError) as refused:
+        load(folder.path, "dev")
+    assert time.process_time() - began < 5
+    assert refused.value.exit_code == 3
+    evidence = str(refused.value.evidence)
+    assert "dev.toml" in evidence
+    assert evidence.count("\n") < 120
+    assert len(evidence) < 200_000
+
+
+def test_problems_beyond_the_cap_are_counted(folder: Folder) -> None:
+    with (folder.path / "dev.toml").open("a") as file:
+        file.write("\n[odd]\n" + "".join(f"x{number} = 1\n" for number in range(300)))
+    problems = folder.problems()
+    assert len(problems) == MAX_PROBLEMS + 1
+    assert [str(each) for each in problems if each.key == "…"] == [f"{folder.path}/dev.toml: …: and 250 more"]
+
+
+def test_an_error_shows_a_hundred_problems_and_counts_the_rest() -> None:
+    error = ConfigError([Problem("dev.toml", f"key{number:03}", "", "is odd") for number in range(130)])
+    lines = str(error.evidence).split("\n")
+    assert (len(lines), lines[-1], len(error.problems)) == (101, "and 30 more", 130)
+
+
+def test_a_file_larger_than_any_of_ours_or_a_link_to_nowhere_is_named(folder: Folder) -> None:
+    with (folder.path / "dev.toml").open("wb") as file:
+        file.truncate(50 * 2**30)
+    (folder.path / "prod.toml").unlink()
+    (folder.path / "prod.toml").symlink_to("nowhere")
+    (folder.path / "zero.toml").symlink_to("/dev/zero")
+    rules = {Path(each.file).name: each.rule for each in folder.problems()}
+    assert rules["dev.toml"] == "cannot be read: it is larger than 262,144 bytes"
+    assert rules["prod.toml"] == "is a link that leads nowhere"
+    assert rules["zero.toml"] == "cannot be read: it is a device, no plain file"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DATABASE_URL", "postgres://dana:hunter22@db/x"),
+        ("db_pwd", "hunter22"),
+        ("db_pass", "hunter22"),
+        ("connection_string", "hunter22"),
+        ("anything", "postgres://dana:hunter22@db/x"),
+        ("anything", "Server=db;Password=hunter22"),
+        ("anything", "AKIAHUNTER22HUNTER22"),
+    ],
+)
+def test_a_value_that_may_be_a_secret_is_not_shown(folder: Folder, key: str, value: str) -> None:
+    folder.put("dev", key, value)
+    (problem,) = folder.problems()
+    assert "hunter22" not in str(problem).lower()

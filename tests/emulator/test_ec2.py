@@ -9,7 +9,12 @@ from tests.conftest import Network
 from tests.emulator.conftest import Build, Refused
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef
+    from mypy_boto3_ec2.type_defs import (
+        IpPermissionTypeDef,
+        SecurityGroupRuleRequestTypeDef,
+        SecurityGroupRuleTypeDef,
+        SecurityGroupRuleUpdateTypeDef,
+    )
 from typing import TYPE_CHECKING
 
 from tests.emulator.conftest import Clock, Place
@@ -88,6 +93,131 @@ def test_a_rule_to_a_group_keeps_its_description(aws: Aws, group: str, other: st
     aws.ec2.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=[peer(other, "now")])
     (seen,) = (rule for rule in rules(aws, group, egress=True) if rule["IpProtocol"] == "tcp")
     assert seen["Description"] == "now"
+
+
+@pytest.mark.parametrize("egress", [False, True])
+def test_descriptions_are_changed_by_the_rules_ids(
+    aws: Aws, group: str, other: str, refused: Refused, egress: bool
+) -> None:
+    authorize, update = (
+        (aws.ec2.authorize_security_group_egress, aws.ec2.update_security_group_rule_descriptions_egress)
+        if egress
+        else (aws.ec2.authorize_security_group_ingress, aws.ec2.update_security_group_rule_descriptions_ingress)
+    )
+    made = authorize(GroupId=group, IpPermissions=[cidr("10.0.0.0/8", "before"), peer(other, "before")])
+    ids = [rule["SecurityGroupRuleId"] for rule in made["SecurityGroupRules"]]
+
+    def texts() -> dict[str, str | None]:
+        return {
+            rule["SecurityGroupRuleId"]: rule.get("Description")
+            for rule in rules(aws, group, egress=egress)
+            if rule["SecurityGroupRuleId"] in ids
+        }
+
+    with refused("InvalidSecurityGroupRuleId.NotFound", "sgr-1"):
+        update(
+            GroupId=group,
+            SecurityGroupRuleDescriptions=[
+                {"SecurityGroupRuleId": ids[0], "Description": "after"},
+                {"SecurityGroupRuleId": "sgr-1", "Description": "after"},
+            ],
+        )
+    assert set(texts().values()) == {"before"}
+    update(
+        GroupId=group,
+        SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": id_, "Description": f"after {id_}"} for id_ in ids],
+    )
+    assert texts() == {id_: f"after {id_}" for id_ in ids}
+    with refused("MissingParameter"):
+        update(GroupId=group)
+
+
+def test_a_description_is_of_a_rule_of_that_direction(aws: Aws, group: str, refused: Refused) -> None:
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("10.0.0.0/8", "in")])
+    made = aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[cidr("10.0.0.0/8", "out")])
+    aws.ec2.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=[cidr("10.0.0.0/8", "new")])
+    assert [rule.get("Description") for rule in rules(aws, group, egress=False)] == ["in"]
+    with refused("InvalidSecurityGroupRuleId.NotFound"):
+        aws.ec2.update_security_group_rule_descriptions_ingress(
+            GroupId=group,
+            SecurityGroupRuleDescriptions=[
+                {"SecurityGroupRuleId": made["SecurityGroupRules"][0]["SecurityGroupRuleId"]}
+            ],
+        )
+
+
+def test_rules_are_changed_by_their_ids(aws: Aws, network: Network, group: str, other: str) -> None:
+    third = make(aws, network, "third")
+    lists = [
+        aws.ec2.create_managed_prefix_list(PrefixListName=name, MaxEntries=1, AddressFamily="IPv4")["PrefixList"]
+        for name in "ab"
+    ]
+    listed = [one["PrefixListId"] for one in lists]
+    tcp: IpPermissionTypeDef = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    made = aws.ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[
+            cidr("10.0.0.0/8", "before"),
+            {**tcp, "Ipv6Ranges": [{"CidrIpv6": "fd00::/8", "Description": "before"}]},
+            peer(other, "before"),
+            {**tcp, "PrefixListIds": [{"PrefixListId": listed[0]}]},
+        ],
+    )["SecurityGroupRules"]
+    ids = [rule["SecurityGroupRuleId"] for rule in made]
+    web: SecurityGroupRuleRequestTypeDef = {"IpProtocol": "6", "FromPort": 80, "ToPort": 81}
+    wanted: list[SecurityGroupRuleRequestTypeDef] = [
+        {**web, "CidrIpv4": "10.1.2.3/16", "Description": "after"},
+        {**web, "CidrIpv6": "fd01::1/16"},
+        {"IpProtocol": "-1", "ReferencedGroupId": third, "Description": "after"},
+        {**web, "PrefixListId": listed[1]},
+    ]
+    aws.ec2.modify_security_group_rules(
+        GroupId=group,
+        SecurityGroupRules=[
+            {"SecurityGroupRuleId": id_, "SecurityGroupRule": rule} for id_, rule in zip(ids, wanted, strict=True)
+        ],
+    )
+    found = {rule["SecurityGroupRuleId"]: rule for rule in rules(aws, group, egress=False)}
+    v4, v6, to_group, to_list = (found[id_] for id_ in ids)
+    assert (v4["CidrIpv4"], v4["IpProtocol"], v4["FromPort"], v4["ToPort"]) == ("10.1.0.0/16", "tcp", 80, 81)
+    assert (v4["Description"], v6["CidrIpv6"], v6.get("Description")) == ("after", "fd01::/16", None)
+    assert (to_group["ReferencedGroupInfo"]["GroupId"], to_group["IpProtocol"]) == (third, "-1")
+    assert (to_group["Description"], to_group.get("FromPort", -1)) == ("after", -1)
+    assert to_list["PrefixListId"] == listed[1]
+    assert len(found) == 4
+
+
+def test_a_change_of_rules_that_cannot_be_changes_none(aws: Aws, group: str, other: str, refused: Refused) -> None:
+    made = aws.ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[cidr("10.0.0.0/8"), cidr("11.0.0.0/8"), peer(other)]
+    )["SecurityGroupRules"]
+    first, second, to_group = (rule["SecurityGroupRuleId"] for rule in made)
+    before = rules(aws, group, egress=False)
+    tcp: SecurityGroupRuleRequestTypeDef = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    good: SecurityGroupRuleUpdateTypeDef = {
+        "SecurityGroupRuleId": second,
+        "SecurityGroupRule": {**tcp, "CidrIpv4": "12.0.0.0/8"},
+    }
+    bad: list[tuple[str, str, SecurityGroupRuleRequestTypeDef]] = [
+        ("InvalidPermission.Duplicate", first, {**tcp, "CidrIpv4": "12.0.0.0/8"}),
+        ("InvalidSecurityGroupRuleId.NotFound", "sgr-1", {**tcp, "CidrIpv4": "13.0.0.0/8"}),
+        ("MissingParameter", first, tcp),
+        ("MissingParameter", first, {}),
+        ("InvalidParameterCombination", first, {**tcp, "CidrIpv4": "13.0.0.0/8", "CidrIpv6": "fd00::/8"}),
+        ("InvalidParameterValue", first, {**tcp, "CidrIpv6": "fd00::/8"}),
+        ("InvalidParameterValue", first, {"CidrIpv4": "13.0.0.0/8"}),
+        ("InvalidParameterValue", first, {"IpProtocol": "tcp", "CidrIpv4": "13.0.0.0/8"}),
+        ("InvalidParameterValue", first, {**tcp, "CidrIpv4": "here"}),
+        ("InvalidGroup.NotFound", to_group, {**tcp, "ReferencedGroupId": "sg-0123456789abcdef0"}),
+    ]
+    for code, id_, rule in bad:
+        with refused(code):
+            aws.ec2.modify_security_group_rules(
+                GroupId=group, SecurityGroupRules=[good, {"SecurityGroupRuleId": id_, "SecurityGroupRule": rule}]
+            )
+        assert rules(aws, group, egress=False) == before
+    with refused("InvalidGroup.NotFound"):
+        aws.ec2.modify_security_group_rules(GroupId="sg-0123456789abcdef0", SecurityGroupRules=[good])
 
 
 def test_one_duplicate_fails_all(aws: Aws, group: str, other: str, refused: Refused) -> None:

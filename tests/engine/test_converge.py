@@ -8,12 +8,12 @@ from tapctl.engine.events import Progress, Released, Result
 from tapctl.engine.model import Impact, Pending, Retained
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Cancelled
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import LockHeld, NotConverged, StoreFailed
+from tapctl.errors import AwsRefused, LockHeld, NotConverged, StoreFailed
 from tests.engine.driving import Told, bring, entry
 from tests.engine.kinds import LARGE, SMALL, Early, EarlyLeaf, Key, Leaf, OneByOne, Plain, ThingSpec, resource
-from tests.engine.traits import HalfVisible, LateOutputs, Looks, Slow, shows, unread
+from tests.engine.traits import HalfVisible, LateOutputs, Looks, Refusing, Slow, refused, shows, unread
 from tests.engine.world import World
 
 
@@ -43,6 +43,34 @@ def test_what_differs_is_changed_in_place_and_read_back() -> None:
     assert bring(world, resource(Plain(), LARGE), Action.UPDATE).result is Result.UPDATED
     assert world.log == ["record plain/a making", "update plain/a", "record plain/a made"]
     assert world.things["plain/a"].spec == LARGE
+
+
+def test_what_was_confirmed_last_stays_in_the_record_while_another_spec_is_asked_for() -> None:
+    world = World(Refusing("update", refused()))
+    world.put(Plain(), "a", SMALL)
+    made = entry(Plain(), spec=SMALL.model_dump(mode="json"), outputs={"arn": "x"})
+
+    for before in (made, made.model_copy(update={"phase": Phase.MAKING, "spec": {}, "confirmed": made.spec})):
+        with pytest.raises(AwsRefused):
+            bring(world, resource(Plain(), LARGE), Action.UPDATE, entry=before)
+        half = world.journal.entries["plain/a"]
+        assert (half.phase, half.confirmed) == (Phase.MAKING, made.spec)
+        assert half.spec == LARGE.model_dump(mode="json")
+
+
+def test_of_what_is_made_anew_nothing_is_confirmed() -> None:
+    world = World(Refusing("create", refused()))
+    world.put(Leaf(), "a", SMALL)
+    made = entry(Leaf(), spec=SMALL.model_dump(mode="json"), outputs={"arn": "x"})
+    records: list[Entry] = []
+    world.moment = lambda: records.extend(world.journal.entries.values())
+
+    with pytest.raises(AwsRefused):
+        bring(world, resource(Leaf(), ThingSpec(zone="b")), Action.REPLACE, entry=made)
+
+    assert records[0].confirmed == made.spec
+    assert world.journal.entries["leaf/a"].confirmed is None
+    assert world.log == ["record leaf/a making", "delete leaf/a", "record leaf/a making"]
 
 
 def test_every_step_is_one_changing_call_and_the_intent_is_recorded_once() -> None:

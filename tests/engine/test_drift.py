@@ -125,15 +125,18 @@ def test_a_field_recorded_in_another_form_is_unknown() -> None:
     assert "a form this tapctl does not know" in one.note
 
 
-def test_a_field_that_this_tapctl_does_not_know_any_more_is_left_alone() -> None:
-    assert found(seen(), recorded().model_copy(update={"spec": recorded().spec | {"colour": "red"}})) == []
+def test_a_field_that_this_tapctl_does_not_know_any_more_is_unknown() -> None:
+    newer = recorded().model_copy(update={"spec": recorded().spec | {"colour": "red"}})
+    report = detect_drift({"plain/a": newer}, {"plain/a": seen()})
+    assert [(one.field, one.reason) for one in report.findings] == [("colour", Reason.UNKNOWN_FORM)]
+    assert (report.fields, report.compared, report.not_compared) == (FIELDS + 1, FIELDS, ("plain/a.colour",))
 
 
 @pytest.mark.parametrize("sight", [seen(ThingSpec(size="large")), Absent()])
 @pytest.mark.parametrize(
     ("phase", "note"),
     [
-        (Phase.MAKING, "apply was interrupted; run it again"),
+        (Phase.MAKING, "an apply did not finish; run it again"),
         (Phase.LEAVING, "its removal was interrupted; run the same command again"),
     ],
 )
@@ -160,9 +163,71 @@ def test_a_stranger_is_told_also_where_a_removal_was_interrupted() -> None:
     ]
 
 
-def test_of_what_was_half_done_no_field_counts_as_compared() -> None:
-    report = detect_drift({"plain/a": recorded(phase=Phase.MAKING)}, {"plain/a": seen()})
-    assert (report.fields, report.unchecked) == (FIELDS, FIELDS)
+@pytest.mark.parametrize("phase", [Phase.MAKING, Phase.LEAVING])
+def test_of_what_was_never_confirmed_or_is_half_gone_no_field_counts_as_compared(phase: Phase) -> None:
+    report = detect_drift({"plain/a": recorded(phase=phase)}, {"plain/a": seen()})
+    assert (report.fields, report.unchecked, report.not_compared) == (FIELDS, FIELDS, ("plain/a",))
+    assert not report.is_complete
+
+
+BEFORE = ThingSpec(tags={"a": "1", "b": "1"}, items=frozenset("pq"))
+ASKED = ThingSpec(size="large", tags={"a": "1", "b": "2", "c": "3"}, items=frozenset("qr"))
+PENDING = [
+    ("size", FindingState.PENDING, "small", "large"),
+    ("tags.b", FindingState.PENDING, "1", "2"),
+    ("tags.c", FindingState.PENDING, None, "3"),
+    ("items", FindingState.PENDING, None, "r"),
+    ("items", FindingState.PENDING, "p", None),
+]
+"""The values that a half-made entry was confirmed with, and those that were asked for since."""
+
+
+def half_made(before: ThingSpec = BEFORE, asked: ThingSpec = ASKED) -> Entry:
+    made = recorded(asked, phase=Phase.MAKING)
+    return made.model_copy(update={"confirmed": recorded(before).spec})
+
+
+def asked(sight: Observation, made: Entry) -> list[tuple[str, FindingState, Any, Any]]:
+    findings = found(sight, made)
+    return [
+        (one.field, one.state, one.recorded, one.asked if one.state is FindingState.PENDING else one.live)
+        for one in findings
+    ]
+
+
+@pytest.mark.parametrize("live", [BEFORE, ASKED, BEFORE.model_copy(update={"size": "large"})])
+def test_what_an_unfinished_apply_asked_for_is_pending_whether_it_is_in_force_or_not(live: ThingSpec) -> None:
+    assert sorted(asked(seen(live), half_made()), key=str) == sorted(PENDING, key=str)
+    report = detect_drift({"plain/a": half_made()}, {"plain/a": seen(live)})
+    assert (report.drifted, report.compared, report.is_complete) == (0, FIELDS, False)
+    assert {one.note for one in report.findings} == {"an apply did not finish"}
+
+
+def test_what_is_neither_confirmed_nor_asked_for_is_drift() -> None:
+    live = ThingSpec(size="huge", mode="wild", tags={"b": "9", "c": "9", "d": "4"}, items=frozenset("qz"))
+    findings = asked(seen(live), half_made())
+    assert [one for one in findings if one[1] is FindingState.DRIFT] == [
+        ("size", FindingState.DRIFT, "small", "huge"),
+        ("mode", FindingState.DRIFT, "calm", "wild"),
+        ("tags.a", FindingState.DRIFT, "1", None),
+        ("tags.b", FindingState.DRIFT, "1", "9"),
+        ("tags.c", FindingState.DRIFT, None, "9"),
+        ("tags.d", FindingState.DRIFT, None, "4"),
+        ("items", FindingState.DRIFT, None, "z"),
+    ]
+    assert len([one for one in findings if one[1] is FindingState.PENDING]) == len(PENDING)
+
+
+def test_what_is_gone_since_it_was_confirmed_is_missing_whatever_an_apply_asked_for() -> None:
+    (one,) = found(Absent(), half_made())
+    assert (one.field, one.state) == (WHOLE_RESOURCE, FindingState.MISSING)
+
+
+def test_what_was_asked_for_in_a_form_this_tapctl_does_not_know_is_unknown() -> None:
+    made = half_made()
+    for spec in (made.spec | {"limit": [1]}, {name: value for name, value in made.spec.items() if name != "limit"}):
+        findings = found(seen(BEFORE), made.model_copy(update={"spec": spec}))
+        assert ("limit", FindingState.UNKNOWN) in [(one.field, one.state) for one in findings]
 
 
 def test_a_retained_resource_is_not_observed() -> None:

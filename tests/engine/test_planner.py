@@ -149,6 +149,48 @@ def test_what_an_interrupted_run_has_left_was_not_changed_outside(phase: Phase) 
     assert not one(Plain(), SMALL, seen(LARGE), recorded(phase=phase)).outside
 
 
+def half_made(before: ThingSpec, asked: ThingSpec) -> Entry:
+    made = recorded(asked, phase=Phase.MAKING)
+    return made.model_copy(update={"confirmed": recorded(before).spec})
+
+
+def test_what_was_changed_on_a_resource_whose_apply_failed_was_changed_outside() -> None:
+    before = ThingSpec(tags={"a": "1"})
+    failed = half_made(before, ThingSpec(limit=5000, mode="wild", tags={"a": "1", "b": "2"}))
+    tampered = ThingSpec(mode="wild", size="large", tags={"a": "9", "b": "2"})
+    change = one(Plain(), before, seen(tampered), failed)
+    assert {each.path: each.outside for each in change.fields} == {
+        "size": True,
+        "mode": False,  # by the apply that failed
+        "tags.a": True,
+        "tags.b": False,
+    }
+
+
+def test_part_of_a_field_may_be_changed_outside_while_another_part_is_a_new_wish() -> None:
+    change = one(
+        Plain(),
+        ThingSpec(tags={"a": "1", "b": "2"}),
+        seen(ThingSpec(tags={"a": "9"})),
+        recorded(ThingSpec(tags={"a": "1"})),
+    )
+    assert {each.path: each.outside for each in change.fields} == {"tags.a": True, "tags.b": False}
+
+
+def test_a_minor_version_put_back_from_outside_is_marked_whichever_minor_is_wanted() -> None:
+    change = one(Plain(), ThingSpec(version="16"), seen(ThingSpec(version="15.1")), recorded(ThingSpec(version="16.8")))
+    assert [(each.path, each.outside) for each in change.fields] == [("version", True)]
+
+
+@pytest.mark.parametrize(("confirmed", "blocked"), [(None, False), (7, True)])
+def test_what_could_not_be_read_counts_as_it_was_confirmed_last(confirmed: int | None, *, blocked: bool) -> None:
+    made = recorded(ThingSpec(limit=3), phase=Phase.MAKING)
+    if confirmed is not None:
+        made = half_made(ThingSpec(limit=confirmed), ThingSpec(limit=3))
+    change = one(Plain(), ThingSpec(limit=3), seen(ThingSpec(limit=3), unreadable={"limit": "fake:GetLimit"}), made)
+    assert (change.blocked is not None) == blocked
+
+
 # -- promises --------------------------------------------------------------------------------------------------------
 
 

@@ -81,11 +81,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     copy_project(folder)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAPCTL_"))}
     try:
+        started = _told(_tapctl(folder, environ, "sandbox", "start", "--json"))
+        (endpoint,) = (line["value"] for line in started if line["type"] == "output")
         made = _tapctl(folder, environ, "--sandbox", "apply", "--env", "dev", "--yes")
         assert made.returncode == 0, made.stdout + made.stderr
         lines = _told(_tapctl(folder, environ, "outputs", "--json", "--env", "dev"))
-        status = _told(_tapctl(folder, environ, "sandbox", "status", "--json"))
-        (endpoint,) = (one["value"] for one in status if one["type"] == "output")
         yield Deployed("dev", False, folder, environ, _outputs(lines), lines[0]["region"], endpoint)
     finally:
         _tapctl(folder, environ, "sandbox", "stop")

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.manifest import open_store
+from tapctl.manifest.bucket import Bucket
 from tapctl.manifest.local import LocalStore
+from tapctl.manifest.s3 import S3Store
 from tapctl.manifest.store import Store
 from tests.manifest.s3_script import S3Script
 from tests.manifest.team import Team
@@ -23,7 +24,7 @@ def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> S3Script:
 
 @pytest.fixture
 def store(aws: Aws, script: S3Script) -> Store:
-    return open_store("s3://records/team", aws)
+    return S3Store(Bucket(aws, "records", "team/"), proved=True)
 
 
 @pytest.fixture

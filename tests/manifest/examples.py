@@ -16,7 +16,8 @@ SAM = LockHolder(who="sam", host="runner", pid=43, command="tapctl destroy --env
 
 
 def entry(id: str = "alias/db-key-dev", phase: Phase = Phase.MADE, **spec: Any) -> Entry:
-    return Entry(type="kms-key", id=id, phase=phase, spec=spec, outputs={"arn": f"arn:{id}"})
+    outputs = {"arn": f"arn:aws:kms:us-east-2:123456789012:key/{id}", "key_id": id}
+    return Entry(type="kms-key", id=id, phase=phase, spec=spec, outputs=outputs)
 
 
 def manifest(*entries: Entry, serial: int = 3, run: str = "run-1", suffix: str = "dev") -> Manifest:

@@ -30,6 +30,11 @@ class ScriptedStore(LocalStore):
         assert stored is not None
         return stored.manifest
 
+    def version(self) -> str:
+        stored = self.read("dev")
+        assert stored is not None
+        return stored.version
+
 
 def work(write: Write) -> str:
     return write()

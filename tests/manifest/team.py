@@ -23,7 +23,9 @@ class Team:
 
     def run(self, aws: Aws | None = None, clock: FakeWallClock | None = None) -> S3Store:
         """A run; on the team's clock unless it has another."""
-        return S3Store(Bucket(aws or Aws(self.aws.target), "records", "team/"), LeaseTiming(), clock or self.clock)
+        return S3Store(
+            Bucket(aws or Aws(self.aws.target), "records", "team/"), LeaseTiming(), clock or self.clock, proved=True
+        )
 
     def lock(self) -> LockInfo | None:
         """What the lock's object says now."""

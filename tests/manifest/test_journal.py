@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.manifest import Manifest, empty, parse
-from tests.manifest.examples import entry, manifest, no_room
+from tests.manifest.examples import DANA, entry, manifest, no_room
 from tests.manifest.scripted_store import PausedWrite, ScriptedStore, Step, break_with, fail, fail_once_written, work
 
 AT = "2031-05-06T07:08:09Z"
@@ -376,11 +377,43 @@ def test_the_restore_command_puts_a_rescue_copy_back(journal: Journal, store: Sc
     assert store.stored().entries == {"kms-key/one": entry("one")}
 
 
-def test_the_restore_command_for_s3(aws: Aws) -> None:
-    assert (
-        restore_command(Path("dev.rescue-5.json"), open_store("s3://records/team", aws), "dev")
-        == "aws s3 cp dev.rescue-5.json s3://records/team/dev.json"
-    )
+def restored(path: Path, store: ScriptedStore) -> int:
+    """Run the restore command as a user would; its exit status."""
+    return subprocess.run(restore_command(path, store, "dev"), shell=True, check=False).returncode  # noqa: S602 -- above
+
+
+def test_the_restore_command_writes_over_nobody_s_changes(
+    journal: Journal, store: ScriptedStore, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = journal.rescue(beside)
+    for tools in (True, False):
+        if not tools:
+            monkeypatch.setattr(shutil, "which", lambda _: None)
+        command = restore_command(path, store, "dev")
+        assert command.startswith("flock -n " if tools else "sh -c ")
+    monkeypatch.undo()
+    command = restore_command(path, store, "dev")
+    store.write(manifest(entry("of-somebody-else"), serial=9), None)
+    assert subprocess.run(command, shell=True, check=False, stderr=subprocess.DEVNULL).returncode != 0  # noqa: S602
+    command = restore_command(path, store, "dev")
+    store.write(manifest(entry("of-somebody-else"), serial=10), store.version())
+    assert subprocess.run(command, shell=True, check=False, stderr=subprocess.DEVNULL).returncode != 0  # noqa: S602
+    assert store.stored().serial == 10
+    with store.lock("dev", DANA):
+        assert restored(path, store) != 0
+    assert store.stored().serial == 10
+    assert restored(path, store) == 0
+    assert store.stored() == parse(path.read_bytes(), "rescue")
+
+
+def test_the_restore_command_for_s3_has_the_condition_that_a_write_has(aws: Aws) -> None:
+    aws.s3.create_bucket(Bucket="records")
+    store = open_store("s3://records/team?sse=aws:kms&key=alias/state", aws)
+    put = "aws s3api put-object --bucket records --key team/dev.json --body dev.rescue-5.json"
+    rest = "--server-side-encryption aws:kms --ssekms-key-id alias/state --expected-bucket-owner 123456789012"
+    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-none-match '*' {rest}"
+    version = store.write(manifest(), None)
+    assert restore_command(Path("dev.rescue-5.json"), store, "dev") == f"{put} --if-match '{version}' {rest}"
 
 
 def test_an_earlier_rescue_copy_is_never_overwritten(journal: Journal, beside: Path) -> None:

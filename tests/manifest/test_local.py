@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import stat
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.manifest import dump
-from tests.manifest.examples import entry, manifest, no_room
+from tests.manifest.examples import DANA, entry, manifest, no_room
 
 
 @pytest.fixture
@@ -167,3 +169,118 @@ def test_of_many_writers_at_once_no_one_undoes_what_another_wrote(store: LocalSt
     stored = store.read("dev")
     assert stored is not None
     assert len(stored.manifest.entries) == stored.manifest.serial == writers * each
+
+
+# -- what others have placed -----------------------------------------------------------------------------------------
+
+
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(50 * 2**30)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made, tempfile.TemporaryDirectory() as short:
+        made.bind(f"{short}/s")
+        Path(f"{short}/s").rename(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(_huge, "larger than"), (os.mkfifo, "a pipe"), (_folder, "a folder"), (_link, "link"), (_socket, "socket")],
+)
+@pytest.mark.parametrize("name", ["dev.json", "dev.certificate.json", "history/dev/00000001-x.json"])
+def test_what_others_have_placed_is_not_read(
+    store: LocalStore, folder: Path, make: Callable[[Path], None], kind: str, name: str
+) -> None:
+    (folder / name).parent.mkdir(parents=True)
+    make(folder / name)
+    read: Callable[[], object] = {
+        "dev.json": lambda: store.read("dev"),
+        "dev.certificate.json": lambda: store.get_sidecar("dev", "certificate"),
+        "history/dev/00000001-x.json": lambda: store.read_history("dev", "00000001-x.json"),
+    }[name]
+    with pytest.raises((ManifestError, StoreFailed)) as refused:
+        read()
+    assert kind in str(refused.value.evidence)
+    # What is beside the manifest is no reason to refuse the manifest.
+    assert refused.value.exit_code == (4 if "certificate" in name else 3)
+
+
+def test_a_device_is_not_opened(monkeypatch: pytest.MonkeyPatch, folder: Path, store: LocalStore) -> None:
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(Path, "lstat", lambda _: Path("/dev/zero").stat())
+    with pytest.raises(StoreFailed) as refused:
+        store.get_sidecar("dev", "certificate")
+    assert "it is a device" in str(refused.value.evidence)
+
+
+@pytest.fixture
+def stranger(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Files made by this process belong to somebody else from now on, and not to root."""
+    os_fstat = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        status = list(os_fstat(descriptor))
+        status[stat.ST_UID] = 4_242
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    return 4_242
+
+
+def test_a_manifest_of_another_user_is_refused_where_others_may_write(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    store.write(manifest(), None)
+    monkeypatch.setattr(os, "geteuid", lambda: 77)
+    request.getfixturevalue("stranger")
+    assert store.read("dev") is not None  # only its owner may write there: who that is was chosen with --state
+    folder.chmod(0o777)
+    with pytest.raises(ManifestError) as refused:
+        store.read("dev")
+    assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    with pytest.raises(ManifestError, match="cannot be used"), store.lock("dev", DANA):
+        pytest.fail("locked")
+
+
+def test_a_hard_link_is_refused_where_others_may_write_and_never_written_through(
+    store: LocalStore, folder: Path, tmp_path: Path
+) -> None:
+    version = store.write(manifest(), None)
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (folder / "backup").hardlink_to(folder / "dev.json")
+    assert store.read("dev") is not None
+    (folder / "dev.lock").hardlink_to(precious)
+    (folder / ".dev.json.tmp").hardlink_to(precious)
+    with pytest.raises(ManifestError, match="cannot be used"), store.lock("dev", DANA):
+        pytest.fail("locked")
+    with pytest.raises(ManifestError, match="cannot be used"):
+        store.write(manifest(serial=4), version)
+    assert precious.read_text() == "precious"
+    folder.chmod(0o777)
+    with pytest.raises(ManifestError) as refused:
+        store.read("dev")
+    assert "hard link" in str(refused.value.evidence)
+
+
+def test_folders_are_for_the_user_alone_those_of_earlier_days_too(store: LocalStore, folder: Path) -> None:
+    history = folder / "history" / "dev"
+    history.mkdir(parents=True, mode=0o755)
+    (folder / "history").chmod(0o755)
+    version = store.write(manifest(), None)
+    store.write(manifest(serial=4), version)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (history.parent, history)} == {0o700}
+    other = LocalStore(folder / "a" / "b")
+    version = other.write(manifest(), None)
+    other.write(manifest(serial=4), version)
+    made = [path for path in (folder / "a").rglob("*") if path.is_dir()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder / "a", *made)} == {0o700}
+
+
+def test_a_history_that_is_no_folder_is_named(store: LocalStore, folder: Path) -> None:
+    (folder / "history").mkdir(parents=True)
+    (folder / "history" / "dev").touch()
+    with pytest.raises(ManifestError, match="the history of dev cannot be read"):
+        store.list_history("dev")

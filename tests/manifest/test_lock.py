@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from tapctl.manifest.lock import LockHolder, LockInfo, ci_run
+from tapctl.manifest.lock import LockHolder, LockInfo, ci_commit, ci_run
 from tests.manifest.examples import DANA
 
 GITHUB = {"GITHUB_RUN_ID": "77", "GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "pay/stack"}
@@ -28,6 +29,60 @@ GITHUB = {"GITHUB_RUN_ID": "77", "GITHUB_SERVER_URL": "https://github.example", 
 )
 def test_a_ci_run_is_known_by_what_its_ci_says_of_it(environ: dict[str, str], run: str) -> None:
     assert ci_run(environ) == run
+
+
+@pytest.mark.parametrize(
+    ("environ", "commit"),
+    [
+        ({}, ""),
+        ({"GITHUB_SHA": "9f3c1a7e" * 5}, "9f3c1a7e" * 5),
+        ({"GITHUB_SHA": "$(reboot)", "CI_COMMIT_SHA": "9f3c1a7e"}, "9f3c1a7e"),
+        ({"GIT_COMMIT": "main"}, ""),
+    ],
+)
+def test_the_commit_is_what_the_ci_has_checked_out(environ: dict[str, str], commit: str) -> None:
+    assert ci_commit(environ) == commit
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lease_s": 1e9},
+        {"lease_s": 1e300},
+        {"lease_s": 0},
+        {"lease_s": -1},
+        {"beat": 10**30},
+        {"beat": -1},
+        {"phase": "x" * 501},
+        {"id": " " * 60_000},
+        {"holder": {"command": " " * 60_000}},
+        {"holder": {"pid": 10**12}},
+    ],
+    ids=lambda fields: str(fields)[:40],
+)
+def test_a_lock_that_tapctl_never_writes_is_none_of_its(fields: dict[str, Any]) -> None:
+    stored = json.loads(LockInfo(id="one", holder=DANA, lease_s=60).encode())
+    holder = stored["holder"] | fields.get("holder", {})
+    assert LockInfo.parse(json.dumps(stored | fields | {"holder": holder}).encode()) is None
+
+
+def test_a_lock_too_large_is_not_parsed() -> None:
+    assert LockInfo.parse(LockInfo(id="one", holder=DANA).encode() + b" " * 20_000) is None
+
+
+def test_a_holder_with_a_long_command_is_still_one() -> None:
+    holder = LockHolder.here("d" * 600, "tapctl " + "x" * 10_000, {"CI_JOB_URL": "https://x/" + "y" * 900})
+    lock = LockInfo(id="one", holder=holder)
+    assert LockInfo.parse(lock.encode()) == lock
+
+
+def test_a_released_lock_may_be_taken_over_at_once_and_says_so() -> None:
+    lock = LockInfo(id="one", holder=DANA, lease_s=60, renewals=7)
+    released = lock.released()
+    assert LockInfo.parse(released.encode()) == released
+    assert (released.is_released, lock.is_released, LockInfo(id="a", holder=DANA).is_released) == (True, False, False)
+    assert str(released).endswith(", released")
+    assert released.encode() != lock.encode()
 
 
 def test_a_lock_reads_what_it_wrote_and_nothing_else() -> None:

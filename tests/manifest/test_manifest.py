@@ -10,38 +10,48 @@ from pydantic import ValidationError
 
 from tapctl.engine.record import Entry, Phase, plain
 from tapctl.errors import ManifestError, WrongTarget
-from tapctl.manifest.manifest import FORMAT, AwsKind, Manifest, check, dump, empty, now, parse
+from tapctl.manifest.manifest import FORMAT, MAX_BYTES, AwsKind, Manifest, check, dump, empty, now, parse
+from tapctl.manifest.shape import OUTPUT_NAMES
+from tapctl.reconcilers import registry
 from tests.manifest.examples import entry, manifest
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=1 - 2**63, max_value=2**63 - 1)
+    | st.floats(-(2.0**62), 2.0**62)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
 _OBJECT = st.dictionaries(st.text(max_size=5), _JSON, max_size=3)
-_NAME = st.text(min_size=1, max_size=8)
+_NAME = st.from_regex("[a-z][a-z0-9-]{0,7}", fullmatch=True)
+_ID = st.from_regex(r"[\w/][\w+=,.@:/#-]{0,7}", fullmatch=True).filter(str.isascii)
+_LINE = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=5)
 _ENTRY = st.builds(
     Entry,
     type=_NAME,
-    id=_NAME,
-    needs=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+    id=_ID,
+    needs=st.lists(st.builds("{}/{}".format, _NAME, _ID), max_size=3).map(tuple),
     phase=st.sampled_from(Phase),
     spec=_OBJECT,
-    outputs=st.none() | st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
-    kept_until=st.text(max_size=5),
-    kept_why=st.text(max_size=5),
+    outputs=st.dictionaries(st.sampled_from(["name", "version"]), _LINE, max_size=2),
+    kept_until=_LINE,
+    kept_why=_LINE,
 )
 _MANIFEST = st.builds(
     Manifest,
     environment=_NAME,
     suffix=_NAME,
-    account=st.text(max_size=5),
-    region=st.text(max_size=5),
-    serial=st.integers(min_value=0, max_value=2**70),
-    config_hash=st.text(max_size=5),
-    run=st.text(max_size=5),
-    written_by=st.text(max_size=5),
-    written_at=st.text(max_size=5),
+    account=st.from_regex("[0-9]{12}", fullmatch=True).filter(str.isascii),
+    region=st.just("us-gov-east-1"),
+    serial=st.integers(min_value=0, max_value=2**63 - 1),
+    config_hash=st.text("0123456789abcdef", max_size=5),
+    run=_LINE,
+    written_by=_LINE,
+    written_at=st.sampled_from(["", "2031-05-06T07:08:09Z"]),
+    ci=_LINE,
+    commit=st.text("0123456789abcdef", max_size=5),
     networking=_OBJECT,
     aws=st.sampled_from(AwsKind),
     entries=st.lists(_ENTRY, max_size=3).map(lambda entries: {entry.address: entry for entry in entries}),
@@ -144,10 +154,92 @@ def test_an_invalid_manifest_is_refused_with_its_problem(
         assert evidence in str(refused.value.evidence)
 
 
+def odd(**fields: Any) -> str:
+    """A manifest whose entry has other fields."""
+    stored = json.loads(dump(manifest(entry("a"))))
+    stored["entries"]["kms-key/a"] |= fields
+    key = f"{stored['entries']['kms-key/a']['type']}/{stored['entries']['kms-key/a']['id']}"
+    return json.dumps(stored | {"entries": {key: stored["entries"]["kms-key/a"]}})
+
+
+_NESTED: Any = {"a": 1}
+for _ in range(40):
+    _NESTED = {"a": _NESTED}
+_ARN = "arn:aws:kms:us-east-2:123456789012:key/a"
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (changed(environment="../x"), "environment: ../x"),
+        (changed(suffix="dev\n::warning::"), "suffix: dev?::warning::"),
+        (changed(account="12345678901"), "account: "),
+        (changed(region="moon"), "region: moon"),
+        (changed(config_hash="x" * 200), "config_hash: "),
+        (changed(run="a\u001b[2J"), "run: a?[2J"),
+        (changed(written_at="yesterday"), "written_at: yesterday"),
+        (changed(serial=2**70), "serial: "),
+        (changed(networking={"n": 10**400}), "networking.n: is a number beyond all bounds"),
+        (changed(networking={"n": "x" * 200_000}), "networking.n: is longer than"),
+        (changed(networking=_NESTED), "is nested more than 30 deep"),
+        (odd(type="KMS Key"), "entries.KMS Key/a.type: "),
+        (odd(id="a b"), "entries.kms-key/a b.id: "),
+        (odd(id="a\nname=value"), "entries.kms-key/a?name=value.id: "),
+        (odd(needs=["nothing"]), "entries.kms-key/a.needs: nothing"),
+        (odd(kept_why="x\ny"), "entries.kms-key/a.kept_why: "),
+        (odd(outputs=None), "entries.kms-key/a.outputs: are missing"),
+        (odd(outputs={}), "entries.kms-key/a.outputs.arn: is missing"),
+        (odd(outputs={"arn": _ARN}), "entries.kms-key/a.outputs.key_id: is missing"),
+        (odd(outputs={"arn": "junk", "key_id": "a"}), "entries.kms-key/a.outputs.arn: junk is not an ARN"),
+        (odd(outputs={"arn": _ARN, "key_id": "a b"}), "entries.kms-key/a.outputs.key_id: a b is not an id"),
+        (odd(outputs={"arn": _ARN, "key_id": "a", "x\ny": "z"}), "entries.kms-key/a.outputs.x?y: z"),
+        (odd(outputs={"arn": _ARN, "key_id": "a", "endpoint": "a b"}), "outputs.endpoint: a b is not a host"),
+        (odd(spec={"a": [1, {"b": 1e200}]}), "entries.kms-key/a.spec.a.1.b: is a number"),
+        (
+            changed(
+                entries={f"t/i{n}": {"type": "t", "id": f"i{n}", "phase": "kept", "spec": {}} for n in range(1001)}
+            ),
+            "entries: there are 1001",
+        ),
+        (odd(needs=[f"n{number}" for number in range(9)]), "and more"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_what_tapctl_never_writes_is_refused_with_its_place(content: str, place: str) -> None:
+    with pytest.raises(ManifestError, match="holds what tapctl never writes") as refused:
+        parse(content, "there")
+    assert place in str(refused.value.evidence)
+    assert refused.value.exit_code == 3
+
+
+def test_a_manifest_too_large_is_not_parsed() -> None:
+    with pytest.raises(ManifestError, match="is too large"):
+        parse(b" " * (MAX_BYTES + 1), "there")
+
+
+def test_nesting_that_no_parser_takes_is_refused() -> None:
+    nested = changed(networking={"a": "@"}).replace('"@"', "[" * 400 + "]" * 400)
+    with pytest.raises(ManifestError, match="the manifest there"):
+        parse(nested, "there")
+
+
+def test_every_type_has_the_outputs_that_it_is_read_by() -> None:
+    outputs = {
+        name: frozenset(each.outputs.model_fields) for name, each in registry().items() if each.outputs.model_fields
+    }
+    assert outputs == OUTPUT_NAMES
+
+
+def test_the_ci_run_and_its_commit_are_stored_only_where_there_are_some() -> None:
+    assert not {"ci", "commit"} & json.loads(dump(manifest())).keys()
+    stored = json.loads(dump(manifest().model_copy(update={"ci": "https://ci/1", "commit": "9f3c1a7"})))
+    assert (stored["ci"], stored["commit"]) == ("https://ci/1", "9f3c1a7")
+
+
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     with pytest.raises(ManifestError, match=r"there was written by a newer tapctl") as refused:
         parse(changed(format=FORMAT + 1, something="new"), "there")
-    assert "upgrade" in str(refused.value.hint)
+    assert "a newer one" in str(refused.value.hint)
     assert refused.value.exit_code == 3
 
 
@@ -175,7 +267,7 @@ def test_a_spec_must_be_json() -> None:
 
 
 def test_an_empty_manifest_was_never_written() -> None:
-    made = empty(environment="dev", suffix="pr-42", account="1", region="us-east-2")
+    made = empty(environment="dev", suffix="pr-42", account="123456789012", region="us-east-2")
     assert (made.serial, made.entries, made.suffix) == (0, {}, "pr-42")
     assert parse(dump(made), "there") == made
 

@@ -21,6 +21,8 @@ from tapctl.manifest import open_store
         ("s3://records/", "s3://records/dev.json"),
         ("s3://records/team/payments", "s3://records/team/payments/dev.json"),
         ("s3://records/team/payments//", "s3://records/team/payments/dev.json"),
+        ("s3://records/team?sse=aws:kms&key=alias/state&owner=123456789012", "s3://records/team/dev.json"),
+        ("s3://records?sse=AES256", "s3://records/dev.json"),
     ],
 )
 def test_a_state_is_a_folder_or_a_place_in_s3(aws: Aws, url: str, location: str) -> None:
@@ -32,12 +34,24 @@ def test_a_state_is_a_folder_or_a_place_in_s3(aws: Aws, url: str, location: str)
     [
         *("", "  ", "a\0b", "s3://", "s3:/records/x", "s3://Records", "s3://ab", "s3://records/a//b"),
         *("file:///tmp/x", "https://example.com/x", "s3://records/a b", "s3://records?x=1"),
+        *(
+            "s3://records?sse=none",
+            "s3://records?sse=aws:kms&sse=AES256",
+            "s3://records?key=alias/x",
+            "s3://records?owner=1",
+        ),
+        *(
+            "s3://records?sse=AES256&key=alias/x",
+            "s3://records?sse=aws:kms&key=a b",
+            "s3://?sse=AES256",
+            "x:/a?sse=AES256",
+        ),
     ],
 )
 def test_any_other_state_is_a_wrong_call(aws: Aws, url: str) -> None:
     with pytest.raises(UsageError) as refused:
         open_store(url, aws)
-    assert refused.value.hint == "use a folder such as ./manifests, or s3://bucket/prefix"
+    assert str(refused.value.hint).startswith("use a folder such as ./manifests, or s3://bucket/prefix, or ")
 
 
 def test_a_state_in_s3_needs_a_client() -> None:

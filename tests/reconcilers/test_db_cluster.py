@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsError, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
@@ -200,8 +201,10 @@ def test_a_stopped_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) ->
 
 def test_a_protected_cluster_blocks_its_deletion(aws: Aws, want: DbClusterSpec) -> None:
     protected = want.model_copy(update={"deletion_protection": True})
-    assert REC.deletion_blocker(bring(REC, aws, ID, protected)) == "its deletion protection is on"
-    assert REC.deletion_blocker(bring(REC, aws, ID, want)) is None
+    seen = bring(REC, aws, ID, protected)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == ("its deletion protection is on", True)
+    seen = bring(REC, aws, ID, want)
+    assert (REC.deletion_blocker(seen), REC.is_protection(seen)) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +224,10 @@ def test_a_final_snapshot_is_due_unless_every_tag_says_no(
 ) -> None:
     recorded = None if last is None else with_tags(want, last)
     assert final_snapshot_due(with_tags(want, live), recorded) == due
-    bring(REC, aws, ID, with_tags(want, live))
+    seen = bring(REC, aws, ID, with_tags(want, live))
+    assert REC.takes_final_snapshot(seen, recorded) == due
+    assert not REC.takes_final_snapshot(replace(seen, deleting=True), recorded)
+    assert ("no final snapshot is due" in REC.removal_note(seen, snapshot_due=due)) == (not due)
     delete_until_gone(REC, aws, ID, recorded)
     assert bool(snapshots(aws)) == due
 
@@ -285,3 +291,60 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
     seen = bring(REC, aws, ID, with_tags(want, tags))
     delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
+
+
+# -- what stands against a removal -----------------------------------------------------------------------------------
+
+
+def stands_against(aws: Aws, want: DbClusterSpec) -> Refused | None:
+    return REC.removal_refusal(aws, ID, bring(REC, aws, ID, want), None)
+
+
+@pytest.mark.parametrize(
+    ("answer_of_aws", "told"),
+    [
+        ({"GlobalClusterIdentifier": "world"}, "global cluster world"),
+        ({"ReplicationSourceIdentifier": "arn:source"}, "its source arn:source"),
+        ({"ReadReplicaIdentifiers": ["one", "two"]}, "its replica one, its replica two"),
+    ],
+)
+def test_what_hangs_on_the_cluster_stands_against_its_removal(
+    aws: Aws, want: DbClusterSpec, answer_of_aws: dict[str, Any], told: str
+) -> None:
+    assert stands_against(aws, want) is None
+    (cluster,) = aws.rds.describe_db_clusters(DBClusterIdentifier=ID)["DBClusters"]
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": [{**cluster, **answer_of_aws}]})
+    refused = stands_against(aws, want)
+    assert refused is not None
+    assert refused.cause.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("tags", "quota", "room"),
+    [
+        (DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, False),
+        (NOT_DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, True),
+        (DUE, {"AccountQuotaName": "DBClusters", "Used": 40, "Max": 40}, True),
+    ],
+)
+def test_a_final_snapshot_needs_room(
+    aws: Aws, want: DbClusterSpec, tags: dict[str, str], quota: dict[str, Any], room: bool
+) -> None:
+    answer(aws.rds, "DescribeAccountAttributes", {"AccountQuotas": [quota]})
+    refused = stands_against(aws, with_tags(want, tags))
+    assert (refused is None) == room
+    if refused is not None:
+        assert "there is no room for one" in refused.cause
+
+
+def test_room_that_may_not_be_asked_for_stands_against_a_removal(aws: Aws, want: DbClusterSpec) -> None:
+    refuse(aws.rds, "DescribeAccountAttributes", *DENIED)
+    refused = stands_against(aws, want)
+    assert refused is not None
+    assert "allow rds:DescribeAccountAttributes" in (refused.hint or "")
+
+
+def test_any_other_refusal_of_the_question_passes(aws: Aws, want: DbClusterSpec) -> None:
+    refuse(aws.rds, "DescribeAccountAttributes", "InternalFailure")
+    with pytest.raises(AwsError):
+        stands_against(aws, want)

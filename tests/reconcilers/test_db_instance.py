@@ -126,6 +126,15 @@ def test_the_removal_of_a_writer_is_a_failover_to_another(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_another_class_is_an_outage_of_the_only_member_a_failover_of_a_writer_and_nothing_of_a_reader(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    assert look(REC, aws, ID, WANT).impacts == {"instance_class": Impact.OUTAGE}
+    add_member(aws, 1)
+    costs = {name: look(REC, aws, name, WANT).impacts["instance_class"] for name in (ID, f"{CLUSTER}-1")}
+    assert costs == {ID: Impact.FAILOVER, f"{CLUSTER}-1": Impact.NONE}
+
+
+@pytest.mark.usefixtures("world")
 def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(aws: Aws) -> None:
     bring(REC, aws, ID, WANT)
     aws.rds.modify_db_instance(DBInstanceIdentifier=ID, DBInstanceClass=LARGER)
@@ -283,7 +292,6 @@ MEMBERS = (f"{CLUSTER}-0", f"{CLUSTER}-1", f"{CLUSTER}-2")
 @pytest.fixture
 def rebooting(aws: Aws) -> Aws:
     """Three members, all of which wait for a reboot."""
-    case.prepare(aws)
     for number in range(3):
         add_member(aws, number)
     parameter: Any = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
@@ -473,3 +481,11 @@ def test_what_is_in_no_cluster_that_shows_just_changes(aws: Aws) -> None:
     first = add_member(aws, 0)
     answer(aws.rds, "DescribeDBClusters", {"DBClusters": []})
     assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
+
+
+def test_an_absent_instance_is_none_and_instances_that_may_not_be_read_are_not_absent(aws: Aws) -> None:
+    refuse(aws.rds, "DescribeDBInstances", "DBInstanceNotFound", times=1)
+    assert REC.observe(aws, "absent", WANT) is None
+    refuse(aws.rds, "DescribeDBInstances", *DENIED)
+    with pytest.raises(AwsRefused):
+        REC.observe(aws, ID, WANT)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from tapctl.aws.client import Aws
 from tapctl.aws.policy import PolicyDocument
 from tapctl.engine.model import Owner, Retained
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
-from tapctl.reconcilers.kms_key import KmsKeySpec
+from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKeySpec
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, SECOND, STILL, make, ready, state
 from tests.reconcilers.scripted import DENIED, answer, refuse
@@ -256,6 +257,7 @@ def test_a_key_that_snapshots_need_is_kept_without_a_call(aws: Aws) -> None:
     ]
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": snapshots})
 
+    assert REC.retained_because(aws, ID, seen) == Retained("its snapshots are deleted", "it decrypts final")
     kept = delete_until_gone(REC, aws, ID, FIRST)
 
     assert kept == Retained(until="its snapshots are deleted", why=f"{ID} decrypts final")
@@ -468,3 +470,11 @@ def test_a_key_of_ours_without_its_name_is_found_by_any_alias_or_its_own_id(aws:
     delete_until_gone(REC, aws, bare)
 
     assert (state(aws, bare), state(aws, named)) == ("PendingDeletion", "Enabled")
+
+
+def test_a_destroy_s_plan_says_how_long_the_key_can_come_back(aws: Aws) -> None:
+    seen = ready(aws)
+    assert REC.removal_note(seen, snapshot_due=True) == "kept for the final snapshot"
+    assert REC.removal_note(seen, snapshot_due=False).startswith("KMS deletes it 30 days later")
+    spec = seen.spec.model_copy(update={"tags": {**seen.spec.tags, WINDOW_TAG: "7"}})
+    assert REC.removal_note(replace(seen, spec=spec), snapshot_due=False).startswith("KMS deletes it 7 days later")

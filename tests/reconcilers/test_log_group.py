@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
     seen = LogGroup().observe(aws, NAME, expected)
     assert seen is not None
     return seen
+
+
+@pytest.mark.parametrize(("created", "since"), [({}, None), ({"creationTime": 1_937_000_000_000}, 1_937_000_000)])
+def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[str, int], since: int | None) -> None:
+    aws = scripted({"describe_log_groups": group(**created), "list_tags_for_resource": {"tags": {}}})
+    first = None if since is None else datetime.fromtimestamp(since, UTC) - timedelta(days=14)
+    assert look(aws).holds_data_since == first
 
 
 def test_it_is_made_with_key_and_tags_and_its_retention_is_a_second_step(aws: Aws) -> None:
@@ -176,3 +184,16 @@ def test_a_protected_group_blocks_its_deletion() -> None:
 
     assert LogGroup().deletion_blocker(look(aws)) == "its deletion protection is on"
     assert LogGroup().deletion_blocker(look(scripted({**aws.answers, "describe_log_groups": group()}))) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("/aws/lambda/payment-processor-dev", "lambda-function/payment-processor-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/postgresql", "db-cluster/db-cluster-dev"),
+        ("/aws/rds/cluster/db-cluster-dev/upgrade", None),
+        ("/var/log/app", None),
+    ],
+)
+def test_a_writer_s_name_is_in_the_group_s(name: str, writer: str | None) -> None:
+    assert LogGroup().recreated_by(name) == writer

@@ -146,6 +146,7 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "state": "DRIFT",
         "recorded": 15,
         "live": 30,
+        "asked": None,
         "note": "",
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",

@@ -271,8 +271,15 @@ def test_missing_unexpected_and_interrupted_resources_are_findings() -> None:
         "  ! payment-processor-prod  arn      arn:1 → arn:2         DRIFT replaced outside",
         "  ! l                                it is not there       MISSING",
         "  ! c                       members  + db-instance/x       UNEXPECTED not ours; it is never removed",
-        "  … t                                                      PENDING apply was interrupted; run it again",
+        "  … t                                                      PENDING an apply did not finish; run it again",
     ]
+
+
+def test_what_an_unfinished_apply_asked_for_is_shown_beside_what_was_confirmed() -> None:
+    found = report(Finding(*FUNCTION, "timeout_s", Reason.UNCONFIRMED, 15, 15, asked=30))
+    assert (
+        drift_lines(found, {})[0] == "  … payment-processor-prod  timeout_s  15 → 30  PENDING an apply did not finish"
+    )
 
 
 def test_resources_of_two_types_with_the_same_id_are_shown_by_address() -> None:

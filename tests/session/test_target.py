@@ -73,7 +73,7 @@ def test_a_region_of_the_user_s_settings_is_held_to_the_rule_too(
 
 def test_an_unknown_profile_is_a_wrong_target(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(WrongTarget, match="no usable AWS credentials"):
+    with pytest.raises(WrongTarget, match="no AWS profile"):
         connect(S3, screen, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -167,7 +168,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(NetworkingError, match=r"cannot be read: Is a directory"):
+    with pytest.raises(NetworkingError, match=r"cannot be read: it is a folder"):
         read_pulumi(tmp_path)
 
 
@@ -191,3 +192,90 @@ def test_a_relative_path_begins_at_the_folder_of_the_file_that_names_it(
         resolve(aws, NetworkingReference(kind=kind, target="missing.state"), folder=Path("../environments"))
     assert f"the networking file {elsewhere}/../environments/missing.state cannot be used" in str(raised.value)
     assert "a relative path in it begins at the folder of the environment's file" in str(raised.value.hint)
+
+
+# -- what others have placed ------------------------------------------------------------------------------------------
+
+
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(50 * 2**30)
+
+
+@pytest.mark.parametrize("read", [read_terraform, read_pulumi])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.symlink_to("/dev/zero"), "it is a device, no plain file"),
+        (os.mkfifo, "it is a pipe, no plain file"),
+        (Path.mkdir, "it is a folder, no plain file"),
+        (_huge, "it is larger than 67,108,864 bytes"),
+        (lambda path: path.write_text("[" * 200_000), "it is not JSON"),
+    ],
+)
+def test_what_is_no_plain_file_of_a_size_is_not_waited_for(
+    tmp_path: Path, read: Callable[[Path], NetworkIds], make: Callable[[Path], object], why: str
+) -> None:
+    make(tmp_path / "state")
+    with pytest.raises(NetworkingError) as raised:
+        read(tmp_path / "state")
+
+    assert why in str(raised.value)
+    assert raised.value.exit_code == 3
+
+
+def test_an_encrypted_state_of_opentofu_is_told_as_what_it_is(tmp_path: Path) -> None:
+    state = {"serial": 1, "lineage": "x", "meta": {"key_provider.pbkdf2.a": "e30="}, "encrypted_data": SECRET}
+    (tmp_path / "state").write_text(json.dumps(state | {"encryption_version": "v0"}))
+
+    with pytest.raises(NetworkingError, match="it is an encrypted OpenTofu state") as raised:
+        read_terraform(tmp_path / "state")
+
+    assert "tofu state pull > " in str(raised.value.hint)
+
+
+def secret(**fields: object) -> dict[str, object]:
+    """A secret as Pulumi wraps it."""
+    return {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", **fields}
+
+
+@pytest.mark.parametrize(
+    ("vpc", "subnets"),
+    [
+        (secret(plaintext='"vpc-0a"'), secret(plaintext='["subnet-0a", "subnet-0b"]')),
+        (secret(value="vpc-0a"), [secret(plaintext='"subnet-0a"'), "subnet-0b"]),
+        ("vpc-0a", secret(plaintext=json.dumps([secret(plaintext='"subnet-0a"'), "subnet-0b"]))),
+    ],
+)
+def test_secrets_that_pulumi_has_shown_are_read(tmp_path: Path, vpc: object, subnets: object) -> None:
+    outputs = {"vpcId": vpc, "privateSubnetIds": subnets}
+
+    found = read_pulumi(pulumi(tmp_path / "state", export=True, resources=stack(outputs)))
+
+    assert (found.vpc_id, found.subnet_ids, found.broken) == ("vpc-0a", ("subnet-0a", "subnet-0b"), ())
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"vpcId": secret(ciphertext=SECRET), "privateSubnetIds": ["subnet-0a"]},
+        {"vpcId": "vpc-0a", "privateSubnetIds": ["subnet-0a", secret(ciphertext=SECRET)]},
+    ],
+)
+def test_secrets_that_pulumi_has_encrypted_are_told_as_such(tmp_path: Path, outputs: object) -> None:
+    with pytest.raises(NetworkingError, match="encrypted secrets of Pulumi") as raised:
+        read_pulumi(pulumi(tmp_path / "state", export=True, resources=stack(outputs)))
+
+    assert "pulumi stack export --show-secrets" in str(raised.value.hint)
+    assert SECRET not in f"{raised.value} {raised.value.hint}"
+
+
+def test_a_secret_of_pulumi_that_is_no_json_or_endless_is_no_id(tmp_path: Path) -> None:
+    endless: object = "vpc-0a"
+    for _ in range(30):
+        endless = secret(value=endless)
+    outputs = {"vpcId": secret(plaintext="{"), "privateSubnetIds": endless, "other": secret(ciphertext=SECRET)}
+
+    found = read_pulumi(pulumi(tmp_path / "state", resources=stack(outputs)))
+
+    assert found.broken == ("outputs: VpcId is missing", "outputs: PrivateSubnetIds is missing")

@@ -155,13 +155,13 @@ def test_status_of_one(two: World) -> None:
 
 
 def test_status_says_what_is_not_well(two: World) -> None:
-    two.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev")
+    two.client("cloudwatch", "us-east-2").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     two.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
     answer = two.tapctl("status", "--json")
     two.edit("dev.toml", "memory_mb = 2048", "memory_mb = 1024")
     two.applied("dev")
     dev, staging = answer.of_type("status")
-    assert dev["health"] == "sns-topic/alarms-dev is missing"
+    assert dev["health"] == "cloudwatch-alarm/db-cpu-0-dev is missing"
     assert dev["config"] == "differs from the files"
     assert (staging["health"], staging["config"]) == ("healthy", "current")
     assert answer.records[-1]["counts"] == {"deployed": 2, "unhealthy": 1}

@@ -23,6 +23,7 @@ SERVICE: Final = Service(
         *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
         *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
         *("UpdateSecurityGroupRuleDescriptionsIngress", "UpdateSecurityGroupRuleDescriptionsEgress"),
+        "ModifySecurityGroupRules",
     ),
     tags=Tags(
         returned_by=("DescribeSecurityGroups",),
@@ -37,6 +38,9 @@ _DESCRIBE_RULES = (
     "UpdateSecurityGroupRuleDescriptionsIngress",
     "UpdateSecurityGroupRuleDescriptionsEgress",
 )
+
+_Identity = tuple[str, int | None, int | None, str]
+"""Protocol, ports and peer of a rule."""
 
 
 def _groups(request: Request) -> dict[str, Any]:
@@ -60,11 +64,15 @@ def cidrs_are_canonical(request: Request, proceed: Next) -> Reply:
     for permission in request.params.get("IpPermissions", []):
         for ranges, name in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")):
             for range_ in permission.get(ranges, []):
-                try:
-                    range_[name] = str(ipaddress.ip_network(range_[name], strict=False))
-                except ValueError:
-                    raise ServiceError("InvalidParameterValue", f"CIDR block {range_[name]} is malformed") from None
+                range_[name] = _canonical(range_[name])
     return proceed()
+
+
+def _canonical(block: str) -> str:
+    try:
+        return str(ipaddress.ip_network(block, strict=False))
+    except ValueError:
+        raise ServiceError("InvalidParameterValue", f"CIDR block {block} is malformed") from None
 
 
 @contract(*_AUTHORIZE)
@@ -77,24 +85,28 @@ def all_rules_of_a_request_or_none(request: Request, proceed: Next) -> Reply:
     have = {_identity_of(rule) for rule in (group.egress_rules if egress else group.ingress_rules)}
     for rule in _wanted(request.params.get("IpPermissions", [])):
         if rule in have:
-            raise ServiceError(
-                "InvalidPermission.Duplicate", f'the specified rule "peer: {rule[3]}, {rule[0]}" already exists'
-            )
+            raise _duplicate(rule)
         have.add(rule)
     return proceed()
+
+
+def _duplicate(rule: _Identity) -> ServiceError:
+    return ServiceError(
+        "InvalidPermission.Duplicate", f'the specified rule "peer: {rule[3]}, {rule[0]}" already exists'
+    )
 
 
 def _protocol(name: str) -> str:
     return {"6": "tcp", "17": "udp", "1": "icmp", "all": "-1"}.get(name.lower(), name.lower())
 
 
-def _identity_of(rule: Any) -> tuple[str, int | None, int | None, str]:
+def _identity_of(rule: Any) -> _Identity:
     """Reduce a rule to its identity: protocol, ports and peer."""
     peer = rule.source_group.get("GroupId") or rule.prefix_list_id or rule.cidr_ipv4 or rule.cidr_ipv6
     return rule.ip_protocol, rule.from_port, rule.to_port, peer
 
 
-def _wanted(permissions: list[dict[str, Any]]) -> Iterator[tuple[str, int | None, int | None, str]]:
+def _wanted(permissions: list[dict[str, Any]]) -> Iterator[_Identity]:
     peers = (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("UserIdGroupPairs", "GroupId"))
     for permission in permissions:
         protocol = _protocol(permission["IpProtocol"])
@@ -129,24 +141,140 @@ def a_rule_is_revoked_whatever_its_description(request: Request, proceed: Next) 
 
 @contract(*_DESCRIBE_RULES)
 def a_description_is_changed_in_place(request: Request, proceed: Next) -> Reply:
-    """The description of a rule whose peer is a group is changed too; a missing rule is refused."""
-    group = _groups(request).get(request.params.get("GroupId", ""))
+    """Descriptions of all kinds of rules are changed, rules being named by what they are or by id; all or none."""
+    group, params = _groups(request).get(request.params.get("GroupId", "")), request.params
     if group is None:
         return proceed()
-    have = {_identity_of(rule): rule for rule in (*group.egress_rules, *group.ingress_rules)}
-    for permission in request.params["IpPermissions"]:
-        for sense, text in zip(_wanted([permission]), _descriptions(permission), strict=True):
-            if sense not in have:
+    if "IpPermissions" not in params and "SecurityGroupRuleDescriptions" not in params:
+        raise ServiceError(
+            "MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleDescriptions' should be provided."
+        )
+    rules = group.egress_rules if request.operation.endswith("Egress") else group.ingress_rules
+    by_id, by_identity = {rule.id: rule for rule in rules}, {_identity_of(rule): rule for rule in rules}
+    texts: list[tuple[Any, str]] = []
+    for named in params.get("SecurityGroupRuleDescriptions", []):
+        rule = _named_rule(by_id, named.get("SecurityGroupRuleId", ""))
+        texts.append((rule, named.get("Description", "")))
+    for permission in params.get("IpPermissions", []):
+        for identity, text in zip(_wanted([permission]), _descriptions(permission), strict=True):
+            if identity not in by_identity:
                 raise ServiceError(
                     "InvalidPermission.NotFound", "The specified rule does not exist in this security group."
                 )
-            (have[sense].source_group or have[sense].ip_range)["Description"] = text
+            texts.append((by_identity[identity], text))
+    for rule, text in texts:
+        _describe(rule, text)
     return {"Return": True}
+
+
+def _named_rule(by_id: dict[str, Any], id_: str) -> Any:
+    if id_ not in by_id:
+        raise ServiceError("InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{id_}' does not exist")
+    return by_id[id_]
+
+
+def _describe(rule: Any, text: str) -> None:
+    (rule.source_group or rule.ip_range)["Description"] = text
 
 
 def _descriptions(permission: dict[str, Any]) -> list[str]:
     listed = ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs", "PrefixListIds")
     return [peer.get("Description", "") for name in listed for peer in permission.get(name, [])]
+
+
+_PEERS: Final = {
+    "CidrIpv4": "IPv4 CIDR",
+    "CidrIpv6": "IPv6 CIDR",
+    "PrefixListId": "prefix list",
+    "ReferencedGroupId": "security group",
+}
+
+
+@contract("ModifySecurityGroupRules")
+def rules_are_changed_by_their_ids(request: Request, proceed: Next) -> Reply:
+    """A rule becomes what is given, its description included, and keeps its kind of peer; all rules or none.
+
+    Moto changes IPv4 ranges alone, and what a refused request names before.
+    """
+    group = _groups(request).get(request.params["GroupId"])
+    if group is None:
+        return proceed()
+    by_id = {rule.id: rule for rule in (*group.egress_rules, *group.ingress_rules)}
+    updates = request.params["SecurityGroupRules"]
+    changes = [
+        (_named_rule(by_id, update["SecurityGroupRuleId"]), update.get("SecurityGroupRule", {})) for update in updates
+    ]
+    for rule, change in changes:
+        _check_change(request, rule, change)
+    _check_distinct(by_id, {rule.id: _identity_wanted(change) for rule, change in changes})
+    for rule, change in changes:
+        _change(rule, change)
+    return {"Return": True}
+
+
+def _check_change(request: Request, rule: Any, change: dict[str, Any]) -> None:
+    peers = [name for name in _PEERS if change.get(name)]
+    names = "cidrIp, cidrIpv6, prefixListId, or referencedGroupId"
+    if not peers:
+        raise ServiceError("MissingParameter", f"The request must contain exactly one of: {names}")
+    if len(peers) > 1:
+        raise ServiceError("InvalidParameterCombination", f"Only one of {names} can be specified")
+    if _kind_of(rule) != peers[0]:
+        raise ServiceError(
+            "InvalidParameterValue",
+            f"Invalid rule type for security group rule '{rule.id}'. You may not specify {peers[0]} for an existing "
+            f"{_PEERS[_kind_of(rule)]} rule.",
+        )
+    if not change.get("IpProtocol"):
+        raise ServiceError("InvalidParameterValue", "Invalid value 'null' for protocol.")
+    if _protocol(change["IpProtocol"]) in ("tcp", "udp") and not {"FromPort", "ToPort"} <= {*change}:
+        raise ServiceError(
+            "InvalidParameterValue",
+            "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.",
+        )
+    for name in ("CidrIpv4", "CidrIpv6"):
+        if name in change:
+            change[name] = _canonical(change[name])
+    if change.get("ReferencedGroupId") and change["ReferencedGroupId"] not in _groups(request):
+        raise ServiceError(
+            "InvalidGroup.NotFound", f"The security group '{change['ReferencedGroupId']}' does not exist"
+        )
+
+
+def _kind_of(rule: Any) -> str:
+    if rule.source_group:
+        return "ReferencedGroupId"
+    if rule.prefix_list_id:
+        return "PrefixListId"
+    return "CidrIpv4" if rule.cidr_ipv4 else "CidrIpv6"
+
+
+def _identity_wanted(change: dict[str, Any]) -> _Identity:
+    protocol, peer = _protocol(change["IpProtocol"]), next(change[name] for name in _PEERS if change.get(name))
+    ports = (None, None) if protocol == "-1" else (change.get("FromPort"), change.get("ToPort"))
+    return protocol, *ports, peer
+
+
+def _check_distinct(by_id: dict[str, Any], wanted: dict[str, _Identity]) -> None:
+    seen: set[tuple[bool, _Identity]] = set()
+    for id_, rule in by_id.items():
+        identity = (rule.is_egress, wanted.get(id_) or _identity_of(rule))
+        if identity in seen:
+            raise _duplicate(identity[1])
+        seen.add(identity)
+
+
+def _change(rule: Any, change: dict[str, Any]) -> None:
+    rule.ip_protocol, rule.from_port, rule.to_port, peer = _identity_wanted(change)
+    kind = _kind_of(rule)
+    if kind == "ReferencedGroupId":
+        rule.source_group = {"OwnerId": rule.source_group.get("OwnerId", rule.owner_id), "GroupId": peer}
+    elif kind == "PrefixListId":
+        rule.prefix_list_id, rule.ip_range = peer, {}
+    else:
+        rule.ip_range = {"CidrIp" if kind == "CidrIpv4" else "CidrIpv6": peer}
+    if change.get("Description"):
+        _describe(rule, change["Description"])
 
 
 @contract("DescribeSecurityGroupRules", *_AUTHORIZE)
@@ -161,6 +289,23 @@ def rules_tell_their_description(request: Request, proceed: Next) -> Reply:
         if text:
             shown["Description"] = text
     return reply
+
+
+@contract(*_AUTHORIZE)
+def all_new_rules_are_returned(request: Request, proceed: Next) -> Reply:
+    """The answer holds all rules of the request; moto returns those of the last permission."""
+    before = {rule["SecurityGroupRuleId"] for rule in _described_rules(request)}
+    reply = proceed()
+    new = [rule for rule in _described_rules(request) if rule["SecurityGroupRuleId"] not in before]
+    return {**reply, "SecurityGroupRules": new}
+
+
+def _described_rules(request: Request) -> list[dict[str, Any]]:
+    reply = request.call(
+        "DescribeSecurityGroupRules", Filters=[{"Name": "group-id", "Values": [request.params.get("GroupId", "")]}]
+    )
+    rules: list[dict[str, Any]] = reply["SecurityGroupRules"]
+    return rules
 
 
 @contract("DeleteSecurityGroup")
@@ -198,7 +343,7 @@ _FLIPS_S: Final = 0.5
 
 _NAMES_A_GROUP: Final = (
     *(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES),
-    *("CreateTags", "DeleteTags", "DeleteSecurityGroup"),
+    *("CreateTags", "DeleteTags", "DeleteSecurityGroup", "ModifySecurityGroupRules"),
 )
 
 
@@ -228,11 +373,13 @@ def a_new_group_is_not_known_everywhere(request: Request, proceed: Next) -> Repl
 
 
 def _peers(params: dict[str, Any]) -> set[str]:
-    return {
+    pairs = {
         pair["GroupId"]
         for permission in params.get("IpPermissions", [])
         for pair in permission.get("UserIdGroupPairs", [])
     }
+    updates = (update.get("SecurityGroupRule", {}) for update in params.get("SecurityGroupRules", []))
+    return pairs | {change["ReferencedGroupId"] for change in updates if "ReferencedGroupId" in change}
 
 
 @timing("DescribeSecurityGroups")

@@ -40,7 +40,7 @@ timing, secret_timing, rotation_timing = Rules("rds"), Rules("rds"), Rules("secr
 _BUSY: Final = "InvalidDBClusterStateFault"
 _SHOWN: Final = (
     *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
-    *("StopDBCluster", "StartDBCluster"),
+    *("StopDBCluster", "StartDBCluster", "RestoreDBClusterFromSnapshot"),
 )
 # Fields that show their old value until the change is through, and are pending meanwhile → the value of one left out.
 _DEFERRED: Final = {
@@ -104,7 +104,7 @@ def a_new_cluster_does_not_show_at_once(request: Request, proceed: Next) -> Repl
     return reply
 
 
-@timing("CreateDBCluster")
+@timing("CreateDBCluster", "RestoreDBClusterFromSnapshot")
 def a_cluster_is_made_in_minutes(request: Request, proceed: Next) -> Reply:
     """A cluster is ``creating`` for three minutes; its end may be scripted, and an event says why."""
     reply = proceed()
@@ -270,6 +270,18 @@ def a_secret_shows_its_state(request: Request, proceed: Next) -> Reply:
         if "MasterUserSecret" in shown:
             cluster = request.backend("rds").clusters[shown["DBClusterIdentifier"]]
             shown["MasterUserSecret"]["SecretStatus"] = _secret_status(request, cluster)
+    return reply
+
+
+@secret_timing("ModifyDBCluster")
+def a_secret_that_is_wanted_later_is_ready_later(request: Request, proceed: Next) -> Reply:
+    """A cluster with members that had no managed secret, such as a restored one, has one some time after the change."""
+    cluster = cluster_of(request)
+    before = cluster.manage_master_user_password
+    reply = proceed()
+    if cluster.manage_master_user_password and not before and cluster.members:
+        ready = request.simulation.now() + lifecycle.SECRET_READY_S
+        notes_on(cluster)["secret_ready_at"] = max(ready, notes_on(cluster)["secret_ready_at"])
     return reply
 
 

@@ -20,6 +20,7 @@ _INSIGHTS = (
     "PerformanceInsightsRetentionPeriod",
 )
 _ADVANCED_DAYS = 465
+_CREATE: Final = ("CreateDBCluster", "RestoreDBClusterFromSnapshot")
 
 
 def cluster_of(request: Request) -> Any:
@@ -37,7 +38,7 @@ def cluster_of(request: Request) -> Any:
 
 @contract(
     *("CreateDBCluster", "ModifyDBCluster", "FailoverDBCluster", "DescribeDBClusters"),
-    *("StopDBCluster", "StartDBCluster"),
+    *("StopDBCluster", "StartDBCluster", "RestoreDBClusterFromSnapshot"),
 )
 def a_cluster_is_shown_as_it_is(request: Request, proceed: Next) -> Reply:
     """A change is answered with the cluster as stored; members tell of reboots due, the secret of its state."""
@@ -59,7 +60,7 @@ def _represent(request: Request, shown: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-@contract("CreateDBCluster")
+@contract(*_CREATE)
 def a_cluster_is_made_once(request: Request, proceed: Next) -> Reply:
     """A name that is taken is refused; moto would overwrite the cluster."""
     if request.params["DBClusterIdentifier"] in request.backend("rds").clusters:
@@ -67,7 +68,7 @@ def a_cluster_is_made_once(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-@contract("CreateDBCluster", "ModifyDBCluster")
+@contract(*_CREATE, "ModifyDBCluster")
 def an_engine_version_becomes_a_minor(request: Request, proceed: Next) -> Reply:
     """A bare major stands for its default minor; what cannot be created is refused."""
     if "EngineVersion" in request.params or "Engine" in request.params:
@@ -75,11 +76,11 @@ def an_engine_version_becomes_a_minor(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-@contract("CreateDBCluster", "ModifyDBCluster")
+@contract(*_CREATE, "ModifyDBCluster")
 def a_cluster_needs_what_it_names(request: Request, proceed: Next) -> Reply:
     """The subnet group, parameter group (of the family) and security groups of a cluster must exist."""
     rds, params = request.backend("rds"), request.params
-    if request.operation == "CreateDBCluster":
+    if request.operation in _CREATE:
         params.setdefault("DBClusterParameterGroupName", f"default.{family_of(params['EngineVersion'])}")
         subnets = params.get("DBSubnetGroupName")
         if subnets is not None and subnets not in rds.subnet_groups:
@@ -107,7 +108,7 @@ def _check_parameters(rds: Any, name: str | None, family: str) -> None:
         )
 
 
-@contract("CreateDBCluster", "ModifyDBCluster")
+@contract(*_CREATE, "ModifyDBCluster")
 def keys_are_usable_and_echoed_as_arns(request: Request, proceed: Next) -> Reply:
     """A key's ARN is stored, however the key was named; a key that is not enabled is refused."""
     for name in ("KmsKeyId", "PerformanceInsightsKMSKeyId"):
@@ -130,17 +131,17 @@ def a_managed_password_is_not_given(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-@contract("CreateDBCluster", "ModifyDBCluster")
+@contract(*_CREATE, "ModifyDBCluster")
 def storage_type_aurora_is_not_echoed(request: Request, proceed: Next) -> Reply:
     """Only aurora-iopt1 comes back as a storage type; moto knows neither."""
-    storage_type = request.params.pop("StorageType", "aurora" if request.operation == "CreateDBCluster" else None)
+    storage_type = request.params.pop("StorageType", "aurora" if request.operation in _CREATE else None)
     reply = proceed()
     if storage_type is not None:
         cluster_of(request).storage_type = None if storage_type == "aurora" else storage_type
     return reply
 
 
-@contract("CreateDBCluster", "ModifyDBCluster")
+@contract(*_CREATE, "ModifyDBCluster")
 def insights_are_kept(request: Request, proceed: Next) -> Reply:
     """Performance and Database Insights belong together: of those not sent with the others, the default is taken."""
     sent = {name: request.params[name] for name in _INSIGHTS if name in request.params}
@@ -165,7 +166,7 @@ def insights_are_kept(request: Request, proceed: Next) -> Reply:
     return reply
 
 
-@contract("CreateDBCluster")
+@contract(*_CREATE)
 def extended_support_is_echoed(request: Request, proceed: Next) -> Reply:
     """EngineLifecycleSupport is kept; left out, Extended Support is on."""
     reply = proceed()

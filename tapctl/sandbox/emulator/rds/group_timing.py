@@ -100,7 +100,7 @@ def a_new_group_has_no_tags_at_once(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
-@timing("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance")
+@timing("CreateDBCluster", "ModifyDBCluster", "CreateDBInstance", "ModifyDBInstance", "RestoreDBClusterFromSnapshot")
 def a_new_group_is_not_known_to_its_users(request: Request, proceed: Next) -> Reply:
     """Users cannot name a group while it does not show (CreateDBClusterParameterGroup advises to wait five minutes)."""
     for kind in _KINDS:

@@ -235,6 +235,7 @@ DELETION: Final = (
         *(f"{verb}{kind}" for verb in ("Create", "Modify", "Delete") for kind in _KINDS),
         *(f"Describe{kind}s" for kind in (*_KINDS, "DBParameter", "DBClusterParameter", "DBClusterSnapshot")),
         *("FailoverDBCluster", "RebootDBInstance", "ResetDBParameterGroup", "ResetDBClusterParameterGroup"),
+        "RestoreDBClusterFromSnapshot",
         *("AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource"),
     ),
     _deletion_rules("ec2", "DeleteSecurityGroup", "DescribeNetworkInterfaces"),

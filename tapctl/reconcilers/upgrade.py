@@ -1,0 +1,72 @@
+"""A new version of the cluster's engine: asked of RDS before anything is changed.
+
+A minor version is a target only of the minors that were released before it, so that a configured upgrade may become
+impossible while a cluster's minor is moved by AWS (DescribeDBEngineVersions, ValidUpgradeTarget).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from tapctl.errors import AwsRefused, Refused
+
+if TYPE_CHECKING:
+    from tapctl.aws.client import Aws
+
+
+def check_upgrade(
+    aws: Aws, engine: str, have: str, want: str, *, address: str, classes: Collection[str]
+) -> Refused | None:
+    """Ask RDS if the cluster can get this version, and if instances of these classes can be had of it; None if so."""
+    try:
+        targets = _targets(aws, engine, have)
+        version = _choose(targets, want)
+        if version is None:
+            return Refused(
+                f"{address}: RDS upgrades {engine} {have} to no {want}",
+                evidence=f"its valid targets are {', '.join(targets) or 'none'}",
+                hint="choose one of them as database.engine_version",
+            )
+        missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        return Refused(
+            f"{address}: whether RDS upgrades {engine} {have} to {want} could not be asked",
+            evidence=str(error),
+            hint=f"allow {error.permission}, then run the same command again",
+        )
+    if missing:
+        return Refused(
+            f"{address}: RDS has no {', '.join(missing)} with {engine} {version} in {aws.region}",
+            evidence="DescribeOrderableDBInstanceOptions lists none",
+            hint="choose another database.instance_class, or another database.engine_version",
+        )
+    return None
+
+
+def _targets(aws: Aws, engine: str, version: str) -> list[str]:
+    pages = aws.pages(aws.rds.get_paginator("describe_db_engine_versions"), Engine=engine, EngineVersion=version)
+    return [
+        target.get("EngineVersion", "")
+        for page in pages
+        for known in page.get("DBEngineVersions", [])
+        if known.get("EngineVersion") == version
+        for target in known.get("ValidUpgradeTarget", [])
+    ]
+
+
+def _choose(targets: Collection[str], want: str) -> str | None:
+    """Choose the target that is wanted; for a bare major one of its minors, of which RDS takes its default."""
+    return next((target for target in targets if target == want or target.startswith(f"{want}.")), None)
+
+
+def _is_orderable(aws: Aws, engine: str, version: str, instance_class: str) -> bool:
+    pages = aws.pages(
+        aws.rds.get_paginator("describe_orderable_db_instance_options"),
+        Engine=engine,
+        EngineVersion=version,
+        DBInstanceClass=instance_class,
+    )
+    return any(page.get("OrderableDBInstanceOptions") for page in pages)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tapctl.errors import AwsRefused, TapctlError
+from tapctl.safety import redaction
+from tapctl.safety.redaction import hide, redact
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://dana:hunter2@proxy:8080/x", "http://***@proxy:8080/x"),
+        ("http://dana@proxy", "http://***@proxy"),
+        ("http://dana:p@ss@proxy", "http://***@proxy"),
+        ("http://dana:pa/ss@proxy", "http://***@proxy"),
+        ("http://socks5://dana:hunter2@proxy", "http://socks5://***@proxy"),
+        ("to 'https://a:b@c' and https://d:e@f!", "to 'https://***@c' and https://***@f!"),
+        ("https://host:443/path@2", "https://host:443/path@2"),
+        ("https://host/dana@example.com", "https://host/dana@example.com"),
+        ("arn:aws:iam::1:user/dana@example.com", "arn:aws:iam::1:user/dana@example.com"),
+        ("?X-Amz-Signature=abc&x=1", "?X-Amz-Signature=***&x=1"),
+        ("Credential=AKIA/x, SignedHeaders=a, Signature=f8a9", "Credential=***, SignedHeaders=a, Signature=***"),
+    ],
+)
+def test_the_user_part_of_an_address_and_a_signature_are_stripped(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_known_value_is_stripped_however_it_is_written() -> None:
+    hide('to"ken/with„all\nsecondline')
+    for written in ('to"ken/with„all\nsecondline', repr('to"ken/with„all\nsecondline'), "a secondline b"):
+        assert "secondline" not in redact(written)
+        assert "ken/with" not in redact(written)
+    assert redact("b'to\"ken/with\\xe2\\x80\\x9eall\\nsecondline'") == "b'***'"
+    assert redact("to%22ken%2Fwith%E2%80%9Eall%0Asecondline") == "***"
+
+
+@pytest.mark.parametrize("short", [None, "", "prod", "testing"])
+def test_what_is_too_short_to_be_told_from_a_word_stays(short: str | None) -> None:
+    hide(short)
+    assert redact("testing prod") == "testing prod"
+
+
+def test_of_many_known_values_the_last_ones_are_stripped() -> None:
+    for number in range(100):
+        hide(f"secret-{number:03}")
+    assert redact("secret-000 secret-099") == "secret-000 ***"
+
+
+def test_the_environment_s_secrets_are_stripped_and_its_places_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-value")
+    monkeypatch.setenv("MY_API_KEY", "api-key-value")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token")
+    monkeypatch.setenv("HTTPS_PROXY", "http://dana:proxy%2Fpassword@proxy:1")
+    text = redact("token-value api-key-value /var/run/token proxy/password proxy%2Fpassword")
+    assert text == "*** *** /var/run/token *** ***"
+
+
+def test_no_text_of_an_error_holds_a_credential() -> None:
+    hide("nobodys-business")
+    text = "with nobodys-business"
+    error = TapctlError(text, evidence=text, hint=text)
+    refused = AwsRefused("kms", "CreateKey", "No", text, hint=text)
+    for told in (error.cause, error.evidence, error.hint, str(error), refused.message, str(refused), refused.hint):
+        assert "with ***" in str(told)
+        assert "nobodys" not in str(told)
+
+
+@pytest.mark.parametrize("text", ["://" * 40_000, "a://" + "b:" * 60_000, "=" * 100_000, "http://" + "@" * 100_000])
+def test_a_long_text_is_stripped_in_no_time(text: str) -> None:
+    began = time.process_time()
+    redact(text)
+    assert time.process_time() - began < 2

@@ -1,0 +1,76 @@
+"""An apply that failed half way: what somebody touches afterwards is found, and shown as such in the next plan."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.stories.contract import holds
+from tests.support.world import World
+
+FUNCTION = "lambda-function/payment-processor-dev"
+
+
+@pytest.fixture
+def half(dev: World) -> World:
+    """``dev`` after an apply that asked for a concurrency that AWS refuses, and another memory; the files are back."""
+    file = dev.folder / "environments" / "dev.toml"
+    before = file.read_text()
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
+    dev.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 5000")
+    assert dev.tapctl("apply", "--env", "dev", "--yes").code == 4
+    file.write_text(before)
+    return dev
+
+
+def tamper(world: World) -> None:
+    client = world.client("lambda")
+    found = client.get_function_configuration(FunctionName="payment-processor-dev")["Environment"]["Variables"]
+    client.update_function_configuration(
+        FunctionName="payment-processor-dev", Environment={"Variables": found | {"DB_ENDPOINT": "elsewhere.example"}}
+    )
+    client.add_permission(
+        FunctionName="payment-processor-dev", StatementId="all", Action="lambda:InvokeFunction", Principal="*"
+    )
+
+
+def test_an_apply_that_failed_leaves_what_it_asked_for_pending_and_that_is_not_ok(half: World) -> None:
+    answer = half.drift()
+    records = holds(answer, "drift")
+    findings = [(one["address"], one["field"], one["state"], one["recorded"], one["asked"]) for one in records[1:-1]]
+    assert findings == [
+        (FUNCTION, "memory_mb", "PENDING", 1024, 1536),
+        (FUNCTION, "reserved_concurrency", "PENDING", 10, 5000),
+    ]
+    assert (answer.code, records[-1]["status"]) == (7, "INCOMPLETE")
+    assert records[-1]["compared"] == half.field_count()
+    assert records[-1]["not_compared"] == []
+    said = half.tapctl("drift", "--env", "dev")
+    assert "memory_mb             1024 → 1536  PENDING an apply did not finish" in said.out
+    assert said.verdict == "DRIFT dev: 0 drifted · 1 pending · 0 unknown"
+
+
+def test_what_was_touched_after_a_failed_apply_is_drift_and_outside_in_the_plan(half: World) -> None:
+    tamper(half)
+    answer = half.drift()
+    drifted = {one["field"] for one in answer.of_type("finding") if one["state"] == "DRIFT"}
+    assert answer.code == 2
+    assert "environment.DB_ENDPOINT" in drifted
+    assert any(field.startswith("resource_policy") for field in drifted), drifted
+    (change,) = half.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    outside = {field["path"]: field["outside"] for field in change["fields"]}
+    assert outside.pop("memory_mb") is False
+    assert set(outside.values()) == {True}
+    half.applied("dev")
+    assert half.drift().code == 0
+
+
+def test_what_a_drift_could_not_compare_is_named_and_counted(dev: World) -> None:
+    record = dev.manifest()
+    del record["entries"]["sns-topic/alarms-dev"]["spec"]["signature_version"]
+    dev.path().write_text(json.dumps(record))
+    answer = dev.drift()
+    last = holds(answer, "drift")[-1]
+    assert (answer.code, last["not_compared"]) == (7, ["sns-topic/alarms-dev.signature_version"])
+    assert last["compared"] == last["counts"]["compared"] == dev.field_count() - 1

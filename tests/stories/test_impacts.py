@@ -1,0 +1,59 @@
+"""What a change costs: told before it is made, counted, and only made where it is named if nothing leads back."""
+
+from __future__ import annotations
+
+from tests.support.world import World
+
+CLUSTER = "db-cluster/db-cluster-dev"
+LOGS = ("log-group//aws/lambda/payment-processor-dev", "log-group//aws/rds/cluster/db-cluster-dev/postgresql")
+
+
+def impacts(world: World, *more: str) -> tuple[int, dict[str, int]]:
+    answer = world.tapctl("plan", "--env", "dev", "--json", *more)
+    return answer.code, {name: count for name, count in answer.records[-1]["impacts"].items() if count}
+
+
+def test_fewer_days_of_logs_and_backups_lose_data_and_are_cut_only_where_they_are_named(dev: World) -> None:
+    common = dev.folder / "environments" / "common.toml"
+    before = common.read_text()
+    dev.edit("common.toml", "\nretention_days = 30", "\nretention_days = 90")
+    dev.edit("common.toml", "backup_retention_days = 7", "backup_retention_days = 14")
+    dev.applied("dev")
+    common.write_text(before)
+    assert impacts(dev) == (6, {"data_loss": 3})
+    planned = dev.tapctl("plan", "--env", "dev")
+    assert "retention_days         90 → 30  data loss" in planned.out
+    assert "backup_retention_days  14 → 7   data loss" in planned.out
+    assert planned.verdict.endswith("3 blocked · 3 lose data")
+    assert f"--allow {CLUSTER}" in planned.err
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    named = [word for address in (CLUSTER, *LOGS) for word in ("--allow", address)]
+    assert impacts(dev, *named) == (0, {"data_loss": 3})
+    asked = dev.tapctl("apply", "--env", "dev", *named, typed="no\n")
+    assert "Apply this to dev? Of its resources 3 lose data. Type yes:" in asked.err
+    dev.applied("dev", *named)
+    assert dev.drift().code == 0
+
+
+def test_another_class_of_the_only_instance_is_an_outage(dev: World) -> None:
+    dev.edit("dev.toml", "db.t4g.medium", "db.r6g.large")
+    assert impacts(dev) == (0, {"outage": 1})
+    dev.applied("dev")
+
+
+def test_a_protection_that_is_lifted_is_told(dev: World) -> None:
+    dev.client("rds").modify_db_cluster(
+        DBClusterIdentifier="db-cluster-dev", DeletionProtection=True, ApplyImmediately=True
+    )
+    assert impacts(dev) == (0, {"protection": 1})
+
+
+def test_a_major_upgrade_says_that_nothing_leads_back_and_how_long_it_takes(dev: World) -> None:
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.4"')
+    code, counted = impacts(dev)
+    assert (code, counted["upgrade"]) == (6, 1)
+    planned = dev.tapctl("plan", "--env", "dev", "--allow", CLUSTER)
+    assert planned.code == 0
+    assert "a new major version cannot be undone; it usually takes 15 to 60 minutes" in planned.out
+    assert "engine_version" in planned.out
