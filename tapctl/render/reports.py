@@ -154,8 +154,7 @@ def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = Non
         whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
         head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
         lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
-        if block.sentence:
-            sentence = one_line(block.sentence)
+        if sentence := one_line(block.sentence):
             lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
         for detail in block.details:
             path, right = sanitize(detail.path), sanitize(detail.right)
