@@ -152,6 +152,22 @@ class Names:
         return f"alarms-{self.suffix}"
 
     @property
+    def cluster_events(self) -> str:
+        """The event subscription to the cluster."""
+        return f"db-cluster-events-{self.suffix}"
+
+    @property
+    def instance_events(self) -> str:
+        """The event subscription to the cluster's instances."""
+        return f"db-instance-events-{self.suffix}"
+
+    @property
+    @limit("the RDS event subscription", 254, _RDS)
+    def parameter_group_events(self) -> str:
+        """The event subscription to the instances' parameter group."""
+        return f"db-parameter-group-events-{self.suffix}"
+
+    @property
     def function_errors(self) -> str:
         """The alarm on the function's errors."""
         return f"payment-processor-errors-{self.suffix}"
@@ -206,6 +222,19 @@ class Names:
         numbered = [name for length in (1, 2) for name in self._numbered_alarms("?" * length)]
         own = (self.function_errors, self.function_duration, self.function_throttles)
         return tuple(self.alarm_arn(name) for name in (*own, *numbered))
+
+    @property
+    def event_arn_patterns(self) -> tuple[str, ...]:
+        """Patterns for ``ArnLike``: every event subscription of this suffix and every source of its events.
+
+        Numbers are matched digit by digit, as in `alarm_arn_patterns`. Both kinds, since the Aurora user guide
+        ("Granting permissions to publish notifications to an Amazon SNS topic") shows the source's ARN as RDS's
+        ``aws:SourceArn``, and does not say that the first message of a subscription, which has no source, has it too.
+        """
+        subscriptions = (self.cluster_events, self.instance_events, self.parameter_group_events)
+        sources = (f"cluster:{self.cluster}", f"db:{self.cluster}-?", f"db:{self.cluster}-??")
+        groups = f"pg:db-instance-params-pg??-{self.suffix}"
+        return tuple(self._arn("rds", name) for name in (*(f"es:{name}" for name in subscriptions), *sources, groups))
 
     def _numbered_alarms(self, number: str) -> tuple[str, str]:
         return f"db-cpu-{number}-{self.suffix}", f"db-connections-{number}-{self.suffix}"

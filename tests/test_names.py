@@ -28,6 +28,9 @@ def test_the_names_are_those_of_the_contract() -> None:
     assert NAMES.function_log_group == "/aws/lambda/payment-processor-pr-42"
     assert NAMES.database_log_group == "/aws/rds/cluster/db-cluster-pr-42/postgresql"
     assert NAMES.topic == "alarms-pr-42"
+    assert NAMES.cluster_events == "db-cluster-events-pr-42"
+    assert NAMES.instance_events == "db-instance-events-pr-42"
+    assert NAMES.parameter_group_events == "db-parameter-group-events-pr-42"
     assert NAMES.final_snapshot("7f3a") == "db-cluster-pr-42-final-7f3a"
 
 
@@ -63,6 +66,17 @@ def alarms(names: Names) -> list[str]:
     every = [names.function_errors, names.function_duration, names.function_throttles]
     every += [name for index in numbers for name in (names.instance_cpu(index), names.instance_connections(index))]
     return [names.alarm_arn(name) for name in every]
+
+
+@pytest.mark.parametrize("suffix", ["dev", "pr-dev", "x-0-dev", "d", "dev-1"])
+def test_the_patterns_of_events_match_all_of_ours_and_none_of_another_suffix(suffix: str) -> None:
+    names, other = Names("dev", "123456789012", "eu-west-1"), Names(suffix, "123456789012", "eu-west-1")
+    sources = [f"es:{name}" for name in (other.cluster_events, other.instance_events, other.parameter_group_events)]
+    sources += [f"cluster:{other.cluster}", *(f"db:{other.instance(index)}" for index in range(MAX_INSTANCES))]
+    sources += [f"pg:{other.instance_parameter_group(major)}" for major in (15, 17)]
+    for source in sources:
+        arn = f"arn:aws:rds:eu-west-1:123456789012:{source}"
+        assert any(fnmatchcase(arn, pattern) for pattern in names.event_arn_patterns) == (suffix == "dev")
 
 
 @pytest.mark.parametrize("suffix", ["dev", "pr-dev", "x-0-dev", "d", "dev-1"])

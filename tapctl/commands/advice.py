@@ -38,14 +38,14 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
     if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED):
         return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
-        return Advice(undo=f"{session.command('apply')} makes it again, where it is still wanted")
+        return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")
     if one.reason is Reason.DENIED:
-        return Advice(read=f"allow {one.action}, then: {session.command('drift')}")
+        return Advice(read=session.command("drift"), read_note=f"allow {one.action}, then")
     if one.state is FindingState.UNKNOWN:
-        return Advice(read=f"{session.command('apply')} records it")
+        return Advice(read=session.command("apply"), read_note="records it")
     if theirs is not None:
         ours = session.owner.tags[theirs]
-        return Advice(undo=f"set its tag {theirs} back to {ours}, then: {session.command('apply')}")
+        return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
     return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 
 

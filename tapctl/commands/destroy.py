@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from tapctl.commands.advice import delete_member
-from tapctl.commands.apply import confirm as ask_for_consent
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, is_foreign, refresh, sweep, take_inventory
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.events import Detached, Failed, Result, Skipped
-from tapctl.engine.model import Observed
+from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import foreign_error
@@ -21,6 +20,7 @@ from tapctl.engine.resources import Deletion
 from tapctl.errors import ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.session.session import Session
 
 
@@ -34,7 +34,8 @@ def destroy(session: Session, *, confirm: str | None = None) -> int:
         session.screen.plan(plan, removing=True)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
-        if inventory.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(inventory)):
+        loses = bool(plan.impacts[Impact.DATA_LOSS.key])
+        if inventory.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(inventory), loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
@@ -84,7 +85,8 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
                 if retained is not None
                 else deletion.reconciler.removal_note(observation, snapshot_due=due)
             )
-            changes[address] = replace(change, note=note)
+            loses = isinstance(deletion.reconciler, DbCluster) and retained is None and not due
+            changes[address] = replace(change, note=note, impact=Impact.DATA_LOSS if loses else Impact.NONE)
         elif isinstance(observation, Unreadable):
             changes[address] = replace(change, unreadable={"*": observation.action})
     for child, parent in inventory.to_delete.items():
@@ -93,7 +95,9 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
             changes[child] = Change(child, type_, id_, Action.DELETE, note=f"goes with {parent}")
     ranks = teardown_ranks()
     ordered = sorted(changes.values(), key=lambda change: (ranks[change.type], change.address))
-    return Plan(tuple(ordered), {}, (), ())
+    plan = Plan(tuple(ordered), {}, (), ())
+    session.invocation.usage.impacts = plan.impacts
+    return plan
 
 
 def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
@@ -123,7 +127,9 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
             evidence="RDS deletes no cluster that has members; nothing of it was begun",
             hint=f"if it may go: {delete_member(foreign[0].rpartition('/')[2], session)}, then run this again",
         )
-    return None
+    if observation.deleting or address in inventory.retained:
+        return None
+    return deletion.reconciler.removal_refusal(session.aws, deletion.id, observation, deletion.last)
 
 
 def _protected(session: Session, evidence: str) -> Refused:
@@ -156,34 +162,37 @@ def _snapshot_due(inventory: Inventory) -> bool:
     )
 
 
-def confirm_destroy(session: Session, confirm: str | None, *, due: bool) -> bool:
-    """Ask the user; True if the answer is yes. Where a final snapshot is ``due`` only ``--confirm`` is an answer.
+def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: bool) -> bool:
+    """Ask the user; True if the answer is yes.
+
+    At a terminal the suffix has to be typed, whatever flags there are but ``--yes``. Without one ``--yes`` is needed,
+    and ``--confirm`` too where a final snapshot is ``due`` or no environment was named.
 
     Raises:
-        UsageError: ``--confirm`` names another environment, or is missing, or nobody is there to answer.
+        UsageError: ``--confirm`` names another environment, or a flag is missing.
     """
-    names = {session.suffix, session.config.environment}
-    if confirm is not None and confirm not in names:
+    invocation, suffix = session.invocation, session.suffix
+    if confirm is not None and confirm not in {suffix, session.config.environment}:
         raise UsageError(
             f"--confirm {confirm} does not name this environment",
-            hint=f"to destroy it: {session.command('destroy')} --confirm {session.suffix}",
+            hint=f"to destroy it: {session.command('destroy')} --confirm {suffix}",
         )
-    if confirm is not None:
+    if invocation.interactive and not invocation.yes:
+        cost = " Its data is lost." if loses else ""
+        return session.screen.ask(f"Destroy {suffix}?{cost} Type its name:", suffix)
+    named = confirm is not None or not (due or not invocation.target_is_explicit)
+    if invocation.yes and named:
         return True
-    if due:
-        raise UsageError(
-            f"a final snapshot of {session.suffix} is due: its destroy wants --confirm {session.suffix}",
-            hint="look at what goes and what is kept above, then run: "
-            f"{session.invocation.command} --confirm {session.suffix}",
-        )
-    if session.invocation.target_is_explicit:
-        return ask_for_consent(session, f"Destroy {session.suffix}?")
-    if not session.invocation.interactive:
-        raise UsageError(
-            "no environment was named, and there is no terminal to ask at",
-            hint=f"{session.command('destroy')}, or {session.invocation.command} --confirm {session.suffix}",
-        )
-    return session.screen.ask(f"Destroy {session.suffix}? Type its name:", session.suffix)
+    missing = " ".join([*([] if invocation.yes else ["--yes"]), *([] if named else [f"--confirm {suffix}"])])
+    cause = "there is a question and no terminal to answer it"
+    if not named:
+        why = f"a final snapshot of {suffix} is due" if due else f"nothing on the command line names {suffix}"
+        cause = f"{why}: its destroy wants --confirm {suffix}"
+    raise UsageError(
+        cause,
+        evidence=f"Destroy {suffix}?",
+        hint=f"look at what goes and what is kept above, then run: {invocation.command} {missing}",
+    )
 
 
 # -- how it ended ------------------------------------------------------------------------------------------------------

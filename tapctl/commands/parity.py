@@ -72,9 +72,9 @@ class RecordedSpecs:
     def generic(self) -> Callable[[Any], Any]:
         """Make the function that puts a recorded value into the canonical form."""
         own = "|".join(map(re.escape, sorted({self.suffix, self.environment}, key=len, reverse=True)))
-        # At the end of our names or before their number, as a word of a description, or alone: a suffix may well be
-        # "db" or "cluster".
-        name = rf"(?<=-)(?:{own})(?=$|[/.*,\s]|:[*]|-[0-9])|(?<=\s)(?:{own})(?=$|[:.,;\s])|^(?:{own})$"
+        # At the end of our names or before their number (in a pattern: "?"), as a word of a description, or alone: a
+        # suffix may well be "db" or "cluster".
+        name = rf"(?<=-)(?:{own})(?=$|[/.*,\s]|:[*]|-[0-9?])|(?<=\s)(?:{own})(?=$|[:.,;\s])|^(?:{own})$"
         volatile = re.compile(
             f"(?P<id>{_ID})|(?P<partition>(?<=arn:)aws[a-z-]*(?=:))|(?P<account>(?<![0-9]){self.account}(?![0-9]))"
             f"|(?P<region>(?<![a-z0-9-]){re.escape(self.region)}(?![0-9]))|(?P<name>{name})"

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from tapctl.aws.tags import as_dict
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
-from tapctl.engine.observe import ObserveRequest, observe_all
+from tapctl.engine.model import Impact, Observed
+from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
@@ -17,10 +19,11 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import ExitCode, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, registry
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
+from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
@@ -91,7 +94,9 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
-    stack = build(session.config, session.names, network, artifact.result())
+    snapshot_stays = _snapshot_stays_due(session, manifest)
+    config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
+    stack = build(config, session.names, network, artifact.result())
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
@@ -106,8 +111,18 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
-    plan = replace(plan, changes=tuple(_check_version(session, stack, change) for change in plan.changes))
+    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_removal(session, manifest, change, observed[change.address]) for change in changes]
+    plan = replace(plan, changes=tuple(_tell_of_snapshot(change, stays=snapshot_stays) for change in changes))
+    if snapshot_stays:
+        file = f"{session.config.environment}.toml"
+        session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
     session.invocation.usage.impacts = plan.impacts
+    found = len(plan.confirmed)
+    if version is None and found:
+        session.screen.warn(
+            f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
+        )
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
@@ -120,6 +135,50 @@ def _check_version(session: Session, stack: Stack, change: Change) -> Change:
     engine = stack[change.address].spec.engine
     refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
     return replace(change, blocked=refused) if refused else change
+
+
+def _snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
+    """True if a final snapshot is due by the record, else by AWS, and the file neither keeps it nor gives it up.
+
+    The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it.
+    """
+    if session.config.final_snapshot or session.config.final_snapshot_is_written:
+        return False
+    entry = manifest.entries.get(model.address(DbCluster.type, session.names.cluster))
+    if entry is not None:
+        tags = (entry.confirmed_spec or entry.spec).get("tags")
+        return not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false"
+    cluster = cluster_of(session.aws, session.names.cluster)
+    return cluster is not None and as_dict(cluster.get("TagList", [])).get(FINAL_SNAPSHOT_TAG) == "true"
+
+
+def _tell_of_snapshot(change: Change, *, stays: bool) -> Change:
+    """Say at the cluster that its final snapshot stays due, or that it is given up: a protection less."""
+    if change.type != DbCluster.type or change.action is Action.DELETE:
+        return change
+    given_up = [
+        field.path == f"tags.{FINAL_SNAPSHOT_TAG}" and field.have != "false" and field.want == "false"
+        for field in change.fields
+    ]
+    if change.action is Action.UPDATE and any(given_up):
+        fields = tuple(
+            replace(field, impact=Impact.PROTECTION) if gone else field
+            for field, gone in zip(change.fields, given_up, strict=True)
+        )
+        change = replace(change, fields=fields, impact=max(change.impact, Impact.PROTECTION))
+        note = "no final snapshot will be taken of it any more"
+    else:
+        note = "its final snapshot stays due until final_snapshot = false is written" if stays else ""
+    return replace(change, note="; ".join(filter(None, (change.note, note))))
+
+
+def _check_removal(session: Session, manifest: Manifest, change: Change, observation: Observation) -> Change:
+    """Block a removal that AWS would refuse after others had been made."""
+    if change.action is not Action.DELETE or change.blocked or not isinstance(observation, Observed):
+        return change
+    entry = manifest.entries[change.address]
+    refused = reconciler_of(entry).removal_refusal(session.aws, entry.id, observation, recorded_spec(entry))
+    return replace(change, blocked=refused)
 
 
 _CONSEQUENCES: Final[Mapping[str, tuple[str, str]]] = {

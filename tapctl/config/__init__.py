@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tapctl.config import rules, types
 from tapctl.config.problems import parse, printable, problem, read
@@ -130,6 +130,8 @@ class Config(BaseModel):
     networking: NetworkingReference
     protected: bool
     final_snapshot: bool
+    final_snapshot_is_written: bool = Field(default=True, exclude=True)
+    """True if the file says it; else it follows ``protected``, and a snapshot that was due before stays due."""
     role_arn: str | None
     database: Database
     processor: Processor
@@ -293,6 +295,7 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
         networking=_reference(own),
         protected=own.protected,
         final_snapshot=own.protected if own.final_snapshot is None else own.final_snapshot,
+        final_snapshot_is_written=own.final_snapshot is not None,
         role_arn=own.role_arn,
         database=Database(**common.database.model_dump(), **own.database.model_dump()),
         processor=Processor(**processor),

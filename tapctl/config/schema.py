@@ -62,6 +62,7 @@ class CommonProcessor(Table):
     image: Image | None = None
     runtime: types.Runtime = "nodejs22.x"
     timeout_s: types.Timeout
+    ephemeral_storage_mb: types.Disk = 512
 
 
 class EnvironmentProcessor(Table):

@@ -395,6 +395,7 @@ Timeout = Annotated[
     int,
     Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (Lambda's bounds)"),
 ]
+Disk = Annotated[int, Field(ge=512, le=10240, description="a whole number of MB from 512 to 10240 (Lambda's bounds)")]
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
 
 

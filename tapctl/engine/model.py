@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.errors import TapctlError
+
 
 class Impact(IntEnum):
     """The cost of changing a field, by severity."""
@@ -356,6 +358,10 @@ class Reconciler(ABC, Generic[S, O]):
 
     def deletion_blocker(self, seen: Observed[S, O]) -> str | None:  # noqa: ARG002 -- the default needs no observation
         """Tell why the resource must not be removed now (deletion protection); None if it may be. Pure."""
+        return None
+
+    def removal_refusal(self, aws: Any, id: str, observed: Observed[S, O], last: S | None) -> TapctlError | None:  # noqa: ARG002 -- the default needs no read
+        """Ask AWS what would make it refuse the removal half way (a quota); None if nothing. Only reads."""
         return None
 
     def is_protection(self, observed: Observed[S, O]) -> bool:  # noqa: ARG002 -- the default needs no observation

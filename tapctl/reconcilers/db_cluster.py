@@ -29,7 +29,7 @@ from tapctl.engine.model import (
     Timing,
     address,
 )
-from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
@@ -286,6 +286,35 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         if observed.status == _STOPPED:
             return f"it is stopped: RDS deletes no member of a stopped cluster; {observed.remedy}"
         return None
+
+    def removal_refusal(
+        self, aws: Aws, id: str, observed: Observed[DbClusterSpec, DbClusterOutputs], last: DbClusterSpec | None
+    ) -> Refused | None:
+        """Look for clusters in other places that hang on it, and for room for the final snapshot."""
+        try:
+            tied = _ties(cluster_of(aws, id) or {})
+            if tied:
+                return Refused(
+                    f"{address(self.type, id)} is tied to others, and RDS would refuse its removal: {', '.join(tied)}",
+                    evidence="nothing of it was begun",
+                    hint="take it out of the global cluster or promote its replicas, then run this again",
+                )
+            used, most = _snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
+        except AwsRefused as error:
+            if not error.is_denied:
+                raise
+            return Refused(
+                f"{address(self.type, id)}: whether there is room for a final snapshot could not be asked",
+                evidence=str(error),
+                hint=f"allow {error.permission}, then run this again",
+            )
+        if used < most:
+            return None
+        return Refused(
+            f"{address(self.type, id)}: a final snapshot is due, and there is no room for one",
+            evidence=f"DescribeAccountAttributes: ManualClusterSnapshots, {used} of {most} used",
+            hint="delete cluster snapshots that are of no use, or have the quota raised, then run this again",
+        )
 
     def is_protection(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> bool:
         """True if the cluster's deletion protection is on."""
@@ -556,6 +585,24 @@ def _remove_access(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) 
     feature: dict[str, Any] = {"FeatureName": role.feature} if role.feature else {}
     aws.rds.remove_role_from_db_cluster(DBClusterIdentifier=id, RoleArn=role.arn, **feature)
     return frozenset({"associated_roles"} if len(have.associated_roles) == 1 else ())
+
+
+# -- before a removal --------------------------------------------------------------------------------------------------
+
+
+def _ties(cluster: Mapping[str, Any]) -> list[str]:
+    """Name what makes RDS refuse to delete this cluster (DeleteDBCluster): a global cluster, a source, replicas."""
+    tied = [f"global cluster {cluster['GlobalClusterIdentifier']}"] if cluster.get("GlobalClusterIdentifier") else []
+    source = cluster.get("ReplicationSourceIdentifier")
+    tied += [f"its source {source}"] if source else []
+    return [*tied, *(f"its replica {replica}" for replica in cluster.get("ReadReplicaIdentifiers") or ())]
+
+
+def _snapshot_quota(aws: Aws) -> tuple[int, int]:
+    """Read how many manual cluster snapshots there are, and may be; 0 of 1 where AWS tells no such quota."""
+    quotas = aws.read(aws.rds.describe_account_attributes).get("AccountQuotas", [])
+    known = {quota.get("AccountQuotaName"): (quota.get("Used", 0), quota.get("Max", 1)) for quota in quotas}
+    return known.get("ManualClusterSnapshots", (0, 1))
 
 
 # -- removing ----------------------------------------------------------------------------------------------------------

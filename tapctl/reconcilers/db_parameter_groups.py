@@ -152,7 +152,8 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags, among all of the region but AWS's own, which have none."""
         arns = {self._name(group): group.get(f"{self.kind}Arn", "") for group in self._list(aws)}
-        yield from owned_names(aws, owner, {name: arn for name, arn in arns.items() if not name.startswith("default.")})
+        own = {name: arn for name, arn in arns.items() if not name.startswith("default.")}
+        yield from owned_names(aws, owner, NO_PARAMETER_GROUP, own)
 
     # -- the operations of the kind ----------------------------------------------------------------------------------
 

@@ -120,7 +120,8 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         """Find the groups by the owner's tags, among all of the region."""
         pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
         groups = (group for page in pages for group in page["DBSubnetGroups"])
-        yield from owned_names(aws, owner, {_name(group): group.get("DBSubnetGroupArn", "") for group in groups})
+        arns = {_name(group): group.get("DBSubnetGroupArn", "") for group in groups}
+        yield from owned_names(aws, owner, NO_SUBNET_GROUP, arns)
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

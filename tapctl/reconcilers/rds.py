@@ -99,12 +99,12 @@ def last_event(aws: Aws, kind: Literal["db-cluster", "db-instance"], id: str) ->
 
 
 def arn_of(aws: Aws, kind: str, id: str) -> str:
-    """The ARN of an RDS resource: ``cluster``, ``db``, ``subgrp``, ``pg`` or ``cluster-pg`` (RDS user guide)."""
+    """The ARN of an RDS resource; ``kind``: RDS's word, such as ``cluster`` or ``subgrp`` (RDS user guide)."""
     return aws.arn("rds", f"{kind}:{id}")
 
 
 def read_tags(aws: Aws, arn: str, unreadable: UnreadableFields, stand_in: Mapping[str, str]) -> dict[str, str]:
-    """Read the tags of a group, which RDS lists apart; ``stand_in`` where they may not be read."""
+    """Read the tags of a resource whose tags RDS lists apart; ``stand_in`` where they may not be read."""
     return unreadable.read("tags", lambda: _listed_tags(aws, arn), dict(stand_in))
 
 
@@ -118,14 +118,17 @@ def step_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
     )
 
 
-def owned_names(aws: Aws, owner: Owner, arns: Mapping[str, str]) -> Iterator[str]:
-    """List those of these groups (name to ARN) that bear the owner's tags: a call for each, since RDS lists no tags."""
+def owned_names(aws: Aws, owner: Owner, missing: str, arns: Mapping[str, str]) -> Iterator[str]:
+    """List those of these resources (name to ARN) that bear the owner's tags: a call for each, since RDS lists no tags.
+
+    ``missing``: the code of RDS's refusal where such a resource is gone.
+    """
     for name, arn in arns.items():
         try:
             live_tags = _listed_tags(aws, arn)
         except AwsRefused as error:
             # Deleted between the listing and this call.
-            if error.matches(NO_SUBNET_GROUP, NO_PARAMETER_GROUP):
+            if error.matches(missing):
                 continue
             raise
         if Owner.of(live_tags) == owner:

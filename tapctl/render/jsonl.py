@@ -139,6 +139,8 @@ def finding_record(finding: Finding, advice: Advice | None) -> Record:
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",
         "now": advice.now if advice else "",
+        "undo_note": advice.undo_note if advice else "",
+        "read_note": advice.read_note if advice else "",
     }
 
 

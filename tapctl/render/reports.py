@@ -265,8 +265,8 @@ def drift_lines(
         following = after and advice.get((after.address, after.field))
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
-    lines.append(f"  checked {report.compared} of {_fields(report.fields)} on {_resources(report)}")
-    return lines
+    compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
+    return [*lines, *_difference_count(findings), f"  {compared}"]
 
 
 def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
@@ -276,14 +276,20 @@ def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
 
 
 def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
-    """The choices about a finding: keep the live value, undo it, make it readable, or put it in force."""
-    choices = [
-        ("keep it:", advice.edit),
-        ("undo it:", advice.undo),
-        ("read it:", advice.read),
-        ("do it now:", advice.now),
+    """The choices about a finding: keep the live value, undo it, make it readable, or put it in force.
+
+    Each command stands alone on its line, so that it can be copied.
+    """
+    lines = [f"      {paint('dim', 'keep it:')} {one_line(advice.edit)}"] if one_line(advice.edit) else []
+    commands = [
+        ("undo it:", advice.undo, advice.undo_note),
+        ("read it:", advice.read, advice.read_note),
+        ("do it now:", advice.now, ""),
     ]
-    return [f"      {paint('dim', label)} {one_line(text)}" for label, text in choices if one_line(text)]
+    for label, command, note in commands:
+        if one_line(command):
+            lines += [f"      {paint('dim', label)} {one_line(note)}".rstrip(), f"        {one_line(command)}"]
+    return lines
 
 
 def _names(findings: Sequence[Finding]) -> list[str]:
@@ -321,8 +327,17 @@ def _fields(count: int) -> str:
     return "1 field" if count == 1 else f"{count} fields"
 
 
-def _resources(report: Report) -> str:
-    return "1 resource" if report.resources == 1 else f"{report.resources} resources"
+def _resources(count: int) -> str:
+    return "1 resource" if count == 1 else f"{count} resources"
+
+
+def _difference_count(findings: Sequence[Finding]) -> list[str]:
+    """The number of fields that drifted, where the verdict, which counts resources, does not say it."""
+    fields = {(finding.address, finding.field) for finding in findings if finding.state is FindingState.DRIFT}
+    resources = {address for address, _ in fields}
+    if len(fields) == len(resources):
+        return []
+    return [f"  {_fields(len(fields))} drifted on {_resources(len(resources))}"]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

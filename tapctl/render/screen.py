@@ -77,7 +77,11 @@ class Advice:
     undo: str = ""
     """The command that brings the recorded value back."""
     read: str = ""
-    """The way to have a field read next time that could not be read."""
+    """The command that reads, or records, a field that could not be compared."""
+    undo_note: str = ""
+    """A few words on undoing: what to do first, or what the command does."""
+    read_note: str = ""
+    """A few words on having the field read: what to do first, or what the command does."""
     now: str = ""
     """The command that puts a pending change in force."""
 

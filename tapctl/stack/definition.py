@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from tapctl.config import Config
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
@@ -16,6 +16,7 @@ from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tapctl.reconcilers.kms_key import WINDOW_TAG, KmsKey, KmsKeySpec
 from tapctl.reconcilers.lambda_function import LambdaFunction, LambdaFunctionSpec
 from tapctl.reconcilers.log_group import LogGroup, LogGroupSpec
+from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsEventSubscriptionSpec
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
@@ -27,6 +28,12 @@ from tapctl.stack.policies import function_policy, key_policy, lambda_trust, top
 
 ENGINE: Final = "aurora-postgresql"
 PORT: Final = 5432
+
+# What AWS Foundational Security Best Practices RDS.19 to RDS.21 want, and more; RDS.22 is about what no stack has
+# (docs/decisions/0009-events-of-our-own.md).
+_CLUSTER_EVENTS: Final = ("configuration change", "deletion", "failover", "failure", "maintenance", "notification")
+_INSTANCE_EVENTS: Final = (*_CLUSTER_EVENTS, "availability", "recovery")
+_PARAMETER_GROUP_EVENTS: Final = ("configuration change",)
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,7 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
             security_group_ids=frozenset({lambda_group.out.group_id}),
             tracing="Active",
             architecture="x86_64",
-            ephemeral_storage_mb=512,
+            ephemeral_storage_mb=processor.ephemeral_storage_mb,
             layers=(),
             log_format="Text",
             log_group=names.function_log_group,
@@ -268,6 +275,26 @@ def build(config: Config, names: Names, network: NetworkContract, release: Artif
         ),
     )
     add_alarms(stack, config, names, topic.out.arn, tags)
+
+    subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
+        (names.cluster_events, "db-cluster", [cluster], _CLUSTER_EVENTS),
+        (names.instance_events, "db-instance", [*instances], _INSTANCE_EVENTS),
+        (names.parameter_group_events, "db-parameter-group", [instance_parameters], _PARAMETER_GROUP_EVENTS),
+    ]
+    for name, source_type, sources, categories in subscriptions:
+        stack.add(
+            RdsEventSubscription(),
+            name,
+            RdsEventSubscriptionSpec(
+                topic_arn=topic.out.arn,
+                source_type=source_type,
+                source_ids=frozenset(source.id for source in sources),
+                categories=frozenset(categories),
+                enabled=True,
+                tags=tags(name),
+            ),
+            after=sources,
+        )
     return stack
 
 

@@ -6,6 +6,7 @@ from tapctl.aws.policy import Condition, PolicyDocument, Statement, allow, polic
 from tapctl.names import Names
 
 _USE_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+_RDS_EVENTS = "events.rds.amazonaws.com"
 # Lambda's own service manages the function's network interfaces with the function's role. AWS can scope none of these
 # to a resource: the Describe actions take none, and Lambda checks the others on "*" before it creates the function.
 _INTERFACES = (
@@ -23,10 +24,11 @@ _TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 def key_policy(names: Names) -> PolicyDocument:
     """The key's policy: the account decides by IAM, and the services that act as themselves are let in narrowly.
 
-    CloudWatch Logs and CloudWatch are such services: each may do what its statement says, for our log groups and alarms
-    alone. RDS, Secrets Manager and Lambda act with the caller's rights (and grants made from them). Their statements,
-    told by kms:ViaService, have the account as their principal, as the first has: they delegate to IAM a part of what
-    that one delegates already, and so add nothing and narrow nothing. They say in one place what uses the key. Source:
+    CloudWatch Logs, CloudWatch and RDS's events are such services: each may do what its statement says, for our log
+    groups, our alarms and our account alone. RDS itself, Secrets Manager and Lambda act with the caller's rights (and
+    grants made from them). Their statements, told by kms:ViaService, have the account as their principal, as the first
+    has: they delegate to IAM a part of what that one delegates already, and so add nothing and narrow nothing. They say
+    in one place what uses the key. Source:
     KMS developer guide, "Key policies" and "Condition keys".
     """
     return policy(
@@ -55,6 +57,15 @@ def key_policy(names: Names) -> PolicyDocument:
             to={"Service": "cloudwatch.amazonaws.com"},
             when=_from_our_alarms(names),
         ),
+        # By the account alone: of RDS's use of a key for a topic no aws:SourceArn is documented (SNS developer guide,
+        # "Enable compatibility between event sources from AWS services and encrypted topics").
+        allow(
+            "DatabaseEvents",
+            ["kms:Decrypt", "kms:GenerateDataKey*"],
+            ["*"],
+            to={"Service": _RDS_EVENTS},
+            when=[_from_our_account(names)],
+        ),
     )
 
 
@@ -76,15 +87,19 @@ def _via_service(names: Names, sid: str, service: str) -> tuple[Statement, State
     )
 
 
+def _from_our_account(names: Names) -> Condition:
+    return when("StringEquals", "aws:SourceAccount", names.account)
+
+
 def _from_our_alarms(names: Names) -> list[Condition]:
     return [
-        when("StringEquals", "aws:SourceAccount", names.account),
+        _from_our_account(names),
         when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns),
     ]
 
 
 def topic_policy(names: Names) -> PolicyDocument:
-    """The topic's policy: only this environment's alarms publish; people subscribe by IAM."""
+    """The topic's policy: only this environment's alarms and its database's events publish; people subscribe by IAM."""
     return policy(
         allow(
             "AlarmsPublish",
@@ -92,7 +107,14 @@ def topic_policy(names: Names) -> PolicyDocument:
             [names.topic_arn],
             to={"Service": "cloudwatch.amazonaws.com"},
             when=_from_our_alarms(names),
-        )
+        ),
+        allow(
+            "DatabaseEventsPublish",
+            ["sns:Publish"],
+            [names.topic_arn],
+            to={"Service": _RDS_EVENTS},
+            when=[_from_our_account(names), when("ArnLike", "aws:SourceArn", *names.event_arn_patterns)],
+        ),
     )
 
 

@@ -135,7 +135,7 @@ def test_a_tag_that_names_another_owner_has_to_be_set_back_first(run: Session, t
         found(TOPIC, "tags.Owner", "dana"),
         found(FUNCTION, "timeout_s", 60),
     )
-    assert theirs == also == Advice(undo=f"set its tag {tag} back to {ours}, then: {APPLY}")
+    assert theirs == also == Advice(undo=APPLY, undo_note=f"set its tag {tag} back to {ours}, then")
     assert other.undo == APPLY
 
 
@@ -148,8 +148,8 @@ def test_a_field_that_could_not_be_read_is_not_undone(run: Session) -> None:
     denied = found(FUNCTION, WHOLE_RESOURCE, None, Reason.DENIED, action="lambda:GetFunction")
     older = found(TOPIC, "policy", None, Reason.NOT_RECORDED)
     assert advice(run, denied, older) == [
-        Advice(read="allow lambda:GetFunction, then: tapctl drift --env dev"),
-        Advice(read=f"{APPLY} records it"),
+        Advice(read="tapctl drift --env dev", read_note="allow lambda:GetFunction, then"),
+        Advice(read=APPLY, read_note="records it"),
     ]
 
 
@@ -170,7 +170,7 @@ def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reaso
 
 def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
     half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
-    assert advice(run, half) == [Advice(undo=f"{APPLY} makes it again, where it is still wanted")]
+    assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
 
 
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])

@@ -86,7 +86,7 @@ def recorded(
     statements = [
         {"actions": ["rds-db:connect"], "resources": [user]},
         {"actions": ["logs:CreateLogStream", "logs:PutLogEvents"], "resources": [log_group]},
-        {"actions": ["kms:Decrypt"], "resources": sorted([key, topic])},
+        {"actions": ["kms:Decrypt"], "resources": sorted([key, topic, f"arn:{partition}:rds:{arn}:db:{cluster}-??"])},
     ]
     specs: dict[str, dict[str, Any]] = {
         f"lambda-function/payment-processor-{suffix}": {

@@ -87,7 +87,8 @@ def test_the_major_version_comes_from_the_engine_version(folder: Folder, version
 @pytest.mark.parametrize("protected", [True, False])
 def test_a_final_snapshot_is_taken_of_what_is_protected_unless_said_otherwise(folder: Folder, protected: bool) -> None:
     folder.put("prod", "protected", protected).drop("prod", "final_snapshot")
-    assert folder.load()["prod"].final_snapshot is protected
+    config = folder.load()["prod"]
+    assert (config.final_snapshot, config.final_snapshot_is_written) == (protected, False)
     assert folder.put("prod", "final_snapshot", not protected).load()["prod"].final_snapshot is not protected
 
 

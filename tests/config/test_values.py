@@ -256,6 +256,7 @@ KEYS = [
     ),
     Key("dev", "database.instance_count", [1, 16], {"from 1 to 16": [0, -1, 17]}),
     Key("dev", "processor.memory_mb", [128, 10240], {"from 128 to 10240": [0, 127, 10241]}),
+    Key("common", "processor.ephemeral_storage_mb", [512, 10240], {"from 512 to 10240": [0, 511, 10241]}),
     Key(
         "dev",
         "processor.reserved_concurrency",

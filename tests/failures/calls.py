@@ -1,106 +1,39 @@
 """The operations of AWS that each command makes on dev, so that each of them can go wrong once; and how many calls.
 
-`test_denied.test_the_lists_of_calls_are_complete` keeps the lists whole, and `test_kill` the numbers of changing calls.
+They are kept in ``calls.json``, which `test_calls` compares with what the commands do: `REWRITE` writes it anew, as
+golden pages are.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
-FIRST_APPLY_CHANGES: Final = 33
-FIRST_APPLY_WRITES: Final = 45
+FILE: Final = Path(__file__).with_suffix(".json")
+REWRITE: Final = "WRITE_GOLDEN=1 .venv/bin/python -m pytest -q tests/failures/test_calls.py"
+
+_READS: Final = ("Describe", "Get", "List")
+_CALLS: Final = json.loads(FILE.read_text())
+
+
+def _changing(operations: Iterable[str]) -> tuple[str, ...]:
+    return tuple(one for one in operations if not one.partition(":")[2].startswith(_READS))
+
+
+FIRST_APPLY_CHANGES: Final[int] = _CALLS["first apply"]["changing calls"]
+FIRST_APPLY_WRITES: Final = FIRST_APPLY_CHANGES + 12
 """Writes of the record and its lock to S3, about: those that meet are one write."""
-EDIT_CHANGES: Final = 29
+EDIT_CHANGES: Final[int] = _CALLS["change"]["changing calls"]
 """The changing calls of an apply after `test_denied.edit_all`."""
-DESTROY_CHANGES: Final = 24
+DESTROY_CHANGES: Final[int] = _CALLS["destroy"]["changing calls"]
 
-_LOOK: Final = """
-cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource ec2:DescribeSecurityGroupRules ec2:DescribeSecurityGroups
-iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies kms:DescribeKey kms:GetKeyPolicy
-kms:GetKeyRotationStatus kms:ListResourceTags lambda:GetFunction lambda:GetPolicy logs:DescribeLogGroups
-logs:ListTagsForResource rds:DescribeDBClusterParameterGroups rds:DescribeDBClusterParameters rds:DescribeDBClusters
-rds:DescribeDBInstances rds:DescribeDBParameterGroups rds:DescribeDBParameters rds:DescribeDBSubnetGroups
-rds:ListTagsForResource resourcegroupstaggingapi:GetResources secretsmanager:DescribeSecret sns:GetTopicAttributes
-sns:ListTagsForResource sts:GetCallerIdentity
-"""
-_BEFORE: Final = """
-cloudformation:DescribeStacks ec2:DescribeSubnets ec2:DescribeVpcAttribute ec2:DescribeVpcs ecr:DescribeImages
-"""
-_BY_TAGS: Final = "iam:ListRoleTags iam:ListRoles kms:ListAliases kms:ListKeys"
-
-CREATES: Final = (
-    "cloudwatch:PutMetricAlarm",
-    "ec2:AuthorizeSecurityGroupEgress",
-    "ec2:AuthorizeSecurityGroupIngress",
-    "ec2:CreateSecurityGroup",
-    "ec2:RevokeSecurityGroupEgress",
-    "iam:CreateRole",
-    "iam:PutRolePolicy",
-    "kms:CreateAlias",
-    "kms:CreateKey",
-    "kms:EnableKeyRotation",
-    "lambda:CreateFunction",
-    "lambda:PutFunctionConcurrency",
-    "logs:CreateLogGroup",
-    "logs:PutRetentionPolicy",
-    "rds:CreateDBCluster",
-    "rds:CreateDBClusterParameterGroup",
-    "rds:CreateDBInstance",
-    "rds:CreateDBParameterGroup",
-    "rds:CreateDBSubnetGroup",
-    "rds:ModifyDBClusterParameterGroup",
-    "rds:ModifyDBParameterGroup",
-    "secretsmanager:RotateSecret",
-    "secretsmanager:TagResource",
-    "sns:CreateTopic",
-)
-UPDATES: Final = (
-    "cloudwatch:PutMetricAlarm",
-    "cloudwatch:TagResource",
-    "ec2:CreateTags",
-    "iam:TagRole",
-    "kms:TagResource",
-    "lambda:PutFunctionConcurrency",
-    "lambda:TagResource",
-    "lambda:UpdateFunctionConfiguration",
-    "logs:PutRetentionPolicy",
-    "logs:TagResource",
-    "rds:AddTagsToResource",
-    "rds:ModifyDBCluster",
-    "rds:ModifyDBClusterParameterGroup",
-    "rds:ModifyDBInstance",
-    "secretsmanager:RotateSecret",
-    "secretsmanager:TagResource",
-    "sns:TagResource",
-)
-DELETES: Final = (
-    "cloudwatch:DeleteAlarms",
-    "ec2:DeleteSecurityGroup",
-    "ec2:RevokeSecurityGroupEgress",
-    "ec2:RevokeSecurityGroupIngress",
-    "iam:DeleteRole",
-    "iam:DeleteRolePolicy",
-    "kms:DeleteAlias",
-    "kms:ScheduleKeyDeletion",
-    "lambda:DeleteFunction",
-    "lambda:UpdateFunctionConfiguration",
-    "logs:DeleteLogGroup",
-    "rds:DeleteDBCluster",
-    "rds:DeleteDBClusterParameterGroup",
-    "rds:DeleteDBInstance",
-    "rds:DeleteDBParameterGroup",
-    "rds:DeleteDBSubnetGroup",
-    "sns:DeleteTopic",
-)
-DRIFT: Final = tuple(_LOOK.split())
-NOTHING_TO_DO: Final = (*DRIFT, *_BEFORE.split())
-FIRST_APPLY: Final = (*NOTHING_TO_DO, "kms:ListAliases", "kms:ListKeys", *CREATES)
-CHANGE: Final = (*NOTHING_TO_DO, *UPDATES)
-DESTROY: Final = (
-    *(one for one in DRIFT if not one.startswith("secretsmanager:")),
-    *_BY_TAGS.split(),
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "rds:DescribeDBClusterSnapshots",
-    *DELETES,
-)
+DRIFT: Final = tuple(_CALLS["drift"]["operations"])
+NOTHING_TO_DO: Final = tuple(_CALLS["nothing to do"]["operations"])
+FIRST_APPLY: Final = tuple(_CALLS["first apply"]["operations"])
+CHANGE: Final = tuple(_CALLS["change"]["operations"])
+DESTROY: Final = tuple(_CALLS["destroy"]["operations"])
+CREATES: Final = _changing(FIRST_APPLY)
+UPDATES: Final = _changing(CHANGE)
+DELETES: Final = _changing(DESTROY)

@@ -50,19 +50,7 @@ def edit_all(world: World) -> None:
     world.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
 
 
-@pytest.mark.soak
-def test_the_lists_of_calls_are_complete(world: World) -> None:
-    assert set(world.applied("dev").asked) <= set(FIRST_APPLY)
-    assert set(world.applied("dev").asked) <= set(NOTHING_TO_DO)
-    assert set(world.tapctl("drift", "--env", "dev").asked) <= set(DRIFT)
-    edit_all(world)
-    changed = world.applied("dev")
-    assert f"{len(world.stack()) - 2} updated" in changed.verdict
-    assert set(changed.asked) <= set(CHANGE)
-    assert set(world.tapctl(*DESTROYING).asked) <= set(DESTROY)
-
-
-@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), 36))
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), FIRST_APPLY.index("cloudwatch:PutMetricAlarm")))
 def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     answer = world.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err

@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 QUICK = ("db_cluster_parameter_group", "db_subnet_group", "secret_rotation")
-SLOW = ("db_cluster", "db_instance")
-EXHAUSTIVE = [pytest.param(one, marks=pytest.mark.soak) for one in ("db_parameter_group", *SLOW)]
+SLOW = ("db_parameter_group", "db_cluster", "db_instance")
+EXHAUSTIVE = [pytest.param(one, marks=pytest.mark.soak) for one in SLOW]
 
 
 @pytest.fixture(params=[*QUICK, *EXHAUSTIVE])

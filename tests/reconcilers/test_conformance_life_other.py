@@ -19,12 +19,10 @@ from tapctl.engine.plan import Action
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.reconcilers import test_conformance as plain
 from tests.reconcilers.conformance import CASES, Bench, Killed
+from tests.reconcilers.test_conformance_life import QUICK, SLOW
 from tests.support.strides import strided
 
-TYPES = (
-    *("cloudwatch_alarm", "iam_role", "kms_key", "lambda_function"),
-    *("log_group", "security_group", "security_group_rules", "sns_topic"),
-)
+TYPES = sorted(CASES.keys() - {*QUICK, *SLOW})
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsError, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshot_due
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
@@ -291,3 +291,60 @@ def test_what_is_gone_is_not_removed_again(aws: Aws, want: DbClusterSpec, tags: 
     seen = bring(REC, aws, ID, with_tags(want, tags))
     delete_until_gone(REC, aws, ID, want)
     REC.delete(aws, ID, seen, None)
+
+
+# -- what stands against a removal -----------------------------------------------------------------------------------
+
+
+def stands_against(aws: Aws, want: DbClusterSpec) -> Refused | None:
+    return REC.removal_refusal(aws, ID, bring(REC, aws, ID, want), None)
+
+
+@pytest.mark.parametrize(
+    ("answer_of_aws", "told"),
+    [
+        ({"GlobalClusterIdentifier": "world"}, "global cluster world"),
+        ({"ReplicationSourceIdentifier": "arn:source"}, "its source arn:source"),
+        ({"ReadReplicaIdentifiers": ["one", "two"]}, "its replica one, its replica two"),
+    ],
+)
+def test_what_hangs_on_the_cluster_stands_against_its_removal(
+    aws: Aws, want: DbClusterSpec, answer_of_aws: dict[str, Any], told: str
+) -> None:
+    assert stands_against(aws, want) is None
+    (cluster,) = aws.rds.describe_db_clusters(DBClusterIdentifier=ID)["DBClusters"]
+    answer(aws.rds, "DescribeDBClusters", {"DBClusters": [{**cluster, **answer_of_aws}]})
+    refused = stands_against(aws, want)
+    assert refused is not None
+    assert refused.cause.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("tags", "quota", "room"),
+    [
+        (DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, False),
+        (NOT_DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, True),
+        (DUE, {"AccountQuotaName": "DBClusters", "Used": 40, "Max": 40}, True),
+    ],
+)
+def test_a_final_snapshot_needs_room(
+    aws: Aws, want: DbClusterSpec, tags: dict[str, str], quota: dict[str, Any], room: bool
+) -> None:
+    answer(aws.rds, "DescribeAccountAttributes", {"AccountQuotas": [quota]})
+    refused = stands_against(aws, with_tags(want, tags))
+    assert (refused is None) == room
+    if refused is not None:
+        assert "there is no room for one" in refused.cause
+
+
+def test_room_that_may_not_be_asked_for_stands_against_a_removal(aws: Aws, want: DbClusterSpec) -> None:
+    refuse(aws.rds, "DescribeAccountAttributes", *DENIED)
+    refused = stands_against(aws, want)
+    assert refused is not None
+    assert "allow rds:DescribeAccountAttributes" in (refused.hint or "")
+
+
+def test_any_other_refusal_of_the_question_passes(aws: Aws, want: DbClusterSpec) -> None:
+    refuse(aws.rds, "DescribeAccountAttributes", "InternalFailure")
+    with pytest.raises(AwsError):
+        stands_against(aws, want)

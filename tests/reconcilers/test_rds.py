@@ -7,7 +7,7 @@ from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.rds import classify, cluster_of, how_to_start, last_event, owned_names
+from tapctl.reconcilers.rds import NO_SUBNET_GROUP, classify, cluster_of, how_to_start, last_event, owned_names
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 
@@ -81,8 +81,9 @@ def test_the_last_event_explains_what_did_not_converge(aws: Aws, rec: DbCluster 
 
 
 def test_a_group_that_went_meanwhile_is_not_found_and_one_that_may_not_be_read_is_told(aws: Aws) -> None:
-    refuse(aws.rds, "ListTagsForResource", "DBSubnetGroupNotFoundFault", times=1)
-    assert list(owned_names(aws, Owner.ours("test"), {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"})) == []
+    arns = {"gone": "arn:aws:rds:us-east-1:1:subgrp:gone"}
+    refuse(aws.rds, "ListTagsForResource", NO_SUBNET_GROUP, times=1)
+    assert list(owned_names(aws, Owner.ours("test"), NO_SUBNET_GROUP, arns)) == []
     refuse(aws.rds, "ListTagsForResource", *DENIED)
     with pytest.raises(AwsRefused):
-        list(owned_names(aws, Owner.ours("test"), {"closed": "arn:aws:rds:us-east-1:1:subgrp:closed"}))
+        list(owned_names(aws, Owner.ours("test"), NO_SUBNET_GROUP, arns))

@@ -89,7 +89,7 @@ FINDINGS = tuple(
     for reason in Reason
     for recorded, live in (("v", VALUE), (VALUE, None), (None, "v"))
 )
-ADVICE = Advice("e", "u", "r", "n")
+ADVICE = Advice("e", "u", "r", "n", "o", "d")
 ERRORS = (Refused("c", evidence="e"), AwsRefused("s", "o", "c", "m"), ConfigError([Problem("f", "k", "v", "r")]))
 EVENTS = (
     Started("a/b"),

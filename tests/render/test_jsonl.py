@@ -150,6 +150,8 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "note": "",
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",
+        "undo_note": "",
+        "read_note": "",
         "read": "",
         "now": "",
         "env": "",

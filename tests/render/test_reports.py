@@ -297,15 +297,16 @@ def test_advice_stands_under_its_finding() -> None:
     assert drift_lines(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE}) == [
         "  ! processor    timeout_s  15 → 30                  DRIFT",
         "      keep it: common.toml: processor.timeout_s",
-        "      undo it: tapctl apply --env prod",
+        "      undo it:",
+        "        tapctl apply --env prod",
         "  ? db-key-prod  policy     kms:GetKeyPolicy denied  UNKNOWN",
         "  checked 213 of 214 fields on 23 resources",
     ]
 
 
 def test_an_unreadable_field_has_advice_on_how_to_read_it() -> None:
-    advice = {("kms-key/db-key-prod", "policy"): Advice(read="allow kms:GetKeyPolicy, then: tapctl drift --env prod")}
-    assert drift_lines(REPORT, advice)[2] == "      read it: allow kms:GetKeyPolicy, then: tapctl drift --env prod"
+    advice = {("kms-key/db-key-prod", "policy"): Advice(read="tapctl drift --env prod", read_note="allow it, then")}
+    assert drift_lines(REPORT, advice)[2:4] == ["      read it: allow it, then", "        tapctl drift --env prod"]
 
 
 def test_the_same_advice_on_one_resource_is_given_once() -> None:
@@ -316,10 +317,15 @@ def test_the_same_advice_on_one_resource_is_given_once() -> None:
         Finding(*GROUP, "rules", Reason.CHANGED, 1, 2),
     )
     advice = {(FUNCTION[0], "a"): ADVICE, (FUNCTION[0], "b"): undo, (FUNCTION[0], "c"): undo, (GROUP[0], "rules"): undo}
-    shown = [line.strip().split("  ")[0] for line in drift_lines(found, advice)[:-1]]
-    keep, back = "keep it: common.toml: processor.timeout_s", "undo it: tapctl apply --env prod"
+    shown = [line.strip().split("  ")[0] for line in drift_lines(found, advice)[:-2]]
+    keep, back = "keep it: common.toml: processor.timeout_s", ["undo it:", "tapctl apply --env prod"]
     first = "! payment-processor-prod"
-    assert shown == [first, keep, back, first, first, back, "! db-sg-prod", back]
+    assert shown == [first, keep, *back, first, first, *back, "! db-sg-prod", *back]
+
+
+def test_fields_are_counted_where_a_resource_has_several() -> None:
+    found = report(*(Finding(*FUNCTION, name, Reason.CHANGED, 1, 2) for name in "ab"))
+    assert drift_lines(found, {})[-2] == "  2 fields drifted on 1 resource"
 
 
 def test_one_field_on_one_resource_is_counted_in_the_singular() -> None:

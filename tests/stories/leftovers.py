@@ -20,6 +20,9 @@ def left(world: World, region: str = "us-east-2") -> set[str]:
         f"parameters:{one['DBParameterGroupName']}" for one in rds.describe_db_parameter_groups()["DBParameterGroups"]
     }
     found |= {
+        f"events:{one['CustSubscriptionId']}" for one in rds.describe_event_subscriptions()["EventSubscriptionsList"]
+    }
+    found |= {
         f"group:{one['GroupName']}" for one in world.client("ec2", region).describe_security_groups()["SecurityGroups"]
     }
     found |= {f"role:{one['RoleName']}" for one in world.client("iam", region).list_roles()["Roles"]}

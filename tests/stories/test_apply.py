@@ -71,6 +71,8 @@ def test_a_deleted_record_is_written_anew_without_a_change(dev: World) -> None:
     dev.path().unlink()
     again = dev.tapctl("apply", "--env", "dev")
     assert (again.code, again.changes) == (0, ())
+    found = len(dev.stack())
+    assert f"there is no record at manifests/dev.json: apply writes it anew, with {found} resources found" in again.err
     after = dev.manifest()
     differing = {name for name in before if before[name] != after.get(name)}
     assert differing <= {"serial", "written_at", "run"}

@@ -147,9 +147,9 @@ def test_a_foreign_topic_of_our_name_is_left_and_nothing_is_begun(world: World) 
 
 
 @pytest.mark.soak
-def test_confirm_answers_the_question(world: World) -> None:
+def test_the_name_on_the_command_line_and_yes_answer_the_question(world: World) -> None:
     world.deploy()
-    assert world.tapctl("destroy", "--confirm", "dev").code == 0
+    assert world.tapctl("destroy", "--yes", "--confirm", "dev").code == 0
 
 
 LOGS = "/aws/lambda/payment-processor-dev"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
+from tests.support.door import Proceed, Served, Visit, without_length
 from tests.support.world import Answer, World
 
 REGION = "us-east-1"
@@ -68,14 +69,50 @@ def test_protection_off_in_the_file_alone_is_refused_until_applied(unprotected: 
 
 
 def test_a_destroy_with_a_final_snapshot_due_wants_the_name(applied: World, untouched: set[str]) -> None:
-    for how in (["--yes"], []):
-        refused = applied.tapctl("destroy", "--env", "prod", *how, typed="yes\n")
+    for typed in ("yes\n", None):
+        refused = applied.tapctl("destroy", "--env", "prod", "--yes", typed=typed)
         assert (refused.code, refused.changes) == (64, ())
         assert "--confirm prod" in refused.err
+    asked = applied.tapctl("destroy", "--env", "prod", "--confirm", "prod", typed="yes\n")
+    assert (asked.code, asked.changes) == (6, ())
+    assert "Type its name:" in asked.err
     assert left(applied, REGION) == untouched
     planned = applied.tapctl("plan", "--destroy", "--env", "prod")
     assert (planned.code, planned.changes) == (0, ())
     assert "final snapshot" in planned.out
+
+
+def test_protection_lifted_does_not_give_up_the_final_snapshot_that_was_due_with_it(
+    applied: World, untouched: set[str]
+) -> None:
+    applied.edit("prod.toml", "final_snapshot = true", "# final_snapshot = true")
+    planned = applied.tapctl("plan", "--env", "prod", "--detailed-exitcode")
+    assert (planned.code, planned.changes) == (0, ())
+    assert "a final snapshot stays due: prod.toml does not say final_snapshot = false" in planned.err
+    # The record may be lost: AWS knows it too.
+    record = applied.path("prod").read_bytes()
+    applied.path("prod").unlink()
+    assert "a final snapshot stays due" in applied.tapctl("plan", "--env", "prod").err
+    applied.path("prod").write_bytes(record)
+    applied.edit("prod.toml", "# final_snapshot = true", "final_snapshot = false")
+    given_up = applied.tapctl("plan", "--env", "prod")
+    assert "no final snapshot will be taken of it any more" in given_up.out
+    assert given_up.verdict.endswith("1 loses its protection")
+    applied.edit("prod.toml", "final_snapshot = false", "final_snapshot = true")
+    assert left(applied, REGION) == untouched
+
+
+def test_a_final_snapshot_that_finds_no_room_stops_it_before_anything_is_begun(applied: World) -> None:
+    def full(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name == "rds:DescribeAccountAttributes":
+            headers, body = without_length(headers), body.replace(b"<Used>0</Used>", b"<Used>100</Used>")
+        return status, headers, body
+
+    for command in (["destroy", "--yes", "--confirm", "prod"], ["plan", "--destroy"]):
+        refused = applied.meeting(full, *command, "--env", "prod")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "ManualClusterSnapshots, 100 of 100 used" in refused.err
 
 
 def test_the_snapshot_is_taken_and_the_key_is_kept_for_it(applied: World, gone: Answer) -> None:

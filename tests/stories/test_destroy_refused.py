@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.stories.leftovers import left
+from tests.support.door import Proceed, Served, Visit, without_length
 from tests.support.world import World
 
 
@@ -14,7 +15,15 @@ def test_destroy_asks(dev: World) -> None:
     before = left(dev)
     nobody = dev.tapctl("destroy", "--env", "dev")
     assert (nobody.code, nobody.changes) == (64, ())
-    assert "--yes" in nobody.err
+    assert "tapctl destroy --env dev --yes" in nobody.err
+    confirmed = dev.tapctl("destroy", "--env", "dev", "--confirm", "dev")
+    assert (confirmed.code, confirmed.changes) == (64, ())
+    assert "tapctl destroy --env dev --confirm dev --yes" in confirmed.err
+    # At a terminal no flag but --yes stands for the name.
+    for flags in ((), ("--confirm", "dev")):
+        asked = dev.tapctl("destroy", "--env", "dev", *flags, typed="yes\n")
+        assert (asked.code, asked.changes) == (6, ())
+        assert "Destroy dev? Its data is lost. Type its name:" in asked.err
     no = dev.tapctl("destroy", "--env", "dev", typed="no\n")
     assert (no.code, no.changes) == (6, ())
     assert no.verdict.startswith("DESTROY dev: CANCELLED")
@@ -27,6 +36,21 @@ def test_destroy_asks(dev: World) -> None:
     typed = dev.tapctl("destroy", typed="yes\n")
     assert (typed.code, typed.changes) == (6, ())
     assert left(dev) == before
+
+
+def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: World) -> None:
+    def tie(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name == "rds:DescribeDBClusters":
+            headers, body = (
+                without_length(headers),
+                body.replace(b"</DBCluster>", b"<GlobalClusterIdentifier>world</GlobalClusterIdentifier></DBCluster>"),
+            )
+        return status, headers, body
+
+    refused = dev.meeting(tie, "destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "global cluster world" in refused.err
 
 
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
@@ -74,7 +98,7 @@ def test_a_cluster_protected_while_the_question_is_open_stays_whole(dev: World) 
 
     # The last look before the question is at what the key's snapshots are.
     dev.door.after["rds:DescribeDBClusterSnapshots"] = protect
-    refused = dev.tapctl("destroy", "--env", "dev", typed="yes\n")
+    refused = dev.tapctl("destroy", "--env", "dev", typed="dev\n")
     dev.door.after.clear()
     assert (refused.code, [one for one in refused.changes if one != "rds:ModifyDBCluster"]) == (6, [])
     assert "deletion protection is on" in refused.err

@@ -95,6 +95,13 @@ def test_piped_output_has_no_escape_and_no_trailing_space(story: Story, name: st
         assert line == line.rstrip()
 
 
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are kept as they are, also in a run that writes the others anew."""
+    monkeypatch.delenv("WRITE_GOLDEN", raising=False)
+
+
+@pytest.mark.usefixtures("kept")
 def test_a_page_that_differs_shows_the_difference_and_how_to_rewrite_it(tmp_path: Path) -> None:
     page = "$ tapctl plan\nexit 0\n--- stdout\nPLAN dev: 1 to create in <n> s\n--- stderr\n  ✓ a\n  ✓ b\n"
     (tmp_path / "plan.txt").write_text(page, encoding="utf-8")
@@ -112,6 +119,7 @@ def test_a_page_that_differs_shows_the_difference_and_how_to_rewrite_it(tmp_path
     assert lines[-1].endswith(REWRITE)
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_page_is_rewritten_on_request_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Answer(0, "config 0123abcd\n", "")
     with pytest.raises(AssertionError, match=r"\+config <hash>"):

@@ -155,13 +155,13 @@ def test_status_of_one(two: World) -> None:
 
 
 def test_status_says_what_is_not_well(two: World) -> None:
-    two.client("sns").delete_topic(TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev")
+    two.client("cloudwatch", "us-east-2").delete_alarms(AlarmNames=["db-cpu-0-dev"])
     two.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
     answer = two.tapctl("status", "--json")
     two.edit("dev.toml", "memory_mb = 2048", "memory_mb = 1024")
     two.applied("dev")
     dev, staging = answer.of_type("status")
-    assert dev["health"] == "sns-topic/alarms-dev is missing"
+    assert dev["health"] == "cloudwatch-alarm/db-cpu-0-dev is missing"
     assert dev["config"] == "differs from the files"
     assert (staging["health"], staging["config"]) == ("healthy", "current")
     assert answer.records[-1]["counts"] == {"deployed": 2, "unhealthy": 1}
@@ -219,7 +219,8 @@ def test_manifest_show_is_the_record_itself(two: World) -> None:
 def test_the_history_of_an_apply_is_one_row_and_versions_can_be_compared(two: World) -> None:
     (row,) = two.tapctl("manifest", "history", "--env", "staging", "--json").of_type("row")
     assert (row["made"], row["begun"]) == (len(two.stack("staging")), 0)
-    assert "alias/db-key-staging" in row["what"]
+    assert "kms-key/alias/db-key-staging" in row["addresses"]["made"]
+    assert row["what"].startswith("21 made: ")
     answer = two.tapctl("manifest", "diff", "--from", "1", "--env", "staging")
     assert (answer.code, answer.asked) == (0, ())
     assert f"differences between serial 1 and serial {row['serial']}" in answer.verdict

@@ -71,7 +71,7 @@ def test_the_key_is_for_the_account_and_for_what_uses_it(dev: World, key: dict[s
         principal = one["Principal"].get("Service")
         services.update([principal] if isinstance(principal, str) else principal or [])
     assert via == {f"{one}.{REGION}.amazonaws.com" for one in ("rds", "secretsmanager", "lambda")}
-    assert services == {f"logs.{REGION}.amazonaws.com", "cloudwatch.amazonaws.com"}
+    assert services == {f"logs.{REGION}.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com"}
 
 
 def test_the_function_gets_out_to_the_database_and_https_alone_and_nobody_in(dev: World) -> None:

@@ -147,13 +147,46 @@ def test_the_functions_settings(world: World, function: dict[str, Any]) -> None:
         client.get_policy(FunctionName="payment-processor-dev")
 
 
-def test_the_topic_is_encrypted_and_only_our_alarms_publish(world: World) -> None:
+def test_the_topic_is_encrypted_and_only_our_alarms_and_events_publish(world: World) -> None:
     attributes = world.client("sns").get_topic_attributes(TopicArn=TOPIC)["Attributes"]
     assert attributes["KmsMasterKeyId"] == key_arn(world)
-    (statement,) = json.loads(attributes["Policy"])["Statement"]
-    assert as_list(statement["Principal"]["Service"]) == ["cloudwatch.amazonaws.com"]
-    assert as_list(statement["Action"]) == ["sns:Publish"]
-    assert as_list(statement["Resource"]) == [TOPIC]
+    statements = json.loads(attributes["Policy"])["Statement"]
+    services = [as_list(statement["Principal"]["Service"]) for statement in statements]
+    assert sorted(services) == [["cloudwatch.amazonaws.com"], ["events.rds.amazonaws.com"]]
+    for statement in statements:
+        assert as_list(statement["Action"]) == ["sns:Publish"]
+        assert as_list(statement["Resource"]) == [TOPIC]
+        assert as_list(statement["Condition"]["StringEquals"]["aws:SourceAccount"]) == [ACCOUNT]
+        assert "aws:SourceArn" in statement["Condition"]["ArnLike"]
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "source", "least"),
+    [
+        ("db-cluster-events-dev", "db-cluster", "db-cluster-dev", {"maintenance", "failure"}),
+        (
+            "db-instance-events-dev",
+            "db-instance",
+            "db-cluster-dev-0",
+            {"maintenance", "configuration change", "failure"},
+        ),
+        (
+            "db-parameter-group-events-dev",
+            "db-parameter-group",
+            "db-instance-params-pg16-dev",
+            {"configuration change"},
+        ),
+    ],
+)
+def test_events_of_our_own_database_are_published(
+    world: World, name: str, type_: str, source: str, least: set[str]
+) -> None:
+    """At least what AWS Foundational Security Best Practices RDS.19 to RDS.21 want, and of no other source."""
+    rds = world.client("rds")
+    (found,) = rds.describe_event_subscriptions(SubscriptionName=name)["EventSubscriptionsList"]
+    assert (found["SnsTopicArn"], found["SourceType"], found["SourceIdsList"]) == (TOPIC, type_, [source])
+    assert {*found["EventCategoriesList"]} >= least
+    assert (found["Enabled"], found["Status"]) == (True, "active")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +236,11 @@ def tagged(world: World) -> dict[str, dict[str, str]]:
         "alarms-dev": pairs(world.client("sns").list_tags_for_resource(ResourceArn=TOPIC)["Tags"]),
     }
     found |= {one["GroupName"]: pairs(one["Tags"]) for one in groups["SecurityGroups"]}
-    for name in ("subgrp:db-subnet-dev", "cluster-pg:db-cluster-params-pg16-dev", "pg:db-instance-params-pg16-dev"):
+    subscriptions = [one["CustSubscriptionId"] for one in rds.describe_event_subscriptions()["EventSubscriptionsList"]]
+    for name in (
+        *("subgrp:db-subnet-dev", "cluster-pg:db-cluster-params-pg16-dev", "pg:db-instance-params-pg16-dev"),
+        *(f"es:{name}" for name in subscriptions),
+    ):
         told = rds.list_tags_for_resource(ResourceName=f"{arn}:{name}")["TagList"]
         found[name.partition(":")[2]] = pairs(told)
     for one in logs.describe_log_groups()["logGroups"]:

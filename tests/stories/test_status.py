@@ -204,6 +204,16 @@ def test_a_state_that_holds_nothing_is_an_error_that_says_what_was_looked_for(
     assert "--state" in answer.err
 
 
+def test_records_of_what_was_destroyed_are_nothing_to_compare(dev: World) -> None:
+    record = dev.manifest()
+    record["entries"] = {name: {**entry, "phase": "kept"} for name, entry in record["entries"].items()}
+    dev.path().write_text(json.dumps(record))
+    answer = dev.tapctl("drift")
+    assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
+    assert "nothing was compared" in answer.err
+    assert dev.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+
+
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
     document = json.dumps({"Version": "2012-10-17", "Statement": [OPEN]})
     dev.client("iam").put_role_policy(RoleName="lambda-role-dev", PolicyName="backdoor", PolicyDocument=document)

@@ -165,3 +165,8 @@ def _refused(asked: wire.ParsedRequest | None, refusal: Refusal) -> Served:
         return refusal.status or 403, [("Content-Length", str(len(body)))], body
     answer = wire.serialize(asked, ServiceError(refusal.code, refusal.message))
     return refusal.status or answer.status, answer.headers, answer.body
+
+
+def without_length(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of an answer whose body a test has changed."""
+    return [(name, value) for name, value in headers if name.lower() != "content-length"]

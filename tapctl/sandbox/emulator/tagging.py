@@ -15,27 +15,24 @@ SERVICE: Final = Service(
 )
 
 _LAG_S: Final = 20.0
-# Resource types that moto leaves out → the attribute of its RDS backend that holds them.
-_LEFT_OUT: Final = {
-    "rds:subgrp": "subnet_groups",
-    "rds:pg": "db_parameter_groups",
-    "rds:cluster-pg": "db_cluster_parameter_groups",
-}
+# The kinds of RDS resources, by their word in ARNs, that moto's search finds; it leaves out all others that have one.
+_NOT_LEFT_OUT: Final = frozenset({"", "cluster", "cluster-snapshot", "db", "db-proxy", "snapshot"})
 
 Entry = dict[str, Any]
 
 
 @contract("GetResources")
 def rds_groups_are_found_by_their_tags(request: Request, proceed: Next) -> Reply:
-    """Subnet and parameter groups are on the last page."""
+    """Groups, and whatever else of RDS moto leaves out, are on the last page."""
     reply = proceed()
     types, arns = request.params.get("ResourceTypeFilters", []), request.params.get("ResourceARNList", [])
     if not reply.get("PaginationToken"):
-        for type_, attribute in _LEFT_OUT.items():
-            if not types or {type_, "rds"} & {*types}:
-                for group in getattr(request.backend("rds"), attribute).values():
-                    if group.arn in (arns or [group.arn]) and _matches(request, group.tags):
-                        reply["ResourceTagMappingList"].append({"ResourceARN": group.arn, "Tags": group.tags})
+        for kind, resources in request.backend("rds").resource_map.items():
+            word = getattr(kind, "resource_type", "")
+            if word not in _NOT_LEFT_OUT and (not types or {f"rds:{word}", "rds"} & {*types}):
+                for resource in resources.values():
+                    if resource.arn in (arns or [resource.arn]) and _matches(request, resource.tags):
+                        reply["ResourceTagMappingList"].append({"ResourceARN": resource.arn, "Tags": resource.tags})
     return reply
 
 

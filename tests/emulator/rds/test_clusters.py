@@ -257,3 +257,11 @@ def test_a_role_is_taken_from_a_cluster(aws: Aws, make_cluster: Build, refused: 
         aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role)
     aws.rds.remove_role_from_db_cluster(DBClusterIdentifier="c", RoleArn=role, FeatureName="s3Import")
     assert describe(aws)["AssociatedRoles"] == []
+
+
+def test_the_quota_of_manual_snapshots_is_told(aws: Aws, make_cluster: Build) -> None:
+    make_cluster()
+    for name in ("one", "two"):
+        aws.rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier="c")
+    (quota,) = aws.rds.describe_account_attributes()["AccountQuotas"]
+    assert quota == {"AccountQuotaName": "ManualClusterSnapshots", "Used": 2, "Max": 100}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tapctl.sandbox.emulator.kms import key_of
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
@@ -86,6 +86,7 @@ def paginate(request: Request, name: str, items: Sequence[Any]) -> Reply:
     return {name: list(items[at : at + size]), **more}
 
 
+_SNAPSHOTS: Final = 100
 _NAMED = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBParameterGroup", "DBClusterParameterGroup")
 
 
@@ -175,6 +176,14 @@ def orderable_classes_are_known(request: Request, proceed: Next) -> Reply:
         if wanted in (None, name) and version in (None, f"{major}.{minor}")
     ]
     return paginate(request, "OrderableDBInstanceOptions", options)
+
+
+@contract("DescribeAccountAttributes")
+def the_quota_of_snapshots_is_told(request: Request, _: Next) -> Reply:
+    """Moto has no DescribeAccountAttributes; the manual cluster snapshots are counted (default quota: 100)."""
+    snapshots = request.backend("rds").cluster_snapshots.values()
+    used = sum(snapshot.snapshot_type == "manual" for snapshot in snapshots)
+    return {"AccountQuotas": [{"AccountQuotaName": "ManualClusterSnapshots", "Used": used, "Max": _SNAPSHOTS}]}
 
 
 @contract("DescribePendingMaintenanceActions")
