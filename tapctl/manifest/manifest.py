@@ -161,8 +161,6 @@ def parse(text: str | bytes, where: str) -> Manifest:
         manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
         _invalid(where, "is no manifest of tapctl", _summarise(error))
-    except RecursionError:
-        _invalid(where, "is no manifest of tapctl", "it is nested too deep")
     odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tapctl.engine.record import Phase
-
 if TYPE_CHECKING:
     from tapctl.engine.record import Entry
 
@@ -35,22 +33,6 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9][a-z0-9-]{
 _IDENTIFIER = re.compile(r"[\w.:/-]{1,255}", re.ASCII)
 _OUTPUTS = (("arn", _ARN, "an ARN"), ("endpoint", _HOST, "a host"), ("_id", _IDENTIFIER, "an id"))
 """The shape of an output by the end of its name."""
-
-OUTPUT_NAMES: Final[Mapping[str, frozenset[str]]] = {
-    "cloudwatch-alarm": frozenset({"arn"}),
-    "db-cluster": frozenset({"arn", "resource_id", "endpoint", "reader_endpoint", "secret_arn"}),
-    "db-cluster-parameter-group": frozenset({"arn"}),
-    "db-instance": frozenset({"arn", "resource_id"}),
-    "db-parameter-group": frozenset({"arn"}),
-    "db-subnet-group": frozenset({"arn"}),
-    "iam-role": frozenset({"arn", "role_id"}),
-    "kms-key": frozenset({"arn", "key_id"}),
-    "lambda-function": frozenset({"arn"}),
-    "log-group": frozenset({"arn"}),
-    "security-group": frozenset({"group_id"}),
-    "sns-topic": frozenset({"arn"}),
-}
-"""The outputs that every entry of a type has, if it has any: verbs read them from the manifest alone."""
 
 
 def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -93,13 +75,7 @@ def _entry_problems(entry: Entry) -> Iterator[str]:
 
 
 def _output_problems(entry: Entry) -> Iterator[str]:
-    outputs = entry.outputs or {}
-    if entry.phase is Phase.MADE and entry.outputs is None:
-        yield ".outputs: are missing, although it is made"
-    elif outputs or entry.phase is Phase.MADE:
-        missing = OUTPUT_NAMES.get(entry.type, frozenset()) - outputs.keys()
-        yield from (f".outputs.{name}: is missing" for name in sorted(missing))
-    for name, value in outputs.items():
+    for name, value in (entry.outputs or {}).items():
         pattern, kind = next(
             ((pattern, kind) for end, pattern, kind in _OUTPUTS if name.endswith(end)), (_TEXT, "one line of text")
         )

@@ -104,8 +104,17 @@ def test_a_forged_output_is_not_handed_to_a_script(record: World, value: str, na
     record.path().write_text(json.dumps(forged))
     answer = record.tapctl("outputs", *filter(None, [name]), "--env", "dev")
     assert (answer.code, answer.out) == (3, "")
-    assert "cluster_endpoint = " in answer.err
+    assert "entries.db-cluster/db-cluster-dev.outputs.endpoint: " in answer.err
     assert all(line.isprintable() for line in answer.err.splitlines())
+
+
+def test_an_output_that_a_shell_would_expand_is_not_handed_to_a_script(record: World) -> None:
+    forged = record.manifest()
+    forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["arn"] += "*"
+    record.path().write_text(json.dumps(forged))
+    answer = record.tapctl("outputs", "--env", "dev")
+    assert (answer.code, answer.out) == (3, "")
+    assert "cluster_arn = " in answer.err
 
 
 def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:

@@ -77,7 +77,7 @@ def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:
     # Without the flag there are no credentials.
     alone = user.tapctl("plan", "--env", "dev")
     assert alone.code == 9
-    assert "no usable AWS credentials" in alone.err
+    assert "there is no AWS profile" in alone.err
 
     assert user.tapctl("sandbox", "stop").verdict == "SANDBOX all: STOPPED"
     assert user.tapctl("sandbox", "stop").verdict == "SANDBOX all: STOPPED · it was not running"
