@@ -227,10 +227,10 @@ def split_tags(parity: Parity, manifests: Mapping[str, Manifest], configs: Mappi
     The tag is that of the files: a tag that was pushed anew, or an apply that is still to come, is two images.
     """
     digests: dict[str, set[str]] = defaultdict(set)
-    for env, manifest in manifests.items():
-        image = configs[env].processor.image
-        if image is not None:
-            digests[f"{image.repository}:{image.tag}"] |= {_digest(entry) for entry in manifest.entries.values()} - {""}
+    images = {env: image for env in manifests if (image := configs[env].processor.image) is not None}
+    for env, image in images.items():
+        deployed = {_digest(entry) for entry in manifests[env].entries.values()} - {""}
+        digests[f"{image.repository}:{image.tag}"] |= deployed
     if all(len(each) <= 1 for each in digests.values()):
         return parity
     split = {key: values for key, values in parity.allowed.items() if key.endswith(f" {_IMAGE}")}

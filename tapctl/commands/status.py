@@ -250,12 +250,9 @@ def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
     for finding in report.findings:
         if finding.address in named:
             continue
-        if finding.state in _DRIFT:
-            groups["DRIFT"].add(finding.address)
-        elif finding.reason is Reason.DEFERRED and finding.detail == REBOOT:
-            groups["reboot"].add(finding.address)
-        elif finding.state is FindingState.UNKNOWN:
-            groups["unknown"].add(finding.address)
+        waits_for_reboot = finding.reason is Reason.DEFERRED and finding.detail == REBOOT
+        kind = "DRIFT" if finding.state in _DRIFT else "reboot" if waits_for_reboot else finding.state.value.lower()
+        groups[kind].add(finding.address)
     if drifted := len(groups["DRIFT"]):
         yield Problem(f"DRIFT: {drifted} drifted ({', '.join(sorted(groups['DRIFT'])[:_SHOWN])})")
     for address in sorted(groups["reboot"]):

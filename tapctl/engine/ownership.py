@@ -204,7 +204,8 @@ class Claimant:
         raise ManifestError(
             f"the record of {self.owner.suffix} holds {named} that {self.owner.suffix} cannot have",
             evidence="\n".join([f"{where} records", *foreign[:_SHOWN_ENTRIES], *more]),
-            hint="somebody has written into the record: put an earlier version of it back, or take these entries out",
+            hint="somebody has written into the record: put an earlier version of it back, or take these entries out; "
+            "if a newer tapctl has written it: upgrade tapctl",
         )
 
 

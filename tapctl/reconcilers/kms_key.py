@@ -326,7 +326,7 @@ class Lookup:
             # The tagging API is eventually consistent: a key made a moment ago shows only in the listing.
             ours = list(self._ours(self._tagged())) or list(self._ours(_without_alias(self.aws), any_key=True))
             aliases = _aliases(self.aws) if ours else {}
-            named = [replace(key, other_alias=min(aliases.get(key.id, ()), default="")) for key in ours]
+            named = [replace(key, other_alias=self._foreign_alias(aliases.get(key.id, ()))) for key in ours]
             return min(named, key=_preference, default=None)
         try:
             return Key(metadata, _tags_of(self.aws, metadata["KeyId"]), alias)
@@ -334,6 +334,10 @@ class Lookup:
             if not error.is_denied:
                 raise
             return Key(metadata, {}, alias, denied=error.iam_action)
+
+    def _foreign_alias(self, aliases: Collection[str]) -> str:
+        """Return somebody else's alias of a key; empty if ours names the key too, which DescribeKey may show later."""
+        return "" if self.id in aliases else min(aliases, default="")
 
     def duplicates(self, of: Key) -> frozenset[str]:
         """The ids of other usable keys that are provably ours and bear the same name."""

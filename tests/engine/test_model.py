@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 import pytest
 from pydantic import ValidationError
 
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Retained, Spec, address
 from tests.engine.kinds import SMALL, Plain, ThingOutputs, ThingSpec
 from tests.engine.world import OURS, THEIRS, World
+
+T = TypeVar("T")
 
 
 class Bare(Reconciler[ThingSpec, ThingOutputs]):
@@ -35,11 +39,22 @@ class Bare(Reconciler[ThingSpec, ThingOutputs]):
 
 def test_the_hooks_of_a_type_have_neutral_defaults() -> None:
     assert Bare().deletion_blocker(Observed(SMALL, None)) is None
+    assert not Bare().is_protection(Observed(SMALL, None))
     assert Bare().remaining_after_delete(World(), "a", SMALL) is None
     assert list(Bare().retained_after_delete(World(), "a", SMALL)) == []
     assert Bare().last_event(World(), "a") == ""
     assert [Bare.holds_data, Bare.replaceable, Bare.outputs_known_early, Bare.created_by_aws] == [False] * 4
     assert Bare.create_is_repeatable
+
+
+def test_a_type_s_spec_is_found_beside_other_generic_bases() -> None:
+    class Box(Generic[T]):
+        pass
+
+    class Boxed(Box[int], Plain, Reconciler[ThingSpec, ThingOutputs]):
+        pass
+
+    assert (Boxed.spec, Boxed.outputs) == (ThingSpec, ThingOutputs)
 
 
 def test_a_replacement_deletes_as_a_removal_does_by_default() -> None:

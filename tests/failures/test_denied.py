@@ -117,6 +117,13 @@ def test_drift_that_cannot_be_seen_is_unknown(dev: World, name: str) -> None:
     assert answer.code == 9 or "unknown" in answer.verdict
 
 
+def test_an_apply_that_cannot_read_everything_back_is_incomplete(dev: World) -> None:
+    answer = dev.meeting(deny("lambda:GetPolicy"), "apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    assert answer.verdict.startswith("APPLY dev: INCOMPLETE")
+    assert "allow lambda:GetPolicy" in answer.err
+
+
 def test_status_tells_what_cannot_be_read_from_what_is_missing(dev: World) -> None:
     answer = dev.meeting(deny("sns:GetTopicAttributes"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
@@ -127,7 +134,7 @@ def test_status_of_what_aws_gives_no_answer_about_is_unknown(dev: World) -> None
     answer = dev.meeting(refuse(("sns:GetTopicAttributes",), "InvalidParameter"), "status", "--env", "dev", "--json")
     (row,) = answer.of_type("status")
     assert row["health"].startswith("unknown: InvalidParameter on sns:GetTopicAttributes")
-    assert (answer.code, row["config"]) == (0, "current")
+    assert (answer.code, row["config"]) == (1, "current")
 
 
 @pytest.mark.parametrize("name", strided(DRIFT, 15, 3))

@@ -269,6 +269,13 @@ def test_a_snapshot_that_was_taken_just_now_is_seen_at_the_next_step(aws: Aws, w
     assert caught.value.patience is Patience.PROPAGATION
 
 
+def test_a_cluster_that_goes_between_the_read_and_the_delete_is_gone(aws: Aws, want: DbClusterSpec) -> None:
+    seen = bring(REC, aws, ID, want)
+    refuse(aws.rds, "DeleteDBCluster", "DBClusterNotFoundFault", times=1)
+    REC.delete(aws, ID, seen, want)
+    assert look(REC, aws, ID, want).settled
+
+
 def test_it_goes_once_every_member_is_going(aws: Aws) -> None:
     db_instance.prepare(aws)
     member = add_member(aws, 0)

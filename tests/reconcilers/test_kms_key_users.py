@@ -137,6 +137,16 @@ def test_a_key_of_ours_that_another_alias_names_is_shown_as_somebody_elses(aws: 
     assert list(REC.list_owned(aws, OURS)) == ["alias/theirs"]
 
 
+def test_an_alias_of_ours_that_only_the_list_shows_yet_makes_nobody_elses_key(aws: Aws) -> None:
+    make(aws, alias=ID, **FIRST.tags)
+    refuse(aws.kms, "DescribeKey", "NotFoundException", times=1)
+
+    owner = look(REC, aws, ID, FIRST).owner
+
+    assert owner is not None
+    assert owner.scope == ""
+
+
 def test_the_window_that_a_plan_tells_is_the_longest_of_all(aws: Aws) -> None:
     seen = ready(aws)
     assert "30 days later" in KmsKey(7).removal_note(seen, snapshot_due=False)

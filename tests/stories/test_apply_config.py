@@ -184,7 +184,11 @@ def test_a_new_major_version_replaces_the_parameter_groups(world: World, major: 
 
 
 OLD = "db-cluster/db-cluster-old-dev"
-OURS = [{"Key": "ManagedBy", "Value": "tapctl"}, {"Key": "EnvironmentSuffix", "Value": "dev"}]
+OURS = [
+    {"Key": "ManagedBy", "Value": "tapctl"},
+    {"Key": "EnvironmentSuffix", "Value": "dev"},
+    {"Key": "Environment", "Value": "dev"},
+]
 
 
 def record(world: World, expected: str, id_: str) -> None:
@@ -200,10 +204,10 @@ def test_an_alarm_that_left_the_stack_is_deleted(dev: World) -> None:
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=["db-cpu-0-dev"])["MetricAlarms"]
     kept = {name: alarm[name] for name in ("MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods")}
     more = {"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold", "Tags": OURS}
-    cloudwatch.put_metric_alarm(AlarmName="db-disk-0-dev", **kept, **more)
-    record(dev, "cloudwatch-alarm/db-cpu-0-dev", "db-disk-0-dev")
+    cloudwatch.put_metric_alarm(AlarmName="db-cpu-1-dev", **kept, **more)
+    record(dev, "cloudwatch-alarm/db-cpu-0-dev", "db-cpu-1-dev")
     planned = dev.tapctl("plan", "--env", "dev")
-    assert "- cloudwatch-alarm  db-disk-0-dev" in planned.out
+    assert "- cloudwatch-alarm  db-cpu-1-dev" in planned.out
     assert planned.verdict.startswith("PLAN dev: 0 to create · 0 to change · 1 to remove")
     assert dev.applied("dev").changes == ("cloudwatch:DeleteAlarms",)
     assert dev.applied("dev").changes == ()

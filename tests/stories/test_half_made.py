@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,11 @@ def tamper(world: World) -> None:
     )
 
 
+def fields_not_compared(verdict: Mapping[str, Any]) -> list[str]:
+    """The fields that were not compared, without what no field of a type compares (``type: words``)."""
+    return [each for each in verdict["not_compared"] if ": " not in each]
+
+
 def test_an_apply_that_failed_leaves_what_it_asked_for_pending_and_that_is_not_ok(half: World) -> None:
     answer = half.drift()
     records = holds(answer, "drift")
@@ -45,7 +52,7 @@ def test_an_apply_that_failed_leaves_what_it_asked_for_pending_and_that_is_not_o
     ]
     assert (answer.code, records[-1]["status"]) == (7, "INCOMPLETE")
     assert records[-1]["compared"] == half.field_count()
-    assert records[-1]["not_compared"] == []
+    assert fields_not_compared(records[-1]) == []
     said = half.tapctl("drift", "--env", "dev")
     assert "memory_mb             1024 → 1536  PENDING an apply did not finish" in said.out
     assert said.verdict == "DRIFT dev: 0 drifted · 1 pending · 0 unknown"
@@ -72,5 +79,5 @@ def test_what_a_drift_could_not_compare_is_named_and_counted(dev: World) -> None
     dev.path().write_text(json.dumps(record))
     answer = dev.drift()
     last = holds(answer, "drift")[-1]
-    assert (answer.code, last["not_compared"]) == (7, ["sns-topic/alarms-dev.signature_version"])
+    assert (answer.code, fields_not_compared(last)) == (7, ["sns-topic/alarms-dev.signature_version"])
     assert last["compared"] == last["counts"]["compared"] == dev.field_count() - 1

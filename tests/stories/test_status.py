@@ -13,7 +13,7 @@ import pytest
 from tapctl.manifest import open_store
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
-from tests.support.door import Proceed, Served, Trouble, Visit, denied
+from tests.support.door import Proceed, Refusal, Served, Trouble, Visit, denied
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -24,9 +24,9 @@ def row(answer: Answer) -> dict[str, Any]:
     return found
 
 
-def inactive(code: str | None, reason: str = "the subnets have no addresses") -> Trouble:
-    """The function's state as Lambda tells it once it has taken its resources away."""
-    told = {"State": "Inactive", "StateReasonCode": code, "StateReason": reason} if code else {"State": "Inactive"}
+def inactive(code: str | None, reason: str = "the subnets have no addresses", state: str = "Inactive") -> Trouble:
+    """The function's state as Lambda tells it once it has taken its resources away, or has given up on it."""
+    told = {"State": state, "StateReasonCode": code, "StateReason": reason} if code else {"State": state}
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         status, headers, body = proceed()
@@ -99,7 +99,23 @@ def test_many_problems_are_counted_in_the_row_and_all_in_json(dev: World) -> Non
     assert found["health"].endswith("rings; and 2 more")
 
 
+def test_alarms_that_aws_gives_no_answer_about_are_an_error(dev: World) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "cloudwatch:DescribeAlarms" and visit.nth > 1:
+            raise Refusal("InvalidParameterValue", "no")
+        return proceed()
+
+    answer = dev.meeting(trouble, "status", "--json")
+    assert answer.code == 1
+    assert row(answer)["health"].startswith("unknown: InvalidParameterValue")
+
+
 class TestOfAFunction:
+    def test_that_failed_its_reason_is_told(self, dev: World) -> None:
+        answer = dev.meeting(inactive("InvalidImage", "the image is gone", "Failed"), "status", "--json")
+        assert answer.code == 2
+        assert "the image is gone" in row(answer)["health"]
+
     def test_that_is_inactive_state_and_reason_are_told(self, dev: World) -> None:
         answer = dev.meeting(inactive("SubnetOutOfIPAddresses"), "status", "--json")
         reason = f"{FUNCTION} is Inactive: SubnetOutOfIPAddresses: the subnets have no addresses"
