@@ -282,3 +282,8 @@ def test_a_lease_known_to_be_lost_is_invalid_without_a_call(team: Team, script: 
             with pytest.raises(LockHeld, match="was taken away"):
                 lease.assert_valid()
         assert script.operations == []
+
+
+def test_a_renewal_without_an_answer_is_tried_again_sooner() -> None:
+    timing = LeaseTiming(lease_s=60, renew_s=20)
+    assert timing.retry_s == 5
