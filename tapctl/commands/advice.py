@@ -1,4 +1,4 @@
-"""What to do about a drifted field: where to edit if the live value is wanted, which command undoes it if it is not."""
+"""Advice on a drifted field: where to edit if the live value is wanted, which command undoes it if it is not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
 
 
 def _is_theirs(one: Finding) -> bool:
-    """Whether this names another owner: an apply refuses that. A tag that is gone names nobody, and is put back."""
+    """True if the finding names another owner, which an apply refuses. A missing tag names nobody, and is put back."""
     owners = tuple(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 

@@ -20,8 +20,8 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
 from tests.manifest.examples import DANA, entry, manifest
+from tests.support.config_folder import ENVIRONMENTS
 
-ENVIRONMENTS = Path(__file__).parent.parent.parent / "environments"
 LOCK = LockInfo(id="the-id", holder=DANA, lease_s=0.001)
 """One that is long over."""
 

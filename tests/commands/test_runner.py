@@ -20,6 +20,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tests.support.config_folder import ENVIRONMENTS
 
 FUNCTION, CLUSTER = "lambda-function/payment-processor-dev", "db-cluster/db-cluster-dev"
 DOING = {FUNCTION: "creating", CLUSTER: "changing"}
@@ -72,7 +73,7 @@ class _Lease:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> EngineRunner:
-    config = load(Path("environments"), "dev")
+    config = load(ENVIRONMENTS, "dev")
     screen = choose_screen(io.StringIO(), io.StringIO(), {}, json=False, no_color=True)
     store = open_store(str(tmp_path), None)
     run = Session(
