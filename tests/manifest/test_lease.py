@@ -252,8 +252,9 @@ def test_a_lease_is_renewed_in_the_background_even_after_errors(team: Team, scri
     renewed = threading.Event()
     script.then("PutObject", pass_through, drop_request, meanwhile(renewed.set))
     script.then("GetObject", drop_request)
-    with S3Store(Bucket(team.aws, "records", "team/"), timing).lock("dev", DANA):
-        assert renewed.wait(10)
+    with S3Store(Bucket(team.aws, "records", "team/"), timing, proved=True).lock("dev", DANA):
+        assert renewed.wait(60)
+    assert script.operations[:4] == ["PutObject", "PutObject", "GetObject", "PutObject"]
     assert team.locks() == 0
     while any(thread.name == f"lease of {KEY.removeprefix('team/')}" for thread in threading.enumerate()):
         time.sleep(0.001)
