@@ -18,6 +18,8 @@ from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import deployed_environments
+from tapctl.stack.image import FIELD as IMAGE_FIELD
+from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
@@ -45,7 +47,9 @@ def _drift_one(session: Session) -> int:
     report = detect_drift(entries, observed)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     never_compared = not_compared(entry.type for entry in entries.values())
-    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
+    images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
+    names = tags_of(session.aws, images)
+    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared, names=names)
     session.screen.drift(report, advise(report, session, entries))
     session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
     return session.finish(*drift_verdict(report))

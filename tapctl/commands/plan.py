@@ -29,7 +29,9 @@ from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
+from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import resolve as resolve_image
+from tapctl.stack.image import tags_of
 from tapctl.stack.network import AddressDemand, NetworkContract
 from tapctl.stack.network import resolve as resolve_network
 from tapctl.stack.package import build as build_package
@@ -114,6 +116,8 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
+    plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     session.invocation.usage.impacts = plan.impacts
     found = len(plan.confirmed)
     if version is None and found:

@@ -93,6 +93,8 @@ class Plan:
     """Entries that are missing or differ in the record, of resources that need nothing: written without a call."""
     forgotten: tuple[str, ...]
     """Recorded addresses of resources that are wanted no longer and are gone already."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people call a value that is a digest: digest to tag."""
 
     def to(self, *actions: Action) -> tuple[Change, ...]:
         """Select the changes with one of these actions."""

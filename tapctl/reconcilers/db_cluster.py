@@ -432,7 +432,7 @@ def observed_cluster(
     # Read as a plain mapping: several members are there only while they mean something.
     live: Mapping[str, Any] = cluster
     reason = reason or remedy
-    status = live.get("Status", "")
+    status = live["Status"]
     groups = live.get("VpcSecurityGroups", ())
     accepted, pending = _accepted(live)
     live_tags = as_dict(live.get("TagList", ()))
@@ -499,7 +499,7 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     streaming = live.get("ActivityStreamStatus", "stopped") != "stopped"
     forwarding = {"global": live.get("GlobalWriteForwardingStatus"), "local": live.get("LocalWriteForwardingStatus")}
     return {
-        "auto_minor_version_upgrade": live.get("AutoMinorVersionUpgrade", True),
+        "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
         "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
         "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
         "global_cluster": live.get("GlobalClusterIdentifier", ""),

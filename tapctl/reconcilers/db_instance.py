@@ -193,7 +193,7 @@ def observed_instance(
     aws: Aws, instance: DBInstanceTypeDef, expected: DbInstanceSpec | None
 ) -> Observed[DbInstanceSpec, DbInstanceOutputs]:
     """Interpret DescribeDBInstances' answer, with the cluster's answer about this member."""
-    name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
+    name, status = instance["DBInstanceIdentifier"], instance["DBInstanceStatus"]
     reason = last_event(aws, "db-instance", name) if status in _TERMINAL else ""
     cluster = _cluster_of(aws, instance)
     groups = _group_states(cluster, instance)
@@ -214,7 +214,7 @@ def observed_instance(
         instance_class=later or instance.get("DBInstanceClass", ""),
         parameter_group=own_groups[0].get("DBParameterGroupName", "") if own_groups else "",
         maintenance_window=window,
-        publicly_accessible=instance.get("PubliclyAccessible", False),
+        publicly_accessible=instance["PubliclyAccessible"],
         auto_minor_version_upgrade=instance.get("AutoMinorVersionUpgrade", False),
         promotion_tier=instance.get("PromotionTier", 1),
         tags=as_dict(instance.get("TagList", [])),
@@ -279,13 +279,13 @@ def _place(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> tup
     """Tell how many other members the cluster has, and if this one writes."""
     members = cluster.get("DBClusterMembers", []) if cluster is not None else []
     mine = [member for member in members if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier")]
-    return len(members) - len(mine), any(member.get("IsClusterWriter") for member in mine)
+    return len(members) - len(mine), any(member["IsClusterWriter"] for member in mine)
 
 
 def _group_states(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
     """List the parameter groups, each with how far it is in force: the instance's own, and the cluster's."""
     return [
-        (group.get("DBParameterGroupName", ""), group.get("ParameterApplyStatus", ""))
+        (group.get("DBParameterGroupName", ""), group["ParameterApplyStatus"])
         for group in instance.get("DBParameterGroups", [])
     ] + list(_shared_group(cluster, instance))
 
@@ -295,7 +295,7 @@ def _shared_group(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef)
         shared = cluster.get("DBClusterParameterGroup", "")
         for member in cluster.get("DBClusterMembers", []):
             if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier"):
-                yield shared, member.get("DBClusterParameterGroupStatus", "")
+                yield shared, member["DBClusterParameterGroupStatus"]
 
 
 def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
@@ -368,7 +368,7 @@ def check_readers_rebooted(aws: Aws, id: str, want: DbInstanceSpec, staying: Col
 
 def _writes(cluster: DBClusterTypeDef, id: str) -> bool:
     members = cluster.get("DBClusterMembers", [])
-    return any(member.get("IsClusterWriter") for member in members if member.get("DBInstanceIdentifier") == id)
+    return any(member["IsClusterWriter"] for member in members if member.get("DBInstanceIdentifier") == id)
 
 
 def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.aws.policy import PolicyDocument, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -401,7 +401,7 @@ def observed_function(
 
 def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
     try:
-        return parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
+        return from_answer(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"], "lambda:GetPolicy")
     except AwsRefused as error:
         if error.matches(_MISSING):
             return None
@@ -448,7 +448,7 @@ def _activity(answer: GetFunctionResponseTypeDef) -> str:
 
 def _states(live: Mapping[str, Any]) -> tuple[str, str]:
     """AWS's words for the function's state and for its last update."""
-    return live.get("State", "Active"), live.get("LastUpdateStatus", "Successful")
+    return live["State"], live["LastUpdateStatus"]
 
 
 def _reason(live: Mapping[str, Any], member: str) -> str:
