@@ -122,6 +122,21 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
     return setup_error(error, f"{service}:{operation}")
 
 
+def _translate(
+    service: str, operation: str, error: Exception, *, answered: bool
+) -> AwsError | WrongTarget | ConfigError | None:
+    """Translate what a call has raised; ``answered``: an answer came, and botocore was reading it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, AwsNoAnswer):
+        return error
+    if answered and not isinstance(error, BotoCoreError | ClientError | ResponseParserError):
+        # It trips over values of other types than the model says.
+        return unusable(f"{service}:{operation}", f"its form is not AWS's ({type(error).__name__})")
+    return to_tapctl_error(service, operation, error)
+
+
 def client_base(log: CallLog) -> type:
     """The base class of every client: passes each call through ``log``."""
 
@@ -145,12 +160,7 @@ def client_base(log: CallLog) -> type:
                 except NotYet as refusal:
                     raise AwsNoAnswer(service, operation_name, "NotSent", refusal.reason) from None
                 except Exception as error:
-                    translated = (
-                        error if isinstance(error, AwsNoAnswer) else to_tapctl_error(service, operation_name, error)
-                    )
-                    if translated is None and log.heard.answer:
-                        # botocore trips over values of other types than its model says.
-                        translated = unusable(action, f"its form is not AWS's ({type(error).__name__})")
+                    translated = _translate(service, operation_name, error, answered=log.heard.answer)
                     if translated is None:
                         raise
                     # Without the cause: botocore's own text may hold parts of the request.

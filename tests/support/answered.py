@@ -62,6 +62,15 @@ class Member:
         for container in containers(answer, self.way):
             del container[self.way[-1]]
 
+    def replace(self, value: Any) -> Change:
+        """The change that puts this value in its place, wherever it is."""
+
+        def put(answer: Any) -> None:
+            for container in containers(answer, self.way):
+                container[self.way[-1]] = value
+
+        return put
+
 
 def containers(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Every structure of this answer that has the member at this way."""
@@ -149,7 +158,7 @@ class Tape:
         yield
         self.changing, self.change = "", unchanged
 
-    @property
+    @cached_property
     def members(self) -> list[Member]:
         """Every member of the answers that the model does not require."""
         found: dict[Member, None] = {}
