@@ -448,7 +448,7 @@ def _activity(answer: GetFunctionResponseTypeDef) -> str:
 
 def _states(live: Mapping[str, Any]) -> tuple[str, str]:
     """AWS's words for the function's state and for its last update."""
-    return live["State"], live["LastUpdateStatus"]
+    return live.get("State", "Active"), live.get("LastUpdateStatus", "Successful")
 
 
 def _reason(live: Mapping[str, Any], member: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapctl.aws.policy import allow
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
@@ -426,3 +427,48 @@ def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint
         assert line.splitlines() == [line]
         assert "\x1b" not in line
         assert "\x9b" not in line
+
+
+# -- what changed in what ----------------------------------------------------------------------------------------------
+
+ONE = allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"])
+OTHER = allow("Keys", ["kms:Decrypt"], ["*"])
+ADDED = allow("Everybody", ["kms:*"], to={"AWS": "*"})
+
+
+def test_a_plan_tells_a_changed_policy_statement_by_statement() -> None:
+    fields = (
+        FieldChange("policy.statements", ONE, None, Impact.NONE),
+        FieldChange("policy.statements", None, ADDED),
+        FieldChange("policy.statements", None, OTHER, Impact.RESTART),
+    )
+    lines = plan_lines(plan(change("kms-key/k", Action.UPDATE, *fields)))
+    assert [line.strip() for line in lines[1:]] == [
+        "policy.statements  Keys: actions - kms:Encrypt                         restart",
+        "policy.statements  (none) → sid=Everybody effect=Allow principals=[kind=AWS name=*] actions=[kms:*]  none",
+    ]
+
+
+def test_a_drift_tells_a_changed_policy_statement_by_statement() -> None:
+    place = ("kms-key/k", "kms-key", "policy.statements", Reason.CHANGED)
+    lines = drift_lines(report(Finding(*place, live=OTHER), Finding(*place, live=ADDED), Finding(*place, ONE)), {})
+    assert lines[0].split() == "! k policy.statements Keys: actions - kms:Encrypt DRIFT".split()
+    assert "+ sid=Everybody effect=Allow" in lines[1]
+    assert len(lines) == 3
+
+
+def test_statements_without_a_name_or_twice_of_one_name_are_told_each() -> None:
+    place = ("kms-key/k", "kms-key", "policy.statements", Reason.CHANGED)
+    nameless = [Finding(*place, allow("", ["a"])), Finding(*place, live=allow("", ["b"]))]
+    twice = [Finding(*place, ONE), Finding(*place, OTHER)]
+    assert len(drift_lines(report(*nameless), {})) == len(drift_lines(report(*twice), {})) == 3
+
+
+def test_images_are_told_by_their_tags() -> None:
+    old, new = (f"sha256:{letter * 64}" for letter in "ab")
+    names = {old: "1.0.0", new: "1.0.1"}
+    shown = "1.0.0 → 1.0.1 (sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb)"
+    fields = (FieldChange("image_uri", f"r@{old}", f"r@{new}"),)
+    assert shown in plan_lines(replace(plan(change("kms-key/k", Action.UPDATE, *fields)), names=names))[1]
+    found = Finding("lambda-function/f", "lambda-function", "image_uri", Reason.CHANGED, f"r@{old}", f"r@{new}")
+    assert shown in drift_lines(replace(report(found), names=names), {})[0]
