@@ -56,9 +56,9 @@ def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(
 
 @pytest.mark.usefixtures("world")
 def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_looked_for(aws: Aws) -> None:
-    aws.rds.create_db_instance(
-        DBInstanceIdentifier=ID, Engine="postgres", DBInstanceClass="db.r6g.large", AllocatedStorage=20
-    )
+    asked: dict[str, Any] = {"Engine": "postgres", "DBInstanceClass": "db.r6g.large", "AllocatedStorage": 20}
+    # moto tells only what it was told, RDS always.
+    aws.rds.create_db_instance(DBInstanceIdentifier=ID, PubliclyAccessible=False, **asked)
     # As RDS answers a name that is none.
     refuse(aws.rds, "DescribeDBClusters", "InvalidParameterValue", "The parameter DBClusterIdentifier is not valid")
     assert look(REC, aws, ID, WANT).owner == Owner("", "", scope="a member of no cluster")
