@@ -452,7 +452,7 @@ def test_a_plan_tells_a_changed_policy_statement_by_statement() -> None:
 def test_a_drift_tells_a_changed_policy_statement_by_statement() -> None:
     place = ("kms-key/k", "kms-key", "policy.statements", Reason.CHANGED)
     lines = drift_lines(report(Finding(*place, live=OTHER), Finding(*place, live=ADDED), Finding(*place, ONE)), {})
-    assert lines[0].split() == "! k policy.statements Keys: actions - kms:Encrypt DRIFT".split()
+    assert lines[0].split() == ["!", "k", "policy.statements", "Keys:", "actions", "-", "kms:Encrypt", "DRIFT"]
     assert "+ sid=Everybody effect=Allow" in lines[1]
     assert len(lines) == 3
 
