@@ -21,13 +21,14 @@ the plan must cover it, the intent must be on record, and the lock must be ours.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, spare
+from tapctl.engine.diff import compare, details, spare
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
@@ -38,6 +39,9 @@ from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aw
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Patience, Refused
+
+_SHOWN: Final = 200
+"""Characters of a value that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ def converge(job: Job, context: EngineContext, emit: Emit) -> Finished:
         return _ConvergeLoop(job, context, emit).run()
     except NotConverged as error:
         raise with_last_event(error, job.resource.reconciler, context.aws, job.resource.id) from None
+
+
+def _shown(value: Any) -> str:
+    """The value as evidence, in one line of at most 200 characters."""
+    text = "nothing" if value is None else json.dumps(refs.to_json(value), default=str, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 class RequestedFields:
@@ -115,7 +125,9 @@ class RequestedFields:
         self.rebooted = True
         self.poller.call_made()
 
-    def check_not_ignored(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool) -> None:
+    def check_not_ignored(
+        self, seen: Observed[Any, Any], want: Spec, differing: Collection[str], *, pending: bool
+    ) -> None:
         """Note an observation on which nothing is left to be requested.
 
         Raises:
@@ -141,7 +153,16 @@ class RequestedFields:
             cause = "AWS does not tell its identity"
         raise NotConverged(
             f"{self.poller.address}: {cause}",
-            evidence=f"asked for, and for {PROPAGATION_S:.0f} s not there; AWS's word: {seen.status}",
+            evidence="\n".join(
+                [
+                    f"asked for, and for {PROPAGATION_S:.0f} s not there; AWS's word: {seen.status}",
+                    *(
+                        f"{part.path}: asked for {_shown(part.want)}, there is {_shown(part.have)}"
+                        for name in differing
+                        for part in details(name, getattr(seen.spec, name), getattr(want, name))
+                    ),
+                ]
+            ),
             hint="see who changes it (tapctl drift), then run the same command again",
         )
 
@@ -413,7 +434,7 @@ class _ConvergeLoop:
         self.requested.record_update(seen, names)
 
     def wait_for_effect(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool = False) -> None:
-        self.requested.check_not_ignored(seen, differing, pending=pending)
+        self.requested.check_not_ignored(seen, self.want, differing, pending=pending)
         self.poller.pause("" if seen.settled else f"AWS is at work: {seen.status}")
 
     def reboot_if_due(self, seen: Observed[Any, Any]) -> bool:

@@ -300,10 +300,23 @@ def test_what_stays_pending_deletion_ends_after_the_propagation_time() -> None:
 def test_a_settled_thing_that_ignores_what_was_asked_gets_the_propagation_time() -> None:
     world = World(Deaf("update"))
 
-    with pytest.raises(NotConverged, match="AWS did not take size"):
+    with pytest.raises(NotConverged, match="AWS did not take size") as raised:
         bring(world, large(world), Action.UPDATE)
     assert world.calls == ["update plain/a"]
     assert 120 < world.clock.now() < 130
+    assert str(raised.value.evidence).splitlines()[1:] == ['size: asked for "large", there is "small"']
+
+
+def test_what_was_ignored_is_told_item_by_item_and_no_longer_than_can_be_read() -> None:
+    world = World(Deaf("update"))
+    world.put(Plain(), "a", ThingSpec(tags={"a": "x" * 300}))
+
+    with pytest.raises(NotConverged, match="AWS did not take tags") as raised:
+        bring(world, resource(Plain(), ThingSpec(tags={"b": "1"})), Action.UPDATE)
+    assert str(raised.value.evidence).splitlines()[1:] == [
+        f'tags.a: asked for nothing, there is "{"x" * 199}…',
+        'tags.b: asked for "1", there is nothing',
+    ]
 
 
 def test_a_field_taken_one_item_a_call_is_not_asked_for_without_end_where_aws_ignores_it() -> None:
