@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
@@ -17,14 +18,14 @@ from tapctl.reconcilers import not_compared, observations_for, reconciler_of
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import deployed_environments
+from tapctl.session.target import Files, deployed_environments
 from tapctl.stack.never_wanted import never_wanted
 
 
 def drift(invocation: Invocation, screen: Screen) -> int:
     """Compare the environment that is named with its record, or every one that the state knows."""
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen))
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG))
     return _drift_all(invocation, screen)
 
 
@@ -46,8 +47,10 @@ def _drift_one(session: Session) -> int:
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     never_compared = not_compared(entry.type for entry in entries.values())
     report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
-    session.screen.drift(report, advise(report, session, entries))
-    session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
+    wanted = wanted_beside(session, manifest, observed) if report.drifted else None
+    session.screen.drift(report, advise(report, session, entries, more=wanted is not None), wanted)
+    not_seen = (*report.not_compared, *report.never_compared)
+    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted)
     return session.finish(*drift_verdict(report))
 
 
@@ -117,7 +120,11 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         counts = {"environments": 0, "clean": 0}
         return invocation.finish(screen, Status.NOTHING, counts=counts, summary="the state knows no environment")
     codes = for_each_environment(
-        invocation, screen, deployed, lambda part, _: _drift_one(open_session(part, screen)), verdicts=True
+        invocation,
+        screen,
+        deployed,
+        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG)),
+        verdicts=True,
     )
     code = ExitCode.worst(codes.values())
     clean = sum(each == ExitCode.OK for each in codes.values())

@@ -84,7 +84,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
-    snapshot_stays = _snapshot_stays_due(session, manifest)
+    snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
     stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
@@ -134,7 +134,7 @@ def _check_version(session: Session, stack: Stack, change: Change) -> Change:
     return replace(change, blocked=refused) if refused else change
 
 
-def _snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
+def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
     """True if a final snapshot is due by the record, else by AWS, and the file neither keeps it nor gives it up.
 
     The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it.

@@ -12,7 +12,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, R
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import ExitCode, TapctlError
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
@@ -239,6 +239,10 @@ _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 """States without two values to show: the note stands in their place."""
 
 
+_WANTED_SHOWN: Final = 10
+"""Resources that are named of what an apply would change beside."""
+
+
 def drift_lines(
     report: Report,
     advice: Mapping[tuple[str, str], Advice],
@@ -276,6 +280,21 @@ def drift_lines(
     compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
     never = _not_compared_lines(report.never_compared, paint)
     return [*lines, *_difference_count(findings), f"  {compared}", *never]
+
+
+def wanted_lines(wanted: Wanted, paint: Palette = PLAIN, width: int | None = None) -> list[str]:
+    """The changes that an apply would make beside undoing the findings: a line a resource, with what it costs."""
+    text = f"the files want more than the record, and an apply does that too: {wanted.summary}"
+    lines = [f"  {line}" for line in (wrap(text, width - 2) if width else [text])]
+    for change in wanted.plan.work[:_WANTED_SHOWN]:
+        symbol, cost = _symbol(change), change.impact.word
+        start, head = f"    {symbol} ", f"{sanitize(change.type)}  {sanitize(change.id)}  {cost}"
+        shown = ", ".join(sanitize(field.path) for field in change.fields) if change.action is Action.UPDATE else ""
+        first, *more = _fitted(f"{start}{head}  {shown}".rstrip(), start, head, [shown], width)
+        lines += [first.replace(symbol, paint.symbol(symbol), 1), *more]
+    if (more_ := len(wanted.plan.work) - _WANTED_SHOWN) > 0:
+        lines.append(f"    and {more_} more")
+    return [*lines, f"    {paint('dim', 'see it:')} {one_line(wanted.command)}"]
 
 
 def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
