@@ -26,11 +26,17 @@ NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
 def advise(
-    report: Report, session: Session, entries: Mapping[str, Entry] = NO_ENTRIES, *, more: bool = False
+    report: Report,
+    session: Session,
+    entries: Mapping[str, Entry] = NO_ENTRIES,
+    *,
+    more: bool = False,
+    older: bool = False,
 ) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field.
 
     ``entries``: the record, which knows the ids that AWS gave. ``more``: an apply would do more than undo the findings.
+    ``older``: the record is older than AWS, so that no apply brings back what it tells.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in report.findings:
@@ -45,6 +51,9 @@ def advise(
         )
         for one in report.findings
     }
+    if older:
+        undone = session.command("apply")
+        advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         advice[address, field] = Advice(undo=_ending(findings, session, entries))
     return advice

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
@@ -47,10 +48,12 @@ def _drift_one(session: Session) -> int:
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     never_compared = not_compared(entry.type for entry in entries.values())
     report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
-    wanted = wanted_beside(session, manifest, observed) if report.drifted else None
-    session.screen.drift(report, advise(report, session, entries, more=wanted is not None), wanted)
+    older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
+    wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
+    advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
+    session.screen.drift(report, advice, wanted)
     not_seen = (*report.not_compared, *report.never_compared)
-    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted)
+    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted, older)
     return session.finish(*drift_verdict(report))
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from tapctl.aws.tags import as_dict
+from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
@@ -114,6 +115,8 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    if any(change.outside for change in plan.changes):
+        warn_of_old_record(session, manifest, observed)
     session.invocation.usage.impacts = plan.impacts
     found = len(plan.confirmed)
     if version is None and found:

@@ -192,6 +192,8 @@ def verdict_record(verdict: Verdict) -> Record:
     }
     if comparison is not None:
         record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if comparison is not None and comparison.older:
+        record["record_older_than"] = comparison.older
     if comparison is not None and comparison.wanted is not None:
         plan = comparison.wanted.plan
         record["wanted"] = {

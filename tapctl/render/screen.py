@@ -51,6 +51,8 @@ class Comparison:
     no field of a type compares."""
     wanted: Wanted | None = None
     """The changes that an apply would make beside undoing what drifted; None where there are none."""
+    older: str = ""
+    """What tells that the record is older than AWS; empty where nothing does."""
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,20 @@ def test_what_an_apply_would_do_beside_is_told_with_its_cost(drifted: World) -> 
     assert (blind.code, blind.verdict) == (2, answer.verdict)
     assert "the files want more" not in blind.out
     assert "correct the environment files, then" in blind.out
+
+
+def test_an_old_record_that_was_put_back_is_said_to_be_old(drifted: World) -> None:
+    old = drifted.path().read_text()
+    drifted.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    drifted.applied("dev")
+    drifted.path().write_text(old)
+    answer = drifted.tapctl("drift", "--env", "dev")
+    assert answer.code == 2
+    assert "the record is older than AWS: manifests/dev.json has serial" in answer.err
+    assert "its history has serial" in answer.err
+    assert "undo it:" not in answer.out
+    assert (
+        "its history has serial" in drifted.tapctl("drift", "--env", "dev", "--json").records[-1]["record_older_than"]
+    )
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=34)
+    assert "the record is older than AWS" in drifted.tapctl("plan", "--env", "dev").err
