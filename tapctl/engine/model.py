@@ -130,6 +130,8 @@ class Owner:
 
 REBOOT: Final = "reboot"
 """The one event a pending value may wait for that never comes by itself."""
+UNSEEN: Final = frozenset({"*"})
+"""The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
 
 
 @dataclass(frozen=True)
@@ -345,7 +347,8 @@ class Reconciler(ABC, Generic[S, O]):
         Returns:
             The fields that are requested completely by now; the engine requests them no more and waits until they show.
             The empty set if the call asked for only a part of a field (one tag, one rule, one policy of several): the
-            engine calls again with what is left once that part shows, or after a while where it never does.
+            engine calls again with what is left once that part shows, and never where it does not. `UNSEEN` if nothing
+            of the call will ever show in the spec, and another call follows it.
 
         Raises:
             NotYet: nothing was changed, ask again.

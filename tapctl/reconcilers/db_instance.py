@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.tags import as_dict, as_list
-from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import (
     NO_INSTANCE,
@@ -149,7 +149,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                     return frozenset({"instance_class"})
                 # To a named member: where that one writes already and only this does not show yet, RDS refuses.
                 aws.rds.failover_db_cluster(DBClusterIdentifier=want.cluster, TargetDBInstanceIdentifier=other)
-                return frozenset()
+                return UNSEEN
             return step_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
         except AwsRefused as error:
             raise classify(error, how_to_start(aws, want.cluster)) from error
