@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from tapctl.clock import WallClock
+from tapctl.commands.signals import ending_signals
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
@@ -220,8 +221,8 @@ def with_location(failed: Sequence[Failed], activity: Mapping[str, str]) -> Tapc
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event, outcome: ExecutionResult) -> Iterator[None]:
-    """Stop softly at the first SIGINT or SIGTERM; a second one ends at once, and the record is still right."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """Stop softly at the first SIGINT, SIGTERM or SIGHUP; a second one ends at once, and the record is still right."""
+    numbers = [signal.SIGINT, *ending_signals()]
 
     def on_first(received: int, _frame: FrameType | None) -> None:
         outcome.signal = received
