@@ -63,6 +63,8 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         code = show_blockers(session, plan)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
         code = ExitCode.INCOMPLETE
+    for change in plan.healing:
+        session.screen.warn(f"{change.address} goes first: an apply makes that change, and judges the rest after it")
     counts = plan_counts(plan)
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -15,7 +15,7 @@ from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
-from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
+from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
@@ -111,7 +111,7 @@ class EngineRunner:
                             "stopping: nothing new is begun, what runs may take 5 s; a second signal ends at once"
                         )
                     for ended in (event, *(event.accompanied_by if isinstance(event, Finished) else ())):
-                        screen.event(with_usual(ended, self.activity))
+                        screen.event(ended)
                         outcome.add(ended)
                     if isinstance(event, Failed) and isinstance(event.error, LockHeld | StoreFailed):
                         # Nobody may go on without the lock or the record: finish what runs, start nothing.
@@ -181,13 +181,6 @@ class EngineRunner:
             return
         command = restore_command(copy, self.session.store, self.session.suffix)
         self.session.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
-
-
-def with_usual(event: Event, activity: Mapping[str, str]) -> Event:
-    """The event, without the usual time where that is of a create or a removal, and the resource is changed."""
-    if isinstance(event, Progress) and activity.get(event.address) == _ACTIVITIES[Action.UPDATE]:
-        return replace(event, usual_s=0)
-    return event
 
 
 def root_causes(failed: Sequence[Failed]) -> Collection[Sequence[Failed]]:

@@ -208,6 +208,12 @@ class Timing:
 
     create_s: float = 5
     delete_s: float = 5
+    update_s: float = 5
+    """Of a change in place that interrupts nothing."""
+    restart_s: float = 0
+    """Of a change that restarts it or makes it fail over; 0: as any other."""
+    upgrade_s: float = 0
+    """Of a new major version; 0: as any other change."""
     longest_s: float = 600
     """The longest time AWS may work on one accepted call before the engine gives up."""
     upgrade: str = ""
@@ -277,6 +283,8 @@ class Reconciler(ABC, Generic[S, O]):
     """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
+    healing_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
     exposures: ClassVar[Mapping[str, str]] = {}

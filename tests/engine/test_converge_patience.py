@@ -49,6 +49,22 @@ def test_a_step_that_is_refused_for_good_ends_after_its_patience_with_the_reason
     assert world.calls == []
 
 
+@pytest.mark.parametrize(
+    ("said", "words"), [(None, ""), (AwsRefused("iam", "X", "Y", "no such role"), "AWS: no such role; ")]
+)
+def test_what_spreads_for_longer_than_is_usual_shows_awss_sentence_and_the_end(
+    said: AwsRefused | None, words: str
+) -> None:
+    told: Told = []
+    world = World(Refusing("update", Patience.PROPAGATION, said=said))
+
+    with pytest.raises((AwsRefused, NotConverged)):
+        bring(world, large(world), Action.UPDATE, emit=told.append)
+    waits = [one.awaiting for one in told if isinstance(one, Progress)]
+    assert waits[0] == "update is refused for now"
+    assert waits[-1] == f"update is refused for now (longer than usual; {words}given up after 120 s)"
+
+
 @pytest.mark.parametrize(("patience", "longest"), [(Patience.PROPAGATION, 120), (Patience.BUSY, 300)])
 def test_a_not_yet_that_never_passes_ends_with_awss_own_refusal(patience: Patience, longest: float) -> None:
     """A wrong policy is told as one, and not as a time-out."""

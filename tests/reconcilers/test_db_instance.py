@@ -208,6 +208,14 @@ def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
     assert str(seen.update_failure).startswith(f"it is stopped; {START}")
 
 
+def test_an_instance_whose_key_was_out_of_reach_is_not_replaced(aws: Aws) -> None:
+    recoverable = "inaccessible-encryption-credentials-recoverable"
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=recoverable))
+    seen = look(REC, aws, ID, WANT)
+    assert seen.failure is None
+    assert f"it is {recoverable}; enable its key, then {START}" in str(seen.update_failure)
+
+
 @pytest.mark.usefixtures("world")
 def test_a_taken_name_is_looked_at_again_and_a_class_that_does_not_exist_is_refused(aws: Aws) -> None:
     with pytest.raises(AwsRefused, match=r"db\.m5\.large"):
