@@ -208,7 +208,9 @@ def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
     assert str(seen.update_failure).startswith(f"it is stopped; {START}")
 
 
+@pytest.mark.usefixtures("world")
 def test_an_instance_whose_key_was_out_of_reach_is_not_replaced(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
     recoverable = "inaccessible-encryption-credentials-recoverable"
     answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=recoverable))
     seen = look(REC, aws, ID, WANT)
