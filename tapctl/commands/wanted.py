@@ -19,6 +19,7 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.render.screen import Wanted
 from tapctl.session.session import Session
@@ -59,7 +60,7 @@ def _stack(session: Session, manifest: Manifest) -> Stack:
     """
     config = session.config
     network = NetworkContract.model_validate({**manifest.networking}, strict=False)
-    if snapshot_stays_due(session, manifest):
+    if f"{DbCluster.type}/{session.names.cluster}" in manifest.entries and snapshot_stays_due(session, manifest):
         config = config.model_copy(update={"final_snapshot": True})
     return build(config, session.names, network, _artifact(session, config, manifest))
 

@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
-from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import (
+    account,
+    drift_lines,
+    error_lines,
+    header_lines,
+    plan_lines,
+    verdict_line,
+    wanted_lines,
+)
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, ALL, CROSS, DEV, PROD, REPORT, change, pending, plan
 
@@ -426,3 +434,28 @@ def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint
         assert line.splitlines() == [line]
         assert "\x1b" not in line
         assert "\x9b" not in line
+
+
+def test_what_an_apply_would_do_beside_fits_and_never_loses_type_and_impact() -> None:
+    changes = tuple(
+        Change(
+            f"db-instance/db-cluster-prod-{number}",
+            "db-instance",
+            f"db-cluster-prod-{number}",
+            Action.UPDATE,
+            (FieldChange("instance_class", "a", "b", Impact.FAILOVER), FieldChange("maintenance_window", "a", "b")),
+            Impact.FAILOVER,
+        )
+        for number in range(12)
+    )
+    wanted = Wanted(Plan(changes, {}, (), ()), "0 to create · 12 to change · 0 to remove", "tapctl plan --env prod")
+    assert wanted_lines(wanted)[:2] == [
+        "  the files want more than the record, and an apply does that too: 0 to create · 12 to change · 0 to remove",
+        "    ~ db-instance  db-cluster-prod-0  failover  instance_class, maintenance_window",
+    ]
+    narrow = wanted_lines(wanted, width=60)
+    assert max(map(len, narrow)) <= 60
+    assert sum("db-instance  db-cluster-prod-" in line and "failover" in line for line in narrow) == 10
+    assert narrow[-2:] == ["    and 2 more", "    see it: tapctl plan --env prod"]
+    removed = Change("sns-topic/a", "sns-topic", "a", Action.DELETE)
+    assert wanted_lines(Wanted(Plan((removed,), {}, (), ()), "1", "c"))[1] == "    - sns-topic  a  none"
