@@ -19,7 +19,7 @@ from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
-from tapctl.stack.provenance import Provenance, value_at
+from tapctl.stack.provenance import Provenance, provenance_of, value_at
 
 _REVERT: Final = "revert"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
@@ -44,7 +44,7 @@ def advise(
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     usable = not isinstance(session.loaded, ConfigError)
-    provenance = Provenance(session.config, session.suffix) if usable else None
+    provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {
         (one.address, one.field): _undoing(
             _advice(one, session, provenance, theirs.get(one.address)), one, session, more
