@@ -132,6 +132,8 @@ class Block:
     type: str
     id: str
     note: str = ""
+    cost: str = ""
+    """What the change costs; stands in front of the note, and is never broken off."""
     sentence: str = ""
     details: tuple[Detail, ...] = ()
 
@@ -151,8 +153,14 @@ def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = Non
     for block in blocks:
         start = f"  {block.symbol}{' ' * (symbol_width - widest([block.symbol]))} "
         type_, id_, note = sanitize(block.type), sanitize(block.id), sanitize(block.note)
-        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
-        head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
+        noted = "; ".join(filter(None, (block.cost, note)))
+        cost = f"{block.cost};" if block.cost and note else block.cost
+        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {noted}".rstrip()
+        below: tuple[str, ...] = (note,)
+        first = f"{type_}  {id_}  {cost}".rstrip()
+        if width is not None and block.cost and cells(start + first) > width:
+            first, below = f"{type_}  {cost}", (id_, note)
+        head, *more = _fitted(whole, start, first, below, width)
         lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
         if sentence := one_line(block.sentence):
             lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
@@ -180,11 +188,11 @@ def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int 
 
 def _block(change: Change, *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
-    costs = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
-    loss = change.impact.word if costs else ""
-    notes = [outside if not change.blocked else "", loss, change.note]
+    costs = change.impact > Impact.NONE and change.action in (Action.UPDATE, Action.DELETE)
+    notes = [outside if not change.blocked else "", change.note]
     blocked = change.blocked
     return Block(
+        cost=change.impact.word if costs else "",
         symbol=_symbol(change),
         type=change.type,
         id=change.id,

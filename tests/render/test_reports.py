@@ -110,7 +110,7 @@ def test_a_plan_reads_as_the_contract_shows_it() -> None:
     assert shown == [
         "  + kms-key         alias/db-key-prod",
         "  + security-group  lambda-sg-prod",
-        "  ~ db-instance     db-cluster-prod-0",
+        "  ~ db-instance     db-cluster-prod-0  failover",
         "      instance_class  db.r6g.large → db.r6g.xlarge     failover",
         "  ! security-group  db-sg-prod  changed outside tapctl; apply will undo it",
         "      rules           10.9.0.0/16 tcp/5432 → (remove)  none",
