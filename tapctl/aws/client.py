@@ -183,7 +183,7 @@ class Aws(Clients):
                 service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
             )
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
-            raise (to_tapctl_error(service, "client", error) or error) from None
+            raise (setup_error(error) or to_tapctl_error(service, "client", error) or error) from None
 
     def _new_session(self) -> boto3.session.Session:
         import boto3.session

@@ -145,6 +145,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     }
     not_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+    healing_fields = frozenset({"enabled"})
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:
         self._window_days, self._going = window_days, frozenset(going)

@@ -181,7 +181,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     }
     not_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
-    timing = Timing(create_s=60, delete_s=1200, longest_s=3600)
+    timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=3600)
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content

@@ -12,7 +12,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, R
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import ExitCode, TapctlError
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
@@ -132,6 +132,8 @@ class Block:
     type: str
     id: str
     note: str = ""
+    cost: str = ""
+    """What the change costs; stands in front of the note, and is never broken off."""
     sentence: str = ""
     details: tuple[Detail, ...] = ()
 
@@ -151,8 +153,14 @@ def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = Non
     for block in blocks:
         start = f"  {block.symbol}{' ' * (symbol_width - widest([block.symbol]))} "
         type_, id_, note = sanitize(block.type), sanitize(block.id), sanitize(block.note)
-        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
-        head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
+        noted = "; ".join(filter(None, (block.cost, note)))
+        cost = f"{block.cost};" if block.cost and note else block.cost
+        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {noted}".rstrip()
+        below: tuple[str, ...] = (note,)
+        first = f"{type_}  {id_}  {cost}".rstrip()
+        if width is not None and block.cost and cells(start + first) > width:
+            first, below = f"{type_}  {cost}", (id_, note)
+        head, *more = _fitted(whole, start, first, below, width)
         lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
         if sentence := one_line(block.sentence):
             lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
@@ -180,11 +188,11 @@ def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int 
 
 def _block(change: Change, names: Mapping[str, str], *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
-    costs = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
-    loss = change.impact.word if costs else ""
-    notes = [outside if not change.blocked else "", loss, change.note]
+    costs = change.impact > Impact.NONE and change.action in (Action.UPDATE, Action.DELETE)
+    notes = [outside if not change.blocked else "", change.note]
     blocked = change.blocked
     return Block(
+        cost=change.impact.word if costs else "",
         symbol=_symbol(change),
         type=change.type,
         id=change.id,
@@ -250,6 +258,10 @@ _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 """States without two values to show: the note stands in their place."""
 
 
+_WANTED_SHOWN: Final = 10
+"""Resources that are named of what an apply would change beside."""
+
+
 def drift_lines(
     report: Report,
     advice: Mapping[tuple[str, str], Advice],
@@ -296,6 +308,21 @@ def _sides(finding: Finding) -> tuple[str, Any, Any]:
 def _joined_findings(one: Finding, other: Finding) -> Finding:
     """A missing and an added item of one name as a change of it."""
     return replace(one, recorded=one.recorded or other.recorded, live=one.live or other.live)
+
+
+def wanted_lines(wanted: Wanted, paint: Palette = PLAIN, width: int | None = None) -> list[str]:
+    """The changes that an apply would make beside undoing the findings: a line a resource, with what it costs."""
+    text = f"the files want more than the record, and an apply does that too: {wanted.summary}"
+    lines = [f"  {line}" for line in (wrap(text, width - 2) if width else [text])]
+    for change in wanted.plan.work[:_WANTED_SHOWN]:
+        symbol, cost = _symbol(change), change.impact.word
+        start, head = f"    {symbol} ", f"{sanitize(change.type)}  {sanitize(change.id)}  {cost}"
+        shown = ", ".join(sanitize(field.path) for field in change.fields) if change.action is Action.UPDATE else ""
+        first, *more = _fitted(f"{start}{head}  {shown}".rstrip(), start, head, [shown], width)
+        lines += [first.replace(symbol, paint.symbol(symbol), 1), *more]
+    if (more_ := len(wanted.plan.work) - _WANTED_SHOWN) > 0:
+        lines.append(f"    and {more_} more")
+    return [*lines, f"    {paint('dim', 'see it:')} {one_line(wanted.command)}"]
 
 
 def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:

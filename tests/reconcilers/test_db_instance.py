@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.engine.model import REBOOT, Impact, Owner, Pending
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Owner, Pending
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_cluster
@@ -209,6 +209,16 @@ def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("world")
+def test_an_instance_whose_key_was_out_of_reach_is_not_replaced(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    recoverable = "inaccessible-encryption-credentials-recoverable"
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=recoverable))
+    seen = look(REC, aws, ID, WANT)
+    assert seen.failure is None
+    assert f"it is {recoverable}; enable its key, then {START}" in str(seen.update_failure)
+
+
+@pytest.mark.usefixtures("world")
 def test_a_taken_name_is_looked_at_again_and_a_class_that_does_not_exist_is_refused(aws: Aws) -> None:
     with pytest.raises(AwsRefused, match=r"db\.m5\.large"):
         REC.create(aws, ID, with_(instance_class="db.m5.large"), OURS)
@@ -360,7 +370,7 @@ def test_a_writer_changes_its_class_last_and_as_a_reader(aws: Aws) -> None:
         REC.update(aws, first, WANT, want)
     for name in (second, third):
         aws.rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass=LARGER, ApplyImmediately=True)
-    assert REC.update(aws, first, WANT, want) == frozenset()
+    assert REC.update(aws, first, WANT, want) == UNSEEN
     assert writer(aws) == third
     assert look(REC, aws, first).spec.instance_class == "db.r6g.large"
     assert REC.update(aws, first, WANT, want) == {"instance_class"}
@@ -372,7 +382,7 @@ def test_a_writer_waits_for_no_reboot_of_the_others_which_never_comes_by_itself(
     second = add_member(aws, 1, DBInstanceClass=LARGER)
     aws.rds.modify_db_instance(DBInstanceIdentifier=second, DBParameterGroupName=f"{case.GROUP}-other")
     assert look(REC, aws, second).pending["parameter_group"].until == "reboot"
-    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
 
 
@@ -459,14 +469,14 @@ def test_a_writer_waits_for_those_alone_that_stay_and_hands_over_to_one_of_them(
     first = add_member(aws, 0)
     second = add_member(aws, 1, DBInstanceClass=LARGER, PromotionTier=9)
     add_member(aws, 2, PromotionTier=0)
-    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
 
 
 def test_where_only_one_that_is_to_go_can_write_meanwhile_it_does(aws: Aws) -> None:
     first, second = add_member(aws, 0), add_member(aws, 1)
     only = DbInstance((first,))
-    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
     assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
 

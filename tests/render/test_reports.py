@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 from tapctl.aws.policy import allow
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
-from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import (
+    account,
+    drift_lines,
+    error_lines,
+    header_lines,
+    plan_lines,
+    verdict_line,
+    wanted_lines,
+)
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, ALL, CROSS, DEV, PROD, REPORT, change, pending, plan
 
@@ -103,7 +111,7 @@ def test_a_plan_reads_as_the_contract_shows_it() -> None:
     assert shown == [
         "  + kms-key         alias/db-key-prod",
         "  + security-group  lambda-sg-prod",
-        "  ~ db-instance     db-cluster-prod-0",
+        "  ~ db-instance     db-cluster-prod-0  failover",
         "      instance_class  db.r6g.large → db.r6g.xlarge     failover",
         "  ! security-group  db-sg-prod  changed outside tapctl; apply will undo it",
         "      rules           10.9.0.0/16 tcp/5432 → (remove)  none",
@@ -472,3 +480,28 @@ def test_images_are_told_by_their_tags() -> None:
     assert shown in plan_lines(replace(plan(change("kms-key/k", Action.UPDATE, *fields)), names=names))[1]
     found = Finding("lambda-function/f", "lambda-function", "image_uri", Reason.CHANGED, f"r@{old}", f"r@{new}")
     assert shown in drift_lines(replace(report(found), names=names), {})[0]
+
+
+def test_what_an_apply_would_do_beside_fits_and_never_loses_type_and_impact() -> None:
+    changes = tuple(
+        Change(
+            f"db-instance/db-cluster-prod-{number}",
+            "db-instance",
+            f"db-cluster-prod-{number}",
+            Action.UPDATE,
+            (FieldChange("instance_class", "a", "b", Impact.FAILOVER), FieldChange("maintenance_window", "a", "b")),
+            Impact.FAILOVER,
+        )
+        for number in range(12)
+    )
+    wanted = Wanted(Plan(changes, {}, (), ()), "0 to create · 12 to change · 0 to remove", "tapctl plan --env prod")
+    assert wanted_lines(wanted)[:2] == [
+        "  the files want more than the record, and an apply does that too: 0 to create · 12 to change · 0 to remove",
+        "    ~ db-instance  db-cluster-prod-0  failover  instance_class, maintenance_window",
+    ]
+    narrow = wanted_lines(wanted, width=60)
+    assert max(map(len, narrow)) <= 60
+    assert sum("db-instance  db-cluster-prod-" in line and "failover" in line for line in narrow) == 10
+    assert narrow[-2:] == ["    and 2 more", "    see it: tapctl plan --env prod"]
+    removed = Change("sns-topic/a", "sns-topic", "a", Action.DELETE)
+    assert wanted_lines(Wanted(Plan((removed,), {}, (), ()), "1", "c"))[1] == "    - sns-topic  a  none"
