@@ -44,7 +44,7 @@ class Limit:
 
 
 LIMITS: Final[list[Limit]] = []
-"""Every kind of name, by its service's API reference."""
+"""Limits of every kind of name, by its service's API reference."""
 
 _RDS: Final = "[a-z](-?[a-z0-9])*"
 """RDS lower-cases names, and forbids double and trailing hyphens."""

@@ -88,9 +88,9 @@ class NetworkingReference(BaseModel):
     target: str = ""
     """The stack, the path or the file; empty for ``static``."""
     vpc_id: str | None = None
-    """With ``static`` alone."""
+    """The VPC, with ``static`` alone."""
     private_subnet_ids: tuple[str, ...] = ()
-    """With ``static`` alone."""
+    """The subnets, with ``static`` alone."""
 
     def __str__(self) -> str:
         """Write the reference as its file has it."""
@@ -243,7 +243,7 @@ def config_hash(config: Config) -> str:
 
 @dataclass(frozen=True)
 class _SourceFile(Generic[T]):
-    """One file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
+    """A file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
 
     path: Path
     raw: dict[str, Any] | None

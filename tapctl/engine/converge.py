@@ -42,7 +42,7 @@ from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Pati
 
 @dataclass(frozen=True)
 class Job:
-    """One resource, the change the plan permits, and the manifest's entry."""
+    """A resource to converge: the change the plan permits, and the manifest's entry."""
 
     resource: AnyResource
     change: Change
@@ -74,7 +74,7 @@ class RequestedFields:
         self._in_force: set[str] = set()
         """Fields that did show as wanted at some time since they were requested."""
         self._ignored_since: float | None = None
-        """When a settled resource first showed without what was requested. Seconds."""
+        """The moment, in seconds, at which a settled resource first showed without what was requested."""
         self._partial_on: Observed[Any, Any] | None = None
         """The observation on which the last request was for a part of a field only."""
         self._waited = False
@@ -185,9 +185,9 @@ class _Attempt:
     intent: Entry | None = None
     """The intent to change the resource, once it is on record."""
     create_sent_at: float | None = None
-    """When the last create was sent, whatever came of it."""
+    """The moment of the last create, whatever came of it."""
     created_at: float | None = None
-    """When AWS accepted the create, or first said that the name is taken."""
+    """The moment at which AWS accepted the create, or first said that the name is taken."""
     made: bool = False
     """True if the resource was made by this loop: not found, and not brought back."""
     announced: bool = False
@@ -213,7 +213,7 @@ class _ConvergeLoop:
         self.context, self.emit = context, emit
         # The plan resolved the spec with the outputs it observed; since then more are known, and some have moved.
         self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
-        """What the configuration wants, and the record tells."""
+        """The spec that the configuration wants, and the record tells."""
         self.want = self.wanted
         """The same but for what is spared (`Reconciler.spared`)."""
         unresolved = refs.needs(self.want)

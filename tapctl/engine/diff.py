@@ -13,7 +13,7 @@ from tapctl.engine.model import AtLeastMinor, Spec
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, as deep as it can be told. ``None`` on one side: the item is not there."""
+    """A difference, as deep as it can be told. ``None`` on one side: the item is not there."""
 
     path: str
     have: Any

@@ -81,7 +81,7 @@ UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Rea
 
 @dataclass(frozen=True)
 class Finding:
-    """One field, or one whole resource, that is not as recorded or could not be compared."""
+    """A field, or a whole resource, that is not as recorded or could not be compared."""
 
     address: str
     type: str

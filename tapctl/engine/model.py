@@ -27,7 +27,7 @@ class Impact(IntEnum):
     RESTART = 2
     FAILOVER = 3
     OUTAGE = 4
-    """Nobody takes over while AWS is at work."""
+    """The resource does not serve while AWS is at work: nothing takes over."""
     UPGRADE = 5
     """A new major version: it takes long, and nothing leads back."""
     DATA_LOSS = 6
@@ -85,7 +85,7 @@ class Owner:
     suffix: str
     environment: str = ""
     scope: str = ""
-    """Where the resource belongs when that is elsewhere: another region (``us-east-2``), another parent (``a member of
+    """The place of a resource that belongs elsewhere: another region (``us-east-2``), another parent (``a member of
     other-cluster``). Empty for everything of this stack. A scope of its own excludes every other owner."""
 
     @classmethod
@@ -155,7 +155,7 @@ O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in
 
 @dataclass(frozen=True)
 class Observed(Generic[S, O]):
-    """One resource as one read of AWS shows it."""
+    """A resource as one read of AWS shows it."""
 
     spec: S
     outputs: O | None
@@ -184,7 +184,7 @@ class Observed(Generic[S, O]):
     retained: Retained | None = None
     """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
     remedy: str = ""
-    """What a person has to do before AWS does anything more with this resource (start a stopped cluster)."""
+    """The task of a person before AWS does anything more with this resource (start a stopped cluster)."""
     removal_impact: Impact = field(default=Impact.NONE, compare=False)
     """The cost of removing the resource now to the rest of the stack: a cluster's writer going is a failover."""
     impacts: Mapping[str, Impact] = field(default_factory=dict, compare=False)
@@ -209,7 +209,7 @@ class Timing:
     longest_s: float = 600
     """The longest time AWS may work on one accepted call before the engine gives up."""
     upgrade: str = ""
-    """How long a new major version usually takes, in words."""
+    """The usual duration of a new major version, in words."""
 
 
 class Reconciler(ABC, Generic[S, O]):

@@ -29,7 +29,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field's change."""
+    """The change of one field."""
 
     path: str
     have: Any

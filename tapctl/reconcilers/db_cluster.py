@@ -166,7 +166,7 @@ class DbClusterSpec(Spec):
     directories: frozenset[str] = frozenset()
     """Active Directory domains whose users may log in. Wanted: none."""
     shared_snapshots: frozenset[str] = frozenset()
-    """Who may restore the data from a snapshot: ``<snapshot> by <account, or all>``. Wanted: nobody."""
+    """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
     tags: dict[str, str]
 
 

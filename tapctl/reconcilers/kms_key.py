@@ -99,7 +99,7 @@ class KmsKeySpec(Spec):
     duplicates: frozenset[str] = frozenset()
     """Ids of other usable keys of ours with the same Name tag. Wanted: none."""
     grants: frozenset[str] = frozenset()
-    """Who was given the key past its policy: ``<grant id> to <principal> (<operations>)``. Wanted: none but those that
+    """Grants of the key past its policy: ``<grant id> to <principal> (<operations>)``. Wanted: none but those that
     AWS's services make for what the key encrypts."""
     further_aliases: frozenset[str] = frozenset()
     """Other aliases of the key: who asks for one of these gets our key. Wanted: none."""

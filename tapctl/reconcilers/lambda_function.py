@@ -142,13 +142,13 @@ class LambdaFunctionSpec(Spec):
     urls: frozenset[str] = frozenset()
     """Function URLs: ``<URL> (<who may call it>)``. Wanted: none."""
     event_sources: frozenset[str] = frozenset()
-    """What else feeds events into the function: ``<id of the mapping> from <source>``. Wanted: none."""
+    """Further sources of events for the function: ``<id of the mapping> from <source>``. Wanted: none."""
     destinations: frozenset[str] = frozenset()
-    """Where results of asynchronous calls go: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
+    """Destinations of the results of asynchronous calls: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""
-    """Why AWS's last update failed: the version before is still in force, whatever the fields say. Wanted: empty."""
+    """Reason why AWS's last update failed: the version before is in force, whatever the fields say. Wanted: empty."""
     tags: dict[str, str]
 
 

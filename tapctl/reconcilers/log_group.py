@@ -56,7 +56,7 @@ class LogGroupSpec(Spec):
     """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY`` or ``ESSENTIALS``."""
     deletion_protection: bool = False
     subscriptions: frozenset[str] = frozenset()
-    """Where the events are copied to: ``<destination> by <subscription filter>``. Wanted: none."""
+    """Copies of the events: ``<destination> by <subscription filter>``. Wanted: none."""
     data_protection: str = ""
     """AWS's word for a policy of the group that masks data, and may copy what it finds; empty: none. Wanted: empty."""
     bearer_tokens: bool = False

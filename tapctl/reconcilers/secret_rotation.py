@@ -160,7 +160,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         )
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """Nothing: the cluster is found by its own tags."""
+        """Find nothing: the cluster is found by its own tags."""
         return ()
 
 

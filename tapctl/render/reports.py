@@ -117,7 +117,7 @@ def is_shown(change: Change) -> bool:
 
 @dataclass(frozen=True)
 class Detail:
-    """One field of a resource: its path, its value or change, and a word at the right."""
+    """A field of a resource: its path, its value or change, and a word at the right."""
 
     path: str
     value: str
@@ -126,7 +126,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Block:
-    """One resource: symbol, type, id, a note at the right; a sentence and fields under it."""
+    """A resource: symbol, type, id, a note at the right; a sentence and fields under it."""
 
     symbol: str
     type: str
@@ -247,7 +247,7 @@ def drift_lines(
     paint: Palette = PLAIN,
     width: int | None = None,
 ) -> list[str]:
-    """One line a finding, its advice under it, and how much was compared.
+    """The lines of a drift: one a finding, its advice under it, and how much was compared.
 
     A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
     """

@@ -38,7 +38,7 @@ class Usage:
     manifest: str = ""
     """The place of the record; empty while it is not known."""
     comparison: Comparison | None = None
-    """How much a drift has compared; None for other commands, and while nothing was compared."""
+    """The part that a drift has compared; None for other commands, and while nothing was compared."""
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change; None while nothing is planned."""
 

@@ -21,7 +21,7 @@ BASE = (sys.executable, "-c", MADE)
 
 
 def reading(report: Report, aws: Aws) -> None:
-    """On an AWS in which everything stands."""
+    """Time the reading commands on an AWS in which everything stands."""
     aws.renew(0)
     for env in ENVIRONMENTS:
         ran((*TAPCTL, "apply", "--env", env, "--yes"))

@@ -91,7 +91,7 @@ def _differ(name: str, have: ThingSpec, want: ThingSpec) -> bool:
 
 
 class OneByOne(Plain):
-    """One field a call; `items` one item a call, told as asked with the last."""
+    """A type whose update changes one field a call; `items` one item a call, told as asked with the last."""
 
     type = "one-by-one"
 
@@ -197,5 +197,5 @@ LARGE = ThingSpec(size="large")
 
 
 def resource(rec: Reconciler[Any, Any], spec: ThingSpec = SMALL, id: str = "a") -> AnyResource:
-    """One wanted thing."""
+    """Want a thing."""
     return Stack().add(rec, id, spec)

@@ -1,4 +1,4 @@
-"""What an apply would do, as a pure function of what is wanted, recorded and seen."""
+"""The plan of an apply, as a pure function of what is wanted, recorded and seen."""
 
 from __future__ import annotations
 

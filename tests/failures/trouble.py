@@ -9,7 +9,7 @@ from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit
 
 
 def deny(name: str) -> Trouble:
-    """This operation is denied, always."""
+    """Deny this operation, always."""
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         if visit.name == name:
@@ -20,7 +20,7 @@ def deny(name: str) -> Trouble:
 
 
 def refuse(names: tuple[str, ...], code: str, *, after_changes: int = 0) -> Trouble:
-    """These operations (none: all) are refused with this code, once so many changes have come."""
+    """Refuse these operations (none: all) with this code, once so many changes have come."""
     changes = 0
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
@@ -50,7 +50,7 @@ def at_change(nth: int, act: Callable[[], None], *, after: bool = False) -> Trou
 
 
 def cut_off(nth: int, requests: int) -> Trouble:
-    """From the nth changing call on nobody answers so many requests."""
+    """Leave so many requests without an answer, from the nth changing call on."""
     lost: list[str] = []
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
