@@ -362,7 +362,7 @@ _CERTIFICATE = re.compile("certificate|CRL|PEM|Errno", re.IGNORECASE)
 
 
 class AwsNoAnswer(AwsError):
-    """A call without a usable answer: throttled, a server error, the network. Unless throttled, it may have had effect."""
+    """A call without a usable answer: throttled, a server error, the network. But for the first, it may have worked."""
 
     code = "aws-lost"
     retry_safe = True

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
-from tapctl.engine.model import ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
+from tapctl.engine.model import ALLOW, ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
 from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
@@ -42,7 +42,7 @@ def advise(
 
 def _is_exposure(finding: Finding) -> bool:
     reconciler = registry().get(finding.type)
-    return reconciler is not None and _root(finding.field) in reconciler.exposures
+    return reconciler is not None and _root(finding.field) in reconciler.leaves(allowed=True)
 
 
 def _root(path: str) -> str:
@@ -59,7 +59,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     for text in (str(each.live) for each in findings):
         values = {**known, "value": text.partition(" ")[0], "name": text.partition(" by ")[2]}
         quoted = {name: shlex.quote(value) for name, value in values.items()}
-        commands.append(reconciler.exposures[_root(finding.field)].format_map(quoted))
+        commands.append(reconciler.left_alone[_root(finding.field)].format_map(quoted))
     return " && ".join(aws_command(command, session) for command in dict.fromkeys(commands))
 
 
@@ -85,7 +85,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
-    if one.type in registry() and one.field in registry()[one.type].spared and one.live:
+    if one.type in registry() and registry()[one.type].left_alone.get(one.field) == ALLOW and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 

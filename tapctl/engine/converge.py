@@ -27,7 +27,7 @@ from typing import Any
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, spare
+from tapctl.engine.diff import compare, leave
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, Impact, Observed, Spec
@@ -215,7 +215,7 @@ class _ConvergeLoop:
         self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
         """The spec that the configuration wants, and the record tells."""
         self.want = self.wanted
-        """The same but for what is spared (`Reconciler.spared`)."""
+        """The same but for what is left alone (`Reconciler.left_alone`)."""
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
@@ -229,7 +229,7 @@ class _ConvergeLoop:
         return self.poller.drive(self.observe, self.step, absent="absent")
 
     def observe(self) -> Observed[Any, Any] | None:
-        return self.reconciler.observe(self.context.aws, self.id, self.want)
+        return self.reconciler.observe(self.context.aws, self.id, self.wanted)
 
     def step(self, seen: Observed[Any, Any] | None) -> Finished | None:
         try:
@@ -259,10 +259,9 @@ class _ConvergeLoop:
         self.sightings.present = True
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
-        if not self.change.allowed:
-            self.want = spare(self.reconciler.spared, self.want, seen.spec)
+        self.want = leave(self.reconciler.leaves(allowed=self.change.allowed), self.wanted, seen.spec)
         self.requested.check_update_failure(seen)
-        differing = compare(self.want, seen.spec, unread={*seen.unreadable, *self.reconciler.exposures})
+        differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
         impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
         if impact is not Impact.REPLACE:

@@ -129,6 +129,8 @@ class Owner:
 
 
 REBOOT: Final = "reboot"
+ALLOW: Final = "--allow"
+"""Ends what an apply leaves alone: an apply that names the resource with this option (`Reconciler.left_alone`)."""
 """The one event a pending value may wait for that never comes by itself."""
 
 
@@ -271,19 +273,17 @@ class Reconciler(ABC, Generic[S, O]):
     id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
-    spared: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
-    exposures: ClassVar[Mapping[str, str]] = {}
-    """Field that tells who else was let in, or what leads out, to the command by which a person ends that. Wanted is
-    the field's default: nothing. A drift reports a difference; an apply leaves it, since somebody may live by it. In
-    the command ``{value}`` is the item's first word, ``{name}`` all after its first `` by ``, ``{id}`` the id, and any
-    other word an output, of the resource or of its parent."""
-    not_compared: ClassVar[tuple[str, ...]] = ()
-    """What AWS tells of such a resource, or beside it, and no field compares, each in a few words: a drift lists it."""
+    left_alone: ClassVar[Mapping[str, str]] = {}
+    """Field that an apply leaves as it is, since somebody may live by it, to what ends it: `ALLOW`, or the command of a
+    person. Wanted is the field's default: nothing. Plan and drift report a difference. In the command ``{value}`` is
+    the item's first word, ``{name}`` all after its first `` by ``, ``{id}`` the id, and any other word an output, of
+    the resource or of its parent. Such a field that tells who else was let in, or what leads out, is an *exposure*."""
+    never_compared: ClassVar[tuple[str, ...]] = ()
+    """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -313,12 +313,17 @@ class Reconciler(ABC, Generic[S, O]):
         """
 
     def observe_exposures(self, aws: Any, id: str, seen: Observed[S, O], expected: S | None) -> Observed[S, O]:  # noqa: ARG002 -- the default needs no read
-        """Read the `exposures` that take calls of their own, and return ``seen`` with them.
+        """Read the exposures (`left_alone`) that take calls of their own, and return ``seen`` with them.
 
         Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
         the default for them. A denied one is named in `Observed.unreadable`.
         """
         return seen
+
+    @classmethod
+    def leaves(cls, *, allowed: bool) -> frozenset[str]:
+        """Name the fields of `left_alone` that an apply leaves; ``allowed``: it is given `ALLOW` for the resource."""
+        return frozenset(name for name, ending in cls.left_alone.items() if not (allowed and ending == ALLOW))
 
     @abstractmethod
     def create(self, aws: Any, id: str, want: S, owner: Owner) -> None:

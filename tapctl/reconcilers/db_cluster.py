@@ -229,7 +229,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "auto_minor_version_upgrade": f"{_MODIFY} --auto-minor-version-upgrade --apply-immediately",
         "activity_stream": "aws rds stop-activity-stream --resource-arn {arn} --apply-immediately",
         "internet_gateway": f"{_MODIFY} --no-enable-internet-access-gateway --apply-immediately",
@@ -243,7 +243,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
     }
-    not_compared = ("Serverless", "clones, proxies, integrations, blue/green, exports, AWS Backup")
+    never_compared = ("Serverless", "clones, proxies, integrations, blue/green, exports, AWS Backup")
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).

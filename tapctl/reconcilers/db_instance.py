@@ -105,7 +105,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "engine": Impact.REPLACE,
         "instance_class": Impact.OUTAGE,
     }
-    not_compared = ("certificate authority", "Enhanced Monitoring", "zone")
+    never_compared = ("certificate authority", "Enhanced Monitoring", "zone")
     timing = Timing(create_s=480, delete_s=300, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None) -> None:

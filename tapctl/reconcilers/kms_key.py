@@ -139,11 +139,11 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
     }
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "grants": "aws kms revoke-grant --key-id {key_id} --grant-id {value}",
         "further_aliases": "aws kms delete-alias --alias-name {value}",
     }
-    not_compared = ("imported material", "policies beside the default one")
+    never_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:

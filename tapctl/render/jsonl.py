@@ -77,8 +77,10 @@ def change_record(change: Change) -> Record:
         },
         "unread": dict(change.unreadable),
         "unexpected": list(change.foreign_members),
-        "exposures": [{"path": part.path, "have": refs.to_json(part.have)} for part in change.exposures],
-        "spared": {path: refs.to_json(value) for path, value in sorted(change.spared.items())},
+        "exposures": [
+            {"path": part.path, "have": refs.to_json(part.have)} for part in change.left if not part.allow_ends
+        ],
+        "spared": {part.path: refs.to_json(part.have) for part in change.left if part.allow_ends},
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
     }

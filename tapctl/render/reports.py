@@ -109,8 +109,7 @@ def is_shown(change: Change) -> bool:
         or change.pending
         or change.unreadable
         or change.foreign_members
-        or change.exposures
-        or change.spared
+        or change.left
         or change.note
     )
 
@@ -203,7 +202,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members or change.exposures or change.spared else "…"
+    return "!" if change.foreign_members or change.left else "…"
 
 
 def _details(change: Change, *, limit: int | None) -> list[Detail]:
@@ -218,11 +217,11 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
         ]
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
-    details += [
-        Detail(path, truncate(format_value(value), limit), SPARED) for path, value in sorted(change.spared.items())
-    ]
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
-    details += [Detail(part.path, truncate(format_value(part.have), limit), LEFT) for part in change.exposures]
+    details += [
+        Detail(part.path, truncate(format_value(part.have), limit), SPARED if part.allow_ends else LEFT)
+        for part in change.left
+    ]
     return details
 
 

@@ -126,7 +126,7 @@ class Open(Plain):
     """Others may be let in by its `items`."""
 
     type = "open"
-    exposures: ClassVar[Mapping[str, str]] = {"items": "close {value}"}
+    left_alone: ClassVar[Mapping[str, str]] = {"items": "close {value}"}
 
 
 class Leaf(Plain):

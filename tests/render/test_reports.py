@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
 from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
 from tapctl.render.screen import Advice, Target, Verdict
@@ -163,11 +163,11 @@ def test_unread_pending_and_foreign_parts_are_shown_though_nothing_is_to_do() ->
 
 
 def test_who_else_was_let_in_is_shown_and_left() -> None:
-    part = FieldChange("grants", "1234 to arn:x", None)
-    exposed = Change("kms-key/k", "kms-key", "k", Action.NOTHING, exposures=(part,))
-    assert plan_lines(plan(exposed)) == [
+    left = LeftField("grants", "1234 to arn:x", allow_ends=False), LeftField("boundary", "arn:y", allow_ends=True)
+    assert plan_lines(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, left=left))) == [
         "  ! kms-key  k",
-        "      grants  1234 to arn:x  nobody asked for it; left as it is: drift names the command that ends it",
+        "      grants    1234 to arn:x  nobody asked for it; left as it is: drift names the command that ends it",
+        "      boundary  arn:y          not ours; it stays, unless --allow names its resource",
     ]
 
 

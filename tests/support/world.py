@@ -151,7 +151,9 @@ class World:
 
     def applied_field_count(self, env: str = "dev") -> int:
         """Count the fields that an apply reads back: all but the exposures."""
-        return self.field_count(env) - sum(len(resource.reconciler.exposures) for resource in self.stack(env))
+        return self.field_count(env) - sum(
+            len(resource.reconciler.leaves(allowed=True)) for resource in self.stack(env)
+        )
 
     def wanted(self) -> Counter[str]:
         """Count dev's resources by type; subresources carry no tags and are not counted."""
