@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
-from tapctl.engine.model import ALLOW, ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
+from tapctl.engine.model import ALLOW, REBOOT
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry

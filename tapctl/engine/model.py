@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import TapctlError
 
 
@@ -70,11 +71,6 @@ class AtLeastMinor:
 
 
 AT_LEAST_MINOR = AtLeastMinor()
-
-OWNER_TAG = "ManagedBy"
-SUFFIX_TAG = "EnvironmentSuffix"
-ENVIRONMENT_TAG = "Environment"
-MANAGED_BY = "tapctl"
 
 
 @dataclass(frozen=True)

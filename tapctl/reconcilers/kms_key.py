@@ -22,9 +22,6 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, parse
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import (
-    MANAGED_BY,
-    OWNER_TAG,
-    SUFFIX_TAG,
     Impact,
     Observed,
     Outputs,
@@ -34,6 +31,7 @@ from tapctl.engine.model import (
     Spec,
     Timing,
 )
+from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 

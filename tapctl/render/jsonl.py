@@ -13,7 +13,8 @@ from tapctl.engine.drift import Finding, Report
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
-from tapctl.render.reports import error_lines, is_shown
+from tapctl.render.frame import error_lines
+from tapctl.render.reports import is_shown
 from tapctl.render.screen import Advice, Target, Verdict
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 

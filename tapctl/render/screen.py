@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tapctl.engine.drift import Report
-from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import Status, TapctlError
+
+if TYPE_CHECKING:
+    from tapctl.engine.drift import Report
+    from tapctl.engine.events import Event
+    from tapctl.engine.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tapctl.aws.client import Aws
 from tapctl.errors import ExitCode, Status
 from tapctl.render.screen import Comparison, Screen, Target, Verdict
+
+if TYPE_CHECKING:
+    from tapctl.aws.client import Aws
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
