@@ -110,7 +110,7 @@ def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
         meta["screen"].error(error, _state(changes))
         meta["invocation"].finish(meta["screen"], Status.FAILED, code)
     else:
-        from tapctl.render.reports import error_lines
+        from tapctl.render.frame import error_lines
 
         print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
