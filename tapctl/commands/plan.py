@@ -18,12 +18,13 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ExitCode, Status, UsageError
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, Problem, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -81,6 +82,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     artifact = in_background(partial(resolve_artifact, session))
+    _check_boundary(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
@@ -121,6 +123,31 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
     return ApplySurvey(stack, network, manifest, version, plan)
+
+
+def _check_boundary(session: Session) -> None:
+    """Make sure that the permissions boundary is there: else the role would be refused after much had been made.
+
+    Raises:
+        ConfigError: there is no such policy.
+    """
+    written = session.config.organisation.permissions_boundary
+    if not written:
+        return
+    arn = session.names.fill(written)
+    try:
+        if boundary_exists(session.aws, arn):
+            return
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        session.screen.warn(
+            f"whether the permissions boundary {arn} is there could not be asked: {error.iam_action} denied"
+        )
+        return
+    file = session.invocation.config / "common.toml"
+    rule = f"there is no policy {arn}: make it, or correct the key"
+    raise ConfigError([Problem(str(file), "organisation.permissions_boundary", written, rule)])
 
 
 def _check_version(session: Session, stack: Stack, change: Change) -> Change:
