@@ -44,11 +44,6 @@ def array(count: int, what: str) -> Any:
     return Field(strict=False, max_length=count, description=f"an array of at most {count} {what}")
 
 
-def some(count: int, what: str) -> Any:
-    """Describe an array of at least one and at most ``count``."""
-    return Field(strict=False, min_length=1, max_length=count, description=f"an array of 1 to {count} {what}")
-
-
 def sorted_by(*keys: str) -> AfterValidator:
     """Sort tables whose order means nothing by these keys: to AWS it is all the same, and so to the hash."""
     return AfterValidator(lambda items: tuple(sorted(items, key=attrgetter(*keys))))
@@ -57,6 +52,19 @@ def sorted_by(*keys: str) -> AfterValidator:
 def _different(items: tuple[str, ...]) -> tuple[str, ...]:
     """Sort texts whose order means nothing, and leave out repetitions."""
     return tuple(sorted(set(items)))
+
+
+def _some(count: int, what: str) -> tuple[Any, AfterValidator]:
+    """Describe an array of 1 to ``count`` texts. A lower bound of pydantic's would also count those that are wrong."""
+    rule = f"an array of 1 to {count} {what}"
+
+    def check(items: tuple[str, ...]) -> tuple[str, ...]:
+        if not items:
+            raise rule_error(f"must be {rule}")
+        return _different(items)
+
+    field = Field(strict=False, max_length=count, description=rule, json_schema_extra={"minItems": 1})
+    return field, AfterValidator(check)
 
 
 _OF_WHY: Final = r"a-zA-Z0-9._:/()#,@\[\]+=&;{}!$*"
@@ -210,8 +218,8 @@ StatementResource = Annotated[
     ),
     AfterValidator(known_tokens),
 ]
-Actions = Annotated[tuple[Action, ...], some(50, "actions"), AfterValidator(_different)]
-Resources = Annotated[tuple[StatementResource, ...], some(20, "ARNs"), AfterValidator(_different)]
+Actions = Annotated[tuple[Action, ...], *_some(50, "actions")]
+Resources = Annotated[tuple[StatementResource, ...], *_some(20, "ARNs")]
 _EVERYTHING: Final = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:[*?/]+")
 
 
@@ -309,12 +317,12 @@ def _parameter(name: str) -> str:
     return name
 
 
-def _parameters(parameters: dict[str, str]) -> dict[str, str]:
-    for name, value in parameters.items():
-        pattern, words = _CARD_DATA.get(name, ("(?s:.*)", ""))
-        if not re.fullmatch(pattern, value.strip().lower()):
-            raise rule_error(f"{name} = {value} would print card data into the logs; must be {words}")
-    return parameters
+def card_data_rule(name: str, value: str) -> str:
+    """The rule that this parameter's value breaks where it would put card data into the logs; empty: it does not."""
+    pattern, words = _CARD_DATA.get(name, ("", ""))
+    if not words or re.fullmatch(pattern, value.strip().lower()):
+        return ""
+    return f"would print card data into the logs; must be {words}"
 
 
 Parameters = Annotated[
@@ -333,7 +341,6 @@ Parameters = Annotated[
             "propertyNames": {"pattern": f"^{_PARAMETER}$", "not": {"enum": [*OUR_PARAMETERS]}},
         },
     ),
-    AfterValidator(_parameters),
 ]
 
 # -- alarms -----------------------------------------------------------------------------------------------------------

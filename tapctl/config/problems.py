@@ -126,7 +126,7 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """Build the problem of one key; a value that may be a secret is not shown."""
     text = printable(value)
-    secret = _SECRET.search(key.removeprefix("secrets")) or _SECRET_VALUE.search(text) or is_secret("", text)
+    secret = _SECRET.search(key.removeprefix("secrets")) or _SECRET_VALUE.search(text) or is_secret("", str(value))
     return Problem(str(path), shorten(key, _LONGEST_KEY), "(not shown)" if secret else text, rule)
 
 
@@ -243,7 +243,7 @@ def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 def _unknown(path: KeyPath, kind: type[Table]) -> str:
     """Explain why this key is not allowed in this kind of file, which one was perhaps meant, and which are allowed."""
     if element := _array(kind, path):
-        meant = did_you_mean(path[-1], element.model_fields)
+        meant = did_you_mean(path[-1], [*element.model_fields])
         return f"is no key of this table{meant}; allowed here: {', '.join(element.model_fields)}"
     allowed = allowed_keys(kind)
     depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))

@@ -17,6 +17,7 @@ from tapctl.config.additions import (
     HTTPS,
     MAX_POLICY_CHARS,
     MINUTE_S,
+    card_data_rule,
     is_everything,
     longest_window_s,
     opens_world,
@@ -41,6 +42,7 @@ def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
         yield "database.master_username", master, rule
     if _value_at(raw, "processor.package") == "image" and _value_at(raw, "processor.image") is None:
         yield "processor.package", "image", 'needs processor.image = { repository = "…", tag = "…" }'
+    yield from _parameters(raw)
     yield from _variables(raw)
     yield from _permissions(raw)
     yield from _egress(raw)
@@ -49,6 +51,14 @@ def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
     for key, times in Counter(map(str.lower, tags if isinstance(tags, dict) else ())).items():
         if times > 1:
             yield "tags", key, "is there more than once, and IAM does not tell upper from lower case"
+
+
+def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    for key in ("database.cluster_parameters", "database.instance_parameters"):
+        parameters = _value_at(raw, key)
+        for name, value in parameters.items() if isinstance(parameters, dict) else ():
+            if isinstance(value, str) and (rule := card_data_rule(name, value)):
+                yield f"{key}.{json.dumps(name) if '.' in name else name}", value, rule
 
 
 def _variables(raw: Mapping[str, Any]) -> Iterator[Violation]:
