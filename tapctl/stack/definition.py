@@ -24,6 +24,7 @@ from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsE
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 from tapctl.stack.alarms import add_alarms
 from tapctl.stack.network import NetworkContract
@@ -305,6 +306,14 @@ def build(
             tags=tags(names.topic),
         ),
     )
+    for written in config.alarms.subscribers:
+        subscriber = names.fill(written)
+        protocol, endpoint = delivery(subscriber)
+        stack.add(
+            SnsSubscription(),
+            names.subscription(subscriber),
+            SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=endpoint),
+        )
     add_alarms(stack, config, names, topic.out.arn, tags)
 
     subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
