@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
@@ -47,6 +48,7 @@ def _drift_one(session: Session) -> int:
     never_compared = not_compared(entry.type for entry in entries.values())
     report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
     session.screen.drift(report, advise(report, session, entries))
+    tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
     return session.finish(*drift_verdict(report))
 

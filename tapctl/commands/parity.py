@@ -21,6 +21,7 @@ from tapctl.errors import ExitCode, Status
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed, open_store_unidentified
@@ -155,7 +156,9 @@ class _Allowed:
         self._further = self._decided()
 
     def absence(self, address: str, present: Collection[str]) -> bool:
-        """True if the number of instances explains that this address is not among those present."""
+        """True if a key of an environment's own file explains that this address is not among those present."""
+        if address.startswith(f"{SnsSubscription.type}/"):
+            return True
         together = self._together.get(address, frozenset())
         return bool(together) and together.isdisjoint(present)
 
