@@ -82,7 +82,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     artifact = in_background(partial(resolve_artifact, session))
-    _check_boundary(session)
+    check_boundary(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
     session.screen.target(replace(session.target, networking=network_summary(network)))
@@ -125,7 +125,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
-def _check_boundary(session: Session) -> None:
+def check_boundary(session: Session) -> None:
     """Make sure that the permissions boundary is there: else the role would be refused after much had been made.
 
     Raises:
