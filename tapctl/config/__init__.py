@@ -285,7 +285,6 @@ def _read(
 def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
     assert common is not None, "a file without a value has problems"
     assert own is not None, "a file without a value has problems"
-    # Field by field and as they are: a default of ours, such as an empty reason, is no value that a file may have.
     processor = {**dict(own.processor), **dict(common.processor)}
     if own.processor.image is not None:
         processor["image"] = processor["image"].model_copy(update=own.processor.image.model_dump())

@@ -38,7 +38,7 @@ class ImageChange(Table):
 class Organisation(Table):
     """``[organisation]``: what it prescribes for every role."""
 
-    permissions_boundary: additions.PermissionsBoundary = ""
+    permissions_boundary: additions.PermissionsBoundary | None = None
     role_path: additions.RolePath = "/"
 
 
@@ -70,7 +70,7 @@ class Permission(Table):
     sid: additions.StatementId
     actions: additions.Actions
     resources: additions.Resources
-    why: additions.Why = ""
+    why: additions.Why | None = None
     """Needed where a resource is everything."""
 
 
@@ -87,8 +87,8 @@ class ExtraAlarm(Table):
 
     name: additions.AlarmName
     of: additions.AlarmOf
-    namespace: additions.Namespace = ""
-    dimensions: additions.Dimensions = Field(default_factory=dict)
+    namespace: additions.Namespace | None = None
+    dimensions: additions.Dimensions | None = None
     metric: additions.Metric
     statistic: additions.Statistic
     comparison: additions.Comparison
@@ -198,7 +198,7 @@ class _Toml(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         made = super().default_schema(schema)
-        return {key: value for key, value in made.items() if (key, value) not in (("default", None), ("default", ""))}
+        return {key: value for key, value in made.items() if (key, value) != ("default", None)}
 
 
 def schema() -> dict[str, Any]:

@@ -151,5 +151,5 @@ def _watched(extra: ExtraAlarm, names: Names, instances: int) -> Iterator[tuple[
     elif extra.of == "function":
         yield name, {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
     else:
-        dimensions = {key: names.fill(value) for key, value in extra.dimensions.items()}
-        yield name, {"namespace": extra.namespace, "dimensions": dimensions}
+        dimensions = {key: names.fill(value) for key, value in (extra.dimensions or {}).items()}
+        yield name, {"namespace": extra.namespace or "", "dimensions": dimensions}

@@ -253,7 +253,7 @@ def build(
                     more=config.processor.permissions,
                 )
             },
-            permissions_boundary=names.fill(config.organisation.permissions_boundary),
+            permissions_boundary=names.fill(config.organisation.permissions_boundary or ""),
             description=f"What {names.function} may do",
             path=names.fill(config.organisation.role_path),
             tags=tags(names.role, **{REGION_TAG: names.region}),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -41,6 +41,16 @@ class Key:
     """The file's name without its ending: ``common``, or the environment's; ``common`` for a key of both."""
     path: str
     """Dotted: ``processor.timeout_s``."""
+
+
+def provenance_of(config: Config, suffix: str) -> Provenance:
+    """Provenance of this environment's fields: one object for one configuration, since each key costs it a stack."""
+    return _provenance(config.model_dump_json(), suffix)
+
+
+@lru_cache(maxsize=8)
+def _provenance(config: str, suffix: str) -> Provenance:
+    return Provenance(Config.model_validate_json(config), suffix)
 
 
 class Provenance:
@@ -144,8 +154,15 @@ def _others_of(model: BaseModel, name: str, member: str = "") -> Iterator[Any]:
         yield not value
     elif isinstance(value, str):
         yield f"another {value}"
-    elif isinstance(value, int | float | None):
-        yield (value or 0) + 1
+    elif value is None:
+        yield "another" if _is_text(field.annotation) else 1
+    elif isinstance(value, int | float):
+        yield value + 1
+
+
+def _is_text(annotation: Any) -> bool:
+    """True if an optional value of this annotation is a text."""
+    return any(kind is str or getattr(kind, "__origin__", None) is str for kind in get_args(annotation))
 
 
 def _other_arrays(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.config.problems import allowed_keys
 from tapctl.config.schema import CommonFile, EnvironmentFile
-from tests.support.additions import ALARM, EGRESS, PERMISSION
+from tests.support.additions import ALARM, BOUNDARY, EGRESS, PERMISSION
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -36,7 +36,7 @@ def full_folder(tmp_path: Path) -> Folder:
     folder.put("prod", "networking", "static").put("prod", "role_arn", "arn:aws:iam::123456789012:role/deploy")
     subnets = ["subnet-00000001", "subnet-00000002"]
     folder.put("prod", "processor.image", {"tag": "1.0.0"}).put("common", "processor.runtime", "nodejs22.x")
-    folder.put("common", "alarms", {})
+    folder.put("common", "alarms", {}).put("common", "organisation.permissions_boundary", BOUNDARY)
     return folder.put("prod", "network", {"vpc_id": "vpc-00000001", "private_subnet_ids": subnets})
 
 
