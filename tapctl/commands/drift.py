@@ -15,6 +15,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.names import Names
 from tapctl.reconcilers import not_compared, observations_for, reconciler_of
+from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -48,7 +49,9 @@ def _drift_one(session: Session) -> int:
     never_compared = not_compared(entry.type for entry in entries.values())
     report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
     session.screen.drift(report, advise(report, session, entries))
-    tell_of_subscribers(session, entries, nobody=False)
+    if any(entry.type == SnsSubscription.type for entry in entries.values()):
+        # Else nobody's subscriptions are compared, as the report says; status lists them.
+        tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
     return session.finish(*drift_verdict(report))
 

@@ -79,12 +79,10 @@ Why = Annotated[
 
 # -- the organisation -------------------------------------------------------------------------------------------------
 
-_A_TOKEN: Final = r"\{[A-Za-z_]+\}"
-_PARTITION: Final = rf"(aws[a-z-]*|{_A_TOKEN})"
-_ACCOUNT: Final = rf"[0-9]{{12}}|{_A_TOKEN}"
-BOUNDARY_ARN: Final = (
-    rf"^arn:{_PARTITION}:iam::({_ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/{{}}-]{{1,500}}$"
-)
+_BRACED: Final = r"\{[A-Za-z_]+\}"
+_PARTITION: Final = rf"(aws[a-z-]*|{_BRACED})"
+_ACCOUNT: Final = rf"[0-9]{{12}}|{_BRACED}"
+BOUNDARY_ARN: Final = rf"^arn:{_PARTITION}:iam::({_ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/{{}}-]{{1,500}}$"
 PermissionsBoundary = Annotated[
     str,
     Field(
@@ -431,7 +429,7 @@ _PATH: Final = "[A-Za-z0-9_.+=,@:/-]"
 SUBSCRIBER: Final = (
     r"(email:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}"
     rf"|https://[A-Za-z0-9-]{{1,63}}(\.[A-Za-z0-9-]{{1,63}}){{1,8}}(:[0-9]{{1,5}})?(/{_PATH}{{0,200}})?"
-    rf"|arn:{_PARTITION}:(sqs|lambda):([a-z0-9-]{{5,30}}|{_A_TOKEN}):({_ACCOUNT}):[A-Za-z0-9_.:{{}}-]{{1,170}})"
+    rf"|arn:{_PARTITION}:(sqs|lambda):([a-z0-9-]{{5,30}}|{_BRACED}):({_ACCOUNT}):[A-Za-z0-9_.:{{}}-]{{1,170}})"
 )
 _SUBSCRIBER_RULE: Final = (
     '"email:…", "https://…" (of letters, digits and _.+=,@:/- alone), or the ARN of an SQS queue or a Lambda function'

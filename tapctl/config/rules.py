@@ -203,9 +203,9 @@ def _boundary(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Vio
         return
     _, partition, _, _, owner, _ = arn.split(":", 5)
     boundary = "the permissions boundary's (organisation.permissions_boundary in common.toml)"
-    if owner not in ("aws", "{account_id}", account):
+    if owner not in ("aws", account) and not owner.startswith("{"):
         yield "account_id", account, f"must be {boundary}, or write {{account_id}} there: IAM takes none of another"
-    if isinstance(region, str) and partition not in ("{partition}", partition_of(region)):
+    if isinstance(region, str) and partition != partition_of(region) and not partition.startswith("{"):
         yield "region", region, f"must be in the partition of {boundary}, {partition}, or write {{partition}} there"
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.plan import check_boundary
 from tapctl.commands.subscribers import tell_of_subscribers
-from tapctl.errors import AwsRefused
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -20,7 +18,6 @@ from tests.reconcilers.scripted import refuse
 from tests.support.config_folder import Folder
 
 TOPIC = "sns-topic/alarms-dev"
-BOUNDARY = "arn:{partition}:iam::{account_id}:policy/payments-boundary"
 
 
 @pytest.fixture
@@ -30,7 +27,7 @@ def said() -> io.StringIO:
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Aws, said: io.StringIO) -> Session:
-    folder = Folder(tmp_path / "environments").put("common", "organisation.permissions_boundary", BOUNDARY)
+    folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
@@ -94,13 +91,3 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
 def test_without_a_topic_nothing_is_asked(session: Session, said: io.StringIO) -> None:
     tell_of_subscribers(session, [])
     assert said.getvalue() == ""
-
-
-def test_a_boundary_that_may_not_be_asked_for_is_said_and_stops_nothing(
-    session: Session, aws: Aws, said: io.StringIO
-) -> None:
-    with refuse(aws.iam, "GetPolicy", "AccessDenied"):
-        check_boundary(session)
-    assert "payments-boundary is there could not be asked: iam:GetPolicy denied" in said.getvalue()
-    with refuse(aws.iam, "GetPolicy", "ValidationError"), pytest.raises(AwsRefused):
-        check_boundary(session)

@@ -75,7 +75,12 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
     ("key", "value", "place", "rule"),
     [
         (BOUNDARY, "payments-boundary", "", "must be the ARN of an IAM policy, such as arn:"),
-        (BOUNDARY, "arn:aws:iam::{account}:policy/b", "", "{account} is no token; filled in are {partition}, {account_id}, {region}"),
+        (
+            BOUNDARY,
+            "arn:aws:iam::{account}:policy/b",
+            "",
+            "{account} is no token; filled in are {partition}, {account_id}, {region}",
+        ),
         (BOUNDARY, "arn:aws:iam::{account_id}:policy/{stage}", "", NO_TOKEN),
         (BOUNDARY, 1, "", "this is an integer"),
         (ROLE_PATH, "payments", "", "must be an IAM path of at most 512"),
