@@ -425,11 +425,11 @@ def longest_window_s(period_s: int) -> int:
 # -- subscribers ------------------------------------------------------------------------------------------------------
 
 MAX_SUBSCRIBERS: Final = 50
-_PATH: Final = "[A-Za-z0-9_.+=,@:/-]"
+_PATH: Final = rf"([A-Za-z0-9_.+=,@:/-]|{_BRACED})"
 SUBSCRIBER: Final = (
     r"(email:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}"
     rf"|https://[A-Za-z0-9-]{{1,63}}(\.[A-Za-z0-9-]{{1,63}}){{1,8}}(:[0-9]{{1,5}})?(/{_PATH}{{0,200}})?"
-    rf"|arn:{_PARTITION}:(sqs|lambda):([a-z0-9-]{{5,30}}|{_BRACED}):({_ACCOUNT}):[A-Za-z0-9_.:{{}}-]{{1,170}})"
+    rf"|arn:{_PARTITION}:(sqs|lambda):([a-z0-9-]{{5,30}}|{_BRACED}):({_ACCOUNT}):([A-Za-z0-9_.:-]|{_BRACED}){{1,170}})"
 )
 _SUBSCRIBER_RULE: Final = (
     '"email:…", "https://…" (of letters, digits and _.+=,@:/- alone), or the ARN of an SQS queue or a Lambda function'
