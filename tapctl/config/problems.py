@@ -171,17 +171,12 @@ def _table_among(kinds: tuple[Any, ...]) -> type[Table] | None:
 
 
 def _array(kind: type[Table], path: KeyPath) -> type[Table] | None:
-    """The kind of table that this path leads to in an array of tables; None if it leads through no array."""
-    for part in path:
-        field = kind.model_fields.get(str(part))
-        if field is None:
-            return None
-        if element := _element(field.annotation):
-            return element
-        if (table := _table(field.annotation)) is None:
-            return None
-        kind = table
-    return None
+    """The kind of the tables of the array that the path of an unknown key leads through; None if through none."""
+    field = kind.model_fields.get(str(path[0]))
+    if field is None:
+        return None
+    table = _table(field.annotation)
+    return _array(table, path[1:]) if table else _element(field.annotation)
 
 
 def _rule(kind: type[Table], path: KeyPath) -> str:

@@ -167,6 +167,7 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
         (EXTRA, [{**ALARM, "comparison": "=="}], ".0.comparison", 'must be "<", "<=", ">" or ">="'),
         (EXTRA, [{**ALARM, "threshold": True}], ".0.threshold", "this is a boolean"),
         (EXTRA, [{**ALARM, "threshold": 2**60}], ".0.threshold", "must be a number from -2^53 to 2^53"),
+        (EXTRA, [{**ALARM, "period_s": "300"}], ".0.period_s", "this is a string"),
         (EXTRA, [{**ALARM, "period_s": 90}], ".0.period_s", "must be a whole number of seconds: 10, 20, 30, or whole"),
         (EXTRA, [{**ALARM, "period_s": 30}], ".0.period_s", "must be at least 60 s: AWS's own metrics"),
         (EXTRA, [{**ALARM, "periods": 289}], ".0.periods", "must look back at most 86400 s in all"),
