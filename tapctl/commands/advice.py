@@ -90,7 +90,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     """The command, or commands, by which a person ends what was opened to others: an apply never does."""
     finding = findings[0]
     reconciler, (_, _, id_) = registry()[finding.type], finding.address.partition("/")
-    recorded = (entries.get(f"{reconciler.parent_type}/{id_}"), entries.get(finding.address))
+    recorded = (entries.get(f"{reconciler.parent_type}/{reconciler.parent_id(id_)}"), entries.get(finding.address))
     known = {"id": id_} | {name: value for entry in recorded if entry for name, value in (entry.outputs or {}).items()}
     commands = []
     for text in (str(each.live) for each in findings):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
@@ -16,6 +17,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.names import Names
 from tapctl.reconcilers import never_compared, observations_for, reconciler_of
+from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -56,6 +58,9 @@ def _drift_one(session: Session) -> int:
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
     session.screen.drift(report, advice, wanted)
+    if any(entry.type == SnsSubscription.type for entry in entries.values()):
+        # Else nobody's subscriptions are compared, as the report says; status lists them.
+        tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
     return session.finish(*drift_verdict(report))
 

@@ -30,6 +30,7 @@ from tapctl.config.schema import (
     EnvironmentDatabase,
     EnvironmentFile,
     Logs,
+    Organisation,
     Secrets,
     Table,
     schema,
@@ -135,6 +136,7 @@ class Config(BaseModel):
     final_snapshot_is_written: bool = Field(default=True, exclude=True)
     """True if the file says it; else it follows ``protected``, and a snapshot that was due before stays due."""
     role_arn: str | None
+    organisation: Organisation
     database: Database
     processor: Processor
     secrets: Secrets
@@ -292,9 +294,9 @@ def _read(
 def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
     assert common is not None, "a file without a value has problems"
     assert own is not None, "a file without a value has problems"
-    processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}
+    processor = {**dict(own.processor), **dict(common.processor)}
     if own.processor.image is not None:
-        processor["image"] |= own.processor.image.model_dump()
+        processor["image"] = processor["image"].model_copy(update=own.processor.image.model_dump())
     return Config(
         environment=environment,
         service=common.service,
@@ -306,11 +308,12 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
         final_snapshot=own.protected if own.final_snapshot is None else own.final_snapshot,
         final_snapshot_is_written=own.final_snapshot is not None,
         role_arn=own.role_arn,
-        database=Database(**common.database.model_dump(), **own.database.model_dump()),
+        organisation=common.organisation,
+        database=Database(**dict(common.database), **dict(own.database)),
         processor=Processor(**processor),
         secrets=common.secrets,
         logs=common.logs,
-        alarms=Alarms(**common.alarms.model_dump(), **own.alarms.model_dump()),
+        alarms=Alarms(**dict(common.alarms), **dict(own.alarms)),
     )
 
 

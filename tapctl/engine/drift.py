@@ -220,7 +220,10 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
 def _is_deleted_with_parent(entry: Entry, entries: Mapping[str, Entry]) -> bool:
     """True if the resource lives on another one whose removal was interrupted."""
     parents = (entries[address] for address in entry.needs if address in entries)
-    return any(parent.id == entry.id and parent.phase is Phase.LEAVING for parent in parents)
+    return any(
+        (parent.id == entry.id or entry.id.startswith(f"{parent.id}/")) and parent.phase is Phase.LEAVING
+        for parent in parents
+    )
 
 
 def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:

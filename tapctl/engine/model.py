@@ -274,7 +274,8 @@ class Reconciler(ABC, Generic[S, O]):
     """The place of the type in a removal: lower ranks go first, where resources are related or no record says so."""
     parent_type: ClassVar[str] = ""
     """The type of the resource that this one lives on (a security group's rules), empty for most: a subresource has the
-    id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
+    owner of its parent and its id, or one that holds it (`parent_id`); it is observed through the parent, and its
+    create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
     retention_field: ClassVar[str] = ""
@@ -303,6 +304,10 @@ class Reconciler(ABC, Generic[S, O]):
     def subresource(self) -> bool:
         """True if this type lives on another resource."""
         return bool(self.parent_type)
+
+    def parent_id(self, id: str) -> str:
+        """The id of the resource that a subresource lives on: by default its own."""
+        return id
 
     @abstractmethod
     def observe(self, aws: Any, id: str, expected: S | None) -> Observed[S, O] | None:

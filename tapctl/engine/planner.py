@@ -58,7 +58,8 @@ def make_plan(
         # Resolved here with the outputs observed now, and once more by the convergence loop: outputs may have moved.
         want = refs.resolve(resource.spec, known)
         observation, entry = observations[address], entries.get(address)
-        adopts = address in adopted or (resource.reconciler.subresource and resource.id in _ids(adopted))
+        reconciler = resource.reconciler
+        adopts = address in adopted or (reconciler.subresource and reconciler.parent_id(resource.id) in _ids(adopted))
         permits = _Permits(address in allowed, adopts, adopt_overwritten)
         change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
         change = _ask_consent(resource.reconciler, change, given=address in allowed)

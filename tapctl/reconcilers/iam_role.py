@@ -196,6 +196,21 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                     yield name
 
 
+def boundary_exists(aws: Aws, arn: str) -> bool:
+    """True if there is such a policy: IAM makes no role with a boundary that it does not know. One call.
+
+    Raises:
+        AwsRefused: the read is denied.
+    """
+    try:
+        aws.read(aws.iam.get_policy, PolicyArn=arn)
+    except AwsRefused as error:
+        if error.matches("NoSuchEntity", "InvalidInput"):
+            return False
+        raise
+    return True
+
+
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
