@@ -85,7 +85,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
-    if one.type in registry() and one.field in registry()[one.type].spared and one.live:
+    known = registry().get(one.type)
+    if known and one.field in known.spared | known.fixed_once_set and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
 

@@ -260,7 +260,7 @@ class _ConvergeLoop:
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
         if not self.change.allowed:
-            self.want = spare(self.reconciler.spared, self.want, seen.spec)
+            self.want = spare(self.reconciler.spared, self.reconciler.fixed_once_set, self.want, seen.spec)
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread={*seen.unreadable, *self.reconciler.exposures})
         missing = self.requested.outstanding(differing)

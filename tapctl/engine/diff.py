@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,13 @@ def _at_least_minor(want: str, have: str) -> bool:
     return [int(part) for part in seen] >= [int(part) for part in wanted]
 
 
-def spare(names: Iterable[str], want: Spec, have: Spec) -> Spec:
-    """Give back ``want`` with those of these fields as they are that somebody has set and that are wanted empty."""
-    spared = {name: getattr(have, name) for name in names if getattr(have, name) and not getattr(want, name)}
-    return want.model_copy(update=spared)
+def spare(names: Iterable[str], fixed: Collection[str], want: Spec, have: Spec) -> Spec:
+    """Give back ``want`` with those of these fields as they are that somebody has set and that are wanted empty.
+
+    Of those that are ``fixed`` once they are set, whatever is wanted.
+    """
+    left = [name for name in names if not getattr(want, name)] + [name for name in fixed if getattr(want, name)]
+    return want.model_copy(update={name: getattr(have, name) for name in left if getattr(have, name)})
 
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:

@@ -273,6 +273,9 @@ class Reconciler(ABC, Generic[S, O]):
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
     spared: ClassVar[frozenset[str]] = frozenset()
     """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
+    fixed_once_set: ClassVar[frozenset[str]] = frozenset()
+    """Fields that AWS may take only once: an apply leaves another value that is there, unless the user names the
+    resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()

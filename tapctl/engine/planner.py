@@ -199,7 +199,7 @@ def _plan_present(
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     if not base.allowed:
-        sparing = spare(reconciler.spared, want, seen.spec)
+        sparing = spare(reconciler.spared, reconciler.fixed_once_set, want, seen.spec)
         base = replace(base, spared={name: getattr(seen.spec, name) for name in compare(want, sparing)})
         want = sparing
     fields = _field_changes(reconciler, want, seen, entry)

@@ -22,6 +22,7 @@ from tapctl.reconcilers.rds import (
     cluster_of,
     how_to_start,
     last_event,
+    owned_names,
     step_tags,
 )
 
@@ -31,21 +32,28 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _READY: Final = frozenset({"available", "storage-optimization"})
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html; CloudFormation's handler fails
+# on the same (aws-cloudformation-resource-providers-rds, DBInstanceStatus.java).
 _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
         "inaccessible-encryption-credentials-recoverable",
+        "incompatible-create",
+        "incompatible-credentials",
         "incompatible-network",
         "incompatible-option-group",
         "incompatible-parameters",
         "incompatible-restore",
         "insufficient-capacity",
+        "modify-failed",
         "restore-error",
+        "upgrade-failed",
     }
 )
 # Nothing is wrong with a stopped instance, but AWS does nothing with it until somebody starts the cluster.
 _STOPPED: Final = "stopped"
+_DELETING: Final = ("delete-precheck", "deleting")
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
 # Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
@@ -179,11 +187,8 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         return last_event(aws, "db-instance", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the instances by the owner's tags, which RDS lists with each instance of the region."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
-            for instance in page["DBInstances"]:
-                if owner.finds(as_dict(instance.get("TagList", []))):
-                    yield instance.get("DBInstanceIdentifier", "")
+        """Find the instances by the owner's tags."""
+        return owned_names(aws, owner, "db")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -223,7 +228,7 @@ def observed_instance(
         spec,
         _outputs(instance),
         settled=status in _READY and all(state != _APPLYING for _, state in groups),
-        deleting=status == "deleting",
+        deleting=status in _DELETING,
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
         # No failure: a failed instance is replaced.
         update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == _STOPPED else None,
@@ -379,7 +384,7 @@ def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
         for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
         if member.get("DBInstanceIdentifier") != id
         and Owner.of(as_dict(member.get("TagList", []))) == ours
-        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, "deleting"}
+        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, *_DELETING}
     ]
 
 

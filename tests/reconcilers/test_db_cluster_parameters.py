@@ -313,7 +313,11 @@ def test_insights_that_are_switched_off_take_neither_key_nor_days() -> None:
 
 def test_the_password_is_given_back_to_rds() -> None:
     assert modification(with_(managed_secret=False), WANT, MEMBERS) == (
-        {"ManageMasterUserPassword": True, "MasterUserSecretKmsKeyId": KEY},
+        {
+            "ManageMasterUserPassword": True,
+            "MasterUserSecretKmsKeyId": KEY,
+            "MasterUserAuthenticationType": "password",
+        },
         frozenset({"managed_secret"}),
     )
 
