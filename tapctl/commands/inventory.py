@@ -10,7 +10,7 @@ from typing import Any, Final
 from tapctl.aws.client import Aws
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
-from tapctl.engine.observe import Observation, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.manifest.manifest import Manifest
@@ -81,7 +81,7 @@ def take_inventory(session: Session) -> Inventory:
     deletions = {
         address: deletion
         for address, deletion in deletions.items()
-        if deletion.entry or _may_be_ours(session, deletion, observations)
+        if deletion.entry or _may_be_ours(session, deletion, observations) or _lingers(session, deletion, observations)
     }
     deletions = {
         address: replace(deletion, reconciler=deletion.reconciler.removed_with(deletions.keys()))
@@ -221,6 +221,18 @@ def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, O
         return observation.owner is not None and session.owner.finds(observation.owner.tags)
     unreadable = deletion.reconciler.created_by_aws and verdict is Verdict.UNREADABLE
     return verdict is Verdict.OURS or unreadable
+
+
+def _lingers(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+    """True if the resource is gone, and AWS still needs others of ours to clean up after it.
+
+    Without a record nothing else tells: the role would go, and the network interfaces would stay for ever.
+    """
+    reconciler = deletion.reconciler
+    needed = {address.partition("/")[0] for address, seen in observations.items() if isinstance(seen, Observed)}
+    if not isinstance(observations[deletion.address], Absent) or not reconciler.leftovers_need & needed:
+        return False
+    return reconciler.remaining_after_delete(session.aws, deletion.id, None) is not None
 
 
 def _has_foreign_writer(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:

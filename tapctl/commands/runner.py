@@ -71,7 +71,15 @@ class EngineRunner:
         self.session, self.journal = session, journal
         self.outcome = ExecutionResult()
         self.lease = lease
-        self.context = EngineContext(session.aws, session.claimant, journal, WallClock(), lease=lease.ensure_held)
+        self.context = EngineContext(
+            session.aws,
+            session.claimant,
+            journal,
+            WallClock(),
+            lease=lease.ensure_held,
+            # The embedded AWS.
+            hurried=session.aws.target.endpoint_url is not None,
+        )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""
         session.aws.call_log.guard = lease.assert_valid

@@ -212,7 +212,7 @@ def _plan_present(
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen.failure)
+        return _plan_failed(base, reconciler, seen.failure, seen.remedy)
     if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
@@ -326,12 +326,13 @@ def _exposures(reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any,
     )
 
 
-def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, remedy: str) -> Change:
     if reconciler.holds_data:
+        way = remedy or "bring it back to available as AWS's documentation of that state says"
         blocked = Refused(
             f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
             evidence=f"AWS says: {failure}",
-            hint="bring it back to available as AWS's documentation of that state says, then run this again",
+            hint=f"{way}, then run this again",
         )
         return replace(base, blocked=blocked)
     note = f"AWS gave it up: {failure}"
@@ -343,12 +344,14 @@ def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -
 def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
     if reconciler.replaceable and not reconciler.holds_data and not base.adopts:
         return replace(base, action=Action.REPLACE)
-    fields = ", ".join(sorted({field.path for field in base.fields if field.impact is Impact.REPLACE}))
+    paths = sorted({field.path for field in base.fields if field.impact is Impact.REPLACE})
     why = "it is somebody else's" if base.adopts else "what uses it holds it"
     why = "it holds data" if reconciler.holds_data else why
+    ways = [reconciler.by_hand[path] for path in paths if path in reconciler.by_hand]
+    ways.insert(0, "put the old value back into the configuration, or use another --suffix for a new stack")
     blocked = Refused(
-        f"{base.address}: {fields} cannot be changed in place, and it is never replaced because {why}",
-        hint="put the old value back into the configuration, or use another --suffix for a new stack",
+        f"{base.address}: {', '.join(paths)} cannot be changed in place, and it is never replaced because {why}",
+        hint="; ".join(ways),
     )
     return replace(base, blocked=blocked)
 

@@ -54,13 +54,14 @@ FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 
 _STOPPED: Final = "stopped"
+_WITHOUT_KEY: Final = "inaccessible-encryption-credentials-recoverable"
 _READY: Final = ("available", "storage-optimization")
 _DELETING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
-        "inaccessible-encryption-credentials-recoverable",
+        _WITHOUT_KEY,
         "incompatible-network",
         "incompatible-parameters",
         "incompatible-restore",
@@ -241,6 +242,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         # Only by turning management off, which takes a password, and on again.
         "secret_kms_key_arn": Impact.REPLACE,
     }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html (since 2026, with an outage)
+    by_hand: ClassVar[Mapping[str, str]] = {
+        "subnet_group": "RDS itself can move it, with an outage: aws rds modify-db-cluster --db-subnet-group-name",
+    }
     # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_PerfInsights.Enabling.html
     fixed_once_set = frozenset({"performance_insights_kms_key_arn"})
     exposures: ClassVar[Mapping[str, str]] = {
@@ -262,7 +267,11 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
     timing = Timing(
-        create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
+        create_s=180,
+        delete_s=300,
+        first_look_s=2,
+        longest_s=2 * 3600,
+        upgrade="15 to 60 minutes, in which nobody is served",
     )
 
     def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None, restore_from: str = "") -> None:
@@ -279,6 +288,11 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             return None
         if cluster.get("Status") == _STOPPED:
             return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+        if cluster.get("Status") == _WITHOUT_KEY:
+            # Enabling the key alone brings no Aurora cluster back; for seven days a start does.
+            enable = f"aws kms enable-key --key-id {cluster.get('KmsKeyId', '')} --region {aws.region}"
+            remedy = f"let RDS use the key again ({enable}), then {how_to_start(aws, id)}"
+            return observed_cluster(cluster, expected, last_event(aws, "db-cluster", id), remedy)
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
         return observed_cluster(cluster, expected, reason)
 
@@ -402,7 +416,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
         return kept if snapshot_due else lost
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec | None) -> str | None:
         """Name the final snapshot as long as RDS is taking it.
 
         Snapshots of earlier clusters of this name are kept, too, and nothing tells the resource id of a cluster that is

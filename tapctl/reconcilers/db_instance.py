@@ -114,7 +114,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "instance_class": Impact.OUTAGE,
     }
     not_compared = ("certificate authority", "Enhanced Monitoring", "zone")
-    timing = Timing(create_s=480, delete_s=300, longest_s=5400)
+    timing = Timing(create_s=480, delete_s=300, first_look_s=2, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None) -> None:
         self._staying = staying

@@ -37,6 +37,9 @@ _TRANSIENT: Final = (
 )
 
 
+_ROLES_A_PAGE: Final = 1000
+
+
 class IamRoleSpec(Spec):
     """The fields that tapctl owns on a role."""
 
@@ -187,7 +190,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
         roles, and each name tapctl gives ends in the suffix.
         """
-        for page in aws.pages(aws.iam.get_paginator("list_roles")):
+        for page in aws.pages(aws.iam.get_paginator("list_roles"), PaginationConfig={"PageSize": _ROLES_A_PAGE}):
             for role in page["Roles"]:
                 name = role["RoleName"]
                 if not name.endswith(f"-{owner.suffix}"):
@@ -228,8 +231,9 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
     try:
         pages = aws.pages(aws.iam.get_paginator("list_role_tags"), RoleName=id)
     except AwsRefused as error:
-        # Deleted since it was listed.
-        if error.matches("NoSuchEntity"):
+        # Deleted since it was listed; or an organisation's policy forbids a look at somebody else's. Ours is found by
+        # its name too.
+        if error.matches("NoSuchEntity") or error.is_denied:
             return {}
         raise
     return tags.as_dict(tag for page in pages for tag in page["Tags"])

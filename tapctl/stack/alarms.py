@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tapctl.config import Config
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 
@@ -36,17 +36,25 @@ def max_connections(instance_class: str) -> int:
 
 
 def add_alarms(
-    stack: Stack, config: Config, names: Names, topic_arn: str, tags: Callable[[str], dict[str, str]]
+    stack: Stack,
+    config: Config,
+    names: Names,
+    topic_arn: str,
+    tags: Callable[[str], dict[str, str]],
+    *,
+    instances: Sequence[AnyResource],
 ) -> None:
-    """Add the alarms on the function's errors, latency and throttles, and on each instance's CPU and connections."""
+    """Add the alarms on the function's errors, latency and throttles, and on each instance's CPU and connections.
+
+    An instance reports every minute: one that is down or gone reports nothing, and its alarm on the CPU rings. So
+    these alarms are made after their instance.
+    """
     thresholds, db = config.alarms, config.database
 
-    def alarm(name: str, threshold: float, **own: Any) -> None:
+    def alarm(name: str, threshold: float, *after: AnyResource, **own: Any) -> None:
         spec = CloudwatchAlarmSpec(
             comparison="GreaterThanOrEqualToThreshold",
             threshold=float(threshold),
-            # A function without traffic reports nothing, and that is no alarm.
-            treat_missing_data="notBreaching",
             alarm_actions=frozenset({topic_arn}),
             ok_actions=frozenset({topic_arn}),
             insufficient_data_actions=frozenset(),
@@ -55,9 +63,14 @@ def add_alarms(
             tags=tags(name),
             **{"statistic": "", "extended_statistic": "", **own},
         )
-        stack.add(CloudwatchAlarm(), name, spec)
+        stack.add(CloudwatchAlarm(), name, spec, after=after)
 
-    function: dict[str, Any] = {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
+    function: dict[str, Any] = {
+        "namespace": "AWS/Lambda",
+        "dimensions": {"FunctionName": names.function},
+        # A function without traffic reports nothing, and that is no alarm.
+        "treat_missing_data": "notBreaching",
+    }
     alarm(
         names.function_errors,
         thresholds.error_threshold,
@@ -87,13 +100,15 @@ def add_alarms(
     )
     limit = max_connections(db.instance_class)
     percent = thresholds.connections_threshold_percent
-    for index in range(db.instance_count):
+    for index, member in enumerate(instances):
         identifier = names.instance(index)
         instance: dict[str, Any] = {"namespace": "AWS/RDS", "dimensions": {"DBInstanceIdentifier": identifier}}
         alarm(
             names.instance_cpu(index),
             thresholds.cpu_threshold_percent,
-            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes",
+            member,
+            treat_missing_data="breaching",
+            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes, or silent",
             metric_name="CPUUtilization",
             statistic="Average",
             **instance,
@@ -102,6 +117,9 @@ def add_alarms(
         alarm(
             names.instance_connections(index),
             limit * percent // 100,
+            member,
+            # One alarm is enough for one that is gone.
+            treat_missing_data="missing",
             description=f"{identifier} has {percent} % of its {limit} connections in use for 15 minutes",
             metric_name="DatabaseConnections",
             statistic="Average",

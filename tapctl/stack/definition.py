@@ -285,7 +285,7 @@ def build(
             tags=tags(names.topic),
         ),
     )
-    add_alarms(stack, config, names, topic.out.arn, tags)
+    add_alarms(stack, config, names, topic.out.arn, tags, instances=instances)
 
     subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
         (names.cluster_events, "db-cluster", [cluster], _CLUSTER_EVENTS),

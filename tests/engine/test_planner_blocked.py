@@ -98,6 +98,23 @@ def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: 
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
 
 
+def test_a_person_s_ways_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Data, "by_hand", {"zone": "AWS itself can move it"})
+    assert str(why(one(Data(), ThingSpec(zone="b"), seen())).hint).endswith("; AWS itself can move it")
+    failed = why(one(Data(), SMALL, seen(failure="no key", remedy="start it first")))
+    assert failed.hint == "start it first, then run this again"
+
+
+def test_what_aws_takes_once_is_left_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "fixed_once_set", frozenset({"size"}))
+    stack = Stack()
+    stack.add(Plain(), "a", ThingSpec(size="large"))
+    other: dict[str, Observation] = {"plain/a": seen(ThingSpec(size="other"))}
+    (left,), (named,) = (planned(stack, other, allowed=names).changes for names in ([], ["plain/a"]))
+    assert (left.action, dict(left.spared)) == (Action.NOTHING, {"size": "other"})
+    assert named.action is Action.UPDATE
+
+
 def test_a_resource_with_unreadable_tags_is_never_taken_over() -> None:
     """There is no difference to show: whose it is, its tags would tell."""
     stack = Stack()

@@ -103,7 +103,11 @@ def test_it_is_settled_only_when_available(status: str) -> None:
     assert sight.deleting == (status == "deleting")
 
 
-@pytest.mark.parametrize("status", ["failed", "inaccessible-encryption-credentials", "stopped"])
+def test_it_serves_while_its_storage_is_made_better() -> None:
+    assert seen(Status="storage-optimization").settled
+
+
+@pytest.mark.parametrize("status", ["failed", "cloning-failed", "inaccessible-encryption-credentials", "stopped"])
 def test_what_ends_in_a_terminal_state_has_failed(status: str) -> None:
     told: Any = {**ANSWER, "Status": status}
     assert observed_cluster(told, WANT, "").failure == status

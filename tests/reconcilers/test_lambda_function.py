@@ -128,18 +128,19 @@ def test_other_bytes_than_the_wanted_ones_never_reach_aws(content: bytes | None)
         (
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "Lambda was unable to configure access: the KMS key is invalid for CreateGrant. Check your settings.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
+        ("InvalidParameterValueException", "because the KMS key was not found. Please check", Patience.BUSY),
         (
             "InvalidParameterValueException",
             "Your request has been throttled by EC2, please make sure you have enough API rate limit.",

@@ -127,13 +127,6 @@ def test_extended_support_is_on_when_left_out(aws: Aws, make_cluster: Build) -> 
     assert (describe(aws)["PerformanceInsightsEnabled"], describe(aws)["DatabaseInsightsMode"]) == (False, "standard")
 
 
-def test_extended_support_is_changed_in_place(aws: Aws, make_cluster: Build) -> None:
-    make_cluster()
-    off = "open-source-rds-extended-support-disabled"
-    aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineLifecycleSupport=off, ApplyImmediately=True)
-    assert describe(aws)["EngineLifecycleSupport"] == off
-
-
 def test_the_key_of_performance_insights_stays(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     key, other = (aws.kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
     make_cluster(EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=key)

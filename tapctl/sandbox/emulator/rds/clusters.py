@@ -177,16 +177,6 @@ def extended_support_is_echoed(request: Request, proceed: Next) -> Reply:
 
 
 @contract("ModifyDBCluster")
-def extended_support_is_changed(request: Request, proceed: Next) -> Reply:
-    """EngineLifecycleSupport changes in place (since 2026-07-15); moto does not know it here."""
-    support = request.params.pop("EngineLifecycleSupport", None)
-    reply = proceed()
-    if support is not None:
-        cluster_of(request).engine_lifecycle_support = support
-    return reply
-
-
-@contract("ModifyDBCluster")
 def the_key_of_insights_stays(request: Request, proceed: Next) -> Reply:
     """The key of Performance Insights is chosen once ("Turning Performance Insights on and off for Aurora")."""
     key, wanted = notes_on(cluster_of(request)).get("insights_key"), request.params.get("PerformanceInsightsKMSKeyId")
