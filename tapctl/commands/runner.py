@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tapctl.clock import WallClock
 from tapctl.engine.converge import Job, converge
@@ -24,6 +25,7 @@ from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
 from tapctl.session.session import Session
 
+_HERE: Final = ("127.0.0.1", "::1", "localhost")
 _ACTIVITIES: Final = {
     Action.SETTLE: "waiting for",
     Action.UPDATE: "changing",
@@ -77,8 +79,8 @@ class EngineRunner:
             journal,
             WallClock(),
             lease=lease.ensure_held,
-            # The embedded AWS.
-            hurried=session.aws.target.endpoint_url is not None,
+            # An embedded AWS, or another one on this machine.
+            hurried=urlsplit(session.aws.rds.meta.endpoint_url).hostname in _HERE,
         )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""

@@ -35,6 +35,7 @@ HIDDEN: Final = "(hidden)"
 
 _MISSING: Final = "ResourceNotFoundException"
 _INVALID: Final = "InvalidParameterValueException"
+_BOUND: Final = "ValidationException"
 _CONFLICT: Final = "ResourceConflictException"
 
 # Texts of refusals for a group or subnet that EC2 has not spread to Lambda yet, or that is gone for good.
@@ -246,7 +247,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         except AwsRefused as error:
             if error.matches(_CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise classify(error, _TRANSIENT) from error
+            raise _meaning(error) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
@@ -284,7 +285,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 remove=lambda extra: aws.lambda_.untag_resource(Resource=arn, TagKeys=extra),
             )
         except AwsRefused as error:
-            raise classify(error, _TRANSIENT) from error
+            raise _meaning(error) from error
 
     def delete(
         self,
@@ -548,6 +549,17 @@ def _changed(fields: frozenset[str], want: LambdaFunctionSpec) -> dict[str, Any]
         names.add("Environment")
     taken_away = dict(_TAKEN_AWAY[field] for field in fields & _TAKEN_AWAY.keys())
     return {name: value for name, value in parameters.items() if name in names} | taken_away
+
+
+def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
+    """Translate a refused change; a new account's bound on memory is told as one."""
+    if error.matches(_BOUND, _INVALID, text="memorysize"):
+        # Nothing tells it beforehand (awslabs/genai-bedrock-agent-chatbot#4).
+        error.hint = (
+            "a new account may give a function no more than 3008 MB: have AWS Support raise that, or set "
+            "processor.memory_mb to 3008 or less; then run the same command again"
+        )
+    return classify(error, _TRANSIENT)
 
 
 def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:
