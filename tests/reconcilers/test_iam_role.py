@@ -283,7 +283,7 @@ def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> N
     assert aws.call_log.calls["iam:ListRoleTags"] == 2
 
 
-@pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", False)])
+@pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", True), ("InvalidInput", False)])
 def test_the_sweep_passes_over_a_role_that_goes_and_over_nothing_else(aws: Aws, code: str, passed: bool) -> None:
     REC.create(aws, ID, WANT, OURS)
     refuse(aws.iam, "ListRoleTags", code)
