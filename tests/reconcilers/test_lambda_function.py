@@ -371,6 +371,16 @@ def test_reserved_concurrency_is_put_or_taken_away() -> None:
     )
 
 
+def test_a_new_account_s_bound_on_memory_is_told_as_one() -> None:
+    text = (
+        "1 validation error detected: Value '4096' at 'memorySize' failed to satisfy constraint: Member must have value"
+    )
+    no = refused("lambda:CreateFunction", "ValidationException", f"{text} less than or equal to 3008")
+    with pytest.raises(AwsRefused) as told:
+        LambdaFunction().create(scripted({"create_function": no}), NAME, WANT, OURS)
+    assert "no more than 3008 MB" in str(told.value.hint)
+
+
 def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:
     message = (
         "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
