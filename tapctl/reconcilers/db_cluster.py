@@ -35,9 +35,11 @@ from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
+    RECOVERABLE,
     arn_of,
     classify,
     cluster_of,
+    how_to_recover,
     how_to_start,
     last_event,
     owned_names,
@@ -54,14 +56,13 @@ FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 
 _STOPPED: Final = "stopped"
-_WITHOUT_KEY: Final = "inaccessible-encryption-credentials-recoverable"
 _READY: Final = ("available", "storage-optimization")
 _DELETING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
-        _WITHOUT_KEY,
+        RECOVERABLE,
         "incompatible-network",
         "incompatible-parameters",
         "incompatible-restore",
@@ -270,6 +271,9 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         create_s=180,
         delete_s=300,
         first_look_s=2,
+        update_s=120,
+        restart_s=600,
+        upgrade_s=1800,
         longest_s=2 * 3600,
         upgrade="15 to 60 minutes, in which nobody is served",
     )
@@ -288,11 +292,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             return None
         if cluster.get("Status") == _STOPPED:
             return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
-        if cluster.get("Status") == _WITHOUT_KEY:
-            # Enabling the key alone brings no Aurora cluster back; for seven days a start does.
-            enable = f"aws kms enable-key --key-id {cluster.get('KmsKeyId', '')} --region {aws.region}"
-            remedy = f"let RDS use the key again ({enable}), then {how_to_start(aws, id)}"
-            return observed_cluster(cluster, expected, last_event(aws, "db-cluster", id), remedy)
+        if cluster.get("Status") == RECOVERABLE:
+            return observed_cluster(cluster, expected, remedy=how_to_recover(aws, id))
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
         return observed_cluster(cluster, expected, reason)
 
@@ -459,7 +460,7 @@ def observed_cluster(
     # Read as a plain mapping: several members are there only while they mean something.
     live: Mapping[str, Any] = cluster
     reason = reason or remedy
-    status = live.get("Status", "")
+    status = live["Status"]
     groups = live.get("VpcSecurityGroups", ())
     accepted, pending = _accepted(live)
     live_tags = as_dict(live.get("TagList", ()))
@@ -526,7 +527,7 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     streaming = live.get("ActivityStreamStatus", "stopped") != "stopped"
     forwarding = {"global": live.get("GlobalWriteForwardingStatus"), "local": live.get("LocalWriteForwardingStatus")}
     return {
-        "auto_minor_version_upgrade": live.get("AutoMinorVersionUpgrade", True),
+        "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
         "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
         "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
         "global_cluster": live.get("GlobalClusterIdentifier", ""),

@@ -68,7 +68,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             if group is None:
                 return None
             parameters = unreadable.read("parameters", lambda: self._set_or_wanted(aws, id, wanted), nothing)
-            arn = group.get(f"{self.kind}Arn", "")
+            arn = group[f"{self.kind}Arn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_PARAMETER_GROUP):

@@ -55,7 +55,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             group = next((group for group in groups if _name(group) == id.lower()), None)
             if group is None:
                 return None
-            arn = group.get("DBSubnetGroupArn", "")
+            arn = group["DBSubnetGroupArn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_SUBNET_GROUP):

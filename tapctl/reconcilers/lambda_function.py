@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.aws.policy import PolicyDocument, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -194,7 +194,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     not_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
     # (hashicorp/terraform-provider-aws#32130).
-    timing = Timing(create_s=60, delete_s=1200, longest_s=INTERFACES_LONGEST_S)
+    timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=INTERFACES_LONGEST_S)
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content
@@ -437,7 +437,7 @@ def observed_function(
 
 def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
     try:
-        return parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
+        return from_answer(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"], "lambda:GetPolicy")
     except AwsRefused as error:
         if error.matches(_MISSING):
             return None

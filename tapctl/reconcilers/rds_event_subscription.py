@@ -84,13 +84,13 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
             subscription = next((one for one in subscriptions if _name(one) == id.lower()), None)
             if subscription is None:
                 return None
-            arn = subscription.get("EventSubscriptionArn", "")
+            arn = subscription["EventSubscriptionArn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(_MISSING):
                 return None
             raise
-        status = subscription.get("Status", "")
+        status = subscription["Status"]
         return Observed(
             RdsEventSubscriptionSpec(
                 topic_arn=subscription.get("SnsTopicArn", ""),

@@ -116,9 +116,9 @@ def test_a_region_without_log_alarms_is_asked_again_without_them() -> None:
 
 def test_what_aws_leaves_out_is_its_default() -> None:
     assert shown() == WANT
-    assert shown(
-        TreatMissingData=None, AlarmDescription=None, AlarmActions=None, OKActions=None, ActionsEnabled=None
-    ) == with_(treat_missing_data="missing", description="", alarm_actions=frozenset(), ok_actions=frozenset())
+    assert shown(TreatMissingData=None, AlarmDescription=None, AlarmActions=None, OKActions=None) == with_(
+        treat_missing_data="missing", description="", alarm_actions=frozenset(), ok_actions=frozenset()
+    )
     assert shown(DatapointsToAlarm=1).datapoints_to_alarm == 1
 
 

@@ -69,15 +69,6 @@ def test_why_it_was_given_up_is_told(aws: Aws, want: DbClusterSpec) -> None:
     assert look(REC, aws, ID, want).failure == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
 
 
-def test_a_cluster_without_its_key_comes_back_by_two_commands(aws: Aws, want: DbClusterSpec) -> None:
-    bring(REC, aws, ID, want)
-    told = described(aws, Status="inaccessible-encryption-credentials-recoverable")
-    answer(aws.rds, "DescribeDBClusters", told)
-    remedy = look(REC, aws, ID, want).remedy
-    assert f"aws kms enable-key --key-id {want.kms_key_arn}" in remedy
-    assert f"aws rds start-db-cluster --db-cluster-identifier {ID}" in remedy
-
-
 def test_a_service_that_does_not_change_extended_support_yet_is_told_as_one(aws: Aws, want: DbClusterSpec) -> None:
     bring(REC, aws, ID, want)
     refuse(aws.rds, "ModifyDBCluster", "InvalidParameterCombination", "EngineLifecycleSupport cannot be modified")
@@ -85,6 +76,16 @@ def test_a_service_that_does_not_change_extended_support_yet_is_told_as_one(aws:
     with pytest.raises(AwsRefused) as caught:
         REC.update(aws, ID, have, want)
     assert "AWS Support" in str(caught.value.hint)
+
+
+def test_a_cluster_whose_key_was_out_of_reach_says_what_brings_it_back_and_until_when(
+    aws: Aws, want: DbClusterSpec
+) -> None:
+    bring(REC, aws, ID, want)
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="inaccessible-encryption-credentials-recoverable"))
+    remedy = look(REC, aws, ID, want).remedy
+    assert f"aws rds start-db-cluster --db-cluster-identifier {ID} --region" in remedy
+    assert "within 7 days" in remedy
 
 
 def test_a_taken_name_is_looked_at_again(aws: Aws, want: DbClusterSpec) -> None:
