@@ -54,6 +54,7 @@ ANSWER: dict[str, Any] = {
     "PerformanceInsightsRetentionPeriod": 7,
     "DeletionProtection": True,
     "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+    "AutoMinorVersionUpgrade": True,
     "TagList": [{"Key": key, "Value": value} for key, value in TAGS.items()],
     "DBClusterArn": "arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-test",
     "DbClusterResourceId": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
