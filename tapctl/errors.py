@@ -32,7 +32,7 @@ from tapctl.safety.redaction import redact
 
 
 class ExitCode(IntEnum):
-    """The exit statuses of a command, the worst first. A command that a signal ends exits with 128 plus its number."""
+    """The exit statuses of a command, the worst first; 130 and 143 are those of one that a signal ends."""
 
     USAGE = 64
     """The command line is wrong, or a question has nobody to answer it."""
