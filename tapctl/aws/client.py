@@ -70,6 +70,8 @@ class Aws(Clients):
         self._session: boto3.session.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = threading.Lock()
+        self.searches = True
+        """False: what was made a moment ago need not be found; see `cursory`."""
         self._memo: dict[str, Future[Any]] | None = None
         self._ids: Mapping[str, tuple[str, ...]] = {}
 
@@ -129,6 +131,15 @@ class Aws(Clients):
         """
         view = copy.copy(self)
         vars(view).update(_memo={}, _ids=ids or {})
+        return view
+
+    def cursory(self) -> Aws:
+        """A view for a plan: what no index shows yet is not searched for among everything the account has.
+
+        An apply searches before it makes anything.
+        """
+        view = copy.copy(self)
+        view.searches = False
         return view
 
     def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:

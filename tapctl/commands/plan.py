@@ -99,7 +99,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
-    observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,

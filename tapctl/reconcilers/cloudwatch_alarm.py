@@ -7,7 +7,7 @@ AWS's facts are from the CloudWatch API reference: PutMetricAlarm overwrites wha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _NAMES_A_CALL: Final = 100
-_EVERY_TYPE: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")
+_OLDER_TYPES: Final = ("MetricAlarm", "CompositeAlarm")
+_EVERY_TYPE: Final = (*_OLDER_TYPES, "LogAlarm")
+_INVALID: Final = ("ValidationError", "ValidationException", "InvalidParameterValue")
 # Two spellings of one error: which one arrives depends on the protocol that botocore chooses for CloudWatch.
 _MISSING: Final = ("ResourceNotFound", "ResourceNotFoundException")
 _BUSY: Final = ("ResourceConflict", "ConflictException", "ConcurrentModificationException")
@@ -189,17 +191,22 @@ def _arn(aws: Aws, id: str) -> str:
 
 def _described(aws: Aws, id: str, names: tuple[str, ...]) -> Mapping[str, Any] | None:
     """The alarm as AWS describes it, of whatever kind; None if there is none."""
-    paginator = aws.cloudwatch.get_paginator("describe_alarms")
-    pages: list[Any] = aws.pages(
-        paginator, AlarmNames=list(names), AlarmTypes=list(_EVERY_TYPE), PaginationConfig={"PageSize": _NAMES_A_CALL}
-    )
-    for page in pages:
-        for kind in _EVERY_TYPE:
-            for alarm in page.get(f"{kind}s", ()):
-                if alarm["AlarmName"] == id:
-                    description: Mapping[str, Any] = alarm
-                    return description
-    return None
+    return next((alarm for alarm in described_alarms(aws, names) if alarm["AlarmName"] == id), None)
+
+
+def described_alarms(aws: Aws, names: Collection[str]) -> list[Mapping[str, Any]]:
+    """Describe the alarms of these names, at most 100, of every kind that this region knows."""
+    client: Any = aws.cloudwatch
+    paginator = client.get_paginator("describe_alarms")
+    asked = {"AlarmNames": list(names), "PaginationConfig": {"PageSize": _NAMES_A_CALL}}
+    try:
+        pages = aws.pages(paginator, **asked, AlarmTypes=list(_EVERY_TYPE))
+    except AwsRefused as error:
+        # LogAlarm is of 2026: a region, or a partition, that does not know it has none.
+        if not error.matches(*_INVALID):
+            raise
+        pages = aws.pages(paginator, **asked, AlarmTypes=list(_OLDER_TYPES))
+    return [alarm for page in pages for kind in _EVERY_TYPE for alarm in page.get(f"{kind}s", ())]
 
 
 def _mute_rules(aws: Aws, id: str) -> frozenset[str]:

@@ -42,6 +42,7 @@ from tapctl.reconcilers.rds import (
     how_to_recover,
     how_to_start,
     last_event,
+    owned_names,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -55,6 +56,7 @@ FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 
 _STOPPED: Final = "stopped"
+_READY: Final = ("available", "storage-optimization")
 _DELETING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
@@ -66,6 +68,7 @@ _TERMINAL: Final = frozenset(
         "incompatible-restore",
         "migration-failed",
         "restore-failed",
+        "cloning-failed",
         # Nothing is wrong with a stopped cluster, but AWS does nothing with it until somebody starts it.
         _STOPPED,
     }
@@ -74,6 +77,11 @@ _WORDS_TO_SKIP: Final = 2
 _MOVING: Final = frozenset({"adding", "removing"})
 _NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
 _EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
+_INVALID: Final = ("InvalidParameterCombination", "InvalidParameterValue")
+_FIXED_SUPPORT: Final = (
+    "this region's RDS does not change Extended Support of a cluster that is there (ModifyDBCluster does since "
+    "2026-07-15): have AWS Support change it, or use another --suffix for a new stack"
+)
 # AWS's name of a value accepted for later to the field.
 _PENDING: Final = {
     "EngineVersion": "engine_version",
@@ -202,6 +210,11 @@ _PARAMETERS: Final[Mapping[str, tuple[str, Callable[[DbClusterSpec], Any]]]] = {
     "maintenance_window": ("PreferredMaintenanceWindow", lambda want: want.maintenance_window),
     "copy_tags_to_snapshot": ("CopyTagsToSnapshot", lambda want: want.copy_tags_to_snapshot),
     "deletion_protection": ("DeletionProtection", lambda want: want.deletion_protection),
+    # ModifyDBCluster takes it since 2026-07-15.
+    "extended_support": (
+        "EngineLifecycleSupport",
+        lambda want: _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
+    ),
 }
 _CHANGEABLE: Final = _PARAMETERS.keys() | _INSIGHTS | {"log_exports", "managed_secret"}
 
@@ -229,8 +242,13 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "storage_encrypted": Impact.REPLACE,
         # Only by turning management off, which takes a password, and on again.
         "secret_kms_key_arn": Impact.REPLACE,
-        "extended_support": Impact.REPLACE,
     }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html (since 2026, with an outage)
+    by_hand: ClassVar[Mapping[str, str]] = {
+        "subnet_group": "RDS itself can move it, with an outage: aws rds modify-db-cluster --db-subnet-group-name",
+    }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_PerfInsights.Enabling.html
+    fixed_once_set = frozenset({"performance_insights_kms_key_arn"})
     left_alone: ClassVar[Mapping[str, str]] = {
         "auto_minor_version_upgrade": f"{_MODIFY} --auto-minor-version-upgrade --apply-immediately",
         "activity_stream": "aws rds stop-activity-stream --resource-arn {arn} --apply-immediately",
@@ -252,6 +270,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     timing = Timing(
         create_s=180,
         delete_s=300,
+        first_look_s=2,
         update_s=120,
         restart_s=600,
         upgrade_s=1800,
@@ -311,6 +330,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 return fields
             return step_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
         except AwsRefused as error:
+            if "extended_support" in fields and error.matches(*_INVALID, text="lifecycle"):
+                error.hint = _FIXED_SUPPORT
             raise classify(error, how_to_start(aws, id)) from error
 
     def delete(
@@ -341,11 +362,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         return last_event(aws, "db-cluster", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the clusters by the owner's tags, which RDS lists with each cluster of the region."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):
-            for cluster in page["DBClusters"]:
-                if owner.finds(as_dict(cluster.get("TagList", []))):
-                    yield cluster.get("DBClusterIdentifier", "")
+        """Find the clusters by the owner's tags."""
+        return owned_names(aws, owner, "cluster")
 
     def deletion_blocker(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
         """Name the protection (RDS deletes a protected cluster's instances all the same), or that it is stopped."""
@@ -399,7 +417,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
         return kept if snapshot_due else lost
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec | None) -> str | None:
         """Name the final snapshot as long as RDS is taking it.
 
         Snapshots of earlier clusters of this name are kept, too, and nothing tells the resource id of a cluster that is
@@ -451,7 +469,7 @@ def observed_cluster(
             {**_settings(live, expected), **_support(live, expected), **accepted, "tags": live_tags}
         ),
         _outputs(live),
-        settled=status == "available" and not any(group.get("Status") in _MOVING for group in groups),
+        settled=status in _READY and not any(group.get("Status") in _MOVING for group in groups),
         deleting=status in _DELETING,
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
         status=status,
@@ -617,7 +635,6 @@ def creation(id: str, want: DbClusterSpec, tags: list[Any]) -> dict[str, Any]:
         "StorageEncrypted": want.storage_encrypted,
         **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
         "EnableCloudwatchLogsExports": sorted(want.log_exports),
-        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
         **{name: value(want) for name, value in _PARAMETERS.values()},
         **_managed(want),
         **_insights(want),
@@ -644,7 +661,6 @@ def restoration(id: str, want: DbClusterSpec, version: str, tags: list[Any]) -> 
         "DBSubnetGroupName": want.subnet_group,
         **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
         "EnableCloudwatchLogsExports": sorted(want.log_exports),
-        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
         **{name: value(want) for field, (name, value) in _PARAMETERS.items() if field not in _AFTER_RESTORE},
         "Tags": tags,
     }
@@ -722,7 +738,8 @@ def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) ->
             "DisableLogTypes": sorted(have.log_exports - want.log_exports),
         }
     if "managed_secret" in fields:
-        parameters |= _managed(want)
+        # Somebody may have made the master user log in by IAM, which takes the secret away (ModifyDBCluster).
+        parameters |= {**_managed(want), "MasterUserAuthenticationType": "password"}
     # All together: RDS resets those that are not sent with the others (rds-controller, custom_update.go).
     if fields & _INSIGHTS:
         parameters |= _insights(want)

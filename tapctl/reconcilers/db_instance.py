@@ -24,6 +24,7 @@ from tapctl.reconcilers.rds import (
     how_to_recover,
     how_to_start,
     last_event,
+    owned_names,
     step_tags,
 )
 
@@ -33,21 +34,28 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _READY: Final = frozenset({"available", "storage-optimization"})
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html; CloudFormation's handler fails
+# on the same (aws-cloudformation-resource-providers-rds, DBInstanceStatus.java).
 _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
+        "incompatible-create",
+        "incompatible-credentials",
         "incompatible-network",
         "incompatible-option-group",
         "incompatible-parameters",
         "incompatible-restore",
         "insufficient-capacity",
+        "modify-failed",
         "restore-error",
+        "upgrade-failed",
     }
 )
 # Nothing is wrong with a stopped instance, or one whose key was out of reach for a while, but AWS does nothing with it
 # until somebody starts the cluster.
 _STOPPED: Final = "stopped"
+_DELETING: Final = ("delete-precheck", "deleting")
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
 # Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
@@ -108,7 +116,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "instance_class": Impact.OUTAGE,
     }
     never_compared = ("certificate authority", "Enhanced Monitoring", "zone")
-    timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, longest_s=5400)
+    timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, first_look_s=2, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None) -> None:
         self._staying = staying
@@ -181,11 +189,8 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         return last_event(aws, "db-instance", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the instances by the owner's tags, which RDS lists with each instance of the region."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
-            for instance in page["DBInstances"]:
-                if owner.finds(as_dict(instance.get("TagList", []))):
-                    yield instance.get("DBInstanceIdentifier", "")
+        """Find the instances by the owner's tags."""
+        return owned_names(aws, owner, "db")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -225,7 +230,7 @@ def observed_instance(
         spec,
         _outputs(instance),
         settled=status in _READY and all(state != _APPLYING for _, state in groups),
-        deleting=status == "deleting",
+        deleting=status in _DELETING,
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
         update_failure=_resting(aws, status, spec.cluster),
         status=status,
@@ -387,7 +392,7 @@ def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
         for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
         if member.get("DBInstanceIdentifier") != id
         and Owner.of(as_dict(member.get("TagList", []))) == ours
-        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, "deleting"}
+        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, *_DELETING}
     ]
 
 

@@ -146,10 +146,8 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the groups by the owner's tags, among all of the region but AWS's own, which have none."""
-        arns = {self._name(group): group[f"{self.kind}Arn"] for group in self._list(aws)}
-        own = {name: arn for name, arn in arns.items() if not name.startswith("default.")}
-        yield from owned_names(aws, owner, NO_PARAMETER_GROUP, own)
+        """Find the groups by the owner's tags."""
+        return owned_names(aws, owner, self.arn_kind)
 
     def modifiable(self, aws: Aws, family: str) -> dict[str, bool]:
         """Read every parameter of a family: its name, and True if it can be set. A call for each hundred of them.

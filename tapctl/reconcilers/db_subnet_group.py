@@ -117,11 +117,8 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the groups by the owner's tags, among all of the region."""
-        pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
-        groups = (group for page in pages for group in page["DBSubnetGroups"])
-        arns = {_name(group): group["DBSubnetGroupArn"] for group in groups}
-        yield from owned_names(aws, owner, NO_SUBNET_GROUP, arns)
+        """Find the groups by the owner's tags."""
+        return owned_names(aws, owner, "subgrp")
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

@@ -37,6 +37,10 @@ _TRANSIENT: Final = (
 )
 
 
+_ROLES_A_PAGE: Final = 1000
+_MOST_ASKED: Final = 25
+
+
 class IamRoleSpec(Spec):
     """The fields that tapctl owns on a role."""
 
@@ -184,16 +188,16 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         """Find the roles by the owner's tags, among those whose names end in the suffix.
 
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
-        roles, and each name tapctl gives ends in the suffix.
+        roles, and each name tapctl gives ends in the suffix. Where too many do, none is asked: ours is found by its
+        name too.
         """
-        for page in aws.pages(aws.iam.get_paginator("list_roles")):
-            for role in page["Roles"]:
-                name = role["RoleName"]
-                if not name.endswith(f"-{owner.suffix}"):
-                    continue
-                live_tags = _tags(aws, name)
-                if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
-                    yield name
+        pages = aws.pages(aws.iam.get_paginator("list_roles"), PaginationConfig={"PageSize": _ROLES_A_PAGE})
+        names = [role["RoleName"] for page in pages for role in page["Roles"]]
+        named = [name for name in names if name.endswith(f"-{owner.suffix}")]
+        for name in named if len(named) <= _MOST_ASKED else ():
+            live_tags = _tags(aws, name)
+            if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
+                yield name
 
 
 def boundary_exists(aws: Aws, arn: str) -> bool:
@@ -242,8 +246,9 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
     try:
         pages = aws.pages(aws.iam.get_paginator("list_role_tags"), RoleName=id)
     except AwsRefused as error:
-        # Deleted since it was listed.
-        if error.matches("NoSuchEntity"):
+        # Deleted since it was listed; or an organisation's policy forbids a look at somebody else's. Ours is found by
+        # its name too.
+        if error.matches("NoSuchEntity") or error.is_denied:
             return {}
         raise
     return tags.as_dict(tag for page in pages for tag in page["Tags"])

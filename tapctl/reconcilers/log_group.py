@@ -35,6 +35,7 @@ _TRANSIENT: Final = (
         text="not allowed to be used with",
     ),
 )
+_DEFAULT_CLASS: Final = "STANDARD"
 _OLDEST_EVENT: Final = timedelta(days=14)
 # DescribeLogGroups' words for a group without a data protection policy of its own.
 _UNPROTECTED: Final = ("DELETED", "DISABLED", "ARCHIVED")
@@ -120,7 +121,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         spec = LogGroupSpec(
             retention_days=_retention(group, expected),
             kms_key_arn=group.get("kmsKeyId", ""),
-            log_class=group.get("logGroupClass", "STANDARD"),
+            log_class=group.get("logGroupClass", _DEFAULT_CLASS),
             deletion_protection=group.get("deletionProtectionEnabled", False),
             data_protection="" if protection in _UNPROTECTED else protection,
             bearer_tokens=bool(answer.get("bearerTokenAuthenticationEnabled", False)),
@@ -143,7 +144,10 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""
-        optional: dict[str, Any] = {"logGroupClass": want.log_class, "tags": {**want.tags, **owner.tags}}
+        optional: dict[str, Any] = {"tags": {**want.tags, **owner.tags}}
+        if want.log_class != _DEFAULT_CLASS:
+            # Where classes are unknown even the default is refused (hashicorp/terraform-provider-aws#34809).
+            optional["logGroupClass"] = want.log_class
         if want.deletion_protection:
             optional["deletionProtectionEnabled"] = True
         if want.kms_key_arn:

@@ -170,11 +170,8 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
                 raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the subscriptions by the owner's tags, among all of the region."""
-        pages = aws.pages(aws.rds.get_paginator("describe_event_subscriptions"))
-        subscriptions = [subscription for page in pages for subscription in page["EventSubscriptionsList"]]
-        arns = {_name(subscription): subscription["EventSubscriptionArn"] for subscription in subscriptions}
-        yield from owned_names(aws, owner, _MISSING, arns)
+        """Find the subscriptions by the owner's tags."""
+        return owned_names(aws, owner, "es")
 
 
 def _name(subscription: EventSubscriptionTypeDef) -> str:

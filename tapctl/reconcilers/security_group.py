@@ -64,8 +64,8 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
         "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
     }
     never_compared = ("other databases in it", "functions that share our interfaces")
-    # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
-    timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
+    # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
+    timing = Timing(create_s=5, delete_s=1500, longest_s=90 * 60)
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupSpec | None
@@ -216,6 +216,7 @@ def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
     pages: list[Any] = aws.pages(
         aws.ec2.get_paginator("describe_network_interfaces"),
         Filters=[{"Name": "group-id", "Values": list(ids)}],
+        IncludeManagedResources=True,
         PaginationConfig={"PageSize": _PAGE},
     )
     functions = [name for name in aws.batch_ids("lambda-function", "") if name]
@@ -259,7 +260,12 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
     """
     filters: list[FilterTypeDef] = [{"Name": "group-id", "Values": [group_id]}]
     try:
-        pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+        pages = aws.pages(
+            aws.ec2.get_paginator("describe_network_interfaces"),
+            Filters=filters,
+            IncludeManagedResources=True,
+            PaginationConfig={"PageSize": _PAGE},
+        )
         described = [
             (interface.get("Description", ""), interface.get("NetworkInterfaceId", ""))
             for page in pages
@@ -281,6 +287,15 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
     named = [text for _, text in interfaces]
     more = len(named) - _NAMED_HOLDERS
     named[_NAMED_HOLDERS:] = [f"{more} more network interfaces"] if more > 0 else []
-    holders = [*interfaces, *rules]
+    vpcs = [(False, f"its use in {vpc}") for vpc in _vpcs_or_none(aws, group_id)]
+    holders = [*interfaces, *rules, *vpcs]
     passing = not holders or any(passes for passes, _ in holders)
-    return ", ".join(dict.fromkeys([*named, *(text for _, text in rules)])), passing
+    return ", ".join(dict.fromkeys([*named, *(text for _, text in (*rules, *vpcs))])), passing
+
+
+def _vpcs_or_none(aws: Aws, group_id: str) -> list[str]:
+    """List the other VPCs in which the group can be used; none where they may not be read, or EC2 knows no such use."""
+    try:
+        return sorted(_other_vpcs(aws, group_id, [group_id]))
+    except AwsRefused:
+        return []

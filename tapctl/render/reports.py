@@ -37,7 +37,7 @@ OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
-SPARED: Final = "not ours; it stays, unless --allow names its resource"
+SPARED: Final = "it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",

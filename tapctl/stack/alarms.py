@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from tapctl.config import Config
 from tapctl.config.additions import STATISTICS
 from tapctl.config.schema import ExtraAlarm
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 
@@ -52,12 +52,22 @@ def max_connections(instance_class: str) -> int:
 
 
 def add_alarms(
-    stack: Stack, config: Config, names: Names, topic_arn: str, tags: Callable[[str], dict[str, str]]
+    stack: Stack,
+    config: Config,
+    names: Names,
+    topic_arn: str,
+    tags: Callable[[str], dict[str, str]],
+    *,
+    instances: Sequence[AnyResource],
 ) -> None:
-    """Add the alarms on the function and on each instance that every stack has, and those of the team."""
+    """Add the alarms on the function and on each instance that every stack has, and those of the team.
+
+    An instance reports every minute: one that is down or gone reports nothing, and its alarm on the CPU rings. So
+    these alarms are made after their instance.
+    """
     thresholds, db = config.alarms, config.database
 
-    def alarm(name: str, threshold: float, **own: Any) -> None:
+    def alarm(name: str, threshold: float, *after: AnyResource, **own: Any) -> None:
         spec = CloudwatchAlarmSpec(
             threshold=float(threshold),
             alarm_actions=frozenset({topic_arn}),
@@ -68,7 +78,7 @@ def add_alarms(
             tags=tags(name),
             **{**_DEFAULTS, **own},
         )
-        stack.add(CloudwatchAlarm(), name, spec)
+        stack.add(CloudwatchAlarm(), name, spec, after=after)
 
     function: dict[str, Any] = {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
     alarm(
@@ -100,13 +110,15 @@ def add_alarms(
     )
     limit = max_connections(db.instance_class)
     percent = thresholds.connections_threshold_percent
-    for index in range(db.instance_count):
+    for index, member in enumerate(instances):
         identifier = names.instance(index)
         instance: dict[str, Any] = {"namespace": "AWS/RDS", "dimensions": {"DBInstanceIdentifier": identifier}}
         alarm(
             names.instance_cpu(index),
             thresholds.cpu_threshold_percent,
-            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes",
+            member,
+            treat_missing_data="breaching",
+            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes, or silent",
             metric_name="CPUUtilization",
             statistic="Average",
             **instance,
@@ -115,6 +127,9 @@ def add_alarms(
         alarm(
             names.instance_connections(index),
             limit * percent // 100,
+            member,
+            # One alarm is enough for one that is gone.
+            treat_missing_data="missing",
             description=f"{identifier} has {percent} % of its {limit} connections in use for 15 minutes",
             metric_name="DatabaseConnections",
             statistic="Average",

@@ -314,7 +314,7 @@ def build(
             names.subscription(subscriber),
             SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=endpoint),
         )
-    add_alarms(stack, config, names, topic.out.arn, tags)
+    add_alarms(stack, config, names, topic.out.arn, tags, instances=instances)
 
     subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
         (names.cluster_events, "db-cluster", [cluster], _CLUSTER_EVENTS),

@@ -345,8 +345,10 @@ def test_naive_code_gives_a_function_a_key_that_was_just_made_or_changed(
         clock.advance(LONG_S)
         policy = aws.kms.get_key_policy(KeyId=key["KeyId"])["Policy"]
         aws.kms.put_key_policy(KeyId=key["KeyId"], Policy=policy)
-    with refused("InvalidParameterValueException", "KMS key is invalid for CreateGrant"):
-        make_function(KMSKeyArn=key["Arn"])
+    for seconds, why in ((0, "KMS key was not found"), (3, "KMS key is invalid for CreateGrant")):
+        clock.advance(seconds)
+        with refused("InvalidParameterValueException", why):
+            make_function(KMSKeyArn=key["Arn"])
     clock.advance(6)
     make_function(KMSKeyArn=key["Arn"])
 

@@ -17,6 +17,10 @@ from tests.reconcilers.scripted import DENIED, answer, refuse
 REC, ID = case.RECONCILER, case.ID
 WANT = case.examples({})[0]
 LARGER = "db.r6g.xlarge"
+GIVEN_UP = (
+    *("incompatible-network", "incompatible-create", "incompatible-credentials"),
+    *("modify-failed", "upgrade-failed"),
+)
 
 
 @pytest.fixture
@@ -159,7 +163,8 @@ def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(a
         ("creating", False, False, None),
         ("a-new-word", False, False, None),
         ("deleting", False, True, None),
-        ("incompatible-network", False, False, "incompatible-network: no free address"),
+        ("delete-precheck", False, True, None),
+        *((state, False, False, f"{state}: no free address") for state in GIVEN_UP),
     ],
 )
 def test_its_state_is_told(aws: Aws, status: str, settled: bool, going: bool, failed: str | None) -> None:

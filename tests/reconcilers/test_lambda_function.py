@@ -128,18 +128,19 @@ def test_other_bytes_than_the_wanted_ones_never_reach_aws(content: bytes | None)
         (
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "Lambda was unable to configure access: the KMS key is invalid for CreateGrant. Check your settings.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
+        ("InvalidParameterValueException", "because the KMS key was not found. Please check", Patience.BUSY),
         (
             "InvalidParameterValueException",
             "Your request has been throttled by EC2, please make sure you have enough API rate limit.",
@@ -368,6 +369,16 @@ def test_reserved_concurrency_is_put_or_taken_away() -> None:
         "delete_function_concurrency",
         {"FunctionName": NAME},
     )
+
+
+def test_a_new_account_s_bound_on_memory_is_told_as_one() -> None:
+    text = (
+        "1 validation error detected: Value '4096' at 'memorySize' failed to satisfy constraint: Member must have value"
+    )
+    no = refused("lambda:CreateFunction", "ValidationException", f"{text} less than or equal to 3008")
+    with pytest.raises(AwsRefused) as told:
+        LambdaFunction().create(scripted({"create_function": no}), NAME, WANT, OURS)
+    assert "no more than 3008 MB" in str(told.value.hint)
 
 
 def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:

@@ -149,6 +149,20 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     assert see(denied, None).spec.tags == {}
 
 
+def test_an_image_that_lambda_may_not_look_up_is_unknown_and_no_other_image() -> None:
+    denied = answer()
+    denied["Code"] = {"ImageUri": "r:tag", "Error": {"ErrorCode": "AccessDeniedException", "Message": "no"}}
+    seen = see(denied)
+    assert (seen.spec, seen.unreadable) == (WANT, {"image_uri": "ecr:BatchGetImage"})
+    assert see(denied, None).spec.image_uri == ""
+
+
+@pytest.mark.parametrize(("code", "may_pass"), [("KMSKeyAccessDenied", True), ("InvalidImage", False)])
+def test_a_failure_for_a_right_may_pass(code: str, may_pass: bool) -> None:
+    assert see(answer(State="Failed", StateReasonCode=code)).failure_may_pass == may_pass
+    assert see(answer(LastUpdateStatus="Failed", LastUpdateStatusReasonCode=code)).failure_may_pass == may_pass
+
+
 # -- states ----------------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +170,7 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     ("changes", "settled", "status"),
     [
         ({"State": "Pending", "StateReasonCode": "Creating"}, False, "Pending"),
-        ({"State": "Inactive", "StateReasonCode": "Idle"}, True, "Inactive"),
+        ({"State": "Inactive", "StateReasonCode": "Idle", "StateReason": "idle"}, True, "Inactive: Idle: idle"),
         ({"State": "Deactivating"}, False, "Deactivating"),
         ({"LastUpdateStatus": "InProgress"}, False, "Active, update InProgress"),
     ],

@@ -100,7 +100,7 @@ def test_who_else_was_let_in_is_shown_and_left() -> None:
     assert plan_lines(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, left=left))) == [
         "  ! kms-key  k",
         "      grants    1234 to arn:x  nobody asked for it; left as it is: drift names the command that ends it",
-        "      boundary  arn:y          not ours; it stays, unless --allow names its resource",
+        "      boundary  arn:y          it stays, unless --allow names its resource",
     ]
 
 

@@ -324,6 +324,7 @@ def a_change_is_kept_whole(request: Request, proceed: Next) -> Reply:
 NETWORK_S: Final = 75.0
 _CREATE_S: Final = 4.0
 _UPDATE_S: Final = 10.0
+_FOUND_S: Final = 2.0
 _GRANT_S: Final = 5.0
 WAITS_FOR_NETWORK: Final = "waits for network"
 """The note on a function for which network interfaces were just made: see `lambda_interfaces`."""
@@ -382,9 +383,11 @@ def a_key_is_granted_late(request: Request, proceed: Next) -> Reply:
     reference = request.params.get("KMSKeyArn")
     key = key_of(request, reference) if reference else None
     if key is not None and not request.simulation.elapsed(key, POLICY_CHANGED, _GRANT_S):
+        found = request.simulation.elapsed(key, POLICY_CHANGED, _FOUND_S)
+        why = "is invalid for CreateGrant" if found else "was not found"
         raise invalid_parameter(
-            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for "
-            f"CreateGrant. Please check your KMS key settings. KMS key: {reference}"
+            f"Lambda was unable to configure access to your environment variables because the KMS key {why}. Please "
+            f"check your KMS key settings. KMS key: {reference}"
         )
     return proceed()
 
