@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -56,6 +57,11 @@ _PARAMETERS: Final = {
     "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
     "promotion_tier": "PromotionTier",
 }
+
+
+_INSTANCE: Final = arn("rds", "db:{db-instance}")
+_CLUSTER: Final = (arn("rds", "cluster:{db-cluster}"),)
+_GROUP: Final = arn("rds", "pg:{db-parameter-group}")
 
 
 class DbInstanceSpec(Spec):
@@ -107,6 +113,24 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     }
     not_compared = ("certificate authority", "Enhanced Monitoring", "zone")
     timing = Timing(create_s=480, delete_s=300, longest_s=5400)
+    actions = (
+        # By filter, which RDS takes for all of the region's.
+        Right(Need.OBSERVE | Need.SWEEP, ("rds:DescribeDBInstances",), (arn("rds", "db:*"),)),
+        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), _CLUSTER),
+        Right(Need.CREATE, ("rds:CreateDBInstance",), (_INSTANCE, *_CLUSTER, _GROUP)),
+        Right(Need.CREATE, ("rds:AddTagsToResource",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:ModifyDBInstance",), (_INSTANCE, _GROUP)),
+        Right(Need.UPDATE, ("rds:RebootDBInstance",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:FailoverDBCluster",), _CLUSTER),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (_INSTANCE,),
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
+        Right(Need.DELETE, ("rds:DeleteDBInstance",), (_INSTANCE,)),
+    )
 
     def __init__(self, staying: Collection[str] | None = None) -> None:
         self._staying = staying

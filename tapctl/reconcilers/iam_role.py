@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
+from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -35,6 +36,9 @@ _TRANSIENT: Final = (
         ("ConcurrentModification",), "IAM is busy with another change of the role: {error.message}", Patience.BUSY
     ),
 )
+
+
+ROLE: Final = ("arn:{partition}:iam::{account}:role/{role-path}{iam-role}",)
 
 
 class IamRoleSpec(Spec):
@@ -77,6 +81,31 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     # A boundary is the organisation's own limit on the role.
     spared = frozenset({"permissions_boundary"})
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+    actions = (
+        Right(
+            Need.OBSERVE,
+            ("iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"),
+            ROLE,
+        ),
+        Right(Need.EXPOSURES, ("iam:ListInstanceProfilesForRole",), ROLE),
+        Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("iam:PutRolePermissionsBoundary",),
+            ROLE,
+            (when("StringEquals", "iam:PermissionsBoundary", "{boundary}"),),
+            fields=frozenset({"permissions_boundary"}),
+        ),
+        Right(Need.UPDATE, ("iam:UpdateAssumeRolePolicy",), ROLE, fields=frozenset({"trust"})),
+        Right(Need.UPDATE, ("iam:PutRolePolicy", "iam:DeleteRolePolicy"), ROLE, fields=frozenset({"inline"})),
+        Right(Need.UPDATE, ("iam:DetachRolePolicy",), ROLE, fields=frozenset({"attached"})),
+        Right(Need.UPDATE, ("iam:DeleteRolePermissionsBoundary",), ROLE, fields=frozenset({"permissions_boundary"})),
+        Right(Need.UPDATE, ("iam:UpdateRole",), ROLE, fields=frozenset({"description", "max_session_duration_s"})),
+        Right(Need.UPDATE, ("iam:TagRole", "iam:UntagRole"), ROLE, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ROLE),
+        Right(Need.SWEEP, ("iam:ListRoles",), why=LISTS),
+        Right(Need.SWEEP, ("iam:ListRoleTags",), ("arn:{partition}:iam::{account}:role/*",)),
+    )
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
         """Read GetRole, both lists of policies, and each inline policy: four calls with one of these."""

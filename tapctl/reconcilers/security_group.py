@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.policy import when
+from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -30,6 +32,10 @@ _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 _ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
 _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
+
+
+GROUPS: Final = arn("ec2", "security-group/*")
+"""EC2 chooses the ids of groups: ours are those with our tags."""
 
 
 class SecurityGroupSpec(Spec):
@@ -65,6 +71,33 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     not_compared = ("other databases in it", "functions that share our interfaces")
     # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
     timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
+    actions = (
+        Right(
+            Need.OBSERVE | Need.CREATE | Need.UPDATE | Need.DELETE | Need.SWEEP,
+            ("ec2:DescribeSecurityGroups",),
+            why=LISTS,
+        ),
+        Right(
+            Need.EXPOSURES,
+            ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroupVpcAssociations"),
+            why=LISTS,
+        ),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (GROUPS,), TAGGED),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (arn("ec2", "vpc/*"),)),
+        Right(
+            Need.CREATE,
+            ("ec2:CreateTags",),
+            (GROUPS,),
+            (*TAGGED, when("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
+        ),
+        # One of the two owner tags is enough to put back the other.
+        *(
+            Right(Need.UPDATE, ("ec2:CreateTags", "ec2:DeleteTags"), (GROUPS,), (mark,), fields=frozenset({"tags"}))
+            for mark in OURS
+        ),
+        Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupSpec | None

@@ -1,0 +1,97 @@
+"""The rights on the key: of tapctl's own calls, and of what other services do with the key as their caller."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tapctl.aws.policy import when
+from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
+
+_KEYS: Final = arn("kms", "key/*")
+"""KMS chooses the ids of keys: ours are those with our tags."""
+_ALIAS: Final = arn("kms", "{kms-key}")
+_NAMED: Final = when("ForAnyValue:StringEquals", "kms:ResourceAliases", "{kms-key}")
+"""The condition that our alias names the key: one of it and our tags is enough to put back the other."""
+_WINDOW: Final = "kms:ScheduleKeyDeletionPendingWindowInDays"
+
+KEY_RIGHTS: Final = (
+    # Whether any other key is ours too is asked of each.
+    Right(
+        Need.OBSERVE,
+        ("kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"),
+        (_KEYS,),
+    ),
+    Right(Need.OBSERVE, ("kms:ListAliases", "kms:ListKeys", "tag:GetResources"), why=LISTS),
+    Right(Need.EXPOSURES | Need.UPDATE, ("kms:ListGrants",), (_KEYS,)),
+    Right(Need.CREATE, ("kms:CreateKey",), conditions=TAGGED, why="the key is not there yet; by its tags"),
+    Right(
+        Need.CREATE,
+        ("kms:TagResource",),
+        (_KEYS,),
+        (*TAGGED, when("Null", "aws:ResourceTag/EnvironmentSuffix", "true")),
+    ),
+    Right(Need.CREATE | Need.UPDATE, ("kms:CreateAlias",), (_ALIAS,)),
+    Right(
+        Need.CREATE | Need.UPDATE,
+        ("kms:CancelKeyDeletion", "kms:CreateAlias", "kms:EnableKey", "kms:EnableKeyRotation"),
+        (_KEYS,),
+        OURS,
+    ),
+    *(
+        Right(
+            Need.UPDATE,
+            (
+                *("kms:EnableKey", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:TagResource"),
+                *("kms:UntagResource", "kms:UpdateKeyDescription"),
+            ),
+            (_KEYS,),
+            proof,
+        )
+        for proof in (OURS, (_NAMED,))
+    ),
+    Right(Need.DELETE, ("kms:DeleteAlias",), (_ALIAS,)),
+    Right(Need.DELETE, ("kms:DeleteAlias",), (_KEYS,), OURS),
+    Right(
+        Need.UPDATE | Need.DELETE,
+        ("kms:ScheduleKeyDeletion",),
+        (_KEYS,),
+        (*OURS, when("NumericGreaterThanEquals", _WINDOW, "{window}")),
+    ),
+    # What else is encrypted with the key is asked of each service before the key goes.
+    Right(
+        Need.DELETE,
+        (
+            *("lambda:ListFunctions", "logs:DescribeLogGroups", "secretsmanager:ListSecrets", "sns:ListTopics"),
+            "tag:GetResources",
+        ),
+        why=LISTS,
+    ),
+    Right(Need.DELETE, ("kms:ListAliases", "kms:ListKeys"), why=LISTS),
+    Right(Need.DELETE, ("sns:GetTopicAttributes",), (arn("sns", "*"),)),
+    Right(Need.DELETE, ("rds:DescribeDBClusters",), (arn("rds", "cluster:*"),)),
+    Right(Need.DELETE, ("rds:DescribeDBInstances",), (arn("rds", "db:*"),)),
+    Right(
+        Need.DELETE,
+        ("rds:DescribeDBClusterAutomatedBackups",),
+        (arn("rds", "cluster-auto-backup:*"), arn("rds", "cluster:*")),
+    ),
+    Right(Need.DELETE, ("rds:DescribeDBInstanceAutomatedBackups",), (arn("rds", "auto-backup:*"), arn("rds", "db:*"))),
+    Right(
+        Need.DELETE,
+        ("rds:DescribeDBClusterSnapshots",),
+        (arn("rds", "cluster-snapshot:*"), arn("rds", "cluster:*")),
+    ),
+    Right(Need.DELETE, ("rds:DescribeDBSnapshots",), (arn("rds", "snapshot:*"), arn("rds", "db:*"))),
+)
+
+
+def as_caller(need: Need, service: str, actions: tuple[str, ...]) -> tuple[Right, Right]:
+    """The rights on the key that ``service`` uses in its caller's name, through the service alone.
+
+    It makes grants for itself with them, which lets nobody else in.
+    """
+    via = when("StringEquals", "kms:ViaService", f"{service}.{{region}}.{{domain}}")
+    return (
+        Right(need, actions, (_KEYS,), (*OURS, via)),
+        Right(need, ("kms:CreateGrant",), (_KEYS,), (*OURS, via, when("Bool", "kms:GrantIsForAWSResource", "true"))),
+    )
