@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Flag, auto
+from fnmatch import fnmatchcase
 from typing import Final
 
 from tapctl.aws.policy import Condition, when
@@ -45,6 +46,8 @@ class Need(Flag):
     """A plan asks what is there beside the stack."""
     CREATE = auto()
     UPDATE = auto()
+    REPLACE = auto()
+    """It left the configuration, or is made anew: what an apply removes."""
     DELETE = auto()
     SWEEP = auto()
     """What bears our tags is searched for."""
@@ -53,7 +56,7 @@ class Need(Flag):
 COMMANDS: Final[Mapping[str, Need]] = {
     "plan": Need.OBSERVE | Need.PLAN,
     "drift": Need.OBSERVE | Need.EXPOSURES,
-    "apply": Need.OBSERVE | Need.PLAN | Need.CREATE | Need.UPDATE | Need.DELETE,
+    "apply": Need.OBSERVE | Need.PLAN | Need.CREATE | Need.UPDATE | Need.REPLACE,
     "destroy": Need.OBSERVE | Need.DELETE | Need.SWEEP,
 }
 """Command to what it needs."""
@@ -82,6 +85,19 @@ class Right:
             for condition in self.conditions
         )
         return replace(self, resources=resources, conditions=conditions)
+
+    def actions_beyond(self, others: Iterable[Right]) -> set[str]:
+        """The actions that no other right, of those filled in, allows on all of these resources and more."""
+        wider = {action for other in others if other._is_wider_than(self) for action in other.actions}  # noqa: SLF001
+        return {*self.actions} - wider
+
+    def _is_wider_than(self, other: Right) -> bool:
+        """True if this right allows what the other does on more resources, or under fewer conditions."""
+        if ({*self.resources}, {*self.conditions}) == ({*other.resources}, {*other.conditions}):
+            return False
+        return {*self.conditions} <= {*other.conditions} and all(
+            any(fnmatchcase(text, pattern) for pattern in self.resources) for text in other.resources
+        )
 
 
 def arn(service: str, resource: str) -> str:

@@ -73,7 +73,7 @@ def _files(command: str, names: Names, statements: Sequence[Statement]) -> dict[
 
 
 def page(names: Names, state: Sequence[Right]) -> str:
-    """The page on the roles: their trust, the bucket's policy, and what AWS cannot scope; ``state``: the store's rights."""
+    """The page on the roles: their trust, the bucket's policy, what AWS cannot scope; ``state``: the store's rights."""
     read, change = f"tapctl-read-{names.suffix}", f"tapctl-change-{names.suffix}"
     account = f"arn:{names.partition}:iam::{names.account}"
     why = {action: reason for command in COMMANDS for action, reason in unscoped(command).items()}

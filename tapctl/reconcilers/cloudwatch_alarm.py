@@ -110,7 +110,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         Right(Need.CREATE | Need.UPDATE, ("cloudwatch:PutMetricAlarm",), _ALARM),
         Right(Need.CREATE | Need.UPDATE, ("cloudwatch:TagResource",), _ALARM, fields=frozenset({"tags"})),
         Right(Need.UPDATE, ("cloudwatch:UntagResource",), _ALARM, fields=frozenset({"tags"})),
-        Right(Need.DELETE, ("cloudwatch:DeleteAlarms",), _ALARM),
+        Right(Need.REPLACE | Need.DELETE, ("cloudwatch:DeleteAlarms",), _ALARM),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

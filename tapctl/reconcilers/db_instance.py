@@ -129,7 +129,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
             fields=frozenset({"tags"}),
         ),
         Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
-        Right(Need.DELETE, ("rds:DeleteDBInstance",), (_INSTANCE,)),
+        Right(Need.REPLACE | Need.DELETE, ("rds:DeleteDBInstance",), (_INSTANCE,)),
     )
 
     def __init__(self, staying: Collection[str] | None = None) -> None:

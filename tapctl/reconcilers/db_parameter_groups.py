@@ -219,7 +219,7 @@ def _rights(noun: str, listing: str, group: str, kind: str) -> tuple[Right, ...]
         Right(
             Need.UPDATE, ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"), (group,), fields=frozenset({"tags"})
         ),
-        Right(Need.DELETE, (f"rds:Delete{noun}",), (group,)),
+        Right(Need.REPLACE | Need.DELETE, (f"rds:Delete{noun}",), (group,)),
         Right(Need.SWEEP, reads, (arn("rds", f"{kind}:*"),)),
     )
 

@@ -11,7 +11,7 @@ _KEYS: Final = arn("kms", "key/*")
 """KMS chooses the ids of keys: ours are those with our tags."""
 _ALIAS: Final = arn("kms", "{kms-key}")
 _NAMED: Final = when("ForAnyValue:StringEquals", "kms:ResourceAliases", "{kms-key}")
-"""The condition that our alias names the key: one of it and our tags is enough to put back the other."""
+"""The condition that our alias names the key: then its tags may be put back, which prove everything else."""
 _WINDOW: Final = "kms:ScheduleKeyDeletionPendingWindowInDays"
 
 KEY_RIGHTS: Final = (
@@ -37,18 +37,9 @@ KEY_RIGHTS: Final = (
         (_KEYS,),
         OURS,
     ),
-    *(
-        Right(
-            Need.UPDATE,
-            (
-                *("kms:EnableKey", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:TagResource"),
-                *("kms:UntagResource", "kms:UpdateKeyDescription"),
-            ),
-            (_KEYS,),
-            proof,
-        )
-        for proof in (OURS, (_NAMED,))
-    ),
+    Right(Need.UPDATE, ("kms:PutKeyPolicy", "kms:UpdateKeyDescription"), (_KEYS,), OURS),
+    # The alias is put back before any tag.
+    Right(Need.UPDATE, ("kms:TagResource", "kms:UntagResource"), (_KEYS,), (_NAMED,), fields=frozenset({"tags"})),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_ALIAS,)),
     Right(Need.DELETE, ("kms:DeleteAlias",), (_KEYS,), OURS),
     Right(

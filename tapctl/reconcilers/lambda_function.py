@@ -214,7 +214,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             (when("StringEquals", "iam:PassedToService", "lambda.amazonaws.com"),),
         ),
         Right(
-            Need.CREATE | Need.UPDATE | Need.DELETE,
+            Need.CREATE | Need.UPDATE | Need.REPLACE | Need.DELETE,
             ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
             why=LISTS,
         ),
@@ -230,9 +230,9 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             ("{own-repository}",),
         ),
         # Before the function goes, its network interfaces leave our security group.
-        Right(Need.DELETE, ("lambda:DeleteFunction", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
-        Right(Need.DELETE, ("iam:GetRole",), ROLE),
-        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
+        Right(Need.REPLACE | Need.DELETE, ("lambda:DeleteFunction", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
+        Right(Need.REPLACE | Need.DELETE, ("iam:GetRole",), ROLE),
+        Right(Need.REPLACE | Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

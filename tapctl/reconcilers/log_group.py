@@ -117,7 +117,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             _STREAMS,
         ),
         Right(Need.UPDATE, ("logs:TagResource", "logs:UntagResource"), _GROUP, fields=frozenset({"tags"})),
-        Right(Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
+        Right(Need.REPLACE | Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

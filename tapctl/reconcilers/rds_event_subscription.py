@@ -94,7 +94,7 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
             _SUBSCRIPTION,
             fields=frozenset({"tags"}),
         ),
-        Right(Need.DELETE, ("rds:DeleteEventSubscription",), _SUBSCRIPTION),
+        Right(Need.REPLACE | Need.DELETE, ("rds:DeleteEventSubscription",), _SUBSCRIPTION),
         Right(Need.SWEEP, ("rds:DescribeEventSubscriptions", "rds:ListTagsForResource"), (arn("rds", "es:*"),)),
     )
 

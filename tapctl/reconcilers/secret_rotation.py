@@ -84,8 +84,8 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
     not_compared = ("last rotation",)
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
     actions = (
-        Right(Need.OBSERVE, ("secretsmanager:DescribeSecret",), _SECRET, _OF_CLUSTER),
-        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), (arn("rds", "cluster:{db-cluster}"),)),
+        Right(Need.PLAN | Need.EXPOSURES, ("secretsmanager:DescribeSecret",), _SECRET, _OF_CLUSTER),
+        Right(Need.PLAN | Need.EXPOSURES, ("rds:DescribeDBClusters",), (arn("rds", "cluster:{db-cluster}"),)),
         Right(Need.EXPOSURES, ("secretsmanager:GetResourcePolicy",), _SECRET, _OF_CLUSTER),
         Right(
             Need.CREATE,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tapctl.aws.policy import Statement, as_json, policy
+from tapctl.aws.policy import Condition, Statement, as_json, policy
 from tapctl.aws.rights import ANY, COMMANDS, Right, needed_for
 from tapctl.config import Config
 from tapctl.engine import model
@@ -89,20 +89,20 @@ def values_of(config: Config, names: Names) -> Values:
 
 def statements_for(command: str, values: Values, more: Iterable[Declared] = ()) -> list[Statement]:
     """The statements that this command needs: its rights, one statement for each set of resources and conditions."""
-    need = COMMANDS[command]
-    merged: dict[tuple[frozenset[str], frozenset[object]], list[tuple[Declared, Right]]] = {}
-    for each in declared(more):
-        for right in needed_for((each.right,), need, values):
-            merged.setdefault((frozenset(right.resources), frozenset(right.conditions)), []).append((each, right))
-    sids = _unique(_sid(*group[0]) for group in merged.values())
-    statements = [
-        Statement(
-            sid=sid,
-            actions=frozenset(action for _, right in group for action in right.actions),
-            resources=frozenset(group[0][1].resources),
-            conditions=frozenset(group[0][1].conditions),
+    rights = [
+        (each, right) for each in declared(more) for right in needed_for((each.right,), COMMANDS[command], values)
+    ]
+    merged: dict[tuple[frozenset[str], frozenset[Condition]], tuple[str, set[str]]] = {}
+    for each, right in rights:
+        _, actions = merged.setdefault(
+            (frozenset(right.resources), frozenset(right.conditions)), (_sid(each, right), set())
         )
-        for sid, group in zip(sids, merged.values(), strict=True)
+        actions |= right.actions_beyond(other for _, other in rights)
+    kept = {scope: (sid, actions) for scope, (sid, actions) in merged.items() if actions}
+    sids = _unique(sid for sid, _ in kept.values())
+    statements = [
+        Statement(sid=sid, actions=frozenset(actions), resources=resources, conditions=conditions)
+        for sid, ((resources, conditions), (_, actions)) in zip(sids, kept.items(), strict=True)
     ]
     never = Statement(sid="Never", effect="Deny", actions=frozenset(NEVER), resources=frozenset(ANY))
     return [never, *sorted(statements, key=lambda statement: statement.sid)]
