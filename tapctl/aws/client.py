@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -115,6 +116,14 @@ class Aws(Clients):
             )
         self.identity = identity
         return identity
+
+    def credentials_end(self) -> datetime | None:
+        """When our credentials end for good; None where nobody says, or they are renewed."""
+        core = vars(self._session)["_session"] if self._session else None
+        credentials = core.get_credentials() if core else None
+        # Those of the environment say when they end (AWS_CREDENTIAL_EXPIRATION), and are not renewed.
+        end = vars(credentials).get("_expiry_time") if getattr(credentials, "method", "") == "env" else None
+        return cast("datetime | None", end)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 

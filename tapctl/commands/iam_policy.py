@@ -18,8 +18,10 @@ from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import resolve_target
 from tapctl.stack.rights import (
+    CHANGER,
     MAX_CHARACTERS,
     NEVER,
+    READER,
     Declared,
     document,
     documents,
@@ -74,7 +76,7 @@ def _files(command: str, names: Names, statements: Sequence[Statement]) -> dict[
 
 def page(names: Names, state: Sequence[Right]) -> str:
     """The page on the roles: their trust, the bucket's policy, what AWS cannot scope; ``state``: the store's rights."""
-    read, change = f"tapctl-read-{names.suffix}", f"tapctl-change-{names.suffix}"
+    read, change = f"{READER}-{names.suffix}", f"{CHANGER}-{names.suffix}"
     account = f"arn:{names.partition}:iam::{names.account}"
     why = {action: reason for command in COMMANDS for action, reason in unscoped(command).items()}
     rows = "\n".join(f"| `{action}` | {reason} |" for action, reason in sorted(why.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tapctl.aws.policy import when
-from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
+from tapctl.aws.rights import ANY, LISTS, OURS, TAGGED, Need, Right, arn
 
 _KEYS: Final = arn("kms", "key/*")
 """KMS chooses the ids of keys: ours are those with our tags."""
@@ -48,31 +48,31 @@ KEY_RIGHTS: Final = (
         (_KEYS,),
         (*OURS, when("NumericGreaterThanEquals", _WINDOW, "{window}")),
     ),
-    # What else is encrypted with the key is asked of each service before the key goes.
-    Right(
-        Need.DELETE,
-        (
-            *("lambda:ListFunctions", "logs:DescribeLogGroups", "secretsmanager:ListSecrets", "sns:ListTopics"),
-            "tag:GetResources",
-        ),
-        why=LISTS,
+    # What else is encrypted with the key is asked of each service before it goes, and before a second one does.
+    *(
+        Right(Need.UPDATE | Need.DELETE, actions, resources, fields=frozenset({"duplicates"}), why=why)
+        for actions, resources, why in (
+            (
+                (
+                    *("lambda:ListFunctions", "logs:DescribeLogGroups", "secretsmanager:ListSecrets"),
+                    *("sns:ListTopics", "tag:GetResources", "kms:ListAliases", "kms:ListKeys"),
+                ),
+                ANY,
+                LISTS,
+            ),
+            (("sns:GetTopicAttributes",), (arn("sns", "*"),), ""),
+            (("rds:DescribeDBClusters",), (arn("rds", "cluster:*"),), ""),
+            (("rds:DescribeDBInstances",), (arn("rds", "db:*"),), ""),
+            (
+                ("rds:DescribeDBClusterAutomatedBackups",),
+                (arn("rds", "cluster-auto-backup:*"), arn("rds", "cluster:*")),
+                "",
+            ),
+            (("rds:DescribeDBInstanceAutomatedBackups",), (arn("rds", "auto-backup:*"), arn("rds", "db:*")), ""),
+            (("rds:DescribeDBClusterSnapshots",), (arn("rds", "cluster-snapshot:*"), arn("rds", "cluster:*")), ""),
+            (("rds:DescribeDBSnapshots",), (arn("rds", "snapshot:*"), arn("rds", "db:*")), ""),
+        )
     ),
-    Right(Need.DELETE, ("kms:ListAliases", "kms:ListKeys"), why=LISTS),
-    Right(Need.DELETE, ("sns:GetTopicAttributes",), (arn("sns", "*"),)),
-    Right(Need.DELETE, ("rds:DescribeDBClusters",), (arn("rds", "cluster:*"),)),
-    Right(Need.DELETE, ("rds:DescribeDBInstances",), (arn("rds", "db:*"),)),
-    Right(
-        Need.DELETE,
-        ("rds:DescribeDBClusterAutomatedBackups",),
-        (arn("rds", "cluster-auto-backup:*"), arn("rds", "cluster:*")),
-    ),
-    Right(Need.DELETE, ("rds:DescribeDBInstanceAutomatedBackups",), (arn("rds", "auto-backup:*"), arn("rds", "db:*"))),
-    Right(
-        Need.DELETE,
-        ("rds:DescribeDBClusterSnapshots",),
-        (arn("rds", "cluster-snapshot:*"), arn("rds", "cluster:*")),
-    ),
-    Right(Need.DELETE, ("rds:DescribeDBSnapshots",), (arn("rds", "snapshot:*"), arn("rds", "db:*"))),
 )
 
 

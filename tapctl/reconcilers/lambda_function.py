@@ -196,6 +196,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             _FUNCTION,
         ),
         Right(Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
+        Right(Need.PLAN, ("lambda:GetAccountSettings",), why="the account's own quotas"),
         Right(Need.CREATE, ("lambda:CreateFunction", "lambda:PutFunctionConcurrency", "lambda:TagResource"), _FUNCTION),
         Right(Need.UPDATE, ("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
         Right(
@@ -214,7 +215,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             (when("StringEquals", "iam:PassedToService", "lambda.amazonaws.com"),),
         ),
         Right(
-            Need.CREATE | Need.UPDATE | Need.REPLACE | Need.DELETE,
+            Need.CREATE | Need.UPDATE | Need.DELETE,
             ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
             why=LISTS,
         ),
@@ -229,10 +230,11 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             ("ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy"),
             ("{own-repository}",),
         ),
-        # Before the function goes, its network interfaces leave our security group.
-        Right(Need.REPLACE | Need.DELETE, ("lambda:DeleteFunction", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
-        Right(Need.REPLACE | Need.DELETE, ("iam:GetRole",), ROLE),
-        Right(Need.REPLACE | Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
+        Right(Need.REPLACE | Need.DELETE, ("lambda:DeleteFunction",), _FUNCTION),
+        # Before the function goes for good, its network interfaces leave our security group.
+        Right(Need.DELETE, ("lambda:UpdateFunctionConfiguration",), _FUNCTION),
+        Right(Need.DELETE, ("iam:GetRole",), ROLE),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

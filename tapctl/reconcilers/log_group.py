@@ -110,14 +110,11 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         Right(Need.CREATE, ("logs:TagResource",), _GROUP),
         Right(
             Need.UPDATE,
-            (
-                *("logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:PutLogGroupDeletionProtection"),
-                *("logs:AssociateKmsKey", "logs:DisassociateKmsKey"),
-            ),
+            ("logs:AssociateKmsKey", "logs:PutLogGroupDeletionProtection", "logs:PutRetentionPolicy"),
             _STREAMS,
         ),
         Right(Need.UPDATE, ("logs:TagResource", "logs:UntagResource"), _GROUP, fields=frozenset({"tags"})),
-        Right(Need.REPLACE | Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
+        Right(Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

@@ -93,12 +93,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
             _SECRET,
             _OF_CLUSTER,
         ),
-        Right(
-            Need.UPDATE,
-            ("secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret"),
-            _SECRET,
-            _OF_CLUSTER,
-        ),
+        Right(Need.UPDATE, ("secretsmanager:RotateSecret",), _SECRET, _OF_CLUSTER),
         Right(
             Need.UPDATE,
             ("secretsmanager:TagResource", "secretsmanager:UntagResource"),

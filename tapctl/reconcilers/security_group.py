@@ -91,10 +91,8 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
             (*TAGGED, when("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
         ),
         # One of the two owner tags is enough to put back the other.
-        *(
-            Right(Need.UPDATE, ("ec2:CreateTags", "ec2:DeleteTags"), (GROUPS,), (mark,), fields=frozenset({"tags"}))
-            for mark in OURS
-        ),
+        *(Right(Need.UPDATE, ("ec2:CreateTags",), (GROUPS,), (mark,), fields=frozenset({"tags"})) for mark in OURS),
+        Right(Need.UPDATE, ("ec2:DeleteTags",), (GROUPS,), OURS, fields=frozenset({"tags"})),
         Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
         Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapctl.aws.policy import Condition, Statement, as_json, policy
-from tapctl.aws.rights import ANY, COMMANDS, Right, needed_for
+from tapctl.aws.rights import ANY, COMMANDS, Need, Right, needed_for
 from tapctl.config import Config
 from tapctl.engine import model
 from tapctl.names import Names
@@ -28,6 +28,16 @@ MAX_CHARACTERS: Final = 6144
 """The size of a managed policy (IAM user guide, "IAM and AWS STS quotas"), which counts no white space: we do."""
 NEVER: Final = ("rds-db:connect", "secretsmanager:GetSecretValue")
 """What no command of tapctl does, and its role must not: log in to the database, or read its password."""
+READER, CHANGER = "tapctl-read", "tapctl-change"
+"""The roles for which the policies are meant, each with the suffix after a hyphen."""
+PREFLIGHT_RIGHTS: Final = (
+    Right(
+        Need.PLAN,
+        ("iam:GetRole", "iam:SimulatePrincipalPolicy"),
+        tuple(f"arn:{{partition}}:iam::{{account}}:role/{role}-{{suffix}}" for role in (READER, CHANGER)),
+    ),
+)
+"""The rights to ask what the caller itself may do."""
 _UNSCOPED: Final = "AwsScopesNoneOfThese"
 
 Values = Mapping[str, tuple[str, ...]]
@@ -45,8 +55,8 @@ class Declared:
 def declared(more: Iterable[Declared] = ()) -> list[Declared]:
     """All rights that are declared, and these."""
     types = [Declared(type_, right) for type_, reconciler in registry().items() for right in reconciler.actions]
-    network = [Declared("network", right) for right in NETWORK_RIGHTS]
-    return [*types, *network, *(Declared("image", right) for right in IMAGE_RIGHTS), *more]
+    others = {"network": NETWORK_RIGHTS, "image": IMAGE_RIGHTS, "preflight": PREFLIGHT_RIGHTS}
+    return [*types, *(Declared(by, right) for by, rights in others.items() for right in rights), *more]
 
 
 def values_of(config: Config, names: Names) -> Values:

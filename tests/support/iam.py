@@ -100,6 +100,7 @@ _UNSCOPED: Final = frozenset(
 )
 # Everything else of these services is about the one thing that this parameter names.
 _BY_PARAMETER: Final = (
+    ("iam:SimulatePrincipalPolicy", "PolicySourceArn", "arn:aws:iam::123456789012:role/tapctl-change-dev"),
     ("iam:", "RoleName", "arn:aws:iam::123456789012:role/{}"),
     ("kms:", "KeyId", "kms:key/{}"),
     ("lambda:", "FunctionName", "lambda:function:{}"),
@@ -147,7 +148,7 @@ def _resources(name: str, region: str, params: Mapping[str, Any]) -> list[str]:
         return [arn for template in _RESOURCES[name] for arn in _filled(template, region, params)]
     for prefix, parameter, template in _BY_PARAMETER:
         if name.startswith(prefix) and parameter in params:
-            return _filled(template.format(f"{{{parameter}}}"), region, params)
+            return _filled(template.replace("{}", f"{{{parameter}}}"), region, params)
     return [_arn(region, f"rds:{_KINDS[name]}:*")]
 
 
