@@ -21,8 +21,9 @@ def apply(session: Session, permits: Permits) -> int:
     with session.lock() as lease:
         found = survey(session, permits)  # observe everything, change nothing
         session.screen.plan(found.plan)
-        if found.plan.blocked:
-            code = show_blockers(session, found.plan)
+        session.screen.preflight(found.preflight.checks)
+        if found.is_blocked:
+            code = show_blockers(session, found.plan, found.preflight.errors)
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
         if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)

@@ -11,8 +11,8 @@ from tapctl.engine.events import Event
 from tapctl.engine.plan import Plan
 from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.progress import ProgressView
-from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, preflight_lines, verdict_line
+from tapctl.render.screen import Advice, Check, Target, Verdict
 from tapctl.render.terminal import (
     OutputStream,
     Palette,
@@ -76,6 +76,10 @@ class TextScreen:
         self._head(self.out, self.paint)
         shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
         self.out.lines(*shown)
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Write the checks under the plan."""
+        self.out.lines(*map(sanitize, preflight_lines(checks)))
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""
