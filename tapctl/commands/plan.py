@@ -19,7 +19,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ExitCode, Status, TapctlError, UsageError
+from tapctl.errors import ConfigError, ExitCode, NetworkingError, Status, TapctlError, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
@@ -90,17 +90,16 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    quotas = Quotas.ask(session.aws)
-    artifact = in_background(partial(resolve_artifact, session))
-    demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    network, release = _look_up(session, manifest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = _snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
+    stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
+    quotas = Quotas.ask(session.aws)
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
+    quotas.wait()
     plan = make_plan(
         stack,
         manifest.entries,
@@ -133,6 +132,24 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         )
     preflight = check_all(session.aws, stack, plan, values_of(session.config, session.names), quotas)
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
+
+
+def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Artifact]:
+    """Look up the network and the function's code, side by side.
+
+    Raises:
+        TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
+    """
+    artifact = in_background(partial(resolve_artifact, session))
+    demand = address_demand(manifest, session.names, session.config.database.instance_count)
+    folder = session.invocation.config
+    try:
+        network = resolve_network(session.aws, session.config.networking, folder=folder, arrivals=demand)
+    except NetworkingError:
+        if isinstance(error := artifact.exception(), ConfigError):
+            session.screen.error(error, NOTHING_CHANGED)
+        raise
+    return network, artifact.result()
 
 
 def _check_version(session: Session, stack: Stack, change: Change) -> Change:

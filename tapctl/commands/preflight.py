@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -75,6 +75,10 @@ class Quotas:
     def ask(cls, aws: Aws) -> Quotas:
         """Ask Lambda and RDS, in the background."""
         return cls(in_background(aws.lambda_.get_account_settings), in_background(aws.rds.describe_account_attributes))
+
+    def wait(self) -> None:
+        """Wait for both answers, whatever they are."""
+        wait([self.functions, self.databases])
 
 
 def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas) -> Flight:

@@ -7,8 +7,9 @@ import pytest
 from tapctl.sandbox.emulator.policies import Context, decide
 
 
-def document(effect: str, action: str, resource: str = "*", **condition: object) -> dict[str, object]:
-    return {"Statement": [{"Effect": effect, "Action": action, "Resource": resource, "Condition": condition}]}
+def document(effect: str, action: str, resource: str = "*", condition: object = None) -> dict[str, object]:
+    statement = {"Effect": effect, "Action": action, "Resource": resource, "Condition": condition or {}}
+    return {"Statement": [statement]}
 
 
 @pytest.mark.parametrize(
@@ -43,5 +44,5 @@ def test_a_deny_wins_and_nothing_is_allowed_by_itself(documents: list[dict[str, 
     ],
 )
 def test_conditions_hold_by_their_operators(operator: str, wanted: object, context: Context, holds: bool) -> None:
-    policy = document("Allow", "s3:GetObject", **{operator: {"k": wanted}})
+    policy = document("Allow", "s3:GetObject", condition={operator: {"k": wanted}})
     assert (decide([policy], "s3:GetObject", "*", context) == "allowed") is holds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tapctl.stack.rights import document, statements_for, values_of
 from tests.failures.test_denied import edit_all
 from tests.stories import test_drift_access, test_drift_missing, test_drift_settings
 from tests.support.config_folder import ENVIRONMENTS
+from tests.support.door import Proceed, Served, Visit, without_length
 from tests.support.iam import Check, Guard, unneeded
 from tests.support.world import Answer, World
 
@@ -75,6 +77,45 @@ def test_the_guard_denies_what_is_not_in_the_policy(dev: World) -> None:
     answer = dev.meeting(Guard(policy), "plan", "--env", "dev")
     assert answer.code == 7
     assert "lambda:GetPolicy denied" in answer.out
+
+
+def denying(action: str) -> Callable[[Visit, Proceed], Served]:
+    """Let IAM say that this action is denied."""
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        status, headers, body = proceed()
+        if visit.name == "iam:SimulatePrincipalPolicy":
+            told = rf"(<EvalActionName>{action}</EvalActionName>.*?<EvalDecision>)allowed"
+            body = re.sub(told, r"\1implicitDeny", body.decode(), flags=re.DOTALL).encode()
+        return status, without_length(headers), body
+
+    return trouble
+
+
+def test_a_denied_right_is_named_before_anything_is_made(world: World) -> None:
+    answer = world.meeting(denying("rds:CreateDBInstance"), "apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ())
+    assert answer.verdict.startswith("APPLY dev: BLOCKED")
+    assert "x permissions: rds:CreateDBInstance on" in answer.out
+    assert "hint   allow rds:CreateDBInstance on arn:aws:rds:us-east-2:123456789012:db:db-cluster-dev-0" in answer.err
+    planned = world.tapctl("plan", "--env", "dev", "--json")
+    checked = planned.of_type("preflight")
+    assert {each["check"]: each["ok"] for each in checked} == dict.fromkeys(
+        ("permissions", "quotas", "credentials", "upgrade", "name", "network", "image"), True
+    )
+    more = Counter(planned.asked) & Counter(
+        dict.fromkeys(("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"), 99)
+    )
+    assert more.total() <= 12
+
+
+def test_a_network_and_an_image_that_are_both_broken_are_both_told(world: World) -> None:
+    world.edit("dev.toml", "cloudformation:networking-dev", "cloudformation:nothing")
+    world.edit("common.toml", 'tag = "', 'tag = "no')
+    answer = world.tapctl("plan", "--env", "dev")
+    assert answer.code == 3
+    assert "stack: nothing does not exist" in answer.err
+    assert "has no image tagged no" in answer.err
 
 
 # -- by the record -----------------------------------------------------------------------------------------------------
