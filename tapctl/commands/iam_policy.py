@@ -47,7 +47,7 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
     statements = statements_for(command, values, state)
     if out is None:
         text = document(statements)
-        screen.document(text, {"type": "iam-policy", "for": command, "policy": json.loads(text)})
+        screen.document(text, {"type": "iam_policy", "for": command, "policy": json.loads(text)})
         return invocation.finish(screen, Status.OK)
     files = _files(command, names, statements)
     files[PAGE] = page(names, [each.right.filled(values) for each in state])
@@ -62,7 +62,7 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}", hint="name a folder that can be written") from error
     listing = "\n".join(str(out / name) for name in sorted(files))
-    screen.document(listing, {"type": "iam-policy", "for": command, "files": listing.splitlines()})
+    screen.document(listing, {"type": "iam_policy", "for": command, "files": listing.splitlines()})
     return invocation.finish(screen, Status.OK)
 
 

@@ -66,12 +66,12 @@ class LockHolder(BaseModel):
     """UTC, ISO 8601, by the holder's own clock: shown, never reckoned with."""
     ci: _Text = ""
     """The CI run, see `ci_run`."""
+    machine: _Text = ""
+    """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
     commit: _Text = ""
     """The commit that the CI had checked out."""
     actor: _Text = ""
     """Whom the CI runs for."""
-    machine: _Text = ""
-    """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
 
     @property
     def is_gone(self) -> bool:

@@ -12,8 +12,16 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
-from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import (
+    account,
+    drift_lines,
+    error_lines,
+    header_lines,
+    plan_lines,
+    preflight_lines,
+    verdict_line,
+)
+from tapctl.render.screen import Advice, Check, Target, Verdict
 from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, ALL, CROSS, DEV, PROD, REPORT, change, pending, plan
 
@@ -426,3 +434,15 @@ def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint
         assert line.splitlines() == [line]
         assert "\x1b" not in line
         assert "\x9b" not in line
+
+
+def test_checks_in_order_share_a_line_and_each_other_has_its_own() -> None:
+    checks = [Check("image", ok=True, detail=""), Check("image", ok=True, detail=""), Check("name", ok=True, detail="")]
+    assert preflight_lines(checks) == ["  checked: image, name"]
+    assert preflight_lines(
+        [Check("quotas", ok=False, detail="full"), Check("permissions", ok=None, detail="denied")]
+    ) == [
+        "  x quotas: full",
+        "  ? permissions: denied",
+    ]
+    assert preflight_lines([]) == []

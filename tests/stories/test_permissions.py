@@ -54,7 +54,7 @@ def policy_of(command: str) -> dict[str, Any]:
 def guarded(world: World, command: str, *arguments: str) -> tuple[Answer, Guard]:
     """Run a command whose calls are denied unless the policy that is printed for it allows them."""
     printed = world.tapctl("iam-policy", "--for", command, "--env", "dev", "--json")
-    (policy,) = printed.of_type("document") or printed.of_type("iam-policy")
+    (policy,) = printed.of_type("iam_policy")
     guard = Guard(policy["policy"])
     answer = world.meeting(guard, command, "--env", "dev", *arguments)
     assert answer.code in (0, 2), answer.out + answer.err
