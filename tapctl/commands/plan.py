@@ -102,9 +102,10 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
-    quotas = Quotas.ask(session.aws)
+    # Only where a change is likely; else when there is one.
+    likely = manifest.config_hash != session.target.config_hash
+    quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
-    quotas.wait()
     plan = make_plan(
         stack,
         manifest.entries,

@@ -76,16 +76,15 @@ class Quotas:
         """Ask Lambda and RDS, in the background."""
         return cls(in_background(aws.lambda_.get_account_settings), in_background(aws.rds.describe_account_attributes))
 
-    def wait(self) -> None:
-        """Wait for both answers, whatever they are."""
-        wait([self.functions, self.databases])
 
-
-def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas) -> Flight:
-    """Check all that can be known of this plan before its first change."""
+def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas | None) -> Flight:
+    """Check all that can be known of this plan before its first change; ``quotas``: where they were asked already."""
     work = [change for change in plan.work if change.blocked is None and change.action in _NEEDS]
     if not work:
+        if quotas is not None:
+            wait([quotas.functions, quotas.databases])
         return Flight()
+    quotas = quotas or Quotas.ask(aws)
     found = [
         *_permissions(aws, needed_by(work, plan, values)),
         *_quota_checks(work, quotas),

@@ -26,7 +26,7 @@ _INDEXES = frozenset(
     {"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"}
 )
 
-IMAGE_RIGHTS: Final = (Right(Need.PLAN, ("ecr:DescribeImages",), ("{repository}",)),)
+IMAGE_RIGHTS: Final = (Right(Need.PLAN | Need.EXPOSURES, ("ecr:DescribeImages",), ("{repository}",)),)
 """The rights to look the image up."""
 
 

@@ -132,6 +132,15 @@ def test_nothing_is_asked_of_a_plan_that_changes_nothing() -> None:
     aws = ScriptedAws()
     assert checks(aws, plan_of(change(FUNCTION, Action.NOTHING))) == {}
     assert aws.asked == []
+    client: Any = aws
+    nothing = plan_of(change(FUNCTION, Action.NOTHING))
+    assert check_all(client, STACK, nothing, values_of(CONFIG, NAMES), None).checks == ()
+
+
+def test_quotas_that_were_not_asked_yet_are_asked_where_something_changes() -> None:
+    client: Any = ScriptedAws()
+    flight = check_all(client, STACK, RESERVE, values_of(CONFIG, NAMES), None)
+    assert [check.ok for check in flight.checks if check.check == "quotas"] == [True]
 
 
 def test_a_change_needs_the_rights_of_its_fields_on_its_own_resource() -> None:

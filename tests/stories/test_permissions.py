@@ -17,7 +17,9 @@ from tapctl.config import load
 from tapctl.names import Names
 from tapctl.sandbox.emulator.policies import ALLOWED, decide
 from tapctl.stack.rights import document, statements_for, values_of
+from tests.failures.calls import PREFLIGHT
 from tests.failures.test_denied import edit_all
+from tests.failures.trouble import deny
 from tests.stories import test_drift_access, test_drift_missing, test_drift_settings
 from tests.support.config_folder import ENVIRONMENTS
 from tests.support.door import Proceed, Served, Visit, without_length
@@ -31,6 +33,7 @@ REWRITE = "WRITE_GOLDEN=1 .venv/bin/python -m pytest -q -m soak tests/stories/te
 # In no life that the emulated AWS can lead.
 IN_TROUBLE = {
     ("apply", "rds:DescribeEvents"): "what AWS says of a resource that did not converge",
+    ("drift", "ecr:DescribeImages"): "the tags of an image that is not the one recorded",
     ("drift", "kms:ListKeys"): "a key that has lost its alias and its tags",
     ("plan", "iam:GetRole"): "of the role that asks; the embedded AWS's caller is none",
     ("apply", "iam:GetRole"): "as in a plan",
@@ -107,6 +110,16 @@ def test_a_denied_right_is_named_before_anything_is_made(world: World) -> None:
         dict.fromkeys(("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"), 99)
     )
     assert more.total() <= 12
+
+
+def test_what_may_not_be_asked_before_a_change_stops_nothing(world: World) -> None:
+    def nobody_may_ask(visit: Visit, proceed: Proceed) -> Served:
+        return deny(visit.name)(visit, proceed) if visit.name in PREFLIGHT else proceed()
+
+    answer = world.meeting(nobody_may_ask, "plan", "--env", "dev")
+    assert answer.code == 0
+    assert "? permissions: could not be asked: iam:SimulatePrincipalPolicy denied" in answer.out
+    assert "? quotas: could not be asked: lambda:GetAccountSettings denied" in answer.out
 
 
 def test_a_network_and_an_image_that_are_both_broken_are_both_told(world: World) -> None:
