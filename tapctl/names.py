@@ -15,10 +15,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
-from tapctl.engine.model import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 
 OUR_TAGS: Final = ("Name", ENVIRONMENT_TAG, SUFFIX_TAG, "Service", OWNER_TAG)
 """The keys of the tags that tapctl sets on every resource that takes tags."""
+
+OUR_VARIABLES: Final = ("DB_ENDPOINT", "DB_NAME", "DB_PORT", "DB_SECRET_ARN", "ENVIRONMENT_NAME")
+"""The names of the function's variables that the stack decides: nobody else's may have them."""
+
+OUR_STATEMENTS: Final = (
+    *("WriteLogs", "ReadDatabaseSecret", "DecryptDatabaseSecret", "DecryptEnvironment", "ConnectToDatabase", "Trace"),
+    *("NetworkInterfaces", "NoNetworkInterfacesForTheCode"),
+)
+"""The ids of the statements that the function's policy has anyway."""
+
+EXTRA_ALARM: Final = "[a-z][a-z0-9]*(-[a-z0-9]+)*"
+"""The form of the name that a team gives an alarm of its own."""
+
+MAX_ALARM_NAME: Final = 100
+"""The greatest length of such a name: room is left for an instance's number and the suffix."""
+
+TOKENS: Final = ("partition", "account_id", "region", "suffix")
+"""The tokens, in braces, that `Names.fill` replaces in a text of common.toml, which is the same everywhere."""
 
 MAX_INSTANCES: Final = 16
 """An Aurora cluster has at most one writer and 15 readers (Aurora quotas)."""
@@ -44,7 +62,7 @@ class Limit:
 
 
 LIMITS: Final[list[Limit]] = []
-"""Every kind of name, by its service's API reference."""
+"""Limits of every kind of name, by its service's API reference."""
 
 _RDS: Final = "[a-z](-?[a-z0-9])*"
 """RDS lower-cases names, and forbids double and trailing hyphens."""
@@ -196,6 +214,20 @@ class Names:
         """The alarm on the connections of the instance of this number."""
         return self._numbered_alarms(str(index))[1]
 
+    @limit("the alarm", 255, _ALARM, "x" * MAX_ALARM_NAME, _LAST)
+    def extra_alarm(self, name: str, index: int | None = None) -> str:
+        """An alarm that the team adds; ``index``: on the instance of this number."""
+        return self._extra_alarm(name, "" if index is None else str(index))
+
+    def extra_alarm_patterns(self, name: str, *, numbered: bool) -> tuple[str, ...]:
+        """Patterns of the ARNs of an alarm that the team adds, on each instance if numbered."""
+        numbers = ("?", "??") if numbered else ("",)
+        return tuple(self.alarm_arn(self._extra_alarm(name, number)) for number in numbers)
+
+    def subscription(self, subscriber: str) -> str:
+        """The subscription of this subscriber (``email:oncall@example.com``) to the topic."""
+        return f"{self.topic}/{subscriber}"
+
     # -- every name there can be --------------------------------------------------------------------------------------
 
     def may_have(self, type_: str, id: str) -> bool:
@@ -208,7 +240,9 @@ class Names:
             return self._is_group(id, self.cluster_parameter_group)
         if type_ == "db-parameter-group":
             return self._is_group(id, self.instance_parameter_group)
-        return id in self._fixed_names.get(type_, ())
+        if type_ == "sns-subscription":
+            return re.fullmatch(f"{re.escape(self.topic)}/(email:|https://|arn:)[!-~]+", id) is not None
+        return id in self._fixed_names.get(type_, ()) or (type_ == "cloudwatch-alarm" and self._is_extra_alarm(id))
 
     @cached_property
     def _fixed_names(self) -> Mapping[str, frozenset[str]]:
@@ -254,6 +288,10 @@ class Names:
             before, _, after = name.partition(self.suffix)
             patterns.add(f"{_digits_matched(before)}{self.suffix}{_digits_matched(after)}")
         return tuple(sorted(patterns))
+
+    def _is_extra_alarm(self, id: str) -> bool:
+        name = id.removesuffix(f"-{self.suffix}")
+        return name != id and re.fullmatch(EXTRA_ALARM, name) is not None and not is_our_alarm(name)
 
     @staticmethod
     def _is_group(id: str, name: Callable[[int], str]) -> bool:
@@ -308,8 +346,18 @@ class Names:
     def _numbered_alarms(self, number: str) -> tuple[str, str]:
         return f"db-cpu-{number}-{self.suffix}", f"db-connections-{number}-{self.suffix}"
 
+    def _extra_alarm(self, name: str, number: str) -> str:
+        return "-".join(filter(None, (name, number, self.suffix)))
+
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def fill(self, text: str) -> str:
+        """Fill in the tokens of a text: ``arn:{partition}:sqs:{region}:{account_id}:events-{suffix}``."""
+        values = (self.partition, self.account, self.region, self.suffix)
+        for token, value in zip(TOKENS, values, strict=True):
+            text = text.replace(f"{{{token}}}", value)
+        return text
 
     # -- tags ---------------------------------------------------------------------------------------------------------
 
@@ -327,6 +375,14 @@ class Names:
 
 def _digits_matched(text: str) -> str:
     return re.sub("(?<=-)[0-9]+(?=-|$)", lambda number: "?" * len(number[0]), text)
+
+
+def is_our_alarm(name: str) -> bool:
+    """True if an alarm of this name, told before its suffix, would be one that every stack has, or look like one."""
+    names = Names("", "", "")
+    fixed = (names.function_errors, names.function_duration, names.function_throttles)
+    numbered = (each.removesuffix("-") for each in names._numbered_alarms(""))  # noqa: SLF001 -- of this module
+    return f"{name}-".startswith((*fixed, *numbered))
 
 
 def longest_suffix() -> int:

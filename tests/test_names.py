@@ -169,7 +169,6 @@ def test_two_suffixes_never_share_a_name() -> None:
         ("log-group", ["/aws/lambda/payment-processor-pr-42", "/aws/rds/cluster/db-cluster-pr-42/postgresql"]),
         ("sns-topic", ["alarms-pr-42"]),
         ("rds-event-subscription", ["db-cluster-events-pr-42", "db-parameter-group-events-pr-42"]),
-        ("cloudwatch-alarm", ["payment-processor-errors-pr-42", "db-cpu-0-pr-42", "db-connections-15-pr-42"]),
     ],
 )
 def test_a_suffix_can_have_its_own_names_and_no_others(type_: str, ids: list[str]) -> None:
@@ -179,6 +178,40 @@ def test_a_suffix_can_have_its_own_names_and_no_others(type_: str, ids: list[str
         assert not any(other.may_have(type_, id_) for other in others)
         for forged in (f"{id_}-x", f"x-{id_}", id_.upper(), f"{id_}\n", ""):
             assert not NAMES.may_have(type_, forged)
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        *("payment-processor-errors-pr-42", "db-cpu-0-pr-42", "db-connections-15-pr-42"),
+        *("db-freeable-memory-0-pr-42", "queue-age-pr-42"),
+    ],
+)
+def test_an_alarm_of_the_stack_or_of_the_team_is_a_name(id_: str) -> None:
+    assert NAMES.may_have("cloudwatch-alarm", id_)
+    assert not Names("dev", "", "").may_have("cloudwatch-alarm", id_)
+    for forged in (f"{id_}-x", f"X{id_}", f"-{id_}", f"x--{id_}", id_.upper(), f"{id_}\n", "", "-pr-42", "pr-42"):
+        assert not NAMES.may_have("cloudwatch-alarm", forged)
+
+
+@pytest.mark.parametrize("alarm", ["payment-processor-errors-pr-42", "db-cpu-0-pr-42", "db-connections-15-pr-42"])
+def test_the_alarms_of_a_suffix_that_ends_alike_are_none_that_a_team_adds(alarm: str) -> None:
+    assert not Names("42", "", "").may_have("cloudwatch-alarm", alarm)
+
+
+@pytest.mark.parametrize("subscriber", ["email:oncall@example.com", "https://example.com/a", "arn:aws:sqs:a:1:q"])
+def test_a_subscription_has_the_name_of_its_topic_and_subscriber(subscriber: str) -> None:
+    id_ = NAMES.subscription(subscriber)
+    assert NAMES.may_have("sns-subscription", id_)
+    assert not Names("42", "", "").may_have("sns-subscription", id_)
+    for forged in (f"x-{id_}", f"{id_}\n", f"other/{subscriber}", subscriber, "alarms-pr-42/", "alarms-pr-42/x"):
+        assert not NAMES.may_have("sns-subscription", forged)
+
+
+def test_tokens_are_filled_in() -> None:
+    names = Names("pr-42", "123456789012", "cn-north-1", "aws-cn")
+    text = "arn:{partition}:sqs:{region}:{account_id}:events-{suffix} {a} {suffix}"
+    assert names.fill(text) == "arn:aws-cn:sqs:cn-north-1:123456789012:events-pr-42 {a} pr-42"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapctl.commands.permits import Permits
 from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
+from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
@@ -141,9 +142,11 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
         runner.journal.flush()
     except StoreFailed as error:
         return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is made")
+    tell_of_subscribers(session, runner.journal.manifest.entries)
     # Who else was let in is not for an apply to read: drift does.
     total = sum(
-        len(resource.reconciler.spec.model_fields) - len(resource.reconciler.exposures) for resource in found.stack
+        len(resource.reconciler.spec.model_fields) - len(resource.reconciler.leaves(allowed=True))
+        for resource in found.stack
     )
     unread = [action for change in found.plan.changes for action in change.unreadable.values()]
     unread += [action for finished in outcome.finished.values() for action in finished.unreadable]

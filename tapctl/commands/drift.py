@@ -8,6 +8,7 @@ from dataclasses import replace
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
@@ -15,7 +16,8 @@ from tapctl.engine.observe import Observations, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.names import Names
-from tapctl.reconcilers import not_compared, observations_for, reconciler_of
+from tapctl.reconcilers import never_compared, observations_for, reconciler_of
+from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -48,16 +50,18 @@ def _drift_one(session: Session) -> int:
     observed = observe_all(session.aws, observations_for(entries), exposures=True)
     report = detect_drift(entries, observed)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
-    never_compared = not_compared(entry.type for entry in entries.values())
+    never = never_compared(entry.type for entry in entries.values())
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     names = tags_of(session.aws, images)
-    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared, names=names)
+    report = replace(report, findings=(*report.findings, *findings), never_compared=never, names=names)
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
     session.screen.drift(report, advice, wanted)
-    not_seen = (*report.not_compared, *report.never_compared)
-    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted, older)
+    if any(entry.type == SnsSubscription.type for entry in entries.values()):
+        # Else nobody's subscriptions are compared, as the report says; status lists them.
+        tell_of_subscribers(session, entries, nobody=False)
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
     return session.finish(*drift_verdict(report))
 
 
@@ -101,7 +105,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "fields": report.fields,
         "compared": report.compared,
         "resources": report.resources,
-        "not_compared": len(report.not_compared) + len(report.never_compared),
+        "not_compared": len(report.not_compared),
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"

@@ -19,8 +19,10 @@ from tapctl.config import Config, config_hash, load, load_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, Status
 from tapctl.manifest.manifest import Manifest, check
-from tapctl.names import MAX_INSTANCES
+from tapctl.names import MAX_INSTANCES, Names
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.sns_subscription import SnsSubscription
+from tapctl.regions import partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import is_deployed, open_store_unidentified
@@ -69,8 +71,13 @@ class RecordedSpecs:
     specs: Mapping[str, Mapping[str, Any]]
     """Address, with or without its suffix, to the recorded spec: plain JSON."""
 
-    def generic(self) -> Callable[[Any], Any]:
-        """Make the function that puts a recorded value into the canonical form."""
+    def generic(self, texts: Iterable[str] = ()) -> Callable[[Any], Any]:
+        """Make the function that puts a recorded value into the canonical form.
+
+        ``texts``: those of common.toml in which tokens are filled in; what came of one is the same as the text.
+        """
+        names = Names(self.suffix, self.account, self.region, partition_of(self.region))
+        written = {names.fill(text): text for text in texts}
         own = "|".join(map(re.escape, sorted({self.suffix, self.environment}, key=len, reverse=True)))
         # At the end of our names or before their number (in a pattern: "?"), as a word of a description, or alone: a
         # suffix may well be "db" or "cluster".
@@ -82,7 +89,7 @@ class RecordedSpecs:
 
         def form(value: Any) -> Any:
             if isinstance(value, str):
-                return volatile.sub(lambda match: f"<{match.lastgroup}>", value)
+                return written.get(value) or volatile.sub(lambda match: f"<{match.lastgroup}>", value)
             if isinstance(value, list):
                 members = {json.dumps(form(each), sort_keys=True): form(each) for each in value}
                 return [members[text] for text in sorted(members)]
@@ -112,7 +119,9 @@ def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Co
     """
     if len(records) <= 1:
         return Parity(tuple(records), {}, {})
-    forms = {name: record.generic() for name, record in records.items()}
+    configs = list(configs)
+    texts = [text for config in configs for text in _texts(config.model_dump(mode="json")) if "{" in text]
+    forms = {name: record.generic(texts) for name, record in records.items()}
     specs = {
         name: {
             _address(address, forms[name]): dict(_leaves(spec, forms[name])) for address, spec in record.specs.items()
@@ -142,7 +151,7 @@ class _Allowed:
         """Count the instances among ``addresses``, which are canonical and of all records."""
         self._configs = list(configs)
         self._together: dict[str, frozenset[str]] = {}
-        """Each address that comes with a further instance, to all of them: the instance and the alarms on it."""
+        """Address that comes with a further instance to all that come with it: the instance and the alarms on it."""
         self._count = 1
         one, recorded = self._configs[0], frozenset(addresses)
         for count in range(2, MAX_INSTANCES + 1):
@@ -155,7 +164,9 @@ class _Allowed:
         self._further = self._decided()
 
     def absence(self, address: str, present: Collection[str]) -> bool:
-        """True if the number of instances explains that this address is not among those present."""
+        """True if a key of an environment's own file explains that this address is not among those present."""
+        if address.startswith(f"{SnsSubscription.type}/"):
+            return True
         together = self._together.get(address, frozenset())
         return bool(together) and together.isdisjoint(present)
 
@@ -180,6 +191,14 @@ class _Allowed:
         form = _form_of(config)
         addresses = planned_addresses(with_value(config, _COUNT, count), config.environment)
         return frozenset(_address(address, form) for address in addresses)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 def _form_of(config: Config) -> Callable[[Any], Any]:

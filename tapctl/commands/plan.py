@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
@@ -20,17 +20,28 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ConfigError, ExitCode, NetworkingError, Status, TapctlError, UsageError
+from tapctl.errors import (
+    AwsRefused,
+    ConfigError,
+    ExitCode,
+    NetworkingError,
+    Problem,
+    Status,
+    TapctlError,
+    UsageError,
+)
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
+from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_upgrade
 from tapctl.session.session import Session
-from tapctl.stack.definition import Artifact, build, planned_addresses
+from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import resolve as resolve_image
 from tapctl.stack.image import tags_of
@@ -40,6 +51,8 @@ from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
 from tapctl.stack.rights import values_of
 from tapctl.threads import in_background
+
+T = TypeVar("T")
 
 NOTHING_CHANGED: Final = "nothing was changed"
 ADOPT_ALL: Final = "all"
@@ -151,6 +164,7 @@ def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Art
         TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
     """
     artifact = in_background(partial(resolve_artifact, session))
+    check_additions(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     folder = session.invocation.config
     try:
@@ -160,6 +174,49 @@ def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Art
             session.screen.error(error, NOTHING_CHANGED)
         raise
     return network, artifact.result()
+
+
+def check_additions(session: Session) -> None:
+    """Make sure that AWS knows what common.toml names of it: else it would be refused after much had been made.
+
+    Raises:
+        ConfigError: there is no such permissions boundary, or no such parameter.
+    """
+    organisation, db = session.config.organisation, session.config.database
+    family = f"{ENGINE}{db.engine_major}"
+    problems: list[tuple[str, str, str]] = []
+    if written := organisation.permissions_boundary:
+        arn = session.names.fill(written)
+        if _ask(session, f"whether there is a policy {arn}", partial(boundary_exists, session.aws, arn)) is False:
+            rule = f"there is no policy {arn}: make it, or correct the key"
+            problems.append(("organisation.permissions_boundary", written, rule))
+    for key, reconciler, parameters in (
+        ("database.cluster_parameters", DbClusterParameterGroup(), db.cluster_parameters),
+        ("database.instance_parameters", DbParameterGroup(), db.instance_parameters),
+    ):
+        ask = partial(reconciler.modifiable, session.aws, family)
+        known = _ask(session, f"which parameters {family} has", ask) if parameters else None
+        if known is None:
+            continue
+        for name, value in parameters.items():
+            if name not in known:
+                problems.append((f"{key}.{name}", value, f"is no parameter of {family}{did_you_mean(name, [*known])}"))
+            elif not known[name]:
+                problems.append((f"{key}.{name}", value, f"is a parameter of {family} that RDS lets nobody set"))
+    if problems:
+        file = str(session.invocation.config / "common.toml")
+        raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems])
+
+
+def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
+    """Ask AWS; None, which is said, where that is denied."""
+    try:
+        return call()
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        session.screen.warn(f"{what} could not be asked: {error.iam_action} denied")
+        return None
 
 
 def _check_version(session: Session, stack: Stack, change: Change) -> Change:

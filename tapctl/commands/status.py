@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.drift import FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
@@ -43,7 +44,7 @@ _DRIFT: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECT
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not well, and the exit status it asks for."""
+    """A problem of an environment, and the exit status it asks for."""
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT
@@ -116,6 +117,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     try:
         observations = observe_all(session.aws, observations_for(manifest.entries))
         problems = list(_problems(session, manifest, observations))
+        tell_of_subscribers(session, manifest.entries)
     except AwsError as error:
         problems = [_unknown(error)]
     return _row_of(manifest, config, problems, under_way)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -29,6 +30,7 @@ from tapctl.config.schema import (
     EnvironmentDatabase,
     EnvironmentFile,
     Logs,
+    Organisation,
     Secrets,
     Table,
     schema,
@@ -45,6 +47,7 @@ __all__ = [
     "check_suffix",
     "config_hash",
     "environments",
+    "known_environments",
     "load",
     "load_all",
     "schema",
@@ -88,9 +91,9 @@ class NetworkingReference(BaseModel):
     target: str = ""
     """The stack, the path or the file; empty for ``static``."""
     vpc_id: str | None = None
-    """With ``static`` alone."""
+    """The VPC, with ``static`` alone."""
     private_subnet_ids: tuple[str, ...] = ()
-    """With ``static`` alone."""
+    """The subnets, with ``static`` alone."""
 
     def __str__(self) -> str:
         """Write the reference as its file has it."""
@@ -133,6 +136,7 @@ class Config(BaseModel):
     final_snapshot_is_written: bool = Field(default=True, exclude=True)
     """True if the file says it; else it follows ``protected``, and a snapshot that was due before stays due."""
     role_arn: str | None
+    organisation: Organisation
     database: Database
     processor: Processor
     secrets: Secrets
@@ -147,6 +151,13 @@ def environments(directory: Path) -> tuple[str, ...]:
         ConfigError: the folder cannot be read.
     """
     return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
+
+
+def known_environments(directory: Path) -> tuple[str, ...]:
+    """The environments that have a file; none where the folder cannot be read, which a command that needs it tells."""
+    with suppress(ConfigError):
+        return environments(directory)
+    return ()
 
 
 def _files(directory: Path) -> list[Path]:
@@ -243,7 +254,7 @@ def config_hash(config: Config) -> str:
 
 @dataclass(frozen=True)
 class _SourceFile(Generic[T]):
-    """One file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
+    """A file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
 
     path: Path
     raw: dict[str, Any] | None
@@ -283,9 +294,9 @@ def _read(
 def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | None) -> Config:
     assert common is not None, "a file without a value has problems"
     assert own is not None, "a file without a value has problems"
-    processor = {**common.processor.model_dump(), **own.processor.model_dump(exclude={"image"})}
+    processor = {**dict(own.processor), **dict(common.processor)}
     if own.processor.image is not None:
-        processor["image"] |= own.processor.image.model_dump()
+        processor["image"] = processor["image"].model_copy(update=own.processor.image.model_dump())
     return Config(
         environment=environment,
         service=common.service,
@@ -297,11 +308,12 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
         final_snapshot=own.protected if own.final_snapshot is None else own.final_snapshot,
         final_snapshot_is_written=own.final_snapshot is not None,
         role_arn=own.role_arn,
-        database=Database(**common.database.model_dump(), **own.database.model_dump()),
+        organisation=common.organisation,
+        database=Database(**dict(common.database), **dict(own.database)),
         processor=Processor(**processor),
         secrets=common.secrets,
         logs=common.logs,
-        alarms=Alarms(**common.alarms.model_dump(), **own.alarms.model_dump()),
+        alarms=Alarms(**dict(common.alarms), **dict(own.alarms)),
     )
 
 

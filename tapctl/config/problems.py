@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -18,7 +18,7 @@ from tapctl.config.schema import CommonFile, EnvironmentFile, Table
 from tapctl.config.types import did_you_mean
 from tapctl.errors import Problem
 from tapctl.safety.files import read_file
-from tapctl.safety.redaction import redact
+from tapctl.safety.redaction import is_secret, redact
 
 T = TypeVar("T", bound=Table)
 KeyPath = tuple[str | int, ...]
@@ -126,7 +126,7 @@ def parse(path: Path, raw: dict[str, Any], kind: type[T]) -> tuple[T | None, lis
 def problem(path: Path, key: str, value: Any, rule: str) -> Problem:
     """Build the problem of one key; a value that may be a secret is not shown."""
     text = printable(value)
-    secret = _SECRET.search(key.removeprefix("secrets")) or _SECRET_VALUE.search(text)
+    secret = _SECRET.search(key.removeprefix("secrets")) or _SECRET_VALUE.search(text) or is_secret("", str(value))
     return Problem(str(path), shorten(key, _LONGEST_KEY), "(not shown)" if secret else text, rule)
 
 
@@ -158,8 +158,25 @@ def allowed_keys(kind: type[Table], above: str = "") -> dict[str, str]:
 
 def _table(annotation: Any) -> type[Table] | None:
     """The kind of table of this annotation, optional or not; None if it is no table's."""
-    candidates = (annotation, *get_args(annotation))
-    return next((each for each in candidates if isinstance(each, type) and issubclass(each, Table)), None)
+    return _table_among((annotation, *get_args(annotation))) if get_origin(annotation) is not tuple else None
+
+
+def _element(annotation: Any) -> type[Table] | None:
+    """The kind of the tables in an array of this annotation; None if it is no such array's."""
+    return _table_among(get_args(annotation)) if get_origin(annotation) is tuple else None
+
+
+def _table_among(kinds: tuple[Any, ...]) -> type[Table] | None:
+    return next((each for each in kinds if isinstance(each, type) and issubclass(each, Table)), None)
+
+
+def _array(kind: type[Table], path: KeyPath) -> type[Table] | None:
+    """The kind of the tables of the array that the path of an unknown key leads through; None if through none."""
+    field = kind.model_fields.get(str(path[0]))
+    if field is None:
+        return None
+    table = _table(field.annotation)
+    return _array(table, path[1:]) if table else _element(field.annotation)
 
 
 def _rule(kind: type[Table], path: KeyPath) -> str:
@@ -170,6 +187,9 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
         return _rule(table, path[1:])
     if table:
         return f"a table with the keys {', '.join(allowed_keys(table))}"
+    if (element := _element(field.annotation)) and len(path) > 1:
+        # The second part is the table's place in the array.
+        return _rule(element, path[2:]) if len(path) > 2 else f"a table with the keys {', '.join(element.model_fields)}"  # noqa: PLR2004
     inner = [
         each.description
         for arg in get_args(field.annotation)
@@ -217,18 +237,23 @@ def _leaves(path: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
 
 def _unknown(path: KeyPath, kind: type[Table]) -> str:
     """Explain why this key is not allowed in this kind of file, which one was perhaps meant, and which are allowed."""
-    key, allowed = toml_path(path), allowed_keys(kind)
+    if element := _array(kind, path):
+        meant = did_you_mean(path[-1], [*element.model_fields])
+        return f"is no key of this table{meant}; allowed here: {', '.join(element.model_fields)}"
+    allowed = allowed_keys(kind)
     depth = next(depth for depth in range(len(path) - 1, -1, -1) if not depth or _holds(allowed, path[:depth]))
     siblings = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
     listed = f"allowed here: {', '.join(siblings)}"
-    if key in allowed_keys(_other(kind)) or toml_path(path[:1]) == "tags":
+    elsewhere = allowed_keys(_other(kind))
+    if any(toml_path(path[:end]) in elsewhere for end in range(1, len(path) + 1)):
         place = "may differ between environments, and belongs in their own files"
         if kind is EnvironmentFile:
             place = "is the same in every environment, and belongs in common.toml"
         return f"{place}; {listed}"
     last = {each.rpartition(".")[2]: f"{each}{place}" for each, place in _all_keys(kind).items()}
     # A key beside it is likelier than one that is spelt the same elsewhere.
-    meant = did_you_mean(path[-1], {each.rpartition(".")[2]: each for each in siblings}) or did_you_mean(path[-1], last)
+    beside = {each.rpartition(".")[2]: each for each in siblings if depth or "." not in each}
+    meant = did_you_mean(path[-1], beside) or did_you_mean(path[-1], last)
     return f"is no key of this file{meant or _table_suggestion(path, kind)}; {listed}"
 
 

@@ -6,13 +6,26 @@ itself, is reported by its type; the rules here are silent about it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tapctl.config.additions import (
+    BOUNDARY_ARN,
+    HTTPS,
+    MAX_POLICY_CHARS,
+    MINUTE_S,
+    card_data_rule,
+    is_everything,
+    longest_window_s,
+    opens_world,
+)
 from tapctl.config.types import APP_USER, BACKUP_WINDOW, DAY, MAINTENANCE_WINDOW, MAX_TIMEOUT_S, ROLE_ARN, WEEK, window
+from tapctl.names import is_our_alarm
 from tapctl.regions import partition_of, registry_of
+from tapctl.safety.redaction import is_secret
 
 Violation = tuple[str, Any, str]
 """A key's path, its value, and the broken rule."""
@@ -29,10 +42,109 @@ def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
         yield "database.master_username", master, rule
     if _value_at(raw, "processor.package") == "image" and _value_at(raw, "processor.image") is None:
         yield "processor.package", "image", 'needs processor.image = { repository = "…", tag = "…" }'
+    yield from _parameters(raw)
+    yield from _variables(raw)
+    yield from _permissions(raw)
+    yield from _egress(raw)
+    yield from _extra_alarms(raw)
     tags = _value_at(raw, "tags")
     for key, times in Counter(map(str.lower, tags if isinstance(tags, dict) else ())).items():
         if times > 1:
             yield "tags", key, "is there more than once, and IAM does not tell upper from lower case"
+
+
+def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    for key in ("database.cluster_parameters", "database.instance_parameters"):
+        parameters = _value_at(raw, key)
+        for name, value in parameters.items() if isinstance(parameters, dict) else ():
+            if isinstance(value, str) and (rule := card_data_rule(name, value)):
+                yield f"{key}.{json.dumps(name) if '.' in name else name}", value, rule
+
+
+def _variables(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    variables = _value_at(raw, "processor.environment")
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if isinstance(value, str) and is_secret(name, value):
+            rule = "looks like a secret, which anybody reads who may read the function; keep it in Secrets Manager"
+            yield f"processor.environment.{name}", value, f"{rule}, and name its ARN here"
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables of an array, each with its key; what is no table is for the types to tell."""
+    tables = _value_at(raw, key)
+    for place, table in enumerate(tables if isinstance(tables, list) else ()):
+        if isinstance(table, dict):
+            yield f"{key}.{place}", table
+
+
+def _repeated(tables: Iterable[tuple[str, Mapping[str, Any]]], *names: str) -> Iterator[Violation]:
+    """The tables that have the same values of these names as an earlier one."""
+    seen: dict[str, str] = {}
+    for key, table in tables:
+        values = [table.get(name) for name in names]
+        earlier = seen.setdefault(repr(values), key)
+        if earlier != key and None not in values:
+            yield f"{key}.{names[0]}", values[0], f"is there already, as {earlier}"
+
+
+def _permissions(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    key = "processor.permissions"
+    yield from _repeated(_tables(raw, key), "sid")
+    for place, table in _tables(raw, key):
+        resources = table.get("resources")
+        everything = [
+            each
+            for each in (resources if isinstance(resources, list) else ())
+            if isinstance(each, str) and is_everything(each)
+        ]
+        if everything and not table.get("why"):
+            rule = 'is everything that there is; name the resources, or give the reason as why = "…"'
+            yield f"{place}.resources", everything[0], rule
+    size = len(json.dumps([table for _, table in _tables(raw, key)], default=str))
+    if size > MAX_POLICY_CHARS:
+        yield key, size, f"has {size} characters in all, and the role's policy has room for {MAX_POLICY_CHARS}"
+
+
+def _egress(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    key = "processor.egress"
+    yield from _repeated(_tables(raw, key), "to", "port")
+    for place, table in _tables(raw, key):
+        port, peer = table.get("port"), table.get("to")
+        if isinstance(peer, str) and opens_world(peer) and port != HTTPS:
+            yield f"{place}.to", peer, f"is the whole internet, which is for HTTPS (port {HTTPS}) alone"
+
+
+def _extra_alarms(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    key = "alarms.extra"
+    tables = [*_tables(raw, key)]
+    yield from _repeated(tables, "name")
+    on_instances = {str(table.get("name")): place for place, table in tables if table.get("of") == "instance"}
+    for place, table in tables:
+        name, of = str(table.get("name")), table.get("of")
+        if is_our_alarm(name):
+            yield f"{place}.name", name, "is kept for the alarms that every stack has; choose another name"
+        above, _, number = name.rpartition("-")
+        if number.isdecimal() and above in on_instances:
+            yield f"{place}.name", name, f"is what the alarm on an instance is called that {on_instances[above]} makes"
+        for own in ("namespace", "dimensions"):
+            if of == "custom" and own not in table:
+                yield f"{place}.of", of, f"needs {own} = …"
+            if of in ("function", "cluster", "instance") and own in table:
+                yield f"{place}.{own}", table[own], f'is for of = "custom" alone: of = "{of}" gives it'
+        yield from _alarm_window(place, table)
+
+
+def _alarm_window(place: str, table: Mapping[str, Any]) -> Iterator[Violation]:
+    period, periods = table.get("period_s"), table.get("periods")
+    if type(period) is not int or type(periods) is not int:
+        return
+    longest = longest_window_s(period)
+    if period * periods > longest:
+        rule = f"must look back at most {longest} s in all (CloudWatch); {periods} periods are {period * periods} s"
+        yield f"{place}.periods", periods, rule
+    custom = table.get("of") == "custom" and not str(table.get("namespace")).startswith("AWS/")
+    if 0 < period < MINUTE_S and not custom:
+        yield f"{place}.period_s", period, f"must be at least {MINUTE_S} s: AWS's own metrics come once a minute"
 
 
 def _windows(raw: Mapping[str, Any]) -> Iterator[Violation]:
@@ -78,6 +190,23 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
         yield "processor.image", change, "changes the image of common.toml, which has none"
     yield from _registry(common, raw)
     yield from _latency(common, raw)
+    yield from _boundary(common, raw)
+
+
+def _boundary(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
+    arn, account, region = (
+        _value_at(common, "organisation.permissions_boundary"),
+        _value_at(raw, "account_id"),
+        _value_at(raw, "region"),
+    )
+    if not _matches(BOUNDARY_ARN, arn):
+        return
+    _, partition, _, _, owner, _ = arn.split(":", 5)
+    boundary = "the permissions boundary's (organisation.permissions_boundary in common.toml)"
+    if owner not in ("aws", account) and not owner.startswith("{"):
+        yield "account_id", account, f"must be {boundary}, or write {{account_id}} there: IAM takes none of another"
+    if isinstance(region, str) and partition != partition_of(region) and not partition.startswith("{"):
+        yield "region", region, f"must be in the partition of {boundary}, {partition}, or write {{partition}} there"
 
 
 def _registry(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:

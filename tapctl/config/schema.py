@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from tapctl.config import types
+from tapctl.config import additions, types
 
 
 class Table(BaseModel):
     """A table of a file: closed, and strict (``"30"`` is no number)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # A table is built within its file; by itself only where that is asked for.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Image(Table):
@@ -35,6 +36,13 @@ class ImageChange(Table):
     tag: types.ImageTag
 
 
+class Organisation(Table):
+    """``[organisation]``: what it prescribes for every role."""
+
+    permissions_boundary: additions.PermissionsBoundary | None = None
+    role_path: additions.RolePath = "/"
+
+
 class CommonDatabase(Table):
     """``[database]`` of common.toml."""
 
@@ -46,6 +54,8 @@ class CommonDatabase(Table):
     maintenance_window: types.MaintenanceWindow
     log_statement: types.LogStatement
     log_min_duration_statement_ms: types.LogMinDuration
+    cluster_parameters: additions.Parameters = Field(default_factory=dict)
+    instance_parameters: additions.Parameters = Field(default_factory=dict)
 
 
 class EnvironmentDatabase(Table):
@@ -53,6 +63,40 @@ class EnvironmentDatabase(Table):
 
     instance_class: types.InstanceClass
     instance_count: types.InstanceCount
+
+
+class Permission(Table):
+    """A ``[[processor.permissions]]``: a further statement of the function's policy."""
+
+    sid: additions.StatementId
+    actions: additions.Actions
+    resources: additions.Resources
+    why: additions.Why | None = None
+    """Needed where a resource is everything."""
+
+
+class Egress(Table):
+    """A ``[[processor.egress]]``: a rule by which the function's traffic may leave."""
+
+    port: additions.Port
+    to: additions.Peer
+    why: additions.Why
+
+
+class ExtraAlarm(Table):
+    """An ``[[alarms.extra]]``. ``namespace`` and ``dimensions`` are those of ``of = "custom"`` alone."""
+
+    name: additions.AlarmName
+    of: additions.AlarmOf
+    namespace: additions.Namespace | None = None
+    dimensions: additions.Dimensions | None = None
+    metric: additions.Metric
+    statistic: additions.Statistic
+    comparison: additions.Comparison
+    threshold: additions.Threshold
+    period_s: additions.Period
+    periods: additions.Periods
+    why: additions.Why
 
 
 class CommonProcessor(Table):
@@ -63,6 +107,14 @@ class CommonProcessor(Table):
     runtime: types.Runtime = "nodejs22.x"
     timeout_s: types.Timeout
     ephemeral_storage_mb: types.Disk = 512
+    architecture: additions.Architecture = "x86_64"
+    environment: additions.Variables = Field(default_factory=dict)
+    permissions: Annotated[
+        tuple[Permission, ...], additions.array(additions.MAX_STATEMENTS, "statements"), additions.sorted_by("sid")
+    ] = ()
+    egress: Annotated[
+        tuple[Egress, ...], additions.array(additions.MAX_EGRESS, "rules"), additions.sorted_by("to", "port")
+    ] = ()
 
 
 class EnvironmentProcessor(Table):
@@ -91,6 +143,9 @@ class CommonAlarms(Table):
     throttle_threshold: types.Count = 1
     cpu_threshold_percent: types.Percent = 80
     connections_threshold_percent: types.Percent = 80
+    extra: Annotated[
+        tuple[ExtraAlarm, ...], additions.array(additions.MAX_EXTRA_ALARMS, "alarms"), additions.sorted_by("name")
+    ] = ()
 
 
 class EnvironmentAlarms(Table):
@@ -98,6 +153,7 @@ class EnvironmentAlarms(Table):
 
     error_threshold: types.Count
     latency_threshold_ms: types.Latency
+    subscribers: additions.Subscribers = ()
 
 
 class Network(Table):
@@ -112,6 +168,7 @@ class CommonFile(Table):
 
     service: types.ServiceName
     tags: types.Tags = Field(default_factory=dict)
+    organisation: Organisation = Field(default_factory=Organisation)
     database: CommonDatabase
     processor: CommonProcessor
     secrets: Secrets

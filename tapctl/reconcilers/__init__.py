@@ -34,10 +34,10 @@ def teardown_ranks() -> dict[str, int]:
     return {type_: reconciler.teardown_rank for type_, reconciler in registry().items()}
 
 
-def not_compared(types: Iterable[str]) -> tuple[str, ...]:
+def never_compared(types: Iterable[str]) -> tuple[str, ...]:
     """List what AWS tells of resources of these types, and a drift does not compare."""
     known = registry()
-    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].not_compared)
+    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared)
 
 
 def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:
@@ -65,10 +65,15 @@ def recorded_spec(entry: Entry) -> Spec | None:
 
 def subresources_of(entry: Entry, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """List the addresses of the recorded subresources that AWS deletes with this resource."""
-    return tuple(
-        address
-        for address, other in entries.items()
-        if other.id == entry.id and other is not entry and reconciler_of(other).deleted_with_parent
+    return tuple(address for address, other in entries.items() if other is not entry and _is_deleted_with(other, entry))
+
+
+def _is_deleted_with(entry: Entry, parent: Entry) -> bool:
+    reconciler = reconciler_of(entry)
+    return (
+        reconciler.deleted_with_parent
+        and reconciler.parent_type == parent.type
+        and reconciler.parent_id(entry.id) == parent.id
     )
 
 

@@ -113,7 +113,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "engine": Impact.REPLACE,
         "instance_class": Impact.OUTAGE,
     }
-    not_compared = ("certificate authority", "Enhanced Monitoring", "zone")
+    never_compared = ("certificate authority", "Enhanced Monitoring", "zone")
     timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, longest_s=5400)
     actions = (
         # By filter, which RDS takes for all of the region's.

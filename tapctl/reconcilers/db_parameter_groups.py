@@ -152,6 +152,22 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
         own = {name: arn for name, arn in arns.items() if not name.startswith("default.")}
         yield from owned_names(aws, owner, NO_PARAMETER_GROUP, own)
 
+    def modifiable(self, aws: Aws, family: str) -> dict[str, bool]:
+        """Read every parameter of a family: its name, and True if it can be set. A call for each hundred of them.
+
+        Raises:
+            AwsRefused: the read is denied.
+        """
+        client: Any = aws.rds  # untyped, since the operation's name is data
+        kind = self.operations.removeprefix("db_").removesuffix("parameter_group")
+        paginator = client.get_paginator(f"describe_engine_default_{kind}parameters")
+        pages: list[Any] = aws.pages(paginator, DBParameterGroupFamily=family)
+        return {
+            parameter["ParameterName"]: parameter["IsModifiable"]
+            for page in pages
+            for parameter in page["EngineDefaults"]["Parameters"]
+        }
+
     # -- the operations of the kind ----------------------------------------------------------------------------------
 
     def _call(self, aws: Aws, verb: str, id: str, **parameters: Any) -> None:
@@ -214,6 +230,9 @@ def _rights(noun: str, listing: str, group: str, kind: str) -> tuple[Right, ...]
     reads = (f"rds:Describe{noun}s", "rds:ListTagsForResource")
     return (
         Right(Need.OBSERVE, (*reads, f"rds:Describe{listing}"), (group,)),
+        Right(
+            Need.PLAN, (f"rds:DescribeEngineDefault{listing.removeprefix('DB')}",), why="what RDS offers to everybody"
+        ),
         Right(Need.CREATE, (f"rds:Create{noun}", "rds:AddTagsToResource", f"rds:Modify{noun}"), (group,)),
         Right(Need.UPDATE, (f"rds:Modify{noun}", f"rds:Reset{noun}"), (group,), fields=frozenset({"parameters"})),
         Right(

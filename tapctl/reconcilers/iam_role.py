@@ -14,7 +14,7 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -73,13 +73,12 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     teardown_rank = 120
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "instance_profiles": "aws iam remove-role-from-instance-profile --instance-profile-name {value} "
         "--role-name {id}",
+        "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
-    not_compared = ("last use",)
-    # A boundary is the organisation's own limit on the role.
-    spared = frozenset({"permissions_boundary"})
+    never_compared = ("last use",)
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     actions = (
         Right(
@@ -87,6 +86,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             ("iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"),
             ROLE,
         ),
+        Right(Need.PLAN, ("iam:GetPolicy",), ("{boundary}",)),
         Right(Need.EXPOSURES, ("iam:ListInstanceProfilesForRole",), ROLE),
         Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
         Right(
@@ -224,6 +224,21 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
                 live_tags = _tags(aws, name)
                 if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
                     yield name
+
+
+def boundary_exists(aws: Aws, arn: str) -> bool:
+    """True if there is such a policy: IAM makes no role with a boundary that it does not know. One call.
+
+    Raises:
+        AwsRefused: the read is denied.
+    """
+    try:
+        aws.read(aws.iam.get_policy, PolicyArn=arn)
+    except AwsRefused as error:
+        if error.matches("NoSuchEntity", "InvalidInput"):
+            return False
+        raise
+    return True
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -75,13 +75,13 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
     parent_type = "db-cluster"
     deleted_with_parent = True
     retainable = True
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "resource_policy": "aws secretsmanager delete-resource-policy --secret-id {secret_arn}",
         "replicas": "aws secretsmanager remove-regions-from-replication --secret-id {secret_arn} "
         "--remove-replica-regions {value}",
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
     }
-    not_compared = ("last rotation",)
+    never_compared = ("last rotation",)
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
     actions = (
         Right(Need.PLAN | Need.EXPOSURES, ("secretsmanager:DescribeSecret",), _SECRET, _OF_CLUSTER),
@@ -187,7 +187,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         )
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """Nothing: the cluster is found by its own tags."""
+        """Find nothing: the cluster is found by its own tags."""
         return ()
 
 

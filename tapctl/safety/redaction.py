@@ -13,7 +13,7 @@ HIDDEN = "***"
 """Stands in the place of what was stripped."""
 
 _SHORTEST = 8
-"""Nothing shorter is looked for: it would be found in the middle of other words."""
+"""The shortest secret that is looked for: a shorter one would be found in the middle of other words."""
 _MOST_KNOWN = 64
 _SECRET_NAME = re.compile(
     "SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|AUTHORIZATION", re.IGNORECASE
@@ -28,6 +28,16 @@ _SIGNED = re.compile(
 )
 _PORT = re.compile("[0-9]{1,5}")
 
+_SECRET_VALUE = re.compile(
+    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
+    r"|\bgh[pousr]_[A-Za-z0-9]{30}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10}"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@]*:[^/\s@]+@",
+    re.IGNORECASE,
+)
+"""Keys and tokens whose kind shows: PEM, AWS, GitHub, GitLab, Slack, Stripe, a JWT, an address with a password."""
+_REFERENCE_NAME = re.compile("_(ARN|NAME|PREFIX|ALGORITHM)$", re.IGNORECASE)
+"""The name of a variable that says where a secret is, and is none."""
+
 _known: dict[str, None] = {}
 _lock = threading.Lock()
 
@@ -40,6 +50,12 @@ def hide(value: str | None) -> None:
             _known[value] = None
             if len(_known) > _MOST_KNOWN:
                 del _known[next(iter(_known))]
+
+
+def is_secret(name: str, value: str) -> bool:
+    """True if a variable of this name with this value looks like a secret: by its name, or by the kind of its value."""
+    speaks = _SECRET_NAME.search(name) and not _PLACE_NAME.search(name) and not _REFERENCE_NAME.search(name)
+    return bool(speaks or _SECRET_VALUE.search(value))
 
 
 def redact(text: str) -> str:

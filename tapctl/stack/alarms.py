@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tapctl.config import Config
+from tapctl.config.additions import STATISTICS
+from tapctl.config.schema import ExtraAlarm
 from tapctl.engine.resources import Stack
 from tapctl.names import Names
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 
 _ONCE: Final[dict[str, Any]] = {"period_s": 300, "evaluation_periods": 1, "datapoints_to_alarm": 1}
 _FOR_15_MINUTES: Final[dict[str, Any]] = {"period_s": 300, "evaluation_periods": 3, "datapoints_to_alarm": 3}
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    "statistic": "",
+    "extended_statistic": "",
+    "comparison": "GreaterThanOrEqualToThreshold",
+    # A function without traffic reports nothing, and that is no alarm.
+    "treat_missing_data": "notBreaching",
+}
+_COMPARISONS: Final = {
+    "<": "LessThanThreshold",
+    "<=": "LessThanOrEqualToThreshold",
+    ">": "GreaterThanThreshold",
+    ">=": "GreaterThanOrEqualToThreshold",
+}
 
 _GIB_A_VCPU: Final = {"x2g": 16}
 """GiB of memory for each vCPU, for families other than r (8 GiB). Source: Aurora user guide, "Hardware
@@ -38,22 +54,19 @@ def max_connections(instance_class: str) -> int:
 def add_alarms(
     stack: Stack, config: Config, names: Names, topic_arn: str, tags: Callable[[str], dict[str, str]]
 ) -> None:
-    """Add the alarms on the function's errors, latency and throttles, and on each instance's CPU and connections."""
+    """Add the alarms on the function and on each instance that every stack has, and those of the team."""
     thresholds, db = config.alarms, config.database
 
     def alarm(name: str, threshold: float, **own: Any) -> None:
         spec = CloudwatchAlarmSpec(
-            comparison="GreaterThanOrEqualToThreshold",
             threshold=float(threshold),
-            # A function without traffic reports nothing, and that is no alarm.
-            treat_missing_data="notBreaching",
             alarm_actions=frozenset({topic_arn}),
             ok_actions=frozenset({topic_arn}),
             insufficient_data_actions=frozenset(),
             actions_enabled=True,
             unit="",
             tags=tags(name),
-            **{"statistic": "", "extended_statistic": "", **own},
+            **{**_DEFAULTS, **own},
         )
         stack.add(CloudwatchAlarm(), name, spec)
 
@@ -108,3 +121,35 @@ def add_alarms(
             **instance,
             **_FOR_15_MINUTES,
         )
+    for extra in config.alarms.extra:
+        for name, metric in _watched(extra, names, db.instance_count):
+            alarm(
+                name,
+                extra.threshold,
+                description=extra.why,
+                metric_name=extra.metric,
+                comparison=_COMPARISONS[extra.comparison],
+                period_s=extra.period_s,
+                evaluation_periods=extra.periods,
+                datapoints_to_alarm=extra.periods,
+                # Whether no data is bad nobody knows of another metric; of the function's see above.
+                **({} if extra.of == "function" else {"treat_missing_data": "missing"}),
+                **{"statistic" if extra.statistic in STATISTICS else "extended_statistic": extra.statistic},
+                **metric,
+            )
+
+
+def _watched(extra: ExtraAlarm, names: Names, instances: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The alarms that an addition makes: the name of each, and its metric's namespace and dimensions."""
+    name = names.extra_alarm(extra.name)
+    if extra.of == "instance":
+        for index in range(instances):
+            dimensions = {"DBInstanceIdentifier": names.instance(index)}
+            yield names.extra_alarm(extra.name, index), {"namespace": "AWS/RDS", "dimensions": dimensions}
+    elif extra.of == "cluster":
+        yield name, {"namespace": "AWS/RDS", "dimensions": {"DBClusterIdentifier": names.cluster}}
+    elif extra.of == "function":
+        yield name, {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
+    else:
+        dimensions = {key: names.fill(value) for key, value in (extra.dimensions or {}).items()}
+        yield name, {"namespace": extra.namespace or "", "dimensions": dimensions}

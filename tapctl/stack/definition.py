@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from tapctl.config import Config
+from tapctl.config.additions import HTTPS
+from tapctl.config.schema import Egress
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
@@ -21,6 +24,7 @@ from tapctl.reconcilers.rds_event_subscription import RdsEventSubscription, RdsE
 from tapctl.reconcilers.secret_rotation import SecretRotation, SecretRotationSpec
 from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 from tapctl.stack.alarms import add_alarms
 from tapctl.stack.network import NetworkContract
@@ -35,6 +39,14 @@ PORT: Final = 5432
 _CLUSTER_EVENTS: Final = ("configuration change", "deletion", "failover", "failure", "maintenance", "notification")
 _INSTANCE_EVENTS: Final = (*_CLUSTER_EVENTS, "availability", "recovery")
 _PARAMETER_GROUP_EVENTS: Final = ("configuration change",)
+_HTTPS: Final = (Egress(port=HTTPS, to="0.0.0.0/0", why="AWS APIs and payment networks"),)
+_LIBRARIES: Final = {
+    "auto_explain": "auto_explain",
+    "cron": "pg_cron",
+    "pg_hint_plan": "pg_hint_plan",
+    "pgaudit": "pgaudit",
+}
+"""The first part of a parameter's name to the library that has to be loaded for it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ def build(
         KmsKeySpec(
             alias=names.key_alias,
             description=key_description(config.service, names.suffix),
-            policy=key_policy(names),
+            policy=key_policy(names, config.alarms.extra),
             rotation=True,
             enabled=True,
             tags=tags(names.key_alias, **{WINDOW_TAG: str(window)}),
@@ -103,7 +115,7 @@ def build(
             rules=frozenset(
                 {
                     rule("egress", PORT, db_group.out.group_id, "PostgreSQL"),
-                    rule("egress", 443, "0.0.0.0/0", "AWS APIs and payment networks"),
+                    *(rule("egress", each.port, each.to, each.why) for each in config.processor.egress or _HTTPS),
                 }
             ),
         ),
@@ -136,6 +148,7 @@ def build(
             family=family,
             description=f"Cluster parameters of {names.cluster}",
             parameters={
+                **_filled(names, db.cluster_parameters),
                 "log_statement": db.log_statement,
                 "log_min_duration_statement": str(db.log_min_duration_statement_ms),
                 "rds.force_ssl": "1",
@@ -149,7 +162,11 @@ def build(
         ParameterGroupSpec(
             family=family,
             description=f"Instance parameters of {names.cluster}",
-            parameters={"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "ALL"},
+            parameters={
+                **_filled(names, db.instance_parameters),
+                "shared_preload_libraries": _libraries(config),
+                "pg_stat_statements.track": "ALL",
+            },
             tags=tags(names.instance_parameter_group(db.engine_major)),
         ),
     )
@@ -233,9 +250,12 @@ def build(
                     secret_arn=cluster.out.secret_arn,
                     cluster_resource_id=cluster.out.resource_id,
                     database_user=f"{db.name}_app",
+                    more=config.processor.permissions,
                 )
             },
+            permissions_boundary=names.fill(config.organisation.permissions_boundary or ""),
             description=f"What {names.function} may do",
+            path=names.fill(config.organisation.role_path),
             tags=tags(names.role, **{REGION_TAG: names.region}),
         ),
     )
@@ -254,6 +274,7 @@ def build(
             timeout_s=processor.timeout_s,
             reserved_concurrency=processor.reserved_concurrency,
             environment={
+                **_filled(names, processor.environment),
                 "ENVIRONMENT_NAME": config.environment,
                 "DB_ENDPOINT": cluster.out.endpoint,
                 "DB_PORT": str(PORT),
@@ -264,7 +285,7 @@ def build(
             subnet_ids=frozenset(network.subnet_ids),
             security_group_ids=frozenset({lambda_group.out.group_id}),
             tracing="Active",
-            architecture="x86_64",
+            architecture=processor.architecture,
             ephemeral_storage_mb=processor.ephemeral_storage_mb,
             layers=(),
             log_format="Text",
@@ -280,11 +301,19 @@ def build(
         SnsTopicSpec(
             display_name="",
             kms_key_arn=key.out.arn,
-            policy=topic_policy(names),
+            policy=topic_policy(names, config.alarms.extra),
             signature_version="1",
             tags=tags(names.topic),
         ),
     )
+    for written in config.alarms.subscribers:
+        subscriber = names.fill(written)
+        protocol, endpoint = delivery(subscriber)
+        stack.add(
+            SnsSubscription(),
+            names.subscription(subscriber),
+            SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=endpoint),
+        )
     add_alarms(stack, config, names, topic.out.arn, tags)
 
     subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
@@ -307,6 +336,17 @@ def build(
             after=sources,
         )
     return stack
+
+
+def _filled(names: Names, texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: names.fill(text) for name, text in texts.items()}
+
+
+def _libraries(config: Config) -> str:
+    """The libraries that PostgreSQL loads at its start, by the parameters that are set."""
+    parameters = (*config.database.cluster_parameters, *config.database.instance_parameters)
+    needed = {_LIBRARIES.get(name.partition(".")[0], "") for name in parameters} - {""}
+    return ",".join(sorted({"pg_stat_statements", *needed}))
 
 
 def planned_addresses(config: Config, suffix: str) -> frozenset[str]:

@@ -31,7 +31,8 @@ MIN_ZONES: Final = 2
 MAX_SUBNETS: Final = 16
 """Lambda's VpcConfig takes no more."""
 _LAMBDA_ADDRESSES: Final = 2
-"""One Hyperplane interface for this subnet and group, one that lingers up to 45 minutes after a change of groups."""
+"""The addresses that Lambda may take in a subnet: one for its group, and one that lingers up to 45 minutes after a
+change of groups."""
 
 
 class NetworkContract(BaseModel):
@@ -40,7 +41,7 @@ class NetworkContract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reference: str
-    """As in the environment's file: ``cloudformation:networking-prod``, ``static``."""
+    """The reference as the environment's file has it: ``cloudformation:networking-prod``, ``static``."""
     vpc_id: str
     subnet_ids: tuple[str, ...]
     """The private subnets, sorted."""

@@ -6,18 +6,16 @@ A record is evidence and no truth. Who may write it can make a hole look recorde
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from typing import Any, Final
 
 from tapctl.aws.policy import PolicyDocument
+from tapctl.config.additions import HTTPS, opens_world
 from tapctl.engine.model import Spec
 from tapctl.names import Names
 from tapctl.reconcilers.security_group_rules import Rule
 
 EVERYBODY: Final = "*"
-_WORLD: Final = {4: 7, 6: 15}
-"""IP version to the longest prefix that stands for the world: a half of it is no less open."""
-_HTTPS: Final = ("tcp", 443, 443)
+_HTTPS: Final = ("tcp", HTTPS, HTTPS)
 _CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "storage_encrypted"): True,
     ("db-cluster", "managed_secret"): True,
@@ -26,12 +24,11 @@ _CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "associated_roles"): frozenset(),
     ("db-instance", "publicly_accessible"): False,
     ("iam-role", "attached"): frozenset(),
-    ("iam-role", "permissions_boundary"): "",
     ("lambda-function", "resource_policy"): None,
     ("kms-key", "enabled"): True,
     ("kms-key", "rotation"): True,
 }
-"""(type, field) to the one value that the product can want. Of a boundary that is what nobody here has set."""
+"""(type, field) to the one value that the product can want."""
 
 
 def never_wanted(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str, str]]:
@@ -69,11 +66,7 @@ def _policy_reasons(document: PolicyDocument) -> Iterator[str]:
 
 def _is_open(names: Names, id: str, rule: Rule) -> bool:
     """True if the rule lets the world in, or lets out into it more than the function's HTTPS."""
-    try:
-        peer = ip_network(rule.peer)
-    except ValueError:  # a group or a prefix list
-        return False
-    if peer.prefixlen > _WORLD[peer.version]:
+    if not opens_world(rule.peer):
         return False
     https = (rule.protocol, rule.from_port, rule.to_port) == _HTTPS
     return not (rule.direction == "egress" and https and id == names.lambda_security_group)

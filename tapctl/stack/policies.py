@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tapctl.aws.policy import Condition, PolicyDocument, Statement, allow, policy, when
+from tapctl.config.schema import ExtraAlarm, Permission
 from tapctl.names import Names
 
 _USE_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
@@ -21,7 +24,7 @@ _INTERFACES = (
 _TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 
 
-def key_policy(names: Names) -> PolicyDocument:
+def key_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocument:
     """The key's policy: the account decides by IAM, and the services that act as themselves are let in narrowly.
 
     CloudWatch Logs, CloudWatch and RDS's events are such services: each may do what its statement says, for our log
@@ -55,7 +58,7 @@ def key_policy(names: Names) -> PolicyDocument:
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             ["*"],
             to={"Service": "cloudwatch.amazonaws.com"},
-            when=_from_our_alarms(names),
+            when=_from_our_alarms(names, alarms),
         ),
         # By the account alone: of RDS's use of a key for a topic no aws:SourceArn is documented (SNS developer guide,
         # "Enable compatibility between event sources from AWS services and encrypted topics").
@@ -91,14 +94,19 @@ def _from_our_account(names: Names) -> Condition:
     return when("StringEquals", "aws:SourceAccount", names.account)
 
 
-def _from_our_alarms(names: Names) -> list[Condition]:
+def _from_our_alarms(names: Names, alarms: Iterable[ExtraAlarm]) -> list[Condition]:
+    extra = [
+        pattern
+        for alarm in alarms
+        for pattern in names.extra_alarm_patterns(alarm.name, numbered=alarm.of == "instance")
+    ]
     return [
         _from_our_account(names),
-        when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns),
+        when("ArnLike", "aws:SourceArn", *names.alarm_arn_patterns, *extra),
     ]
 
 
-def topic_policy(names: Names) -> PolicyDocument:
+def topic_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocument:
     """The topic's policy: only this environment's alarms and its database's events publish; people subscribe by IAM."""
     return policy(
         allow(
@@ -106,7 +114,7 @@ def topic_policy(names: Names) -> PolicyDocument:
             ["sns:Publish"],
             [names.topic_arn],
             to={"Service": "cloudwatch.amazonaws.com"},
-            when=_from_our_alarms(names),
+            when=_from_our_alarms(names, alarms),
         ),
         allow(
             "DatabaseEventsPublish",
@@ -124,9 +132,15 @@ def lambda_trust() -> PolicyDocument:
 
 
 def function_policy(
-    names: Names, *, key_arn: str, secret_arn: str, cluster_resource_id: str, database_user: str
+    names: Names,
+    *,
+    key_arn: str,
+    secret_arn: str,
+    cluster_resource_id: str,
+    database_user: str,
+    more: Iterable[Permission] = (),
 ) -> PolicyDocument:
-    """The role's policy: the payment processor may use its logs, secret, database user and traces, and nothing else.
+    """The role's policy: its logs, secret, database user and traces, and ``more`` that the team adds; nothing else.
 
     The rights on network interfaces are for Lambda's service alone: the function's own code is denied them by
     lambda:SourceFunctionArn, which is there only on calls made from inside the function. Source: Lambda developer
@@ -164,4 +178,5 @@ def function_policy(
             resources=frozenset({"*"}),
             conditions=frozenset({when("ArnEquals", "lambda:SourceFunctionArn", names.function_arn)}),
         ),
+        *(allow(added.sid, added.actions, map(names.fill, added.resources)) for added in more),
     )

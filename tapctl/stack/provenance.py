@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -135,16 +135,40 @@ def _other_values(config: Config, path: str, member: str) -> Iterator[Any]:
     model = value_at(config, table) if table else config
     if path in _PLACE or not isinstance(model, BaseModel) or name not in type(model).model_fields:
         return
-    value = getattr(model, name)
-    members = [rule.values for rule in type(model).model_fields[name].metadata if isinstance(rule, OneOf)]
+    yield from _others_of(model, name, member)
+
+
+def _others_of(model: BaseModel, name: str, member: str = "") -> Iterator[Any]:
+    value, field = getattr(model, name), type(model).model_fields[name]
+    members = [rule.values for rule in field.metadata if isinstance(rule, OneOf)]
     if members:
         # Neighbours in a set can be alike in what follows from them: two classes with as much memory.
         yield from (members[0][0], members[0][-1])
+    elif get_origin(field.annotation) is Literal:
+        yield from (word for word in get_args(field.annotation) if word != value)
+    elif isinstance(value, tuple):
+        yield from _other_arrays(value)
     elif isinstance(value, Mapping):
         yield {**value, member: f"another {value.get(member)}"}
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, str):
         yield f"another {value}"
-    elif isinstance(value, int | None):
-        yield (value or 0) + 1
+    elif value is None:
+        yield "another" if _is_text(field.annotation) else 1
+    elif isinstance(value, int | float):
+        yield value + 1
+
+
+def _is_text(annotation: Any) -> bool:
+    """True if an optional value of this annotation is a text."""
+    return any(kind is str or getattr(kind, "__origin__", None) is str for kind in get_args(annotation))
+
+
+def _other_arrays(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """The array with another value of one key in all its tables; an array of texts with one more; none if empty."""
+    if any(isinstance(item, BaseModel) for item in items):
+        for name in type(items[0]).model_fields:
+            yield tuple(item.model_copy(update={name: next(_others_of(item, name))}) for item in items)
+    elif items:
+        yield (*items, "another")

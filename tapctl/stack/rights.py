@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from tapctl.aws.policy import Condition, Statement, as_json, policy
 from tapctl.aws.rights import ANY, COMMANDS, Need, Right, needed_for
 from tapctl.config import Config
 from tapctl.engine import model
+from tapctl.engine.resources import Stack
 from tapctl.names import Names
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.iam_role import IamRole, IamRoleSpec
@@ -90,17 +92,27 @@ def values_of(config: Config, names: Names) -> Values:
         "network-parameters": network.target.strip("/") if network.kind == "ssm" else "",
     }
     return {
-        **{type_: names.id_patterns(type_) for type_ in registry()},
+        **{type_: _ids(names, stack, type_) for type_ in registry()},
         **{name: (value,) for name, value in single.items()},
         **{name: (value,) if value else () for name, value in optional.items()},
         "domain": tuple(domains),
     }
 
 
+def _ids(names: Names, stack: Stack, type_: str) -> tuple[str, ...]:
+    """Patterns for all ids of this type; those that the configuration names are what they are."""
+    patterns = names.id_patterns(type_)
+    own = (resource.id for resource in stack if resource.type == type_)
+    return (*patterns, *(id_ for id_ in own if not any(fnmatchcase(id_, pattern) for pattern in patterns)))
+
+
 def statements_for(command: str, values: Values, more: Iterable[Declared] = ()) -> list[Statement]:
     """The statements that this command needs: its rights, one statement for each set of resources and conditions."""
     rights = [
-        (each, right) for each in declared(more) for right in needed_for((each.right,), COMMANDS[command], values)
+        (each, right)
+        for each in declared(more)
+        if values.get(each.by, (each.by,))
+        for right in needed_for((each.right,), COMMANDS[command], values)
     ]
     merged: dict[tuple[frozenset[str], frozenset[Condition]], tuple[str, set[str]]] = {}
     for each, right in rights:

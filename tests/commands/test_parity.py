@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapctl.commands.parity import Parity, RecordedSpecs, compare, compare_manifests
-from tapctl.config import load_all
+from tapctl.config import Config, load_all
+from tapctl.engine import refs
 from tapctl.names import MAX_INSTANCES
+from tapctl.stack.definition import planned_stack
+from tests.support.additions import add_all
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 # -- configurations ---------------------------------------------------------------------------------------------------
@@ -249,3 +254,28 @@ def test_a_difference_is_shown_as_it_is_recorded() -> None:
 def test_one_environment_alone_has_nothing_to_differ_from() -> None:
     parity = compared({"dev": recorded("dev")})
     assert (parity.environments, parity.allowed, parity.disallowed) == (("dev",), {}, {})
+
+
+# -- what a team adds -------------------------------------------------------------------------------------------------
+
+
+def planned(config: Config) -> RecordedSpecs:
+    """The stack as it is planned, in place of a record, without what AWS alone tells."""
+    stack = planned_stack(config, config.environment)
+    texts = {each.address: json.dumps(refs.to_json(each.spec), ensure_ascii=False) for each in stack}
+    specs = {address: json.loads(re.sub("⟦.*?⟧", "told", text)) for address, text in texts.items()}
+    return RecordedSpecs(config.environment, config.environment, config.account_id, config.region, specs)
+
+
+def test_additions_are_the_same_wherever_the_suffix_stands_in_them_and_subscribers_may_differ(tmp_path: Path) -> None:
+    folder = add_all(Folder(tmp_path / "environments"))
+    folder.put("common", "processor.environment", {"BUCKET": "payments-{suffix}-events_{region}x{account_id}"})
+    folder.put("dev", "alarms.subscribers", ["email:dev@example.com", "https://example.com/{suffix}"])
+    configs = folder.put("prod", "alarms.subscribers", ["email:oncall@example.com"]).load()
+    parity = compare_manifests({name: planned(config) for name, config in configs.items()}, configs.values())
+    assert parity.disallowed == {}
+    assert "sns-subscription/alarms-<name>/email:oncall@example.com" in parity.allowed
+    folder.put("common", "alarms.extra", [])
+    other = {**configs, "dev": folder.load()["dev"]}
+    parity = compare_manifests({name: planned(config) for name, config in other.items()}, configs.values())
+    assert "cloudwatch-alarm/db-freeable-memory-0-<name>" in parity.disallowed

@@ -283,7 +283,7 @@ def test_an_unknown_key_like_no_other_comes_with_the_allowed_keys(folder: Folder
         "dev.toml",
         "alarms.xyzzy",
         "1",
-        "is no key of this file; allowed here: alarms.error_threshold, alarms.latency_threshold_ms",
+        "is no key of this file; allowed here: alarms.error_threshold, alarms.latency_threshold_ms, alarms.subscribers",
     )
 
 

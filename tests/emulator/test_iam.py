@@ -50,6 +50,19 @@ def test_a_bad_trust_policy_is_refused(aws: Aws, role: str, refused: Refused, te
         aws.iam.update_assume_role_policy(RoleName="Role", PolicyDocument=text)
 
 
+def test_a_boundary_is_a_policy_that_exists(aws: Aws, role: str, refused: Refused) -> None:
+    none = f"arn:aws:iam::{ACCOUNT}:policy/none"
+    with refused("NoSuchEntity", "not attachable"):
+        aws.iam.create_role(RoleName="o", AssumeRolePolicyDocument=document(TRUST), PermissionsBoundary=none)
+    with refused("NoSuchEntity", "not attachable"):
+        aws.iam.put_role_permissions_boundary(RoleName="Role", PermissionsBoundary=none)
+    text = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    made = aws.iam.create_policy(PolicyName="p", PolicyDocument=text)["Policy"]["Arn"]
+    aws.iam.create_role(RoleName="p", Path="/pay/", AssumeRolePolicyDocument=document(TRUST), PermissionsBoundary=made)
+    read = aws.iam.get_role(RoleName="p")["Role"]
+    assert (read["Path"], read["PermissionsBoundary"]["PermissionsBoundaryArn"]) == ("/pay/", made)
+
+
 def test_a_trust_policy_may_name_a_role(aws: Aws, role: str) -> None:
     single = json.dumps({"Version": "2012-10-17", "Statement": {**TRUST, "Principal": {"AWS": role}}})
     aws.iam.update_assume_role_policy(RoleName="Role", PolicyDocument=single)

@@ -57,3 +57,48 @@ def test_naive_code_sets_two_attributes_at_once(aws: Aws, clock: Clock, refused:
     aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue="2")
     with refused("NotFound"):
         aws.sns.set_topic_attributes(TopicArn=f"{topic}x", AttributeName="DisplayName", AttributeValue="a")
+
+
+def listed(aws: Aws, topic: str) -> dict[str, str]:
+    """Endpoint to ARN, or to what stands in its place."""
+    found = aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    return {each["Endpoint"]: each["SubscriptionArn"] for each in found}
+
+
+def test_naive_code_takes_an_address_for_subscribed(aws: Aws, arn: str) -> None:
+    mail, queue = "a@example.com", "arn:aws:sqs:us-east-1:123456789012:q"
+    for _ in range(2):
+        answer = aws.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint=mail)
+        assert answer["SubscriptionArn"] == "pending confirmation"
+    made = aws.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue)["SubscriptionArn"]
+    assert made.startswith(f"{arn}:")
+    assert listed(aws, arn)[queue] == made
+
+
+def test_what_nobody_has_confirmed_has_no_arn(aws: Aws, arn: str, refused: Refused) -> None:
+    aws.sns.subscribe(TopicArn=arn, Protocol="https", Endpoint="https://example.com/a")
+    assert listed(aws, arn) == {"https://example.com/a": "PendingConfirmation"}
+    assert aws.sns.list_subscriptions()["Subscriptions"][0]["SubscriptionArn"] == "PendingConfirmation"
+
+
+def test_a_placeholder_is_no_arn(aws: Aws, refused: Refused) -> None:
+    with refused("InvalidParameter", "at least 6 elements"):
+        aws.sns.unsubscribe(SubscriptionArn="PendingConfirmation")
+
+
+def test_a_receiver_confirms(aws: Aws, arn: str, refused: Refused) -> None:
+    aws.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="a@example.com")
+    with refused("InvalidParameter", "Token"):
+        aws.sns.confirm_subscription(TopicArn=arn, Token="b@example.com")
+    confirmed = aws.sns.confirm_subscription(TopicArn=arn, Token="a@example.com")["SubscriptionArn"]
+    assert listed(aws, arn) == {"a@example.com": confirmed}
+    aws.sns.unsubscribe(SubscriptionArn=confirmed)
+    assert listed(aws, arn) == {}
+
+
+def test_what_nobody_confirms_goes(aws: Aws, arn: str, clock: Clock) -> None:
+    aws.sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="a@example.com")
+    clock.advance(47 * 3600)
+    assert listed(aws, arn) != {}
+    clock.advance(2 * 3600)
+    assert listed(aws, arn) == {}

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tapctl.config import load
 from tapctl.stack.provenance import COMMON_KEYS, ENVIRONMENT_KEYS, Key, Provenance
+from tests.support.additions import add_all
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 FUNCTION, CLUSTER = "lambda-function/payment-processor-pr-42", "db-cluster/db-cluster-pr-42"
@@ -17,14 +16,47 @@ def dev() -> Provenance:
     return Provenance(load(ENVIRONMENTS, "dev"), "pr-42")
 
 
-def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is(dev: Provenance, tmp_path: Path) -> None:
-    package = Folder(tmp_path / "environments").put("common", "processor.package", "zip").load()["dev"]
-    zipped = Provenance(package, "pr-42")
-    idle = {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if not dev.decided_by(path) | zipped.decided_by(path)}
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Provenance:
+    """With all that a team can add, and a package."""
+    folder = add_all(Folder(tmp_path_factory.mktemp("config") / "environments"))
+    folder.put("common", "processor.package", "zip").put("dev", "alarms.subscribers", ["email:oncall@example.com"])
+    return Provenance(folder.load()["dev"], "pr-42")
+
+
+def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is(dev: Provenance, extended: Provenance) -> None:
+    idle = {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if not dev.decided_by(path) | extended.decided_by(path)}
     assert idle == {
         *("account_id", "region", "role_arn"),
         *("networking", "network.vpc_id", "network.private_subnet_ids"),
+        # Another subscriber is another resource.
+        "alarms.subscribers",
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "key"),
+    [
+        (FUNCTION, "environment.FEATURE_FLAGS", "processor.environment"),
+        (FUNCTION, "architecture", "processor.architecture"),
+        ("security-group-rules/lambda-sg-pr-42", "rules", "processor.egress"),
+        ("cloudwatch-alarm/db-freeable-memory-0-pr-42", "threshold", "alarms.extra"),
+        (
+            "db-parameter-group/db-instance-params-pg16-pr-42",
+            "parameters.auto_explain.log_min_duration",
+            "database.instance_parameters",
+        ),
+        (
+            "db-cluster-parameter-group/db-cluster-params-pg16-pr-42",
+            "parameters.log_lock_waits",
+            "database.cluster_parameters",
+        ),
+        ("iam-role/lambda-role-pr-42", "path", "organisation.role_path"),
+        ("iam-role/lambda-role-pr-42", "permissions_boundary", "organisation.permissions_boundary"),
+    ],
+)
+def test_the_key_of_what_a_team_adds(extended: Provenance, address: str, field: str, key: str) -> None:
+    assert list(extended.keys(address, field)) == [Key("common", key)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +96,7 @@ def test_an_image_is_made_up_by_three_keys_and_the_choice_of_an_image(dev: Prove
 
 def test_a_key_that_replaces_a_resource(dev: Provenance) -> None:
     assert {path for path in COMMON_KEYS | ENVIRONMENT_KEYS if dev.replaces(path)} == {
-        *("database.name", "database.master_username", "processor.package"),
+        *("database.name", "database.master_username", "processor.package", "organisation.role_path"),
     }
 
 

@@ -37,6 +37,11 @@ IN_TROUBLE = {
     ("drift", "kms:ListKeys"): "a key that has lost its alias and its tags",
     ("plan", "iam:GetRole"): "of the role that asks; the embedded AWS's caller is none",
     ("apply", "iam:GetRole"): "as in a plan",
+    **{
+        (command, f"rds:DescribeEngineDefault{kind}Parameters"): "where common.toml names further parameters"
+        for command in ("plan", "apply")
+        for kind in ("", "Cluster")
+    },
 }
 _OF_THIS_RUN = [
     (r"key/[0-9a-f-]{36}", "key/of-dev"),

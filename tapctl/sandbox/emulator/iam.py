@@ -79,6 +79,15 @@ def a_trust_policy_is_checked(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
+@contract("CreateRole", "PutRolePermissionsBoundary")
+def a_boundary_is_a_policy_that_exists(request: Request, proceed: Next) -> Reply:
+    """A permissions boundary is a policy of the account or of AWS (IAM API reference, CreateRole: NoSuchEntity)."""
+    arn = request.params.get("PermissionsBoundary")
+    if arn and arn not in request.backend("iam", request.partition).managed_policies:
+        raise ServiceError("NoSuchEntity", f"Scope ARN: {arn} does not exist or is not attachable.")
+    return proceed()
+
+
 @contract("PutRolePolicy")
 def inline_policies_have_a_size(request: Request, proceed: Next) -> Reply:
     """The inline policies of a role have a maximum size together, without white space."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
 from tapctl.sandbox.emulator.simulation import notes_on
@@ -74,6 +74,64 @@ def _as_dict(tags: list[dict[str, str]]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
+_BY_A_PERSON: Final = ("email", "email-json", "http", "https")
+_PENDING: Final = "PendingConfirmation"
+
+
+def _subscriptions(request: Request) -> dict[str, Any]:
+    """The subscriptions of the region by their ARN, as moto's objects."""
+    subscriptions: dict[str, Any] = request.backend("sns").subscriptions
+    return subscriptions
+
+
+@contract("Subscribe")
+def a_receiver_has_to_confirm(request: Request, proceed: Next) -> Reply:
+    """An e-mail or web address gets nothing before it has confirmed; a queue or function confirms by itself."""
+    known = {*_subscriptions(request)}
+    reply = proceed()
+    arn = reply["SubscriptionArn"]
+    notes = notes_on(_subscriptions(request)[arn])
+    if arn not in known and request.params["Protocol"] in _BY_A_PERSON:
+        notes["pending"] = True
+        request.simulation.mark(_subscriptions(request)[arn], "subscribed")
+    if notes.get("pending"):
+        reply["SubscriptionArn"] = "pending confirmation"
+    return reply
+
+
+@contract("ListSubscriptions", "ListSubscriptionsByTopic")
+def what_nobody_has_confirmed_has_no_arn(request: Request, proceed: Next) -> Reply:
+    """A subscription that is not confirmed is listed without its ARN."""
+    reply = proceed()
+    waiting = {arn for arn, each in _subscriptions(request).items() if notes_on(each).get("pending")}
+    for each in reply["Subscriptions"]:
+        if each["SubscriptionArn"] in waiting:
+            each["SubscriptionArn"] = _PENDING
+    return reply
+
+
+@contract("ConfirmSubscription")
+def a_receiver_confirms(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto makes up an ARN
+    """The token is known to the receiver alone; here it is the endpoint."""
+    topic, token = request.params["TopicArn"], request.params["Token"]
+    for arn, each in _subscriptions(request).items():
+        if (each.topic_arn, each.endpoint) == (topic, token):
+            notes_on(each)["pending"] = False
+            return {"SubscriptionArn": arn}
+    raise ServiceError("InvalidParameter", "Invalid parameter: Token")
+
+
+@contract("Unsubscribe", "GetSubscriptionAttributes", "SetSubscriptionAttributes")
+def a_subscription_is_named_by_its_arn(request: Request, proceed: Next) -> Reply:
+    """What stands in the place of an ARN is none: nobody unsubscribes what is not confirmed."""
+    if request.params["SubscriptionArn"] == _PENDING:
+        raise ServiceError(
+            "InvalidParameter",
+            "Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 1",
+        )
+    return proceed()
+
+
 # -- timing ----------------------------------------------------------------------------------------------------------
 
 
@@ -91,3 +149,15 @@ def a_topic_takes_one_change_at_a_time(request: Request, proceed: Next) -> Reply
     reply = proceed()
     request.simulation.mark(topic, "changed")
     return reply
+
+
+_UNCONFIRMED_S: Final = 48 * 3600.0
+
+
+@timing("ListSubscriptions", "ListSubscriptionsByTopic")
+def what_nobody_confirms_goes(request: Request, proceed: Next) -> Reply:
+    """SNS drops what is not confirmed within 48 hours (its developer guide); where no time passes it stays."""
+    for arn, each in [*_subscriptions(request).items()] if request.simulation.scale else ():
+        if notes_on(each).get("pending") and request.simulation.elapsed(each, "subscribed", _UNCONFIRMED_S):
+            del _subscriptions(request)[arn]
+    return proceed()

@@ -217,7 +217,7 @@ def no_maintenance_is_pending(request: Request, _: Next) -> Reply:
 
 @dataclass(frozen=True)
 class Default:
-    """One parameter in an untouched group. ``value`` None: none is shown."""
+    """A parameter in an untouched group. ``value`` None: none is shown."""
 
     name: str
     data_type: str = "string"
@@ -267,7 +267,8 @@ rds.log_retention_period row_security standard_conforming_strings synchronize_se
 track_io_timing track_wal_io_timing transform_null_equals
 """
 _NUMBERS = """
-autovacuum_analyze_threshold autovacuum_naptime autovacuum_vacuum_cost_delay autovacuum_vacuum_cost_limit
+auto_explain.log_min_duration auto_explain.log_parameter_max_length autovacuum_analyze_threshold autovacuum_naptime
+autovacuum_vacuum_cost_delay autovacuum_vacuum_cost_limit
 autovacuum_vacuum_threshold checkpoint_timeout deadlock_timeout default_statistics_target effective_cache_size
 effective_io_concurrency from_collapse_limit geqo_effort geqo_generations geqo_pool_size geqo_threshold
 gin_fuzzy_search_limit gin_pending_list_limit idle_in_transaction_session_timeout idle_session_timeout

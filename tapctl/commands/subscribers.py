@@ -1,0 +1,57 @@
+"""Receivers of the alarms, told by several commands: that there is none, and which ones other people have added."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import urlsplit
+
+from tapctl.engine.model import address
+from tapctl.errors import AwsError
+from tapctl.reconcilers.sns_subscription import SnsSubscription, is_confirmed, subscriber, subscriptions
+from tapctl.reconcilers.sns_topic import SnsTopic
+from tapctl.session.session import Session
+
+_SHOWN: Final = 5
+
+
+def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: bool = True) -> None:
+    """Read the topic's subscriptions, and tell of those that are not recorded, and of a topic that reaches nobody.
+
+    ``recorded``: addresses. ``nobody``: False to leave out the warning of a topic that reaches nobody. One call; a
+    failed one is told and stops nothing.
+    """
+    topic = session.names.topic
+    if address(SnsTopic.type, topic) not in recorded:
+        return
+    try:
+        live = subscriptions(session.aws, session.aws.arn("sns", topic))
+    except AwsError as error:
+        session.screen.warn(f"the subscribers of {topic} could not be read: {error.cause}")
+        return
+    unconfirmed = [subscriber(each) for each in live if not is_confirmed(each)]
+    if nobody and not live:
+        file = f"{session.config.environment}.toml"
+        session.screen.warn(
+            f"{topic} has no subscriber: no alarm reaches anybody; name some as alarms.subscribers in {file}"
+        )
+    elif nobody and len(unconfirmed) == len(live):
+        session.screen.warn(
+            f"no subscriber of {topic} has confirmed: no alarm reaches anybody ({_listed(unconfirmed)})"
+        )
+    others = [
+        subscriber(each)
+        for each in live
+        if address(SnsSubscription.type, session.names.subscription(subscriber(each))) not in recorded
+    ]
+    if others:
+        session.screen.warn(f"{topic} has subscribers that others have added, and keeps them: {_listed(others)}")
+
+
+def _listed(subscribers: Collection[str]) -> str:
+    """The first of them. Of an address on the web only the host is shown: the rest may let somebody in."""
+    shown = sorted(
+        f"https://{urlsplit(each).hostname}/…" if each.startswith("https:") else each for each in subscribers
+    )
+    more = [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    return ", ".join([*shown[:_SHOWN], *more])

@@ -1,0 +1,93 @@
+"""What several commands tell of the receivers of the alarms."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.manifest import open_store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.reconcilers.scripted import refuse
+from tests.support.config_folder import Folder
+
+TOPIC = "sns-topic/alarms-dev"
+
+
+@pytest.fixture
+def said() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Aws, said: io.StringIO) -> Session:
+    folder = Folder(tmp_path / "environments")
+    monkeypatch.chdir(tmp_path)
+    screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
+    store = open_store(str(tmp_path / "manifests"), None)
+    return Session(Invocation("status"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
+
+
+@pytest.fixture
+def topic(aws: Aws) -> str:
+    return aws.sns.create_topic(Name="alarms-dev")["TopicArn"]
+
+
+def test_a_topic_without_a_subscriber_is_warned_of(session: Session, topic: str, said: io.StringIO) -> None:
+    tell_of_subscribers(session, [TOPIC], nobody=False)
+    assert said.getvalue() == ""
+    tell_of_subscribers(session, [TOPIC])
+    assert said.getvalue() == (
+        "warning: alarms-dev has no subscriber: no alarm reaches anybody; name some as alarms.subscribers in dev.toml\n"
+    )
+
+
+def test_subscribers_that_have_not_confirmed_get_nothing(
+    session: Session, aws: Aws, topic: str, said: io.StringIO
+) -> None:
+    aws.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    tell_of_subscribers(session, [TOPIC, "sns-subscription/alarms-dev/email:a@example.com"])
+    assert said.getvalue() == (
+        "warning: no subscriber of alarms-dev has confirmed: no alarm reaches anybody (email:a@example.com)\n"
+    )
+
+
+def test_others_are_listed_without_what_lets_somebody_in(
+    session: Session, aws: Aws, topic: str, said: io.StringIO
+) -> None:
+    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:a")
+    aws.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://hooks.example.com/secret-path?key=1")
+    for name in "bcdef":
+        aws.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=f"{name}@example.com")
+    tell_of_subscribers(session, [TOPIC])
+    assert said.getvalue() == (
+        "warning: alarms-dev has subscribers that others have added, and keeps them: "
+        "arn:aws:sqs:us-east-1:123456789012:a, email:b@example.com, email:c@example.com, email:d@example.com, "
+        "email:e@example.com, 2 more\n"
+    )
+    said.truncate(0)
+    for name in "bcdef":
+        (live,) = [s for s in aws.sns.list_subscriptions()["Subscriptions"] if s["Endpoint"][0] == name]
+        confirmed = aws.sns.confirm_subscription(TopicArn=topic, Token=live["Endpoint"])["SubscriptionArn"]
+        aws.sns.unsubscribe(SubscriptionArn=confirmed)
+    tell_of_subscribers(session, [TOPIC])
+    assert said.getvalue().endswith("arn:aws:sqs:us-east-1:123456789012:a, https://hooks.example.com/…\n")
+
+
+def test_what_cannot_be_read_is_told_and_stops_nothing(
+    session: Session, aws: Aws, topic: str, said: io.StringIO
+) -> None:
+    with refuse(aws.sns, "ListSubscriptionsByTopic", "AuthorizationError"):
+        tell_of_subscribers(session, [TOPIC])
+    assert said.getvalue().startswith("warning: the subscribers of alarms-dev could not be read: AuthorizationError")
+
+
+def test_without_a_topic_nothing_is_asked(session: Session, said: io.StringIO) -> None:
+    tell_of_subscribers(session, [])
+    assert said.getvalue() == ""
