@@ -123,3 +123,18 @@ def test_ids_are_patterns_of_this_suffix_alone() -> None:
     assert names(suffix="pr-4").id_patterns("db-parameter-group") == ("db-instance-params-pg??-pr-4",)
     assert "db-cpu-??-pr-4" in names(suffix="pr-4").id_patterns("cloudwatch-alarm")
     assert names().id_patterns("unknown") == ()
+
+
+def test_the_organisation_s_path_and_boundary_are_in_the_role_s_rights() -> None:
+    boundary = "arn:{partition}:iam::{account_id}:policy/bound"
+    organisation = config().organisation.model_copy(
+        update={"role_path": "/payments/", "permissions_boundary": boundary}
+    )
+    printed = text("apply", config().model_copy(update={"organisation": organisation}), names())
+    assert "role/payments/lambda-role-dev" in printed
+    assert "iam:PutRolePermissionsBoundary" in printed
+    assert "iam:PutRolePermissionsBoundary" not in text("apply", config(), names())
+
+
+def test_a_type_that_the_stack_cannot_have_needs_no_rights() -> None:
+    assert "sns:Subscribe" not in text("apply", config(), names())
