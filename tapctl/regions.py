@@ -48,9 +48,14 @@ def partition_of(region: str) -> str:
     return _PARTITIONS.get(region.rsplit("-", 2)[0], "aws")
 
 
+def dns_suffix(region: str) -> str:
+    """The end of the names of AWS's services in this region: ``amazonaws.com``."""
+    return _DNS_SUFFIXES[partition_of(region)]
+
+
 def registry_host(account: str, region: str) -> str:
     """The host of this account's ECR registry in this region."""
-    return f"{account}.dkr.ecr.{region}.{_DNS_SUFFIXES[partition_of(region)]}"
+    return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}"
 
 
 def registry_of(host: str) -> tuple[str, str] | None:

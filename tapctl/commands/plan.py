@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.preflight import Flight, Quotas, check_all
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -19,7 +20,16 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, Problem, Status, UsageError
+from tapctl.errors import (
+    AwsRefused,
+    ConfigError,
+    ExitCode,
+    NetworkingError,
+    Problem,
+    Status,
+    TapctlError,
+    UsageError,
+)
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
@@ -39,6 +49,7 @@ from tapctl.stack.network import AddressDemand, NetworkContract
 from tapctl.stack.network import resolve as resolve_network
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.rights import values_of
 from tapctl.threads import in_background
 
 T = TypeVar("T")
@@ -57,16 +68,24 @@ class ApplySurvey:
     manifest: Manifest
     version: str | None
     plan: Plan
+    preflight: Flight
+
+    @property
+    def is_blocked(self) -> bool:
+        """True if a change must not be made, or a check says that one cannot."""
+        return bool(self.plan.blocked or self.preflight.errors)
 
 
 def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
     """Show what an apply would do, with these steps permitted."""
     session.warn_of_run_under_way()
-    plan = survey(session, permits).plan
+    found = survey(session, permits)
+    plan = found.plan
     session.screen.plan(plan)
+    session.screen.preflight(found.preflight.checks)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
-    if plan.blocked:
-        code = show_blockers(session, plan)
+    if found.is_blocked:
+        code = show_blockers(session, found.plan, found.preflight.errors)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
         code = ExitCode.INCOMPLETE
     for change in plan.healing:
@@ -77,7 +96,7 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
         f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
-    return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
+    return session.finish(Status.BLOCKED if found.is_blocked else None, code, counts, summary)
 
 
 def survey(session: Session, permits: Permits) -> ApplySurvey:
@@ -89,16 +108,16 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    artifact = in_background(partial(resolve_artifact, session))
-    check_additions(session)
-    demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    network, release = _look_up(session, manifest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
+    stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
+    # Only where a change is likely; else when there is one.
+    likely = manifest.config_hash != session.target.config_hash
+    quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
@@ -134,7 +153,27 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         session.screen.warn(
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
-    return ApplySurvey(stack, network, manifest, version, plan)
+    preflight = check_all(session.aws, stack, plan, values_of(session.config, session.names), quotas)
+    return ApplySurvey(stack, network, manifest, version, plan, preflight)
+
+
+def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Artifact]:
+    """Look up the network and the function's code, side by side.
+
+    Raises:
+        TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
+    """
+    artifact = in_background(partial(resolve_artifact, session))
+    check_additions(session)
+    demand = address_demand(manifest, session.names, session.config.database.instance_count)
+    folder = session.invocation.config
+    try:
+        network = resolve_network(session.aws, session.config.networking, folder=folder, arrivals=demand)
+    except NetworkingError:
+        if isinstance(error := artifact.exception(), ConfigError):
+            session.screen.error(error, NOTHING_CHANGED)
+        raise
+    return network, artifact.result()
 
 
 def check_additions(session: Session) -> None:
@@ -312,9 +351,9 @@ def network_summary(network: NetworkContract) -> str:
     return f"{network.reference} · {network.vpc_id} · {zones}"
 
 
-def show_blockers(session: Session, plan: Plan) -> ExitCode:
-    """Show each change that must not be made, with its reason; returns the exit status."""
-    errors = [change.blocked for change in plan.blocked if change.blocked is not None]
+def show_blockers(session: Session, plan: Plan, failed: Iterable[TapctlError] = ()) -> ExitCode:
+    """Show all that must not, or cannot, be made, with its reason; returns the exit status. ``failed``: of checks."""
+    errors = [*(change.blocked for change in plan.blocked if change.blocked is not None), *failed]
     for error in errors:
         session.screen.error(error, NOTHING_CHANGED)
     return ExitCode.worst(error.exit_code for error in errors)

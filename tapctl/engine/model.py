@@ -301,6 +301,8 @@ class Reconciler(ABC, Generic[S, O]):
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
+    actions: ClassVar[tuple[Any, ...]] = ()
+    """The rights that the type's calls need (`tapctl.aws.rights.Right`); the engine only hands them through."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``."""

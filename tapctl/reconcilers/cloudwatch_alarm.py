@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -50,6 +51,9 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 0},
 }
 _MUTE_RULE: Final = "alarm-mute-rule:"
+
+
+_ALARM: Final = (arn("cloudwatch", "alarm:{cloudwatch-alarm}"),)
 
 
 class CloudwatchAlarmSpec(Spec):
@@ -101,6 +105,16 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("cloudwatch:DescribeAlarms",), why="composite alarms are told to nobody with less"),
+        Right(Need.OBSERVE, ("cloudwatch:ListTagsForResource",), _ALARM),
+        Right(Need.EXPOSURES, ("cloudwatch:ListAlarmMuteRules",), (arn("cloudwatch", "alarm-mute-rule:*"),)),
+        Right(Need.CREATE | Need.UPDATE, ("cloudwatch:PutMetricAlarm",), _ALARM),
+        Right(Need.CREATE | Need.UPDATE, ("cloudwatch:TagResource",), _ALARM, fields=frozenset({"tags"})),
+        Right(Need.UPDATE, ("cloudwatch:UntagResource",), _ALARM, fields=frozenset({"tags"})),
+        Right(Need.REPLACE | Need.DELETE, ("cloudwatch:DeleteAlarms",), _ALARM),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.diff import same
 from tapctl.engine.model import (
@@ -33,6 +34,7 @@ from tapctl.engine.model import (
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
     RECOVERABLE,
@@ -95,6 +97,8 @@ _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 _DONE: Final = ("available", "failed")
 _NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_CLUSTER: Final = arn("rds", "cluster:{db-cluster}")
+_SNAPSHOTS: Final = arn("rds", "cluster-snapshot:*")
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ class AssociatedRole:
     @classmethod
     def parse(cls, text: str) -> AssociatedRole:
         """Read the form in which a spec holds a role: the ARN, followed by `` for <feature>`` where it has one."""
-        arn, _, feature = text.partition(" for ")
-        return cls(arn, feature)
+        role, _, feature = text.partition(" for ")
+        return cls(role, feature)
 
     def __str__(self) -> str:
         return f"{self.arn} for {self.feature}" if self.feature else self.arn
@@ -276,6 +280,67 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         upgrade_s=1800,
         longest_s=2 * 3600,
         upgrade="15 to 60 minutes, in which nobody is served",
+    )
+    actions = (
+        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), (_CLUSTER,)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshots",), (_CLUSTER, _SNAPSHOTS)),
+        Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshotAttributes",), (_SNAPSHOTS,)),
+        Right(
+            Need.PLAN | Need.CREATE | Need.DELETE | Need.SWEEP,
+            ("rds:DescribeDBClusterSnapshots",),
+            (arn("rds", "cluster:*"), _SNAPSHOTS),
+        ),
+        Right(
+            Need.PLAN,
+            ("rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions"),
+            why="what RDS offers to everybody",
+        ),
+        Right(Need.PLAN | Need.SWEEP, ("rds:DescribeAccountAttributes",), why="the account's own quotas"),
+        Right(
+            Need.CREATE,
+            ("rds:CreateDBCluster", "rds:RestoreDBClusterFromSnapshot"),
+            (
+                *(_CLUSTER, arn("rds", "cluster-pg:{db-cluster-parameter-group}")),
+                *(arn("rds", "subgrp:{db-subnet-group}"), arn("rds", "og:default:*")),
+            ),
+        ),
+        Right(Need.CREATE, ("rds:RestoreDBClusterFromSnapshot",), (_SNAPSHOTS,)),
+        Right(Need.CREATE, ("rds:AddTagsToResource",), (_CLUSTER,)),
+        # What RDS does as its caller: the storage and the secret are encrypted, and the secret is made.
+        *(
+            right
+            for service in ("rds", "secretsmanager")
+            for right in as_caller(Need.CREATE, service, ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"))
+        ),
+        Right(
+            Need.CREATE,
+            ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+            (arn("secretsmanager", "secret:rds!cluster-*"),),
+        ),
+        Right(
+            Need.UPDATE,
+            ("rds:ModifyDBCluster",),
+            (
+                *(_CLUSTER, arn("rds", "cluster-pg:{db-cluster-parameter-group}")),
+                arn("rds", "pg:{db-parameter-group}"),
+            ),
+        ),
+        Right(Need.UPDATE, ("rds:DisableHttpEndpoint",), (_CLUSTER,), fields=frozenset({"http_endpoint"})),
+        Right(Need.UPDATE, ("rds:RemoveRoleFromDBCluster",), (_CLUSTER,), fields=frozenset({"associated_roles"})),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (_CLUSTER,),
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
+        Right(
+            Need.DELETE,
+            ("rds:DeleteDBCluster", "rds:CreateDBClusterSnapshot"),
+            (_CLUSTER, arn("rds", "cluster-snapshot:{db-cluster}-final-*")),
+        ),
+        Right(Need.DELETE, ("rds:AddTagsToResource",), (arn("rds", "cluster-snapshot:{db-cluster}-final-*"),)),
     )
 
     def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None, restore_from: str = "") -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -68,6 +69,11 @@ _PARAMETERS: Final = {
 }
 
 
+_INSTANCE: Final = arn("rds", "db:{db-instance}")
+_CLUSTER: Final = (arn("rds", "cluster:{db-cluster}"),)
+_GROUP: Final = arn("rds", "pg:{db-parameter-group}")
+
+
 class DbInstanceSpec(Spec):
     """The fields that tapctl owns on an instance.
 
@@ -117,6 +123,25 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     }
     never_compared = ("certificate authority", "Enhanced Monitoring", "zone")
     timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, first_look_s=2, longest_s=5400)
+    actions = (
+        # By filter, which RDS takes for all of the region's.
+        Right(Need.OBSERVE, ("rds:DescribeDBInstances",), (arn("rds", "db:*"),)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), _CLUSTER),
+        Right(Need.CREATE, ("rds:CreateDBInstance",), (_INSTANCE, *_CLUSTER, _GROUP)),
+        Right(Need.CREATE, ("rds:AddTagsToResource",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:ModifyDBInstance",), (_INSTANCE, _GROUP)),
+        Right(Need.UPDATE, ("rds:RebootDBInstance",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:FailoverDBCluster",), _CLUSTER),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (_INSTANCE,),
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
+        Right(Need.REPLACE | Need.DELETE, ("rds:DeleteDBInstance",), (_INSTANCE,)),
+    )
 
     def __init__(self, staying: Collection[str] | None = None) -> None:
         self._staying = staying

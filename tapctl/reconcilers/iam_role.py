@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template
+from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right
 from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -39,6 +40,7 @@ _TRANSIENT: Final = (
 
 _ROLES_A_PAGE: Final = 1000
 _MOST_ASKED: Final = 25
+ROLE: Final = ("arn:{partition}:iam::{account}:role/{role-path}{iam-role}",)
 
 
 class IamRoleSpec(Spec):
@@ -80,6 +82,32 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     }
     never_compared = ("last use",)
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+    actions = (
+        Right(
+            Need.OBSERVE,
+            ("iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"),
+            ROLE,
+        ),
+        Right(Need.PLAN, ("iam:GetPolicy",), ("{boundary}",)),
+        Right(Need.EXPOSURES, ("iam:ListInstanceProfilesForRole",), ROLE),
+        Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("iam:PutRolePermissionsBoundary",),
+            ROLE,
+            (when("StringEquals", "iam:PermissionsBoundary", "{boundary}"),),
+            fields=frozenset({"permissions_boundary"}),
+        ),
+        Right(Need.UPDATE, ("iam:UpdateAssumeRolePolicy",), ROLE, fields=frozenset({"trust"})),
+        Right(Need.UPDATE, ("iam:PutRolePolicy", "iam:DeleteRolePolicy"), ROLE, fields=frozenset({"inline"})),
+        Right(Need.UPDATE, ("iam:DetachRolePolicy",), ROLE, fields=frozenset({"attached"})),
+        Right(Need.UPDATE, ("iam:DeleteRolePermissionsBoundary",), ROLE, fields=frozenset({"permissions_boundary"})),
+        Right(Need.UPDATE, ("iam:UpdateRole",), ROLE, fields=frozenset({"description", "max_session_duration_s"})),
+        Right(Need.UPDATE, ("iam:TagRole", "iam:UntagRole"), ROLE, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ROLE),
+        Right(Need.SWEEP, ("iam:ListRoles",), why=LISTS),
+        Right(Need.SWEEP, ("iam:ListRoleTags",), ("arn:{partition}:iam::{account}:role/*",)),
+    )
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
         """Read GetRole, both lists of policies, and each inline policy: four calls with one of these."""

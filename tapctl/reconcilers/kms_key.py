@@ -34,6 +34,7 @@ from tapctl.engine.model import (
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     never_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
+    actions = KEY_RIGHTS
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:
         self._window_days, self._going = window_days, frozenset(going)

@@ -18,11 +18,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, from_answer
+from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.iam_role import ROLE
+from tapctl.reconcilers.kms_key_rights import as_caller
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -105,6 +108,9 @@ _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
 _OF_RIGHTS: Final = ("InsufficientRolePermissions", "KMSKeyAccessDenied")
 # Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …
 _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
+
+
+_FUNCTION: Final = (arn("lambda", "function:{lambda-function}"),)
 
 
 class LambdaFunctionSpec(Spec):
@@ -195,6 +201,57 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
     # (hashicorp/terraform-provider-aws#32130).
     timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=INTERFACES_LONGEST_S)
+    actions = (
+        Right(Need.OBSERVE, ("lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags"), _FUNCTION),
+        Right(
+            Need.EXPOSURES,
+            ("lambda:ListAliases", "lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs"),
+            _FUNCTION,
+        ),
+        Right(Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
+        Right(Need.PLAN, ("lambda:GetAccountSettings",), why="the account's own quotas"),
+        Right(Need.CREATE, ("lambda:CreateFunction", "lambda:PutFunctionConcurrency", "lambda:TagResource"), _FUNCTION),
+        Right(Need.UPDATE, ("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
+        Right(
+            Need.UPDATE,
+            ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
+            _FUNCTION,
+            fields=frozenset({"reserved_concurrency"}),
+        ),
+        Right(Need.UPDATE, ("lambda:RemovePermission",), _FUNCTION, fields=frozenset({"resource_policy"})),
+        Right(Need.UPDATE, ("lambda:TagResource", "lambda:UntagResource"), _FUNCTION, fields=frozenset({"tags"})),
+        # What Lambda checks of, or does as, its caller.
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("iam:PassRole",),
+            ROLE,
+            (when("StringEquals", "iam:PassedToService", "lambda.amazonaws.com"),),
+        ),
+        Right(
+            Need.CREATE | Need.UPDATE | Need.DELETE,
+            ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+            why=LISTS,
+        ),
+        *as_caller(Need.CREATE | Need.UPDATE, "lambda", ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt")),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+            ("{repository}",),
+        ),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy"),
+            ("{own-repository}",),
+        ),
+        Right(Need.REPLACE | Need.DELETE, ("lambda:DeleteFunction",), _FUNCTION),
+        # Before the function goes for good, its network interfaces leave our security group.
+        Right(Need.DELETE, ("lambda:UpdateFunctionConfiguration",), _FUNCTION),
+        Right(Need.DELETE, ("iam:GetRole",), ROLE),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
+        # One that Lambda has left behind, which bears no tags of ours.
+        Right(Need.DELETE, ("ec2:DeleteNetworkInterface",), (arn("ec2", "network-interface/*"),)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -44,6 +45,12 @@ _WRITERS: Final = (
     (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
     (re.compile("/aws/rds/cluster/([^/]+)/postgresql"), "db-cluster"),
 )
+
+
+# Tags are a group's own; every other action is checked with what is in the group (CloudWatch Logs user guide, "Using
+# identity-based policies": the ARN with and without ":*").
+_GROUP: Final = (arn("logs", "log-group:{log-group}"),)
+_STREAMS: Final = (arn("logs", "log-group:{log-group}:*"),)
 
 
 class LogGroupSpec(Spec):
@@ -96,6 +103,21 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     }
     never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("logs:DescribeLogGroups",), why=LISTS),
+        Right(Need.OBSERVE, ("logs:ListTagsForResource",), _GROUP),
+        Right(Need.EXPOSURES, ("logs:DescribeSubscriptionFilters",), _STREAMS),
+        Right(Need.CREATE, ("logs:CreateLogGroup", "logs:PutRetentionPolicy"), _STREAMS),
+        Right(Need.CREATE, ("logs:TagResource",), _GROUP),
+        Right(
+            Need.UPDATE,
+            ("logs:AssociateKmsKey", "logs:PutLogGroupDeletionProtection", "logs:PutRetentionPolicy"),
+            _STREAMS,
+        ),
+        Right(Need.UPDATE, ("logs:TagResource", "logs:UntagResource"), _GROUP, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: LogGroupSpec | None

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.policy import when
+from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -31,6 +33,10 @@ _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 _ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
 _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
+
+
+GROUPS: Final = arn("ec2", "security-group/*")
+"""EC2 chooses the ids of groups: ours are those with our tags."""
 
 
 class SecurityGroupSpec(Spec):
@@ -66,6 +72,31 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     never_compared = ("other databases in it", "functions that share our interfaces")
     # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
     timing = Timing(create_s=5, delete_s=1500, longest_s=90 * 60)
+    actions = (
+        Right(
+            Need.OBSERVE | Need.CREATE | Need.UPDATE | Need.DELETE | Need.SWEEP,
+            ("ec2:DescribeSecurityGroups",),
+            why=LISTS,
+        ),
+        Right(
+            Need.EXPOSURES,
+            ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroupVpcAssociations"),
+            why=LISTS,
+        ),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (GROUPS,), TAGGED),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (arn("ec2", "vpc/*"),)),
+        Right(
+            Need.CREATE,
+            ("ec2:CreateTags",),
+            (GROUPS,),
+            (*TAGGED, when("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
+        ),
+        # One of the two owner tags is enough to put back the other.
+        *(Right(Need.UPDATE, ("ec2:CreateTags",), (GROUPS,), (mark,), fields=frozenset({"tags"})) for mark in OURS),
+        Right(Need.UPDATE, ("ec2:DeleteTags",), (GROUPS,), OURS, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupSpec | None

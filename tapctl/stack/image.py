@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from tapctl.aws.rights import Need, Right
 from tapctl.config.schema import Image
 from tapctl.errors import AwsError, AwsRefused, ConfigError, Problem
-from tapctl.regions import registry_host, registry_of
+from tapctl.regions import partition_of, registry_host, registry_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, ImageIdentifierTypeDef
@@ -24,6 +25,16 @@ _ACCOUNT = re.compile(r"\d{12}")
 _INDEXES = frozenset(
     {"application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json"}
 )
+
+IMAGE_RIGHTS: Final = (Right(Need.PLAN | Need.EXPOSURES, ("ecr:DescribeImages",), ("{repository}",)),)
+"""The rights to look the image up."""
+
+
+def repository_arns(image: Image, account: str, region: str) -> tuple[str, str]:
+    """The ARN of the image's repository; and once more where the repository is this account's own, else empty."""
+    owner, _ = _registry(image, account, region)
+    arn = f"arn:{partition_of(region)}:ecr:{region}:{owner}:repository/{image.repository}"
+    return arn, arn if owner == account else ""
 
 
 def resolve(aws: Aws, image: Image, account: str, region: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.safety.files import read_file
@@ -123,6 +124,15 @@ def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkI
             return read_pulumi(folder / reference.target)
         case _:
             return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
+
+
+NETWORK_RIGHTS: Final = (
+    Right(Need.PLAN, ("ec2:DescribeSubnets", "ec2:DescribeVpcs"), why=LISTS),
+    Right(Need.PLAN, ("ec2:DescribeVpcAttribute",), (arn("ec2", "vpc/*"),)),
+    Right(Need.PLAN, ("cloudformation:DescribeStacks",), (arn("cloudformation", "stack/{network-stack}/*"),)),
+    Right(Need.PLAN, ("ssm:GetParameters",), (arn("ssm", "parameter/{network-parameters}/*"),)),
+)
+"""The rights to read what a networking reference names, and to check it."""
 
 
 # -- the sources ------------------------------------------------------------------------------------------------------

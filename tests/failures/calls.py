@@ -31,8 +31,12 @@ DESTROY_CHANGES: Final[int] = _CALLS["destroy"]["changing calls"]
 
 DRIFT: Final = tuple(_CALLS["drift"]["operations"])
 NOTHING_TO_DO: Final = tuple(_CALLS["nothing to do"]["operations"])
-FIRST_APPLY: Final = tuple(_CALLS["first apply"]["operations"])
-CHANGE: Final = tuple(_CALLS["change"]["operations"])
+PREFLIGHT: Final = frozenset(
+    {"iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"}
+)
+"""What may not be asked before a change is said, and stops nothing."""
+FIRST_APPLY: Final = tuple(each for each in _CALLS["first apply"]["operations"] if each not in PREFLIGHT)
+CHANGE: Final = tuple(each for each in _CALLS["change"]["operations"] if each not in PREFLIGHT)
 DESTROY: Final = tuple(_CALLS["destroy"]["operations"])
 CREATES: Final = _changing(FIRST_APPLY)
 UPDATES: Final = _changing(CHANGE)

@@ -299,9 +299,10 @@ def test_a_role_is_taken_from_a_cluster(aws: Aws, make_cluster: Build, refused: 
     assert describe(aws)["AssociatedRoles"] == []
 
 
-def test_the_quota_of_manual_snapshots_is_told(aws: Aws, make_cluster: Build) -> None:
+def test_the_quotas_and_their_use_are_told(aws: Aws, make_cluster: Build) -> None:
     make_cluster()
     for name in ("one", "two"):
         aws.rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier="c")
-    (quota,) = aws.rds.describe_account_attributes()["AccountQuotas"]
-    assert quota == {"AccountQuotaName": "ManualClusterSnapshots", "Used": 2, "Max": 100}
+    quotas = {each["AccountQuotaName"]: each for each in aws.rds.describe_account_attributes()["AccountQuotas"]}
+    assert quotas["ManualClusterSnapshots"] == {"AccountQuotaName": "ManualClusterSnapshots", "Used": 2, "Max": 100}
+    assert (quotas["DBClusters"]["Used"], quotas["DBInstances"]["Max"]) == (1, 40)
