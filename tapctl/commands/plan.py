@@ -82,7 +82,13 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     _check_allowed(session, permits.allowed, manifest)
     artifact = in_background(partial(resolve_artifact, session))
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    network = resolve_network(
+        session.aws,
+        session.config.networking,
+        folder=session.invocation.config,
+        arrivals=demand,
+        warn=session.screen.warn,
+    )
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = _snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config

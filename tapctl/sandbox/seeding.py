@@ -77,11 +77,11 @@ def _build(aws: Aws, stack: str) -> None:
             evidence=f"it knows {len(zones)} availability zones there, and a network has {_MIN_ZONES} at least",
             hint="use another one with it: --region us-east-1",
         )
-    aws.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(zones[:_ZONES])))
+    aws.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(aws.region, zones[:_ZONES])))
 
 
-def _template(zones: list[str]) -> dict[str, Any]:
-    """Write the template of a networking stack: a VPC with DNS, a private subnet in each zone, and tapctl's outputs."""
+def _template(region: str, zones: list[str]) -> dict[str, Any]:
+    """Write the template of a networking stack: a VPC with DNS, private subnets, a way to AWS, and tapctl's outputs."""
     subnets = {
         f"PrivateSubnet{at}": {
             "Type": "AWS::EC2::Subnet",
@@ -98,9 +98,19 @@ def _template(zones: list[str]) -> dict[str, Any]:
         "Type": "AWS::EC2::VPC",
         "Properties": {"CidrBlock": "10.0.0.0/16", "EnableDnsSupport": True, "EnableDnsHostnames": True},
     }
+    endpoint = {
+        "Type": "AWS::EC2::VPCEndpoint",
+        "Properties": {
+            "VpcId": {"Ref": "Vpc"},
+            "VpcEndpointType": "Interface",
+            "ServiceName": f"com.amazonaws.{region}.secretsmanager",
+            "PrivateDnsEnabled": True,
+            "SubnetIds": [{"Ref": name} for name in subnets],
+        },
+    }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Resources": {"Vpc": vpc, **subnets},
+        "Resources": {"Vpc": vpc, **subnets, "SecretsEndpoint": endpoint},
         "Outputs": {
             "VpcId": {"Value": {"Ref": "Vpc"}},
             "PrivateSubnetIds": {"Value": {"Fn::Join": [",", [{"Ref": name} for name in subnets]]}},
