@@ -199,7 +199,7 @@ def build(
     members = [names.instance(index) for index in range(db.instance_count)]
     instances = [
         stack.add(
-            DbInstance(members),
+            DbInstance(members, network.zones),
             member,
             DbInstanceSpec(
                 cluster=names.cluster,
