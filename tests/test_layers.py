@@ -24,7 +24,7 @@ LAYERS = {
     "aws": ("safety", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("errors", "regions", "engine"),
-    "reconcilers": ("errors", "engine", "aws"),
+    "reconcilers": ("errors", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),

@@ -23,6 +23,7 @@ from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.regions import DOMAINS
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -62,7 +63,8 @@ _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
 # A token in a wanted value (`tapctl.engine.refs`), and the only forms that a token's value can have: a plan has to show
 # the live value behind the token to compare both. No password has one of these forms.
 _TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
-_IDENTITY: Final = r"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|[\w-]+(?:\.[\w-]+)*\.amazonaws\.com(?:\.cn)?)"
+_HOST: Final = rf"[\w-]+(?:\.[\w-]+)*\.(?:{'|'.join(map(re.escape, DOMAINS))})"
+_IDENTITY: Final = rf"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|{_HOST})"
 # The end of an interface's description.
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 # Spec field to the parameter of UpdateFunctionConfiguration that carries the field.

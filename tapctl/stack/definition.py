@@ -225,7 +225,7 @@ def build(
         IamRole(),
         names.role,
         IamRoleSpec(
-            trust=lambda_trust(),
+            trust=lambda_trust(names),
             inline={
                 names.role_policy: function_policy(
                     names,

@@ -201,12 +201,12 @@ KEYS = [
         "region",
         ["eu-central-2", "ap-southeast-7", "mx-central-1", "us-gov-west-1", "cn-northwest-1", "eusc-de-east-1"],
         {
-            "an AWS region, such as us-east-1": [
+            "an AWS region, such as us-east-1 (of aws, aws-cn, aws-eusc, aws-us-gov)": [
                 *("", "us-est-1", "us-east-1a", "us-east", "US-EAST-1", "east-us-1", "us-east-0"),
                 *("us-isoz-east-1", "eusc-fr-east-1", "us-east-100"),
             ]
         },
-        {"an AWS region, such as us-east-1": ["us-east-1\n"]},
+        {"an AWS region, such as us-east-1 (of aws, aws-cn, aws-eusc, aws-us-gov)": ["us-east-1\n"]},
     ),
     Key(
         "dev",
