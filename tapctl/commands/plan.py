@@ -18,7 +18,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import ExitCode, Status, UsageError
+from tapctl.errors import ExitCode, Refused, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
@@ -26,7 +26,7 @@ from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
-from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
 from tapctl.stack.image import resolve as resolve_image
@@ -108,7 +108,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
-    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_version(session, stack, change, observed) for change in plan.changes]
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec)
         if change.type == DbCluster.type and change.address in stack
@@ -129,15 +129,33 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     return ApplySurvey(stack, network, manifest, version, plan)
 
 
-def _check_version(session: Session, stack: Stack, change: Change) -> Change:
-    """Block a new engine version that RDS would refuse half way."""
-    version = next((field for field in change.fields if field.path == "engine_version"), None)
-    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+def _check_version(session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]) -> Change:
+    """Block an engine version, or a class of instances, that RDS would refuse half way."""
+    if change.blocked or change.address not in stack:
         return change
-    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
-    engine = stack[change.address].spec.engine
-    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    refused = _version_refusal(session, stack, change, observed)
     return replace(change, blocked=refused) if refused else change
+
+
+def _version_refusal(
+    session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
+) -> Refused | None:
+    spec, created = stack[change.address].spec, change.action is Action.CREATE
+    fields = {field.path: field for field in change.fields} if change.action is Action.UPDATE else {}
+    if change.type == DbInstance.type:
+        cluster = observed[model.address(DbCluster.type, spec.cluster)]
+        if isinstance(cluster, Observed) and (created or "instance_class" in fields):
+            version, classes = cluster.spec.engine_version, {spec.instance_class}
+            return check_orderable(session.aws, spec.engine, version, address=change.address, classes=classes)
+    if change.type == DbCluster.type:
+        classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+        if created:
+            wanted = spec.engine_version
+            return check_orderable(session.aws, spec.engine, wanted, address=change.address, classes=classes)
+        if version := fields.get("engine_version"):
+            have, want = version.have, version.want
+            return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    return None
 
 
 def _snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
