@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -80,7 +80,8 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    artifact = in_background(partial(resolve_artifact, session))
+    unread: list[str] = []
+    artifact = in_background(partial(resolve_artifact, session, manifest, unread.append))
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(
         session.aws,
@@ -92,7 +93,10 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = _snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
+    release = artifact.result()
+    for text in unread:
+        session.screen.warn(text)
+    stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
@@ -262,14 +266,23 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session) -> Artifact:
+def resolve_artifact(session: Session, manifest: Manifest, warn: Callable[[str], object]) -> Artifact:
     """The code that the function is to run: the image by its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
+    entry = manifest.entries.get(model.address(LambdaFunction.type, session.names.function))
+    deployed = entry.confirmed_spec if entry else None
     return Artifact(
-        image_uri=resolve_image(session.aws, processor.image, session.config.account_id, session.aws.region)
+        image_uri=resolve_image(
+            session.aws,
+            processor.image,
+            session.config.account_id,
+            session.aws.region,
+            deployed=str((deployed or {}).get("image_uri", "")),
+            warn=warn,
+        )
     )
 
 

@@ -294,6 +294,7 @@ MasterUsername = Annotated[
     ),
     AfterValidator(_not_reserved),
 ]
+Port = Annotated[int, Field(ge=1150, le=65535, description="a port from 1150 to 65535 (RDS's bounds for Aurora)")]
 BackupRetentionDays = Annotated[
     int, Field(ge=7, le=35, description="a whole number of days from 7 to 35 (RDS keeps at most 35)")
 ]
@@ -401,9 +402,10 @@ Runtime = Annotated[
     Field(description="a Node.js runtime that is not deprecated"),
 ]
 MAX_TIMEOUT_S = 900
+"""Lambda's longest timeout for a synchronous call everywhere; its API takes 1800 by now (botocore's model 1.44.8)."""
 Timeout = Annotated[
     int,
-    Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (Lambda's bounds)"),
+    Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (15 minutes)"),
 ]
 Disk = Annotated[int, Field(ge=512, le=10240, description="a whole number of MB from 512 to 10240 (Lambda's bounds)")]
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
@@ -454,7 +456,7 @@ Latency = Annotated[
     Field(
         ge=1,
         le=MAX_TIMEOUT_S * 1000,
-        description=f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_S * 1000} (Lambda's longest timeout)",
+        description=f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_S * 1000} (the longest timeout here)",
     ),
 ]
 Percent = Annotated[int, Field(ge=1, le=100, description="a whole number of percent from 1 to 100")]

@@ -236,7 +236,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         except AwsRefused as error:
             if error.matches(_CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise classify(error, _TRANSIENT) from error
+            raise _classify(error, want) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
@@ -274,7 +274,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 remove=lambda extra: aws.lambda_.untag_resource(Resource=arn, TagKeys=extra),
             )
         except AwsRefused as error:
-            raise classify(error, _TRANSIENT) from error
+            raise _classify(error, want) from error
 
     def delete(
         self,
@@ -327,6 +327,25 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _classify(error: AwsRefused, want: LambdaFunctionSpec) -> NotYet | AwsRefused:
+    """Translate a refused change; a repository that does not let Lambda in is told as that.
+
+    Lambda's answer to it is an AccessDeniedException that names no action, at times without any text
+    (github.com/aws-controllers-k8s/community/issues/1590 and 1886).
+    """
+    of_ecr = "ecr" in error.message.lower() or not error.message.strip()
+    if want.package_type == "Image" and error.is_denied and of_ecr and "not authorized" not in error.message:
+        repository = want.image_uri.partition("@")[0]
+        error.hint = (
+            f"let Lambda read the repository {repository}: its policy has to allow lambda.amazonaws.com "
+            "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer (aws:SourceArn: the function's); or allow yourself "
+            "ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy, with which Lambda writes that by itself; then run "
+            "the same command again: it continues from here"
+        )
+        return error
+    return classify(error, _TRANSIENT)
 
 
 def observed_function(

@@ -28,7 +28,6 @@ from tapctl.stack.package import Package
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
 ENGINE: Final = "aurora-postgresql"
-PORT: Final = 5432
 
 # What AWS Foundational Security Best Practices RDS.19 to RDS.21 want, and more; RDS.22 is about what no stack has
 # (docs/decisions/0009-events-of-our-own.md).
@@ -102,7 +101,7 @@ def build(
             vpc_id=network.vpc_id,
             rules=frozenset(
                 {
-                    rule("egress", PORT, db_group.out.group_id, "PostgreSQL"),
+                    rule("egress", db.port, db_group.out.group_id, "PostgreSQL"),
                     rule("egress", 443, "0.0.0.0/0", "AWS APIs and payment networks"),
                 }
             ),
@@ -114,7 +113,7 @@ def build(
         names.db_security_group,
         SecurityGroupRulesSpec(
             vpc_id=network.vpc_id,
-            rules=frozenset({rule("ingress", PORT, lambda_group.out.group_id, "PostgreSQL")}),
+            rules=frozenset({rule("ingress", db.port, lambda_group.out.group_id, "PostgreSQL")}),
         ),
         after=[db_group],
     )
@@ -138,6 +137,9 @@ def build(
             parameters={
                 "log_statement": db.log_statement,
                 "log_min_duration_statement": str(db.log_min_duration_statement_ms),
+                # Who logged in, and when they left (PCI DSS 10.2.1).
+                "log_connections": "1",
+                "log_disconnections": "1",
                 "rds.force_ssl": "1",
             },
             tags=tags(names.cluster_parameter_group(db.engine_major)),
@@ -181,7 +183,7 @@ def build(
             engine_version=db.engine_version,
             database_name=db.name,
             master_username=db.master_username,
-            port=PORT,
+            port=db.port,
             subnet_group=names.subnet_group,
             cluster_parameter_group=names.cluster_parameter_group(db.engine_major),
             security_group_ids=frozenset({db_group.out.group_id}),
@@ -256,7 +258,7 @@ def build(
             environment={
                 "ENVIRONMENT_NAME": config.environment,
                 "DB_ENDPOINT": cluster.out.endpoint,
-                "DB_PORT": str(PORT),
+                "DB_PORT": str(db.port),
                 "DB_NAME": db.name,
                 "DB_SECRET_ARN": cluster.out.secret_arn,
             },
@@ -281,7 +283,7 @@ def build(
             display_name="",
             kms_key_arn=key.out.arn,
             policy=topic_policy(names),
-            signature_version="1",
+            signature_version="2",
             tags=tags(names.topic),
         ),
     )

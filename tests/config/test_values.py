@@ -71,6 +71,7 @@ KEYS = [
             "did you mean 16.13?": ["16,13"],
         },
     ),
+    Key("common", "database.port", [1150, 5432, 65535], {"a port from 1150 to 65535": [0, 443, 1149, 65536]}),
     Key(
         "common",
         "database.name",
