@@ -9,8 +9,8 @@ from tapctl.stack.definition import planned_stack
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 
-def test_another_port_is_the_database_s_the_rules_and_the_function_s(folder: Folder) -> None:
-    stack = planned_stack(folder.put("common", "database.port", 6432).load()["dev"], "dev")
+def test_another_port_is_the_database_s_the_rules_and_the_function_s(tmp_path: Path) -> None:
+    stack = planned_stack(Folder(tmp_path).put("common", "database.port", 6432).load()["dev"], "dev")
     rules = [
         rule
         for group in ("lambda-sg-dev", "db-sg-dev")
