@@ -17,7 +17,7 @@ from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
-from tapctl.stack.provenance import Provenance, value_at
+from tapctl.stack.provenance import Provenance, provenance_of, value_at
 
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
@@ -31,7 +31,7 @@ def advise(
         if finding.reason is Reason.CHANGED and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
-    provenance = Provenance(session.config, session.suffix)
+    provenance = provenance_of(session.config, session.suffix)
     advice = {
         (one.address, one.field): _advice(one, session, provenance, theirs.get(one.address)) for one in report.findings
     }

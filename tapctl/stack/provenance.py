@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -41,6 +41,16 @@ class Key:
     """The file's name without its ending: ``common``, or the environment's; ``common`` for a key of both."""
     path: str
     """Dotted: ``processor.timeout_s``."""
+
+
+def provenance_of(config: Config, suffix: str) -> Provenance:
+    """Provenance of this environment's fields: one object for one configuration, since each key costs it a stack."""
+    return _provenance(config.model_dump_json(), suffix)
+
+
+@lru_cache(maxsize=8)
+def _provenance(config: str, suffix: str) -> Provenance:
+    return Provenance(Config.model_validate_json(config), suffix)
 
 
 class Provenance:

@@ -6,26 +6,37 @@ and to look up the names of events would be most of a run's time. What is kept i
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+import botocore.hooks
+import botocore.useragent
 import pytest
+from botocore.auth import SigV4Auth
 from botocore.client import BaseClient, ClientCreator
-from botocore.hooks import EventAliaser
+from botocore.hooks import EventAliaser, NodeList
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
 
 from tests.support.served import MEASURED
 
+_ID_BYTES = 16
+
 
 def install() -> None:
-    """Replace five functions of botocore by ones that remember, and leave its lines out of what is measured."""
+    """Replace functions of botocore by ones that remember, and leave its lines out of what is measured."""
     _remember_models()
     _remember_available_services()
     _remember_methods_of_clients()
     _remember_event_names()
+    _remember_handlers()
+    _remember_words_of_the_user_agent()
+    _sign_with_no_signature()
+    _draw_random_bytes_in_advance()
     for owner, name in ((BaseClient, "_make_api_call"), (Session, "create_client")):
         setattr(owner, name, _unmeasured(vars(owner)[name]))
 
@@ -78,6 +89,58 @@ def _remember_event_names() -> None:
         return names[event_name]
 
     setattr(EventAliaser, "_alias_event_name", remembered)  # noqa: B010  # no attribute to mypy
+
+
+def _remember_handlers() -> None:
+    accepts: Any = vars(botocore.hooks)["accepts_kwargs"]
+    takes: dict[Any, Any] = {}
+
+    def remembered(handler: Any) -> Any:
+        function = getattr(handler, "__func__", handler)  # one for all objects that it is a method of
+        if function not in takes:
+            takes[function] = accepts(handler)
+        return takes[function]
+
+    def copied(trie: Any, node: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: copied(trie, value) if isinstance(value, dict) else NodeList(*map(list, value))
+            if isinstance(value, NodeList)
+            else value
+            for key, value in node.items()
+        }  # fmt: skip
+
+    vars(botocore.hooks)["accepts_kwargs"] = remembered
+    setattr(vars(botocore.hooks)["_PrefixTrie"], "_recursive_copy", copied)  # noqa: B010  # private, so unknown to mypy
+
+
+def _remember_words_of_the_user_agent() -> None:
+    vars(botocore.useragent)["sanitize_user_agent_string_component"] = cache(
+        vars(botocore.useragent)["sanitize_user_agent_string_component"]
+    )
+
+
+def _sign_with_no_signature() -> None:
+    """Leave a request's content out of its signature, which the embedded AWS does not look at."""
+    setattr(SigV4Auth, "canonical_request", lambda _self, _request: "")  # noqa: B010  # no method to mypy
+
+
+def _draw_random_bytes_in_advance() -> None:
+    """Ask the system for the random bytes of many requests' ids at once: for each it is a call that takes its time."""
+    draw = os.urandom
+    ids: deque[bytes] = deque()
+
+    def urandom(size: int) -> bytes:
+        if size != _ID_BYTES:
+            return draw(size)
+        try:
+            return ids.pop()
+        except IndexError:
+            many = draw(4096 * _ID_BYTES)
+            ids.extend(many[at : at + _ID_BYTES] for at in range(_ID_BYTES, len(many), _ID_BYTES))
+            return many[:_ID_BYTES]
+
+    setattr(os, "urandom", urandom)  # noqa: B010  # no function to mypy
+    os.register_at_fork(after_in_child=ids.clear)
 
 
 def _unmeasured(work: Callable[..., Any]) -> Callable[..., Any]:
