@@ -60,7 +60,7 @@ def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     assert world.owned() == world.wanted()
 
 
-@pytest.mark.parametrize("name", strided(SPARED, len(SPARED)))
+@pytest.mark.parametrize("name", strided(SPARED, len(SPARED), SPARED.index("ecr:BatchGetImage")))
 def test_a_denied_read_that_an_apply_can_do_without(world: World, name: str) -> None:
     """What was not looked at is told, but for what another read or AWS itself answers."""
     answer = world.meeting(deny(name), *APPLY)

@@ -34,7 +34,7 @@ def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is(dev: Pr
         (FUNCTION, "reserved_concurrency", [Key("dev", "processor.reserved_concurrency")]),
         (FUNCTION, "timeout_s", [Key("common", "processor.timeout_s")]),
         (FUNCTION, "environment.DB_NAME", [Key("common", "database.name")]),
-        (FUNCTION, "environment.DB_PORT", []),
+        (FUNCTION, "environment.DB_PORT", [Key("common", "database.port")]),
         (FUNCTION, "tracing", []),
         (FUNCTION, "tags.CostCenter", [Key("common", "tags")]),
         (FUNCTION, "tags.Owner", [Key("common", "tags")]),
