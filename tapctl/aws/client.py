@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import setup_error
-from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, refuse_page, to_tapctl_error
+from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
 from tapctl.errors import AwsRefused, WrongTarget, credentials_hint, denial_hint
 from tapctl.safety.redaction import hide
 
@@ -183,7 +183,7 @@ class Aws(Clients):
                 service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
             )
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
-            raise (to_tapctl_error(service, "client", error) or error) from None
+            raise (setup_error(error) or to_tapctl_error(service, "client", error) or error) from None
 
     def _new_session(self) -> boto3.session.Session:
         import boto3.session
@@ -205,7 +205,7 @@ class Aws(Clients):
         base = client_base(self.call_log)
         session.events.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, base))
         session.events.register("before-send", guard_hook(self.call_log))
-        session.events.register("before-parse", refuse_page)
+        session.events.register("before-parse", parse_hook(self.call_log))
         return session
 
 

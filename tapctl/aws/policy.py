@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+
+from tapctl.aws.answers import unusable
 
 VERSION = "2012-10-17"
 # The version of a policy that names none (IAM user guide, "Version").
@@ -53,6 +55,9 @@ class Principal(_Value):
 
 class Statement(_Value):
     """A statement. ``other`` holds, as canonical JSON, elements that tapctl never writes."""
+
+    named_by: ClassVar[str] = "sid"
+    """The field that names a statement among those of its policy: reports tell by it what has changed in which."""
 
     sid: str = ""
     effect: Literal["Allow", "Deny"] = "Allow"
@@ -151,6 +156,18 @@ def parse(document: str | Mapping[str, Any]) -> PolicyDocument:
     return PolicyDocument(
         statements=frozenset(map(_statement, statements)), version=raw.get("Version", _DEFAULT_VERSION)
     )
+
+
+def from_answer(document: object, action: str) -> PolicyDocument:
+    """Read the policy that an operation (``service:Operation``) has answered.
+
+    Raises:
+        AwsNoAnswer: it is no policy.
+    """
+    try:
+        return parse(cast("str | dict[str, Any]", document))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise unusable(action, f"its policy is none ({type(error).__name__})") from None
 
 
 def as_json(document: PolicyDocument) -> str:

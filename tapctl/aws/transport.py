@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from tapctl.aws.answers import checked, unusable
 from tapctl.aws.setup_errors import certificate_places, setup_error
 from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
 from tapctl.safety.redaction import hide
@@ -39,6 +40,8 @@ class CallLog:
     """Changing calls (``service:Operation``) without an answer yet, each as often as it was sent."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
+    heard: threading.local = field(default_factory=threading.local)
+    """``answer`` is True in a thread whose call has got an answer, which botocore then reads."""
     guard: Callable[[], None] = lambda: None
     """Called right before each sending of a changing call, the SDK's repetitions among them; makes no call itself.
 
@@ -64,16 +67,21 @@ def guard_hook(log: CallLog) -> Callable[..., None]:
     return run_guard
 
 
-def refuse_page(response_dict: dict[str, Any], **_: Any) -> None:
-    """Refuse a page of HTML as an answer, whatever its status: it is of a proxy, or of a network that wants a log-in.
+def parse_hook(log: CallLog) -> Callable[..., None]:
+    """The handler of botocore's ``before-parse`` event: notes that an answer came, and refuses a page of HTML as one.
 
-    To be registered for botocore's ``before-parse``.
+    Such a page is of a proxy, or of a network that wants a log-in, whatever its status.
     """
-    from botocore.parsers import ResponseParserError
 
-    body = response_dict.get("body")
-    if isinstance(body, bytes) and is_page(body):
-        raise ResponseParserError
+    def look(response_dict: dict[str, Any], **_: Any) -> None:
+        from botocore.parsers import ResponseParserError
+
+        log.heard.answer = True
+        body = response_dict.get("body")
+        if isinstance(body, bytes) and is_page(body):
+            raise ResponseParserError
+
+    return look
 
 
 def is_page(body: bytes) -> bool:
@@ -114,6 +122,21 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
     return setup_error(error, f"{service}:{operation}")
 
 
+def _translate(
+    service: str, operation: str, error: Exception, *, answered: bool
+) -> AwsError | WrongTarget | ConfigError | None:
+    """Translate what a call has raised; ``answered``: an answer came, and botocore was reading it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, AwsNoAnswer):
+        return error
+    if answered and not isinstance(error, BotoCoreError | ClientError | ResponseParserError):
+        # It trips over values of other types than the model says.
+        return unusable(f"{service}:{operation}", f"its form is not AWS's ({type(error).__name__})")
+    return to_tapctl_error(service, operation, error)
+
+
 def client_base(log: CallLog) -> type:
     """The base class of every client: passes each call through ``log``."""
 
@@ -129,12 +152,15 @@ def client_base(log: CallLog) -> type:
                     if changing:
                         log.changes[action] += 1
                         log.in_flight.append(action)
+                log.heard.answer = False
                 try:
-                    answer = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
+                    told = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
+                    model = cast("Any", self).meta.service_model.operation_model(operation_name)
+                    answer = checked(told, model.output_shape, action)
                 except NotYet as refusal:
                     raise AwsNoAnswer(service, operation_name, "NotSent", refusal.reason) from None
                 except Exception as error:
-                    translated = to_tapctl_error(service, operation_name, error)
+                    translated = _translate(service, operation_name, error, answered=log.heard.answer)
                     if translated is None:
                         raise
                     # Without the cause: botocore's own text may hold parts of the request.

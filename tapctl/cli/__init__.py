@@ -14,12 +14,17 @@ import click
 
 from tapctl.cli.app import cli
 from tapctl.cli.failures import COMMAND
+from tapctl.commands.signals import ending_signals
 
 _COMPLETE = "_TAPCTL_COMPLETE"
 
 
 class Terminated(BaseException):
-    """Raised at a SIGTERM while nothing is being changed."""
+    """Raised at a SIGTERM, or a SIGHUP of a terminal that closes, while nothing is being changed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -38,11 +43,11 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status and never raises."""
     from tapctl.cli.failures import report_bug, report_error, report_interrupt, report_usage
 
-    def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise Terminated
+    def terminated(number: int, _frame: FrameType | None) -> NoReturn:
+        raise Terminated(number)
 
     _reopen_closed_streams()
-    previous = signal.signal(signal.SIGTERM, terminated)
+    previous = {number: signal.signal(number, terminated) for number in ending_signals()}
     context = click.Context(cli, info_name="tapctl")
     typed = shlex.join(["tapctl", *arguments])
     try:
@@ -56,8 +61,8 @@ def run(arguments: list[str]) -> int:
         return report_usage(error, _command_of(arguments), arguments)
     except (KeyboardInterrupt, click.Abort):
         return report_interrupt(context.meta, signal.SIGINT)
-    except Terminated:
-        return report_interrupt(context.meta, signal.SIGTERM)
+    except Terminated as ended:
+        return report_interrupt(context.meta, ended.number)
     except BrokenPipeError:
         return _broken_pipe()
     except Exception as error:  # noqa: BLE001 -- any exception but an error of ours is shown as a bug
@@ -65,7 +70,8 @@ def run(arguments: list[str]) -> int:
 
         return report_error(context.meta, error) if isinstance(error, TapctlError) else report_bug(context.meta, error)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _command_of(arguments: Sequence[str]) -> str:

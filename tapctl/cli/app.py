@@ -48,9 +48,10 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
 @permit_options
 @target_options
-@with_session
+@with_invocation
 def plan(
-    session: Session,
+    invocation: Invocation,
+    screen: Screen,
     /,
     *,
     destroy: bool,
@@ -61,7 +62,10 @@ def plan(
     from tapctl.commands.destroy import preview
     from tapctl.commands.permits import Permits
     from tapctl.commands.plan import plan
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
 
+    session = open_session(invocation, screen, Files.MAY_BE_GONE if destroy else Files.NEEDED)
     if destroy:
         return preview(session, detailed_exitcode=detailed_exitcode)
     return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode)
@@ -110,12 +114,14 @@ def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, .
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@with_session
-def destroy(session: Session, *, confirm: str | None) -> int:
+@with_invocation
+def destroy(invocation: Invocation, screen: Screen, *, confirm: str | None) -> int:
     """Show what goes and what is kept, ask, remove it, prove nothing is left."""
     from tapctl.commands.destroy import destroy
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
 
-    return destroy(session, confirm=confirm)
+    return destroy(open_session(invocation, screen, Files.MAY_BE_GONE), confirm=confirm)
 
 
 @cli.command()

@@ -144,7 +144,7 @@ def with_invocation(command: Callable[Concatenate[Invocation, Screen, P], int]) 
 
 
 def with_session(command: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
-    """Give a command an open session on one environment in place of the shared options."""
+    """Give a command an open session on one environment, with its files, in place of the shared options."""
 
     @with_invocation
     @wraps(command)
@@ -183,6 +183,7 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
         yes=given.pop("yes", False),
         interactive=is_interactive(sys.stdin, os.environ),
         command=context.meta[COMMAND],
+        commands=frozenset(getattr(context.find_root().command, "commands", ())),
     )
     # A failure of the checks below is reported as this command's.
     context.meta.update(screen=screen, invocation=invocation)
@@ -200,12 +201,13 @@ def verb_of(context: click.Context) -> str:
 
 def _check(invocation: Invocation) -> None:
     """Reject a wrong, or empty, ``--suffix`` or ``--region`` (an unset shell variable) for every command."""
-    from tapctl.config import check_region, check_suffix, environments
+    from tapctl.config import check_region, check_suffix
+    from tapctl.session.target import known_environments
 
     if invocation.region is not None:
         check_region(invocation.region)
     if invocation.suffix is not None:
-        others = environments(invocation.config) if invocation.env is not None else ()
+        others = known_environments(invocation.config) if invocation.env is not None else ()
         check_suffix(invocation.suffix, invocation.env or invocation.suffix, others)
 
 

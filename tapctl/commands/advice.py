@@ -6,38 +6,74 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.config import Edit, load
-from tapctl.engine.drift import Finding, FindingState, Reason, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
 from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
+from tapctl.session.target import is_gone
 from tapctl.stack.provenance import Provenance, provenance_of, value_at
 
+_REVERT: Final = "revert"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
 def advise(
-    report: Report, session: Session, entries: Mapping[str, Entry] = NO_ENTRIES
+    report: Report,
+    session: Session,
+    entries: Mapping[str, Entry] = NO_ENTRIES,
+    *,
+    more: bool = False,
+    older: bool = False,
 ) -> dict[tuple[str, str], Advice]:
-    """Advice on each finding, by address and field. ``entries``: the record, which knows the ids that AWS gave."""
+    """Advice on each finding, by address and field.
+
+    ``entries``: the record, which knows the ids that AWS gave. ``more``: an apply would do more than undo the findings.
+    ``older``: the record is older than AWS, so that no apply brings back what it tells.
+    """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in report.findings:
         if finding.reason is Reason.CHANGED and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
-    provenance = provenance_of(session.config, session.suffix)
+    usable = not isinstance(session.loaded, ConfigError)
+    provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {
-        (one.address, one.field): _advice(one, session, provenance, theirs.get(one.address)) for one in report.findings
+        (one.address, one.field): _undoing(
+            _advice(one, session, provenance, theirs.get(one.address)), one, session, more
+        )
+        for one in report.findings
     }
+    if older:
+        undone = session.command("apply")
+        advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         advice[address, field] = Advice(undo=_ending(findings, session, entries))
     return advice
+
+
+def _undoing(advice: Advice, finding: Finding, session: Session, more: bool) -> Advice:
+    """The advice with what an apply needs (usable files) or does beside, or the command that undoes this alone."""
+    if not advice.undo.startswith(session.command("apply")):
+        return advice
+    if isinstance(session.loaded, ConfigError):
+        file = session.loaded.problems[0].file
+        gone = is_gone(session.invocation.config, session.target.env)
+        first = f"put {file} back, then" if gone else "correct the environment files, then"
+        return replace(advice, undo_note=first)
+    if not more or advice.undo_note:
+        return advice
+    if _REVERT in session.invocation.commands:
+        field = "" if finding.field == WHOLE_RESOURCE else f".{finding.field}"
+        return replace(advice, undo=f"{session.command(_REVERT)} {shlex.quote(finding.address + field)}")
+    return replace(advice, undo_note="with all else that the files want, see below:")
 
 
 def _is_exposure(finding: Finding) -> bool:
@@ -69,7 +105,7 @@ def _is_theirs(one: Finding) -> bool:
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 
-def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str | None) -> Advice:
+def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: str | None) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
     if one.reason is Reason.DEFERRED:
@@ -87,7 +123,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance, theirs: str 
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
     if one.type in registry() and one.field in registry()[one.type].spared and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
-    return Advice(edit=_edit(one, session, provenance), undo=session.command("apply"))
+    edit = _edit(one, session, provenance) if provenance is not None else ""
+    return Advice(edit=edit, undo=session.command("apply"))
 
 
 def delete_member(identifier: str, session: Session) -> str:

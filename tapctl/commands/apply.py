@@ -11,6 +11,7 @@ from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
+from tapctl.manifest.lock import Lease
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
 from tapctl.session.session import Session
@@ -21,14 +22,45 @@ def apply(session: Session, permits: Permits) -> int:
     with session.lock() as lease:
         found = survey(session, permits)  # observe everything, change nothing
         session.screen.plan(found.plan)
+        healed = False
+        if found.plan.healing:
+            ended = _heal(session, found, lease)
+            if ended is not None:
+                return ended
+            healed, found = True, survey(session, permits)
+            session.screen.plan(found.plan)
         if found.plan.blocked:
             code = show_blockers(session, found.plan)
+            if healed:
+                code, summary = ExitCode.NOT_CONVERGED, "what the rest waits for is in order again; the rest is blocked"
+                return session.finish(Status.NOT_CONVERGED, code, plan_counts(found.plan), summary)
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
         if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
         return _finish(session, found, runner)
+
+
+def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:
+    """Make the changes that the judgement of all others waits for; the exit status if the command ends with that."""
+    addresses = ", ".join(change.address for change in found.plan.healing)
+    session.screen.warn(f"{addresses} goes first; the rest, of which some is blocked now, is judged after it")
+    if not confirm(session, f"Put {addresses} in order, and judge the rest of {session.suffix} then?"):
+        return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+    runner = EngineRunner(session, _open_journal(session, found), lease)
+    runner.context.outputs.update({address: dict(outputs) for address, outputs in found.plan.outputs.items()})
+    entries = found.manifest.entries
+    jobs = {
+        change.address: Job(found.stack[change.address], change, entries.get(change.address))
+        for change in found.plan.healing
+    }
+    runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
+    if not runner.outcome.ok:
+        counts = _result_counts(runner.outcome, found.plan)
+        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(runner.outcome))
+    runner.journal.flush()
+    return None
 
 
 def _question(session: Session, plan: Plan) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.model import Retained
+from tapctl.render.screen import Target
 
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
@@ -65,21 +66,6 @@ class Certificate:
         gone = set() if before.complete else set(before.gone) - self.retained.keys() - set(self.remaining)
         return replace(self, deleted=tuple(sorted(gone.union(self.deleted))))
 
-    def earlier(self, text: bytes, may_have_name: Callable[[str, str], bool]) -> EarlierCertificate | None:
-        """Read the certificate of an earlier destroy; None if it is none of this target, in every word.
-
-        The file lies where others may write. So it is of this environment, suffix, account and region, and names
-        nothing but what this suffix can have, or it is not continued.
-        """
-        try:
-            earlier = EarlierCertificate.model_validate_json(text, strict=True)
-        except ValidationError:
-            return None
-        target = (earlier.environment, earlier.suffix, earlier.account, earlier.region)
-        same = target == (self.environment, self.suffix, self.account, self.region)
-        named = (each.partition("/") for each in earlier.gone)
-        return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
-
     def text(self) -> bytes:
         """The JSON that is kept beside the manifest; the same certificate always has the same text."""
         content = {
@@ -97,6 +83,24 @@ class Certificate:
             "left": sorted(self.remaining),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def earlier_certificate(
+    text: bytes, target: Target, may_have_name: Callable[[str, str], bool]
+) -> EarlierCertificate | None:
+    """Read the certificate of an earlier destroy; None if it is none of this target, in every word.
+
+    The file lies where others may write. So it is of this environment, suffix, account and region, and names nothing
+    but what this suffix can have, or it is not continued.
+    """
+    try:
+        earlier = EarlierCertificate.model_validate_json(text, strict=True)
+    except ValidationError:
+        return None
+    written = (earlier.environment, earlier.suffix, earlier.account, earlier.region)
+    same = written == (target.env, target.suffix, target.account, target.region)
+    named = (each.partition("/") for each in earlier.gone)
+    return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
 
 
 def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:

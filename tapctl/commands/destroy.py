@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tapctl.commands.advice import delete_member
-from tapctl.commands.certificate import COLUMNS, NAME, Certificate
+from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
@@ -16,7 +16,7 @@ from tapctl.engine.observe import Unreadable
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion
-from tapctl.errors import ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
+from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -25,9 +25,10 @@ from tapctl.session.session import Session
 
 def destroy(session: Session, *, confirm: str | None = None) -> int:
     """Delete one environment."""
-    if session.config.protected:
-        raise _protected(session, f"{session.config.environment}.toml: protected = true")
+    if protection := _protection(session):
+        raise _protected(session, protection)
     with session.lock() as lease:
+        earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
         plan = _plan(session, inventory)
         session.screen.plan(plan, removing=True)
@@ -48,7 +49,7 @@ def destroy(session: Session, *, confirm: str | None = None) -> int:
         left: set[str] = set()
         if runner.outcome.ok:
             left = set(sweep(session, runner, inventory))
-        return report_destroy(session, runner, inventory, left)
+        return report_destroy(session, runner, inventory, left, earlier)
 
 
 def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
@@ -58,8 +59,8 @@ def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
     session.screen.plan(plan, removing=True)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
-    if session.config.protected:
-        error = _protected(session, f"{session.config.environment}.toml: protected = true")
+    if protection := _protection(session):
+        error = _protected(session, protection)
         session.screen.error(error, NOTHING_CHANGED)
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
     if plan.blocked:
@@ -138,12 +139,25 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
     return deletion.reconciler.removal_refusal(session.aws, deletion.id, observation, deletion.last)
 
 
+def _protection(session: Session) -> str:
+    """Tell what protects the environment: its file, or, where that is gone, a record that does not say otherwise."""
+    if not isinstance(session.loaded, ConfigError):
+        return f"{session.target.env}.toml: protected = true" if session.loaded.protected else ""
+    manifest, _ = session.load_manifest()
+    cluster = manifest.entries.get(f"{DbCluster.type}/{session.names.cluster}")
+    if cluster is not None and (cluster.confirmed_spec or cluster.spec).get("deletion_protection") is False:
+        return ""
+    return f"{session.target.env}.toml is not there, and the record does not say that it was not protected"
+
+
 def _protected(session: Session, evidence: str) -> Refused:
+    file = f"{session.target.env}.toml"
+    gone = isinstance(session.loaded, ConfigError)
+    first = f"put {file} back with protected = false" if gone else f"set protected = false in {file}"
     return Refused(
         f"{session.suffix} is protected; it is not destroyed in one step",
         evidence=evidence,
-        hint=f"set protected = false in {session.config.environment}.toml, {session.command('apply')}, "
-        "then run this again",
+        hint=f"{first}, {session.command('apply')}, then run this again",
     )
 
 
@@ -188,7 +202,7 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: 
         UsageError: ``--confirm`` names another environment, or a flag is missing.
     """
     invocation, suffix = session.invocation, session.suffix
-    if confirm is not None and confirm not in {suffix, session.config.environment}:
+    if confirm is not None and confirm not in {suffix, session.target.env}:
         raise UsageError(
             f"--confirm {confirm} does not name this environment",
             hint=f"to destroy it: {session.command('destroy')} --confirm {suffix}",
@@ -214,7 +228,13 @@ def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: 
 # -- how it ended ------------------------------------------------------------------------------------------------------
 
 
-def report_destroy(session: Session, runner: EngineRunner, inventory: Inventory, left: set[str]) -> int:
+def report_destroy(
+    session: Session,
+    runner: EngineRunner,
+    inventory: Inventory,
+    left: set[str],
+    earlier: EarlierCertificate | None = None,
+) -> int:
     """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
@@ -222,7 +242,7 @@ def report_destroy(session: Session, runner: EngineRunner, inventory: Inventory,
     proof = _certificate(session, runner, inventory, undone)
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
-    certified = _certified(session, proof)
+    certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
     if left:
@@ -242,18 +262,29 @@ def report_destroy(session: Session, runner: EngineRunner, inventory: Inventory,
     return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
 
-def _certified(session: Session, proof: Certificate) -> bool:
+def _earlier_certificate(session: Session) -> EarlierCertificate | None:
+    """Read the certificate that an earlier destroy has left, and say if it is none, before anything is removed.
+
+    Raises:
+        StoreFailed: what is in its place cannot be read, and so not be replaced by this destroy's.
+    """
+    text = session.store.get_sidecar(session.suffix, NAME)
+    if text is None:
+        return None
+    before = earlier_certificate(text, session.target, session.claimant.may_have_name)
+    if before is None:
+        session.screen.warn(f"the certificate beside the record is none of {session.suffix}: it is not continued")
+    return before
+
+
+def _certified(session: Session, proof: Certificate, before: EarlierCertificate | None) -> bool:
     """Show the certificate, and keep it beside the manifest; returns True if that could be done."""
     if not proof.records():
         return True
     write_error = None
+    if before is not None:
+        proof = proof.continuing(before)
     try:
-        text = session.store.get_sidecar(session.suffix, NAME)
-        before = proof.earlier(text, session.claimant.may_have_name) if text is not None else None
-        if before is not None:
-            proof = proof.continuing(before)
-        elif text is not None:
-            session.screen.warn(f"the certificate beside the record is none of {session.suffix}: it is not continued")
         # A run that had nothing left to remove leaves the certificate of the one that removed it.
         if proof.deleted or proof.remaining or before is None:
             session.store.put_sidecar(session.suffix, NAME, proof.text())

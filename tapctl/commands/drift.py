@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
@@ -17,14 +19,16 @@ from tapctl.reconcilers import not_compared, observations_for, reconciler_of
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import deployed_environments
+from tapctl.session.target import Files, deployed_environments
+from tapctl.stack.image import FIELD as IMAGE_FIELD
+from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
 def drift(invocation: Invocation, screen: Screen) -> int:
     """Compare the environment that is named with its record, or every one that the state knows."""
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen))
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG))
     return _drift_all(invocation, screen)
 
 
@@ -45,9 +49,15 @@ def _drift_one(session: Session) -> int:
     report = detect_drift(entries, observed)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     never_compared = not_compared(entry.type for entry in entries.values())
-    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared)
-    session.screen.drift(report, advise(report, session, entries))
-    session.invocation.usage.comparison = Comparison(report.compared, (*report.not_compared, *report.never_compared))
+    images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
+    names = tags_of(session.aws, images)
+    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared, names=names)
+    older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
+    wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
+    advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
+    session.screen.drift(report, advice, wanted)
+    not_seen = (*report.not_compared, *report.never_compared)
+    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted, older)
     return session.finish(*drift_verdict(report))
 
 
@@ -117,7 +127,11 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         counts = {"environments": 0, "clean": 0}
         return invocation.finish(screen, Status.NOTHING, counts=counts, summary="the state knows no environment")
     codes = for_each_environment(
-        invocation, screen, deployed, lambda part, _: _drift_one(open_session(part, screen)), verdicts=True
+        invocation,
+        screen,
+        deployed,
+        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG)),
+        verdicts=True,
     )
     code = ExitCode.worst(codes.values())
     clean = sum(each == ExitCode.OK for each in codes.values())

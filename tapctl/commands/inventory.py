@@ -12,8 +12,10 @@ from tapctl.engine.model import Observed, Reconciler, Retained, address
 from tapctl.engine.observe import Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
+from tapctl.errors import ConfigError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
+from tapctl.reconcilers.log_group import LogGroup
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.threads import in_background
@@ -55,7 +57,7 @@ def take_inventory(session: Session) -> Inventory:
     """Find everything of ours."""
     manifest, version = session.load_manifest()
     # Those of the stack know what the configuration says of a removal: a final snapshot, a waiting period.
-    configured = {resource.address: resource.reconciler for resource in planned_stack(session.config, session.suffix)}
+    configured = _configured(session)
     recorded = {
         address: Deletion(
             address,
@@ -98,6 +100,13 @@ def take_inventory(session: Session) -> Inventory:
     return Inventory(deletions, observations, retained, tuple(foreign), manifest, version)
 
 
+def _configured(session: Session) -> dict[str, Reconciler[Any, Any]]:
+    """The reconcilers of the configuration by address; none where the environment has no file any more."""
+    if isinstance(session.loaded, ConfigError):
+        return {}
+    return {resource.address: resource.reconciler for resource in planned_stack(session.loaded, session.suffix)}
+
+
 def refresh(session: Session, inventory: Inventory) -> Inventory:
     """Observe the same resources again."""
     return replace(inventory, observations=_observe(session, inventory.deletions))
@@ -118,12 +127,11 @@ def recreated_by_aws(session: Session) -> dict[str, Deletion]:
     is somebody else's.
     """
     recreated, writers = [], []
-    for resource in planned_stack(session.config, session.suffix):
-        writer = resource.reconciler.recreated_by(resource.id)
-        if writer is not None:
-            type_, _, id_ = writer.partition("/")
-            recreated.append(_deletion(resource.reconciler, resource.id))
-            writers.append(_deletion(registry()[type_], id_))
+    groups = registry()[LogGroup.type]
+    for id_ in (session.names.function_log_group, session.names.database_log_group):
+        recreated.append(_deletion(groups, id_))
+        type_, _, writer = str(groups.recreated_by(id_)).partition("/")
+        writers.append(_deletion(registry()[type_], writer))
     return {deletion.address: deletion for deletion in (*recreated, *writers)}
 
 

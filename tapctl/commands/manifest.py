@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from tapctl.engine.diff import Difference, details
-from tapctl.errors import ManifestError, Status
+from tapctl.errors import ConfigError, ManifestError, Status
 from tapctl.manifest.history import Unlock, diff_run, unlocks, version, versions
 from tapctl.manifest.manifest import Manifest, dump
 from tapctl.manifest.s3 import S3Store
@@ -17,7 +17,7 @@ from tapctl.render.terminal import sanitize_json
 from tapctl.render.values import format_value, truncate
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import open_session
-from tapctl.session.target import check_manifest_target, open_store_unidentified, resolve_target
+from tapctl.session.target import Files, check_manifest_target, open_store_unidentified, resolve_recorded
 
 MAX_LISTED: Final = 100
 """Versions in one listing: each is an object to be read."""
@@ -70,7 +70,8 @@ def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manife
         ManifestError: the record cannot be read, or is of another environment or suffix.
         WrongTarget: the record is of another account or region.
     """
-    config, target = resolve_target(invocation, screen)
+    loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
+    config = None if isinstance(loaded, ConfigError) else loaded
     store = open_store_unidentified(invocation, screen, config)
     invocation.usage.manifest = where = store.location(target.suffix)
     stored = store.read(target.suffix)
@@ -199,11 +200,11 @@ def _unlock_record(unlock: Unlock) -> dict[str, Any]:
 
 def unlock(invocation: Invocation, screen: Screen, lock_id: str) -> int:
     """Take the lock with this id away from its holder, and record who did it."""
-    config, _ = resolve_target(invocation, screen)
-    if not isinstance(open_store_unidentified(invocation, screen, config), S3Store):
+    _, store, _ = _read(invocation, screen)
+    if not isinstance(store, S3Store):
         summary = "there is nothing to unlock: the lock of a local record dies with its holder"
         return invocation.finish(screen, Status.NOTHING, summary=summary)
-    session = open_session(invocation, screen)
+    session = open_session(invocation, screen, Files.MAY_BE_GONE)
     assert isinstance(session.store, S3Store), "it was one a moment ago"
     if session.store.unlock(session.suffix, lock_id, session.holder, screen.note):
         summary = f"{lock_id} was taken away by {session.holder.who}, and recorded"

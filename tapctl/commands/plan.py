@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from tapctl.aws.tags import as_dict
+from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
@@ -29,7 +30,9 @@ from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build, planned_addresses
+from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import resolve as resolve_image
+from tapctl.stack.image import tags_of
 from tapctl.stack.network import AddressDemand, NetworkContract
 from tapctl.stack.network import resolve as resolve_network
 from tapctl.stack.package import build as build_package
@@ -62,6 +65,8 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         code = show_blockers(session, plan)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
         code = ExitCode.INCOMPLETE
+    for change in plan.healing:
+        session.screen.warn(f"{change.address} goes first: an apply makes that change, and judges the rest after it")
     counts = plan_counts(plan)
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
@@ -91,7 +96,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         warn=session.screen.warn,
     )
     session.screen.target(replace(session.target, networking=network_summary(network)))
-    snapshot_stays = _snapshot_stays_due(session, manifest)
+    snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
     release = artifact.result()
     for text in unread:
@@ -124,6 +129,10 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
+    plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
+    if any(change.outside for change in plan.changes):
+        warn_of_old_record(session, manifest, observed)
     session.invocation.usage.impacts = plan.impacts
     found = len(plan.confirmed)
     if version is None and found:
@@ -162,7 +171,7 @@ def _version_refusal(
     return None
 
 
-def _snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
+def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
     """True if a final snapshot is due by the record, else by AWS, and the file neither keeps it nor gives it up.
 
     The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it.

@@ -6,15 +6,16 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from tapctl.clock import WallClock
+from tapctl.commands.signals import ending_signals
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
-from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
+from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
@@ -110,7 +111,7 @@ class EngineRunner:
                             "stopping: nothing new is begun, what runs may take 5 s; a second signal ends at once"
                         )
                     for ended in (event, *(event.accompanied_by if isinstance(event, Finished) else ())):
-                        screen.event(with_usual(ended, self.activity))
+                        screen.event(ended)
                         outcome.add(ended)
                     if isinstance(event, Failed) and isinstance(event.error, LockHeld | StoreFailed):
                         # Nobody may go on without the lock or the record: finish what runs, start nothing.
@@ -182,13 +183,6 @@ class EngineRunner:
         self.session.screen.warn(f"the record was saved to {copy}; when there is room again put it back: {command}")
 
 
-def with_usual(event: Event, activity: Mapping[str, str]) -> Event:
-    """The event, without the usual time where that is of a create or a removal, and the resource is changed."""
-    if isinstance(event, Progress) and activity.get(event.address) == _ACTIVITIES[Action.UPDATE]:
-        return replace(event, usual_s=0)
-    return event
-
-
 def root_causes(failed: Sequence[Failed]) -> Collection[Sequence[Failed]]:
     """The failures by root cause, each with all resources it has stopped: one missing permission may stop a dozen."""
     by_cause: dict[tuple[str | None, ...], list[Failed]] = {}
@@ -220,8 +214,8 @@ def with_location(failed: Sequence[Failed], activity: Mapping[str, str]) -> Tapc
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event, outcome: ExecutionResult) -> Iterator[None]:
-    """Stop softly at the first SIGINT or SIGTERM; a second one ends at once, and the record is still right."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """Stop softly at the first SIGINT, SIGTERM or SIGHUP; a second one ends at once, and the record is still right."""
+    numbers = [signal.SIGINT, *ending_signals()]
 
     def on_first(received: int, _frame: FrameType | None) -> None:
         outcome.signal = received

@@ -12,7 +12,7 @@ from tapctl.engine.drift import FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsError, AwsRefused, ExitCode, TapctlError, add_default_hint, exit_code_of
+from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm
@@ -22,12 +22,13 @@ from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import (
+    Files,
     check_manifest_target,
     deployed_environments,
     is_deployed,
     known_suffixes,
     open_store_unidentified,
-    resolve_target,
+    resolve_recorded,
 )
 from tapctl.stack.definition import planned_addresses
 
@@ -87,7 +88,8 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
         ManifestError: the record cannot be used, is of another environment or suffix, or the state has none at all.
         WrongTarget: the record is of another account or region.
     """
-    config, target = resolve_target(invocation, screen)
+    loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
+    config = None if isinstance(loaded, ConfigError) else loaded
     store = open_store_unidentified(invocation, screen, config)
     stored = store.read(target.suffix)
     if stored is None:
@@ -105,11 +107,11 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
         WrongTarget: the record is of another account or region.
     """
     try:
-        session = open_session(invocation, screen)
+        session = open_session(invocation, screen, Files.MAY_BE_GONE)
     except TapctlError as error:
         return _row_of(manifest, "unknown", [_unknown(error)])
     check_manifest_target(manifest, session.location, session.target)
-    config = "current" if session.target.config_hash == manifest.config_hash else "differs from the files"
+    config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
         observations = observe_all(session.aws, observations_for(manifest.entries))
@@ -117,6 +119,12 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     except AwsError as error:
         problems = [_unknown(error)]
     return _row_of(manifest, config, problems, under_way)
+
+
+def _config_state(session: Session, manifest: Manifest) -> str:
+    if isinstance(session.loaded, ConfigError):
+        return "has no file"
+    return "current" if session.target.config_hash == manifest.config_hash else "differs from the files"
 
 
 def _unknown(error: TapctlError) -> Problem:
@@ -173,7 +181,9 @@ def _interrupted(session: Session, entry: Entry) -> Problem | None:
         return Problem(goes_on, ExitCode.INCOMPLETE)
     if entry.phase is Phase.LEAVING:
         # Only a destroy removes a resource that is still wanted.
-        verb = "destroy" if entry.address in planned_addresses(session.config, session.suffix) else "apply"
+        gone = isinstance(session.loaded, ConfigError)
+        wanted = gone or entry.address in planned_addresses(session.config, session.suffix)
+        verb = "destroy" if wanted else "apply"
         goes_on = f"{entry.address} was left half removed: {session.command(verb)} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
     return None

@@ -21,16 +21,17 @@ the plan must cover it, the intent must be on record, and the lock must be ours.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, spare
+from tapctl.engine.diff import compare, details, spare
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
-from tapctl.engine.model import REBOOT, Impact, Observed, Spec
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec, Timing
 from tapctl.engine.ownership import Ownership
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import record_of
@@ -38,6 +39,9 @@ from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aw
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Patience, Refused
+
+_SHOWN: Final = 200
+"""Characters of a value that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ class Job:
     resource: AnyResource
     change: Change
     entry: Entry | None
+
+
+def usual_s(timing: Timing, change: Change) -> float:
+    """Seconds that the planned change usually takes, by what it does."""
+    if change.action is Action.REPLACE:
+        return timing.delete_s + timing.create_s
+    if change.action is not Action.UPDATE:
+        return timing.create_s
+    longer = timing.upgrade_s if change.impact is Impact.UPGRADE else 0
+    restart = timing.restart_s if change.impact >= Impact.RESTART else 0
+    return longer or restart or timing.update_s
 
 
 def converge(job: Job, context: EngineContext, emit: Emit) -> Finished:
@@ -64,6 +79,12 @@ def converge(job: Job, context: EngineContext, emit: Emit) -> Finished:
         raise with_last_event(error, job.resource.reconciler, context.aws, job.resource.id) from None
 
 
+def _shown(value: Any) -> str:
+    """The value as evidence, in one line of at most 200 characters."""
+    text = "nothing" if value is None else json.dumps(refs.to_json(value), default=str, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 class RequestedFields:
     """The fields that were requested from AWS: none is requested twice, however late it shows."""
 
@@ -75,10 +96,12 @@ class RequestedFields:
         """Fields that did show as wanted at some time since they were requested."""
         self._ignored_since: float | None = None
         """When a settled resource first showed without what was requested. Seconds."""
-        self._partial_on: Observed[Any, Any] | None = None
-        """The observation on which the last request was for a part of a field only."""
+        self._parts_on: list[Spec] = []
+        """The specs on which a part of a field was requested: seen again, the same part would be."""
+        self._preparing_on: Spec | None = None
+        """The spec on which the last call was one that never shows in it."""
         self._waited = False
-        """True if the last turn waited for that part to show."""
+        """True if the last turn waited after such a call."""
         self._update_failure: str | None = None
         """The update failure of the last observation."""
 
@@ -88,15 +111,16 @@ class RequestedFields:
         return [name for name in differing if name not in self.names]
 
     def await_partial(self, seen: Observed[Any, Any], missing: Iterable[str]) -> None:
-        """Let the last partial change show before another part is requested.
+        """Let a partial change show before another part is requested: no part is requested twice.
 
         Raises:
-            NotYet: the last partial change is not visible yet. Raised at most every other turn, because some changes
-                (a failover) are never visible in the spec.
+            NotYet: the partial change is not visible yet. After a call that never shows in the spec (`UNSEEN`) raised
+                every other turn only.
         """
-        self._waited = seen == self._partial_on and not self._waited
-        if self._waited:
-            raise NotYet(f"a part of {', '.join(missing)} was asked for and does not show", Patience.PROPAGATION)
+        self._waited = seen.spec == self._preparing_on and not self._waited
+        if self._waited or seen.spec in self._parts_on:
+            patience = Patience.PROPAGATION if seen.settled else Patience.LONG
+            raise NotYet(f"a part of {', '.join(missing)} was asked for and does not show", patience)
 
     def record_create(self, names: Collection[str]) -> None:
         """Note a create that was, or may have been, accepted; it requested these fields."""
@@ -104,18 +128,26 @@ class RequestedFields:
 
     def record_update(self, seen: Observed[Any, Any], names: Collection[str]) -> None:
         """Note an accepted update of what was seen; it requested these fields, or (none) only a part of one."""
+        if names == UNSEEN:
+            # The same call again is no progress, and begins no patience anew.
+            if seen.spec != self._preparing_on:
+                self.poller.call_made()
+            self._preparing_on = seen.spec
+            return
         self.names |= set(names)
-        # The same part again is no progress, and begins no patience anew.
-        if names or seen != self._partial_on:
-            self.poller.call_made()
-        self._partial_on = None if names else seen
+        self._preparing_on = None
+        if not names:
+            self._parts_on.append(seen.spec)
+        self.poller.call_made()
 
     def record_reboot(self) -> None:
         """Note an accepted reboot."""
         self.rebooted = True
         self.poller.call_made()
 
-    def check_not_ignored(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool) -> None:
+    def check_not_ignored(
+        self, seen: Observed[Any, Any], want: Spec, differing: Collection[str], *, pending: bool
+    ) -> None:
         """Note an observation on which nothing is left to be requested.
 
         Raises:
@@ -141,7 +173,16 @@ class RequestedFields:
             cause = "AWS does not tell its identity"
         raise NotConverged(
             f"{self.poller.address}: {cause}",
-            evidence=f"asked for, and for {PROPAGATION_S:.0f} s not there; AWS's word: {seen.status}",
+            evidence="\n".join(
+                [
+                    f"asked for, and for {PROPAGATION_S:.0f} s not there; AWS's word: {seen.status}",
+                    *(
+                        f"{part.path}: asked for {_shown(part.want)}, there is {_shown(part.have)}"
+                        for name in differing
+                        for part in details(name, getattr(seen.spec, name), getattr(want, name))
+                    ),
+                ]
+            ),
             hint="see who changes it (tapctl drift), then run the same command again",
         )
 
@@ -219,7 +260,9 @@ class _ConvergeLoop:
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
-        self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.create_s)
+        self.poller = Poller(
+            self.address, context, emit, self.reconciler.timing, usual_s(self.reconciler.timing, self.change)
+        )
         interrupted = self.entry is not None and self.entry.phase is Phase.MAKING
         self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)
         self.sightings = _Sightings()
@@ -413,7 +456,7 @@ class _ConvergeLoop:
         self.requested.record_update(seen, names)
 
     def wait_for_effect(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool = False) -> None:
-        self.requested.check_not_ignored(seen, differing, pending=pending)
+        self.requested.check_not_ignored(seen, self.want, differing, pending=pending)
         self.poller.pause("" if seen.settled else f"AWS is at work: {seen.status}")
 
     def reboot_if_due(self, seen: Observed[Any, Any]) -> bool:

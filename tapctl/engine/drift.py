@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ from tapctl.engine.record import Entry, Phase, recorded_value
 
 WHOLE_RESOURCE: Final = "*"
 """The field of a finding that is about the whole resource."""
+
+OUTPUTS: Final = "outputs"
+"""The field of a finding that is about what identifies the resource."""
 
 
 class FindingState(StrEnum):
@@ -39,6 +42,8 @@ class Reason(StrEnum):
     DELETING = "deleting"
     """The detail is AWS's own word."""
     DENIED = "denied"
+    NOT_TOLD = "not told"
+    """AWS did not tell all of what identifies a settled resource."""
     NOT_RECORDED = "not recorded"
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
@@ -61,6 +66,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.ABSENT: (FindingState.MISSING, "it is not there"),
     Reason.DELETING: (FindingState.MISSING, "it is {detail}"),
     Reason.DENIED: (FindingState.UNKNOWN, "{action} denied"),
+    Reason.NOT_TOLD: (FindingState.UNKNOWN, "AWS does not tell what identifies it"),
     Reason.NOT_RECORDED: (
         FindingState.UNKNOWN,
         "not recorded by the tapctl that wrote the manifest; apply records it",
@@ -121,6 +127,8 @@ class Report:
     """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
     never_compared: tuple[str, ...] = ()
     """What AWS tells of these resources and no field compares, each in a few words."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people call a value that is a digest: digest to tag."""
 
     @property
     def compared(self) -> int:
@@ -155,7 +163,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
         own = list(_findings(entry, observations[address], entries))
         findings += own
         names = _names(entry, observations[address])
-        fields += len(names)
+        fields += len(names) + any(finding.reason is Reason.NOT_TOLD for finding in own)
         # Of a resource that is missing, half made or half gone no field was compared.
         if any(finding.field == WHOLE_RESOURCE for finding in own):
             unchecked += len(names)
@@ -212,6 +220,8 @@ def _is_deleted_with_parent(entry: Entry, entries: Mapping[str, Entry]) -> bool:
 
 def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:
     live = seen.outputs.model_dump() if seen.outputs is not None else {}
+    if entry.outputs and seen.settled and not live:
+        yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_TOLD)
     for name, recorded in sorted((entry.outputs or {}).items()):
         if live and live.get(name) != recorded:
             yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded, live.get(name))

@@ -130,6 +130,8 @@ class Owner:
 
 REBOOT: Final = "reboot"
 """The one event a pending value may wait for that never comes by itself."""
+UNSEEN: Final = frozenset({"*"})
+"""The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,12 @@ class Timing:
 
     create_s: float = 5
     delete_s: float = 5
+    update_s: float = 5
+    """Of a change in place that interrupts nothing."""
+    restart_s: float = 0
+    """Of a change that restarts it or makes it fail over; 0: as any other."""
+    upgrade_s: float = 0
+    """Of a new major version; 0: as any other change."""
     longest_s: float = 600
     """The longest time AWS may work on one accepted call before the engine gives up."""
     upgrade: str = ""
@@ -275,6 +283,8 @@ class Reconciler(ABC, Generic[S, O]):
     """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
+    healing_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
     exposures: ClassVar[Mapping[str, str]] = {}
@@ -345,7 +355,8 @@ class Reconciler(ABC, Generic[S, O]):
         Returns:
             The fields that are requested completely by now; the engine requests them no more and waits until they show.
             The empty set if the call asked for only a part of a field (one tag, one rule, one policy of several): the
-            engine calls again with what is left once that part shows, or after a while where it never does.
+            engine calls again with what is left once that part shows, and never where it does not. `UNSEEN` if nothing
+            of the call will ever show in the spec, and another call follows it.
 
         Raises:
             NotYet: nothing was changed, ask again.

@@ -73,6 +73,8 @@ class Change:
     """True if the resource is somebody else's, and is taken over."""
     reboots: bool = False
     """True if the resource is rebooted, to put in force the values that wait for that."""
+    heals: bool = False
+    """True if nothing that uses the resource can be judged before this change (`Reconciler.healing_fields`)."""
     blocked: TapctlError | None = None
     """The reason the action must not be taken; None if it may."""
 
@@ -93,6 +95,8 @@ class Plan:
     """Entries that are missing or differ in the record, of resources that need nothing: written without a call."""
     forgotten: tuple[str, ...]
     """Recorded addresses of resources that are wanted no longer and are gone already."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people call a value that is a digest: digest to tag."""
 
     def to(self, *actions: Action) -> tuple[Change, ...]:
         """Select the changes with one of these actions."""
@@ -102,6 +106,11 @@ class Plan:
     def blocked(self) -> tuple[Change, ...]:
         """The changes that must not be made."""
         return tuple(change for change in self.changes if change.blocked is not None)
+
+    @property
+    def healing(self) -> tuple[Change, ...]:
+        """The changes to be made first where others are blocked: those may be judged otherwise after them."""
+        return tuple(change for change in self.changes if change.heals and self.blocked)
 
     @property
     def work(self) -> tuple[Change, ...]:

@@ -78,7 +78,7 @@ def make_plan(
                 record = record_of(resource, want, Phase.MADE, known[address], unread=change.unreadable, before=entry)
                 if record != entry:
                     confirmed.append(record)
-        changes.append(change)
+        changes.append(_tell_if_healing(resource.reconciler, change, observation))
     removals = {
         address: _plan_removal(
             entry, observations[address], claimant, reconcilers[entry.type], allowed=address in allowed
@@ -212,7 +212,7 @@ def _plan_present(
     if unread_error is not None:
         return replace(base, blocked=unread_error)
     if seen.failure is not None:
-        return _plan_failed(base, reconciler, seen.failure)
+        return _plan_failed(base, reconciler, seen.failure, seen.remedy)
     if any(field.impact is Impact.REPLACE for field in fields):
         return _plan_replacement(base, reconciler)
     if fields:
@@ -293,6 +293,15 @@ def _made_outside(entry: Entry | None, want: Spec, name: str, have: Any) -> list
     return foreign
 
 
+def _tell_if_healing(reconciler: Reconciler[Any, Any], change: Change, observation: Observation) -> Change:
+    """Mark the change that what uses the resource waits for: a disabled key enabled, a deleted one brought back."""
+    if change.blocked or not reconciler.healing_fields:
+        return change
+    back = isinstance(observation, Observed) and observation.retained is not None and change.action is Action.CREATE
+    mends = change.action is Action.UPDATE and any(field.path in reconciler.healing_fields for field in change.fields)
+    return replace(change, heals=True) if back or mends else change
+
+
 def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: bool) -> Change:
     """Block an update that cannot be undone where nobody has named its address; say how long an upgrade takes."""
     costs = {field.impact: field for field in change.fields if field.impact.needs_consent}
@@ -326,12 +335,13 @@ def _exposures(reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any,
     )
 
 
-def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str) -> Change:
+def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, remedy: str) -> Change:
     if reconciler.holds_data:
+        how = "bring it back to available as AWS's documentation of that state says"
         blocked = Refused(
             f"{base.address} has failed and holds data: tapctl neither changes nor replaces it",
             evidence=f"AWS says: {failure}",
-            hint="bring it back to available as AWS's documentation of that state says, then run this again",
+            hint=f"{remedy or how}, then run this again",
         )
         return replace(base, blocked=blocked)
     note = f"AWS gave it up: {failure}"

@@ -186,7 +186,7 @@ class Poller:
                 )
                 raise refusal
             raise self.too_long(answer.reason, waited)
-        self._wait(pause_before_step(waited), answer.reason)
+        self._wait(pause_before_step(waited), _told(answer, waited))
 
     def too_long(self, reason: str, waited_s: float) -> NotConverged:
         """Make the error of a wait that took too long."""
@@ -207,6 +207,17 @@ class Poller:
         self.awaiting = awaiting
         self.emit(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
         self.context.clock.wait(seconds, self.context.stop)
+
+
+_USUAL_PROPAGATION_S: Final = 30.0
+
+
+def _told(answer: NotYet, waited_s: float) -> str:
+    """The reason to wait; after longer than is usual with AWS's own sentence and the end: the refusal may be final."""
+    if answer.patience is not Patience.PROPAGATION or waited_s <= _USUAL_PROPAGATION_S:
+        return answer.reason
+    said = f"AWS: {answer.__cause__.message}; " if isinstance(answer.__cause__, AwsRefused) else ""
+    return f"{answer.reason} (longer than usual; {said}given up after {PROPAGATION_S:.0f} s)"
 
 
 def with_last_event(error: NotConverged, reconciler: Reconciler[Any, Any], aws: Any, id: str) -> NotConverged:

@@ -101,6 +101,20 @@ def version(store: Store, suffix: str, serial: int) -> Manifest | None:
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
+def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
+    """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
+
+    After such a one has been written on, its serials come again, and the later time tells which is later.
+
+    Raises:
+        ManifestError: one of the versions is no manifest.
+    """
+    matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
+    names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
+    newest = [_read_version(store, suffix, name) for name in names[-1:]]
+    return next((version for version in newest if version.written_at >= manifest.written_at), None)
+
+
 def unlocks(store: Store, suffix: str) -> list[Unlock]:
     """Read who took a lock away, and when; oldest first.
 

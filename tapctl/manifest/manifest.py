@@ -80,6 +80,11 @@ class Manifest(BaseModel):
         return {key: value for key, value in stored.items() if key not in defaults or value != defaults[key]}
 
     @property
+    def stamp(self) -> str:
+        """The version in a few words: its serial, when it was written, and by whom."""
+        return f"serial {self.serial}, written at {self.written_at} by {self.written_by}"
+
+    @property
     def aws_kind(self) -> AwsKind:
         """The kind of AWS that the entries are in. A manifest older than ``aws`` has it as the prefix of its run id."""
         if self.aws is not AwsKind.REAL:

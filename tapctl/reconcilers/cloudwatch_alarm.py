@@ -238,7 +238,7 @@ def _spec(alarm: Mapping[str, Any], live_tags: dict[str, str]) -> CloudwatchAlar
         alarm_actions=frozenset(alarm.get("AlarmActions", ())),
         ok_actions=frozenset(alarm.get("OKActions", ())),
         insufficient_data_actions=frozenset(alarm.get("InsufficientDataActions", ())),
-        actions_enabled=alarm.get("ActionsEnabled", True),
+        actions_enabled=alarm["ActionsEnabled"],
         expression=json.dumps(foreign, sort_keys=True) if foreign else "",
         tags=live_tags,
     )

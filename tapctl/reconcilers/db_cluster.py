@@ -35,9 +35,11 @@ from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
+    RECOVERABLE,
     arn_of,
     classify,
     cluster_of,
+    how_to_recover,
     how_to_start,
     last_event,
     step_tags,
@@ -58,7 +60,7 @@ _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
-        "inaccessible-encryption-credentials-recoverable",
+        RECOVERABLE,
         "incompatible-network",
         "incompatible-parameters",
         "incompatible-restore",
@@ -248,7 +250,13 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
     timing = Timing(
-        create_s=180, delete_s=300, longest_s=2 * 3600, upgrade="15 to 60 minutes, in which nobody is served"
+        create_s=180,
+        delete_s=300,
+        update_s=120,
+        restart_s=600,
+        upgrade_s=1800,
+        longest_s=2 * 3600,
+        upgrade="15 to 60 minutes, in which nobody is served",
     )
 
     def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None, restore_from: str = "") -> None:
@@ -265,6 +273,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             return None
         if cluster.get("Status") == _STOPPED:
             return observed_cluster(cluster, expected, remedy=how_to_start(aws, id))
+        if cluster.get("Status") == RECOVERABLE:
+            return observed_cluster(cluster, expected, remedy=how_to_recover(aws, id))
         reason = last_event(aws, "db-cluster", id) if cluster.get("Status") in _TERMINAL else ""
         return observed_cluster(cluster, expected, reason)
 
@@ -432,7 +442,7 @@ def observed_cluster(
     # Read as a plain mapping: several members are there only while they mean something.
     live: Mapping[str, Any] = cluster
     reason = reason or remedy
-    status = live.get("Status", "")
+    status = live["Status"]
     groups = live.get("VpcSecurityGroups", ())
     accepted, pending = _accepted(live)
     live_tags = as_dict(live.get("TagList", ()))
@@ -499,7 +509,7 @@ def _access(live: Mapping[str, Any]) -> dict[str, Any]:
     streaming = live.get("ActivityStreamStatus", "stopped") != "stopped"
     forwarding = {"global": live.get("GlobalWriteForwardingStatus"), "local": live.get("LocalWriteForwardingStatus")}
     return {
-        "auto_minor_version_upgrade": live.get("AutoMinorVersionUpgrade", True),
+        "auto_minor_version_upgrade": live["AutoMinorVersionUpgrade"],
         "activity_stream": (live.get("ActivityStreamKinesisStreamName") or "starting") if streaming else "",
         "internet_gateway": live.get("InternetAccessGatewayEnabled", False),
         "global_cluster": live.get("GlobalClusterIdentifier", ""),

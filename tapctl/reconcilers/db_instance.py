@@ -15,13 +15,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.tags import as_dict, as_list
-from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import (
     NO_INSTANCE,
+    RECOVERABLE,
     arn_of,
     classify,
     cluster_of,
+    how_to_recover,
     how_to_start,
     last_event,
     step_tags,
@@ -37,7 +39,6 @@ _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
-        "inaccessible-encryption-credentials-recoverable",
         "incompatible-network",
         "incompatible-option-group",
         "incompatible-parameters",
@@ -46,7 +47,8 @@ _TERMINAL: Final = frozenset(
         "restore-error",
     }
 )
-# Nothing is wrong with a stopped instance, but AWS does nothing with it until somebody starts the cluster.
+# Nothing is wrong with a stopped instance, or one whose key was out of reach for a while, but AWS does nothing with it
+# until somebody starts the cluster.
 _STOPPED: Final = "stopped"
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
@@ -117,7 +119,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
     }
     not_compared = ("certificate authority", "Enhanced Monitoring")
-    timing = Timing(create_s=480, delete_s=300, longest_s=5400)
+    timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None, zones: Collection[str] = ()) -> None:
         self._staying = staying
@@ -167,7 +169,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
                     return frozenset({"instance_class"})
                 # To a named member: where that one writes already and only this does not show yet, RDS refuses.
                 aws.rds.failover_db_cluster(DBClusterIdentifier=want.cluster, TargetDBInstanceIdentifier=other)
-                return frozenset()
+                return UNSEEN
             return step_tags(aws, arn_of(aws, "db", id), have.tags, want.tags)
         except AwsRefused as error:
             raise classify(error, how_to_start(aws, want.cluster)) from error
@@ -211,7 +213,7 @@ def observed_instance(
     aws: Aws, instance: DBInstanceTypeDef, expected: DbInstanceSpec | None
 ) -> Observed[DbInstanceSpec, DbInstanceOutputs]:
     """Interpret DescribeDBInstances' answer, with the cluster's answer about this member."""
-    name, status = instance.get("DBInstanceIdentifier", ""), instance.get("DBInstanceStatus", "")
+    name, status = instance["DBInstanceIdentifier"], instance["DBInstanceStatus"]
     reason = last_event(aws, "db-instance", name) if status in _TERMINAL else ""
     cluster = _cluster_of(aws, instance)
     groups = _group_states(cluster, instance)
@@ -232,7 +234,7 @@ def observed_instance(
         instance_class=later or instance.get("DBInstanceClass", ""),
         parameter_group=own_groups[0].get("DBParameterGroupName", "") if own_groups else "",
         maintenance_window=window,
-        publicly_accessible=instance.get("PubliclyAccessible", False),
+        publicly_accessible=instance["PubliclyAccessible"],
         auto_minor_version_upgrade=instance.get("AutoMinorVersionUpgrade", False),
         promotion_tier=instance.get("PromotionTier", 1),
         tags=as_dict(instance.get("TagList", [])),
@@ -243,8 +245,7 @@ def observed_instance(
         settled=status in _READY and all(state != _APPLYING for _, state in groups),
         deleting=status == "deleting",
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
-        # No failure: a failed instance is replaced.
-        update_failure=f"it is stopped; {how_to_start(aws, spec.cluster)}" if status == _STOPPED else None,
+        update_failure=_resting(aws, status, spec.cluster),
         status=status,
         owner=_owner(name, spec, expected),
         pending=pending,
@@ -286,6 +287,13 @@ def _cluster_of(aws: Aws, instance: DBInstanceTypeDef) -> DBClusterTypeDef | Non
     return cluster_of(aws, cluster_id) if cluster_id else None
 
 
+def _resting(aws: Aws, status: str, cluster: str) -> str | None:
+    """The failure of an instance that its cluster's start brings back. None is replaced for it."""
+    if status == _STOPPED:
+        return f"it is stopped; {how_to_start(aws, cluster)}"
+    return f"it is {status}; {how_to_recover(aws, cluster)}" if status == RECOVERABLE else None
+
+
 def _removal_impact(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> Impact:
     """The cost of the removal: another member takes over from a writer."""
     others, writes = _place(cluster, instance)
@@ -304,13 +312,13 @@ def _place(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> tup
     """Tell how many other members the cluster has, and if this one writes."""
     members = cluster.get("DBClusterMembers", []) if cluster is not None else []
     mine = [member for member in members if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier")]
-    return len(members) - len(mine), any(member.get("IsClusterWriter") for member in mine)
+    return len(members) - len(mine), any(member["IsClusterWriter"] for member in mine)
 
 
 def _group_states(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef) -> list[tuple[str, str]]:
     """List the parameter groups, each with how far it is in force: the instance's own, and the cluster's."""
     return [
-        (group.get("DBParameterGroupName", ""), group.get("ParameterApplyStatus", ""))
+        (group.get("DBParameterGroupName", ""), group["ParameterApplyStatus"])
         for group in instance.get("DBParameterGroups", [])
     ] + list(_shared_group(cluster, instance))
 
@@ -320,7 +328,7 @@ def _shared_group(cluster: DBClusterTypeDef | None, instance: DBInstanceTypeDef)
         shared = cluster.get("DBClusterParameterGroup", "")
         for member in cluster.get("DBClusterMembers", []):
             if member.get("DBInstanceIdentifier") == instance.get("DBInstanceIdentifier"):
-                yield shared, member.get("DBClusterParameterGroupStatus", "")
+                yield shared, member["DBClusterParameterGroupStatus"]
 
 
 def _outputs(instance: DBInstanceTypeDef) -> DbInstanceOutputs | None:
@@ -430,7 +438,7 @@ def check_readers_rebooted(aws: Aws, id: str, want: DbInstanceSpec, staying: Col
 
 def _writes(cluster: DBClusterTypeDef, id: str) -> bool:
     members = cluster.get("DBClusterMembers", [])
-    return any(member.get("IsClusterWriter") for member in members if member.get("DBInstanceIdentifier") == id)
+    return any(member["IsClusterWriter"] for member in members if member.get("DBInstanceIdentifier") == id)
 
 
 def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
@@ -441,7 +449,7 @@ def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
         for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
         if member.get("DBInstanceIdentifier") != id
         and Owner.of(as_dict(member.get("TagList", []))) == ours
-        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, "deleting"}
+        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, "deleting"}
     ]
 
 

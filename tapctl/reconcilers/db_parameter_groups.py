@@ -68,7 +68,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             if group is None:
                 return None
             parameters = unreadable.read("parameters", lambda: self._set_or_wanted(aws, id, wanted), nothing)
-            arn = group.get(f"{self.kind}Arn", "")
+            arn = group[f"{self.kind}Arn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_PARAMETER_GROUP):
@@ -147,7 +147,7 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags, among all of the region but AWS's own, which have none."""
-        arns = {self._name(group): group.get(f"{self.kind}Arn", "") for group in self._list(aws)}
+        arns = {self._name(group): group[f"{self.kind}Arn"] for group in self._list(aws)}
         own = {name: arn for name, arn in arns.items() if not name.startswith("default.")}
         yield from owned_names(aws, owner, NO_PARAMETER_GROUP, own)
 

@@ -55,7 +55,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             group = next((group for group in groups if _name(group) == id.lower()), None)
             if group is None:
                 return None
-            arn = group.get("DBSubnetGroupArn", "")
+            arn = group["DBSubnetGroupArn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(NO_SUBNET_GROUP):
@@ -120,7 +120,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         """Find the groups by the owner's tags, among all of the region."""
         pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
         groups = (group for page in pages for group in page["DBSubnetGroups"])
-        arns = {_name(group): group.get("DBSubnetGroupArn", "") for group in groups}
+        arns = {_name(group): group["DBSubnetGroupArn"] for group in groups}
         yield from owned_names(aws, owner, NO_SUBNET_GROUP, arns)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, matches_template, parse
+from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -104,7 +104,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         trust: Any = role.get("AssumeRolePolicyDocument", {})  # botocore has decoded the JSON
         return Observed(
             spec=IamRoleSpec(
-                trust=parse(trust),
+                trust=from_answer(trust, "iam:GetRole"),
                 inline=inline,
                 attached=attached,
                 permissions_boundary=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
@@ -215,7 +215,7 @@ def _documents(aws: Aws, id: str, names: Iterable[str]) -> dict[str, PolicyDocum
             if not error.matches("NoSuchEntity"):
                 raise
         else:
-            documents[name] = parse(document)
+            documents[name] = from_answer(document, "iam:GetRolePolicy")
     return documents
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import model_validator
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, parse
+from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import (
     MANAGED_BY,
@@ -145,6 +145,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     }
     not_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+    healing_fields = frozenset({"enabled"})
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:
         self._window_days, self._going = window_days, frozenset(going)
@@ -507,7 +508,9 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
     deleting = key.state in _PENDING
     policy = unreadable.read(
         "policy",
-        lambda: parse(aws.read(aws.kms.get_key_policy, KeyId=key.id, PolicyName="default")["Policy"]),
+        lambda: from_answer(
+            aws.read(aws.kms.get_key_policy, KeyId=key.id, PolicyName="default")["Policy"], "kms:GetKeyPolicy"
+        ),
         expected.policy if expected else PolicyDocument(statements=frozenset()),
     )
     period = 0
@@ -540,7 +543,7 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
             usage=key.metadata.get("KeyUsage", ""),
             tags=expected.tags if key.denied and expected else key.tags,
         ),
-        outputs=KmsKeyOutputs(key_id=key.id, arn=key.metadata.get("Arn", "")),
+        outputs=KmsKeyOutputs(key_id=key.id, arn=key.metadata["Arn"]),
         settled=key.state not in _WORKING,
         deleting=deleting,
         retained=_pending_deletion(key) if key.state in _PENDING else None,

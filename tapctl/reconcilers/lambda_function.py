@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.aws.policy import PolicyDocument, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -183,7 +183,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     }
     not_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
-    timing = Timing(create_s=60, delete_s=1200, longest_s=3600)
+    timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=3600)
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content
@@ -422,7 +422,7 @@ def observed_function(
 
 def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
     try:
-        return parse(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"])
+        return from_answer(aws.read(aws.lambda_.get_policy, FunctionName=id)["Policy"], "lambda:GetPolicy")
     except AwsRefused as error:
         if error.matches(_MISSING):
             return None

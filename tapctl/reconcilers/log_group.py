@@ -127,14 +127,12 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
             tags=live_tags,
         )
         owner = None if unreadable.actions else Owner.of(live_tags)
-        created = group.get("creationTime")
         return Observed(
             spec,
             LogGroupOutputs(arn=arn),
             owner=owner,
             unreadable=unreadable.actions,
-            # Milliseconds. Events may be up to 14 days older than their group (PutLogEvents).
-            holds_data_since=None if created is None else datetime.fromtimestamp(created / 1000, UTC) - _OLDEST_EVENT,
+            holds_data_since=_oldest_event(group),
         )
 
     def observe_exposures(
@@ -201,6 +199,20 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         """The function or cluster whose logs AWS writes into a group of this name, and makes it for."""
         writers = ((pattern.fullmatch(id), type_) for pattern, type_ in _WRITERS)
         return next((address(type_, match[1]) for match, type_ in writers if match), None)
+
+
+def _oldest_event(group: Mapping[str, Any]) -> datetime | None:
+    """Tell since when the group may hold events, which may be up to 14 days older than it is (PutLogEvents).
+
+    None where AWS tells no time, in milliseconds, that there can be.
+    """
+    milliseconds = group.get("creationTime")
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) - _OLDEST_EVENT
+    except (ValueError, OverflowError):
+        return None
 
 
 def _arn(aws: Aws, id: str) -> str:

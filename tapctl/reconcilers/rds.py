@@ -51,12 +51,28 @@ _SPREADING: Final = ("invalid security group", "service linked role")
 _STATE: Final = ("InvalidDBClusterStateFault", "InvalidDBInstanceState")
 
 
+RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
+"""The state of a cluster, and of its instances, for seven days after its key went out of reach."""
+
+
 def how_to_start(aws: Aws, cluster: str) -> str:
     """Tell the command that starts a stopped cluster: until then, for a week, AWS does nothing with the cluster."""
     target = aws.target
     command = f"aws rds start-db-cluster --db-cluster-identifier {cluster} --region {target.region}"
     # With the embedded AWS's endpoint: the real AWS must never get this command.
     return f"start it first: {command}" + (f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else "")
+
+
+def how_to_recover(aws: Aws, cluster: str) -> str:
+    """Tell what brings back a cluster whose key was out of reach, and until when.
+
+    Enabling the key alone does not; after seven days only a restore from a backup is left.
+    https://repost.aws/knowledge-center/rds-aurora-inaccessible-state
+    """
+    return (
+        f"enable its key, then {how_to_start(aws, cluster)}; within 7 days of the key's loss: after that it can only "
+        "be restored from a backup"
+    )
 
 
 def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused:

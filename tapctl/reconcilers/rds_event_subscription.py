@@ -84,13 +84,13 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
             subscription = next((one for one in subscriptions if _name(one) == id.lower()), None)
             if subscription is None:
                 return None
-            arn = subscription.get("EventSubscriptionArn", "")
+            arn = subscription["EventSubscriptionArn"]
             live_tags = read_tags(aws, arn, unreadable, expected.tags if expected else {})
         except AwsRefused as error:
             if error.matches(_MISSING):
                 return None
             raise
-        status = subscription.get("Status", "")
+        status = subscription["Status"]
         return Observed(
             RdsEventSubscriptionSpec(
                 topic_arn=subscription.get("SnsTopicArn", ""),
@@ -173,7 +173,7 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
         """Find the subscriptions by the owner's tags, among all of the region."""
         pages = aws.pages(aws.rds.get_paginator("describe_event_subscriptions"))
         subscriptions = [subscription for page in pages for subscription in page["EventSubscriptionsList"]]
-        arns = {_name(subscription): subscription.get("EventSubscriptionArn", "") for subscription in subscriptions}
+        arns = {_name(subscription): subscription["EventSubscriptionArn"] for subscription in subscriptions}
         yield from owned_names(aws, owner, _MISSING, arns)
 
 

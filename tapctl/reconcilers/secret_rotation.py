@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.aws.policy import PolicyDocument, from_answer
 from tapctl.aws.refusals import Transient, classify
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
@@ -172,7 +172,7 @@ def _replicas(description: Mapping[str, Any]) -> frozenset[str]:
 
 def _policy(aws: Aws, arn: str) -> PolicyDocument | None:
     text = aws.read(aws.secretsmanager.get_resource_policy, SecretId=arn).get("ResourcePolicy", "")
-    return parse(text) if text else None
+    return from_answer(text, "secretsmanager:GetResourcePolicy") if text else None
 
 
 def _live_arn(aws: Aws, id: str) -> str:

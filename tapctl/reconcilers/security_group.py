@@ -78,7 +78,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
             spec=SecurityGroupSpec(
                 description=group.get("Description", ""), vpc_id=group.get("VpcId", ""), tags=live_tags
             ),
-            outputs=SecurityGroupOutputs(group_id=group.get("GroupId", "")),
+            outputs=SecurityGroupOutputs(group_id=group["GroupId"]),
             owner=Owner.of(live_tags),
         )
 
@@ -91,7 +91,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     ) -> Observed[SecurityGroupSpec, SecurityGroupOutputs]:
         """Read the interfaces and the VPCs of all groups of the round: two calls for all."""
         group_id = seen.outputs.group_id if seen.outputs else ""
-        ids = sorted({group_id, *(group.get("GroupId", "") for group in groups(aws, id))})
+        ids = sorted({group_id, *(group["GroupId"] for group in groups(aws, id))})
         reads = {
             "strangers": lambda: _strangers(aws, group_id, ids),
             "other_vpcs": lambda: _other_vpcs(aws, group_id, ids),
@@ -192,7 +192,7 @@ def existing_id(aws: Aws, id: str, vpc_id: str) -> str:
     group = find_group(aws, id, vpc_id)
     if group is None:
         raise _not_shown(id)
-    return group.get("GroupId", "")
+    return group["GroupId"]
 
 
 def owner_of(group: SecurityGroupTypeDef) -> Owner | None:
@@ -222,7 +222,7 @@ def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
         f"{interface.get('NetworkInterfaceId', '')} ({interface.get('Description') or 'no description'})"
         for page in pages
         for interface in page.get("NetworkInterfaces", ())
-        if any(group.get("GroupId") == group_id for group in interface.get("Groups", ()))
+        if any(group["GroupId"] == group_id for group in interface.get("Groups", ()))
         and not _is_of_ours(interface, functions)
     )
 

@@ -99,7 +99,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
             return None
         return Observed(
             spec=SecurityGroupRulesSpec(vpc_id=group.get("VpcId", ""), rules=rules),
-            outputs=SecurityGroupRulesOutputs(group_id=group.get("GroupId", "")),
+            outputs=SecurityGroupRulesOutputs(group_id=group["GroupId"]),
             owner=owner_of(group),
         )
 
@@ -133,7 +133,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
         """Revoke one rule: as long as groups name each other, neither can be deleted."""
         group = find_group(aws, id, observed.spec.vpc_id)
         if group is not None:
-            _revoke(aws, id, group.get("GroupId", ""), min(observed.spec.rules, key=_key))
+            _revoke(aws, id, group["GroupId"], min(observed.spec.rules, key=_key))
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Nothing: the group is found by its own tags."""
@@ -158,7 +158,7 @@ def _rules(direction: Literal["ingress", "egress"], permissions: Iterable[Any]) 
 
 def _rows(aws: Aws, id: str, group_id: str) -> list[SecurityGroupRuleTypeDef]:
     """The group's rules as EC2 lists them, one row a rule, read for all groups of the round at once."""
-    ids = sorted(group.get("GroupId", "") for group in groups(aws, id))
+    ids = sorted(group["GroupId"] for group in groups(aws, id))
     filters = [{"Name": "group-id", "Values": ids}]
     pages = aws.pages(aws.ec2.get_paginator("describe_security_group_rules"), Filters=filters)
     return [row for page in pages for row in page["SecurityGroupRules"] if row.get("GroupId") == group_id]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, parse
+from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
@@ -89,7 +89,7 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
         spec = SnsTopicSpec(
             display_name=attributes.get("DisplayName", ""),
             kms_key_arn=attributes.get("KmsMasterKeyId", ""),
-            policy=parse(attributes["Policy"]),
+            policy=from_answer(attributes["Policy"], "sns:GetTopicAttributes"),
             signature_version=attributes.get("SignatureVersion", "1"),
             further=frozenset(
                 f"{name} is {value}"

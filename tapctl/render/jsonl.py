@@ -14,7 +14,7 @@ from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Re
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.reports import error_lines, is_shown
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
@@ -192,6 +192,14 @@ def verdict_record(verdict: Verdict) -> Record:
     }
     if comparison is not None:
         record |= {"compared": comparison.compared, "not_compared": list(comparison.not_compared)}
+    if comparison is not None and comparison.older:
+        record["record_older_than"] = comparison.older
+    if comparison is not None and comparison.wanted is not None:
+        plan = comparison.wanted.plan
+        record["wanted"] = {
+            "changes": {change.address: change.action.name.lower() for change in plan.work},
+            "impacts": plan.impacts,
+        }
     if verdict.impacts is not None:
         record["impacts"] = dict(verdict.impacts)
     return record
@@ -265,7 +273,12 @@ class JsonScreen:
     def end(self) -> None:
         """Write nothing: each resource has its line already."""
 
-    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
+    def drift(
+        self,
+        report: Report,
+        advice: Mapping[tuple[str, str], Advice],
+        wanted: Wanted | None = None,  # noqa: ARG002 -- the protocol's; the verdict has it
+    ) -> None:
         """Write one line a finding."""
         for finding in report.findings:
             self._write(finding_record(finding, advice.get((finding.address, finding.field))) | self._whose())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.errors import ExitCode, TapctlError
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
@@ -25,7 +25,7 @@ from tapctl.render.terminal import (
     widest,
     wrap,
 )
-from tapctl.render.values import LIMIT, REMOVE, format_pair, format_value, truncate
+from tapctl.render.values import LIMIT, NONE, REMOVE, format_change, format_item, format_value, matched, truncate
 
 _BELOW: Final = 8
 """The indentation of what did not fit into its line."""
@@ -95,7 +95,7 @@ def plan_lines(
     plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN, width: int | None = None
 ) -> list[str]:
     """The changes of a plan that are to be seen. ``verbose``: values whole, and the fields of creates too."""
-    blocks = [_block(change, verbose=verbose) for change in plan.changes if is_shown(change)]
+    blocks = [_block(change, plan.names, verbose=verbose) for change in plan.changes if is_shown(change)]
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
     return block_lines(blocks, paint, width)
@@ -132,6 +132,8 @@ class Block:
     type: str
     id: str
     note: str = ""
+    cost: str = ""
+    """What the change costs; stands in front of the note, and is never broken off."""
     sentence: str = ""
     details: tuple[Detail, ...] = ()
 
@@ -151,8 +153,14 @@ def block_lines(blocks: Sequence[Block], paint: Palette, width: int | None = Non
     for block in blocks:
         start = f"  {block.symbol}{' ' * (symbol_width - widest([block.symbol]))} "
         type_, id_, note = sanitize(block.type), sanitize(block.id), sanitize(block.note)
-        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {note}".rstrip()
-        head, *more = _fitted(whole, start, f"{type_}  {id_}", (note,), width)
+        noted = "; ".join(filter(None, (block.cost, note)))
+        cost = f"{block.cost};" if block.cost and note else block.cost
+        whole = f"{start}{pad(type_, type_width)}  {pad(id_, id_width)}  {noted}".rstrip()
+        below: tuple[str, ...] = (note,)
+        first = f"{type_}  {id_}  {cost}".rstrip()
+        if width is not None and block.cost and cells(start + first) > width:
+            first, below = f"{type_}  {cost}", (id_, note)
+        head, *more = _fitted(whole, start, first, below, width)
         lines += [head.replace(block.symbol, paint.symbol(block.symbol), 1), *more]
         if sentence := one_line(block.sentence):
             lines += _fitted(f"      {sentence}", "      ", sentence, (), width)
@@ -178,19 +186,19 @@ def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int 
     return [start + first, *(" " * _BELOW + line for line in rest)]
 
 
-def _block(change: Change, *, verbose: bool) -> Block:
+def _block(change: Change, names: Mapping[str, str], *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
-    costs = change.impact is Impact.DATA_LOSS or (change.action is Action.DELETE and change.impact > Impact.NONE)
-    loss = change.impact.word if costs else ""
-    notes = [outside if not change.blocked else "", loss, change.note]
+    costs = change.impact > Impact.NONE and change.action in (Action.UPDATE, Action.DELETE)
+    notes = [outside if not change.blocked else "", change.note]
     blocked = change.blocked
     return Block(
+        cost=change.impact.word if costs else "",
         symbol=_symbol(change),
         type=change.type,
         id=change.id,
         note="; ".join(filter(None, notes)),
         sentence=blocked.cause if blocked else "",
-        details=tuple(_details(change, limit=None if verbose else LIMIT)),
+        details=tuple(_details(change, names, limit=None if verbose else LIMIT)),
     )
 
 
@@ -206,10 +214,11 @@ def _symbol(change: Change) -> str:
     return "!" if change.foreign_members or change.exposures or change.spared else "…"
 
 
-def _details(change: Change, *, limit: int | None) -> list[Detail]:
+def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> list[Detail]:
     details: list[Detail] = []
     if change.action is not Action.CREATE:
-        details += [_field_detail(field, limit) for field in change.fields]
+        fields = matched(change.fields, lambda field: (field.path, field.have, field.want), _joined_fields)
+        details += [_field_detail(field, names, limit) for field in fields]
     elif limit is None:
         details += [Detail(field.path, format_value(field.want)) for field in change.fields]
     if not change.blocked:
@@ -226,9 +235,19 @@ def _details(change: Change, *, limit: int | None) -> list[Detail]:
     return details
 
 
-def _field_detail(field: FieldChange, limit: int | None) -> Detail:
-    have, want = format_pair(field.have, field.want, limit=limit)
-    return Detail(field.path, f"{have} → {REMOVE if field.want is None else want}", field.cost)
+def _joined_fields(one: FieldChange, other: FieldChange) -> FieldChange:
+    """A removed and an added item of one name as a change of it."""
+    return replace(one, have=one.have or other.have, want=one.want or other.want, impact=max(one.impact, other.impact))
+
+
+def _field_detail(field: FieldChange, names: Mapping[str, str], limit: int | None) -> Detail:
+    if field.want is None:
+        value = f"{format_item(field.have, limit)} → {REMOVE}"
+    elif field.have is None:
+        value = f"{NONE} → {format_item(field.want, limit)}"
+    else:
+        value = format_change(field.have, field.want, limit=limit, names=names)
+    return Detail(field.path, value, field.cost)
 
 
 # -- drift -------------------------------------------------------------------------------------------------------------
@@ -237,6 +256,10 @@ _FINDING_SYMBOLS: Final = {FindingState.PENDING: "…", FindingState.UNKNOWN: "?
 _FINDING_STYLES: Final = {FindingState.PENDING: "open", FindingState.UNKNOWN: "open"}
 _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 """States without two values to show: the note stands in their place."""
+
+
+_WANTED_SHOWN: Final = 10
+"""Resources that are named of what an apply would change beside."""
 
 
 def drift_lines(
@@ -251,10 +274,10 @@ def drift_lines(
 
     A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
     """
-    findings = report.findings
+    findings = matched(report.findings, _sides, _joined_findings)
     names = _names(findings)
     fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
-    values = [_value(finding, None if verbose else LIMIT) for finding in findings]
+    values = [_value(finding, report.names, None if verbose else LIMIT) for finding in findings]
     widths = widest(names), widest(fields), widest(values, limit=VALUE_WIDTH)
     lines: list[str] = []
     for finding, after, *texts in zip(findings, [*findings, None][1:], names, fields, values, strict=True):
@@ -276,6 +299,30 @@ def drift_lines(
     compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
     never = _not_compared_lines(report.never_compared, paint)
     return [*lines, *_difference_count(findings), f"  {compared}", *never]
+
+
+def _sides(finding: Finding) -> tuple[str, Any, Any]:
+    return f"{finding.address} {finding.field} {finding.reason}", finding.recorded, finding.live
+
+
+def _joined_findings(one: Finding, other: Finding) -> Finding:
+    """A missing and an added item of one name as a change of it."""
+    return replace(one, recorded=one.recorded or other.recorded, live=one.live or other.live)
+
+
+def wanted_lines(wanted: Wanted, paint: Palette = PLAIN, width: int | None = None) -> list[str]:
+    """The changes that an apply would make beside undoing the findings: a line a resource, with what it costs."""
+    text = f"the files want more than the record, and an apply does that too: {wanted.summary}"
+    lines = [f"  {line}" for line in (wrap(text, width - 2) if width else [text])]
+    for change in wanted.plan.work[:_WANTED_SHOWN]:
+        symbol, cost = _symbol(change), change.impact.word
+        start, head = f"    {symbol} ", f"{sanitize(change.type)}  {sanitize(change.id)}  {cost}"
+        shown = ", ".join(sanitize(field.path) for field in change.fields) if change.action is Action.UPDATE else ""
+        first, *more = _fitted(f"{start}{head}  {shown}".rstrip(), start, head, [shown], width)
+        lines += [first.replace(symbol, paint.symbol(symbol), 1), *more]
+    if (more_ := len(wanted.plan.work) - _WANTED_SHOWN) > 0:
+        lines.append(f"    and {more_} more")
+    return [*lines, f"    {paint('dim', 'see it:')} {one_line(wanted.command)}"]
 
 
 def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
@@ -324,18 +371,18 @@ def _id(finding: Finding) -> str:
     return finding.address.removeprefix(f"{finding.type}/")
 
 
-def _value(finding: Finding, limit: int | None) -> str:
+def _value(finding: Finding, names: Mapping[str, str], limit: int | None) -> str:
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
     if finding.reason is Reason.UNCONFIRMED:
-        return " → ".join(format_pair(finding.recorded, finding.asked, limit=limit))
+        return format_change(finding.recorded, finding.asked, limit=limit, names=names)
     if finding.recorded is not None and finding.live is not None:
-        return " → ".join(format_pair(finding.recorded, finding.live, limit=limit))
+        return format_change(finding.recorded, finding.live, limit=limit, names=names)
     if finding.recorded is not None:
-        return f"- {truncate(format_value(finding.recorded), limit)}"
+        return f"- {format_item(finding.recorded, limit)}"
     if finding.state is FindingState.PENDING:
         return truncate(one_line(str(finding.live or "")), limit)
-    return f"+ {truncate(format_value(finding.live), limit)}"
+    return f"+ {format_item(finding.live, limit)}"
 
 
 def _remark(finding: Finding) -> str:

@@ -30,6 +30,17 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The changes that an apply would make beside undoing what drifted."""
+
+    plan: Plan
+    summary: str
+    """The counts in words: ``1 to change · 1 fails over``."""
+    command: str
+    """The command that shows all of it."""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """How much of the record a drift has compared with AWS."""
 
@@ -38,6 +49,10 @@ class Comparison:
     not_compared: tuple[str, ...] = ()
     """``type/id.field`` of each field that was not, ``type/id`` for all of a resource's, and in a few words what
     no field of a type compares."""
+    wanted: Wanted | None = None
+    """The changes that an apply would make beside undoing what drifted; None where there are none."""
+    older: str = ""
+    """What tells that the record is older than AWS; empty where nothing does."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +133,8 @@ class Screen(Protocol):
     def end(self) -> None:
         """End the progress: no more events come."""
 
-    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
-        """Show the findings; ``advice`` is by (address, field)."""
+    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice], wanted: Wanted | None = None) -> None:
+        """Show the findings; ``advice`` is by (address, field), ``wanted``: what an apply would do beside."""
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str]], records: Sequence[Mapping[str, object]]

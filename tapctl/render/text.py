@@ -11,8 +11,8 @@ from tapctl.engine.events import Event
 from tapctl.engine.plan import Plan
 from tapctl.errors import ExitCode, TapctlError
 from tapctl.render.progress import ProgressView
-from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line, wanted_lines
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import (
     OutputStream,
     Palette,
@@ -89,10 +89,12 @@ class TextScreen:
         """End the progress."""
         self.progress.end()
 
-    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice]) -> None:
-        """Write the header and the findings."""
+    def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice], wanted: Wanted | None = None) -> None:
+        """Write the header, the findings, and what an apply would do beside."""
         self._head(self.out, self.paint)
         self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint, width=self.width))
+        if wanted is not None:
+            self.out.lines(*wanted_lines(wanted, self.paint, width=self.width))
 
     def table(
         self,

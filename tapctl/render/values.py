@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from tapctl.engine import refs
-from tapctl.render.terminal import sanitize
+from tapctl.render.terminal import one_line, sanitize
 
 LIMIT: Final = 60
 """Characters of a value that are shown, unless the whole is asked for."""
 NONE: Final = "(none)"
 REMOVE: Final = "(remove)"
 _CONTEXT: Final = 12
+_IMAGE: Final = re.compile(r"(?P<repository>.+)@(?P<digest>sha256:[0-9a-f]{64})")
+_DIGEST_SHOWN: Final = len("sha256:") + 12
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
+
+T = TypeVar("T")
 
 
 def format_value(value: Any) -> str:
@@ -41,6 +48,80 @@ def format_pair(have: Any, want: Any, *, limit: int | None = LIMIT) -> tuple[str
     if start > limit // 2:
         left, right = f"…{left[start - _CONTEXT :]}", f"…{right[start - _CONTEXT :]}"
     return truncate(left, limit), truncate(right, limit)
+
+
+def format_change(left: Any, right: Any, *, limit: int | None = LIMIT, names: Mapping[str, str] = _NO_NAMES) -> str:
+    """A value that becomes another one: ``30 → 60``; of two statements of one name only what differs in them.
+
+    ``names``: what people call a value that is a digest: its tag.
+    """
+    if own_name(left) and own_name(left) == own_name(right):
+        return f"{own_name(left)}: {'; '.join(_parts(left, right))}"
+    images = [_IMAGE.fullmatch(value) if isinstance(value, str) else None for value in (left, right)]
+    if limit is not None and images[0] and images[1]:
+        return _format_images(images[0], images[1], names)
+    have, want = format_pair(left, right, limit=limit)
+    return f"{have} → {want}"
+
+
+def format_item(value: Any, limit: int | None = LIMIT) -> str:
+    """A value that is added or removed; one that has a name, such as a statement, is shown whole."""
+    return truncate(format_value(value), None if own_name(value) else limit)
+
+
+def own_name(value: Any) -> str:
+    """The name that a value gives itself among its like (``named_by``): a statement's Sid; empty where it has none."""
+    field = getattr(type(value), "named_by", "")
+    return sanitize(str(getattr(value, field))) if field else ""
+
+
+def matched(items: Sequence[T], sides: Callable[[T], tuple[str, Any, Any]], join: Callable[[T, T], T]) -> list[T]:
+    """Join what is gone from a place and what came to it under the same name into one change.
+
+    ``sides``: of an item, the place, the value before and the value after; None on one side: it is gone, or it came.
+    """
+    result: list[T] = []
+    waiting: dict[tuple[str, str], int] = {}
+    for item in items:
+        place, before, after = sides(item)
+        name = own_name(after if before is None else before)
+        partner = waiting.pop((place, name), None) if name else None
+        if partner is not None and (sides(result[partner])[1] is None) != (before is None):
+            result[partner] = join(result[partner], item)
+            continue
+        if name and (before is None) != (after is None):
+            waiting[place, name] = len(result)
+        result.append(item)
+    return result
+
+
+def _parts(left: BaseModel, right: BaseModel) -> list[str]:
+    """The fields that differ in two models of one name: of a set, what is gone from it and what came to it."""
+    parts = []
+    for field in type(left).model_fields:
+        before, after = getattr(left, field), getattr(right, field)
+        if before == after:
+            continue
+        if isinstance(before, frozenset):
+            gone, came = (sorted(map(_inner, each)) for each in (before - after, after - before))
+            parts.append(" ".join([field, *(f"- {text}" for text in gone), *(f"+ {text}" for text in came)]))
+        else:
+            parts.append(f"{field} {' → '.join(format_pair(before, after, limit=None))}")
+    return parts
+
+
+def _format_images(left: re.Match[str], right: re.Match[str], names: Mapping[str, str]) -> str:
+    """Two images by their tags where those are known, and the beginnings of their digests."""
+    moved = left["repository"] != right["repository"]
+    shown, digests = [], []
+    for image in (left, right):
+        digest = image["digest"][:_DIGEST_SHOWN]
+        name = one_line(names.get(image["digest"], ""))
+        shown.append(f"{image['repository']}:{name}" if moved and name else name)
+        digests.append(f"{image['repository']}@{digest}" if moved and not name else digest)
+    if all(shown):
+        return f"{' → '.join(shown)} ({' → '.join(digests)})"
+    return " → ".join(f"{name} ({digest})" if name else digest for name, digest in zip(shown, digests, strict=True))
 
 
 def truncate(text: str, limit: int | None = LIMIT) -> str:

@@ -90,6 +90,8 @@ class Invocation:
     """True if somebody is there to answer a question."""
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
+    commands: frozenset[str] = frozenset()
+    """Every command that tapctl has: hints name no other."""
     usage: Usage = field(default_factory=Usage, compare=False)
 
     @property

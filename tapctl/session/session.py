@@ -16,7 +16,7 @@ from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ExitCode, Status, TapctlError, WrongTarget
+from tapctl.errors import ConfigError, ExitCode, Status, TapctlError, WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
@@ -25,7 +25,7 @@ from tapctl.manifest.store import Store
 from tapctl.names import Names
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import NO_COUNTS, Invocation
-from tapctl.session.target import check_manifest_target, connect, resolve_target
+from tapctl.session.target import Files, check_manifest_target, connect, local_manifest, resolve_recorded
 
 
 @dataclass
@@ -34,12 +34,24 @@ class Session:
 
     invocation: Invocation
     screen: Screen
-    config: Config
+    loaded: Config | ConfigError
+    """The environment's configuration, or why there is none: a command that needs the record alone works without."""
     target: Target
     """The environment, account and region; complete but for the networking, which a survey adds."""
     aws: Aws
     store: Store
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def config(self) -> Config:
+        """The environment's configuration.
+
+        Raises:
+            ConfigError: its files are not there, or cannot be used.
+        """
+        if isinstance(self.loaded, ConfigError):
+            raise self.loaded
+        return self.loaded
 
     @property
     def suffix(self) -> str:
@@ -59,7 +71,7 @@ class Session:
     @property
     def owner(self) -> Owner:
         """The owner whose tags mark our resources."""
-        return Owner.ours(self.suffix, self.config.environment)
+        return Owner.ours(self.suffix, self.target.env)
 
     @property
     def claimant(self) -> Claimant:
@@ -148,25 +160,44 @@ class Session:
         return self.invocation.finish(self.screen, status, code, counts, summary)
 
 
-def open_session(invocation: Invocation, screen: Screen) -> Session:
+def open_session(invocation: Invocation, screen: Screen, files: Files = Files.NEEDED) -> Session:
     """Open a session on one environment: read its configuration, check the suffix, and ask AWS who we are.
+
+    ``files``: what becomes of the command where the environment's files are not there, and its record is.
 
     Raises:
         ConfigError: the configuration, the environment's name or the suffix.
+        ManifestError: the record that stands in for the configuration cannot be used.
         UsageError: no environment was named, and the state does not know exactly one.
         WrongTarget: another account, or no usable credentials.
     """
-    config, target = resolve_target(invocation, screen)
-    aws = connect(invocation, screen, config)
+    loaded, target = resolve_recorded(invocation, screen, files)
+    config = None if isinstance(loaded, ConfigError) else loaded
+    aws = connect(invocation, screen, config, region=target.region)
     store = open_store(invocation.state, aws)
     invocation.usage.manifest = store.location(target.suffix)
     screen.note(f"{invocation.verb} {target.suffix}: asking AWS who we are")
-    if aws.region != config.region:
+    if config is not None and aws.region != config.region:
         screen.warn(f"{aws.region} is not the region of {config.environment} ({config.region})")
-    identity = aws.identify(config.account_id)
+    try:
+        identity = aws.identify(target.account)
+    except WrongTarget as error:
+        raise (_of_the_sandbox(invocation, target, error) or error) from error
     target = replace(target, identity=short_identity(identity))
     screen.target(target)
-    return Session(invocation, screen, config, target, aws, store, id=aws.run)
+    return Session(invocation, screen, loaded, target, aws, store, id=aws.run)
+
+
+def _of_the_sandbox(invocation: Invocation, target: Target, error: WrongTarget) -> WrongTarget | None:
+    """The error for a record of the embedded AWS, where the real one does not know us; None for any other record."""
+    record = local_manifest(invocation, target.suffix)
+    if invocation.sandbox or record is None or record.aws_kind is not AwsKind.SANDBOX:
+        return None
+    return WrongTarget(
+        f"{target.suffix} is in the embedded AWS, and --sandbox is not there",
+        evidence=f"{invocation.usage.manifest}: aws = {record.aws_kind}\n{error.cause}",
+        hint=f"run it there: {invocation.command} --sandbox",
+    )
 
 
 def short_identity(identity: Identity) -> str:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from tapctl.aws.client import Aws, Connection, default_region
 from tapctl.config import Config, check_suffix, config_hash, environments, load, load_all
 from tapctl.engine.record import Phase
-from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, UsageError
+from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, TapctlError, UsageError
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, check
-from tapctl.manifest.store import Store
+from tapctl.manifest.store import SUFFIX, Store
 from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
+from tapctl.session.recorded_file import file_is_gone
 
 _S3: Final = "s3://"
 _ANY_REGION: Final = "us-east-1"
@@ -32,6 +34,17 @@ _GLANCE_S: Final = 0.5
 # -- which environment -------------------------------------------------------------------------------------------------
 
 
+class Files(Enum):
+    """The need that a command has of the environment's files, where its record is there."""
+
+    NEEDED = "needed"
+    """The command works with what they want."""
+    MAY_BE_GONE = "may be gone"
+    """The record is enough where the environment has no file any more."""
+    MAY_BE_WRONG = "may be wrong"
+    """The record is enough, whatever is the matter with the files."""
+
+
 def resolve_target(invocation: Invocation, screen: Screen) -> tuple[Config, Target]:
     """The configuration and the target of this command, both checked; the screen and the usage know it from here on.
 
@@ -40,19 +53,81 @@ def resolve_target(invocation: Invocation, screen: Screen) -> tuple[Config, Targ
         ManifestError: the record that would tell the environment cannot be used.
         UsageError: no environment was named, and the state does not know exactly one.
     """
+    config, target = resolve_recorded(invocation, screen, Files.NEEDED)
+    assert isinstance(config, Config), "needed files that cannot be used are an error"
+    return config, target
+
+
+def resolve_recorded(invocation: Invocation, screen: Screen, files: Files) -> tuple[Config | ConfigError, Target]:
+    """The target of this command, and its configuration, or why there is none: then the record stands in for it.
+
+    Raises:
+        ConfigError: the environment's name or files, where the record is not enough or not there; or the suffix.
+        ManifestError: the record cannot be used.
+        UsageError: no environment was named, and the state does not know exactly one.
+    """
     named = invocation.target if invocation.env is not None else _infer_target(invocation, screen)
-    config = load(invocation.config, named.env)
-    check_suffix(named.suffix, named.env, environments(invocation.config))
-    target = Target(
-        env=named.env,
-        suffix=named.suffix,
-        account=config.account_id,
-        region=invocation.region or config.region,
-        config_hash=config_hash(config),
-    )
+    loaded: Config | ConfigError
+    try:
+        loaded = load(invocation.config, named.env)
+        target = Target(
+            env=named.env,
+            suffix=named.suffix,
+            account=loaded.account_id,
+            region=invocation.region or loaded.region,
+            config_hash=config_hash(loaded),
+        )
+    except ConfigError as error:
+        loaded, target = _by_record(invocation, screen, named, error, files)
+    check_suffix(target.suffix, target.env, known_environments(invocation.config))
     invocation.usage.target = target
     screen.target(target)
-    return config, target
+    return loaded, target
+
+
+def known_environments(folder: Path) -> tuple[str, ...]:
+    """The environments that have a file; none where the folder cannot be read, which a command that needs it tells."""
+    with suppress(ConfigError):
+        return environments(folder)
+    return ()
+
+
+def _by_record(
+    invocation: Invocation, screen: Screen, named: Target, error: ConfigError, files: Files
+) -> tuple[ConfigError, Target]:
+    """The target by the record alone, and the error about the files that a command meets which needs them.
+
+    Raises:
+        ConfigError: the record is not enough, or there is none of this environment.
+        ManifestError: the record cannot be used.
+    """
+    gone = is_gone(invocation.config, named.env)
+    if not (gone or files is Files.MAY_BE_WRONG) or not re.fullmatch(SUFFIX, named.suffix):
+        raise error
+    try:
+        store = open_store_unidentified(invocation, screen)
+        manifest = read_manifest(invocation, store, named.suffix)
+    except TapctlError as unusable:
+        if isinstance(unusable, ManifestError) and files is not Files.NEEDED:
+            raise
+        raise error from None  # whatever is the matter with the state: nothing tells that there is such an environment
+    if manifest is None or manifest.environment != named.env:
+        raise error
+    if gone:
+        error = file_is_gone(invocation.config, manifest, store.location(named.suffix))
+    if files is Files.NEEDED:
+        raise error
+    screen.warn(f"{error.problems[0]}; {invocation.verb} goes by the record: {manifest.stamp}")
+    region = invocation.region or manifest.region
+    return error, Target(named.env, named.suffix, manifest.account, region, config_hash=manifest.config_hash)
+
+
+def is_gone(folder: Path, environment: str) -> bool:
+    """True if the environment has no file: the folder can be read and has none of its name, or is not there."""
+    try:
+        return environment not in environments(folder)
+    except ConfigError:
+        return not folder.exists()
 
 
 def _infer_target(invocation: Invocation, screen: Screen) -> Target:
@@ -90,14 +165,17 @@ def _example_command(invocation: Invocation, deployed: dict[str, Manifest | Mani
 # -- its AWS -----------------------------------------------------------------------------------------------------------
 
 
-def connect(invocation: Invocation, screen: Screen, config: Config | None) -> Aws:
-    """A client for the environment's region, or for boto3's default region while no environment is known."""
+def connect(invocation: Invocation, screen: Screen, config: Config | None, region: str = "") -> Aws:
+    """A client for the environment's region, or for boto3's default region while no environment is known.
+
+    ``region``: the record's, where the environment has no configuration.
+    """
     if invocation.sandbox:
-        connection = _sandbox_connection(invocation, screen, config)
+        connection = _sandbox_connection(invocation, screen, config, region)
     elif config is not None:
         connection = Connection(invocation.region or config.region, role_arn=config.role_arn)
     else:
-        connection = Connection(invocation.region or _default_region())
+        connection = Connection(invocation.region or region or _default_region())
     client = Aws(connection)
     invocation.usage.clients.append(client)
     return client
@@ -113,12 +191,12 @@ def _default_region() -> str:
     return region
 
 
-def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config | None) -> Connection:
+def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config | None, region: str) -> Connection:
     """A connection to the embedded AWS, which is started and furnished for this environment where needed."""
     from tapctl import sandbox
 
     fresh = announce_sandbox_start(screen)
-    region = invocation.region or (config.region if config else _ANY_REGION)
+    region = invocation.region or (config.region if config else region or _ANY_REGION)
     url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
     for other in _all_configs(invocation) if fresh else ():
         with suppress(SandboxError):  # the command that works with that environment reports it
@@ -229,13 +307,20 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
     if stored is None:
         return None
     manifest = stored.manifest
-    names: tuple[str, ...] = ()
-    with suppress(ConfigError):  # the command that needs these files reports them
-        names = environments(invocation.config)
-    env = suffix if suffix in names else manifest.environment
+    env = suffix if suffix in known_environments(invocation.config) else manifest.environment
     own = {"account": manifest.account, "region": manifest.region}
     check(manifest, store.location(suffix), environment=env, suffix=suffix, **own)
     return manifest
+
+
+def local_manifest(invocation: Invocation, suffix: str) -> Manifest | None:
+    """The record of this suffix in a folder; None where there is none, none that can be used, or the state is in S3."""
+    if invocation.state.startswith(_S3):
+        return None
+    with suppress(ManifestError):
+        stored = open_store(invocation.state, None).read(suffix)
+        return stored.manifest if stored else None
+    return None
 
 
 def check_manifest_target(manifest: Manifest, where: str, target: Target) -> None:

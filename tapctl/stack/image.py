@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.download import download
 from tapctl.config.schema import Image
-from tapctl.errors import AwsRefused, ConfigError, Problem
+from tapctl.errors import AwsError, AwsRefused, ConfigError, Problem
 from tapctl.regions import registry_host, registry_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
+
     from tapctl.aws.client import Aws
 
+FIELD: Final = "image_uri"
+"""The field of a function that holds its image's URI."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_URI = re.compile(rf"(?P<host>[^/]+)/(?P<repository>.+)@(?P<digest>{_DIGEST.pattern})")
 _ACCOUNT = re.compile(r"\d{12}")
 # Lambda takes one architecture's image, no index of several: CreateFunction refuses the media type.
 _INDEXES = frozenset(
@@ -93,6 +98,26 @@ def resolve(
             rule = f"is built for {built_for}, and the function runs {architecture}: each call would fail"
             raise _problem(image, rule, f"push one for {architecture}: {_push(name, architecture)}")
     return uri
+
+
+def tags_of(aws: Aws, uris: Iterable[object]) -> dict[str, str]:
+    """Ask ECR how these images are tagged, digest to tags; without those that it does not tell. A call for each."""
+    found = {}
+    for match in filter(None, (_URI.fullmatch(str(uri)) for uri in uris)):
+        registry = registry_of(match["host"])
+        if registry is None:
+            continue
+        asked: list[ImageIdentifierTypeDef] = [{"imageDigest": match["digest"]}]
+        try:
+            answer = aws.read(
+                aws.ecr.describe_images, registryId=registry[0], repositoryName=match["repository"], imageIds=asked
+            )
+        except AwsError:  # the tags only explain the digests
+            continue
+        tags = sorted(tag for image in answer["imageDetails"] for tag in image.get("imageTags", []))
+        if tags:
+            found[match["digest"]] = ", ".join(tags)
+    return found
 
 
 def _push(name: str, architecture: str) -> str:

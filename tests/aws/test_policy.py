@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.policy import PolicyDocument, Principal, Statement, allow, as_json, parse, policy, when
+from tapctl.aws.policy import PolicyDocument, Principal, Statement, allow, as_json, from_answer, parse, policy, when
+from tapctl.errors import AwsNoAnswer
 
 ACCOUNT = "123456789012"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -153,3 +154,13 @@ def test_the_root_of_an_account_and_its_id_are_one_principal() -> None:
 def test_two_conditions_that_json_has_one_place_for_are_refused() -> None:
     with pytest.raises(ValueError, match="tests a key once"):
         allow("x", ["s3:*"], when=[when("StringEquals", "k", "a"), when("StringEquals", "k", "b")])
+
+
+@pytest.mark.parametrize("odd", ["", "junk", "[]", '"x"', "[" * 10_000, [], 1, {"Statement": [1]}, {"Statement": [{}]}])
+def test_an_answer_that_is_no_policy_cannot_be_used(odd: object) -> None:
+    with pytest.raises(AwsNoAnswer, match="UnusableAnswer on kms:GetKeyPolicy: the answer cannot be used: its policy"):
+        from_answer(odd, "kms:GetKeyPolicy")
+
+
+def test_an_answer_that_is_a_policy_is_one() -> None:
+    assert from_answer(as_json(EVERYTHING), "kms:GetKeyPolicy") == EVERYTHING

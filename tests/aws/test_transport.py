@@ -8,6 +8,7 @@ import pytest
 from botocore import exceptions as bc
 from botocore.parsers import ResponseParserError
 
+from tapctl.aws.answers import UNUSABLE
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.transport import IN_FLIGHT, is_change, to_tapctl_error
 from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, LockHeld, NotYet, Patience, WrongTarget
@@ -286,6 +287,42 @@ def test_a_page_of_html_is_no_answer_of_aws(service: str, status: int) -> None:
 
     assert "what came back is no answer of AWS" in raised.value.cause
     assert "hotel" not in f"{raised.value.cause} {raised.value.evidence}"
+
+
+def _in_xml(*names: str) -> str:
+    """The last one as text, within elements of the others' names."""
+    inside = names[-1]
+    for name in reversed(("Response", *names[:-1])):
+        inside = f"<{name}>{inside}</{name}>"
+    return inside
+
+
+_CLUSTER = ("DescribeDBClustersResult", "DBClusters", "DBCluster", "Port")
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "body"),
+    [
+        ("kms", "list_keys", "[]"),
+        ("kms", "list_keys", "1"),
+        ("kms", "list_keys", '{"Keys": 1}'),
+        ("kms", "list_keys", '{"Keys": [{"KeyId": {}}]}'),
+        ("iam", "list_users", _in_xml("ListUsersResult", "Users", "member", "CreateDate", "yesterday")),
+        ("rds", "describe_db_clusters", _in_xml(*_CLUSTER, "9" * 5_000)),
+        ("rds", "describe_db_clusters", _in_xml(*_CLUSTER, "9" * 20)),
+    ],
+)
+def test_an_answer_of_another_form_than_the_model_says_cannot_be_used(service: str, call: str, body: str) -> None:
+    with endpoint(lambda _: Answer(200, body)) as there, pytest.raises(AwsNoAnswer) as raised:
+        getattr(to(there).client(service, retries=False), call)()
+
+    operation = {"list_keys": "ListKeys", "list_users": "ListUsers", "describe_db_clusters": "DescribeDBClusters"}[call]
+    assert str(raised.value).startswith(f"{UNUSABLE} on {service}:{operation}: the answer cannot be used: ")
+
+
+def test_an_odd_refusal_cannot_be_used_either() -> None:
+    with endpoint(lambda _: Answer(400, "[]")) as there, pytest.raises(AwsNoAnswer, match="cannot be used"):
+        to(there).client("kms", retries=False).list_keys()
 
 
 def test_the_token_of_a_request_is_shown_by_no_error() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,23 @@ def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None)
     assert advice(run, stranger) == [
         Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")
     ]
+
+
+def test_where_an_apply_would_do_more_the_command_that_undoes_this_alone_is_named(run: Session) -> None:
+    finding = found(FUNCTION, "timeout_s", 60)
+    missing = Finding(FUNCTION, "lambda-function", WHOLE_RESOURCE, Reason.ABSENT)
+    report = Report((finding, missing), 10, 0, 1)
+    told = advise(report, run, more=True)
+    assert told[FUNCTION, "timeout_s"].undo_note == "with all else that the files want, see below:"
+    run.invocation = replace(run.invocation, commands=frozenset({"revert"}))
+    told = advise(report, run, more=True)
+    assert told[FUNCTION, "timeout_s"].undo == f"tapctl revert --env dev {FUNCTION}.timeout_s"
+    assert told[FUNCTION, "*"].undo == f"tapctl revert --env dev {FUNCTION}"
+    assert advise(report, run)[FUNCTION, "timeout_s"].undo == "tapctl apply --env dev"
+
+
+def test_an_old_record_is_undone_by_no_apply(run: Session) -> None:
+    denied = found(FUNCTION, "policy", None, Reason.DENIED, action="lambda:GetPolicy")
+    told = advise(Report((found(FUNCTION, "timeout_s", 60), denied), 10, 0, 1), run, older=True)
+    assert told[FUNCTION, "timeout_s"] == Advice()
+    assert told[FUNCTION, "policy"].read == "tapctl drift --env dev"

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from tapctl.commands.certificate import COLUMNS, Certificate
+from tapctl.commands.certificate import COLUMNS, Certificate, earlier_certificate
 from tapctl.engine.model import Retained
+from tapctl.render.screen import Target
 
 PROOF = Certificate(
     environment="dev",
@@ -20,6 +21,8 @@ PROOF = Certificate(
     retained={"kms-key/alias/k": Retained("2026-12-02", "KMS waits")},
     remaining=("log-group//aws/x",),
 )
+
+TARGET = Target("dev", "pr-42", "123456789012", "us-east-2")
 
 
 def test_a_certificate_lists_each_resource_with_its_fate() -> None:
@@ -60,7 +63,9 @@ def every_name(_type: str, _id: str) -> bool:
 
 def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
     before = replace(PROOF, deleted=("lambda-function/f", "log-group//aws/x", "kms-key/alias/k"))
-    earlier, whole = (PROOF.earlier(proof.text(), every_name) for proof in (before, replace(before, remaining=())))
+    earlier, whole = (
+        earlier_certificate(proof.text(), TARGET, every_name) for proof in (before, replace(before, remaining=()))
+    )
     assert earlier is not None
     assert PROOF.continuing(earlier).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
     assert whole is not None
@@ -69,7 +74,7 @@ def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}'])
 def test_a_text_that_is_no_certificate_is_none(text: bytes) -> None:
-    assert PROOF.earlier(text, every_name) is None
+    assert earlier_certificate(text, TARGET, every_name) is None
 
 
 @pytest.mark.parametrize(
@@ -77,8 +82,8 @@ def test_a_text_that_is_no_certificate_is_none(text: bytes) -> None:
 )
 def test_a_certificate_of_another_target_is_none_of_ours(field: str, value: str) -> None:
     other: Certificate = replace(PROOF, **{field: value})  # type: ignore[arg-type]  # each of these is a string
-    assert PROOF.earlier(other.text(), every_name) is None
+    assert earlier_certificate(other.text(), TARGET, every_name) is None
 
 
 def test_a_certificate_that_names_what_we_cannot_have_is_none_of_ours() -> None:
-    assert PROOF.earlier(PROOF.text(), lambda type_, id_: (type_, id_) == ("iam-role", "r")) is None
+    assert earlier_certificate(PROOF.text(), TARGET, lambda type_, id_: (type_, id_) == ("iam-role", "r")) is None

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws, Connection
-from tapctl.commands.runner import EngineRunner, with_location, with_usual
+from tapctl.commands.runner import EngineRunner, with_location
 from tapctl.config import load
-from tapctl.engine.events import Detached, Failed, Finished, Progress, Result, Skipped, Started
+from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal
@@ -147,10 +147,3 @@ def test_a_record_that_cannot_be_saved_anywhere_promises_no_copy(
     assert code == 4
     assert "no rescue copy of the manifest could be written" in told
     assert "the record was saved to" not in told
-
-
-@pytest.mark.parametrize(("doing", "usual_s"), [("creating", 185), ("removing", 185), ("changing", 0)])
-def test_what_is_usual_for_a_create_is_not_told_of_a_change(doing: str, usual_s: float) -> None:
-    event = Progress(FUNCTION, "busy", 1, usual_s=185)
-    assert with_usual(event, {FUNCTION: doing}) == Progress(FUNCTION, "busy", 1, usual_s=usual_s)
-    assert with_usual(Started(FUNCTION), {FUNCTION: doing}) == Started(FUNCTION)

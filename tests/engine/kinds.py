@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tapctl.engine.model import (
     AT_LEAST_MINOR,
+    UNSEEN,
     Impact,
     Observed,
     Outputs,
@@ -106,6 +107,17 @@ class OneByOne(Plain):
             raise NotYet("it is so, and AWS does not show it yet", Patience.PROPAGATION)
         aws.update(self, id, {"items": items})
         return frozenset({"items"} if items == want.items else ())
+
+
+class Preparing(Plain):
+    """Changed only after a call that shows nowhere, made twice where the first comes to nothing."""
+
+    type = "preparing"
+
+    def update(self, aws: World, id: str, have: ThingSpec, want: ThingSpec) -> frozenset[str]:
+        before = len([call for call in aws.calls if call == f"update {self.type}/{id}"])
+        aws.update(self, id, {} if before < 2 else {"size": want.size})
+        return UNSEEN if before < 2 else frozenset({"size"})
 
 
 class Peeled(Plain):

@@ -10,7 +10,7 @@ from tapctl.engine.plan import Action
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, NotConverged, Patience
 from tests.engine.driving import Told, bring, large
-from tests.engine.kinds import LARGE, SMALL, Data, Key, OneByOne, Plain, ThingSpec, resource
+from tests.engine.kinds import LARGE, SMALL, Data, Key, OneByOne, Plain, Preparing, ThingSpec, resource
 from tests.engine.traits import (
     Deaf,
     Failing,
@@ -47,6 +47,22 @@ def test_a_step_that_is_refused_for_good_ends_after_its_patience_with_the_reason
     assert "update is refused for now" in str(caught.value.evidence)
     assert longest < world.clock.now() < longest + 16
     assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [(None, ""), (AwsRefused("iam", "X", "Y", "no such role"), "AWS: no such role; ")]
+)
+def test_what_spreads_for_longer_than_is_usual_shows_awss_sentence_and_the_end(
+    said: AwsRefused | None, words: str
+) -> None:
+    told: Told = []
+    world = World(Refusing("update", Patience.PROPAGATION, said=said))
+
+    with pytest.raises((AwsRefused, NotConverged)):
+        bring(world, large(world), Action.UPDATE, emit=told.append)
+    waits = [one.awaiting for one in told if isinstance(one, Progress)]
+    assert waits[0] == "update is refused for now"
+    assert waits[-1] == f"update is refused for now (longer than usual; {words}given up after 120 s)"
 
 
 @pytest.mark.parametrize(("patience", "longest"), [(Patience.PROPAGATION, 120), (Patience.BUSY, 300)])
@@ -300,10 +316,23 @@ def test_what_stays_pending_deletion_ends_after_the_propagation_time() -> None:
 def test_a_settled_thing_that_ignores_what_was_asked_gets_the_propagation_time() -> None:
     world = World(Deaf("update"))
 
-    with pytest.raises(NotConverged, match="AWS did not take size"):
+    with pytest.raises(NotConverged, match="AWS did not take size") as raised:
         bring(world, large(world), Action.UPDATE)
     assert world.calls == ["update plain/a"]
     assert 120 < world.clock.now() < 130
+    assert str(raised.value.evidence).splitlines()[1:] == ['size: asked for "large", there is "small"']
+
+
+def test_what_was_ignored_is_told_item_by_item_and_no_longer_than_can_be_read() -> None:
+    world = World(Deaf("update"))
+    world.put(Plain(), "a", ThingSpec(tags={"a": "x" * 300}))
+
+    with pytest.raises(NotConverged, match="AWS did not take tags") as raised:
+        bring(world, resource(Plain(), ThingSpec(tags={"b": "1"})), Action.UPDATE)
+    assert str(raised.value.evidence).splitlines()[1:] == [
+        f'tags.a: asked for nothing, there is "{"x" * 199}…',
+        'tags.b: asked for "1", there is nothing',
+    ]
 
 
 def test_a_field_taken_one_item_a_call_is_not_asked_for_without_end_where_aws_ignores_it() -> None:
@@ -314,17 +343,26 @@ def test_a_field_taken_one_item_a_call_is_not_asked_for_without_end_where_aws_ig
         bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pq"))), Action.UPDATE)
     assert "a part of items was asked for and does not show" in str(caught.value.evidence)
     assert 120 < world.clock.now() < 136
-    assert len(world.calls) < 50
+    assert world.calls == ["update one-by-one/a"], "the same part is not asked for twice"
 
 
-def test_a_partial_change_that_never_shows_is_requested_again() -> None:
-    """A failover, after which the same instance takes another change."""
-    world = World(Deaf("update", [1]))
+def test_a_part_that_shows_and_vanishes_is_not_asked_for_twice() -> None:
+    world = World(OnceAfter(0.3, shows(items=frozenset())))
     world.put(OneByOne(), "a", SMALL)
 
-    bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pq"))), Action.UPDATE)
+    bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pqr"))), Action.UPDATE)
 
     assert world.calls == ["update one-by-one/a"] * 3
+
+
+def test_a_call_that_only_prepares_the_next_one_may_be_made_again() -> None:
+    """A failover, after which the same instance takes another change."""
+    world = World(Deaf("update", [1, 2]))
+    world.put(Preparing(), "a", SMALL)
+
+    bring(world, resource(Preparing(), LARGE), Action.UPDATE)
+
+    assert world.calls == ["update preparing/a"] * 3
     assert world.clock.now() >= 0.9
 
 

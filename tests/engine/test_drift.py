@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,9 +63,16 @@ def test_a_changed_identity_was_replaced_outside() -> None:
     )
 
 
-@pytest.mark.parametrize("made", [recorded(), recorded().model_copy(update={"outputs": None})])
-def test_identity_that_is_not_told_is_no_drift(made: Entry) -> None:
-    assert found(seen(outputs=None), made) == []
+def test_identity_that_a_settled_resource_does_not_tell_is_unknown() -> None:
+    (finding,) = found(seen(outputs=None), recorded())
+    assert (finding.field, finding.state) == ("outputs", FindingState.UNKNOWN)
+    report = detect_drift({"plain/a": recorded()}, {"plain/a": seen(outputs=None)})
+    assert (report.compared, report.is_complete) == (report.fields - 1, False)
+
+
+def test_identity_that_is_still_to_come_or_was_never_recorded_is_no_finding() -> None:
+    assert found(replace(seen(outputs=None), settled=False), recorded()) == []
+    assert found(seen(outputs=None), recorded().model_copy(update={"outputs": None})) == []
 
 
 @pytest.mark.parametrize(

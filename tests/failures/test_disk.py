@@ -160,9 +160,14 @@ def test_a_destroy_whose_certificate_or_last_record_cannot_be_written_is_no_succ
     proof = world.folder / "manifests" / "dev.certificate.json"
     proof.mkdir()
     answer = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (4, ()), "told before the first removal"
+    assert answer.verdict.startswith("DESTROY dev: FAILED")
+    assert "dev.certificate.json could not be written" in answer.err
+    proof.rmdir()
+
+    answer = world.meeting(at_change(3, proof.mkdir), "destroy", "--env", "dev", "--yes")
     assert answer.code == 4, answer.err
     assert answer.verdict.startswith("DESTROY dev: NOT CERTIFIED")
-    assert "dev.certificate.json could not be written" in answer.err
     assert world.owned() == {"kms-key": 1}
     proof.rmdir()
     # Nothing is left to remove; that it was asked for by another configuration is to be recorded, and cannot be.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: nothing new starts, the command leaves soon, says how to go on, and the next run goes on."""
+"""Ctrl-C, SIGTERM, SIGHUP: nothing new starts, the command leaves soon, says how to go on, and the next run goes on."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_second_signal_ends_at_once(world: World, number: int) -> None:
 
 
 @pytest.mark.usefixtures("measured")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_asking_who_we_are(world: World, number: signal.Signals) -> None:
     def stop(_: Visit, proceed: Proceed) -> Served:
         os.kill(os.getpid(), number)

@@ -7,7 +7,16 @@ import pytest
 from tapctl.engine.record import Phase
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest import local
-from tapctl.manifest.history import Unlock, VersionDiff, diff_run, diff_versions, unlocks, version, versions
+from tapctl.manifest.history import (
+    Unlock,
+    VersionDiff,
+    diff_run,
+    diff_versions,
+    later_version,
+    unlocks,
+    version,
+    versions,
+)
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.manifest import Manifest, dump, parse
@@ -220,3 +229,15 @@ def test_an_archived_version_is_a_manifest_that_can_be_put_back(any_store: Store
     name = any_store.list_history("dev")[0]
     assert any_store.read_history("dev", name).decode() == dump(manifest(serial=1))
     assert parse(any_store.read_history("dev", name), name) == manifest(serial=1)
+
+
+def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) -> None:
+    written = [manifest(serial=serial, run=f"run-{serial}") for serial in range(1, 5)]
+    write(any_store, *written)
+    old, newest = written[1], written[3]
+    assert later_version(any_store, "dev", newest) is None
+    later = later_version(any_store, "dev", old)
+    assert later is not None
+    assert later.serial == 3, "the newest that was replaced"
+    goes_on = old.model_copy(update={"written_at": "2031-05-06T08:00:00Z"})
+    assert later_version(any_store, "dev", goes_on) is None, "written on since"

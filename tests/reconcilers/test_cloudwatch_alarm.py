@@ -103,9 +103,9 @@ def test_a_create_never_overwrites_an_alarm_of_that_name(aws: Aws) -> None:
 
 def test_what_aws_leaves_out_is_its_default() -> None:
     assert shown() == WANT
-    assert shown(
-        TreatMissingData=None, AlarmDescription=None, AlarmActions=None, OKActions=None, ActionsEnabled=None
-    ) == with_(treat_missing_data="missing", description="", alarm_actions=frozenset(), ok_actions=frozenset())
+    assert shown(TreatMissingData=None, AlarmDescription=None, AlarmActions=None, OKActions=None) == with_(
+        treat_missing_data="missing", description="", alarm_actions=frozenset(), ok_actions=frozenset()
+    )
     assert shown(DatapointsToAlarm=1).datapoints_to_alarm == 1
 
 

@@ -69,6 +69,16 @@ def test_why_it_was_given_up_is_told(aws: Aws, want: DbClusterSpec) -> None:
     assert look(REC, aws, ID, want).failure == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
 
 
+def test_a_cluster_whose_key_was_out_of_reach_says_what_brings_it_back_and_until_when(
+    aws: Aws, want: DbClusterSpec
+) -> None:
+    bring(REC, aws, ID, want)
+    answer(aws.rds, "DescribeDBClusters", described(aws, Status="inaccessible-encryption-credentials-recoverable"))
+    remedy = look(REC, aws, ID, want).remedy
+    assert f"aws rds start-db-cluster --db-cluster-identifier {ID} --region" in remedy
+    assert "within 7 days" in remedy
+
+
 def test_a_taken_name_is_looked_at_again(aws: Aws, want: DbClusterSpec) -> None:
     REC.create(aws, ID, want, OURS)
     with pytest.raises(AlreadyExists):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.engine.model import REBOOT, Impact, Owner, Pending
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Owner, Pending
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.db_instance import DbInstance, DbInstanceSpec
 from tests.reconcilers.cases import db_cluster
@@ -56,9 +56,9 @@ def test_an_instance_of_another_cluster_is_somebody_elses_whatever_its_tags_say(
 
 @pytest.mark.usefixtures("world")
 def test_an_instance_in_no_cluster_is_somebody_elses_and_no_nameless_cluster_is_looked_for(aws: Aws) -> None:
-    aws.rds.create_db_instance(
-        DBInstanceIdentifier=ID, Engine="postgres", DBInstanceClass="db.r6g.large", AllocatedStorage=20
-    )
+    asked: dict[str, Any] = {"Engine": "postgres", "DBInstanceClass": "db.r6g.large", "AllocatedStorage": 20}
+    # moto tells only what it was told, RDS always.
+    aws.rds.create_db_instance(DBInstanceIdentifier=ID, PubliclyAccessible=False, **asked)
     # As RDS answers a name that is none.
     refuse(aws.rds, "DescribeDBClusters", "InvalidParameterValue", "The parameter DBClusterIdentifier is not valid")
     assert look(REC, aws, ID, WANT).owner == Owner("", "", scope="a member of no cluster")
@@ -206,6 +206,16 @@ def test_a_stopped_instance_needs_its_cluster_started(aws: Aws) -> None:
     # It is not to be replaced for that.
     assert (seen.settled, seen.failure) == (False, None)
     assert str(seen.update_failure).startswith(f"it is stopped; {START}")
+
+
+@pytest.mark.usefixtures("world")
+def test_an_instance_whose_key_was_out_of_reach_is_not_replaced(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    recoverable = "inaccessible-encryption-credentials-recoverable"
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus=recoverable))
+    seen = look(REC, aws, ID, WANT)
+    assert seen.failure is None
+    assert f"it is {recoverable}; enable its key, then {START}" in str(seen.update_failure)
 
 
 @pytest.mark.usefixtures("world")
@@ -360,7 +370,7 @@ def test_a_writer_changes_its_class_last_and_as_a_reader(aws: Aws) -> None:
         REC.update(aws, first, WANT, want)
     for name in (second, third):
         aws.rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass=LARGER, ApplyImmediately=True)
-    assert REC.update(aws, first, WANT, want) == frozenset()
+    assert REC.update(aws, first, WANT, want) == UNSEEN
     assert writer(aws) == third
     assert look(REC, aws, first).spec.instance_class == "db.r6g.large"
     assert REC.update(aws, first, WANT, want) == {"instance_class"}
@@ -372,7 +382,7 @@ def test_a_writer_waits_for_no_reboot_of_the_others_which_never_comes_by_itself(
     second = add_member(aws, 1, DBInstanceClass=LARGER)
     aws.rds.modify_db_instance(DBInstanceIdentifier=second, DBParameterGroupName=f"{case.GROUP}-other")
     assert look(REC, aws, second).pending["parameter_group"].until == "reboot"
-    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert REC.update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
 
 
@@ -459,14 +469,14 @@ def test_a_writer_waits_for_those_alone_that_stay_and_hands_over_to_one_of_them(
     first = add_member(aws, 0)
     second = add_member(aws, 1, DBInstanceClass=LARGER, PromotionTier=9)
     add_member(aws, 2, PromotionTier=0)
-    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert DbInstance((first, second)).update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
 
 
 def test_where_only_one_that_is_to_go_can_write_meanwhile_it_does(aws: Aws) -> None:
     first, second = add_member(aws, 0), add_member(aws, 1)
     only = DbInstance((first,))
-    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == frozenset()
+    assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == UNSEEN
     assert writer(aws) == second
     assert only.update(aws, first, WANT, with_(instance_class=LARGER)) == {"instance_class"}
 

@@ -41,7 +41,10 @@ def look(aws: Any, expected: LogGroupSpec | None = WANT) -> Any:
     return seen
 
 
-@pytest.mark.parametrize(("created", "since"), [({}, None), ({"creationTime": 1_937_000_000_000}, 1_937_000_000)])
+@pytest.mark.parametrize(
+    ("created", "since"),
+    [({}, None), ({"creationTime": 2**62}, None), ({"creationTime": 1_937_000_000_000}, 1_937_000_000)],
+)
 def test_it_may_hold_events_from_two_weeks_before_it_was_made_on(created: dict[str, int], since: int | None) -> None:
     aws = scripted({"describe_log_groups": group(**created), "list_tags_for_resource": {"tags": {}}})
     first = None if since is None else datetime.fromtimestamp(since, UTC) - timedelta(days=14)

@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapctl.aws.policy import allow
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.errors import AwsRefused, ConfigError, Problem, Refused, Status, TapctlError
-from tapctl.render.reports import account, drift_lines, error_lines, header_lines, plan_lines, verdict_line
-from tapctl.render.screen import Advice, Target, Verdict
+from tapctl.render.reports import (
+    account,
+    drift_lines,
+    error_lines,
+    header_lines,
+    plan_lines,
+    verdict_line,
+    wanted_lines,
+)
+from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, ALL, CROSS, DEV, PROD, REPORT, change, pending, plan
 
@@ -102,7 +111,7 @@ def test_a_plan_reads_as_the_contract_shows_it() -> None:
     assert shown == [
         "  + kms-key         alias/db-key-prod",
         "  + security-group  lambda-sg-prod",
-        "  ~ db-instance     db-cluster-prod-0",
+        "  ~ db-instance     db-cluster-prod-0  failover",
         "      instance_class  db.r6g.large → db.r6g.xlarge     failover",
         "  ! security-group  db-sg-prod  changed outside tapctl; apply will undo it",
         "      rules           10.9.0.0/16 tcp/5432 → (remove)  none",
@@ -426,3 +435,73 @@ def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint
         assert line.splitlines() == [line]
         assert "\x1b" not in line
         assert "\x9b" not in line
+
+
+# -- what changed in what ----------------------------------------------------------------------------------------------
+
+ONE = allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"])
+OTHER = allow("Keys", ["kms:Decrypt"], ["*"])
+ADDED = allow("Everybody", ["kms:*"], to={"AWS": "*"})
+
+
+def test_a_plan_tells_a_changed_policy_statement_by_statement() -> None:
+    fields = (
+        FieldChange("policy.statements", ONE, None, Impact.NONE),
+        FieldChange("policy.statements", None, ADDED),
+        FieldChange("policy.statements", None, OTHER, Impact.RESTART),
+    )
+    lines = plan_lines(plan(change("kms-key/k", Action.UPDATE, *fields)))
+    assert [line.strip() for line in lines[1:]] == [
+        "policy.statements  Keys: actions - kms:Encrypt                         restart",
+        "policy.statements  (none) → sid=Everybody effect=Allow principals=[kind=AWS name=*] actions=[kms:*]  none",
+    ]
+
+
+def test_a_drift_tells_a_changed_policy_statement_by_statement() -> None:
+    place = ("kms-key/k", "kms-key", "policy.statements", Reason.CHANGED)
+    lines = drift_lines(report(Finding(*place, live=OTHER), Finding(*place, live=ADDED), Finding(*place, ONE)), {})
+    assert lines[0].split() == ["!", "k", "policy.statements", "Keys:", "actions", "-", "kms:Encrypt", "DRIFT"]
+    assert "+ sid=Everybody effect=Allow" in lines[1]
+    assert len(lines) == 3
+
+
+def test_statements_without_a_name_or_twice_of_one_name_are_told_each() -> None:
+    place = ("kms-key/k", "kms-key", "policy.statements", Reason.CHANGED)
+    nameless = [Finding(*place, allow("", ["a"])), Finding(*place, live=allow("", ["b"]))]
+    twice = [Finding(*place, ONE), Finding(*place, OTHER)]
+    assert len(drift_lines(report(*nameless), {})) == len(drift_lines(report(*twice), {})) == 3
+
+
+def test_images_are_told_by_their_tags() -> None:
+    old, new = (f"sha256:{letter * 64}" for letter in "ab")
+    names = {old: "1.0.0", new: "1.0.1"}
+    shown = "1.0.0 → 1.0.1 (sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb)"
+    fields = (FieldChange("image_uri", f"r@{old}", f"r@{new}"),)
+    assert shown in plan_lines(replace(plan(change("kms-key/k", Action.UPDATE, *fields)), names=names))[1]
+    found = Finding("lambda-function/f", "lambda-function", "image_uri", Reason.CHANGED, f"r@{old}", f"r@{new}")
+    assert shown in drift_lines(replace(report(found), names=names), {})[0]
+
+
+def test_what_an_apply_would_do_beside_fits_and_never_loses_type_and_impact() -> None:
+    changes = tuple(
+        Change(
+            f"db-instance/db-cluster-prod-{number}",
+            "db-instance",
+            f"db-cluster-prod-{number}",
+            Action.UPDATE,
+            (FieldChange("instance_class", "a", "b", Impact.FAILOVER), FieldChange("maintenance_window", "a", "b")),
+            Impact.FAILOVER,
+        )
+        for number in range(12)
+    )
+    wanted = Wanted(Plan(changes, {}, (), ()), "0 to create · 12 to change · 0 to remove", "tapctl plan --env prod")
+    assert wanted_lines(wanted)[:2] == [
+        "  the files want more than the record, and an apply does that too: 0 to create · 12 to change · 0 to remove",
+        "    ~ db-instance  db-cluster-prod-0  failover  instance_class, maintenance_window",
+    ]
+    narrow = wanted_lines(wanted, width=60)
+    assert max(map(len, narrow)) <= 60
+    assert sum("db-instance  db-cluster-prod-" in line and "failover" in line for line in narrow) == 10
+    assert narrow[-2:] == ["    and 2 more", "    see it: tapctl plan --env prod"]
+    removed = Change("sns-topic/a", "sns-topic", "a", Action.DELETE)
+    assert wanted_lines(Wanted(Plan((removed,), {}, (), ()), "1", "c"))[1] == "    - sns-topic  a  none"

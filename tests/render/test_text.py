@@ -48,7 +48,7 @@ def test_a_plan_stands_under_its_header_and_the_verdict_is_the_last_line(shown: 
         TARGET,
         "",
         "  + kms-key      alias/db-key-prod",
-        "  ~ db-instance  db-cluster-prod-0",
+        "  ~ db-instance  db-cluster-prod-0  failover",
         "      instance_class  db.r6g.large → db.r6g.xlarge  failover",
         "  x iam-role     theirs",
         "      iam-role/theirs exists and is not ours",

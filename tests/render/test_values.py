@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from tapctl.aws.policy import allow, policy
-from tapctl.render.values import LIMIT, as_json, format_pair, format_value, truncate
+from tapctl.render.values import LIMIT, as_json, format_change, format_item, format_pair, format_value, truncate
 
 
 class Range(BaseModel):
@@ -119,3 +119,47 @@ def test_two_long_values_of_the_same_beginning_never_look_the_same(have: str, wa
     left, right = format_pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")
     assert max(len(left), len(right)) <= LIMIT
     assert have == want or left != right
+
+
+# -- changes -----------------------------------------------------------------------------------------------------------
+
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+REPOSITORY = "123456789012.dkr.ecr.us-east-2.amazonaws.com/processor"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({OLD: "1.0.0", NEW: "1.0.1"}, "1.0.0 → 1.0.1 (sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb)"),
+        ({NEW: "1.0.1"}, "sha256:aaaaaaaaaaaa → 1.0.1 (sha256:bbbbbbbbbbbb)"),
+        ({}, "sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb"),
+    ],
+)
+def test_an_image_is_told_by_its_tag_and_the_beginning_of_its_digest(names: dict[str, str], told: str) -> None:
+    assert format_change(f"{REPOSITORY}@{OLD}", f"{REPOSITORY}@{NEW}", names=names) == told
+
+
+def test_an_image_from_another_repository_is_told_with_it() -> None:
+    pair = f"a/x@{OLD}", f"b/x@{NEW}"
+    assert format_change(*pair) == "a/x@sha256:aaaaaaaaaaaa → b/x@sha256:bbbbbbbbbbbb"
+    assert format_change(*pair, names={OLD: "1", NEW: "2"}) == (
+        "a/x:1 → b/x:2 (sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb)"
+    )
+
+
+def test_verbose_tells_an_image_whole() -> None:
+    assert format_change(f"x@{OLD}", f"x@{NEW}", limit=None) == f"x@{OLD} → x@{NEW}"
+    assert format_change(f"x@{OLD}", "x") == " → ".join(format_pair(f"x@{OLD}", "x"))
+
+
+def test_two_statements_of_one_name_are_told_by_what_differs_in_them() -> None:
+    one = allow("Keys", ["kms:Decrypt", "kms:Encrypt"], ["*"])
+    other = allow("Keys", ["kms:Decrypt", "kms:*"], ["*"]).model_copy(update={"effect": "Deny"})
+    assert format_change(one, other) == "Keys: effect Allow → Deny; actions - kms:Encrypt + kms:*"
+    assert format_change(one, allow("Other", ["kms:Decrypt"])).startswith("sid=Keys ")
+
+
+def test_a_statement_that_is_added_is_shown_whole() -> None:
+    statement = allow("Keys", [f"kms:Action{number}" for number in range(20)])
+    assert format_item(statement) == format_value(statement)
+    assert len(format_item("x" * 100)) == LIMIT

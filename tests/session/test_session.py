@@ -15,7 +15,7 @@ from tapctl.render import choose_screen
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
-from tapctl.session.session import Session, short_identity
+from tapctl.session.session import Session, open_session, short_identity
 from tests.manifest.examples import entry, manifest
 from tests.support.config_folder import ENVIRONMENTS
 
@@ -97,3 +97,24 @@ def test_the_time_at_a_question_is_not_the_commands() -> None:
     screen.asking.seconds = 1e9
     Invocation("apply").finish(screen, None)
     assert json.loads(out.getvalue().splitlines()[-1])["elapsed_s"] == 0
+
+
+def test_a_record_of_the_embedded_aws_says_so_where_nobody_is_logged_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    command = "tapctl drift --env dev"
+    invocation = Invocation("drift", "dev", config=ENVIRONMENTS, state=str(tmp_path), command=command)
+    with pytest.raises(WrongTarget, match="there are no usable AWS credentials"):
+        open_session(invocation, screen)
+    open_store(str(tmp_path), None).write(manifest().model_copy(update={"aws": AwsKind.SANDBOX}), None)
+    with pytest.raises(WrongTarget) as told:
+        open_session(invocation, screen)
+    assert told.value.cause == "dev is in the embedded AWS, and --sandbox is not there"
+    assert "there are no usable AWS credentials" in str(told.value.evidence)
+    assert told.value.hint == f"run it there: {command} --sandbox"

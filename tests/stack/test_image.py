@@ -11,7 +11,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.config.schema import Image
 from tapctl.errors import AwsRefused, ConfigError
-from tapctl.stack.image import resolve
+from tapctl.stack.image import resolve, tags_of
 from tests.conftest import ACCOUNT, REGION
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -293,3 +293,22 @@ def test_an_architecture_that_cannot_be_read_is_told_and_nothing_more(
         assert resolve(aws, image(), ACCOUNT, REGION, warn=said.append)
 
     assert said == [f"the architecture of payment-processor:1.0.0 could not be read before it is deployed: {why}"]
+
+
+def test_images_are_told_by_their_tags_where_ecr_tells_them(aws: Aws) -> None:
+    first, second = push(aws), push(aws, "1.0.1", layer="b")
+    push(aws, "latest", layer="b")
+    uri = f"{HOST}/payment-processor@"
+
+    assert tags_of(aws, [f"{uri}{first}", f"{uri}{second}", f"{uri}{DIGEST}"]) == {
+        first: "1.0.0",
+        second: "1.0.1, latest",
+    }
+    assert tags_of(aws, [None, "", f"docker.io/x@{DIGEST}"]) == {}
+
+
+def test_an_image_without_a_tag_has_no_name(aws: Aws) -> None:
+    digest = push(aws)
+    push(aws, layer="b")  # moves the tag
+
+    assert tags_of(aws, [f"{HOST}/payment-processor@{digest}"]) == {}

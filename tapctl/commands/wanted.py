@@ -1,0 +1,105 @@
+"""The changes that an apply would make beside undoing drift: the files against the record, without a call to AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from tapctl.commands.plan import consequences, plan_counts, snapshot_stays_due
+from tapctl.config import Config
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Absent, Observation, Observations
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, Plan
+from tapctl.engine.planner import make_plan
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import Stack
+from tapctl.errors import ConfigError
+from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.render.screen import Wanted
+from tapctl.session.session import Session
+from tapctl.stack.definition import Artifact, build
+from tapctl.stack.network import NetworkContract
+from tapctl.stack.package import build as build_package
+from tapctl.stack.package import handler_of
+
+
+def wanted_beside(session: Session, manifest: Manifest, observed: Observations) -> Wanted | None:
+    """The changes that the files want of what is recorded, as if nothing had drifted; None where nobody can tell.
+
+    Planned as an apply plans, with the recorded state in place of the observed one. The verdict does not depend on it:
+    files that cannot be used want nothing. An image that its tag no longer names is not looked up.
+    """
+    try:
+        stack = _stack(session, manifest)
+    except (ConfigError, ValidationError):
+        return None
+    entries = manifest.entries
+    addresses = {*(resource.address for resource in stack), *entries}
+    recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
+    plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=addresses)
+    plan = replace(plan, changes=tuple(_known(plan, entries)))
+    if plan.is_empty:
+        return None
+    counts = plan_counts(plan)
+    summary = f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
+    return Wanted(plan, " · ".join([summary, *consequences(plan)]), session.command("plan"))
+
+
+def _stack(session: Session, manifest: Manifest) -> Stack:
+    """The stack that the files want, in the recorded network.
+
+    Raises:
+        ConfigError: the files or the handler cannot be used.
+        ValidationError: no network is recorded.
+    """
+    config = session.config
+    network = NetworkContract.model_validate({**manifest.networking}, strict=False)
+    if f"{DbCluster.type}/{session.names.cluster}" in manifest.entries and snapshot_stays_due(session, manifest):
+        config = config.model_copy(update={"final_snapshot": True})
+    return build(config, session.names, network, _artifact(session, config, manifest))
+
+
+def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:
+    """The function's code: the zip as it is now; the recorded image as long as it may be the one that is wanted."""
+    image = config.processor.image
+    if config.processor.package == "zip" or image is None:
+        return Artifact(package=build_package(handler_of(session.invocation.config)))
+    entry = manifest.entries.get(f"{LambdaFunction.type}/{session.names.function}")
+    uri = str(entry.spec.get("image_uri", "")) if entry else ""
+    repository, _, digest = uri.partition("@")
+    same = repository.endswith(f"/{image.repository}") and image.tag in (digest, image.tag.removeprefix("sha256:"))
+    return Artifact(image_uri=uri if same else f"{image.repository}:{image.tag}")
+
+
+def _as_recorded(session: Session, entry: Entry | None, live: Observation | None) -> Observation:
+    """The observation of a resource that is as recorded: what an unfinished apply has asked for counts as made."""
+    if entry is None or entry.phase is Phase.KEPT:
+        return Absent()
+    reconciler = reconciler_of(entry)
+    try:
+        spec = reconciler.spec.model_validate(entry.spec)
+        outputs = reconciler.outputs.model_validate(entry.outputs)
+    except ValidationError:
+        return Absent()
+    if isinstance(live, Observed):  # its costs depend on what is seen: the class of a writer
+        impacts: Mapping[str, Any] = {"impacts": live.impacts, "deferred_until": live.deferred_until}
+    else:
+        impacts = {}
+    return Observed(spec, outputs, owner=session.owner, **impacts)
+
+
+def _known(plan: Plan, entries: Mapping[str, Entry]) -> Iterator[Change]:
+    """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding."""
+    for change in plan.changes:
+        entry = entries.get(change.address)
+        if entry is not None and (entry.phase is Phase.LEAVING or change.action is Action.CREATE):
+            continue
+        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY)
+        if fields or change.action is not Action.UPDATE:
+            yield replace(change, fields=fields)

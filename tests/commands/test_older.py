@@ -1,0 +1,76 @@
+"""A record older than AWS is told by its history, or by a cluster that was made after it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.commands.older import warn_of_old_record
+from tapctl.config import load
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Absent, Observation
+from tapctl.manifest import open_store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.engine.kinds import SMALL
+from tests.manifest.examples import manifest
+from tests.support.config_folder import ENVIRONMENTS
+
+RECORD = manifest(serial=2, run="run-2")
+MADE = datetime(2031, 5, 6, 9, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def err() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def session(tmp_path: Path, err: io.StringIO) -> Session:
+    aws = Aws(Connection("us-east-2"))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
+    screen = choose_screen(io.StringIO(), err, {"TERM": "dumb"})
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    store = open_store(str(tmp_path), None)
+    return Session(Invocation("drift"), screen, load(ENVIRONMENTS, "dev"), target, aws, store)
+
+
+def live(session: Session, **more: Any) -> Observed[Any, Any]:
+    return replace(Observed(SMALL, None, owner=session.owner), **more)
+
+
+def test_a_history_with_later_versions_tells_it(session: Session, err: io.StringIO) -> None:
+    store, at = session.store, None
+    for each in (RECORD, manifest(serial=7, run="run-7"), manifest(serial=8, run="run-8")):
+        at = store.write(each, at)
+    assert warn_of_old_record(session, RECORD, {}).startswith("its history has serial 7, written at 2031-05-06")
+    assert "has serial 2, written at 2031-05-06T07:08:09Z by dana" in err.getvalue()
+    assert "tapctl manifest history --env dev" in err.getvalue()
+
+
+def test_a_cluster_of_ours_made_later_tells_it(session: Session) -> None:
+    observed = {"db-cluster/c": live(session, holds_data_since=MADE)}
+    assert warn_of_old_record(session, RECORD, observed) == "AWS has made db-cluster/c at 2031-05-06T09:00:00Z"
+
+
+def test_nothing_else_tells_it(session: Session, tmp_path: Path, err: io.StringIO) -> None:
+    before = datetime(2031, 5, 6, 7, 0, 0, tzinfo=UTC)
+    observed: dict[str, Observation] = {
+        "db-cluster/a": live(session, holds_data_since=before),
+        "db-cluster/b": live(session, holds_data_since=MADE, owner=None),
+        "db-cluster/c": live(session),
+        "db-cluster/d": Absent(),
+    }
+    session.store.write(RECORD, None)
+    (tmp_path / "history" / "dev").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "history" / "dev" / "00000009-x.json").write_text("{")
+    assert warn_of_old_record(session, RECORD, observed) == ""
+    assert err.getvalue() == ""

@@ -1,0 +1,107 @@
+"""What the files want beside the record: a plan against recorded state, without a call to AWS."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.commands.wanted import wanted_beside
+from tapctl.engine import refs
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import registry
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tapctl.stack.definition import Artifact, build
+from tapctl.stack.network import NetworkContract
+from tests.manifest.examples import manifest
+from tests.support.config_folder import Folder
+
+URI = "123456789012.dkr.ecr.us-east-2.amazonaws.com/payment-processor@sha256:" + "a" * 64
+NETWORK = NetworkContract(reference="cloudformation:networking-dev", vpc_id="vpc-1", subnet_ids=("s-1",), zones=("a",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "environments")
+
+
+def session(folder: Folder) -> Session:
+    aws = Aws(Connection("us-east-2"))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:root")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    target = Target("dev", "dev", account="123456789012", region="us-east-2")
+    return Session(
+        Invocation("drift", config=folder.path),
+        screen,
+        folder.load()["dev"],
+        target,
+        aws,
+        open_store(str(folder.path / "state"), None),
+    )
+
+
+def recorded(run: Session) -> Manifest:
+    """The record of an apply of these files."""
+    known: dict[str, dict[str, str]] = {}
+    entries = []
+    for resource in build(run.config, run.names, NETWORK, Artifact(image_uri=URI)):
+        known[resource.address] = dict.fromkeys(registry()[resource.type].outputs.model_fields, "x")
+        spec = refs.to_json(refs.resolve(resource.spec, known))
+        made = Entry(type=resource.type, id=resource.id, phase=Phase.MADE, spec=spec, outputs=known[resource.address])
+        entries.append(made.model_copy(update={"needs": tuple(sorted(resource.needs))}))
+    return manifest(*entries).model_copy(update={"networking": NETWORK.model_dump(mode="json")})
+
+
+def test_what_was_applied_wants_nothing_more(folder: Folder) -> None:
+    run = session(folder)
+    assert wanted_beside(run, recorded(run), {}) is None
+
+
+def test_each_kind_of_change_is_counted(folder: Folder) -> None:
+    record = recorded(session(folder))
+    for name in ("cloudwatch-alarm/payment-processor-throttles-dev", "sns-topic/alarms-dev"):
+        record.entries.pop(name)
+    superseded = Entry(type="db-parameter-group", id="db-instance-params-pg15-dev", phase=Phase.MADE, spec={})
+    gone = {"type": "log-group", "id": "/aws/lambda/payment-processor-dev", "phase": Phase.LEAVING}
+    left = {
+        superseded.address: superseded,
+        "log-group//aws/lambda/payment-processor-dev": Entry.model_validate({**gone, "spec": {}}),
+    }
+    record = record.model_copy(update={"entries": {**record.entries, **left}})
+    run = session(folder.put("dev", "processor.memory_mb", 2048))
+    wanted = wanted_beside(run, record, {})
+    assert wanted is not None
+    assert wanted.summary.startswith("2 to create · 1 to change · 0 to remove")
+    assert wanted.command.startswith("tapctl plan --env dev")
+
+
+def test_another_image_is_seen_where_the_record_cannot_be_of_it(folder: Folder) -> None:
+    record = recorded(session(folder))
+    run = session(folder.put("common", "processor.image.repository", "another"))
+    wanted = wanted_beside(run, record, {})
+    assert wanted is not None
+    assert [change.type for change in wanted.plan.work] == ["lambda-function"]
+
+
+def test_a_final_snapshot_that_stays_due_is_no_change(folder: Folder) -> None:
+    run = session(folder)
+    record = recorded(run)
+    record.entries["db-cluster/db-cluster-dev"].spec["tags"]["tapctl:final-snapshot"] = "true"
+    wanted = wanted_beside(run, record, {})
+    # The key's tag alone follows: it has the longer window where a snapshot is due.
+    assert wanted is not None
+    assert [change.type for change in wanted.plan.work] == ["kms-key"]
+
+
+def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:
+    run = session(folder)
+    assert wanted_beside(run, recorded(run).model_copy(update={"networking": {}}), {}) is None
+    zipped = session(folder.put("common", "processor.package", "zip").drop("common", "processor.image"))
+    assert wanted_beside(zipped, recorded(run), {}) is None, "there is no handler beside these files"

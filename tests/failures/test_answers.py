@@ -1,0 +1,204 @@
+"""Whatever AWS leaves out of an answer, or puts into it: no traceback, and nothing is green that was not told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tapctl.aws.answers import UNUSABLE
+from tapctl.errors import AwsNoAnswer, ConfigError, ExitCode, NetworkingError
+from tests.support.answered import BEFORE, Change, Member, Recorded, noting_reads
+from tests.support.door import Door
+from tests.support.world import Answer, World, new_world
+
+EMPTY = ("list", "map")
+"""An absent one is empty."""
+DEFAULTS = {
+    "cloudwatch:DescribeAlarms MetricAlarms[].DatapointsToAlarm": "as many as there are evaluation periods",
+    "iam:GetRole Role.MaxSessionDuration": "an hour",
+    "kms:DescribeKey KeyMetadata.MultiRegion": "a key of one region",
+    "kms:GetKeyRotationStatus RotationPeriodInDays": "365",
+    "kms:ListGrants Grants[].Constraints": "none: the grant is known by who retires it",
+    "lambda:GetFunction Configuration.Description": "none",
+    "lambda:GetFunction Configuration.EphemeralStorage": "512 MB",
+    "lambda:GetFunction Configuration.ImageConfigResponse": "the image's own",
+    "lambda:GetFunction Configuration.ImageConfigResponse.ImageConfig": "the image's own",
+    "lambda:GetFunction Configuration.LastUpdateStatus": "nothing is under way",
+    "lambda:GetFunction Configuration.LoggingConfig": "text, into the group of the function's name",
+    "lambda:GetFunction Configuration.LoggingConfig.LogFormat": "text",
+    "lambda:GetFunction Configuration.LoggingConfig.LogGroup": "the group of the function's name",
+    "lambda:GetFunction Configuration.SnapStart": "none",
+    "lambda:GetFunction Configuration.SnapStart.ApplyOn": "none",
+    "lambda:GetFunction Configuration.State": "active: functions are older than their states",
+    "lambda:GetFunction Configuration.VpcConfig.Ipv6AllowedForDualStack": "no",
+    "logs:DescribeLogGroups logGroups[].deletionProtectionEnabled": "off",
+    "logs:DescribeLogGroups logGroups[].logGroupClass": "STANDARD",
+    "rds:DescribeDBClusters DBClusters[].DatabaseInsightsMode": "standard",
+    "rds:DescribeDBClusters DBClusters[].DatabaseName": "the one at creation: RDS may leave it out, nothing changes it",
+    "rds:DescribeDBClusters DBClusters[].DeletionProtection": "off",
+    "rds:DescribeDBClusters DBClusters[].HttpEndpointEnabled": "off",
+    "rds:DescribeDBInstances DBInstances[].PromotionTier": "1",
+}
+"""Members, and what AWS means where it leaves them out."""
+NO_FIELD = {
+    "ecr:DescribeImages imageDetails[].imageManifestMediaType",
+    "iam:ListAttachedRolePolicies IsTruncated",
+    "iam:ListRolePolicies IsTruncated",
+    "kms:ListAliases Truncated",
+    "kms:ListGrants Truncated",
+    "kms:ListResourceTags Truncated",
+    "logs:DescribeLogGroups logGroups[].creationTime",
+    *(
+        f"rds:{operation} Parameters[].{name}"
+        for operation in ("DescribeDBClusterParameters", "DescribeDBParameters")
+        for name in ("AllowedValues", "ApplyType", "DataType")
+    ),
+    "rds:DescribeDBClusters DBClusters[].ClusterCreateTime",
+    "rds:DescribeDBClusters DBClusters[].MasterUserSecret.SecretStatus",
+    "rds:DescribeDBClusters DBClusters[].VpcSecurityGroups[].Status",
+    "rds:DescribeDBSubnetGroups DBSubnetGroups[].SubnetGroupStatus",
+}
+"""Members that are read, and are no part of what is compared: the pages' ends, times, how a value is spelled."""
+
+
+ODD: list[Any] = [
+    *("", " ", "\x1b[2J\n::stop-commands::x", "junk", "x" * 5_000, "arn:aws:kms:us-east-2:1:key/x", "[]", "{}", "1e9"),
+    *(-1, 0, 10**17, 10**30, float("inf"), float("nan"), True, False, [], {}, ["junk"], [{}], {"a": "b"}, None),
+]
+"""Values that AWS never answers: of other types, huge, unknown, empty, or made to speak to a terminal."""
+BOUNDED = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def deployed(door: Door, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch:
+        world = new_world(door, tmp_path_factory.mktemp("world"), patch)
+        world.deploy()
+        yield world
+
+
+@pytest.fixture(scope="module")
+def read() -> set[str]:
+    return set()
+
+
+@pytest.fixture(scope="module")
+def recorded(deployed: World, read: set[str]) -> Recorded:
+    with noting_reads() as noted:
+        look = Recorded.of(deployed, "dev")
+    read |= noted
+    return look
+
+
+def outcome(recorded: Recorded, member: Member, change: Change, address: str, *, plan: bool = False) -> str:
+    """What comes of this change of an answer: ``as it was``, ``told``, or an error's sentence."""
+    with recorded.tape.changed(member.operation, change):
+        try:
+            if address == BEFORE:
+                recorded.preconditions()
+                return "as it was"
+            seen = recorded.seen_by_plan(address) if plan else recorded.seen_by_drift(address)
+        except (AwsNoAnswer, NetworkingError, ConfigError) as error:
+            return f"{error} {error.evidence}"
+    if seen == (recorded.plans if plan else recorded.drifts)[address]:
+        return "as it was"
+    told = recorded.plan(address, seen).is_empty if plan else not recorded.drift(address, seen).findings
+    return "as it was" if told else "told"
+
+
+def by_type(addresses: list[str]) -> tuple[list[str], list[str]]:
+    """One address of each type, and all others."""
+    ones = list({address.partition("/")[0]: address for address in addresses}.values())
+    return ones, [address for address in addresses if address not in ones]
+
+
+def test_no_member_that_the_model_does_not_require_is_taken_for_granted(recorded: Recorded, read: set[str]) -> None:
+    green = set()
+    for member in recorded.tape.members:
+        ones, others = by_type(recorded.readers[member.operation])
+        outcomes = {outcome(recorded, member, member.drop, address) for address in ones}
+        unusable = [text for text in outcomes if UNUSABLE in text]
+        assert all(f"{UNUSABLE} on {member.operation}: " in text for text in unusable), unusable
+        if outcomes != {"as it was"} or member.kind in EMPTY or str(member) not in read:
+            continue
+        if all(outcome(recorded, member, member.drop, address) == "as it was" for address in others):
+            green.add(str(member))
+
+    assert len(recorded.tape.members) > 400
+    assert green == DEFAULTS.keys() | NO_FIELD
+
+
+@BOUNDED
+@given(at=st.integers(0, 10_000), value=st.sampled_from(ODD), plan=st.booleans())
+def test_no_value_in_an_answer_ends_in_a_traceback(recorded: Recorded, at: int, value: Any, plan: bool) -> None:
+    member = recorded.tape.members[at % len(recorded.tape.members)]
+    for address in by_type(recorded.readers[member.operation])[0]:
+        assert outcome(recorded, member, member.replace(value), address, plan=plan)
+
+
+@pytest.mark.soak
+def test_no_value_in_any_answer_ends_in_a_traceback(recorded: Recorded) -> None:
+    for member in recorded.tape.members:
+        for value in ODD:
+            for address in by_type(recorded.readers[member.operation])[0]:
+                assert outcome(recorded, member, member.replace(value), address)
+
+
+# -- whole commands ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def answering(operation: str, change: Change) -> Iterator[None]:
+    """Let AWS change its answers to this operation: under the layer that holds them against the model."""
+    ask: Any = vars(BaseClient)["_make_api_call"]
+
+    def asked(client: Any, name: str, params: dict[str, Any]) -> Any:
+        answer = ask(client, name, params)
+        if f"{client.meta.service_model.service_name}:{name}" == operation:
+            change(answer)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", asked)
+        yield
+
+
+def harmless(world: World, member: Member, change: Change, *command: str) -> Answer:
+    with answering(member.operation, change):
+        answer = world.tapctl(*command, "--env", "dev")
+    assert answer.code in set(map(int, ExitCode)), (member, answer)
+    assert "bug of tapctl" not in answer.out + answer.err, (member, answer)
+    assert "\x1b" not in answer.out + answer.err, (member, answer)
+    assert not answer.changes, (member, answer.changes)
+    return answer
+
+
+@pytest.mark.parametrize("value", ["\x1b[2J\n::stop-commands::x", {}, 10**30])
+@pytest.mark.parametrize("command", ["drift", "plan"])
+def test_a_command_says_what_it_cannot_use(deployed: World, recorded: Recorded, command: str, value: Any) -> None:
+    member = next(each for each in recorded.tape.members if str(each) == "rds:DescribeDBClusters DBClusters[].Engine")
+    answer = harmless(deployed, member, member.replace(value), command)
+    text = isinstance(value, str)
+    assert (f"{UNUSABLE} on rds:DescribeDBClusters" in answer.err) is not text
+    assert text or answer.code == ExitCode.ERROR
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("command", ["drift", "plan"])
+def test_no_command_takes_a_member_for_granted(
+    deployed: World, recorded: Recorded, read: set[str], command: str
+) -> None:
+    silent = DEFAULTS.keys() | NO_FIELD
+    for member in recorded.tape.members:
+        code = harmless(deployed, member, member.drop, command).code
+        if command == "drift" and str(member) in read - silent and member.kind not in EMPTY:
+            before_drift = recorded.readers[member.operation] == [BEFORE]
+            assert (code == ExitCode.OK) is before_drift, member

@@ -1,0 +1,45 @@
+"""Our key is disabled: it is enabled before anything that needs it is judged, and what AWS wants then is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.door import Proceed, Served, Visit, denied
+from tests.support.world import World
+
+KEY = "kms-key/alias/db-key-dev"
+
+
+@pytest.fixture
+def stuck(dev: World) -> World:
+    """The key is disabled, and the cluster that lost it stands still."""
+    kms = dev.client("kms")
+    kms.disable_key(KeyId=kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"])
+    dev.client("rds").stop_db_cluster(DBClusterIdentifier="db-cluster-dev")
+    return dev
+
+
+def test_the_key_is_enabled_first_and_the_rest_is_judged_after(stuck: World) -> None:
+    plan = stuck.tapctl("plan", "--env", "dev")
+    assert (plan.code, plan.changes) == (6, ())
+    assert f"{KEY} goes first: an apply makes that change, and judges the rest after it" in plan.err
+    assert "aws rds start-db-cluster --db-cluster-identifier db-cluster-dev" in plan.err
+    no = stuck.tapctl("apply", "--env", "dev", typed="no\n")
+    assert (no.code, no.changes) == (6, ())
+    answer = stuck.tapctl("apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (4, ("kms:EnableKey",))
+    assert answer.verdict.startswith("APPLY dev: NOT CONVERGED")
+    assert "hint   start it first: aws rds start-db-cluster" in answer.err
+    again = stuck.tapctl("plan", "--env", "dev")
+    assert (again.code, "goes first" in again.err) == (6, False), "as any other plan of a stopped cluster"
+
+
+def test_a_key_that_cannot_be_enabled_ends_the_apply(stuck: World) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "kms:EnableKey":
+            raise denied(visit.name)
+        return proceed()
+
+    answer = stuck.meeting(trouble, "apply", "--env", "dev", "--yes")
+    assert (answer.code, answer.changes) == (6, ("kms:EnableKey",))
+    assert "not authorized to perform kms:EnableKey" in answer.err

@@ -1,0 +1,66 @@
+"""Drift beside files that want more than the record: what an apply would do besides is told, and decides nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.world import World
+
+UNDO = "undo it: with all else that the files want, see below:\n        tapctl apply --env dev\n"
+
+
+@pytest.fixture(scope="module")
+def drifted(shared: World) -> World:
+    """The function's timeout was changed by hand."""
+    shared.deploy()
+    shared.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=33)
+    return shared
+
+
+def test_an_apply_that_only_undoes_is_the_way_to_undo(drifted: World) -> None:
+    answer = drifted.tapctl("drift", "--env", "dev")
+    assert (answer.code, "undo it:\n        tapctl apply --env dev\n" in answer.out) == (2, True)
+    assert "the files want more" not in answer.out
+
+
+def test_what_an_apply_would_do_beside_is_told_with_its_cost(drifted: World) -> None:
+    drifted.edit("dev.toml", "db.t4g.medium", "db.r6g.large")
+    drifted.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    drifted.edit("common.toml", 'tag = "1.0.0"', 'tag = "sha256:' + "a" * 64 + '"')
+    answer = drifted.tapctl("drift", "--env", "dev")
+    told = drifted.tapctl("drift", "--env", "dev", "--json").records[-1]
+    (drifted.folder / "environments" / "common.toml").rename(drifted.folder / "common.toml")
+    blind = drifted.tapctl("drift", "--env", "dev")
+    (drifted.folder / "common.toml").rename(drifted.folder / "environments" / "common.toml")
+    drifted.edit("dev.toml", "db.r6g.large", "db.t4g.medium")
+    drifted.edit("dev.toml", "memory_mb = 2048", "memory_mb = 1024")
+    drifted.edit("common.toml", 'tag = "sha256:' + "a" * 64 + '"', 'tag = "1.0.0"')
+    assert answer.code == 2
+    assert UNDO in answer.out
+    assert "0 to create · 3 to change · 0 to remove · 1 has an outage" in answer.out
+    assert "~ db-instance  db-cluster-dev-0  outage  instance_class" in answer.out
+    assert "~ lambda-function  payment-processor-dev  none  image_uri, memory_mb" in answer.out
+    assert "see it: tapctl plan --env dev" in answer.out
+    assert told["wanted"]["changes"]["db-instance/db-cluster-dev-0"] == "update"
+    assert (told["wanted"]["impacts"]["outage"], told["counts"]["drifted"]) == (1, 1)
+    # The files decide nothing, and where they cannot be read nothing more is told.
+    assert (blind.code, blind.verdict) == (2, answer.verdict)
+    assert "the files want more" not in blind.out
+    assert "correct the environment files, then" in blind.out
+
+
+def test_an_old_record_that_was_put_back_is_said_to_be_old(drifted: World) -> None:
+    old = drifted.path().read_text()
+    drifted.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    drifted.applied("dev")
+    drifted.path().write_text(old)
+    answer = drifted.tapctl("drift", "--env", "dev")
+    assert answer.code == 2
+    assert "the record is older than AWS: manifests/dev.json has serial" in answer.err
+    assert "its history has serial" in answer.err
+    assert "undo it:" not in answer.out
+    assert (
+        "its history has serial" in drifted.tapctl("drift", "--env", "dev", "--json").records[-1]["record_older_than"]
+    )
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=34)
+    assert "the record is older than AWS" in drifted.tapctl("plan", "--env", "dev").err
