@@ -202,8 +202,9 @@ def _architecture(aws: Aws, image: Image, place: _Place, found: _Found, warn: Ca
         content = json.loads(download(aws, answer["downloadUrl"], digest=config))
         word = content["architecture"]
         return _PLATFORMS.get(word, str(word)[:20])
-    except AwsRefused as error:
-        why = f"{error.iam_action} is denied" if error.is_denied else f"ECR answers {error.aws_code}"
+    except AwsError as error:
+        denied = isinstance(error, AwsRefused) and error.is_denied
+        why = f"{error.iam_action} is denied" if denied else f"ECR answers {error.aws_code}"
     except OSError as error:
         why = str(error)
     except (ValueError, KeyError, TypeError, RecursionError):

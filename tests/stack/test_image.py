@@ -279,7 +279,7 @@ def test_where_images_may_not_be_described_the_manifest_tells(aws: Aws) -> None:
             "ECR answers LayerInaccessibleException",
         ),
         ("GetDownloadUrlForLayer", 200, {"downloadUrl": "https://example.com/x"}, "its address is none of AWS's"),
-        ("GetDownloadUrlForLayer", 200, {}, "its manifest or configuration has another form"),
+        ("GetDownloadUrlForLayer", 200, {}, "ECR answers UnusableAnswer"),
         ("BatchGetImage", 200, {"images": [{}]}, "its manifest or configuration has another form"),
     ],
 )
