@@ -32,7 +32,7 @@ from tapctl.safety.redaction import redact
 
 
 class ExitCode(IntEnum):
-    """The exit statuses of a command, the worst first. A command that a signal ends exits with 128 plus its number."""
+    """The exit statuses of a command, the worst first; 130 and 143 are those of one that a signal ends."""
 
     USAGE = 64
     """The command line is wrong, or a question has nobody to answer it."""
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
     INVALID = 3
     """The configuration, the networking stack or the record cannot be used."""
     LOCK_HELD = 5
-    """Somebody else is changing the environment."""
+    """The environment is being changed by somebody else."""
     REFUSED = 6
     """tapctl, AWS or the user said no; nothing was changed."""
     ERROR = 1
@@ -49,7 +49,7 @@ class ExitCode(IntEnum):
     NOT_CONVERGED = 4
     """Changes were made and not all of them; the same command goes on."""
     DIFFERENT = 2
-    """There are differences, or there is something to do."""
+    """Differences were found, or something is to do."""
     INCOMPLETE = 7
     """Something could not be read, and so not be compared."""
     OK = 0
@@ -113,7 +113,7 @@ class UsageError(TapctlError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in one place of one file."""
+    """A mistake in one place of one file."""
 
     file: str
     key: str
@@ -173,7 +173,7 @@ class WrongTarget(TapctlError):
 
 
 class LockHeld(TapctlError):
-    """Somebody else is changing this environment right now."""
+    """The environment is being changed by somebody else right now."""
 
     code = "lock-held"
     exit_code = ExitCode.LOCK_HELD
@@ -217,7 +217,7 @@ class SandboxError(TapctlError):
 
 
 class AwsError(TapctlError):
-    """One call to AWS went wrong."""
+    """A call to AWS went wrong."""
 
     code = "aws"
 
@@ -362,7 +362,7 @@ _CERTIFICATE = re.compile("certificate|CRL|PEM|Errno", re.IGNORECASE)
 
 
 class AwsNoAnswer(AwsError):
-    """No usable answer: throttled, a server error, or the network. Unless throttled, the call may have taken effect."""
+    """A call without a usable answer: throttled, a server error, the network. But for the first, it may have worked."""
 
     code = "aws-lost"
     retry_safe = True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
-from tapctl.engine.model import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 
 OUR_TAGS: Final = ("Name", ENVIRONMENT_TAG, SUFFIX_TAG, "Service", OWNER_TAG)
 """The keys of the tags that tapctl sets on every resource that takes tags."""
@@ -44,7 +44,7 @@ class Limit:
 
 
 LIMITS: Final[list[Limit]] = []
-"""Every kind of name, by its service's API reference."""
+"""Limits of every kind of name, by its service's API reference."""
 
 _RDS: Final = "[a-z](-?[a-z0-9])*"
 """RDS lower-cases names, and forbids double and trailing hyphens."""

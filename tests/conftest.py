@@ -69,7 +69,7 @@ def unmeasured(sandbox_app: Sandbox) -> Unmeasured:
 
 @pytest.fixture(scope="session")
 def _sandbox_server(unmeasured: Unmeasured) -> Iterator[str]:
-    """One server a process (so one an xdist worker), on a port the system chooses."""
+    """Start a server for this process (so one an xdist worker), on a port the system chooses."""
     with served(unmeasured) as url:
         yield url
 

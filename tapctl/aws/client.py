@@ -247,7 +247,7 @@ def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> C
 
 
 def _session_name(run: str) -> str:
-    """Who, and which run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
+    """The session's name, of user and run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
     try:
         who = next((os.environ[name] for name in _ACTORS if os.environ.get(name)), "") or getpass.getuser()
     except (OSError, KeyError):  # a container's user has no name

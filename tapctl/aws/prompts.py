@@ -1,4 +1,4 @@
-"""No prompt but our own: whoever wants an answer on the way to credentials is refused at once, and never waited for."""
+"""Prompts on the way to credentials: any but our own is refused at once, and never waited for."""
 
 from __future__ import annotations
 

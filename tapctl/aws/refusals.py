@@ -38,7 +38,7 @@ class Transient:
 
     codes: tuple[str, ...]
     reason: str
-    """As a person reads it; ``{error.message}`` stands for AWS's own words."""
+    """The refusal as a person reads it; ``{error.message}`` stands for AWS's own words."""
     patience: Patience
     text: str = ""
 

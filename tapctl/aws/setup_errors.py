@@ -135,7 +135,7 @@ def _unsendable(error: Exception, call: str) -> WrongTarget | ConfigError | None
 
 
 def _set(names: Iterable[str], secret: Iterable[str] = ()) -> Iterator[str]:
-    """One line with these variables, as far as they are set."""
+    """Yield a line with these variables, as far as they are set."""
     shown = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     shown += [f"{name} (set)" for name in secret if os.environ.get(name)]
     if shown:

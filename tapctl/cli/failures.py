@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tapctl.cli.completion import known_environments
+from tapctl.commands.signals import exit_status
 from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, exit_code_of
 
 COMMAND = "tapctl.command"
@@ -83,7 +84,7 @@ def report_bug(meta: Meta, error: Exception) -> int:
 
 def report_interrupt(meta: Meta, number: signal.Signals) -> int:
     """Report a signal that came while no resource was being worked on; returns the exit status."""
-    code = 128 + number
+    code = exit_status(number)
     if "screen" in meta:
         meta["screen"].warn(f"stopped by {number.name}; {_state(_accepted_changes(meta))}. To go on: {meta[COMMAND]}")
         meta["invocation"].finish(meta["screen"], Status.STOPPED, code)
@@ -109,7 +110,7 @@ def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
         meta["screen"].error(error, _state(changes))
         meta["invocation"].finish(meta["screen"], Status.FAILED, code)
     else:
-        from tapctl.render.reports import error_lines
+        from tapctl.render.frame import error_lines
 
         print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code

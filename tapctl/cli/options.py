@@ -201,8 +201,7 @@ def verb_of(context: click.Context) -> str:
 
 def _check(invocation: Invocation) -> None:
     """Reject a wrong, or empty, ``--suffix`` or ``--region`` (an unset shell variable) for every command."""
-    from tapctl.config import check_region, check_suffix
-    from tapctl.session.target import known_environments
+    from tapctl.config import check_region, check_suffix, known_environments
 
     if invocation.region is not None:
         check_region(invocation.region)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from tapctl.config import Edit, load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
-from tapctl.engine.model import ENVIRONMENT_TAG, OWNER_TAG, REBOOT, SUFFIX_TAG
+from tapctl.engine.model import ALLOW, REBOOT
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.record import Entry
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
@@ -78,7 +79,7 @@ def _undoing(advice: Advice, finding: Finding, session: Session, more: bool) -> 
 
 def _is_exposure(finding: Finding) -> bool:
     reconciler = registry().get(finding.type)
-    return reconciler is not None and _root(finding.field) in reconciler.exposures
+    return reconciler is not None and _root(finding.field) in reconciler.leaves(allowed=True)
 
 
 def _root(path: str) -> str:
@@ -95,7 +96,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     for text in (str(each.live) for each in findings):
         values = {**known, "value": text.partition(" ")[0], "name": text.partition(" by ")[2]}
         quoted = {name: shlex.quote(value) for name, value in values.items()}
-        commands.append(reconciler.exposures[_root(finding.field)].format_map(quoted))
+        commands.append(reconciler.left_alone[_root(finding.field)].format_map(quoted))
     return " && ".join(aws_command(command, session) for command in dict.fromkeys(commands))
 
 
@@ -121,7 +122,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
-    if one.type in registry() and one.field in registry()[one.type].spared and one.live:
+    if one.type in registry() and registry()[one.type].left_alone.get(one.field) == ALLOW and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     edit = _edit(one, session, provenance) if provenance is not None else ""
     return Advice(edit=edit, undo=session.command("apply"))

@@ -141,7 +141,8 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
         return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is made")
     # Who else was let in is not for an apply to read: drift does.
     total = sum(
-        len(resource.reconciler.spec.model_fields) - len(resource.reconciler.exposures) for resource in found.stack
+        len(resource.reconciler.spec.model_fields) - len(resource.reconciler.leaves(allowed=True))
+        for resource in found.stack
     )
     unread = [action for change in found.plan.changes for action in change.unreadable.values()]
     unread += [action for finished in outcome.finished.values() for action in finished.unreadable]

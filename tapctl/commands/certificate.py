@@ -48,7 +48,7 @@ class Certificate:
     """Addresses of resources that are still there, or may be, although they were to go."""
 
     def records(self) -> list[dict[str, Any]]:
-        """One record a resource, for programs."""
+        """The records for programs, one a resource."""
         gone = [_record("gone", address) for address in sorted(self.deleted)]
         kept = [_record("kept", address, why.until, why.why) for address, why in sorted(self.retained.items())]
         return [*gone, *kept, *(_record("left", address) for address in sorted(self.remaining))]
@@ -59,7 +59,7 @@ class Certificate:
         return [[record[key] for key in keys] for record in self.records()]
 
     def continuing(self, before: EarlierCertificate) -> Certificate:
-        """This certificate with the resources that an incomplete destroy before it had removed.
+        """The certificate with the resources that an incomplete destroy before it had removed.
 
         Resources which that one kept or left count as this one found them.
         """

@@ -11,8 +11,9 @@ from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of,
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.events import Detached, Failed, Result, Skipped
-from tapctl.engine.model import SUFFIX_TAG, Impact, Observed
+from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
+from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion

@@ -15,7 +15,7 @@ from tapctl.engine.observe import Observations, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
 from tapctl.names import Names
-from tapctl.reconcilers import not_compared, observations_for, reconciler_of
+from tapctl.reconcilers import never_compared, observations_for, reconciler_of
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -48,16 +48,15 @@ def _drift_one(session: Session) -> int:
     observed = observe_all(session.aws, observations_for(entries), exposures=True)
     report = detect_drift(entries, observed)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
-    never_compared = not_compared(entry.type for entry in entries.values())
+    never = never_compared(entry.type for entry in entries.values())
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     names = tags_of(session.aws, images)
-    report = replace(report, findings=(*report.findings, *findings), never_compared=never_compared, names=names)
+    report = replace(report, findings=(*report.findings, *findings), never_compared=never, names=names)
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
     session.screen.drift(report, advice, wanted)
-    not_seen = (*report.not_compared, *report.never_compared)
-    session.invocation.usage.comparison = Comparison(report.compared, not_seen, wanted, older)
+    session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
     return session.finish(*drift_verdict(report))
 
 
@@ -101,7 +100,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "fields": report.fields,
         "compared": report.compared,
         "resources": report.resources,
-        "not_compared": len(report.not_compared) + len(report.never_compared),
+        "not_compared": len(report.not_compared),
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"

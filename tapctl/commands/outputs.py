@@ -28,7 +28,7 @@ _OUTPUTS: Final = {
 }
 """Name of an output to the type of its resource and the field there."""
 _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
-"""What a host, an ARN, a name or an id is made of: one word to every shell."""
+"""A host, an ARN, a name or an id: a single word to every shell."""
 
 
 def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:

@@ -142,7 +142,7 @@ class _Allowed:
         """Count the instances among ``addresses``, which are canonical and of all records."""
         self._configs = list(configs)
         self._together: dict[str, frozenset[str]] = {}
-        """Each address that comes with a further instance, to all of them: the instance and the alarms on it."""
+        """Address that comes with a further instance to all that come with it: the instance and the alarms on it."""
         self._count = 1
         one, recorded = self._configs[0], frozenset(addresses)
         for count in range(2, MAX_INSTANCES + 1):

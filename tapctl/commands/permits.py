@@ -14,7 +14,7 @@ class Permits:
     """Addresses of resources that are not ours and are taken over, or the one word ``all``."""
     allowed: tuple[str, ...] = ()
     """Addresses of resources that may lose data, be removed although they hold data, or get a new major version, or of
-    which nothing is spared."""
+    which nothing is left alone that an apply can end."""
     reboot: bool = False
     """True if instances whose parameters wait for it are rebooted."""
     restore: str = ""

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from tapctl.clock import WallClock
-from tapctl.commands.signals import ending_signals
+from tapctl.commands.signals import ending_signals, exit_status
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
 from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
@@ -138,7 +138,7 @@ class EngineRunner:
         at_work = self._at_work()
         goes_on = f"AWS is still at work on {', '.join(at_work)}. " if at_work else ""
         screen.warn(f"{stopped}{goes_on}To go on: {self.session.invocation.command}")
-        return self._exit_code() if outcome.signal is None else 128 + outcome.signal
+        return self._exit_code() if outcome.signal is None else exit_status(outcome.signal)
 
     def _at_work(self) -> list[str]:
         """The resources that AWS goes on with although nobody waits any more, each with AWS's word for its state."""

@@ -43,7 +43,7 @@ _DRIFT: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECT
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not well, and the exit status it asks for."""
+    """A problem of an environment, and the exit status it asks for."""
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT

@@ -1,4 +1,4 @@
-"""``tapctl validate``: the environment files alone, offline and quick."""
+"""``tapctl validate``: the environment files alone, offline and quick: only what the files ask for is imported."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from tapctl.config import Config, config_hash, load_all
 from tapctl.errors import Status
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
-from tapctl.session.target import resolve_target
-from tapctl.stack.network import check_local
-from tapctl.stack.package import build, handler_of
 
 _COLUMNS: Final = ("environment", "account", "region", "networking", "protected", "config")
 _HASH_SHOWN: Final = 8
+_IN_A_FILE: Final = ("terraform", "pulumi")
+"""Kinds of networking that a local file tells."""
 
 
 def validate(invocation: Invocation, screen: Screen) -> int:
@@ -27,10 +26,17 @@ def validate(invocation: Invocation, screen: Screen) -> int:
         screen.target(Target())
         configs = load_all(invocation.config)
     else:
+        from tapctl.session.target import resolve_target
+
         configs = {invocation.env: resolve_target(invocation, screen)[0]}
     for config in configs.values():
-        check_local(config.networking, invocation.config)
+        if config.networking.kind in _IN_A_FILE:
+            from tapctl.stack.network import check_local
+
+            check_local(config.networking, invocation.config)
     if any(config.processor.package == "zip" for config in configs.values()):
+        from tapctl.stack.package import build, handler_of
+
         build(handler_of(invocation.config))
     listed = sorted(configs.items())
     records = [{"type": "output", "name": env, "value": config_hash(config)} for env, config in listed]

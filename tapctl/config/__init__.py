@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -45,6 +46,7 @@ __all__ = [
     "check_suffix",
     "config_hash",
     "environments",
+    "known_environments",
     "load",
     "load_all",
     "schema",
@@ -88,9 +90,9 @@ class NetworkingReference(BaseModel):
     target: str = ""
     """The stack, the path or the file; empty for ``static``."""
     vpc_id: str | None = None
-    """With ``static`` alone."""
+    """The VPC, with ``static`` alone."""
     private_subnet_ids: tuple[str, ...] = ()
-    """With ``static`` alone."""
+    """The subnets, with ``static`` alone."""
 
     def __str__(self) -> str:
         """Write the reference as its file has it."""
@@ -147,6 +149,13 @@ def environments(directory: Path) -> tuple[str, ...]:
         ConfigError: the folder cannot be read.
     """
     return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
+
+
+def known_environments(directory: Path) -> tuple[str, ...]:
+    """The environments that have a file; none where the folder cannot be read, which a command that needs it tells."""
+    with suppress(ConfigError):
+        return environments(directory)
+    return ()
 
 
 def _files(directory: Path) -> list[Path]:
@@ -243,7 +252,7 @@ def config_hash(config: Config) -> str:
 
 @dataclass(frozen=True)
 class _SourceFile(Generic[T]):
-    """One file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
+    """A file that was read: ``raw`` is None if the file is no TOML, ``value`` if any key breaks its rule."""
 
     path: Path
     raw: dict[str, Any] | None

@@ -18,7 +18,8 @@ from tapctl.config import types
 class Table(BaseModel):
     """A table of a file: closed, and strict (``"30"`` is no number)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # A table is built within its file; by itself only where that is asked for.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Image(Table):

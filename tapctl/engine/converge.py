@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, details, spare
+from tapctl.engine.diff import compare, details, leave
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec, Timing
@@ -46,7 +46,7 @@ _SHOWN: Final = 200
 
 @dataclass(frozen=True)
 class Job:
-    """One resource, the change the plan permits, and the manifest's entry."""
+    """A resource to converge: the change the plan permits, and the manifest's entry."""
 
     resource: AnyResource
     change: Change
@@ -95,7 +95,7 @@ class RequestedFields:
         self._in_force: set[str] = set()
         """Fields that did show as wanted at some time since they were requested."""
         self._ignored_since: float | None = None
-        """When a settled resource first showed without what was requested. Seconds."""
+        """The moment, in seconds, at which a settled resource first showed without what was requested."""
         self._parts_on: list[Spec] = []
         """The specs on which a part of a field was requested: seen again, the same part would be."""
         self._preparing_on: Spec | None = None
@@ -226,9 +226,9 @@ class _Attempt:
     intent: Entry | None = None
     """The intent to change the resource, once it is on record."""
     create_sent_at: float | None = None
-    """When the last create was sent, whatever came of it."""
+    """The moment of the last create, whatever came of it."""
     created_at: float | None = None
-    """When AWS accepted the create, or first said that the name is taken."""
+    """The moment at which AWS accepted the create, or first said that the name is taken."""
     made: bool = False
     """True if the resource was made by this loop: not found, and not brought back."""
     announced: bool = False
@@ -254,9 +254,9 @@ class _ConvergeLoop:
         self.context, self.emit = context, emit
         # The plan resolved the spec with the outputs it observed; since then more are known, and some have moved.
         self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
-        """What the configuration wants, and the record tells."""
+        """The spec that the configuration wants, and the record tells."""
         self.want = self.wanted
-        """The same but for what is spared (`Reconciler.spared`)."""
+        """The same but for what is left alone (`Reconciler.left_alone`)."""
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
@@ -272,7 +272,7 @@ class _ConvergeLoop:
         return self.poller.drive(self.observe, self.step, absent="absent")
 
     def observe(self) -> Observed[Any, Any] | None:
-        return self.reconciler.observe(self.context.aws, self.id, self.want)
+        return self.reconciler.observe(self.context.aws, self.id, self.wanted)
 
     def step(self, seen: Observed[Any, Any] | None) -> Finished | None:
         try:
@@ -302,10 +302,9 @@ class _ConvergeLoop:
         self.sightings.present = True
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
-        if not self.change.allowed:
-            self.want = spare(self.reconciler.spared, self.want, seen.spec)
+        self.want = leave(self.reconciler.leaves(allowed=self.change.allowed), self.wanted, seen.spec)
         self.requested.check_update_failure(seen)
-        differing = compare(self.want, seen.spec, unread={*seen.unreadable, *self.reconciler.exposures})
+        differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
         impact = max((self.impact_of(name, seen) for name in missing), default=Impact.NONE)
         if impact is not Impact.REPLACE:

@@ -13,7 +13,7 @@ from tapctl.engine.model import AtLeastMinor, Spec
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, as deep as it can be told. ``None`` on one side: the item is not there."""
+    """A difference, as deep as it can be told. ``None`` on one side: the item is not there."""
 
     path: str
     have: Any
@@ -62,10 +62,10 @@ def _at_least_minor(want: str, have: str) -> bool:
     return [int(part) for part in seen] >= [int(part) for part in wanted]
 
 
-def spare(names: Iterable[str], want: Spec, have: Spec) -> Spec:
-    """Give back ``want`` with those of these fields as they are that somebody has set and that are wanted empty."""
-    spared = {name: getattr(have, name) for name in names if getattr(have, name) and not getattr(want, name)}
-    return want.model_copy(update=spared)
+def leave(names: Iterable[str], want: Spec, have: Spec) -> Spec:
+    """Give back ``want`` with those of these fields as they are for which it has no wish but their default."""
+    unasked = (name for name in names if getattr(want, name) == type(want).model_fields[name].default)
+    return want.model_copy(update={name: getattr(have, name) for name in unasked})
 
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:

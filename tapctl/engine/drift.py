@@ -87,7 +87,7 @@ UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Rea
 
 @dataclass(frozen=True)
 class Finding:
-    """One field, or one whole resource, that is not as recorded or could not be compared."""
+    """A field, or a whole resource, that is not as recorded or could not be compared."""
 
     address: str
     type: str
@@ -123,12 +123,17 @@ class Report:
     unchecked: int
     """The number of those fields that were not compared."""
     resources: int
-    not_compared: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
     """``type/id.field`` of each field that was not compared; ``type/id`` where no field of a resource was."""
     never_compared: tuple[str, ...] = ()
-    """What AWS tells of these resources and no field compares, each in a few words."""
+    """``type: a few words`` of each fact that AWS tells of these resources and no field compares."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """What people call a value that is a digest: digest to tag."""
+    """The tag that people know a digest by, by digest."""
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """All that the report does not speak of: what was missed, and what is never compared."""
+        return self.missed + self.never_compared
 
     @property
     def compared(self) -> int:
@@ -156,7 +161,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
     A resource that an apply left half made is compared with the spec that was confirmed last.
     """
     findings: list[Finding] = []
-    not_compared: list[str] = []
+    missed: list[str] = []
     fields = unchecked = 0
     compared = [(address, entry) for address, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
     for address, entry in compared:
@@ -167,12 +172,12 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
         # Of a resource that is missing, half made or half gone no field was compared.
         if any(finding.field == WHOLE_RESOURCE for finding in own):
             unchecked += len(names)
-            not_compared.append(address)
+            missed.append(address)
         else:
             unknown = sorted(finding.field for finding in own if finding.state is FindingState.UNKNOWN)
             unchecked += len(unknown)
-            not_compared += [f"{address}.{name}" for name in unknown]
-    return Report(tuple(findings), fields, unchecked, len(compared), tuple(not_compared))
+            missed += [f"{address}.{name}" for name in unknown]
+    return Report(tuple(findings), fields, unchecked, len(compared), tuple(missed))
 
 
 def _names(entry: Entry, observation: Observation) -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import TapctlError
 
 
@@ -27,7 +28,7 @@ class Impact(IntEnum):
     RESTART = 2
     FAILOVER = 3
     OUTAGE = 4
-    """Nobody takes over while AWS is at work."""
+    """The resource does not serve while AWS is at work: nothing takes over."""
     UPGRADE = 5
     """A new major version: it takes long, and nothing leads back."""
     DATA_LOSS = 6
@@ -71,11 +72,6 @@ class AtLeastMinor:
 
 AT_LEAST_MINOR = AtLeastMinor()
 
-OWNER_TAG = "ManagedBy"
-SUFFIX_TAG = "EnvironmentSuffix"
-ENVIRONMENT_TAG = "Environment"
-MANAGED_BY = "tapctl"
-
 
 @dataclass(frozen=True)
 class Owner:
@@ -85,7 +81,7 @@ class Owner:
     suffix: str
     environment: str = ""
     scope: str = ""
-    """Where the resource belongs when that is elsewhere: another region (``us-east-2``), another parent (``a member of
+    """The place of a resource that belongs elsewhere: another region (``us-east-2``), another parent (``a member of
     other-cluster``). Empty for everything of this stack. A scope of its own excludes every other owner."""
 
     @classmethod
@@ -129,6 +125,8 @@ class Owner:
 
 
 REBOOT: Final = "reboot"
+ALLOW: Final = "--allow"
+"""Ends what an apply leaves alone: an apply that names the resource with this option (`Reconciler.left_alone`)."""
 """The one event a pending value may wait for that never comes by itself."""
 UNSEEN: Final = frozenset({"*"})
 """The answer of an update whose call only prepares the next one and never shows in the spec: a failover."""
@@ -157,7 +155,7 @@ O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in
 
 @dataclass(frozen=True)
 class Observed(Generic[S, O]):
-    """One resource as one read of AWS shows it."""
+    """A resource as one read of AWS shows it."""
 
     spec: S
     outputs: O | None
@@ -186,7 +184,7 @@ class Observed(Generic[S, O]):
     retained: Retained | None = None
     """Set while AWS deletes the resource only at a later date (a key pending deletion): no call helps now."""
     remedy: str = ""
-    """What a person has to do before AWS does anything more with this resource (start a stopped cluster)."""
+    """The task of a person before AWS does anything more with this resource (start a stopped cluster)."""
     removal_impact: Impact = field(default=Impact.NONE, compare=False)
     """The cost of removing the resource now to the rest of the stack: a cluster's writer going is a failover."""
     impacts: Mapping[str, Impact] = field(default_factory=dict, compare=False)
@@ -217,7 +215,7 @@ class Timing:
     longest_s: float = 600
     """The longest time AWS may work on one accepted call before the engine gives up."""
     upgrade: str = ""
-    """How long a new major version usually takes, in words."""
+    """The usual duration of a new major version, in words."""
 
 
 class Reconciler(ABC, Generic[S, O]):
@@ -279,21 +277,19 @@ class Reconciler(ABC, Generic[S, O]):
     id and the owner of its parent, is observed through the parent, and its create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
-    spared: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are wanted empty, and that an apply empties only where the user names the resource (``--allow``)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields without which nothing that uses the resource can be judged: put right first (a key that is disabled)."""
     protection_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are True while the resource is protected."""
-    exposures: ClassVar[Mapping[str, str]] = {}
-    """Field that tells who else was let in, or what leads out, to the command by which a person ends that. Wanted is
-    the field's default: nothing. A drift reports a difference; an apply leaves it, since somebody may live by it. In
-    the command ``{value}`` is the item's first word, ``{name}`` all after its first `` by ``, ``{id}`` the id, and any
-    other word an output, of the resource or of its parent."""
-    not_compared: ClassVar[tuple[str, ...]] = ()
-    """What AWS tells of such a resource, or beside it, and no field compares, each in a few words: a drift lists it."""
+    left_alone: ClassVar[Mapping[str, str]] = {}
+    """Field that an apply leaves as it is, since somebody may live by it, to what ends it: `ALLOW`, or the command of a
+    person. Wanted is the field's default: nothing. Plan and drift report a difference. In the command ``{value}`` is
+    the item's first word, ``{name}`` all after its first `` by ``, ``{id}`` the id, and any other word an output, of
+    the resource or of its parent. Such a field that tells who else was let in, or what leads out, is an *exposure*."""
+    never_compared: ClassVar[tuple[str, ...]] = ()
+    """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -323,12 +319,17 @@ class Reconciler(ABC, Generic[S, O]):
         """
 
     def observe_exposures(self, aws: Any, id: str, seen: Observed[S, O], expected: S | None) -> Observed[S, O]:  # noqa: ARG002 -- the default needs no read
-        """Read the `exposures` that take calls of their own, and return ``seen`` with them.
+        """Read the exposures (`left_alone`) that take calls of their own, and return ``seen`` with them.
 
         Called once for a drift, and neither for a plan nor by the loops, which leave exposures alone: `observe` answers
         the default for them. A denied one is named in `Observed.unreadable`.
         """
         return seen
+
+    @classmethod
+    def leaves(cls, *, allowed: bool) -> frozenset[str]:
+        """Name the fields of `left_alone` that an apply leaves; ``allowed``: it is given `ALLOW` for the resource."""
+        return frozenset(name for name, ending in cls.left_alone.items() if not (allowed and ending == ALLOW))
 
     @abstractmethod
     def create(self, aws: Any, id: str, want: S, owner: Owner) -> None:

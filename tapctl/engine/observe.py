@@ -34,7 +34,7 @@ Observations = Mapping[str, Observation]
 
 @dataclass(frozen=True)
 class ObserveRequest:
-    """One resource to observe; ``expected`` is the wanted or recorded spec (see `Reconciler.observe`)."""
+    """A resource to observe; ``expected`` is the wanted or recorded spec (see `Reconciler.observe`)."""
 
     reconciler: Reconciler[Any, Any]
     id: str

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from tapctl.engine.model import ENVIRONMENT_TAG, MANAGED_BY, Observed, Owner, Reconciler, address
+from tapctl.engine.model import Observed, Owner, Reconciler, address
+from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY
 from tapctl.engine.record import Entry
 from tapctl.errors import ManifestError, Refused
 

@@ -29,7 +29,7 @@ class Action(IntEnum):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field's change."""
+    """The change of one field."""
 
     path: str
     have: Any
@@ -47,6 +47,16 @@ class FieldChange:
 
 
 @dataclass(frozen=True)
+class LeftField:
+    """A value that is not wanted, and that an apply leaves."""
+
+    path: str
+    have: Any
+    allow_ends: bool
+    """True if an apply that is given ``--allow`` takes it away; else only a person's command does."""
+
+
+@dataclass(frozen=True)
 class Change:
     """The planned action on one resource, or the reason it must not be taken."""
 
@@ -60,15 +70,13 @@ class Change:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     foreign_members: tuple[str, ...] = ()
     """Addresses of members that are not ours: reported, never touched."""
-    exposures: tuple[FieldChange, ...] = ()
-    """Differences that are reported and left: who else was let in (`Reconciler.exposures`)."""
+    left: tuple[LeftField, ...] = ()
+    """The differences that an apply leaves (`Reconciler.left_alone`)."""
     note: str = ""
     removed_outside: bool = False
     """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""
-    spared: Mapping[str, Any] = field(default_factory=dict)
-    """Field to its live value, which is not wanted and is left as it is: only ``--allow`` takes it away."""
     allowed: bool = False
-    """True if the user has named the resource with ``--allow``: nothing of it is spared."""
+    """True if the user has named the resource with ``--allow``: what ``--allow`` ends is not left."""
     adopts: bool = False
     """True if the resource is somebody else's, and is taken over."""
     reboots: bool = False

@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import Difference, compare, details, same, spare, unexplained
+from tapctl.engine.diff import Difference, compare, details, leave, same, unexplained
 from tapctl.engine.impact import impact_of
-from tapctl.engine.model import REBOOT, Impact, Observed, Reconciler, Spec
+from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
 from tapctl.engine.ownership import Claimant
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.errors import FieldUnreadable, Refused
@@ -43,7 +43,7 @@ def make_plan(
         claimant: this stack: its owner tags, and the names that it can have.
         reconcilers: type name to reconciler, for every type in ``entries``: what left the stack is removed by it.
         allowed: addresses that may lose data, or be removed although they hold data, or get a new major version, or of
-            which nothing is spared.
+            which nothing is left alone that an apply can end.
         adopted: addresses of resources that are somebody else's and are taken over, with the subresources on them.
         adopt_overwritten: True if all resources are taken back whose owner tags automation has overwritten
             (`Ownership.overwritten`).
@@ -198,16 +198,11 @@ def _plan_present(
     if seen.deleting:
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
-    if not base.allowed:
-        sparing = spare(reconciler.spared, want, seen.spec)
-        base = replace(base, spared={name: getattr(seen.spec, name) for name in compare(want, sparing)})
-        want = sparing
+    wanted, want = want, leave(reconciler.leaves(allowed=base.allowed), want, seen.spec)
+    left = _left_fields(reconciler, wanted, want, seen)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
-    exposures = _exposures(reconciler, want, seen)
-    base = replace(
-        base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, exposures=exposures
-    )
+    base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, left=left)
     unread_error = _unread_change_error(base.address, want, seen, entry)
     if unread_error is not None:
         return replace(base, blocked=unread_error)
@@ -250,7 +245,7 @@ def _field_changes(
 ) -> tuple[FieldChange, ...]:
     changes: list[FieldChange] = []
     recorded = _left_as(entry)
-    for name in compare(want, seen.spec, unread={*seen.unreadable, *reconciler.exposures}):
+    for name in compare(want, seen.spec, unread=seen.unreadable):
         have, wanted = getattr(seen.spec, name), getattr(want, name)
         if refs.needs(wanted):
             # The value is known only after another resource was made: the field may change, in place.
@@ -325,13 +320,14 @@ def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: boo
     return replace(change, blocked=blocked)
 
 
-def _exposures(reconciler: Reconciler[Any, Any], want: Spec, seen: Observed[Any, Any]) -> tuple[FieldChange, ...]:
-    """List what an apply leaves although nobody wants it."""
-    names = (name for name in compare(want, seen.spec, unread=seen.unreadable) if name in reconciler.exposures)
+def _left_fields(
+    reconciler: Reconciler[Any, Any], wanted: Spec, want: Spec, seen: Observed[Any, Any]
+) -> tuple[LeftField, ...]:
+    """List what an apply leaves although nobody wants it: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
-        FieldChange(part.path, part.have, part.want)
-        for name in names
-        for part in details(name, getattr(seen.spec, name), getattr(want, name))
+        LeftField(part.path, part.have, allow_ends=reconciler.left_alone[name] == ALLOW)
+        for name in compare(wanted, want, unread=seen.unreadable)
+        for part in details(name, getattr(want, name), getattr(wanted, name))
     )
 
 

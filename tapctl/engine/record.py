@@ -46,7 +46,7 @@ PlainJson = Annotated[dict[str, Any], AfterValidator(plain)]
 
 
 class Entry(BaseModel):
-    """One resource that we made, are making, or are removing."""
+    """The record of a resource that we made, are making, or are removing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

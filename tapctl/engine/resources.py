@@ -16,7 +16,7 @@ O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in
 
 @dataclass(frozen=True)
 class Resource(Generic[S, O]):
-    """One wanted resource."""
+    """A wanted resource."""
 
     reconciler: Reconciler[S, O]
     id: str
@@ -92,7 +92,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Deletion:
-    """One resource to delete."""
+    """A resource to delete."""
 
     address: str
     reconciler: Reconciler[Any, Any]
@@ -117,13 +117,13 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Node:
-    """One resource in the graph of an execution, and the addresses it waits for."""
+    """A resource in the graph of an execution, and the addresses it waits for."""
 
     address: str
     after_outputs: frozenset[str] = field(default_factory=frozenset)
-    """Those whose outputs must be known (creation), or which must be going or gone (deletion)."""
+    """Addresses whose outputs must be known (creation), or which must be going or gone (deletion)."""
     after_settled: frozenset[str] = field(default_factory=frozenset)
-    """Those which must have finished."""
+    """Addresses which must have finished."""
 
 
 def creation_graph(resources: Iterable[AnyResource]) -> list[Node]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 """Writes of one object before giving up, as many as the SDK makes; a read before each says why to try again."""
 MAX_BYTES = manifest.MAX_BYTES
-"""No object is read any further."""
+"""The part of an object that is read at the most, in bytes."""
 _CONFLICT_STATUS, _FAILED_STATUS, _UNSUPPORTED_STATUS = 409, 412, 501
 _CONDITION_FAILED = ("PreconditionFailed", "NoSuchKey", "ConditionalRequestConflict")
 _NO_ETAG = '"00000000000000000000000000000000"'
@@ -55,7 +55,7 @@ _DEFAULT_ENCRYPTION = Encryption()
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object, as it was read."""
+    """An object of the bucket, as it was read."""
 
     content: bytes
     etag: str

@@ -18,7 +18,7 @@ from tapctl.manifest.store import Store
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
 _PARALLEL_READS = 8
-"""Each version is an object of its own."""
+"""Versions that are read at once: each is an object of its own."""
 
 
 class Unlock(BaseModel):

@@ -75,7 +75,7 @@ class LockHolder(BaseModel):
 
     @classmethod
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
-        """This process, holding from now on."""
+        """The holder that is this process, from now on."""
         return cls(
             who=who[:_LONGEST],
             host=socket.gethostname(),
@@ -92,7 +92,7 @@ class LockHolder(BaseModel):
 
 
 def this_machine(proc: Path = Path("/proc")) -> str:
-    """This machine since its start, and the space of its process ids: only in the same one a process id says anything.
+    """The machine since its start, and the space of its process ids: only in the same one a process id says anything.
 
     Empty where the system tells neither (only Linux does): a host's name is no proof, containers share theirs.
     """

@@ -45,7 +45,7 @@ _WRITES_PER_RENEWAL = 2
 
 @dataclass(frozen=True)
 class LeaseTiming:
-    """How long a lease lasts, and how often it is renewed; in seconds."""
+    """The duration of a lease, and of the pause between renewals; in seconds."""
 
     lease_s: float = 60
     renew_s: float = 20

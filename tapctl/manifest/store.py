@@ -1,4 +1,4 @@
-"""What every store of manifests offers, and its errors."""
+"""The interface of every store of manifests, and its errors."""
 
 from __future__ import annotations
 

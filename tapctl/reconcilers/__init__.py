@@ -34,10 +34,10 @@ def teardown_ranks() -> dict[str, int]:
     return {type_: reconciler.teardown_rank for type_, reconciler in registry().items()}
 
 
-def not_compared(types: Iterable[str]) -> tuple[str, ...]:
+def never_compared(types: Iterable[str]) -> tuple[str, ...]:
     """List what AWS tells of resources of these types, and a drift does not compare."""
     known = registry()
-    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].not_compared)
+    return tuple(f"{type_}: {what}" for type_ in sorted({*types}) for what in known[type_].never_compared)
 
 
 def reconciler_of(entry: Entry) -> Reconciler[Any, Any]:

@@ -95,7 +95,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
 
     type = "cloudwatch-alarm"
     teardown_rank = 10
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }
     timing = Timing(create_s=3, delete_s=3, longest_s=300)

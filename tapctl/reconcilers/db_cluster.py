@@ -168,7 +168,7 @@ class DbClusterSpec(Spec):
     directories: frozenset[str] = frozenset()
     """Active Directory domains whose users may log in. Wanted: none."""
     shared_snapshots: frozenset[str] = frozenset()
-    """Who may restore the data from a snapshot: ``<snapshot> by <account, or all>``. Wanted: nobody."""
+    """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
     tags: dict[str, str]
 
 
@@ -231,7 +231,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "secret_kms_key_arn": Impact.REPLACE,
         "extended_support": Impact.REPLACE,
     }
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "auto_minor_version_upgrade": f"{_MODIFY} --auto-minor-version-upgrade --apply-immediately",
         "activity_stream": "aws rds stop-activity-stream --resource-arn {arn} --apply-immediately",
         "internet_gateway": f"{_MODIFY} --no-enable-internet-access-gateway --apply-immediately",
@@ -245,7 +245,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
     }
-    not_compared = ("Serverless", "clones, proxies, integrations, blue/green, exports, AWS Backup")
+    never_compared = ("Serverless", "clones, proxies, integrations, blue/green, exports, AWS Backup")
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).

@@ -118,7 +118,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         # The next apply makes it again, in another zone.
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
     }
-    not_compared = ("certificate authority", "Enhanced Monitoring")
+    never_compared = ("certificate authority", "Enhanced Monitoring")
     timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, longest_s=5400)
 
     def __init__(self, staying: Collection[str] | None = None, zones: Collection[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The reading of exposures: who else was let in to a resource, and what leads out of it (`Reconciler.exposures`)."""
+"""The reading of exposures: who else was let in to a resource, and what leads out of it (`Reconciler.left_alone`)."""
 
 from __future__ import annotations
 

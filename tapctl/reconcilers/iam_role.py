@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -69,13 +69,12 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     teardown_rank = 120
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "instance_profiles": "aws iam remove-role-from-instance-profile --instance-profile-name {value} "
         "--role-name {id}",
+        "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
-    not_compared = ("last use",)
-    # A boundary is the organisation's own limit on the role.
-    spared = frozenset({"permissions_boundary"})
+    never_compared = ("last use",)
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:

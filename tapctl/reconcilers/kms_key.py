@@ -22,9 +22,6 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.engine.model import (
-    MANAGED_BY,
-    OWNER_TAG,
-    SUFFIX_TAG,
     Impact,
     Observed,
     Outputs,
@@ -34,6 +31,7 @@ from tapctl.engine.model import (
     Spec,
     Timing,
 )
+from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users
@@ -99,7 +97,7 @@ class KmsKeySpec(Spec):
     duplicates: frozenset[str] = frozenset()
     """Ids of other usable keys of ours with the same Name tag. Wanted: none."""
     grants: frozenset[str] = frozenset()
-    """Who was given the key past its policy: ``<grant id> to <principal> (<operations>)``. Wanted: none but those that
+    """Grants of the key past its policy: ``<grant id> to <principal> (<operations>)``. Wanted: none but those that
     AWS's services make for what the key encrypts."""
     further_aliases: frozenset[str] = frozenset()
     """Other aliases of the key: who asks for one of these gets our key. Wanted: none."""
@@ -139,11 +137,11 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         "key_spec": Impact.REPLACE,
         "usage": Impact.REPLACE,
     }
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "grants": "aws kms revoke-grant --key-id {key_id} --grant-id {value}",
         "further_aliases": "aws kms delete-alias --alias-name {value}",
     }
-    not_compared = ("imported material", "policies beside the default one")
+    never_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
 

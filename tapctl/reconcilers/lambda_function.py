@@ -144,13 +144,13 @@ class LambdaFunctionSpec(Spec):
     urls: frozenset[str] = frozenset()
     """Function URLs: ``<URL> (<who may call it>)``. Wanted: none."""
     event_sources: frozenset[str] = frozenset()
-    """What else feeds events into the function: ``<id of the mapping> from <source>``. Wanted: none."""
+    """Further sources of events for the function: ``<id of the mapping> from <source>``. Wanted: none."""
     destinations: frozenset[str] = frozenset()
-    """Where results of asynchronous calls go: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
+    """Destinations of the results of asynchronous calls: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""
-    """Why AWS's last update failed: the version before is still in force, whatever the fields say. Wanted: empty."""
+    """Reason why AWS's last update failed: the version before is in force, whatever the fields say. Wanted: empty."""
     tags: dict[str, str]
 
 
@@ -173,7 +173,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     # Lambda removes its network interfaces with the function's role.
     leftovers_need = frozenset({"iam-role"})
     impacts: ClassVar[Mapping[str, Impact]] = {"package_type": Impact.REPLACE}
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "ipv6": "aws lambda update-function-configuration --function-name {id} "
         "--vpc-config Ipv6AllowedForDualStack=false",
         "urls": "aws lambda delete-function-url-config --function-name {id}",
@@ -181,7 +181,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}",
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
     }
-    not_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
+    never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
     timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=3600)
 

@@ -56,7 +56,7 @@ class LogGroupSpec(Spec):
     """``STANDARD``, ``INFREQUENT_ACCESS``, ``DELIVERY`` or ``ESSENTIALS``."""
     deletion_protection: bool = False
     subscriptions: frozenset[str] = frozenset()
-    """Where the events are copied to: ``<destination> by <subscription filter>``. Wanted: none."""
+    """Copies of the events: ``<destination> by <subscription filter>``. Wanted: none."""
     data_protection: str = ""
     """AWS's word for a policy of the group that masks data, and may copy what it finds; empty: none. Wanted: empty."""
     bearer_tokens: bool = False
@@ -87,13 +87,13 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}
     retention_field = "retention_days"
     protection_fields = frozenset({"deletion_protection"})
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "subscriptions": "aws logs delete-subscription-filter --log-group-name {id} --filter-name {name}",
         "data_protection": "aws logs delete-data-protection-policy --log-group-identifier {id}",
         "bearer_tokens": "aws logs put-bearer-token-authentication --log-group-identifier {id} "
         "--no-bearer-token-authentication-enabled",
     }
-    not_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
+    never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(

@@ -67,13 +67,13 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
     parent_type = "db-cluster"
     deleted_with_parent = True
     retainable = True
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "resource_policy": "aws secretsmanager delete-resource-policy --secret-id {secret_arn}",
         "replicas": "aws secretsmanager remove-regions-from-replication --secret-id {secret_arn} "
         "--remove-replica-regions {value}",
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
     }
-    not_compared = ("last rotation",)
+    never_compared = ("last rotation",)
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
 
     def observe(
@@ -160,7 +160,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         )
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """Nothing: the cluster is found by its own tags."""
+        """Find nothing: the cluster is found by its own tags."""
         return ()
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.engine.model import MANAGED_BY, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -58,11 +59,11 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     teardown_rank = 110
     # Never replaced: the cluster and the function hold it, and they move to no other VPC.
     impacts: ClassVar[Mapping[str, Impact]] = {"description": Impact.REPLACE, "vpc_id": Impact.REPLACE}
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "strangers": "aws ec2 describe-network-interfaces --network-interface-ids {value}",
         "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
     }
-    not_compared = ("other databases in it", "functions that share our interfaces")
+    never_compared = ("other databases in it", "functions that share our interfaces")
     # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
     timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
 

@@ -136,7 +136,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
             _revoke(aws, id, group["GroupId"], min(observed.spec.rules, key=_key))
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """Nothing: the group is found by its own tags."""
+        """Find nothing: the group is found by its own tags."""
         return ()
 
 

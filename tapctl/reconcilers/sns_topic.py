@@ -63,10 +63,10 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
 
     type = "sns-topic"
     teardown_rank = 20
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         "further": "aws sns set-topic-attributes --topic-arn {arn} --attribute-name {value} --attribute-value ''",
     }
-    not_compared = ("subscriptions", "data protection policy")
+    never_compared = ("subscriptions", "data protection policy")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
 
     def observe(

@@ -34,18 +34,19 @@ def choose_screen(
         from tapctl.render.jsonl import JsonScreen
 
         return JsonScreen(answers, out, err, verb=verb, quiet=quiet)
-    from tapctl.render.live import LiveView, terminal
-    from tapctl.render.progress import LinesView, QuietProgress
     from tapctl.render.text import TextScreen
 
     colour = not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    progress: ProgressView
-    if quiet:
-        progress = QuietProgress(err)
-    elif colour and stderr.isatty() and not _in_ci(env):
-        progress = LiveView(terminal(stderr))
-    else:
-        progress = LinesView(err)
+
+    def progress() -> ProgressView:
+        from tapctl.render.live import LiveView, terminal
+        from tapctl.render.progress import LinesView, QuietProgress
+
+        if quiet:
+            return QuietProgress(err)
+        drawn = colour and stderr.isatty() and not _in_ci(env)
+        return LiveView(terminal(stderr)) if drawn else LinesView(err)
+
     width = terminal_width(stdout, env)
     return TextScreen(answers, out, err, progress, verbose=verbose, quiet=quiet, colour=colour, width=width)
 

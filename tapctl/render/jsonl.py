@@ -13,7 +13,8 @@ from tapctl.engine.drift import Finding, Report
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
-from tapctl.render.reports import error_lines, is_shown
+from tapctl.render.frame import error_lines
+from tapctl.render.reports import is_shown
 from tapctl.render.screen import Advice, Target, Verdict, Wanted
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
@@ -77,8 +78,10 @@ def change_record(change: Change) -> Record:
         },
         "unread": dict(change.unreadable),
         "unexpected": list(change.foreign_members),
-        "exposures": [{"path": part.path, "have": refs.to_json(part.have)} for part in change.exposures],
-        "spared": {path: refs.to_json(value) for path, value in sorted(change.spared.items())},
+        "exposures": [
+            {"path": part.path, "have": refs.to_json(part.have)} for part in change.left if not part.allow_ends
+        ],
+        "spared": {part.path: refs.to_json(part.have) for part in change.left if part.allow_ends},
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
     }

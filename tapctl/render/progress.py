@@ -30,7 +30,7 @@ _LATE: Final = 0.01
 
 @dataclass
 class Running:
-    """One resource that is being worked on. Times are seconds on the view's clock."""
+    """A resource that is being worked on. Times are seconds on the view's clock."""
 
     began: float
     status: str = ""
@@ -173,17 +173,17 @@ class QuietProgress:
         self.err = err
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
-        """Nothing to show."""
+        """Show nothing."""
 
     def event(self, event: Event) -> None:
-        """Nothing to show."""
+        """Show nothing."""
 
     def say(self, line: str) -> None:
         """Write a line on stderr."""
         self.err.lines(line)
 
     def end(self) -> None:
-        """Nothing to end."""
+        """End nothing."""
 
 
 class LinesView:

@@ -1,4 +1,4 @@
-"""The reports for people, as lines: header, plan, drift, error, verdict."""
+"""The reports for people, as lines: plan and drift."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from typing import Any, Final
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
-from tapctl.errors import ExitCode, TapctlError
-from tapctl.render.screen import Advice, Target, Verdict, Wanted
+from tapctl.render.screen import Advice, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
     cells,
-    duration,
     one_line,
     pad,
     sanitize,
-    sanitize_lines,
     widest,
     wrap,
 )
@@ -31,47 +28,6 @@ _BELOW: Final = 8
 """The indentation of what did not fit into its line."""
 VALUE_WIDTH: Final = 50
 """Cells of a value beyond which the words at the right of other lines are not pushed away."""
-_ACCOUNT_DIGITS: Final = 12
-_HASH_SHOWN: Final = 8
-_ALL: Final = "all"
-_VERDICT_STYLES: Final[Mapping[int, str]] = {ExitCode.OK: "good", ExitCode.DIFFERENT: "change"}
-
-
-# -- header and verdict ------------------------------------------------------------------------------------------------
-
-
-def header_lines(target: Target, paint: Palette = PLAIN) -> list[str]:
-    """The target: ``prod · 4210-7755-0192 · us-east-1 · sso:dana · config 9f3c1a7e``, and its networking."""
-    parts = [
-        target.env,
-        f"suffix {target.suffix}" if target.suffix not in ("", target.env) else "",
-        account(target.account),
-        target.region,
-        target.identity,
-        f"config {target.config_hash[:_HASH_SHOWN]}" if target.config_hash else "",
-    ]
-    named = [one_line(part) for part in parts if part]
-    lines = [" · ".join([paint("bold", named[0]), *named[1:]])] if named else []
-    return [*lines, f"networking {one_line(target.networking)}"] if target.networking else lines
-
-
-def account(number: str) -> str:
-    """The account's number in groups of four, which can be compared at a glance."""
-    if len(number) != _ACCOUNT_DIGITS:
-        return number
-    return "-".join(number[at : at + 4] for at in range(0, _ACCOUNT_DIGITS, 4))
-
-
-def verdict_line(verdict: Verdict, paint: Palette = PLAIN) -> str:
-    """The last line: ``APPLY prod: CONVERGED in 11 m 02 s · 23 created``; without a status the counts alone."""
-    verb = verdict.verb.partition(" ")[0].upper()
-    who = f"{verb} {one_line(verdict.target.suffix or _ALL)}"
-    status = paint(_VERDICT_STYLES.get(verdict.exit, "bad"), verdict.status or "")
-    if status and verdict.timed:
-        status += f" in {duration(verdict.elapsed_s)}"
-    counted = " · ".join(f"{count} {sanitize(word.replace('_', ' '))}" for word, count in verdict.counts.items())
-    rest = " · ".join(part for part in (status, one_line(verdict.summary) or counted) if part)
-    return f"{paint('bold', f'{who}:')} {rest}".rstrip()
 
 
 # -- plan --------------------------------------------------------------------------------------------------------------
@@ -109,15 +65,14 @@ def is_shown(change: Change) -> bool:
         or change.pending
         or change.unreadable
         or change.foreign_members
-        or change.exposures
-        or change.spared
+        or change.left
         or change.note
     )
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One field of a resource: its path, its value or change, and a word at the right."""
+    """A field of a resource: its path, its value or change, and a word at the right."""
 
     path: str
     value: str
@@ -126,7 +81,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Block:
-    """One resource: symbol, type, id, a note at the right; a sentence and fields under it."""
+    """A resource: symbol, type, id, a note at the right; a sentence and fields under it."""
 
     symbol: str
     type: str
@@ -211,7 +166,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members or change.exposures or change.spared else "…"
+    return "!" if change.foreign_members or change.left else "…"
 
 
 def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> list[Detail]:
@@ -227,11 +182,11 @@ def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> 
         ]
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
-    details += [
-        Detail(path, truncate(format_value(value), limit), SPARED) for path, value in sorted(change.spared.items())
-    ]
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
-    details += [Detail(part.path, truncate(format_value(part.have), limit), LEFT) for part in change.exposures]
+    details += [
+        Detail(part.path, truncate(format_value(part.have), limit), SPARED if part.allow_ends else LEFT)
+        for part in change.left
+    ]
     return details
 
 
@@ -270,7 +225,7 @@ def drift_lines(
     paint: Palette = PLAIN,
     width: int | None = None,
 ) -> list[str]:
-    """One line a finding, its advice under it, and how much was compared.
+    """The lines of a drift: one a finding, its advice under it, and how much was compared.
 
     A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
     """
@@ -405,25 +360,3 @@ def _difference_count(findings: Sequence[Finding]) -> list[str]:
     if len(fields) == len(resources):
         return []
     return [f"  {_fields(len(fields))} drifted on {_resources(len(resources))}"]
-
-
-# -- errors ------------------------------------------------------------------------------------------------------------
-
-_CROSS: Final = "\N{MULTIPLICATION SIGN}"
-
-
-def error_lines(error: TapctlError, state: str = "", paint: Palette = PLAIN) -> list[str]:
-    """The error, one thing a line; evidence of several lines is a tree."""
-    lines = [f"{paint('bad', 'error')} {sanitize(error.code)}", f"  {paint('bad', _CROSS)} {one_line(error.cause)}"]
-    lines += evidence_lines(error.evidence)
-    if state:
-        lines.append(f"  {paint('dim', 'state')}  {one_line(state)}")
-    if error.hint:
-        lines.append(f"  {paint('dim', 'hint')}   {one_line(error.hint)}")
-    return lines
-
-
-def evidence_lines(evidence: str | None) -> list[str]:
-    """The lines of the evidence, each as a branch."""
-    shown = [line for line in sanitize_lines(evidence or "") if line]
-    return [f"  {'╰─' if at == len(shown) else '├─'} {line}" for at, line in enumerate(shown, 1)]

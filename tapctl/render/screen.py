@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from tapctl.engine.drift import Report
-from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import Status, TapctlError
+
+if TYPE_CHECKING:
+    from tapctl.engine.drift import Report
+    from tapctl.engine.events import Event
+    from tapctl.engine.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Target:
     config_hash: str = ""
     """The SHA-256 of the configuration, in hex."""
     networking: str = ""
-    """One line on the networking stack: its reference, VPC, subnets and zones."""
+    """A line on the networking stack: its reference, VPC, subnets and zones."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much of the record a drift has compared with AWS."""
+    """The part of the record that a drift has compared with AWS."""
 
     compared: int
     """The number of fields that were compared."""
@@ -62,7 +64,7 @@ class Verdict:
     verb: str
     target: Target
     status: Status | None
-    """One fixed word; None where the counts say all."""
+    """A fixed word; None where the counts say all."""
     exit: int
     """The exit status."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Verdict:
     manifest: str = ""
     """The place of the record."""
     comparison: Comparison | None = None
-    """How much was compared, of a command that compares."""
+    """The part that was compared, of a command that compares."""
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
     timed: bool = False

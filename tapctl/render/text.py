@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from tapctl.engine.drift import Report
-from tapctl.engine.events import Event
-from tapctl.engine.plan import Plan
 from tapctl.errors import ExitCode, TapctlError
-from tapctl.render.progress import ProgressView
-from tapctl.render.reports import drift_lines, error_lines, header_lines, plan_lines, verdict_line, wanted_lines
-from tapctl.render.screen import Advice, Target, Verdict, Wanted
+from tapctl.render.frame import error_lines, header_lines, verdict_line
 from tapctl.render.terminal import (
     OutputStream,
     Palette,
@@ -23,6 +18,13 @@ from tapctl.render.terminal import (
     sanitize_lines,
     table_lines,
 )
+
+if TYPE_CHECKING:
+    from tapctl.engine.drift import Report
+    from tapctl.engine.events import Event
+    from tapctl.engine.plan import Plan
+    from tapctl.render.progress import ProgressView
+    from tapctl.render.screen import Advice, Target, Verdict, Wanted
 
 
 class TextScreen:
@@ -36,7 +38,7 @@ class TextScreen:
         stdin: TextIO,
         out: OutputStream,
         err: OutputStream,
-        progress: ProgressView,
+        open_progress: Callable[[], ProgressView],
         *,
         verbose: bool,
         quiet: bool,
@@ -45,7 +47,9 @@ class TextScreen:
     ) -> None:
         self.stdin, self.out, self.err = stdin, out, err
         self.asking = Stopwatch()
-        self.progress = progress
+        self.open_progress = open_progress
+        self.progress: ProgressView | None = None
+        """The view of the execution, opened when the first one begins."""
         self.verbose, self.quiet = verbose, quiet
         self.width = width
         self.paint = Palette(on=colour and out.stream.isatty())
@@ -65,32 +69,40 @@ class TextScreen:
     def note(self, text: str) -> None:
         """Write one sentence on stderr, unless quiet."""
         if not self.quiet:
-            self.progress.say(one_line(text))
+            self._say(one_line(text))
 
     def warn(self, text: str) -> None:
         """Write one sentence on stderr."""
-        self.progress.say(f"warning: {one_line(text)}")
+        self._say(f"warning: {one_line(text)}")
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Write the header and the plan."""
+        from tapctl.render.reports import plan_lines
+
         self._head(self.out, self.paint)
         shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
         self.out.lines(*shown)
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""
+        if self.progress is None:
+            self.progress = self.open_progress()
         self.progress.begin(addresses, needs)
 
     def event(self, event: Event) -> None:
         """Hand the event to the progress."""
+        assert self.progress is not None
         self.progress.event(event)
 
     def end(self) -> None:
         """End the progress."""
-        self.progress.end()
+        if self.progress is not None:
+            self.progress.end()
 
     def drift(self, report: Report, advice: Mapping[tuple[str, str], Advice], wanted: Wanted | None = None) -> None:
         """Write the header, the findings, and what an apply would do beside."""
+        from tapctl.render.reports import drift_lines, wanted_lines
+
         self._head(self.out, self.paint)
         self.out.lines(*drift_lines(report, advice, verbose=self.verbose, paint=self.paint, width=self.width))
         if wanted is not None:
@@ -137,6 +149,13 @@ class TextScreen:
         elif verdict.exit != ExitCode.OK:
             self.err.lines(verdict_line(verdict, self.paint_err))
         self.out.raise_if_incomplete()
+
+    def _say(self, line: str) -> None:
+        """Write a line on stderr, clear of what the progress draws there."""
+        if self.progress is None:
+            self.err.lines(line)
+        else:
+            self.progress.say(line)
 
     def _head(self, stream: OutputStream, paint: Palette) -> None:
         """Write the header of this target once, with an empty line under it."""

@@ -13,7 +13,7 @@ HIDDEN = "***"
 """Stands in the place of what was stripped."""
 
 _SHORTEST = 8
-"""Nothing shorter is looked for: it would be found in the middle of other words."""
+"""The shortest secret that is looked for: a shorter one would be found in the middle of other words."""
 _MOST_KNOWN = 64
 _SECRET_NAME = re.compile(
     "SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|ACCESS_?KEY|PRIVATE_?KEY|API_?KEY|AUTHORIZATION", re.IGNORECASE

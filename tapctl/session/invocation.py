@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tapctl.aws.client import Aws
 from tapctl.errors import ExitCode, Status
 from tapctl.render.screen import Comparison, Screen, Target, Verdict
+
+if TYPE_CHECKING:
+    from tapctl.aws.client import Aws
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
@@ -38,7 +40,7 @@ class Usage:
     manifest: str = ""
     """The place of the record; empty while it is not known."""
     comparison: Comparison | None = None
-    """How much a drift has compared; None for other commands, and while nothing was compared."""
+    """The part that a drift has compared; None for other commands, and while nothing was compared."""
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change; None while nothing is planned."""
 

@@ -75,7 +75,7 @@ class Session:
 
     @property
     def claimant(self) -> Claimant:
-        """This stack as the one whose resources may be changed and removed."""
+        """The claimant that is this stack, whose resources may be changed and removed."""
         return Claimant(self.owner, Names(self.suffix, self.target.account, self.target.region).may_have)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tapctl.aws.client import Aws, Connection, default_region
-from tapctl.config import Config, check_suffix, config_hash, environments, load, load_all
+from tapctl.config import Config, check_suffix, config_hash, environments, known_environments, load, load_all
 from tapctl.engine.record import Phase
 from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, TapctlError, UsageError
 from tapctl.manifest import open_store
@@ -83,13 +83,6 @@ def resolve_recorded(invocation: Invocation, screen: Screen, files: Files) -> tu
     invocation.usage.target = target
     screen.target(target)
     return loaded, target
-
-
-def known_environments(folder: Path) -> tuple[str, ...]:
-    """The environments that have a file; none where the folder cannot be read, which a command that needs it tells."""
-    with suppress(ConfigError):
-        return environments(folder)
-    return ()
 
 
 def _by_record(

@@ -37,7 +37,8 @@ _WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
 contain availability zone Lambda doesn't support"). AWS publishes no list.
 """
 _LAMBDA_ADDRESSES: Final = 2
-"""One Hyperplane interface for this subnet and group, one that lingers up to 45 minutes after a change of groups."""
+"""The addresses that Lambda may take in a subnet: one for its group, and one that lingers up to 45 minutes after a
+change of groups."""
 
 
 class NetworkContract(BaseModel):
@@ -46,7 +47,7 @@ class NetworkContract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reference: str
-    """As in the environment's file: ``cloudformation:networking-prod``, ``static``."""
+    """The reference as the environment's file has it: ``cloudformation:networking-prod``, ``static``."""
     vpc_id: str
     subnet_ids: tuple[str, ...]
     """The private subnets, sorted."""

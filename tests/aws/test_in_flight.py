@@ -1,4 +1,4 @@
-"""Which changes are on their way, as a run that is stopped tells them."""
+"""Changes that are on their way, as a run that is stopped tells them."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ class Aws:
         self.door.sandbox.simulation, self.door.sandbox.latency_s = Simulation(scale=scale), LATENCY_S
 
     def pass_by(self, scale: float) -> None:
-        """From now on time passes by this scale; a smaller one than before, so that nothing is younger than it was."""
+        """Let time pass by this scale from now on; a smaller one than before, lest anything be younger than it was."""
         self.door.sandbox.simulation.scale = scale
 
     def calls(self) -> Counter[str]:
-        """What it was asked since this was asked last, by service."""
+        """Count the calls since the last count, by service."""
         asked = Counter(name.partition(":")[0] for name in self.door.asked)
         self.door.asked.clear()
         return asked

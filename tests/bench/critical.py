@@ -17,7 +17,7 @@ from tapctl.sandbox.emulator.rds import lifecycle as rds
 
 @dataclass(frozen=True)
 class Stage:
-    """What AWS takes this many seconds for, once others are through."""
+    """A stage for which AWS takes this many seconds, once others are through."""
 
     seconds: float
     after: tuple[str, ...] = ()

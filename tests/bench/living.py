@@ -20,7 +20,7 @@ _SLOWEST = 6
 
 @dataclass(frozen=True)
 class Case:
-    """One command. ``scale``: how long one of AWS's seconds lasts.
+    """A command to measure. ``scale``: the length of one of AWS's seconds.
 
     It is long enough that what takes as long at any scale does not decide (a look comes 0.25 s after the one before, a
     refused step is asked for again after one second, a call takes 50 ms), and short enough that somebody waits for it.
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What tapctl is told."""
+        """Write the command line of tapctl."""
         return (self.verb, "--env", ENV, "--yes")
 
     @property

@@ -26,7 +26,7 @@ class Ran:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """Its stdout as JSON Lines; the last one is the verdict."""
+        """Parse its stdout as JSON Lines; the last one is the verdict."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
@@ -54,24 +54,24 @@ def beyond(command: Sequence[str], base: Sequence[str], rounds: int) -> tuple[fl
 
 
 def times(command: Sequence[str], base: Sequence[str], rounds: int) -> float:
-    """How many times as long as another a command takes: the median, as above."""
+    """Measure how many times as long as another a command takes: the median, as above."""
     return statistics.median(ran(command).took_s / ran(base).took_s for _ in range(rounds))
 
 
 @dataclass
 class Report:
-    """What is printed, and which limits were broken."""
+    """The lines that are printed, and the limits that were broken."""
 
     broken: list[str] = field(default_factory=list)
     about: str = ""
 
     def begin(self, about: str, more: str = "") -> None:
-        """What follows is about this."""
+        """Begin a part of the report under this title."""
         self.about = about
         self.say(f"{about}{more}")
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Add a line."""
         print(text, flush=True)
 
     def limit(self, name: str, value: float, most: float, unit: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from tapctl.config import load
 from tapctl.stack.definition import planned_addresses
-from tests.bench.aws import ROOT, Aws
+from tests.bench.aws import Aws
 from tests.bench.measuring import TAPCTL, Report, beyond, ran
 
 ROUNDS = 5
@@ -21,12 +22,12 @@ BASE = (sys.executable, "-c", MADE)
 
 
 def reading(report: Report, aws: Aws) -> None:
-    """On an AWS in which everything stands."""
+    """Time the reading commands on an AWS in which everything stands."""
     aws.renew(0)
     for env in ENVIRONMENTS:
         ran((*TAPCTL, "apply", "--env", env, "--yes"))
     for env in ENVIRONMENTS:
-        resources = len(planned_addresses(load(ROOT / "environments", env), env))
+        resources = len(planned_addresses(load(Path("environments"), env), env))
         for verb in (("plan",), ("drift",), ("apply", "--yes")):
             report.begin(f"{verb[0]} of {env}", ", where there is nothing to do")
             took, last = beyond((*TAPCTL, "--json", *verb, "--env", env), BASE, ROUNDS)

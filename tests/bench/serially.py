@@ -18,7 +18,7 @@ from tapctl.engine.resources import Node
 
 
 def one_after_another(steps: Iterable[Node], work: Work, stop: threading.Event) -> Iterator[Event]:
-    """As `execute`; what a step needs has ended when its turn comes."""
+    """Execute as `execute` does, serially: what a step needs has ended when its turn comes."""
     needs = {step.address: step.after_outputs | step.after_settled for step in steps}
     for here in TopologicalSorter(needs).static_order():
         yield from execute([Node(here, frozenset(), frozenset())], work, stop)

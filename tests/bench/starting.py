@@ -22,7 +22,7 @@ def starting(report: Report) -> None:
 
 
 def imported(verb: str) -> list[str]:
-    """Which of the heavy modules this command has imported."""
+    """List the heavy modules that this command has imported."""
     look = (
         "import json, sys\n"
         "from tapctl.cli import run\n"

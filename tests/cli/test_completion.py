@@ -1,4 +1,4 @@
-"""What a shell offers: environments, suffixes and addresses, from files and local records alone."""
+"""Completions that a shell offers: environments, suffixes and addresses, from files and local records alone."""
 
 from __future__ import annotations
 

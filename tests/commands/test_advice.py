@@ -30,7 +30,7 @@ DURATION = "common.toml: database.log_min_duration_statement_ms"
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """One on dev; nobody is asked anything."""
+    """Open an invocation on dev; nobody is asked anything."""
     folder = Folder(tmp_path / "environments")
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})

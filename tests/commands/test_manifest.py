@@ -23,7 +23,7 @@ from tests.manifest.examples import DANA, entry, manifest
 from tests.support.config_folder import ENVIRONMENTS
 
 LOCK = LockInfo(id="the-id", holder=DANA, lease_s=0.001)
-"""One that is long over."""
+"""A run that is long over."""
 
 
 @dataclass(frozen=True)

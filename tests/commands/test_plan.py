@@ -1,4 +1,4 @@
-"""What a plan takes from the record before it looks at AWS."""
+"""Facts that a plan takes from the record before it looks at AWS."""
 
 from __future__ import annotations
 

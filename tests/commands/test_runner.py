@@ -1,4 +1,4 @@
-"""How an execution that did not get everywhere ends: what was being done, what AWS goes on with, how to go on."""
+"""The end of an execution that did not get everywhere: what was being done, what AWS goes on with, how to go on."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class _Lease:
     id = "l"
 
     def ensure_held(self) -> None:
-        """It is ours."""
+        """Hold the lock: it is ours."""
 
     def assert_valid(self) -> None:
-        """It is, without asking."""
+        """Find the lock valid, without asking."""
 
     def set_phase(self, phase: str) -> None:
-        """Nobody is told."""
+        """Tell nobody of the phase."""
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class Key:
     takes: Iterable[Any] = ()
     refuses: Mapping[str, Iterable[Any]] = field(default_factory=dict)
     refuses_beyond_schema: Mapping[str, Iterable[Any]] = field(default_factory=dict)
-    """What the JSON Schema lets pass: sets of hundreds of words, arithmetic, the end of a line."""
+    """Values that the JSON Schema lets pass: sets of hundreds of words, arithmetic, the end of a line."""
 
 
 ROLE = "arn:aws:iam::123456789012:role"

@@ -21,7 +21,7 @@ TRUST: Final = '{"Statement": []}'
 
 @dataclass(frozen=True)
 class Case:
-    """How one service tells tags, is given one and is told to take some away, of a thing that was made with `MINE`."""
+    """A service's calls on tags: read them, add one, take some away, of a thing that was made with `MINE`."""
 
     make: Callable[[Aws, Network], str]
     told: Callable[[Aws, str], Any]

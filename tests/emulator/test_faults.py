@@ -16,7 +16,7 @@ from tests.support.faults import Fault, FaultInjector
 
 @pytest.fixture
 def faults(sandbox_url: str, sandbox_app: Sandbox) -> Iterator[FaultInjector]:
-    """What goes wrong on the way to the embedded AWS at ``sandbox_url``: nothing yet."""
+    """Make the faults on the way to the embedded AWS at ``sandbox_url``: none yet."""
     before, faults = sandbox_app.around, FaultInjector(timeout_s=0.3)
     sandbox_app.around = faults
     yield faults

@@ -15,7 +15,7 @@ Look = Callable[[], bool]
 
 
 def known(look: Callable[[], object]) -> Look:
-    """Whether a thing is there, to a look that is refused where it is not."""
+    """Tell whether a thing is there, by a look that is refused where it is not."""
 
     def seen() -> bool:
         try:

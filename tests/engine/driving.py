@@ -22,7 +22,7 @@ Told = list[Released | Progress]
 
 
 def quiet(_: Released | Progress) -> None:
-    """Nobody listens."""
+    """Drop the event: nobody listens."""
 
 
 def bring(
@@ -69,7 +69,7 @@ def plan(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
 
 
 def apply(world: World, stack: Stack, *, allowed: Collection[str] = ()) -> Plan:
-    """As the verb does it, but one after another."""
+    """Apply as the command does, but one resource after another."""
     found = plan(world, stack, allowed=allowed)
     for one in found.blocked:
         assert one.blocked is not None

@@ -92,7 +92,7 @@ def _differ(name: str, have: ThingSpec, want: ThingSpec) -> bool:
 
 
 class OneByOne(Plain):
-    """One field a call; `items` one item a call, told as asked with the last."""
+    """A type whose update changes one field a call; `items` one item a call, told as asked with the last."""
 
     type = "one-by-one"
 
@@ -138,7 +138,7 @@ class Open(Plain):
     """Others may be let in by its `items`."""
 
     type = "open"
-    exposures: ClassVar[Mapping[str, str]] = {"items": "close {value}"}
+    left_alone: ClassVar[Mapping[str, str]] = {"items": "close {value}"}
 
 
 class Leaf(Plain):
@@ -209,5 +209,5 @@ LARGE = ThingSpec(size="large")
 
 
 def resource(rec: Reconciler[Any, Any], spec: ThingSpec = SMALL, id: str = "a") -> AnyResource:
-    """One wanted thing."""
+    """Want a thing."""
     return Stack().add(rec, id, spec)

@@ -1,4 +1,4 @@
-"""What is somebody else's is taken over where it is named: after showing what changes, and never by replacing it."""
+"""Resources of somebody else are taken over where they are named: with what changes shown, and never by replacing."""
 
 from __future__ import annotations
 

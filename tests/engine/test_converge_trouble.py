@@ -109,7 +109,7 @@ def test_tags_that_never_show_after_a_lost_create_mean_a_stranger() -> None:
 
 
 def test_what_is_replaced_does_not_wait_for_what_lingers_of_it() -> None:
-    """It is made anew under the same name: an outage of 45 minutes would serve nobody."""
+    """A replacement is made anew under the same name: an outage of 45 minutes would serve nobody."""
     world = World()
     world.put(Leaf(), "a", ThingSpec(zone="b"))
     world.holds["leaf/a"] = 1000
@@ -373,7 +373,7 @@ class GivesUp(Trait):
 
 
 def reason(world: World, want: ThingSpec, rec: Plain | None = None) -> str:
-    """How bringing it there ends."""
+    """Converge, and read the reason of the failure."""
     with pytest.raises(NotConverged, match="failed in AWS") as caught:
         bring(world, resource(rec or Plain(), want), Action.UPDATE)
     return str(caught.value.evidence)

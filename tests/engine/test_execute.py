@@ -47,7 +47,7 @@ def fails(error: BaseException) -> Act:
 
 
 def ends(events: Iterable[Event]) -> dict[str, Event]:
-    """How each ended; every one ends once."""
+    """Map each address to the end of it; every one ends once."""
     found = [one for one in events if isinstance(one, Finished | Failed | Detached | Skipped)]
     assert len({one.address for one in found}) == len(found), "something has ended twice"
     return {one.address: one for one in found}

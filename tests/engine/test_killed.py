@@ -47,7 +47,7 @@ def made(world: World) -> None:
 
 @dataclass(frozen=True)
 class Story:
-    """From what to what."""
+    """The way from one world to a wanted one."""
 
     name: str
     before: Callable[[World], None]
@@ -81,7 +81,7 @@ def finish(world: World, story: Story) -> None:
 
 
 def moments(story: Story, traits: Collection[Callable[[], Trait]]) -> tuple[int, World]:
-    """How many moments there are to be killed at, and the world when nobody is."""
+    """Count the moments to be killed at; with the world when nobody is."""
     world, count = begun(story, traits), 0
 
     def moment() -> None:
@@ -94,7 +94,7 @@ def moments(story: Story, traits: Collection[Callable[[], Trait]]) -> tuple[int,
 
 
 def kill(world: World, at: int) -> None:
-    """From this moment (from 1) on the process does nothing more."""
+    """Kill the process at this moment (from 1): it does nothing more."""
     passed = 0
 
     def moment() -> None:
@@ -107,7 +107,7 @@ def kill(world: World, at: int) -> None:
 
 
 def settled(world: World, story: Story) -> None:
-    """It is as wanted, all of it recorded, nothing made twice, and a further run has nothing to do."""
+    """Check that all is as wanted and recorded, nothing made twice, and a further run has nothing to do."""
     for one in story.wanted:
         there = world.things[one.address]
         assert there.going_since is None

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Bare(Reconciler[ThingSpec, ThingOutputs]):
-    """What a type says that says nothing of itself."""
+    """A type that says nothing of itself."""
 
     type = "bare"
     spec = ThingSpec

@@ -1,4 +1,4 @@
-"""Whose a resource is: a name, owner tags that name nobody else, and a claim."""
+"""The owner of a resource: a name, owner tags that name nobody else, and a claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an apply would do, as a pure function of what is wanted, recorded and seen."""
+"""The plan of an apply, as a pure function of what is wanted, recorded and seen."""
 
 from __future__ import annotations
 
@@ -315,7 +315,7 @@ def test_an_exposure_is_reported_and_left_alone() -> None:
 
     (change,) = plan.changes
     assert (change.action, change.fields) == (Action.NOTHING, ())
-    assert [(part.path, part.have) for part in change.exposures] == [("items", "stranger")]
+    assert [(part.path, part.have) for part in change.left] == [("items", "stranger")]
     assert [confirmed.spec["items"] for confirmed in plan.confirmed] == [[]]
 
 

@@ -1,4 +1,4 @@
-"""What a plan must not do, and what leaves because it is wanted no longer."""
+"""Changes that a plan must not make, and resources that leave because they are wanted no longer."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: 
 
 
 def test_a_resource_with_unreadable_tags_is_never_taken_over() -> None:
-    """There is no difference to show: whose it is, its tags would tell."""
+    """Unreadable tags show no difference: whose it is, they alone would tell."""
     stack = Stack()
     stack.add(Plain(), "a", SMALL)
     there = seen(owner=None, unreadable={"tags": "fake:ListTags"})

@@ -1,4 +1,4 @@
-"""What waits for a reboot gets it where that is asked for: as the last step, once, and only where it was planned."""
+"""Values that wait for a reboot get one where that is asked for: as the last step, once, and only if planned."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Machine(Plain):
 
 @dataclass
 class Reboots(Trait):
-    """What waits is in force so many seconds after a reboot, in which it is at work; ``deaf``: it never is."""
+    """Waiting values are in force so many seconds after a reboot, in which it is at work; ``deaf``: never."""
 
     seconds: float = 30
     deaf: bool = False

@@ -1,4 +1,4 @@
-"""What makes a cloud hard to live with, one trait a class; a `World` is given any of them together.
+"""Traits that make a cloud hard to live with, a class each; a `World` is given any of them together.
 
 ``on`` is the address it is about; empty: every one. Calls and looks are counted from 1.
 """
@@ -46,7 +46,7 @@ class Slow(Trait):
 
 @dataclass
 class SlowDelete(Trait):
-    """What is removed stays, going, for these seconds; for ``lag`` that does not even show."""
+    """A removed thing stays, going, for these seconds; for ``lag`` that does not even show."""
 
     seconds: float
     lag: float = 0
@@ -73,7 +73,7 @@ class SlowDelete(Trait):
 
 @dataclass
 class Shy(Trait):
-    """Does not show what was made for these seconds."""
+    """A new thing does not show for these seconds."""
 
     seconds: float
 
@@ -122,7 +122,7 @@ class HalfVisible(Trait):
 
 @dataclass
 class Looks(Trait):
-    """These looks show what ``change`` makes of what is there; or nobody answers them."""
+    """Numbered looks that show what ``change`` makes of what is there; or that nobody answers."""
 
     at: Collection[int]
     change: Callable[[Seen | None], Seen | None]
@@ -133,7 +133,7 @@ class Looks(Trait):
 
 
 def shows(**changes: Any) -> Callable[[Seen | None], Seen | None]:
-    """What is there, but for these fields of its spec."""
+    """Show what is there, but for these fields of its spec."""
 
     def change(seen: Seen | None) -> Seen | None:
         return None if seen is None else replace(seen, spec=seen.spec.model_copy(update=changes))
@@ -162,7 +162,7 @@ class Deaf(Trait):
 
 @dataclass
 class Flapping(Trait):
-    """Somebody puts this field back, ``delay`` seconds after each of our changes."""
+    """A field that somebody puts back, ``delay`` seconds after each of our changes."""
 
     field: str
     value: object
@@ -248,12 +248,12 @@ class Stranger(Trait):
 
 
 def owned_by(owner: Owner | None) -> Callable[[Seen | None], Seen | None]:
-    """What is there, with these owner tags."""
+    """Show what is there, with these owner tags."""
     return lambda seen: None if seen is None else replace(seen, owner=owner)
 
 
 def unread(**fields: str) -> Callable[[Seen | None], Seen | None]:
-    """What is there, but that these fields are denied by these actions."""
+    """Show what is there, but that these fields are denied by these actions."""
     return lambda seen: None if seen is None else replace(seen, unreadable=fields)
 
 
@@ -270,7 +270,7 @@ class Until(Trait):
 
 @dataclass
 class OnceAfter(Trait):
-    """From that moment on, one single look shows what ``change`` makes of what is there."""
+    """A single look, from that moment on, that shows what ``change`` makes of what is there."""
 
     moment: float
     change: Callable[[Seen | None], Seen | None]
@@ -284,7 +284,7 @@ class OnceAfter(Trait):
 
 
 def at_work(failed: str | None = None) -> Callable[[Seen | None], Seen | None]:
-    """What is there, but AWS is at work on it, or gave it up."""
+    """Show what is there, but AWS is at work on it, or gave it up."""
 
     def change(seen: Seen | None) -> Seen | None:
         return seen and replace(seen, deleting=False, settled=False, failure=failed, status="modifying")

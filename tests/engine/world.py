@@ -26,7 +26,7 @@ CLAIMANT = Claimant(OURS, lambda _, __: True)
 
 @dataclass
 class Thing:
-    """One resource as the cloud has it."""
+    """A resource as the cloud has it."""
 
     spec: Any
     outputs: Outputs | None
@@ -34,7 +34,7 @@ class Thing:
     made_at: float = 0
     changed_at: float = 0
     before: Any = None
-    """As it was before its last change."""
+    """The spec before its last change."""
     going_since: float | None = None
     kept: Retained | None = None
     failed: str | None = None
@@ -48,7 +48,7 @@ Seen = Observed[Any, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One changing call, the how-manieth of its kind on this thing (from 1)."""
+    """A changing call, with its number (from 1) among those of its kind on this thing."""
 
     verb: str
     address: str
@@ -56,20 +56,20 @@ class Call:
 
 
 class Trait:
-    """One way in which a cloud is hard to live with. Each hook may raise what AWS would."""
+    """A way in which a cloud is hard to live with. Each hook may raise what AWS would."""
 
     def before(self, call: Call, world: World) -> None:
         """The call comes in; nothing has been done yet."""
 
     def ignores(self, call: Call) -> bool:
-        """Whether the call is answered and nothing is done."""
+        """Say whether the call is answered and nothing is done."""
         return False
 
     def after(self, call: Call, world: World) -> None:
-        """It was done; the answer is on its way."""
+        """Step in after a call was done; the answer is on its way."""
 
     def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
-        """What a look shows in place of ``seen``."""
+        """Choose what a look shows in place of ``seen``."""
         return seen
 
 
@@ -87,14 +87,14 @@ class World:
         self.looks: Counter[str] = Counter()
         self.rounds: list[Mapping[str, tuple[str, ...]]] = []
         self.log: list[str] = []
-        """What happened, in order: accepted calls, and records that became durable."""
+        """The history, in order: accepted calls, and records that became durable."""
         self.journal = FakeJournal(self)
         self.moment: Callable[[], None] = lambda: None
         """Called before and after every changing call and every write of the record."""
         self.lock = threading.RLock()
 
     def context(self) -> EngineContext:
-        """What the loops of one run work with."""
+        """Make the context that the loops of one run work with."""
         return EngineContext(self, CLAIMANT, self.journal, self.clock)
 
     # -- as AWS ------------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ class World:
     # -- for tests ---------------------------------------------------------------------------------------------------
 
     def put(self, rec: Reconciler[Any, Any], id: str, spec: Spec, **more: Any) -> Thing:
-        """There is such a thing already."""
+        """Put such a thing there, beforehand."""
         here = address(rec.type, id)
         owner = more.pop("owner", OURS)
         self.things[here] = Thing(spec, more.pop("outputs", _identity(rec, here)), owner, **more)
@@ -202,7 +202,7 @@ def _shown(thing: Thing) -> Seen:
 
 
 class FakeJournal:
-    """What is durable, and the order in which it became so."""
+    """The durable record, and the order in which it became so."""
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -69,7 +69,7 @@ def _line(path: str, name: str) -> str:
 
 @contextmanager
 def started(world: World, *arguments: str) -> Iterator[Running]:
-    """This command as a process; it does not outlive the block."""
+    """Start this command as a process; it does not outlive the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tapctl", *arguments],
         cwd=world.folder,

@@ -1,4 +1,4 @@
-"""Somebody who may write one thing alone: the state, tags, one environment's file, or a folder that others share.
+"""Attackers who may write one thing alone: the state, tags, one environment's file, or a folder that others share.
 
 Each forges all that such a one can, and runs the commands that a scheduled job would run, unchanged.
 """

@@ -20,7 +20,7 @@ KEY = "payments/dev.json"
 
 @pytest.fixture
 def teams(world: World) -> World:
-    """There is a bucket for records."""
+    """Make a bucket for records."""
     world.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     return world
 
@@ -95,7 +95,7 @@ def test_a_bucket_that_we_may_not_use(teams: World, verb: str) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("nth", [2, 3, 8, 20, 30, 40, 45])
 def test_the_bucket_vanishes(teams: World, nth: int) -> None:
-    """At the first write, in the middle, near the end: from then on nothing can be recorded there."""
+    """A bucket that vanishes (at the first write, in the middle, near the end) records nothing more."""
 
     def gone(proceed: Proceed) -> Served:
         vanish(teams)
@@ -118,7 +118,7 @@ def test_the_bucket_vanishes(teams: World, nth: int) -> None:
 @pytest.mark.parametrize("kind", ["lost before", "lost after"])
 @pytest.mark.parametrize("nth", [1, 2, 9, 25])
 def test_a_write_without_an_answer(teams: World, nth: int, kind: str) -> None:
-    """It may be there or not: a look tells, and the work goes on."""
+    """A write without an answer may be there or not: a look tells, and the work goes on."""
 
     def lost(proceed: Proceed) -> Served:
         if kind == "lost after":

@@ -54,7 +54,7 @@ def test_a_bug_before_any_change(dev: World, command: tuple[str, ...], flags: tu
 
 @pytest.mark.soak
 def test_a_bug_in_the_middle_of_an_apply(world: World) -> None:
-    """It ends what it happened to and what needs that; the rest is made and recorded."""
+    """A bug ends what it happened to and what needs that; the rest is made and recorded."""
 
     def later(visit: Visit, proceed: Proceed) -> Served:
         made = world.path().exists() and "log-group" in world.path().read_text()

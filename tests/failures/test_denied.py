@@ -17,7 +17,7 @@ GONE = {"kms-key": 1}
 
 
 def action(name: str) -> str:
-    """What IAM calls this operation."""
+    """Name this operation as IAM does."""
     return name.replace("resourcegroupstaggingapi:", "tag:")
 
 

@@ -22,12 +22,12 @@ APPLY = ("apply", "--env", "dev", "--yes")
 
 
 def in_the_way(world: World) -> Path:
-    """What keeps the record from being written, whoever we are: a folder in the place of its draft."""
+    """The obstacle that keeps the record from being written, whoever we are: a folder in the place of its draft."""
     return world.folder / "manifests" / ".dev.json.tmp"
 
 
 def block(world: World) -> None:
-    """From now on; a draft that is being written just now is awaited."""
+    """Put the obstacle there; a draft that is being written just now is awaited."""
     while not in_the_way(world).is_dir():
         with suppress(FileExistsError):
             in_the_way(world).mkdir(parents=True)
@@ -51,7 +51,7 @@ def rescued(world: World) -> Path:
 @pytest.mark.soak
 @pytest.mark.parametrize("nth", range(1, FIRST_APPLY_CHANGES + 1))
 def test_the_disk_is_full_half_way(world: World, nth: int) -> None:
-    """From the nth changing call on nothing can be written."""
+    """Writing is impossible from the nth changing call on."""
     answer = world.meeting(at_change(nth, lambda: block(world)), *APPLY)
     assert answer.code == 4, answer.err
     for told in ("error manifest-unwritten", "manifests/dev.json", "the manifest could not be written", "rescue"):
@@ -72,7 +72,7 @@ def test_the_disk_is_full_half_way(world: World, nth: int) -> None:
 
 @pytest.mark.soak
 def test_the_disk_is_full_from_the_start(world: World) -> None:
-    """Without a record of the intent no call is made."""
+    """No call is made without a record of the intent."""
     block(world)
     answer = world.tapctl(*APPLY)
     assert (answer.code, answer.changes) == (4, ())

@@ -102,7 +102,7 @@ def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
 
 @pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_WRITES, 33))
 def test_killed_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
-    """In S3, where a write can be timed; the lock of the dead run is somebody else's until its lease ends."""
+    """Writes in S3 can be timed; the lock of the dead run is somebody else's until its lease ends."""
     s3 = world.client("s3")
     s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     killed(world, ("s3:PutObject", nth, moment), "apply", "--env", "dev", "--yes", *STATE)

@@ -1,4 +1,4 @@
-"""One run at a time: whoever comes second is told who is first, and changes nothing."""
+"""The lock lets one run in at a time: whoever comes second is told who is first, and changes nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_lock_dies_with_its_holder(world: World) -> None:
 
 @pytest.mark.soak
 def test_a_lock_that_is_taken_away_stops_the_run(world: World) -> None:
-    """Somebody has put another file in its place: the one we hold keeps nobody out any more."""
+    """Another file stands in the lock's place: the one we hold keeps nobody out any more."""
 
     def take() -> None:
         (world.folder / "manifests" / "new").write_text("{}")

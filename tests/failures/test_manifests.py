@@ -156,7 +156,7 @@ def test_a_state_that_is_no_place(whole: World, state: str) -> None:
 
 
 def test_an_unreadable_record_that_was_moved_away_is_made_anew(whole: World) -> None:
-    """What the error's hint says does work."""
+    """The error's hint works."""
     entries = whole.manifest()["entries"]
     whole.path().write_text("{")
     assert "move it away and run tapctl apply" in whole.tapctl("apply", "--env", "dev", "--yes").err

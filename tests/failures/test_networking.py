@@ -87,7 +87,7 @@ def test_a_subnet_that_the_internet_reaches_and_one_without_a_way_to_aws(world: 
 
 
 def elsewhere(world: World, size: str) -> list[str]:
-    """From now on dev is to be in another VPC; its subnets."""
+    """Move dev to another VPC from now on; gives its subnets."""
     ec2 = world.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     subnets: list[str] = [

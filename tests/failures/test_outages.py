@@ -17,7 +17,7 @@ SDK_ATTEMPTS = 4
 # soak alone, but for the case in which the key is there.
 EACH = [(name, kind) for name in CREATES for kind in HICCUPS]
 LOST_KEYS = [("kms:CreateKey", "broken"), ("kms:CreateKey", "unheard")]
-"""Each loss of it is looked into for two minutes, which is as long as one apply believes in the next one."""
+"""Losses of a create are each looked into for two minutes, which is as long as one apply believes in the next one."""
 
 
 def converged(world: World) -> None:
@@ -85,7 +85,7 @@ def test_an_outage_while_something_is_removed(world: World, name: str, kind: str
 
 @pytest.mark.parametrize("name", strided(DRIFT, 29, 7))
 def test_a_drift_whose_reads_are_throttled_fails(dev: World, name: str) -> None:
-    """Not "absent", not "in sync": exit 1 for whoever only looks, and what did not answer is named."""
+    """Throttled reads are neither "absent" nor "in sync": exit 1, and what did not answer is named."""
     answer = dev.meeting(hiccup(name, "throttled", 99), "drift", "--env", "dev")
     assert answer.code == 1, answer.out
     for told in ("ThrottlingException", name.partition(":")[2], "nothing was changed", "run the same command again"):
@@ -97,7 +97,7 @@ def test_a_drift_whose_reads_are_throttled_fails(dev: World, name: str) -> None:
     ("requests", "nth"), [(24, 12), *(pytest.param(60, nth, marks=pytest.mark.soak) for nth in (2, 12, 30))]
 )
 def test_the_network_is_gone_for_a_while(world: World, requests: int, nth: int) -> None:
-    """What is waited for is waited on for: no look is a wrong look, and no answer no reason to make a thing twice."""
+    """The waiting goes on without a network: a look without an answer is no reason to make a thing twice."""
     answer = world.meeting(cut_off(nth, requests), *APPLY)
     assert answer.code == 0, answer.err
     converged(world)

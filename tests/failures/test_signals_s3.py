@@ -17,7 +17,7 @@ APPLY = ("apply", "--env", "dev", "--yes", "--state", "s3://records")
 
 
 class Hush:
-    """From the nth change on nothing is answered until the test is over; ``but``: these services are."""
+    """A silence from the nth change on until the test is over; ``but``: these services answer."""
 
     def __init__(self, door: Door, nth_change: int, but: tuple[str, ...] = ()) -> None:
         self.nth_change, self.but = nth_change, but
@@ -75,7 +75,7 @@ def test_a_signal_while_nothing_answers(team: World) -> None:
 
 
 def test_a_signal_while_the_lock_is_taken_and_nothing_answers(team: World) -> None:
-    """No thread of ours is at work yet: it ends at once, but for giving the lock back."""
+    """A run without a thread at work ends at once, but for giving the lock back."""
     hush = Hush(team.door, -1)
 
     def fall(visit: Visit, proceed: Proceed) -> Served:

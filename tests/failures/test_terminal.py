@@ -1,4 +1,4 @@
-"""Nobody at the terminal, a reader that has gone, a stream that is closed: never a hang, never a traceback."""
+"""Terminals with nobody there, a reader that has gone, a closed stream: never a hang, never a traceback."""
 
 from __future__ import annotations
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit, denied
 
 
 def deny(name: str) -> Trouble:
-    """This operation is denied, always."""
+    """Deny this operation, always."""
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         if visit.name == name:
@@ -20,7 +21,7 @@ def deny(name: str) -> Trouble:
 
 
 def refuse(names: tuple[str, ...], code: str, *, after_changes: int = 0) -> Trouble:
-    """These operations (none: all) are refused with this code, once so many changes have come."""
+    """Refuse these operations (none: all) with this code, once so many changes have come."""
     changes = 0
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
@@ -50,7 +51,7 @@ def at_change(nth: int, act: Callable[[], None], *, after: bool = False) -> Trou
 
 
 def cut_off(nth: int, requests: int) -> Trouble:
-    """From the nth changing call on nobody answers so many requests."""
+    """Leave so many requests without an answer, from the nth changing call on."""
     lost: list[str] = []
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
@@ -62,41 +63,26 @@ def cut_off(nth: int, requests: int) -> Trouble:
     return trouble
 
 
-def _throttled(_: Proceed) -> Served:
-    raise Refusal("ThrottlingException", "Rate exceeded", 400)
-
-
-def _broken(_: Proceed) -> Served:
-    raise Refusal("InternalFailure", "We are sorry", 500)
-
-
-def _unheard(_: Proceed) -> Served:
-    raise Silence
-
-
-def _unanswered(proceed: Proceed) -> Served:
-    proceed()
-    raise Silence
-
-
-def _broken_after(proceed: Proceed) -> Served:
-    proceed()
-    raise Refusal("InternalFailure", "We are sorry", 500)
-
-
-HICCUPS: Final[Mapping[str, Callable[[Proceed], Served]]] = {
-    "throttled": _throttled,
-    "broken": _broken,
-    "unheard": _unheard,
-    "unanswered": _unanswered,
-    "broken after it was done": _broken_after,
+_SORRY: Final = partial(Refusal, "InternalFailure", "We are sorry", 500)
+HICCUPS: Final[Mapping[str, tuple[Callable[[], Exception], bool]]] = {
+    "throttled": (partial(Refusal, "ThrottlingException", "Rate exceeded", 400), False),
+    "broken": (_SORRY, False),
+    "unheard": (Silence, False),
+    "unanswered": (Silence, True),
+    "broken after it was done": (_SORRY, True),
 }
+"""Kind to what is raised, and whether the call was done before."""
 
 
 def hiccup(name: str, kind: str, times: int = 1) -> Trouble:
     """The first calls of this operation meet this trouble. As many as the SDK asks (4): the engine has to see it."""
+    error, done = HICCUPS[kind]
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:
-        return HICCUPS[kind](proceed) if visit.name == name and visit.nth <= times else proceed()
+        if visit.name != name or visit.nth > times:
+            return proceed()
+        if done:
+            proceed()
+        raise error()
 
     return trouble

@@ -1,4 +1,4 @@
-"""From nothing to nothing by way of changes, where any call may be throttled, fail or be lost, done or not."""
+"""A whole life, from nothing to nothing, where any call may be throttled, fail or be lost, done or not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARES = {
 
 @pytest.fixture(params=range(3))
 def rough(living: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    """That AWS, on a bad day."""
+    """Give AWS a bad day."""
     sandbox = living.door.sandbox
     before, sandbox.around = sandbox.around, FaultInjector(SHARES, seed=request.param, timeout_s=0.3)
     yield living

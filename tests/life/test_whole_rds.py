@@ -1,4 +1,4 @@
-"""From nothing to nothing by way of changes, with a database that takes its time."""
+"""A whole life, from nothing to nothing, with a database that takes its time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process of several that want the lock of ``dev`` in ``s3://records/team``. See `tests.manifest.test_races`.
+"""A contender among several for the lock of ``dev`` in ``s3://records/team``. See `tests.manifest.test_races`.
 
 - ``rounds N``: adds one to a counter under the lock, N times.
 - ``hold LEASE_S RENEW_S``: adds to it until the lock is taken away, then tries to write the manifest it has read; exits

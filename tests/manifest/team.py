@@ -28,9 +28,9 @@ class Team:
         )
 
     def lock(self) -> LockInfo | None:
-        """What the lock's object says now."""
+        """Read the lock's object."""
         return LockInfo.parse(self.aws.s3.get_object(Bucket="records", Key=KEY)["Body"].read())
 
     def locks(self) -> int:
-        """How many lock objects there are."""
+        """Count the lock objects."""
         return self.aws.s3.list_objects_v2(Bucket="records", Prefix=KEY)["KeyCount"]

@@ -1,4 +1,4 @@
-"""What every call to the bucket carries, and what it does with a store that is not quite S3."""
+"""Calls to the bucket: what each carries, and what it does with a store that is not quite S3."""
 
 from __future__ import annotations
 

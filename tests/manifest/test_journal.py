@@ -333,7 +333,7 @@ def test_an_interrupt_while_writing_leaves_nobody_waiting(journal: Journal, stor
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    """Where the user stands; a name that a shell would take apart."""
+    """Make a folder to stand in, of a name that a shell would take apart."""
     place = tmp_path / "here it is"
     place.mkdir()
     return place

@@ -20,7 +20,7 @@ from tests.support.wall_clock import FakeWallClock
 
 
 def die(team: Team, who: LockHolder = SAM) -> None:
-    """Somebody takes the lock and is killed."""
+    """Take the lock and be killed."""
     lock = LockInfo(id=f"{who.who}-1", holder=who, lease_s=60)
     team.aws.s3.put_object(Bucket="records", Key=KEY, Body=lock.encode())
 

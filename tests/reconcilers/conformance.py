@@ -99,7 +99,7 @@ class Bench:
         return found[: self.most]
 
     def make_foreign(self) -> None:
-        """Somebody else has made it, an hour ago."""
+        """Make the resource as somebody else would have, an hour ago."""
         self.case.foreign(self.aws, self.world)
         self.clock.seconds += 3600
 

@@ -21,7 +21,7 @@ def bring(rec: Reconciler[Any, Any], aws: Aws, id: str, want: Spec) -> Observed[
         if seen is None or seen.deleting:
             rec.create(aws, id, want, OURS)
         else:
-            differs = compare(want, seen.spec, unread={*seen.unreadable, *rec.exposures})
+            differs = compare(want, seen.spec, unread={*seen.unreadable, *rec.leaves(allowed=True)})
             if not differs:
                 return seen
             asked = rec.update(aws, id, seen.spec, want)

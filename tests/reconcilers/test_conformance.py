@@ -35,7 +35,7 @@ def test_every_field_differs_in_some_pair(bench: Bench) -> None:
     # What is never wanted otherwise is shown to be readable and changeable by the type's own tests.
     fixed: frozenset[str] = getattr(bench.case, "FIXED", frozenset())
     # `test_exposures` shows each exposure to be readable; nothing changes one.
-    assert differing == set(type(specs[0]).model_fields) - fixed - bench.reconciler.exposures.keys()
+    assert differing == set(type(specs[0]).model_fields) - fixed - bench.reconciler.leaves(allowed=True)
 
 
 def test_an_absent_resource_is_none(bench: Bench) -> None:
@@ -71,8 +71,8 @@ def _change(bench: Bench, first: int, then: int) -> None:
         bench.converge(want)
         seen = bench.look(want)
         assert seen is not None
-        # What is spared goes only where the user names the resource.
-        assert set(compare(want, seen.spec)) <= bench.reconciler.spared
+        # What is left alone goes only where the user names the resource.
+        assert set(compare(want, seen.spec)) <= bench.reconciler.left_alone.keys()
 
 
 def test_each_example_becomes_the_next(bench: Bench) -> None:

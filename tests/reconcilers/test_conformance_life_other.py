@@ -35,7 +35,7 @@ class Living(Bench):
         return super().look(expected)
 
     def converge(self, want: Spec, action: Action = Action.REPLACE) -> Finished:
-        """When AWS has come to rest."""
+        """Converge when AWS has come to rest."""
         self.clock.seconds += 60
         return super().converge(want, action)
 
@@ -44,7 +44,7 @@ class Living(Bench):
         return super().converge(want)
 
     def remove(self, last: Spec | None) -> Finished:
-        """As above."""
+        """Remove when AWS has come to rest."""
         self.clock.seconds += 60
         return super().remove(last)
 

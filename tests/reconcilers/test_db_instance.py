@@ -185,7 +185,7 @@ def test_a_state_without_an_event_is_its_own_reason(aws: Aws) -> None:
 
 
 START = f"start it first: aws rds start-db-cluster --db-cluster-identifier {CLUSTER} --region us-east-1"
-"""In the embedded AWS its address follows: the real one must never hear of it."""
+"""The address in the embedded AWS follows here: the real one must never hear of it."""
 
 
 @pytest.mark.usefixtures("world")

@@ -1,4 +1,4 @@
-"""Who uses a key, as each service tells it."""
+"""Users of a key, as each service tells them."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_any_other_refusal_is_final(aws: Aws, want: RdsEventSubscriptionSpec, co
 
 
 def test_sources_are_added_before_others_are_removed_one_a_call(aws: Aws, want: RdsEventSubscriptionSpec) -> None:
-    """One without sources would hear of every group of the account."""
+    """A subscription without sources would hear of every group of the account."""
     bring(REC, aws, ID, want)
     goal = want.model_copy(update={"source_ids": frozenset({"b", "c"})})
     sources, requested = [], []

@@ -11,7 +11,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.manifest import Manifest, empty
 from tapctl.reconcilers import (
-    not_compared,
+    never_compared,
     observations_for,
     recorded_spec,
     registry,
@@ -79,6 +79,6 @@ def test_a_subresource_s_parent_is_a_type() -> None:
 
 
 def test_the_readme_lists_what_is_not_compared_as_a_drift_does() -> None:
-    report = Report((), 1, 0, 1, not_compared(registry()))
+    report = Report((), 1, 0, 1, never_compared=never_compared(registry()))
     listed = "\n".join(drift_lines(report, {})[1:])
     assert listed in (Path(__file__).parents[2] / "README.md").read_text()

@@ -20,7 +20,7 @@ HEADER = Target(
 )
 DEV, PROD, ALL = Target("dev", "dev"), Target("prod", "prod"), Target()
 CROSS = "\N{MULTIPLICATION SIGN}"
-"""What an error's cause starts with; a linter takes the sign itself for a letter."""
+"""The start of an error's cause; a linter takes the sign itself for a letter."""
 ADVICE = Advice(edit="common.toml: processor.timeout_s", undo="tapctl apply --env prod")
 
 

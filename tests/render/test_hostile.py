@@ -144,7 +144,7 @@ def check_harmless(written: str) -> None:
 def test_no_report_for_people_speaks_to_anybody_else(text: str, *, verbose: bool) -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
     out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
-    screen = TextScreen(io.StringIO(), out, err, LinesView(err), verbose=verbose, quiet=False, colour=False)
+    screen = TextScreen(io.StringIO(), out, err, lambda: LinesView(err), verbose=verbose, quiet=False, colour=False)
     show_everything(screen, text)
     check_harmless(stdout.getvalue())
     check_harmless(stderr.getvalue())
@@ -155,7 +155,7 @@ def test_no_live_view_does(text: str) -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
     out, err = OutputStream(stdout, "stdout"), OutputStream(stderr, "stderr")
     live: ProgressView = LiveView(terminal(stderr))
-    show_everything(TextScreen(io.StringIO(), out, err, live, verbose=False, quiet=False, colour=False), text)
+    show_everything(TextScreen(io.StringIO(), out, err, lambda: live, verbose=False, quiet=False, colour=False), text)
     # rich moves the cursor itself: those sequences are ours.
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", stderr.getvalue())
     check_harmless(drawn)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tapctl import __version__
 from tapctl.aws.policy import allow, policy
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
-from tapctl.engine.plan import Action, Change, FieldChange
+from tapctl.engine.plan import Action, Change, FieldChange, LeftField
 from tapctl.errors import (
     AwsNoAnswer,
     AwsRefused,
@@ -66,9 +66,10 @@ def test_unread_pending_and_foreign_parts_of_a_plan_are_in_its_records(shown: Sh
 
 
 def test_who_else_was_let_in_is_in_the_record(shown: Shown) -> None:
-    part = FieldChange("grants", "1234 to arn:x", None)
-    shown.screen.plan(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, exposures=(part,))))
+    left = LeftField("grants", "1234 to arn:x", allow_ends=False), LeftField("boundary", "arn:y", allow_ends=True)
+    shown.screen.plan(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, left=left)))
     assert shown.lines[0]["exposures"] == [{"path": "grants", "have": "1234 to arn:x"}]
+    assert shown.lines[0]["spared"] == {"boundary": "arn:y"}
 
 
 def test_what_was_not_compared_is_in_the_verdict(shown: Shown) -> None:

@@ -79,7 +79,7 @@ def test_a_silent_half_minute_names_what_is_still_awaited(watched: Watched) -> N
 
 
 def test_a_hanging_call_gets_a_sign_of_life() -> None:
-    """No event comes: the view finds out by itself, and in time."""
+    """The view finds out a hanging call by itself, and in time: no event comes."""
     stream, heard = io.StringIO(), threading.Event()
 
     class Heard(OutputStream):

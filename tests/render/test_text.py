@@ -23,7 +23,7 @@ class Shown:
         self.stdout, self.stderr = Terminal(), io.StringIO()
         out, err = OutputStream(self.stdout, "stdout"), OutputStream(self.stderr, "stderr")
         self.screen = TextScreen(
-            io.StringIO(answer), out, err, LinesView(err), verbose=False, quiet=quiet, colour=colour
+            io.StringIO(answer), out, err, lambda: LinesView(err), verbose=False, quiet=quiet, colour=colour
         )
 
     @property
@@ -166,7 +166,13 @@ def test_an_answer_that_could_not_be_written_is_an_error(stdout_is_data: bool) -
 
     err = OutputStream(io.StringIO(), "stderr")
     screen = TextScreen(
-        io.StringIO(), OutputStream(Full(), "stdout"), err, LinesView(err), verbose=False, quiet=False, colour=False
+        io.StringIO(),
+        OutputStream(Full(), "stdout"),
+        err,
+        lambda: LinesView(err),
+        verbose=False,
+        quiet=False,
+        colour=False,
     )
     screen.plan(PLAN)
     with pytest.raises(TapctlError, match="could not be written to stdout"):

@@ -114,7 +114,7 @@ class _Processor:
 
 @dataclass(frozen=True)
 class _Config:
-    """As much of a configuration as seeding looks at."""
+    """The part of a configuration that seeding looks at."""
 
     networking: _Networking
     processor: _Processor

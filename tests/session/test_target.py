@@ -93,7 +93,7 @@ def test_a_folder_is_read_without_a_word(screen: Screen, err: io.StringIO) -> No
 def test_an_embedded_aws_that_another_command_starts_is_said_to_start(
     screen: Screen, err: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its socket is open, and nothing answers yet."""
+    """An embedded AWS that is starting has its socket open, and nothing answers yet."""
     monkeypatch.chdir(tmp_path)
     SANDBOX_FOLDER.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,4 +1,4 @@
-"""How many connections an instance takes: what the alarm on them is a share of."""
+"""Connections that an instance takes: what the alarm on them is a share of."""
 
 from __future__ import annotations
 

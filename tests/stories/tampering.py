@@ -17,7 +17,7 @@ Told = set[tuple[str, str, str]]
 
 @dataclass(frozen=True)
 class Case:
-    """One thing done by hand. ``found``: address, field and state of every finding, and nothing else is found.
+    """A thing done by hand. ``found``: address, field and state of every finding, and nothing else is found.
 
     ``calls``: how many changing calls undo it. ``edit``: the file and key that are advised, where there is one.
     """

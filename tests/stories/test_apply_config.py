@@ -182,7 +182,6 @@ def test_a_new_major_version_replaces_the_parameter_groups(world: World, major: 
     assert (again.code, again.changes) == (0, ())
 
 
-OLD = "db-cluster/db-cluster-old-dev"
 OURS = [
     {"Key": "ManagedBy", "Value": "tapctl"},
     {"Key": "EnvironmentSuffix", "Value": "dev"},
@@ -210,27 +209,6 @@ def test_an_alarm_that_left_the_stack_is_deleted(dev: World) -> None:
     assert planned.verdict.startswith("PLAN dev: 0 to create · 0 to change · 1 to remove")
     assert dev.applied("dev").changes == ("cloudwatch:DeleteAlarms",)
     assert dev.applied("dev").changes == ()
-
-
-@pytest.mark.soak
-def test_a_cluster_that_left_the_stack_is_deleted_only_by_its_address(dev: World) -> None:
-    rds = dev.client("rds")
-    tags = [*OURS, {"Key": "tapctl:final-snapshot", "Value": "false"}]
-    rds.create_db_cluster(
-        DBClusterIdentifier="db-cluster-old-dev",
-        Engine="aurora-postgresql",
-        MasterUsername="us",
-        ManageMasterUserPassword=True,
-        Tags=tags,
-    )
-    record(dev, "db-cluster/db-cluster-dev", "db-cluster-old-dev")
-    refused = dev.tapctl("apply", "--env", "dev", "--yes")
-    assert (refused.code, refused.changes) == (6, ())
-    assert f"--allow {OLD}" in refused.err
-    assert "data loss" in refused.out
-    allowed = dev.applied("dev", "--allow", OLD)
-    assert allowed.changes == ("rds:DeleteDBCluster",)
-    assert [one["DBClusterIdentifier"] for one in rds.describe_db_clusters()["DBClusters"]] == ["db-cluster-dev"]
 
 
 @pytest.mark.soak

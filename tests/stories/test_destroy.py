@@ -156,7 +156,7 @@ LOGS = "/aws/lambda/payment-processor-dev"
 
 
 def a_writer(world: World, times: int) -> Trouble:
-    """Somebody who makes the function's log group anew, so many times: each time right after it was seen to be gone."""
+    """Play a writer who makes the function's log group anew, so many times: each right after it was seen gone."""
     logs, left = world.client("logs"), [LOGS] * times
 
     def trouble(visit: Visit, proceed: Proceed) -> Served:

@@ -15,7 +15,7 @@ Story = dict[str, tuple[str, Answer]]
 
 @pytest.fixture(scope="module")
 def story(shared: World) -> Story:
-    """One story from nothing to nothing, a page a command."""
+    """Tell a story from nothing to nothing, a page a command."""
     pages: Story = {}
 
     def page(name: str, command: str) -> None:

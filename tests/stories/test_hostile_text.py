@@ -1,4 +1,4 @@
-"""What somebody wrote into AWS speaks neither to the terminal nor to a CI system, in no report of a whole command."""
+"""Text that somebody wrote into AWS never speaks to the terminal or to a CI system, in any report of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change costs: told before it is made, counted, and only made where it is named if nothing leads back."""
+"""Impacts are told before a change is made, and counted; a change without a way back is made only where named."""
 
 from __future__ import annotations
 

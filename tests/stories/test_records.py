@@ -1,4 +1,4 @@
-"""One record that cannot be used stops what is about it, and hides no other; dev and pr-42 are recorded."""
+"""A record that cannot be used stops what is about it, and hides no other; dev and pr-42 are recorded."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.world import World
 
 @pytest.fixture
 def user(world: World) -> Iterator[World]:
-    """Somebody without credentials and an endpoint of their own, whose profile and proxy are of no use."""
+    """Play a user without credentials and an endpoint, whose profile and proxy are of no use."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)

@@ -181,7 +181,7 @@ def test_the_topic_is_encrypted_and_only_our_alarms_and_events_publish(world: Wo
 def test_events_of_our_own_database_are_published(
     world: World, name: str, type_: str, source: str, least: set[str]
 ) -> None:
-    """At least what AWS Foundational Security Best Practices RDS.19 to RDS.21 want, and of no other source."""
+    """The subscription hears what AWS Foundational Security Best Practices RDS.19 to .21 want, of no other source."""
     rds = world.client("rds")
     (found,) = rds.describe_event_subscriptions(SubscriptionName=name)["EventSubscriptionsList"]
     assert (found["SnsTopicArn"], found["SourceType"], found["SourceIdsList"]) == (TOPIC, type_, [source])

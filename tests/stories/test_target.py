@@ -35,7 +35,7 @@ def test_without_a_name_and_without_a_record_it_stops(shared: World, verb: str) 
 
 
 class TestNone:
-    """No record at all is never taken for "all is well"."""
+    """A missing record is never taken for "all is well"."""
 
     @pytest.mark.parametrize("verb", ["status", "drift"])
     def test_is_an_error_in_a_folder_that_is_there(self, shared: World, verb: str) -> None:

@@ -39,7 +39,7 @@ class Folder:
         return load_all(self.path)
 
     def problems(self) -> list[Problem]:
-        """What is refused; none when nothing is."""
+        """List the problems of what is refused; none when nothing is."""
         try:
             load_all(self.path)
         except ConfigError as error:

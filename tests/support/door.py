@@ -26,7 +26,7 @@ _QUERY = ("iam", "rds", "sts", "cloudformation", "cloudwatch", "s3")
 
 @dataclass(frozen=True)
 class Visit:
-    """One request: ``service:Operation``, its number among those of this operation, among the changes, among all."""
+    """A request: ``service:Operation``, its number among those of this operation, among the changes, among all."""
 
     name: str
     nth: int

@@ -37,7 +37,7 @@ class Fault(Enum):
     REQUEST_LOST = "request lost"
     """The connection breaks before the call takes effect."""
     TIMEOUT = "timeout"
-    """No answer for longer than a client waits, and nothing was done."""
+    """A silence for longer than a client waits, and nothing was done."""
     REPLY_LOST = "reply lost"
     """The connection breaks after the call took effect."""
     TIMEOUT_AFTER_EFFECT = "timeout after effect"

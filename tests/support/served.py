@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _long_way: Any = URLLib3Session.send
 _SHORT: dict[str, tuple[WSGIApplication, Callable[[], bool]]] = {}
 MEASURED: list[bool] = []
-"""Not empty while the lines that run within a call are counted: those that serve it need threads of their own then."""
+"""A mark while the lines that run within a call are counted: those that serve it need threads of their own then."""
 
 
 class Unmeasured:
@@ -44,7 +44,7 @@ class Unmeasured:
 
 @contextmanager
 def served(app: WSGIApplication, short: Callable[[], bool] = lambda: True) -> Iterator[str]:
-    """Its address, on a port the system chooses; the way there is short as long as ``short`` says so."""
+    """Serve it on a port the system chooses, and give its address; the way there is short while ``short`` says so."""
     unmeasured = app if isinstance(app, Unmeasured) else Unmeasured(app)
     server = http_server(unmeasured)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -138,7 +138,7 @@ class World:
         return record
 
     def path(self, suffix: str = "dev") -> Path:
-        """Where the record of this suffix is."""
+        """Tell the path of this suffix's record."""
         return self.folder / "manifests" / f"{suffix}.json"
 
     def stack(self, env: str = "dev") -> Stack:
@@ -150,15 +150,17 @@ class World:
         return sum(len(resource.reconciler.spec.model_fields) for resource in self.stack(env))
 
     def applied_field_count(self, env: str = "dev") -> int:
-        """Those of the fields that an apply reads back: all but the exposures."""
-        return self.field_count(env) - sum(len(resource.reconciler.exposures) for resource in self.stack(env))
+        """Count the fields that an apply reads back: all but the exposures."""
+        return self.field_count(env) - sum(
+            len(resource.reconciler.leaves(allowed=True)) for resource in self.stack(env)
+        )
 
     def wanted(self) -> Counter[str]:
-        """How many resources of each type dev's stack has; subresources carry no tags and are not counted."""
+        """Count dev's resources by type; subresources carry no tags and are not counted."""
         return Counter(resource.type for resource in self.stack() if not resource.reconciler.subresource)
 
     def owned(self) -> Counter[str]:
-        """How many resources of each type carry dev's tags, whatever the record says: asked of AWS itself."""
+        """Count, by type, the resources that carry dev's tags, whatever the record says: asked of AWS itself."""
         client = Aws(Connection(REGIONS["dev"], endpoint_url=self.door.url, credentials=("testing", "testing")))
         client.identify("123456789012")
         reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]

@@ -96,7 +96,7 @@ def _canonical(block: str) -> str:
 
 @contract(*_AUTHORIZE)
 def all_rules_of_a_request_or_none(request: Request, proceed: Next) -> Reply:
-    """One duplicate fails the whole request; a rule that differs in its description alone is a duplicate."""
+    """A single duplicate fails the whole request; a rule that differs in its description alone is a duplicate."""
     group = _groups(request).get(request.params.get("GroupId", ""))
     if group is None:
         return proceed()

@@ -135,7 +135,7 @@ def an_interface_of_lambda_is_amazons(request: Request, proceed: Next) -> Reply:
 
 @ec2_timing("DetachNetworkInterface")
 def nobody_else_detaches_an_interface_of_lambda(request: Request, proceed: Next) -> Reply:
-    """Nobody but Lambda detaches its interfaces, not even by force."""
+    """Interfaces of Lambda are detached by nobody else, not even by force."""
     if request.params["AttachmentId"].startswith("ela-attach-"):
         raise ServiceError("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
     return proceed()

@@ -29,7 +29,7 @@ class ServiceError(Exception):
 
 @dataclass
 class Request:
-    """One request, decoded by the service model.
+    """A request, decoded by the service model.
 
     ``send`` asks moto (never the rules) and raises its `ServiceError`.
     """
@@ -102,7 +102,7 @@ class Tags:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One AWS service: its own rules, and the facts that the rules for all services (stale reads, tags) work by."""
+    """An AWS service: its own rules, and the facts that the rules for all services (stale reads, tags) work by."""
 
     name: str
     timing: tuple[Rules, ...] = ()

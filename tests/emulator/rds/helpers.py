@@ -1,4 +1,4 @@
-"""What the tests of clusters that take their time look at: cluster ``c`` and its members."""
+"""Readers for the tests of clusters that take their time: cluster ``c`` and its members."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ def test_a_change_comes_to_its_scripted_end(aws: Aws, cluster: str, clock: Clock
 
 
 def secret(aws: Aws) -> tuple[str, str]:
-    """Its ARN and its state."""
+    """Read the ARN and the state of the cluster's secret."""
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
     told = cluster["MasterUserSecret"]
     return told["SecretArn"], told["SecretStatus"]

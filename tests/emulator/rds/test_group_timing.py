@@ -18,7 +18,7 @@ STATIC = {"ParameterName": "max_connections", "ParameterValue": "99", "ApplyMeth
 
 @dataclass(frozen=True)
 class Group:
-    """One kind of group named ``g``, and how it is handled."""
+    """A kind of group named ``g``, and how it is handled."""
 
     make: Callable[[Aws, Network], object]
     look: Callable[[Aws], object]
@@ -103,7 +103,7 @@ def cluster(make_cluster: Build) -> str:
 
 @pytest.fixture
 def groups(aws: Aws, network: Network, cluster: str, clock: Clock) -> str:
-    """All three, made just now, beside a cluster that was there before."""
+    """Make groups of all three kinds, beside a cluster that was there before."""
     clock.start()
     for group in GROUPS.values():
         group.make(aws, network)
@@ -162,7 +162,7 @@ def test_a_group_is_held_for_a_minute_by_what_is_gone(aws: Aws, clock: Clock, re
 
 
 def states(aws: Aws) -> tuple[str, str]:
-    """How far the instance's own group is in force in it, and its cluster's."""
+    """Read how far the instance's own group is in force in it, and its cluster's."""
     (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
     (instance,) = aws.rds.describe_db_instances()["DBInstances"]
     own = instance["DBParameterGroups"][0]["ParameterApplyStatus"]

@@ -10,7 +10,7 @@ ID = "db-cluster-test"
 CREATE = ("rds", "CreateDBCluster")
 TAGS = {"Name": ID, "ManagedBy": "tapctl", "EnvironmentSuffix": "test", "Environment": "dev"}
 FIXED = frozenset({"engine", "managed_secret", "http_endpoint", "associated_roles"})
-"""There is no other engine, no cluster whose password RDS does not manage, and no other way in or out is wanted."""
+"""Fields never wanted otherwise: the engine, the password that RDS manages, the ways in and out."""
 
 GROUP = "db-cluster-params-pg16-test"
 

@@ -197,7 +197,7 @@ def no_maintenance_is_pending(request: Request, _: Next) -> Reply:
 
 @dataclass(frozen=True)
 class Default:
-    """One parameter in an untouched group. ``value`` None: none is shown."""
+    """A parameter in an untouched group. ``value`` None: none is shown."""
 
     name: str
     data_type: str = "string"

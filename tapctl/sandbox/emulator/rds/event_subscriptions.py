@@ -156,7 +156,7 @@ def a_subscription_is_changed(request: Request, _: Next) -> Reply:
 
 @contract(*_ONE_SOURCE)
 def a_source_comes_or_goes(request: Request, _: Next) -> Reply:
-    """One source is added or removed; moto has neither operation."""
+    """A source is added or removed; moto has neither operation."""
     subscription, source = _subscription(request), request.params["SourceIdentifier"].lower()
     others = [other for other in subscription.source_ids if other != source]
     if request.operation == _ONE_SOURCE[0]:

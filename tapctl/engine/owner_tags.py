@@ -1,0 +1,10 @@
+"""The keys of the tags that name a resource's owner, and the name of ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OWNER_TAG: Final = "ManagedBy"
+SUFFIX_TAG: Final = "EnvironmentSuffix"
+ENVIRONMENT_TAG: Final = "Environment"
+MANAGED_BY: Final = "tapctl"
