@@ -114,7 +114,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "engine": Impact.REPLACE,
         "instance_class": Impact.OUTAGE,
     }
-    exposures: ClassVar[Mapping[str, str]] = {
+    left_alone: ClassVar[Mapping[str, str]] = {
         # The next apply makes it again, in another zone.
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
     }
