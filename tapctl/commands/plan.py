@@ -26,6 +26,7 @@ from tapctl.errors import (
     ExitCode,
     NetworkingError,
     Problem,
+    Refused,
     Status,
     TapctlError,
     UsageError,
@@ -39,7 +40,7 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbPa
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
-from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
 from tapctl.stack.image import FIELD as IMAGE_FIELD
@@ -131,7 +132,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
-    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_version(session, stack, change, observed) for change in plan.changes]
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec)
         if change.type == DbCluster.type and change.address in stack
@@ -163,17 +164,23 @@ def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Art
     Raises:
         TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
     """
-    artifact = in_background(partial(resolve_artifact, session))
+    unread: list[str] = []
+    artifact = in_background(partial(resolve_artifact, session, manifest, unread.append))
     check_additions(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     folder = session.invocation.config
     try:
-        network = resolve_network(session.aws, session.config.networking, folder=folder, arrivals=demand)
+        network = resolve_network(
+            session.aws, session.config.networking, folder=folder, arrivals=demand, warn=session.screen.warn
+        )
     except NetworkingError:
         if isinstance(error := artifact.exception(), ConfigError):
             session.screen.error(error, NOTHING_CHANGED)
         raise
-    return network, artifact.result()
+    release = artifact.result()
+    for text in unread:
+        session.screen.warn(text)
+    return network, release
 
 
 def check_additions(session: Session) -> None:
@@ -219,15 +226,33 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(session: Session, stack: Stack, change: Change) -> Change:
-    """Block a new engine version that RDS would refuse half way."""
-    version = next((field for field in change.fields if field.path == "engine_version"), None)
-    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+def _check_version(session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]) -> Change:
+    """Block an engine version, or a class of instances, that RDS would refuse half way."""
+    if change.blocked or change.address not in stack:
         return change
-    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
-    engine = stack[change.address].spec.engine
-    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    refused = _version_refusal(session, stack, change, observed)
     return replace(change, blocked=refused) if refused else change
+
+
+def _version_refusal(
+    session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
+) -> Refused | None:
+    spec, created = stack[change.address].spec, change.action is Action.CREATE
+    fields = {field.path: field for field in change.fields} if change.action is Action.UPDATE else {}
+    if change.type == DbInstance.type:
+        cluster = observed[model.address(DbCluster.type, spec.cluster)]
+        if isinstance(cluster, Observed) and (created or "instance_class" in fields):
+            version, classes = cluster.spec.engine_version, {spec.instance_class}
+            return check_orderable(session.aws, spec.engine, version, address=change.address, classes=classes)
+    if change.type == DbCluster.type:
+        classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+        if created:
+            wanted = spec.engine_version
+            return check_orderable(session.aws, spec.engine, wanted, address=change.address, classes=classes)
+        if version := fields.get("engine_version"):
+            have, want = version.have, version.want
+            return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    return None
 
 
 def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
@@ -334,14 +359,24 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session) -> Artifact:
+def resolve_artifact(session: Session, manifest: Manifest, warn: Callable[[str], object]) -> Artifact:
     """The code that the function is to run: the image by its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
+    entry = manifest.entries.get(model.address(LambdaFunction.type, session.names.function))
+    deployed = entry.confirmed_spec if entry else None
     return Artifact(
-        image_uri=resolve_image(session.aws, processor.image, session.config.account_id, session.aws.region)
+        image_uri=resolve_image(
+            session.aws,
+            processor.image,
+            session.config.account_id,
+            session.aws.region,
+            deployed=str((deployed or {}).get("image_uri", "")),
+            architecture=processor.architecture,
+            warn=warn,
+        )
     )
 
 

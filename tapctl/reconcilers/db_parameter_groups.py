@@ -223,7 +223,7 @@ def _canonical(parameter: ParameterOutputTypeDef, value: str) -> str:
     return value.strip()
 
 
-def _rights(noun: str, listing: str, group: str, kind: str) -> tuple[Right, ...]:
+def _rights(noun: str, listing: str, group: str) -> tuple[Right, ...]:
     """The rights of one kind; ``noun``: its name in RDS's actions, ``listing``: of those that list its parameters."""
     reads = (f"rds:Describe{noun}s", "rds:ListTagsForResource")
     return (
@@ -250,8 +250,7 @@ class DbClusterParameterGroup(ParameterGroups):
     operations = "db_cluster_parameter_group"
     arn_kind = "cluster-pg"
     actions = _rights(
-        *("DBClusterParameterGroup", "DBClusterParameters"),
-        *(arn("rds", "cluster-pg:{db-cluster-parameter-group}"), "cluster-pg"),
+        "DBClusterParameterGroup", "DBClusterParameters", arn("rds", "cluster-pg:{db-cluster-parameter-group}")
     )
 
 
@@ -263,4 +262,4 @@ class DbParameterGroup(ParameterGroups):
     kind = "DBParameterGroup"
     operations = "db_parameter_group"
     arn_kind = "pg"
-    actions = _rights("DBParameterGroup", "DBParameters", arn("rds", "pg:{db-parameter-group}"), "pg")
+    actions = _rights("DBParameterGroup", "DBParameters", arn("rds", "pg:{db-parameter-group}"))

@@ -26,6 +26,7 @@ from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.iam_role import ROLE
 from tapctl.reconcilers.kms_key_rights import as_caller
+from tapctl.regions import DOMAINS
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -74,7 +75,8 @@ _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
 # A token in a wanted value (`tapctl.engine.refs`), and the only forms that a token's value can have: a plan has to show
 # the live value behind the token to compare both. No password has one of these forms.
 _TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
-_IDENTITY: Final = r"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|[\w-]+(?:\.[\w-]+)*\.amazonaws\.com(?:\.cn)?)"
+_HOST: Final = rf"[\w-]+(?:\.[\w-]+)*\.(?:{'|'.join(map(re.escape, DOMAINS))})"
+_IDENTITY: Final = rf"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|{_HOST})"
 # The end of an interface's description.
 INTERFACES_A_PAGE: Final = 1000
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
@@ -304,7 +306,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         except AwsRefused as error:
             if error.matches(_CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise _meaning(error) from error
+            raise _classify(error, want) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
@@ -342,7 +344,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 remove=lambda extra: aws.lambda_.untag_resource(Resource=arn, TagKeys=extra),
             )
         except AwsRefused as error:
-            raise _meaning(error) from error
+            raise _classify(error, want) from error
 
     def delete(
         self,
@@ -411,6 +413,31 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _classify(error: AwsRefused, want: LambdaFunctionSpec) -> NotYet | AwsRefused:
+    """Translate a refused change; a repository that does not let Lambda in, or a new account's bound, is told as that.
+
+    Lambda's answer to it is an AccessDeniedException that names no action, at times without any text
+    (github.com/aws-controllers-k8s/community/issues/1590 and 1886).
+    """
+    of_ecr = "ecr" in error.message.lower() or not error.message.strip()
+    if want.package_type == "Image" and error.is_denied and of_ecr and "not authorized" not in error.message:
+        repository = want.image_uri.partition("@")[0]
+        error.hint = (
+            f"let Lambda read the repository {repository}: its policy has to allow lambda.amazonaws.com "
+            "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer (aws:SourceArn: the function's); or allow yourself "
+            "ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy, with which Lambda writes that by itself; then run "
+            "the same command again: it continues from here"
+        )
+        return error
+    if error.matches(_BOUND, _INVALID, text="memorysize"):
+        # Nothing tells it beforehand (awslabs/genai-bedrock-agent-chatbot#4).
+        error.hint = (
+            "a new account may give a function no more than 3008 MB: have AWS Support raise that, or set "
+            "processor.memory_mb to 3008 or less; then run the same command again"
+        )
+    return classify(error, _TRANSIENT)
 
 
 def observed_function(
@@ -606,17 +633,6 @@ def _changed(fields: frozenset[str], want: LambdaFunctionSpec) -> dict[str, Any]
         names.add("Environment")
     taken_away = dict(_TAKEN_AWAY[field] for field in fields & _TAKEN_AWAY.keys())
     return {name: value for name, value in parameters.items() if name in names} | taken_away
-
-
-def _meaning(error: AwsRefused) -> NotYet | AwsRefused:
-    """Translate a refused change; a new account's bound on memory is told as one."""
-    if error.matches(_BOUND, _INVALID, text="memorysize"):
-        # Nothing tells it beforehand (awslabs/genai-bedrock-agent-chatbot#4).
-        error.hint = (
-            "a new account may give a function no more than 3008 MB: have AWS Support raise that, or set "
-            "processor.memory_mb to 3008 or less; then run the same command again"
-        )
-    return classify(error, _TRANSIENT)
 
 
 def _reserve(aws: Aws, id: str, reserved: int | None) -> frozenset[str]:

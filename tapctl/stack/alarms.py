@@ -29,11 +29,10 @@ _COMPARISONS: Final = {
     ">=": "GreaterThanOrEqualToThreshold",
 }
 
-_GIB_A_VCPU: Final = {"x2g": 16}
-"""GiB of memory for each vCPU, for families other than r (8 GiB). Source: Aurora user guide, "Hardware
-specifications for DB instance classes"."""
-_BURSTABLE_GIB: Final = {"medium": 4, "large": 8}
-_SMALL_VCPUS: Final = {"large": 2, "xlarge": 4}
+_GIB_A_VCPU: Final = {"r": 8, "x": 16}
+"""GiB of memory for each vCPU, by the kind of family; any other kind has 4 at least. Source: Aurora user guide,
+"Hardware specifications for DB instance classes"."""
+_SMALL_VCPUS: Final = {"medium": 1, "large": 2, "xlarge": 4}
 _MOST_CONNECTIONS: Final = 5000
 
 
@@ -45,10 +44,8 @@ def max_connections(instance_class: str) -> int:
     to an Aurora PostgreSQL DB instance".
     """
     _, family, size = instance_class.split(".")
-    if family.startswith("t"):
-        return 100 * _BURSTABLE_GIB[size]
     vcpus = _SMALL_VCPUS.get(size) or 4 * int(size.removesuffix("xlarge"))
-    return min(100 * vcpus * _GIB_A_VCPU.get(family, 8), _MOST_CONNECTIONS)
+    return min(100 * vcpus * _GIB_A_VCPU.get(family[0], 4), _MOST_CONNECTIONS)
 
 
 def add_alarms(

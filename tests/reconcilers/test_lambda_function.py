@@ -436,3 +436,36 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     seen = bench.look(second)
     assert seen is not None
     assert (seen.spec, seen.update_failure) == (second, None)
+
+
+# -- the image's repository --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message", ["Lambda does not have permission to access the ECR image. Check the ECR permissions.", ""]
+)
+def test_a_repository_that_does_not_let_lambda_in_is_told_as_that(message: str) -> None:
+    aws = scripted({"create_function": refused("lambda:CreateFunction", "AccessDeniedException", message)})
+
+    with pytest.raises(AwsRefused) as raised:
+        LambdaFunction().create(aws, NAME, WANT, OURS)
+
+    assert "let Lambda read the repository" in str(raised.value.hint)
+    assert "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("message", "spec"),
+    [
+        ("User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetRepositoryPolicy", WANT),
+        ("no", WANT),
+        ("", ZIP),
+    ],
+)
+def test_a_permission_that_we_lack_ourselves_is_told_as_ours(message: str, spec: LambdaFunctionSpec) -> None:
+    aws = scripted({"create_function": refused("lambda:CreateFunction", "AccessDeniedException", message)})
+
+    with pytest.raises(AwsRefused) as raised:
+        LambdaFunction(CONTENT).create(aws, NAME, spec, OURS)
+
+    assert raised.value.hint is None

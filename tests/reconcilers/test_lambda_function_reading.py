@@ -102,6 +102,7 @@ def test_a_value_that_is_as_wanted_is_shown_and_every_other_is_hidden() -> None:
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1f2e-AbCdEf",
         "db-cluster-test.cluster-abc123.us-east-1.rds.amazonaws.com",
         "db-cluster-test.cluster-abc123.rds.cn-north-1.amazonaws.com.cn",
+        "db-cluster-test.cluster-abc123.rds.eusc-de-east-1.amazonaws.eu",
     ],
 )
 def test_what_may_be_the_promised_value_is_shown_so_that_a_plan_can_compare_it(value: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -157,7 +158,10 @@ def a_package_type_stays(request: Request, proceed: Next) -> Reply:
 
 @acceptance(*_CODE)
 def an_image_must_exist(request: Request, proceed: Next) -> Reply:
-    """The image is in ECR, in this region; its digest is deployed, whatever its tag means later."""
+    """The image is in ECR, in this region; its digest is deployed, whatever its tag means later.
+
+    Another account's repository needs a policy that lets Lambda in (any, here).
+    """
     code = request.params["Code"] if request.operation == "CreateFunction" else request.params
     if "ImageUri" not in code:
         return proceed()
@@ -171,8 +175,14 @@ def an_image_must_exist(request: Request, proceed: Next) -> Reply:
 
 def _resolved(request: Request, uri: str) -> tuple[str, str]:
     parts = _IMAGE.fullmatch(uri)
-    if parts is not None and parts["uri"].startswith(f"{request.account}.dkr.ecr.{request.region}."):
-        repository = request.backend("ecr").repositories.get(parts["repository"])
+    if parts is not None and f".dkr.ecr.{request.region}." in parts["uri"]:
+        owner = parts["uri"].partition(".")[0]
+        repository = replace(request, account=owner).backend("ecr").repositories.get(parts["repository"])
+        if repository is not None and owner != request.account and repository.policy is None:
+            raise ServiceError(
+                "AccessDeniedException",
+                "Lambda does not have permission to access the ECR image. Check the ECR permissions.",
+            )
         for image in repository.images if repository is not None else ():
             digest: str = image.get_image_digest()
             if (parts["tag"] is None or parts["tag"] in image.image_tags) and parts["digest"] in (None, digest):
