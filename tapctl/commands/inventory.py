@@ -126,8 +126,11 @@ def discover_by_tags(session: Session) -> dict[str, Deletion]:
 
 
 def planned_by_name(session: Session) -> dict[str, Deletion]:
-    """List every resource of the stack by its name: the tagging API may not show what was made a moment ago."""
-    resources = planned_stack(session.config, session.suffix)
+    """List every resource of the stack by its name: the tagging API may not show what was made a moment ago.
+
+    None without the environment's file: the record tells them then.
+    """
+    resources = () if isinstance(session.loaded, ConfigError) else planned_stack(session.loaded, session.suffix)
     own = (_deletion(resource.reconciler, resource.id) for resource in resources if not resource.reconciler.subresource)
     return {deletion.address: deletion for deletion in own}
 

@@ -31,7 +31,7 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         return
     unconfirmed = [subscriber(each) for each in live if not is_confirmed(each)]
     if nobody and not live:
-        file = f"{session.config.environment}.toml"
+        file = f"{session.target.env}.toml"
         session.screen.warn(
             f"{topic} has no subscriber: no alarm reaches anybody; name some as alarms.subscribers in {file}"
         )

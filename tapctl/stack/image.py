@@ -37,7 +37,11 @@ _PLATFORMS: Final = {"amd64": "x86_64", "arm64": "arm64"}
 """An image's word for an architecture to Lambda's."""
 _NOBODY: Final[Callable[[str], object]] = str
 
-IMAGE_RIGHTS: Final = (Right(Need.PLAN | Need.EXPOSURES, ("ecr:DescribeImages",), ("{repository}",)),)
+IMAGE_RIGHTS: Final = (
+    Right(Need.PLAN | Need.EXPOSURES, ("ecr:DescribeImages",), ("{repository}",)),
+    # Which architecture the image is for.
+    Right(Need.PLAN, ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"), ("{repository}",)),
+)
 """The rights to look the image up."""
 
 

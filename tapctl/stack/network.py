@@ -150,6 +150,7 @@ def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkI
 
 NETWORK_RIGHTS: Final = (
     Right(Need.PLAN, ("ec2:DescribeSubnets", "ec2:DescribeVpcs"), why=LISTS),
+    Right(Need.PLAN, ("ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"), why=LISTS),
     Right(Need.PLAN, ("ec2:DescribeVpcAttribute",), (arn("ec2", "vpc/*"),)),
     Right(Need.PLAN, ("cloudformation:DescribeStacks",), (arn("cloudformation", "stack/{network-stack}/*"),)),
     Right(Need.PLAN, ("ssm:GetParameters",), (arn("ssm", "parameter/{network-parameters}/*"),)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -18,19 +17,10 @@ SECRET = "card 4111 1111 1111 1111"
 
 
 def nonsense(visit: Visit, proceed: Proceed) -> Served:
-    """AWS answers what its own model does not allow: a number that is a text, and a text that must not be shown."""
+    """The HTTP client fails as no HTTP client does, with a text that must not be shown."""
     if visit.name != "logs:DescribeLogGroups":
         return proceed()
-    groups = [
-        {
-            "logGroupName": name,
-            "arn": f"arn:aws:logs:us-east-2:123456789012:log-group:{name}",
-            "retentionInDays": SECRET,
-        }
-        for name in ("/aws/lambda/payment-processor-dev", "/aws/rds/cluster/db-cluster-dev/postgresql")
-    ]
-    body = json.dumps({"logGroups": groups}).encode()
-    return 200, [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))], body
+    raise RuntimeError(SECRET)
 
 
 @pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("drift",), ("destroy", "--yes"), ("status",)])
@@ -41,7 +31,7 @@ def test_a_bug_before_any_change(dev: World, command: tuple[str, ...], flags: tu
     told = answer.out + answer.err
     for text in (
         "this is a bug of tapctl",
-        "ValidationError",
+        "RuntimeError",
         ".py:",
         "manifests",
         "nothing was changed",

@@ -34,12 +34,16 @@ def test_every_key_decides_a_field_but_those_that_say_where_the_stack_is(dev: Pr
     }
 
 
+def test_two_keys_decide_whom_the_function_may_reach(extended: Provenance) -> None:
+    keys = extended.keys("security-group-rules/lambda-sg-pr-42", "rules")
+    assert keys == (Key("common", "database.port"), Key("common", "processor.egress"))
+
+
 @pytest.mark.parametrize(
     ("address", "field", "key"),
     [
         (FUNCTION, "environment.FEATURE_FLAGS", "processor.environment"),
         (FUNCTION, "architecture", "processor.architecture"),
-        ("security-group-rules/lambda-sg-pr-42", "rules", "processor.egress"),
         ("cloudwatch-alarm/db-freeable-memory-0-pr-42", "threshold", "alarms.extra"),
         (
             "db-parameter-group/db-instance-params-pg16-pr-42",

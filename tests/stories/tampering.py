@@ -67,7 +67,9 @@ def all_are_found_and_undone(world: World, cases: Sequence[Case]) -> str:
         case.tamper(world)
     answer = world.drift()
     repaired = world.tapctl("apply", "--env", "dev", "--yes", "--json")
-    assert told(answer.records) == set().union(*(case.found for case in cases))
+    found = told(answer.records)
+    expected = set().union(*(case.found for case in cases))
+    assert found == expected, (found - expected, expected - found)
     assert answer.code == 2
     assert repaired.code == 0, repaired.out + repaired.err
     after = world.drift()

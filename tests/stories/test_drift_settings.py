@@ -178,8 +178,8 @@ CASES = [
     ),
     Case(
         "a parameter nobody set",
-        lambda world: parameter(world, "cluster", "log_connections", "1"),
-        drift_of("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_connections"),
+        lambda world: parameter(world, "cluster", "log_hostname", "1"),
+        drift_of("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_hostname"),
     ),
     Case(
         "fewer days of backups",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.failures.trouble import deny
 from tests.stories.contract import holds
 from tests.support.world import World
 
@@ -16,12 +17,12 @@ FUNCTION = "lambda-function/payment-processor-dev"
 
 @pytest.fixture
 def half(dev: World) -> World:
-    """``dev`` after an apply that asked for a concurrency that AWS refuses, and another memory; the files are back."""
+    """``dev`` after an apply whose new concurrency AWS refused, and another memory; the files are back."""
     file = dev.folder / "environments" / "dev.toml"
     before = file.read_text()
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
-    dev.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 5000")
-    assert dev.tapctl("apply", "--env", "dev", "--yes").code == 4
+    dev.edit("dev.toml", "reserved_concurrency = 10", "reserved_concurrency = 20")
+    assert dev.meeting(deny("lambda:PutFunctionConcurrency"), "apply", "--env", "dev", "--yes").code == 4
     file.write_text(before)
     return dev
 
@@ -48,7 +49,7 @@ def test_an_apply_that_failed_leaves_what_it_asked_for_pending_and_that_is_not_o
     findings = [(one["address"], one["field"], one["state"], one["recorded"], one["asked"]) for one in records[1:-1]]
     assert findings == [
         (FUNCTION, "memory_mb", "PENDING", 1024, 1536),
-        (FUNCTION, "reserved_concurrency", "PENDING", 10, 5000),
+        (FUNCTION, "reserved_concurrency", "PENDING", 10, 20),
     ]
     assert (answer.code, records[-1]["status"]) == (7, "INCOMPLETE")
     assert records[-1]["compared"] == half.field_count()

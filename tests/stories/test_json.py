@@ -33,7 +33,8 @@ def test_every_command_keeps_the_json_contract(world: World) -> None:
     assert all(here == f"{here.split('/', 1)[0]}/{one['id']}" for here, one in resources.items())
     assert records[-1]["status"] == "CONVERGED"
     assert records[-1]["counts"] == {"created": count}
-    assert records[-1]["api_calls"] == len(made.asked)
+    # The image's configuration is downloaded from where ECR says, which is no call of an API.
+    assert records[-1]["api_calls"] == len([name for name in made.asked if not name.startswith(":")])
     assert records[-1]["manifest"].endswith("manifests/dev.json")
 
     again = holds(world.tapctl("apply", "--env", "dev", "--json"), "apply")

@@ -112,7 +112,7 @@ def test_allow_may_name_a_resource_that_is_gone_already(dev: World) -> None:
         "apply", "--env", "dev", "--allow", "db-cluster/db-cluster-old", "--allow", "db-cluster/db-cluster-dev"
     )
     assert answer.code == 0
-    (warning,) = (line for line in answer.err.splitlines() if line.startswith("warning"))
+    (warning,) = (line for line in answer.err.splitlines() if line.startswith("warning: --allow"))
     assert warning == (
         "warning: --allow db-cluster/db-cluster-old: there is no such thing, or it is gone already; "
         "did you mean db-cluster/db-cluster-dev?"

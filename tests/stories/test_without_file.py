@@ -73,7 +73,7 @@ def test_destroy_by_the_record_takes_the_snapshot_that_nobody_gives_up(gone: Wor
         ResourceName="arn:aws:rds:us-east-2:123456789012:cluster:db-cluster-dev", TagKeys=["tapctl:final-snapshot"]
     )
     plan = gone.tapctl("plan", "--destroy", "--env", "dev")
-    assert (plan.code, "a final snapshot is taken" in plan.out) == (0, True)
+    assert (plan.code, "a final snapshot is taken" in plan.out) == (0, True), plan.err
     asked = gone.tapctl("destroy", "--env", "dev", "--yes")
     assert (asked.code, asked.changes) == (64, ())
     assert "--confirm dev" in asked.err

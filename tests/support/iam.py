@@ -51,7 +51,9 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "ec2:RevokeSecurityGroupIngress": ("ec2:security-group/{GroupId}",),
     "ec2:UpdateSecurityGroupRuleDescriptionsEgress": ("ec2:security-group/{GroupId}",),
     "ec2:UpdateSecurityGroupRuleDescriptionsIngress": ("ec2:security-group/{GroupId}",),
+    "ecr:BatchGetImage": ("ecr:repository/{repositoryName}",),
     "ecr:DescribeImages": ("ecr:repository/{repositoryName}",),
+    "ecr:GetDownloadUrlForLayer": ("ecr:repository/{repositoryName}",),
     "kms:CreateAlias": ("kms:{AliasName}", "kms:key/{TargetKeyId}"),
     "kms:DeleteAlias": ("kms:{AliasName}", "kms:key/{AliasName}"),
     "logs:DescribeSubscriptionFilters": ("logs:log-group:{logGroupName}:*",),
@@ -89,7 +91,13 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _UNSCOPED: Final = frozenset(
     {
-        *("cloudwatch:DescribeAlarms", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroupRules"),
+        *(
+            "cloudwatch:DescribeAlarms",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroupRules",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeVpcEndpoints",
+        ),
         *("ec2:DescribeSecurityGroupVpcAssociations", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
         *("ec2:DescribeVpcs", "iam:ListRoles", "kms:CreateKey", "kms:ListAliases", "kms:ListKeys"),
         *("lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions"),
