@@ -241,7 +241,10 @@ class Names:
         if type_ == "db-parameter-group":
             return self._is_group(id, self.instance_parameter_group)
         if type_ == "sns-subscription":
-            return re.fullmatch(f"{re.escape(self.topic)}/(email:|https://|arn:)[!-~]+", id) is not None
+            return (
+                re.fullmatch(f"{re.escape(self.topic)}/(email:|https://|arn:aws[a-z-]*:(sqs|lambda):)[!-~]+", id)
+                is not None
+            )
         return id in self._fixed_names.get(type_, ()) or (type_ == "cloudwatch-alarm" and self._is_extra_alarm(id))
 
     def is_chosen(self, type_: str, id: str, *, alarms: Collection[str], subscribers: Collection[str]) -> bool:

@@ -222,7 +222,7 @@ def test_a_subscription_has_the_name_of_its_topic_and_subscriber(subscriber: str
     id_ = NAMES.subscription(subscriber)
     assert NAMES.may_have("sns-subscription", id_)
     assert not Names("42", "", "").may_have("sns-subscription", id_)
-    for forged in (f"x-{id_}", f"{id_}\n", f"other/{subscriber}", subscriber, "alarms-pr-42/", "alarms-pr-42/x"):
+    for forged in (f"x-{id_}", f"{id_}\n", f"other/{subscriber}", subscriber, "alarms-pr-42/", "alarms-pr-42/arn:x"):
         assert not NAMES.may_have("sns-subscription", forged)
 
 
