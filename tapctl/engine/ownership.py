@@ -122,10 +122,11 @@ class Ownership:
                 hint=back if self.recorded else "name that environment with --env, or use another --suffix",
             )
         if not self.adoptable:
+            scope = self.seen.owner.scope if self.seen.owner else ""
             return Refused(
-                f"{self.address} exists and is of the same suffix in another region; {left}",
+                f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
-                hint="use another --suffix here",
+                hint="use another --suffix here, or end what ties it to that",
             )
         if self.overwritten:
             return Refused(

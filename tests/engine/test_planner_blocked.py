@@ -69,8 +69,8 @@ def test_a_resource_of_another_region_is_never_taken_over() -> None:
         stack = Stack()
         stack.add(Plain(), "a", SMALL)
         (change,) = planned(stack, {"plain/a": there}, adopted=adopted).changes
-        assert "of the same suffix in another region" in str(why(change))
-        assert why(change).hint == "use another --suffix here"
+        assert "of the same suffix, for us-east-1" in str(why(change))
+        assert why(change).hint == "use another --suffix here, or end what ties it to that"
 
 
 def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> None:
