@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.safety.files import read_file
+from tapctl.safety.files import open_fresh, read_file
 from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -142,12 +142,6 @@ def _make_private(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _open_fresh(path: Path) -> int:
-    """Open a new file in place of whatever has this name."""
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
 def _as_json(seed: Seed) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(asdict(seed)))
     return plain
@@ -162,7 +156,7 @@ def _without_a_second_stack(seed: Seed, planted: Sequence[Mapping[str, Any]]) ->
 
 def _write(folder: Path, record: _Record) -> None:
     fresh = folder / "sandbox.json.new"
-    with os.fdopen(_open_fresh(fresh), "w") as file:
+    with os.fdopen(open_fresh(fresh), "w") as file:
         json.dump(asdict(record), file)
     fresh.replace(folder / "sandbox.json")
 
@@ -202,7 +196,7 @@ def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -
         raise SandboxError("the embedded AWS is not installed", hint="pip install 'tapctl[sandbox]'")
     log, token = folder / "sandbox.log", secrets.token_hex(16)
     # The socket is opened here and handed over: the port is known at once, and a first request waits in its queue.
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, os.fdopen(_open_fresh(log), "w") as output:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, os.fdopen(open_fresh(log), "w") as output:
         fd = listening.fileno()
         # A session of its own: Ctrl-C in the terminal is not for it. It holds no directory and none of the user's
         # AWS settings.
