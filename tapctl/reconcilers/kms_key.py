@@ -262,10 +262,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
 
     def retained_because(self, aws: Aws, id: str, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> Retained | None:
         """Name what uses the key and stays."""
-        if observed.outputs is None:
-            return None
-        arn = observed.outputs.arn
-        users = (key_users(aws, arn, id) | _others_names(aws, arn, id)) - self._going
+        arn = observed.outputs.arn if observed.outputs else ""
+        users = (key_users(aws, arn, id) | _others_names(aws, arn, id)) - self._going if arn else frozenset()
         return _used_by(users, "it") if users else None
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:
