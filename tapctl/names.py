@@ -10,7 +10,7 @@ belongs to the region that its tag names (`tapctl.reconcilers.iam_role`) and is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -241,8 +241,27 @@ class Names:
         if type_ == "db-parameter-group":
             return self._is_group(id, self.instance_parameter_group)
         if type_ == "sns-subscription":
-            return re.fullmatch(f"{re.escape(self.topic)}/(email:|https://|arn:)[!-~]+", id) is not None
+            return (
+                re.fullmatch(f"{re.escape(self.topic)}/(email:|https://|arn:aws[a-z-]*:(sqs|lambda):)[!-~]+", id)
+                is not None
+            )
         return id in self._fixed_names.get(type_, ()) or (type_ == "cloudwatch-alarm" and self._is_extra_alarm(id))
+
+    def is_chosen(self, type_: str, id: str, *, alarms: Collection[str], subscribers: Collection[str]) -> bool:
+        """True if the name is one that people choose, and not one of ours now: anybody's thing may bear it by chance.
+
+        Args:
+            type_: the resource's type.
+            id: its id.
+            alarms: the names, without number and suffix, of the alarms that the configuration adds.
+            subscribers: those that the configuration names, as it names them.
+        """
+        if type_ == "sns-subscription":
+            return id not in {self.subscription(self.fill(subscriber)) for subscriber in subscribers}
+        if type_ != "cloudwatch-alarm" or id in self._fixed_names[type_]:
+            return False
+        name = id.removesuffix(f"-{self.suffix}")
+        return name not in alarms and re.sub("-[0-9]{1,2}$", "", name) not in alarms
 
     @cached_property
     def _fixed_names(self) -> Mapping[str, frozenset[str]]:

@@ -31,11 +31,11 @@ LAYERS = {
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
-    "sandbox": ("errors", "regions", "aws", "config"),
+    "sandbox": ("safety", "errors", "regions", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
-        *("errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest"),
-        *("render", "stack", "sandbox", "session"),
+        *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
+        *("manifest", "render", "stack", "sandbox", "session"),
     ),
     "cli": ("errors", "render", "session", "commands", "config", "clock"),
 }

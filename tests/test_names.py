@@ -199,12 +199,30 @@ def test_the_alarms_of_a_suffix_that_ends_alike_are_none_that_a_team_adds(alarm:
     assert not Names("42", "", "").may_have("cloudwatch-alarm", alarm)
 
 
+@pytest.mark.parametrize(
+    ("type_", "id_", "chosen"),
+    [
+        ("cloudwatch-alarm", "db-cpu-0-pr-42", False),
+        ("cloudwatch-alarm", "queue-age-pr-42", False),
+        ("cloudwatch-alarm", "db-memory-15-pr-42", False),
+        ("cloudwatch-alarm", "checkout-latency-pr-42", True),
+        ("cloudwatch-alarm", "queue-age-x-pr-42", True),
+        ("sns-subscription", "alarms-pr-42/email:oncall@example.com", True),
+        ("sns-subscription", "alarms-pr-42/arn:aws:sqs:a:1:pr-42", False),
+        ("sns-topic", "alarms-pr-42", False),
+    ],
+)
+def test_a_name_that_people_choose_tells_nothing_unless_it_is_configured(type_: str, id_: str, *, chosen: bool) -> None:
+    configured = {"alarms": {"queue-age", "db-memory"}, "subscribers": ["arn:aws:sqs:a:1:{suffix}"]}
+    assert NAMES.is_chosen(type_, id_, **configured) is chosen
+
+
 @pytest.mark.parametrize("subscriber", ["email:oncall@example.com", "https://example.com/a", "arn:aws:sqs:a:1:q"])
 def test_a_subscription_has_the_name_of_its_topic_and_subscriber(subscriber: str) -> None:
     id_ = NAMES.subscription(subscriber)
     assert NAMES.may_have("sns-subscription", id_)
     assert not Names("42", "", "").may_have("sns-subscription", id_)
-    for forged in (f"x-{id_}", f"{id_}\n", f"other/{subscriber}", subscriber, "alarms-pr-42/", "alarms-pr-42/x"):
+    for forged in (f"x-{id_}", f"{id_}\n", f"other/{subscriber}", subscriber, "alarms-pr-42/", "alarms-pr-42/arn:x"):
         assert not NAMES.may_have("sns-subscription", forged)
 
 

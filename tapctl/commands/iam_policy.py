@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tapctl.manifest import state_rights
 from tapctl.names import Names
 from tapctl.regions import partition_of
 from tapctl.render.screen import Screen
+from tapctl.safety.files import open_fresh
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import resolve_target
 from tapctl.stack.rights import (
@@ -58,7 +60,8 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
             if re.fullmatch(r".*-[0-9]+\.json", stale.name) and stale.name not in files:
                 stale.unlink()
         for name, content in files.items():
-            (out / name).write_text(content)
+            with os.fdopen(open_fresh(out / name, 0o666), "w", encoding="utf-8") as file:
+                file.write(content)
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}", hint="name a folder that can be written") from error
     listing = "\n".join(str(out / name) for name in sorted(files))

@@ -70,7 +70,7 @@ def take_inventory(session: Session) -> Inventory:
         )
         for address, entry in manifest.entries.items()
     }
-    tagged, strangers = _by_name(session, discover_by_tags(session))
+    tagged, strangers = _by_name(session, discover_by_tags(session), manifest)
     deletions = with_subresources({**planned_by_name(session), **recreated_by_aws(session), **tagged, **recorded})
     deletions = {
         address: replace(deletion, reconciler=configured.get(address, deletion.reconciler))
@@ -187,7 +187,7 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[
 
 def leftovers(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, tuple[Deletion, Observation]]:
     """Find the resources of ours that still exist without a reason."""
-    tagged, _ = _by_name(session, discover_by_tags(session))
+    tagged, _ = _by_name(session, discover_by_tags(session), inventory.manifest)
     deletions = {**recreated_by_aws(session), **tagged, **inventory.deletions}
     observations = _observe(session, deletions)
     return {
@@ -203,12 +203,17 @@ def ownership_of(session: Session, deletion: Deletion, observed: Observed[Any, A
     return session.claimant.judge(deletion.reconciler, deletion.id, observed, recorded=recorded)
 
 
-def _by_name(session: Session, deletions: Mapping[str, Deletion]) -> tuple[dict[str, Deletion], dict[str, Deletion]]:
-    """Part what bears a name that this suffix can have from what does not."""
+def _by_name(
+    session: Session, deletions: Mapping[str, Deletion], manifest: Manifest
+) -> tuple[dict[str, Deletion], dict[str, Deletion]]:
+    """Part what bears a name that this suffix can have from what does not, or may bear one by chance."""
     ours: dict[str, Deletion] = {}
     others: dict[str, Deletion] = {}
+    claimant = session.claimant
     for address_, deletion in deletions.items():
-        may_be_ours = session.claimant.may_have_name(deletion.reconciler.type, deletion.id)
+        name = (deletion.reconciler.type, deletion.id)
+        by_chance = claimant.chosen_name(*name) and address_ not in manifest.entries
+        may_be_ours = claimant.may_have_name(*name) and not by_chance
         (ours if may_be_ours else others)[address_] = deletion
     return ours, others
 
@@ -266,7 +271,10 @@ def _is_leftover(
     finished = runner.outcome.finished.get(deletion.address)
     if observation.retained is not None or (finished is not None and finished.retained is not None):
         return False
-    return _may_be_ours(session, replace(deletion, entry=None), observations)
+    if not session.claimant.chosen_name(deletion.reconciler.type, deletion.id):
+        # Gone from the record: of the claims only the tags are left.
+        deletion = replace(deletion, entry=None)
+    return _may_be_ours(session, deletion, observations)
 
 
 def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str]:

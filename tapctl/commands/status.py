@@ -254,8 +254,9 @@ def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
         waits_for_reboot = finding.reason is Reason.DEFERRED and finding.detail == REBOOT
         kind = "DRIFT" if finding.state in _DRIFT else "reboot" if waits_for_reboot else finding.state.value.lower()
         groups[kind].add(finding.address)
-    if drifted := len(groups["DRIFT"]):
-        yield Problem(f"DRIFT: {drifted} drifted ({', '.join(sorted(groups['DRIFT'])[:_SHOWN])})")
+    if drifted := sorted(groups["DRIFT"]):
+        more = [f"and {len(drifted) - _SHOWN} more"] if len(drifted) > _SHOWN else []
+        yield Problem(f"DRIFT: {len(drifted)} drifted ({', '.join([*drifted[:_SHOWN], *more])})")
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if unknown := len(groups["unknown"]):

@@ -168,7 +168,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
         own = list(_findings(entry, observations[address], entries))
         findings += own
         names = _names(entry, observations[address])
-        fields += len(names) + any(finding.reason is Reason.NOT_TOLD for finding in own)
+        fields += len(names) + any(finding.field == OUTPUTS for finding in own)
         # Of a resource that is missing, half made or half gone no field was compared.
         if any(finding.field == WHOLE_RESOURCE for finding in own):
             unchecked += len(names)
@@ -230,6 +230,8 @@ def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding
     live = seen.outputs.model_dump() if seen.outputs is not None else {}
     if entry.outputs and seen.settled and not live:
         yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_TOLD)
+    if entry.phase is Phase.MADE and seen.settled and live.keys() - (entry.outputs or {}).keys():
+        yield Finding(entry.address, entry.type, OUTPUTS, Reason.NOT_RECORDED)
     for name, recorded in sorted((entry.outputs or {}).items()):
         if live and live.get(name) != recorded:
             yield Finding(entry.address, entry.type, name, Reason.REPLACED, recorded, live.get(name))

@@ -6,7 +6,8 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 - **the name**: (type, id) is one that this suffix can have, whatever a record or tags say;
 - **the owner tags** (``ManagedBy``, ``EnvironmentSuffix``, ``Environment``) name nobody else;
 - **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
-  drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it.
+  drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it. Where people choose the
+  name and the configuration does not have it, the name tells nothing: tags and record have to agree.
 """
 
 from __future__ import annotations
@@ -121,10 +122,11 @@ class Ownership:
                 hint=back if self.recorded else "name that environment with --env, or use another --suffix",
             )
         if not self.adoptable:
+            scope = self.seen.owner.scope if self.seen.owner else ""
             return Refused(
-                f"{self.address} exists and is of the same suffix in another region; {left}",
+                f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
-                hint="use another --suffix here",
+                hint="use another --suffix here, or end what ties it to that",
             )
         if self.overwritten:
             return Refused(
@@ -146,6 +148,8 @@ class Claimant:
     owner: Owner
     may_have_name: Callable[[str, str], bool]
     """True if a resource of this type and id is one that the suffix can have."""
+    chosen_name: Callable[[str, str], bool] = lambda _, __: False
+    """True if such a name is one that people choose, and that the configuration does not have."""
 
     def judge(
         self,
@@ -187,7 +191,9 @@ class Claimant:
             names_tapctl = theirs.managed_by in ("", self.owner.managed_by)
             elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
             return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
-        if theirs == self.owner or same or (untagged_is_ours and _is_untagged(seen)):
+        claims = (theirs == self.owner, same)
+        claimed = all(claims) if self.chosen_name(reconciler.type, id) else any(claims)
+        if claimed or (untagged_is_ours and _is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM
 

@@ -386,5 +386,13 @@ def _plan_removal(
             hint=f"if its data may go: --allow {address}; otherwise put it back into the configuration",
         )
         return replace(base, blocked=blocked)
+    # A subresource shows its parent's tags: they say nothing of who made it. What is unconfirmed goes by itself.
+    claimed_by_record_alone = reconciler.subresource and claimant.chosen_name(entry.type, entry.id)
+    if claimed_by_record_alone and not observation.pending and not allowed:
+        blocked = Refused(
+            f"{address} is no longer wanted, and nothing but the record says that tapctl has made it",
+            hint=f"if it may go: --allow {address}; otherwise put it back into the configuration",
+        )
+        return replace(base, blocked=blocked)
     why = reconciler.deletion_blocker(observation)
     return replace(base, blocked=Refused(f"{address} must not be removed: {why}") if why else None)

@@ -72,6 +72,7 @@ def _entry_problems(entry: Entry) -> Iterator[str]:
     yield from (f".needs: {printable(need)} is no address" for need in entry.needs if not _ADDRESS.fullmatch(need))
     yield from _output_problems(entry)
     yield from (f".spec{problem}" for problem in _odd_values(entry.spec))
+    yield from (f".confirmed{problem}" for problem in _odd_values(entry.confirmed))
 
 
 def _output_problems(entry: Entry) -> Iterator[str]:

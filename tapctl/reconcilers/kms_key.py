@@ -30,6 +30,7 @@ from tapctl.engine.model import (
     Retained,
     Spec,
     Timing,
+    address,
 )
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
@@ -214,8 +215,9 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        # SNS tells keys topic by topic: once before the alias goes is enough.
-        users = key_users(aws, arn, id, topics=bool(observed.spec.alias))
+        # SNS tells keys topic by topic, and its alias is asked for by name: once before the alias goes is enough.
+        named = bool(observed.spec.alias)
+        users = key_users(aws, arn, id, topics=named) | (_others_names(aws, arn, id) if named else frozenset())
         if users - self._going:
             return _used_by(users - self._going, id)
         if users:
@@ -260,7 +262,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
 
     def retained_because(self, aws: Aws, id: str, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> Retained | None:
         """Name what uses the key and stays."""
-        users = key_users(aws, observed.outputs.arn, id) - self._going if observed.outputs else frozenset()
+        arn = observed.outputs.arn if observed.outputs else ""
+        users = (key_users(aws, arn, id) | _others_names(aws, arn, id)) - self._going if arn else frozenset()
         return _used_by(users, "it") if users else None
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:
@@ -421,6 +424,11 @@ def _users_of(aws: Aws, key_id: str) -> list[str]:
 def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
     pages: list[Any] = aws.pages(aws.kms.get_paginator("list_grants"), KeyId=key_id)
     return [grant for page in pages for grant in page.get("Grants", ())]
+
+
+def _others_names(aws: Aws, arn: str, id: str) -> frozenset[str]:
+    """The addresses of further aliases: without ours, the key would be that of whoever has given it such a name."""
+    return frozenset(address("kms-alias", name) for name in _aliases_of(aws, arn.rpartition("/")[2]) if name != id)
 
 
 def _aliases_of(aws: Aws, key_id: str) -> list[str]:

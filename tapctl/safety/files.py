@@ -1,4 +1,4 @@
-"""Reads files that others may have placed: plain files alone, up to a limit, and never waited for."""
+"""Files where others may have placed some: plain ones alone are read, up to a limit, and none is written through."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False) -> bytes:
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {max_bytes:,} bytes", str(path))
     return content
+
+
+def open_fresh(path: Path, mode: int = 0o600) -> int:
+    """Open a new file in place of whatever has this name: a link there leads nowhere. Returns its descriptor.
+
+    Raises:
+        OSError: the name is a folder's, or its folder cannot be written.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
 
 def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:

@@ -2,7 +2,8 @@
 
 ``<folder>/sandbox.json`` names the process, its address, a token that only this server answers to, and the seeds
 loaded into it; ``<folder>/sandbox.log`` is its output. A pid or a port that another process has by now is recognised by
-the token. Starting, seeding and stopping hold a lock of the operating system, which dies with its holder.
+the token. Starting, seeding and stopping hold a lock of the operating system, which dies with its holder. The folder is
+the user's alone. What lies in it may have come with a checkout: no link is followed, no file is written in its place.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
+from tapctl.safety.files import open_fresh, read_file
 from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -31,7 +33,13 @@ if TYPE_CHECKING:
 
 # As in `tapctl.sandbox.emulator.server`, which takes too long to import for every command.
 _CONTROL_PATH = "/tapctl-sandbox/"
+TOKEN_VARIABLE = "TAPCTL_SANDBOX_TOKEN"  # noqa: S105  # a name
+"""Tells the server its token: arguments can be read by every user of the machine, an environment by its own alone."""
 _TAIL_CHARS = 2000
+_MAX_BYTES = 1 << 20
+# Of the environment the server needs these. All others are the user's, or a CI's, and may be secrets.
+_INHERITED = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
+_INHERITED_KINDS = ("LC_", "PYTHON")
 
 
 @dataclass
@@ -106,16 +114,32 @@ def stop(folder: Path, *, patience_s: float = 30.0) -> bool:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "sandbox.lock").open("w")
+        _make_private(folder)
+        lock = os.open(folder / "sandbox.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SandboxError(
             f"the embedded AWS cannot keep its files in {folder}: {error.strerror}",
-            hint="use a folder you can write to",
+            hint="use a folder you can write to, without links to other places",
         ) from None
-    with lock:
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder, or one of earlier days, the user's alone.
+
+    Raises:
+        OSError: it cannot be, or it is a link, or another user's.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
 
 
 def _as_json(seed: Seed) -> dict[str, Any]:
@@ -132,13 +156,14 @@ def _without_a_second_stack(seed: Seed, planted: Sequence[Mapping[str, Any]]) ->
 
 def _write(folder: Path, record: _Record) -> None:
     fresh = folder / "sandbox.json.new"
-    fresh.write_text(json.dumps(asdict(record)))
+    with os.fdopen(open_fresh(fresh), "w") as file:
+        json.dump(asdict(record), file)
     fresh.replace(folder / "sandbox.json")
 
 
 def _running(folder: Path, patience_s: float) -> _Record | None:
     try:
-        record = _Record(**json.loads((folder / "sandbox.json").read_text()))
+        record = _Record(**json.loads(read_file(folder / "sandbox.json", _MAX_BYTES, guarded=True)))
     except (OSError, ValueError, TypeError):
         return None
     return record if _ask_for_pid(record, "GET", patience_s) == record.pid else None
@@ -171,18 +196,18 @@ def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -
         raise SandboxError("the embedded AWS is not installed", hint="pip install 'tapctl[sandbox]'")
     log, token = folder / "sandbox.log", secrets.token_hex(16)
     # The socket is opened here and handed over: the port is known at once, and a first request waits in its queue.
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, log.open("w") as output:
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, os.fdopen(open_fresh(log), "w") as output:
         fd = listening.fileno()
         # A session of its own: Ctrl-C in the terminal is not for it. It holds no directory and none of the user's
         # AWS settings.
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "tapctl.sandbox", str(fd), token, str(latency_s), str(scale)],
+            [sys.executable, "-m", "tapctl.sandbox", str(fd), str(latency_s), str(scale)],
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd="/",
-            env=_environment(),
+            env={**_environment(), TOKEN_VARIABLE: token},
             start_new_session=True,
         )
         record = _Record(process.pid, listening.getsockname()[1], token)
@@ -195,7 +220,9 @@ def _start(folder: Path, patience_s: float, *, latency_s: float, scale: float) -
 def _environment() -> dict[str, str]:
     ours = str(Path(__file__).parents[2])
     path = os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    inherited = {
+        name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith(_INHERITED_KINDS)
+    }
     no_file = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
     return {**inherited, **no_file, "PYTHONPATH": path}
 

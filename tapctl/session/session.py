@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tapctl.aws.callers import ci_actor
 from tapctl.aws.client import Aws, Identity
@@ -77,7 +78,11 @@ class Session:
     @property
     def claimant(self) -> Claimant:
         """The claimant that is this stack, whose resources may be changed and removed."""
-        return Claimant(self.owner, Names(self.suffix, self.target.account, self.target.region).may_have)
+        names = Names(self.suffix, self.target.account, self.target.region, self.aws.partition)
+        configured = None if isinstance(self.loaded, ConfigError) else self.loaded.alarms
+        alarms = frozenset(alarm.name for alarm in configured.extra) if configured else frozenset()
+        subscribers = configured.subscribers if configured else ()
+        return Claimant(self.owner, names.may_have, partial(names.is_chosen, alarms=alarms, subscribers=subscribers))
 
     @property
     def aws_kind(self) -> AwsKind:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -236,7 +237,7 @@ def read_terraform(path: Path) -> NetworkIds:
     if _is_encrypted_state(state):
         raise NetworkingError(
             f"the networking file {path.absolute()} cannot be used: it is an encrypted OpenTofu state",
-            hint=f"write its outputs in the clear: tofu state pull > {path.absolute()}; or refer to the network as "
+            hint=f"write its outputs in the clear: tofu state pull > {_quoted(path)}; or refer to the network as "
             "cloudformation:…, ssm:…, or by its ids (static)",
         )
     if state.get("version") != _TERRAFORM_VERSION or not isinstance(outputs, dict):
@@ -264,7 +265,7 @@ def read_pulumi(path: Path) -> NetworkIds:
     if any(revealed.get(name) is _ENCRYPTED for name in (*VPC_NAMES, *SUBNETS_NAMES)):
         raise NetworkingError(
             f"the networking file {path.absolute()} cannot be used: its outputs are encrypted secrets of Pulumi",
-            hint=f"write it anew: pulumi stack export --show-secrets > {path.absolute()}; or refer to the network as "
+            hint=f"write it anew: pulumi stack export --show-secrets > {_quoted(path)}; or refer to the network as "
             "cloudformation:…, ssm:…, or by its ids (static)",
         )
     return ids_from_outputs(revealed, *broken)
@@ -343,12 +344,17 @@ def _revealed(value: object, depth: int = 0) -> object:
     return value
 
 
+def _quoted(path: Path) -> str:
+    """The path as a shell takes it: the reference may be anybody's who may edit the file."""
+    return shlex.quote(str(path.absolute()))
+
+
 def _unusable(path: Path, why: str, writer: str) -> NetworkingError:
     where = path.absolute()
     return NetworkingError(
         f"the networking file {where} cannot be used: {why}",
-        hint=f"write it anew: {writer} > {where}; or correct the networking key: a relative path in it begins at the "
-        "folder of the environment's file",
+        hint=f"write it anew: {writer} > {_quoted(path)}; or correct the networking key: a relative path in it begins "
+        "at the folder of the environment's file",
     )
 
 

@@ -69,6 +69,14 @@ def test_the_page_of_the_docs_is_what_is_printed(tmp_path: Path) -> None:
     assert DOCS.read_text() == (tmp_path / PAGE).read_text()
 
 
+def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "permissions.md").symlink_to(tmp_path / "mine")
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path)) == 0
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "permissions.md").is_symlink()
+
+
 def test_without_a_bucket_the_page_speaks_of_none(tmp_path: Path) -> None:
     assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path), state=str(tmp_path)) == 0
     assert "bucket" not in (tmp_path / PAGE).read_text()

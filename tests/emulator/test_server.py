@@ -14,10 +14,10 @@ import pytest
 TOKEN = "0123456789abcdef"
 
 
-def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
+def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -28,7 +28,8 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         fd = os.dup(listening.fileno())
-    monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), TOKEN, "0.0", "0.0"])
+    monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), "0.0", "0.0"])
+    monkeypatch.setenv("TAPCTL_SANDBOX_TOKEN", TOKEN)
     before = {*threading.enumerate()}
     main = threading.Thread(target=lambda: runpy.run_module("tapctl.sandbox", run_name="__main__"))
     main.start()
@@ -36,6 +37,14 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
     try:
         assert ask(port, "GET", path) == (200, json.dumps({"pid": os.getpid()}).encode())
         assert ask(port, "DELETE", "/tapctl-sandbox/another")[0] == 404
+        for page in (
+            {"Host": f"evil.example:{port}"},
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site"},
+        ):
+            assert ask(port, "GET", path, page)[0] == 403
+            assert ask(port, "OPTIONS", "/", page)[0] == 403
+        assert ask(port, "GET", path, {"Host": f"localhost:{port}"})[0] == 200
         client = boto3.client("sts", region_name="us-east-1", endpoint_url=f"http://127.0.0.1:{port}")
         assert client.get_caller_identity()["Account"] == "123456789012"
     finally:

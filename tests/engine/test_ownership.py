@@ -72,6 +72,14 @@ def test_nothing_outside_the_names_is_ours_whatever_record_and_tags_say() -> Non
     assert error.cause == "plain/a is no name that dev can have; it was left untouched"
 
 
+def test_under_a_name_that_anybody_may_choose_tags_and_record_have_to_agree() -> None:
+    claimant = Claimant(OURS, lambda _, __: True, lambda type_, id_: (type_, id_) == ("plain", "a"))
+    for owner, recorded, ours in ((OURS, RECORDED, True), (OURS, None, False), (None, RECORDED, False)):
+        assert claimant.judge(Plain(), "a", thing(owner), recorded=recorded).ours is ours
+        assert claimant.judge(Plain(), "b", thing(owner), recorded=recorded).ours
+    assert claimant.judge(Plain(), "a", thing(None), recorded=None, just_made=True).ours
+
+
 def test_tags_that_could_not_be_read_may_be_anothers() -> None:
     unread = replace(thing(None), unreadable={"tags": "fake:ListTags"})
     assert judge(unread, kind=Adopted()).verdict is Verdict.UNREADABLE

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.model import Owner, Retained
+from tapctl.engine.model import Owner, Pending, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.plan import Action, Change, LeftField
+from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import FieldUnreadable, Refused, TapctlError
@@ -14,7 +16,7 @@ from tests.engine.driving import entry
 from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
 from tests.engine.test_planner import one, planned, recorded, seen
 from tests.engine.traits import refused
-from tests.engine.world import THEIRS
+from tests.engine.world import OURS, THEIRS
 
 DENIED = Unreadable("fake:Look", refused("AccessDenied"))
 
@@ -67,8 +69,8 @@ def test_a_resource_of_another_region_is_never_taken_over() -> None:
         stack = Stack()
         stack.add(Plain(), "a", SMALL)
         (change,) = planned(stack, {"plain/a": there}, adopted=adopted).changes
-        assert "of the same suffix in another region" in str(why(change))
-        assert why(change).hint == "use another --suffix here"
+        assert "of the same suffix, for us-east-1" in str(why(change))
+        assert why(change).hint == "use another --suffix here, or end what ties it to that"
 
 
 def test_what_lost_its_tags_and_is_on_record_or_was_made_by_aws_is_ours() -> None:
@@ -175,6 +177,31 @@ def test_what_holds_data_leaves_only_when_its_address_is_named() -> None:
     allowed = leaving(Data(), seen(), allow=True)
     assert allowed is not None
     assert allowed.blocked is None
+
+
+class Hanger(Plain):
+    """A subresource, which shows its parent's tags."""
+
+    type = "plain"
+    parent_type = "leaf"
+
+
+def test_what_only_the_record_claims_leaves_only_when_its_address_is_named() -> None:
+    made = recorded(kind=Hanger())
+
+    def change(*, allowed: tuple[str, ...] = (), chosen: bool = True, pending: bool = False) -> Change:
+        claimant = Claimant(OURS, lambda _, __: True, lambda _, __: chosen)
+        look = seen(pending={"limit": Pending("later")} if pending else {})
+        kinds = {"plain": Hanger()}
+        return make_plan(Stack(), {made.address: made}, {made.address: look}, claimant, kinds, allowed=allowed).changes[
+            0
+        ]
+
+    assert "nothing but the record says" in str(why(change()))
+    assert "--allow plain/a" in str(why(change()).hint)
+    assert change(allowed=("plain/a",)).blocked is None
+    assert change(chosen=False).blocked is None
+    assert change(pending=True).blocked is None, "it goes by itself"
 
 
 @pytest.mark.parametrize("kept", [None, Retained("2031-05-06", "pending deletion")])

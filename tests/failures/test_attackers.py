@@ -92,6 +92,35 @@ def test_a_forged_record_is_no_claim_on_a_strangers_resource_of_our_name(world: 
     assert group in str(world.client("ec2").describe_security_groups(GroupIds=[group]))
 
 
+def test_who_writes_the_state_or_tags_takes_no_alarm_that_ends_as_ours_do_and_no_subscription(world: World) -> None:
+    """An alarm's name is the team's own, and a subscription has no tags: neither tells whose they are."""
+    world.deploy()
+    alarm, topic, queue = (
+        "checkout-latency-dev",
+        "arn:aws:sns:us-east-2:123456789012:alarms-dev",
+        "arn:aws:sqs:us-east-2:123456789012:q",
+    )
+    arn = f"arn:aws:cloudwatch:us-east-2:123456789012:alarm:{alarm}"
+    metric: dict[str, Any] = {"Namespace": "checkout", "MetricName": "Latency", "Statistic": "Sum", "Period": 60}
+    world.client("cloudwatch").put_metric_alarm(
+        AlarmName=alarm, EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", **metric
+    )
+    world.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    good = world.path().read_bytes()
+    forge(world, **entry("cloudwatch-alarm", alarm, {"arn": arn}))
+    forge(world, **entry("sns-subscription", f"alarms-dev/{queue}", {"topic_arn": topic}))
+    for verb in VERBS[1:3]:
+        answer = world.tapctl(*verb, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), verb
+        assert alarm in answer.err, verb
+    world.path().write_bytes(good)
+    world.client("cloudwatch").tag_resource(ResourceARN=arn, Tags=listed({**OURS, "EnvironmentSuffix": "dev"}))
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 6
+    assert alarm in gone.out
+    assert world.client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmName"] == alarm
+
+
 def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> None:
     world.deploy()
     (group,) = world.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])[

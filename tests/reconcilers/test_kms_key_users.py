@@ -93,6 +93,16 @@ def test_a_service_that_may_not_be_asked_keeps_the_key(aws: Aws, service: str, o
     assert look(REC, aws, ID, FIRST).spec == FIRST
 
 
+def test_an_alias_of_somebody_else_keeps_the_key_and_ours_on_it(aws: Aws) -> None:
+    seen = ready(aws)
+    aws.kms.create_alias(AliasName="alias/theirs", TargetKeyId=seen.outputs.key_id if seen.outputs else "")
+    kept = Retained("what uses it is gone", "kms-alias/alias/theirs uses it")
+
+    assert REC.retained_because(aws, ID, seen) == kept
+    assert isinstance(REC.delete(aws, ID, seen, FIRST), Retained)
+    assert look(REC, aws, ID, FIRST).spec.alias == ID
+
+
 def test_what_goes_with_the_key_is_waited_for_and_what_does_not_keeps_it(aws: Aws) -> None:
     seen = ready(aws)
     key = seen.outputs.arn if seen.outputs else ""

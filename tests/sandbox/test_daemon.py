@@ -150,6 +150,45 @@ def test_a_server_that_does_not_stop_is_named(folder: Path, deaf: int) -> None:
     (folder / "sandbox.json").unlink()
 
 
+def test_no_file_that_came_with_the_folder_is_followed_or_written(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir(mode=0o777)
+    mine = {name: tmp_path / name for name in ("log", "json.new", "json")}
+    for name, path in mine.items():
+        path.write_text("mine")
+        (folder / f"sandbox.{name}").symlink_to(path)
+    sandbox.ensure(folder, [])
+    assert {path.read_text() for path in mine.values()} == {"mine"}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = [path.lstat().st_mode for path in folder.iterdir()]
+    assert {(stat.S_ISREG(mode), stat.S_IMODE(mode)) for mode in files} == {(True, 0o600)}
+
+
+@pytest.mark.parametrize("name", ["", "sandbox.lock"])
+def test_a_link_in_place_of_the_folder_or_the_lock_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "mine"
+    if name:
+        folder.mkdir()
+        target.write_text("mine")
+    else:
+        target.mkdir(mode=0o755)
+    (folder / name).symlink_to(target)
+    with pytest.raises(SandboxError, match="cannot keep its files"):
+        sandbox.ensure(folder, [])
+    assert [path.name for path in tmp_path.rglob("sandbox.*")] == ([name] if name else [])
+    (folder / name).unlink()
+
+
+def test_the_server_has_neither_the_users_secrets_nor_its_token_where_others_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI_JOB_TOKEN", "secret")
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    sandbox.ensure(folder, [])
+    process = Path("/proc", str(record(folder)["pid"]))
+    assert b"secret" not in (process / "environ").read_bytes()
+    assert str(record(folder)["token"]).encode() not in (process / "cmdline").read_bytes()
+
+
 @pytest.mark.parametrize("package", ["moto", "flask"])
 def test_without_moto_the_command_to_install_it_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, package: str

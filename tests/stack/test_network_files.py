@@ -79,6 +79,15 @@ def test_what_is_no_terraform_state_of_format_4_is_refused(tmp_path: Path, outpu
     assert f"terraform state pull > {file}" in str(raised.value.hint)
 
 
+def test_a_command_that_is_told_holds_the_path_as_one_word(tmp_path: Path) -> None:
+    file = tmp_path / "x; touch $HOME"
+    for read, content in ((read_terraform, '{"encrypted_data": ""}'), (read_pulumi, "{}"), (read_pulumi, "")):
+        file.write_text(content)
+        with pytest.raises(NetworkingError) as raised:
+            read(file)
+        assert f" > '{file}'; or" in str(raised.value.hint)
+
+
 # -- Pulumi -----------------------------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,8 @@ def test_additions_live_as_everything_else_does(world: World) -> None:
     folder.put("common", "processor.permissions", []).put("common", "processor.environment", {})
     folder.put("common", "organisation", {"permissions_boundary": BOUNDARY.replace("payments-boundary", "other")})
     folder.put("dev", "alarms.subscribers", [QUEUE])
-    world.applied("dev", "--reboot")
+    assert f"--allow sns-subscription/alarms-dev/email:{MAIL}" in world.tapctl("apply", "--env", "dev", "--yes").err
+    world.applied("dev", "--reboot", "--allow", f"sns-subscription/alarms-dev/email:{MAIL}")
     assert world.drift().code == 0
     assert _alarms(world) >= {"db-swap-0-dev"}
     assert MEMORY not in _alarms(world)

@@ -144,7 +144,7 @@ def moved(dev: World) -> World:
 def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> None:
     refused = moved.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
-    assert f"iam-role/{ROLE} exists and is of the same suffix in another region; it was left untouched" in refused.err
+    assert f"iam-role/{ROLE} exists and is of the same suffix, for us-east-2; it was left untouched" in refused.err
     assert "ManagedBy=tapctl, for us-east-2" in refused.err
 
     gone = moved.tapctl("destroy", "--env", "dev", "--yes")

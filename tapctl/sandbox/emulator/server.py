@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.simulation import Simulation
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # AWS has no such path, other than a bucket of this name in S3.
 CONTROL_PATH = "/tapctl-sandbox/"
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
@@ -40,7 +42,10 @@ class ControlApp:
         self.server: Any = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request, unless a web page makes it."""
+        if _is_of_a_page(environ):
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"the embedded AWS answers programs of this machine, and no web page"]
         if not environ["PATH_INFO"].startswith(CONTROL_PATH):
             return self._sandbox(environ, start_response)
         if environ["PATH_INFO"] != self._path:
@@ -51,6 +56,13 @@ class ControlApp:
             threading.Thread(target=self.server.shutdown).start()
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps({"pid": os.getpid()}).encode()]
+
+
+def _is_of_a_page(environ: WSGIEnvironment) -> bool:
+    """True if a browser asks: for a page's script (``Origin``), or by a name that somebody points at this machine."""
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+    local = host in _LOCAL_HOSTS or host.endswith(".localhost")
+    return not local or "HTTP_ORIGIN" in environ or environ.get("HTTP_SEC_FETCH_SITE", "none") != "none"
 
 
 def _warm_up() -> None:
