@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapctl.cli.completion import complete_environment
+from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
@@ -93,6 +93,48 @@ def drift(invocation: Invocation, screen: Screen) -> int:
     from tapctl.commands.drift import drift
 
     return drift(invocation, screen)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="[ADDRESS[.FIELD]|ID]...", shell_complete=complete_address)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@target_options
+@with_session
+def accept(session: Session, *, targets: tuple[str, ...]) -> int:
+    """Write live values into the environment files, so that they are wanted."""
+    from tapctl.commands.accept import accept
+
+    return accept(session, targets)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="[ADDRESS[.FIELD]|ID]...", shell_complete=complete_address)
+@lock_timeout
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@target_options
+@with_invocation
+def revert(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...]) -> int:
+    """Put what drifted back to what is recorded, and nothing else."""
+    from tapctl.commands.revert import revert
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
+
+    return revert(open_session(invocation, screen, Files.MAY_BE_WRONG), targets)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="ADDRESS[.FIELD]|ID...", shell_complete=complete_address)
+@click.option("--reason", required=True, help="Why the difference may stay.")
+@click.option("--until", required=True, metavar="DATE", help="The last day: 2026-12-31, or 30d; at most 90 days ahead.")
+@target_options
+@with_invocation
+def waive(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...], reason: str, until: str) -> int:
+    """Answer for a difference until a day: it is shown, and no drift."""
+    from tapctl.commands.waive import waive
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
+
+    return waive(open_session(invocation, screen, Files.MAY_BE_WRONG), targets, reason=reason, until=until)
 
 
 @cli.command()

@@ -1,10 +1,11 @@
-"""Reads files that others may have placed: plain files alone, up to a limit, and never waited for."""
+"""Files that others may have placed: read up to a limit, never waited for, and written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -33,6 +34,27 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False) -> bytes:
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {max_bytes:,} bytes", str(path))
     return content
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file whole, or not at all; one that is there keeps its permissions, and a link its target.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+        os.chmod(name, mode)  # noqa: PTH101 -- a name that mkstemp gave
+        os.replace(name, target)  # noqa: PTH105 -- as above
+    except OSError:
+        os.unlink(name)  # noqa: PTH108 -- as above
+        raise
 
 
 def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:

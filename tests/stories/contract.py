@@ -51,7 +51,7 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "document": {},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}
-STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED"}
+STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED", "WAIVED"}
 
 
 def holds(answer: Answer, verb: str) -> list[dict[str, Any]]:

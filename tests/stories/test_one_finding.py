@@ -1,0 +1,100 @@
+"""A finding at a time: accepted into the files, put back, or waived until a day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tapctl.clock import today
+from tests.support.world import World
+
+FUNCTION = "lambda-function/payment-processor-dev"
+RULES = "security-group-rules/db-sg-dev"
+
+
+@pytest.fixture(scope="module")
+def drifted(shared: World) -> World:
+    """Timeout, memory and a tag of the function were changed by hand, and the database group got a rule."""
+    shared.deploy()
+    functions = shared.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", Timeout=45, MemorySize=2048)
+    arn = functions.get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"aws-backup:plan": "gold"})
+    groups = shared.client("ec2")
+    (group,) = groups.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])[
+        "SecurityGroups"
+    ]
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    groups.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[permission])
+    return shared
+
+
+def test_under_each_finding_stand_the_three_commands_that_fit(drifted: World) -> None:
+    told = drifted.tapctl("drift", "--env", "dev")
+    assert told.code == 2
+    for line in (
+        "      keep it: common.toml: processor.timeout_s\n",
+        f"        tapctl accept --env dev {FUNCTION}.timeout_s\n",
+        f"        tapctl revert --env dev {FUNCTION}.timeout_s\n",
+        f"        tapctl waive --env dev {FUNCTION}.timeout_s --reason '…' --until 30d\n",
+    ):
+        assert line in told.out
+
+
+def test_a_waived_difference_is_shown_and_is_no_drift_and_stays(drifted: World) -> None:
+    tag = f"{FUNCTION}.tags.aws-backup:plan"
+    answer = drifted.tapctl("waive", "--env", "dev", tag, RULES, "--reason", "the platform's own", "--until", "30d")
+    assert (answer.code, answer.verdict.partition(":")[0]) == (0, "WAIVE dev"), answer.err
+    told = drifted.drift()
+    states = {(one["address"], one["field"]): one["state"] for one in told.of_type("finding")}
+    assert states[FUNCTION, "tags.aws-backup:plan"] == states[RULES, "rules"] == "WAIVED"
+    assert states[FUNCTION, "timeout_s"] == "DRIFT"
+    (waived,) = [one for one in told.of_type("finding") if one["address"] == RULES]
+    until = str(today() + timedelta(days=30))
+    assert waived["waiver"] == {"owner": waived["waiver"]["owner"], "reason": "the platform's own", "until": until}
+    planned = drifted.tapctl("plan", "--env", "dev", "--json")
+    assert {one["address"]: one["waived"] for one in planned.of_type("planned_change")}[FUNCTION] == [
+        {"path": "tags.aws-backup:plan", "have": "gold"}
+    ]
+    assert "live = " in (drifted.folder / "environments" / "waivers.toml").read_text()
+
+
+def test_a_value_is_put_back_alone_whatever_the_files_want(drifted: World) -> None:
+    drifted.edit("dev.toml", "instance_class", "# somebody's note\ninstance_class")
+    drifted.edit("common.toml", "rotation_days = ", "rotation_days = 1")
+    asked = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
+    assert (asked.code, "Put 1 value of dev back to what is recorded?" in asked.err) == (64, True)
+    before = drifted.manifest()
+    answer = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
+    drifted.edit("common.toml", "rotation_days = 1", "rotation_days = ")
+    assert (answer.code, answer.verdict.partition(" in")[0]) == (0, "REVERT dev: CONVERGED"), answer.err
+    live = drifted.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+    assert (live["MemorySize"], live["Timeout"]) == (1024, 45)
+    after = drifted.manifest()
+    assert (after["entries"], after["config_hash"]) == (before["entries"], before["config_hash"])
+
+
+def test_a_live_value_is_accepted_into_the_file_that_decides_it(drifted: World) -> None:
+    common = drifted.folder / "environments" / "common.toml"
+    before = common.read_text()
+    told = next(one for one in drifted.drift().of_type("finding") if one["field"] == "timeout_s")
+    declined = drifted.tapctl("accept", "--env", "dev", told["id"], typed="no\n")
+    assert (declined.code, common.read_text()) == (6, before)
+    answer = drifted.tapctl("accept", "--env", "dev", told["id"], "--yes")
+    assert (answer.code, answer.verdict) == (0, "ACCEPT dev: ACCEPTED · 1 accepted · 0 not · apply records it")
+    assert "-timeout_s = 30" in answer.out
+    assert "+timeout_s = 45" in answer.out
+    assert "wanted then in prod, staging too: common.toml is every environment's" in answer.out
+    assert common.read_text() == before.replace("timeout_s = 30", "timeout_s = 45")
+    assert "updated" not in drifted.applied("dev").verdict
+    assert drifted.drift().code == 0
+
+
+def test_after_its_day_a_waiver_counts_no_more(drifted: World) -> None:
+    file = drifted.folder / "environments" / "waivers.toml"
+    file.write_text(file.read_text().replace(str(today() + timedelta(days=30)), str(today() - timedelta(days=1))))
+    answer = drifted.tapctl("drift", "--env", "dev")
+    assert (answer.code, "counts no more" in answer.err) == (2, True)
+    file.write_text(file.read_text().replace("aws-backup:plan", "aws-backup:*").replace("2026", "2099", 1))
+    assert drifted.tapctl("plan", "--env", "dev").code == 3
