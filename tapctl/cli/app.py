@@ -86,13 +86,14 @@ def apply(session: Session, /, **permits: Any) -> int:
 
 
 @cli.command()
+@click.option("--new-since", metavar="RUN", help="A recorded run (JSON Lines): what it found is not shown again.")
 @target_options
 @with_invocation
-def drift(invocation: Invocation, screen: Screen) -> int:
+def drift(invocation: Invocation, screen: Screen, *, new_since: str | None) -> int:
     """Compare the manifest with AWS now."""
     from tapctl.commands.drift import drift
 
-    return drift(invocation, screen)
+    return drift(invocation, screen, new_since=new_since)
 
 
 @cli.command()
@@ -258,13 +259,34 @@ def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> 
 
 
 @cli.command()
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers")))
 @global_options
 @with_invocation
-def schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of the environment files, for editors."""
+def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:
+    """Print the JSON Schema of a DOCUMENT; of both environment files without one, for editors."""
     from tapctl.commands.schema import schema
 
-    return schema(invocation, screen)
+    return schema(invocation, screen, document)
+
+
+@cli.group()
+@global_options
+@click.pass_context
+def ci(context: click.Context, /, **flags: Any) -> None:
+    """Pipelines."""
+    carry_global_flags(context, flags)
+
+
+@ci.command("init")
+@click.argument("system", type=click.Choice(("github", "gitlab")))
+@click.option("--yes", is_flag=True, help="Overwrite files that are there.")
+@files_options
+@with_invocation
+def ci_init(invocation: Invocation, screen: Screen, *, system: str) -> int:
+    """Write workflows: plan on a change request, apply on merge, drift at night."""
+    from tapctl.commands.ci import init
+
+    return init(invocation, screen, system)
 
 
 @cli.group()

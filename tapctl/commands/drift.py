@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
@@ -29,11 +30,15 @@ from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
-def drift(invocation: Invocation, screen: Screen) -> int:
-    """Compare the environment that is named with its record, or every one that the state knows."""
+def drift(invocation: Invocation, screen: Screen, *, new_since: str | None = None) -> int:
+    """Compare the environment that is named with its record, or every one that the state knows.
+
+    ``new_since``: a recorded run, whose findings are known and neither shown nor counted.
+    """
+    known = None if new_since is None else known_findings(new_since, screen)
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG))
-    return _drift_all(invocation, screen)
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG), known)
+    return _drift_all(invocation, screen, known)
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,14 @@ def examine(session: Session) -> Examined | None:
     return Examined(manifest, version, entries, observed, report)
 
 
-def _drift_one(session: Session) -> int:
+def _drift_one(session: Session, known: Known | None = None) -> int:
     found = examine(session)
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     warn_of_idle_waivers(session, report.findings)
+    if known is not None:
+        report = only_new(report, session.suffix, known)
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
@@ -92,7 +99,11 @@ def _drift_one(session: Session) -> int:
         # Else nobody's subscriptions are compared, as the report says; status lists them.
         tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
-    return session.finish(*drift_verdict(report))
+    status, code, counts, summary = drift_verdict(report)
+    if known is not None and (old := len(found.report.findings) - len(report.findings)):
+        counts["known"] = old
+        summary += f" · {old} known already"
+    return session.finish(status, code, counts, summary)
 
 
 def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -150,7 +161,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 
 
-def _drift_all(invocation: Invocation, screen: Screen) -> int:
+def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = None) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
@@ -166,7 +177,7 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         invocation,
         screen,
         deployed,
-        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG)),
+        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG), known),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())
