@@ -53,8 +53,10 @@ class Examined:
     report: Report
 
 
-def examine(session: Session) -> Examined | None:
+def examine(session: Session, *, locked: bool = False) -> Examined | None:
     """Compare the environment with its record; None where nothing of it is deployed.
+
+    ``locked``: the lock is ours, so that no other run is under way.
 
     Raises:
         ManifestError: there is no record.
@@ -71,7 +73,8 @@ def examine(session: Session) -> Examined | None:
     entries = {**manifest.entries, **misplaced}
     if all(entry.phase is Phase.KEPT for entry in entries.values()):
         return None
-    session.warn_of_run_under_way()
+    if not locked:
+        session.warn_of_run_under_way()
     waivers = waivers_for(session)
     observed = observe_all(session.aws, observations_for(entries), exposures=True)
     report = detect_drift(entries, observed, waivers)

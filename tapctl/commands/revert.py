@@ -46,7 +46,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         Refused: nothing of it can be put back.
     """
     with session.lock() as lease:
-        found = examine(session)
+        found = examine(session, locked=True)
         chosen = choose(session, targets, found.report.findings if found else ())
         if found is None or not chosen:
             return session.finish(Status.NOTHING, summary="nothing has drifted")

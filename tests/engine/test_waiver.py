@@ -60,7 +60,7 @@ class Bare(BaseModel):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x", "x"), (True, "true"), (None, "null"), (Named(size=1), "1 large"), (Bare(size=1), '{"size": 1}')],,
+    [("x", "x"), (True, "true"), (None, "null"), (Named(size=1), "1 large"), (Bare(size=1), '{"size": 1}')],
 )
 def test_a_live_value_is_written_so_that_a_file_can_name_it(value: Any, text: str) -> None:
     assert live_text(value) == text

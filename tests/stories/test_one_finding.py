@@ -98,3 +98,40 @@ def test_after_its_day_a_waiver_counts_no_more(drifted: World) -> None:
     assert (answer.code, "counts no more" in answer.err) == (2, True)
     file.write_text(file.read_text().replace("aws-backup:plan", "aws-backup:*").replace("2026", "2099", 1))
     assert drifted.tapctl("plan", "--env", "dev").code == 3
+
+
+def test_what_is_new_since_a_recorded_run_is_told_alone(drifted: World) -> None:
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=61)
+    (drifted.folder / "environments" / "waivers.toml").unlink()
+    run = drifted.folder / "run.jsonl"
+    run.write_text(drifted.drift().out)
+    again = drifted.tapctl("drift", "--env", "dev", "--new-since", str(run))
+    assert (again.code, "known already" in again.verdict, "timeout_s" in again.out) == (0, True, False)
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=62)
+    new = drifted.tapctl("drift", "--new-since", str(run))
+    assert (new.code, "timeout_s" in new.out, "tags.aws-backup:plan" in new.out) == (2, True, False)
+
+
+def test_what_cannot_be_accepted_or_put_back_says_why(drifted: World) -> None:
+    named = drifted.tapctl("accept", "--env", "dev", f"{FUNCTION}.timeout_s", RULES, "--yes")
+    assert (named.code, "no key of the files may want this" in named.err) == (6, True)
+    other = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.timeout", "--yes")
+    assert (other.code, f"did you mean {FUNCTION}.timeout_s?" in other.err) == (64, True)
+    drifted.client("cloudwatch").delete_alarms(AlarmNames=["payment-processor-errors-dev"])
+    gone = drifted.tapctl("revert", "--env", "dev", "cloudwatch-alarm/payment-processor-errors-dev", "--yes")
+    assert (gone.code, "it is missing: an apply makes it again" in gone.err) == (6, True)
+    nothing = drifted.tapctl(
+        *("waive", "--env", "dev", "cloudwatch-alarm/payment-processor-errors-dev", "--reason", "why", "--until", "1d")
+    )
+    assert (nothing.code, "none of this can be waived" in nothing.err) == (6, True)
+
+
+def test_all_is_put_back_but_what_only_an_apply_or_a_person_ends(drifted: World) -> None:
+    answer = drifted.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "2 put back as recorded · 1 left"), answer.err
+    after = drifted.drift()
+    assert [one["state"] for one in after.of_type("finding")] == ["MISSING"]
+    drifted.applied("dev")
+    for verb in ("accept", "revert"):
+        nothing = drifted.tapctl(verb, "--env", "dev", "--yes")
+        assert (nothing.code, nothing.verdict.startswith(f"{verb.upper()} dev: NOTHING")) == (0, True)
