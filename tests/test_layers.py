@@ -34,7 +34,8 @@ LAYERS = {
     "sandbox": ("errors", "regions", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
-        *("errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest"),
+        *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
+        "manifest",
         *("render", "stack", "sandbox", "session"),
     ),
     "cli": ("errors", "render", "session", "commands", "config", "clock"),

@@ -30,7 +30,7 @@ _SHOWN: Final = 10
 
 
 @dataclass
-class _Acceptance:
+class Acceptance:
     """What is written, and what is not."""
 
     edits: dict[tuple[str, tuple[str, ...]], Edit] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     chosen = choose(session, targets, found.report.findings if found else ())
     if not chosen:
         return session.finish(Status.NOTHING, summary="nothing has drifted")
-    result = _collect(session, chosen)
+    result = collect(session, chosen)
     for where, why in result.refused.items():
         session.screen.warn(f"{where} cannot be accepted: {why}")
     if not result.accepted or (targets and result.refused):
@@ -62,8 +62,8 @@ def accept(session: Session, targets: Sequence[str]) -> int:
             hint=f"{session.command('revert')} puts back what is recorded",
         )
     edits = list(result.edits.values())
-    texts = {file: _texts(session.invocation.config / f"{file}.toml", edits) for file in {one.file for one in edits}}
-    others, beside = _other_environments(session, edits), _changed_beside(session, edits, result.accepted)
+    texts = {file: edited(session.invocation.config / f"{file}.toml", edits) for file in {one.file for one in edits}}
+    others, beside = other_environments(session, edits), changed_beside(session, edits, result.accepted)
     _show(session, texts, edits, others, beside)
     question = f"Write this into {', '.join(f'{file}.toml' for file in sorted(texts))}?"
     if others:
@@ -71,16 +71,21 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     if not confirm(session, question):
         return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
     for file, (before, after) in texts.items():
-        _write(session.invocation.config / f"{file}.toml", before, after)
+        write(session.invocation.config / f"{file}.toml", before, after)
     counts = {"accepted": len(result.accepted), "refused": len(result.refused), "files": len(texts)}
     summary = f"{counts['accepted']} accepted · {counts['refused']} not · apply records it"
     code = ExitCode.DIFFERENT if result.refused else ExitCode.OK
     return session.finish(Status.ACCEPTED, code, counts, summary)
 
 
-def _collect(session: Session, chosen: Sequence[Finding]) -> _Acceptance:
+def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
+    """The edits by which the files want these live values, and why the others have none.
+
+    Raises:
+        Refused: an environment that is valid now would not be.
+    """
     provenance = provenance_of(session.config, session.suffix)
-    result = _Acceptance()
+    result = Acceptance()
     for finding in chosen:
         edit = edit_for(finding, session, provenance) if finding.reason is Reason.CHANGED else None
         if edit is None:
@@ -95,7 +100,7 @@ def _collect(session: Session, chosen: Sequence[Finding]) -> _Acceptance:
     return result
 
 
-def _check_together(session: Session, result: _Acceptance) -> None:
+def _check_together(session: Session, result: Acceptance) -> None:
     """Make sure that all edits together are valid in every environment, and want what was accepted.
 
     Raises:
@@ -121,7 +126,7 @@ def _check_together(session: Session, result: _Acceptance) -> None:
         result.refused[place(finding)] = "another value that is accepted decides it too"
 
 
-def _other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
+def other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
     """The other environments whose configuration these edits change."""
     folder, changed = session.invocation.config, []
     for environment in known_environments(folder):
@@ -133,7 +138,7 @@ def _other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
     return changed
 
 
-def _changed_beside(session: Session, edits: Sequence[Edit], accepted: Sequence[Finding]) -> list[str]:
+def changed_beside(session: Session, edits: Sequence[Edit], accepted: Sequence[Finding]) -> list[str]:
     """The fields of this environment, beside the accepted ones, that the edited files want otherwise."""
     config = load(session.invocation.config, session.config.environment, *edits)
     known = {(one.address, one.field) for one in accepted}
@@ -150,7 +155,7 @@ def _differing(session: Session, config: Config) -> Iterator[tuple[str, str]]:
                     yield resource.address, part.path
 
 
-def _texts(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
+def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
     """The file as it is, and with the edits: its comments and its layout are kept."""
     import tomlkit
 
@@ -194,7 +199,7 @@ def _show(
     session.screen.document("\n".join(lines), record)
 
 
-def _write(path: Path, before: str, after: str) -> None:
+def write(path: Path, before: str, after: str) -> None:
     """Write the file, unless somebody has changed it since it was shown.
 
     Raises:

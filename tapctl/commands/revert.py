@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -51,8 +50,8 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         if found is None or not chosen:
             return session.finish(Status.NOTHING, summary="nothing has drifted")
         warn_of_old_record(session, found.manifest, found.observed)
-        fields, left = _fields(found, chosen)
-        stack = _recorded(found, fields)
+        fields, left = fields_of(found, chosen)
+        stack = as_recorded(found, fields)
         plan, ignored = _plan(session, found, stack, fields)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
@@ -78,7 +77,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         return _finish(session, runner, len(left) + len(ignored))
 
 
-def _fields(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
+def fields_of(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
     """The paths to put back, by address; and the place of every other finding, with why it stays."""
     fields: dict[str, set[str]] = defaultdict(set)
     left: dict[str, str] = {}
@@ -92,7 +91,7 @@ def _fields(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[s
     return fields, left
 
 
-def _recorded(found: Examined, addresses: Mapping[str, Any]) -> Stack:
+def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
     """The resources as they are recorded: outputs are known, so there is nothing to wait for among them.
 
     Raises:

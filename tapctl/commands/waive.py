@@ -51,7 +51,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     named = [one for one in drifted if any(target == ALL or is_named(session, target, one) for target in targets)]
     if len(meant) < len(targets):
         named = named or choose(session, [one for one in targets if one not in meant], drifted)
-    tables = [*_tables(named), *(_ahead(target, found.entries) for target in meant)]
+    tables = [*_tables(named), *(ahead(target, found.entries) for target in meant)]
     if not tables:
         raise Refused(
             "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
@@ -60,7 +60,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
-    text = _with(path, rows, known_environments(session.invocation.config))
+    text = with_waivers(path, rows, known_environments(session.invocation.config))
     try:
         replace_file(path, text)
     except OSError as error:
@@ -109,7 +109,7 @@ def _tables(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
             yield table
 
 
-def _ahead(target: str, addresses: Any) -> dict[str, Any]:
+def ahead(target: str, addresses: Any) -> dict[str, Any]:
     """What is waived before it is there: the longest recorded address that the target begins with, and a field."""
     known = sorted((one for one in addresses if target.startswith(f"{one}.")), key=len)
     address = known[-1] if known else target.partition(".")[0]
@@ -123,7 +123,7 @@ def _ahead(target: str, addresses: Any) -> dict[str, Any]:
     raise UsageError(f"{target} is no address: type/id.field, as drift shows them")
 
 
-def _with(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> str:
+def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> str:
     """The file with these waivers: comments and layout are kept.
 
     Raises:

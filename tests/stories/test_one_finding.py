@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -135,3 +136,39 @@ def test_all_is_put_back_but_what_only_an_apply_or_a_person_ends(drifted: World)
     for verb in ("accept", "revert"):
         nothing = drifted.tapctl(verb, "--env", "dev", "--yes")
         assert (nothing.code, nothing.verdict.startswith(f"{verb.upper()} dev: NOTHING")) == (0, True)
+
+
+def test_what_one_environment_alone_wants_is_no_other_s(drifted: World) -> None:
+    functions = drifted.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    for words in ("+memory_mb = 2048", "dev.toml wants it already: tapctl apply --env dev records it"):
+        answer = drifted.tapctl("accept", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
+        assert (answer.code, words in answer.out, "wanted then in" in answer.out) == (0, True, False), answer.err
+    drifted.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=400)
+    declined = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", typed="no\n")
+    assert (declined.code, "nothing was changed" in declined.verdict) == (6, True)
+    retention = drifted.tapctl("accept", "--env", "dev", "log-group//aws/lambda/payment-processor-dev.retention_days")
+    assert "the same key decides log-group//aws/rds/cluster/db-cluster-dev/postgresql.retention_days" in retention.out
+
+
+def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_refused(drifted: World) -> None:
+    until = ("--reason", "the platform's own", "--until", "9d")
+    ahead = drifted.tapctl("waive", "--env", "dev", "lambda-function/*.tags.map-migrated", *until)
+    assert (ahead.code, "matches nothing now" in ahead.err) == (0, True)
+    assert "matches nothing here" in drifted.tapctl("drift", "--env", "dev").err
+    assert drifted.tapctl("waive", "--env", "dev", *until).code == 64
+    assert drifted.tapctl("waive", "--env", "dev", "0123456789", *until).code == 64
+    everything = drifted.tapctl("waive", "--env", "dev", "all", *until, "--json")
+    assert (everything.code, len(everything.of_type("document")[0]["waivers"])) == (0, 2)
+    assert drifted.drift().code == 0
+    assert drifted.tapctl("validate").code == 0
+    assert json.loads(drifted.tapctl("schema", "waivers").out)["title"] == "WaiversFile"
+    assert "timeout_s" in drifted.tapctl("schema", "common").out
+    refused = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
+    assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
+
+
+def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
+    drifted.tapctl("destroy", "--env", "dev", "--yes")
+    answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
+    assert (answer.code, "nothing of dev is deployed" in answer.err) == (3, True)
