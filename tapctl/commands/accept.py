@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,12 +14,12 @@ from tapctl.commands.apply import confirm
 from tapctl.commands.drift import examine
 from tapctl.commands.plan import NOTHING_CHANGED
 from tapctl.commands.targets import choose, place
+from tapctl.commands.writing import write_file
 from tapctl.config import Config, Edit, config_hash, known_environments, load
 from tapctl.engine import refs
 from tapctl.engine.diff import compare, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.errors import ConfigError, ExitCode, Refused, Status
-from tapctl.safety.files import replace_file
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of
@@ -104,38 +103,46 @@ def _check_together(session: Session, result: Acceptance) -> None:
     """Make sure that all edits together are valid in every environment, and want what was accepted.
 
     Raises:
-        ConfigError: an environment that is valid now would not be.
+        Refused: an environment that is valid now would not be, or one value takes another's place.
     """
-    edits = list(result.edits.values())
-    for environment in known_environments(session.invocation.config):
-        with suppress(ConfigError):
-            load(session.invocation.config, environment)
-            try:
-                load(session.invocation.config, environment, *edits)
-            except ConfigError as error:
-                # Raised anew, past the suppression of what was wrong before.
-                raise Refused(
-                    f"{environment} would not be valid with the live values, and {NOTHING_CHANGED}",
-                    evidence="\n".join(map(str, error.problems)),
-                    hint=f"accept fewer of them, or {session.command('revert')}",
-                ) from None
-    config = load(session.invocation.config, session.config.environment, *edits)
-    then = Provenance(config, session.suffix)
-    for finding in [one for one in result.accepted if then.value(one.address, one.field) != one.live]:
-        result.accepted.remove(finding)
-        result.refused[place(finding)] = "another value that is accepted decides it too"
+    edits, folder = list(result.edits.values()), session.invocation.config
+    for environment in known_environments(folder):
+        if _loaded(folder, environment) is None:
+            continue
+        try:
+            load(folder, environment, *edits)
+        except ConfigError as error:
+            raise Refused(
+                f"{environment} would not be valid with the live values, and {NOTHING_CHANGED}",
+                evidence="\n".join(map(str, error.problems)),
+                hint=f"accept fewer of them, or {session.command('revert')}",
+            ) from None
+    then = Provenance(load(folder, session.config.environment, *edits), session.suffix)
+    lost = [place(one) for one in result.accepted if then.value(one.address, one.field) != one.live]
+    if lost:
+        raise Refused(
+            f"{', '.join(lost)} would not be wanted beside the other values, and {NOTHING_CHANGED}",
+            hint="accept one at a time, with an apply between",
+        )
+
+
+def _loaded(folder: Path, environment: str) -> Config | None:
+    """The environment's configuration; None where its files break a rule already."""
+    try:
+        return load(folder, environment)
+    except ConfigError:
+        return None
 
 
 def other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
     """The other environments whose configuration these edits change."""
-    folder, changed = session.invocation.config, []
-    for environment in known_environments(folder):
-        with suppress(ConfigError):
-            if environment != session.config.environment and config_hash(load(folder, environment)) != config_hash(
-                load(folder, environment, *edits)
-            ):
-                changed.append(environment)
-    return changed
+    folder = session.invocation.config
+    now = {name: _loaded(folder, name) for name in known_environments(folder) if name != session.config.environment}
+    return [
+        name
+        for name, config in now.items()
+        if config is not None and config_hash(config) != config_hash(load(folder, name, *edits))
+    ]
 
 
 def changed_beside(session: Session, edits: Sequence[Edit], accepted: Sequence[Finding]) -> list[str]:
@@ -205,9 +212,6 @@ def write(path: Path, before: str, after: str) -> None:
     Raises:
         Refused: it has been changed, or cannot be written.
     """
-    try:
-        if path.read_text(encoding="utf-8") != before:
-            raise Refused(f"{path} was changed meanwhile, and was not written", hint="run the same command again")
-        replace_file(path, after)
-    except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}") from None
+    if not path.exists() or path.read_text(encoding="utf-8") != before:
+        raise Refused(f"{path} was changed meanwhile, and was not written", hint="run the same command again")
+    write_file(path, after)

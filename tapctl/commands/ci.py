@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from tapctl.commands.writing import write_file
 from tapctl.config import environments
-from tapctl.errors import ConfigError, ExitCode, Problem, Refused, Status, UsageError
+from tapctl.errors import ConfigError, ExitCode, Problem, Status, UsageError
 from tapctl.render.screen import Screen, Target
-from tapctl.safety.files import replace_file
 from tapctl.session.invocation import Invocation
 
 _TEMPLATES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -42,11 +42,7 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
     if theirs and not _may_overwrite(invocation, screen, theirs):
         return invocation.finish(screen, Status.CANCELLED, ExitCode.REFUSED, summary="nothing was written")
     for path, text in texts.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, text)
-        except OSError as error:
-            raise Refused(f"{path} cannot be written: {error.strerror}") from None
+        write_file(path, text)
     listing = [str(path) for path in texts]
     screen.document("\n".join(listing), {"system": system, "files": listing})
     summary = "what to set up first stands at the head of each file"

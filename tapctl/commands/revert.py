@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from tapctl.commands.apply import confirm
+from tapctl.commands.apply import confirm, finish_failed
 from tapctl.commands.drift import Examined, examine
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
@@ -21,7 +21,7 @@ from tapctl.engine.plan import Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Node, Stack
-from tapctl.errors import ExitCode, Refused, Status, StoreFailed
+from tapctl.errors import ExitCode, Refused, Status
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
 
@@ -145,12 +145,7 @@ def _finish(session: Session, runner: EngineRunner, left: int) -> int:
     """Write the record and show the verdict; returns the exit status."""
     outcome = runner.outcome
     counts = {"reverted": outcome.count(*Result), "left": left, "failed": len(outcome.failed)}
-    if not outcome.ok:
-        summary = f"{counts['failed']} failed · {len(outcome.skipped)} not tried"
-        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, summary)
-    try:
-        runner.journal.flush()
-    except StoreFailed as error:
-        return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is put back")
     summary = f"{counts['reverted']} put back as recorded" + (f" · {left} left" if left else "")
-    return session.finish(Status.CONVERGED, ExitCode.DIFFERENT if left else ExitCode.OK, counts, summary)
+    code = ExitCode.DIFFERENT if left else ExitCode.OK
+    failed = finish_failed(session, runner, counts)
+    return session.finish(Status.CONVERGED, code, counts, summary) if failed is None else failed

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tapctl.clock import today
 from tapctl.commands.drift import examine
 from tapctl.commands.targets import ALL, DRIFTED, choose, is_named
+from tapctl.commands.writing import write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import check, path_of
@@ -19,7 +20,6 @@ from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.reconcilers import registry
-from tapctl.safety.files import replace_file
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
 from tapctl.stack.waivers import may_be_door
@@ -51,7 +51,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     named = [one for one in drifted if any(target == ALL or is_named(session, target, one) for target in targets)]
     if len(meant) < len(targets):
         named = named or choose(session, [one for one in targets if one not in meant], drifted)
-    tables = [*_tables(named), *(ahead(target, found.entries) for target in meant)]
+    tables = [*tables_of(named), *(ahead(target, found.entries) for target in meant)]
     if not tables:
         raise Refused(
             "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
@@ -61,10 +61,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
     text = with_waivers(path, rows, known_environments(session.invocation.config))
-    try:
-        replace_file(path, text)
-    except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}") from None
+    write_file(path, text)
     for target in meant:
         session.screen.warn(f"{target} matches nothing now")
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
@@ -95,7 +92,7 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
     return target == ALL or any(is_named(session, target, one) for one in findings)
 
 
-def _tables(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
     """What is waived of each finding: the field; where others may be let in by it, this one value alone."""
     seen: list[dict[str, Any]] = []
     for one in findings:

@@ -12,6 +12,7 @@ from tapctl.commands.advice import advise
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
+from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Target
@@ -228,6 +229,17 @@ def test_where_an_apply_would_do_more_what_only_an_apply_undoes_says_so(run: Ses
     told = advise(report, run, more=True)
     assert told[FUNCTION, "*"].undo_note == "with all else that the files want, see below:"
     assert told[FUNCTION, "timeout_s"].undo == f"tapctl revert --env dev {FUNCTION}.timeout_s"
+
+
+@pytest.mark.parametrize(
+    ("there", "first"), [(True, "correct the environment files, then"), (False, "put dev.toml back, then")]
+)
+def test_an_apply_needs_usable_files_first(run: Session, there: bool, first: str) -> None:
+    run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
+    if not there:
+        (run.invocation.config / "dev.toml").unlink()
+    (told,) = advice(run, Finding(FUNCTION, "lambda-function", WHOLE_RESOURCE, Reason.ABSENT))
+    assert (told.undo, told.undo_note) == (APPLY, first)
 
 
 def test_a_waived_difference_needs_nothing(run: Session) -> None:

@@ -14,7 +14,8 @@ from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.drift import Examined
 from tapctl.commands.revert import as_recorded, fields_of
-from tapctl.commands.waive import ahead, parse_day, with_waivers
+from tapctl.commands.waive import ahead, parse_day, tables_of, with_waivers
+from tapctl.config import Edit
 from tapctl.config.waivers import path_of
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
@@ -82,6 +83,22 @@ def test_values_that_are_right_alone_and_wrong_together_are_refused(session: Ses
         collect(session, both)
 
 
+def test_a_value_that_another_one_moves_is_accepted_alone(session: Session) -> None:
+    with pytest.raises(Refused, match="would not be wanted beside the other values"):
+        collect(
+            session,
+            [
+                found("db-instance/db-cluster-dev-0", "instance_class", "db.r6g.large"),
+                found("cloudwatch-alarm/db-connections-0-dev", "threshold", 200.0),
+            ],
+        )
+
+
+def test_a_resource_that_an_edit_adds_is_no_changed_field(session: Session) -> None:
+    beside = changed_beside(session, [Edit("dev", ("database", "instance_count"), 2)], [])
+    assert not [one for one in beside if one.startswith("db-instance/db-cluster-dev-1")]
+
+
 def test_an_environment_that_is_wrong_already_stops_nothing(session: Session) -> None:
     (session.invocation.config / "prod.toml").write_text("no toml")
     result = collect(session, [found(LOGS, "retention_days", 60)])
@@ -101,7 +118,7 @@ def test_comments_and_layout_are_kept_and_a_removed_key_is_gone(session: Session
     with pytest.raises(Refused, match="was changed meanwhile"):
         write(file, before, after)
     file.unlink()
-    with pytest.raises(Refused, match="cannot be written"):
+    with pytest.raises(Refused, match="was changed meanwhile"):
         write(file, before, after)
 
 
@@ -160,6 +177,11 @@ def test_a_waiver_may_be_written_ahead_of_the_difference(session: Session) -> No
     for target, why in (("lambda-function/f", "names no field"), ("lambda/f.timeout_s", "is no address")):
         with pytest.raises(UsageError, match=why):
             ahead(target, ())
+
+
+def test_two_strangers_in_one_cluster_are_one_waiver(session: Session) -> None:
+    strangers = [found("db-cluster/db-cluster-dev", "members", name, Reason.NOT_OURS) for name in ("a", "b")]
+    assert list(tables_of(strangers)) == [{"address": "db-cluster/db-cluster-dev", "field": "members"}]
 
 
 def row(**more: Any) -> dict[str, Any]:

@@ -168,6 +168,17 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
 
 
+def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
+    topics = drifted.client("sns")
+    (topic,) = [one["TopicArn"] for one in topics.list_topics()["Topics"] if one["TopicArn"].endswith(":alarms-dev")]
+    tags = {"ManagedBy": "terraform", "Purpose": "theirs"}
+    topics.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    refused = drifted.tapctl("revert", "--env", "dev", "sns-topic/alarms-dev.tags.Purpose", "--yes")
+    assert (refused.code, "BLOCKED" in refused.verdict, refused.changes) == (6, True, ()), refused.err
+    topics.untag_resource(ResourceArn=topic, TagKeys=["Purpose"])
+    topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
+
+
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
