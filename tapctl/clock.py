@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, date, datetime
 from typing import Protocol
+
+
+def today() -> date:
+    """Tell the day, in UTC: the same for everybody who looks at one moment."""
+    return datetime.now(UTC).date()
 
 
 class Clock(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapctl.cli.completion import complete_environment
+from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
     carry_global_flags,
     files_options,
@@ -87,13 +87,56 @@ def apply(session: Session, /, **permits: Any) -> int:
 
 
 @cli.command()
+@click.option("--new-since", metavar="RUN", help="A recorded run (JSON Lines): what it found is not shown again.")
 @target_options
 @with_invocation
-def drift(invocation: Invocation, screen: Screen) -> int:
+def drift(invocation: Invocation, screen: Screen, *, new_since: str | None) -> int:
     """Compare the manifest with AWS now."""
     from tapctl.commands.drift import drift
 
-    return drift(invocation, screen)
+    return drift(invocation, screen, new_since=new_since)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="[ADDRESS[.FIELD]|ID]...", shell_complete=complete_address)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@target_options
+@with_session
+def accept(session: Session, *, targets: tuple[str, ...]) -> int:
+    """Write live values into the environment files, so that they are wanted."""
+    from tapctl.commands.accept import accept
+
+    return accept(session, targets)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="[ADDRESS[.FIELD]|ID]...", shell_complete=complete_address)
+@lock_timeout
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@target_options
+@with_invocation
+def revert(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...]) -> int:
+    """Put what drifted back to what is recorded, and nothing else."""
+    from tapctl.commands.revert import revert
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
+
+    return revert(open_session(invocation, screen, Files.MAY_BE_WRONG), targets)
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="ADDRESS[.FIELD]|ID...", shell_complete=complete_address)
+@click.option("--reason", required=True, help="Why the difference may stay.")
+@click.option("--until", required=True, metavar="DATE", help="The last day: 2026-12-31, or 30d; at most 90 days ahead.")
+@target_options
+@with_invocation
+def waive(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...], reason: str, until: str) -> int:
+    """Answer for a difference until a day: it is shown, and no drift."""
+    from tapctl.commands.waive import waive
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
+
+    return waive(open_session(invocation, screen, Files.MAY_BE_WRONG), targets, reason=reason, until=until)
 
 
 @cli.command()
@@ -240,13 +283,34 @@ def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> 
 
 
 @cli.command()
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers")))
 @global_options
 @with_invocation
-def schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of the environment files, for editors."""
+def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:
+    """Print the JSON Schema of a DOCUMENT; of both environment files without one, for editors."""
     from tapctl.commands.schema import schema
 
-    return schema(invocation, screen)
+    return schema(invocation, screen, document)
+
+
+@cli.group()
+@global_options
+@click.pass_context
+def ci(context: click.Context, /, **flags: Any) -> None:
+    """Pipelines."""
+    carry_global_flags(context, flags)
+
+
+@ci.command("init")
+@click.argument("system", type=click.Choice(("github", "gitlab")))
+@click.option("--yes", is_flag=True, help="Overwrite files that are there.")
+@files_options
+@with_invocation
+def ci_init(invocation: Invocation, screen: Screen, *, system: str) -> int:
+    """Write workflows: plan on a change request, apply on merge, drift at night."""
+    from tapctl.commands.ci import init
+
+    return init(invocation, screen, system)
 
 
 @cli.group()

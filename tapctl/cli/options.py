@@ -183,7 +183,6 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
         yes=given.pop("yes", False),
         interactive=is_interactive(sys.stdin, os.environ),
         command=context.meta[COMMAND],
-        commands=frozenset(getattr(context.find_root().command, "commands", ())),
     )
     # A failure of the checks below is reported as this command's.
     context.meta.update(screen=screen, invocation=invocation)

@@ -11,18 +11,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.config import Edit, load
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
+from tapctl.engine.drift import Finding, FindingState, Reason, Report
 from tapctl.engine.model import ALLOW, REBOOT
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.record import Entry
+from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
-from tapctl.stack.provenance import Provenance, provenance_of, value_at
+from tapctl.stack.never_wanted import CONSTANT
+from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at
+from tapctl.stack.waivers import opens
 
-_REVERT: Final = "revert"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -41,27 +43,28 @@ def advise(
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        if finding.reason is Reason.CHANGED and _is_exposure(finding):
+        if finding.reason is Reason.CHANGED and finding.waiver is None and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {
         (one.address, one.field): _undoing(
-            _advice(one, session, provenance, theirs.get(one.address)), one, session, more
+            _acting(_advice(one, session, provenance, theirs.get(one.address)), one, session), session, more=more
         )
         for one in report.findings
     }
     if older:
-        undone = session.command("apply")
+        undone = session.command("apply"), session.command("revert")
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
-        advice[address, field] = Advice(undo=_ending(findings, session, entries))
+        ending = Advice(undo=_ending(findings, session, entries))
+        advice[address, field] = _acting(ending, findings[0], session)
     return advice
 
 
-def _undoing(advice: Advice, finding: Finding, session: Session, more: bool) -> Advice:
-    """The advice with what an apply needs (usable files) or does beside, or the command that undoes this alone."""
+def _undoing(advice: Advice, session: Session, *, more: bool) -> Advice:
+    """The advice with what an apply needs (usable files) or does beside."""
     if not advice.undo.startswith(session.command("apply")):
         return advice
     if isinstance(session.loaded, ConfigError):
@@ -69,12 +72,24 @@ def _undoing(advice: Advice, finding: Finding, session: Session, more: bool) -> 
         gone = is_gone(session.invocation.config, session.target.env)
         first = f"put {file} back, then" if gone else "correct the environment files, then"
         return replace(advice, undo_note=first)
-    if not more or advice.undo_note:
+    if more and not advice.undo_note:
+        return replace(advice, undo_note="with all else that the files want, see below:")
+    return advice
+
+
+def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
+    """The advice with the commands that act on this finding alone: revert in place of apply, and waive."""
+    if finding.waiver is not None:
+        return Advice()
+    if finding.reason not in (Reason.CHANGED, Reason.NOT_OURS) or _is_theirs(finding):
         return advice
-    if _REVERT in session.invocation.commands:
-        field = "" if finding.field == WHOLE_RESOURCE else f".{finding.field}"
-        return replace(advice, undo=f"{session.command(_REVERT)} {shlex.quote(finding.address + field)}")
-    return replace(advice, undo_note="with all else that the files want, see below:")
+    target = shlex.quote(f"{finding.address}.{finding.field}")
+    door = (finding.type, _root(finding.field)) in CONSTANT or opens(live_text(finding.live))
+    if not door and not isinstance(session.loaded, ConfigError):
+        advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
+    if advice.undo == session.command("apply") and not advice.undo_note:
+        advice = replace(advice, undo=f"{session.command('revert')} {target}")
+    return advice
 
 
 def _is_exposure(finding: Finding) -> bool:
@@ -126,8 +141,9 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     by_name = known is not None and (known.left_alone.get(one.field) == ALLOW or one.field in known.fixed_once_set)
     if by_name and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
-    edit = _edit(one, session, provenance) if provenance is not None else ""
-    return Advice(edit=edit, undo=session.command("apply"))
+    edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
+    accept = f"{session.command('accept')} {shlex.quote(f'{one.address}.{one.field}')}" if can_be_accepted else ""
+    return Advice(edit=edit, accept=accept, undo=session.command("apply"))
 
 
 def delete_member(identifier: str, session: Session) -> str:
@@ -143,26 +159,42 @@ def aws_command(command: str, session: Session) -> str:
     return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 
 
-def _edit(finding: Finding, session: Session, provenance: Provenance) -> str:
-    """Name the file and the key whose edit would make the live value the wanted one; empty where there is none.
+def _edit(finding: Finding, session: Session, provenance: Provenance) -> tuple[str, bool]:
+    """Name the file and the key whose edit would make the live value the wanted one, and tell if one edit does.
 
-    Offered is what the files' rules accept, what the stack of the edited files shows, and what replaces nothing. Of
-    several keys in one table that make up a value together, the table is named, and the rest is the user's choice.
+    Of several keys in one table that make up a value together, the table is named, and the rest is the user's choice.
     """
-    deciding = provenance.keys(finding.address, finding.field)
-    keys = [key for key in deciding if not provenance.replaces(key.path)]
+    key, edit = next(_edits(finding, session, provenance), (None, None))
+    keys = _editable(finding, provenance)
     tables = {key.path.rpartition(".")[0] for key in keys}
     if len(keys) > 1 and len(tables) == 1 and "" not in tables:
-        return f"{keys[0].file}.toml: {tables.pop()}"
+        return f"{keys[0].file}.toml: {tables.pop()}", edit is not None
+    key = next(
+        (key for key in keys if edit and edit.key[: key.path.count(".") + 1] == tuple(key.path.split("."))), None
+    )
+    return (f"{key.file}.toml: {key.path}", True) if key else ("", False)
+
+
+def _editable(finding: Finding, provenance: Provenance) -> list[Key]:
+    """The keys that decide the field, without those by which a resource would be replaced."""
+    return [key for key in provenance.keys(finding.address, finding.field) if not provenance.replaces(key.path)]
+
+
+def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit | None:
+    """The edit of one key that makes the live value the wanted one; None where there is none."""
+    return next((edit for _, edit in _edits(finding, session, provenance)), None)
+
+
+def _edits(finding: Finding, session: Session, provenance: Provenance) -> Iterator[tuple[Key, Edit]]:
+    """Edits that the files' rules accept, after which the stack wants the live value, and that replace nothing."""
     wanted = provenance.value(finding.address, finding.field)
-    for key in keys:
+    for key in _editable(finding, provenance):
         now = value_at(session.config, key.path)
         member = [finding.field.partition(".")[2]] if isinstance(now, Mapping) else []
         for value in _as_written(finding.live, now, wanted):
             edit = Edit(key.file, (*key.path.split("."), *member), value)
             if _would_be_wanted(finding, session, edit):
-                return f"{key.file}.toml: {key.path}"
-    return ""
+                yield key, edit
 
 
 def _would_be_wanted(finding: Finding, session: Session, edit: Edit) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tapctl.commands.permits import Permits
 from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, consequences, plan_counts, show_blockers, survey
 from tapctl.commands.runner import EngineRunner, ExecutionResult
@@ -136,12 +138,9 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     """Write the record and show the verdict; returns the exit status."""
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
-    if not outcome.ok:
-        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(outcome))
-    try:
-        runner.journal.flush()
-    except StoreFailed as error:
-        return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is made")
+    failed = finish_failed(session, runner, counts)
+    if failed is not None:
+        return failed
     tell_of_subscribers(session, runner.journal.manifest.entries)
     # Who else was let in is not for an apply to read: drift does.
     total = sum(
@@ -161,6 +160,17 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
     return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def finish_failed(session: Session, runner: EngineRunner, counts: Mapping[str, int]) -> int | None:
+    """Write the record; where that fails, or a resource did, show the verdict and return the exit status; else None."""
+    if not runner.outcome.ok:
+        return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(runner.outcome))
+    try:
+        runner.journal.flush()
+    except StoreFailed as error:
+        return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, "all is made")
+    return None
 
 
 def _result_counts(outcome: ExecutionResult, plan: Plan) -> dict[str, int]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import wanted_beside
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status
+from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import never_compared, observations_for, reconciler_of
 from tapctl.reconcilers.sns_subscription import SnsSubscription
@@ -27,14 +30,38 @@ from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
-def drift(invocation: Invocation, screen: Screen) -> int:
-    """Compare the environment that is named with its record, or every one that the state knows."""
+def drift(invocation: Invocation, screen: Screen, *, new_since: str | None = None) -> int:
+    """Compare the environment that is named with its record, or every one that the state knows.
+
+    ``new_since``: a recorded run, whose findings are known and neither shown nor counted.
+    """
+    known = None if new_since is None else known_findings(new_since, screen)
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG))
-    return _drift_all(invocation, screen)
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG), known)
+    return _drift_all(invocation, screen, known)
 
 
-def _drift_one(session: Session) -> int:
+@dataclass(frozen=True)
+class Examined:
+    """The record of one environment, AWS as it is now, and the difference."""
+
+    manifest: Manifest
+    version: str
+    entries: Mapping[str, Entry]
+    """The entries that were compared; one whose recorded phase does not fit is among them as made."""
+    observed: Observations
+    report: Report
+
+
+def examine(session: Session, *, locked: bool = False) -> Examined | None:
+    """Compare the environment with its record; None where nothing of it is deployed.
+
+    ``locked``: the lock is ours, so that no other run is under way.
+
+    Raises:
+        ManifestError: there is no record.
+        ConfigError: the waivers break a rule.
+    """
     manifest, version = session.load_manifest()
     if version is None:
         raise ManifestError(
@@ -45,15 +72,28 @@ def _drift_one(session: Session) -> int:
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     if all(entry.phase is Phase.KEPT for entry in entries.values()):
-        return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
-    session.warn_of_run_under_way()
+        return None
+    if not locked:
+        session.warn_of_run_under_way()
+    waivers = waivers_for(session)
     observed = observe_all(session.aws, observations_for(entries), exposures=True)
-    report = detect_drift(entries, observed)
+    report = detect_drift(entries, observed, waivers)
     findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
     never = never_compared(entry.type for entry in entries.values())
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     names = tags_of(session.aws, images)
     report = replace(report, findings=(*report.findings, *findings), never_compared=never, names=names)
+    return Examined(manifest, version, entries, observed, report)
+
+
+def _drift_one(session: Session, known: Known | None = None) -> int:
+    found = examine(session)
+    if found is None:
+        return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
+    manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
+    warn_of_idle_waivers(session, report.findings)
+    if known is not None:
+        report = only_new(report, session.suffix, known)
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
@@ -62,7 +102,11 @@ def _drift_one(session: Session) -> int:
         # Else nobody's subscriptions are compared, as the report says; status lists them.
         tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
-    return session.finish(*drift_verdict(report))
+    status, code, counts, summary = drift_verdict(report)
+    if known is not None and (old := len(found.report.findings) - len(report.findings)):
+        counts["known"] = old
+        summary += f" · {old} known already"
+    return session.finish(status, code, counts, summary)
 
 
 def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -86,7 +130,7 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
 
 def never_wanted_findings(names: Names, report: Report, observed: Observations) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference."""
-    told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
+    told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings if not finding.waiver}
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
@@ -102,6 +146,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         "drifted": report.drifted,
         "pending": report.count(FindingState.PENDING),
         "unknown": report.count(FindingState.UNKNOWN),
+        "waived": report.count(FindingState.WAIVED),
         "fields": report.fields,
         "compared": report.compared,
         "resources": report.resources,
@@ -109,6 +154,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
     }
     if report.findings:
         summary = f"{counts['drifted']} drifted · {counts['pending']} pending · {counts['unknown']} unknown"
+        summary += f" · {counts['waived']} waived" if counts["waived"] else ""
     else:
         summary = f"{report.compared} fields on {report.resources} resources are as recorded"
     if report.drifted:
@@ -118,7 +164,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 
 
-def _drift_all(invocation: Invocation, screen: Screen) -> int:
+def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = None) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
@@ -134,7 +180,7 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         invocation,
         screen,
         deployed,
-        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG)),
+        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG), known),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())

@@ -12,6 +12,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.preflight import Flight, Quotas, check_all
 from tapctl.commands.restore import check_restore_flags, plan_restore
+from tapctl.commands.waivers import waivers_for
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.model import Impact, Observed
@@ -20,6 +21,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
+from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
     ConfigError,
@@ -107,6 +109,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         UsageError: an address that is permitted cannot be one.
     """
     check_restore_flags(permits)
+    waivers = waivers_for(session)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     network, release = _look_up(session, manifest)
@@ -130,6 +133,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         adopted=permits.adopted,
         adopt_overwritten=ADOPT_ALL in permits.adopted,
         reboot=permits.reboot,
+        spares=spares_of(waivers),
     )
     _check_adopted(session, permits.adopted, stack)
     changes = [_check_version(session, stack, change, observed) for change in plan.changes]

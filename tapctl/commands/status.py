@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
@@ -165,7 +166,7 @@ def _row_of(
 
 def _problems(session: Session, manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
-    report = detect_drift(manifest.entries, observations)
+    report = detect_drift(manifest.entries, observations, waivers_for(session))
     named = set()
     for address, observation in sorted(observations.items()):
         entry = manifest.entries[address]
@@ -249,7 +250,7 @@ def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
     """Drift and reboots, counted; of resources that are named already, nothing is counted again."""
     groups: dict[str, set[str]] = defaultdict(set)
     for finding in report.findings:
-        if finding.address in named:
+        if finding.address in named or finding.waiver:
             continue
         waits_for_reboot = finding.reason is Reason.DEFERRED and finding.detail == REBOOT
         kind = "DRIFT" if finding.state in _DRIFT else "reboot" if waits_for_reboot else finding.state.value.lower()

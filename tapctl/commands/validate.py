@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapctl.config import Config, config_hash, load_all
+from tapctl.clock import today
+from tapctl.config import Config, config_hash, known_environments, load_all
+from tapctl.config.waivers import path_of
 from tapctl.errors import Status
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
@@ -38,6 +40,10 @@ def validate(invocation: Invocation, screen: Screen) -> int:
         from tapctl.stack.package import build, handler_of
 
         build(handler_of(invocation.config))
+    if path_of(invocation.config).exists():
+        from tapctl.stack.waivers import waivers_of
+
+        waivers_of(invocation.config, "", known_environments(invocation.config), today())
     listed = sorted(configs.items())
     records = [{"type": "output", "name": env, "value": config_hash(config)} for env, config in listed]
     screen.table(_COLUMNS, [_cells(config) for _, config in listed], records)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tapctl.config import rules, types
 from tapctl.config.problems import parse, printable, problem, read
 from tapctl.config.schema import (
+    WAIVERS,
     CommonAlarms,
     CommonDatabase,
     CommonFile,
@@ -150,7 +151,7 @@ def environments(directory: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the folder cannot be read.
     """
-    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON}))
+    return tuple(sorted({path.stem for path in _files(directory) if path.suffix == ".toml"} - {COMMON, WAIVERS}))
 
 
 def known_environments(directory: Path) -> tuple[str, ...]:
@@ -175,8 +176,10 @@ def _misnamed(directory: Path) -> list[Problem]:
     return [Problem(str(path), "", "", rule) for path in _files(directory) if path.suffix != ".toml"]
 
 
-def load_all(directory: Path) -> dict[str, Config]:
+def load_all(directory: Path, *edits: Edit) -> dict[str, Config]:
     """Load every environment's configuration, by name.
+
+    ``edits``: load as if the files had these; no file is written.
 
     Raises:
         ConfigError: some file breaks a rule; with every problem of every file.
@@ -185,20 +188,20 @@ def load_all(directory: Path) -> dict[str, Config]:
     if not names:
         rule = f"has no environment's file, such as {directory / 'dev.toml'}"
         raise ConfigError([Problem(str(directory), "", "", rule)])
-    return _load(directory, names, _misnamed(directory))
+    return _load(directory, names, _misnamed(directory), edits)
 
 
-def load(directory: Path, environment: str, edit: Edit | None = None) -> Config:
+def load(directory: Path, environment: str, *edits: Edit) -> Config:
     """Load one environment's configuration, from common.toml and its own file.
 
-    ``edit``: load as if one of the files had this edit; no file is written.
+    ``edits``: load as if the files had these; no file is written.
 
     Raises:
         ConfigError: there is no such environment, or its files break a rule; with every problem of both.
     """
     names = environments(directory)
     if environment in names:
-        return _load(directory, (environment,), edit=edit)[environment]
+        return _load(directory, (environment,), edits=edits)[environment]
     if names and not (directory / f"{COMMON}.toml").exists():
         rule = f"has no {COMMON}.toml: it is no folder of environment files"
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
@@ -263,10 +266,10 @@ class _SourceFile(Generic[T]):
 
 
 def _load(
-    directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = (), edit: Edit | None = None
+    directory: Path, names: tuple[str, ...], misnamed: Iterable[Problem] = (), edits: Iterable[Edit] = ()
 ) -> dict[str, Config]:
-    common = _read(directory / f"{COMMON}.toml", CommonFile, rules.common_rules, edit)
-    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules, edit) for name in names}
+    common = _read(directory / f"{COMMON}.toml", CommonFile, rules.common_rules, edits)
+    own = {name: _read(directory / f"{name}.toml", EnvironmentFile, rules.environment_rules, edits) for name in names}
     problems = [*misnamed, *common.problems]
     for name, file in own.items():
         problems += file.problems
@@ -280,13 +283,14 @@ def _load(
 
 
 def _read(
-    path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]], edit: Edit | None
+    path: Path, kind: type[T], rule: Callable[[dict[str, Any]], Iterator[rules.Violation]], edits: Iterable[Edit]
 ) -> _SourceFile[T]:
     raw = read(path)
     if isinstance(raw, Problem):
         return _SourceFile(path, None, None, [raw])
-    if edit and edit.file == path.stem:
-        edit.apply(raw)
+    for edit in edits:
+        if edit.file == path.stem:
+            edit.apply(raw)
     value, problems = parse(path, raw, kind)
     return _SourceFile(path, raw, value, problems + [problem(path, *broken) for broken in rule(raw)])
 

@@ -245,7 +245,7 @@ def _unknown(path: KeyPath, kind: type[Table]) -> str:
     siblings = [each for each in allowed if not depth or each.startswith(f"{toml_path(path[:depth])}.")]
     listed = f"allowed here: {', '.join(siblings)}"
     elsewhere = allowed_keys(_other(kind))
-    if any(toml_path(path[:end]) in elsewhere for end in range(1, len(path) + 1)):
+    if kind in _FILES and any(toml_path(path[:end]) in elsewhere for end in range(1, len(path) + 1)):
         place = "may differ between environments, and belongs in their own files"
         if kind is EnvironmentFile:
             place = "is the same in every environment, and belongs in common.toml"
@@ -276,6 +276,9 @@ def _all_keys(kind: type[Table]) -> dict[str, str]:
 
 
 def _other(kind: type[Table]) -> type[Table]:
+    """The file that a key of this one may belong to instead; itself where there is none."""
+    if kind not in _FILES:
+        return kind
     return EnvironmentFile if kind is CommonFile else CommonFile
 
 

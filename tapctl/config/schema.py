@@ -6,13 +6,16 @@ that both have is ``processor.image.tag``, which a release changes environment b
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from tapctl.config import additions, types
+
+WAIVERS: Final = "waivers"
+"""The name of the file of waivers, without its ending: no environment's."""
 
 
 class Table(BaseModel):
@@ -210,7 +213,9 @@ def schema() -> dict[str, Any]:
     `tapctl.config.rules`; names that RDS and PostgreSQL keep for themselves too: there are hundreds.
     """
     kinds: dict[str, type[Table]] = {"common": CommonFile, "environment": EnvironmentFile}
-    return {
-        kind: {"$schema": _Toml.schema_dialect, **model.model_json_schema(schema_generator=_Toml)}
-        for kind, model in kinds.items()
-    }
+    return {kind: schema_of(model) for kind, model in kinds.items()}
+
+
+def schema_of(kind: type[Table]) -> dict[str, Any]:
+    """Make the JSON Schema (draft 2020-12) of one kind of file."""
+    return {"$schema": _Toml.schema_dialect, **kind.model_json_schema(schema_generator=_Toml)}

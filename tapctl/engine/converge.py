@@ -24,11 +24,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
-from tapctl.engine.diff import compare, details, leave
+from tapctl.engine.diff import compare, details, leave, leave_parts
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec, Timing
@@ -281,7 +282,7 @@ class _ConvergeLoop:
         self.wanted: Spec = refs.resolve(self.resource.spec, context.outputs)
         """The spec that the configuration wants, and the record tells."""
         self.want = self.wanted
-        """The same but for what is left alone (`Reconciler.left_alone`)."""
+        """The same but for what is left alone (`Reconciler.left_alone`, `Change.spares`)."""
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
@@ -328,6 +329,8 @@ class _ConvergeLoop:
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
         self.want = leave(self.reconciler, self.wanted, seen.spec, allowed=self.change.allowed)
+        if self.change.action <= Action.UPDATE:  # of what is made anew, nothing live is anybody's wish
+            self.want = leave_parts(self.want, seen.spec, partial(self.change.spares, self.address))
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)

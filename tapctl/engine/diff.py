@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
+from tapctl.engine import refs
 from tapctl.engine.model import AtLeastMinor, Reconciler, Spec
 
 
@@ -76,6 +77,42 @@ def leave(reconciler: Reconciler[Any, Any], want: Spec, have: Spec, *, allowed: 
 
 def _is_default(spec: Spec, name: str) -> bool:
     return bool(getattr(spec, name) == type(spec).model_fields[name].default)
+
+
+def leave_parts(want: Spec, have: Spec, spares: Callable[[str, Any], bool]) -> Spec:
+    """Give back ``want`` with the live value wherever ``spares`` says so of a path, as `details` names it, and a value.
+
+    A value that is known only after another resource was made is left as it is wanted.
+    """
+    return want.model_copy(
+        update={
+            name: _with_spared(name, getattr(have, name), getattr(want, name), spares)
+            for name in compare(want, have)
+            if not refs.needs(getattr(want, name))
+        }
+    )
+
+
+def _with_spared(path: str, have: Any, want: Any, spares: Callable[[str, Any], bool]) -> Any:
+    """Walk as `details` does; an item that is spared is as it is live: there, or not there."""
+    if have == want:
+        return want
+    if isinstance(have, Mapping) and isinstance(want, Mapping):
+        both = {key: _with_spared(f"{path}.{key}", have[key], want[key], spares) for key in have.keys() & want.keys()}
+        kept = {key: have[key] for key in have.keys() - want.keys() if spares(f"{path}.{key}", have[key])}
+        due = {key: want[key] for key in want.keys() - have.keys() if not spares(f"{path}.{key}", None)}
+        return both | kept | due
+    if isinstance(have, frozenset) and isinstance(want, frozenset):
+        kept_items = {item for item in have - want if spares(path, item)}
+        gone = want - have if spares(path, None) else frozenset()
+        return frozenset((want - gone) | kept_items)
+    if isinstance(have, BaseModel) and type(have) is type(want):
+        names = type(have).model_fields
+        parts = {
+            name: _with_spared(f"{path}.{name}", getattr(have, name), getattr(want, name), spares) for name in names
+        }
+        return want.model_copy(update=parts)
+    return have if spares(path, have) else want
 
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from tapctl.engine.diff import details, same, unexplained
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
 from tapctl.engine.record import Entry, Phase, recorded_value
+from tapctl.engine.waiver import Waiver
 
 WHOLE_RESOURCE: Final = "*"
 """The field of a finding that is about the whole resource."""
@@ -29,6 +31,8 @@ class FindingState(StrEnum):
     UNKNOWN = "UNKNOWN"
     MISSING = "MISSING"
     UNEXPECTED = "UNEXPECTED"
+    WAIVED = "WAIVED"
+    """Somebody answers for the difference: it is shown, and no drift."""
 
 
 class Reason(StrEnum):
@@ -81,6 +85,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""
+_WAIVABLE: Final = frozenset({Reason.CHANGED, Reason.NOT_OURS})
 UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED})
 """Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
 
@@ -102,15 +107,19 @@ class Finding:
     """The IAM action that was denied: ``kms:GetKeyPolicy``."""
     asked: Any = None
     """The value that an unfinished apply asked for."""
+    waiver: Waiver | None = None
+    """The waiver that covers the difference."""
 
     @property
     def state(self) -> FindingState:
-        """The state that the reason means."""
-        return _MEANINGS[self.reason][0]
+        """The state that the reason means, unless the difference is waived."""
+        return _MEANINGS[self.reason][0] if self.waiver is None else FindingState.WAIVED
 
     @property
     def note(self) -> str:
         """The sentence that reports print."""
+        if self.waiver is not None:
+            return f"by {self.waiver}"
         return _MEANINGS[self.reason][1].format(detail=self.detail, action=self.action)
 
 
@@ -155,7 +164,12 @@ class Report:
         return self.count(FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
-def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Report:
+def finding_id(suffix: str, finding: Finding) -> str:
+    """Name a finding in ten characters, the same in every run: a hash of the suffix, the address and the field."""
+    return hashlib.sha256(f"{suffix}\n{finding.address}\n{finding.field}".encode()).hexdigest()[:10]
+
+
+def detect_drift(entries: Mapping[str, Entry], observations: Observations, waivers: Sequence[Waiver] = ()) -> Report:
     """Compare each recorded resource, field by field, with its observation. KEPT entries are not compared.
 
     A resource that an apply left half made is compared with the spec that was confirmed last.
@@ -165,7 +179,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
     fields = unchecked = 0
     compared = [(address, entry) for address, entry in sorted(entries.items()) if entry.phase is not Phase.KEPT]
     for address, entry in compared:
-        own = list(_findings(entry, observations[address], entries))
+        own = [_waived(one, waivers) for one in _findings(entry, observations[address], entries)]
         findings += own
         names = _names(entry, observations[address])
         fields += len(names) + any(finding.field == OUTPUTS for finding in own)
@@ -178,6 +192,13 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations) -> Re
             unchecked += len(unknown)
             missed += [f"{address}.{name}" for name in unknown]
     return Report(tuple(findings), fields, unchecked, len(compared), tuple(missed))
+
+
+def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
+    if finding.reason not in _WAIVABLE:
+        return finding
+    covering = (one for one in waivers if one.covers(finding.address, finding.field, finding.live))
+    return replace(finding, waiver=next(covering, None))
 
 
 def _names(entry: Entry, observation: Observation) -> frozenset[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from tapctl.engine import refs
 from tapctl.engine.model import Impact, Pending
 from tapctl.engine.record import Entry
+from tapctl.engine.waiver import Spares, spare_nothing
 from tapctl.errors import TapctlError
 
 AFTER_APPLY = "(known after apply)"
@@ -54,6 +55,8 @@ class LeftField:
     have: Any
     allow_ends: bool
     """True if an apply that is given ``--allow`` takes it away; else only a person's command does."""
+    waived: bool = False
+    """True if it is left because of a waiver; then neither ends it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ class Change:
     foreign_members: tuple[str, ...] = ()
     """Addresses of members that are not ours: reported, never touched."""
     left: tuple[LeftField, ...] = ()
-    """The differences that an apply leaves (`Reconciler.left_alone`)."""
+    """The differences that an apply leaves (`Reconciler.left_alone`, waivers)."""
+    spares: Spares = spare_nothing
+    """The further differences that are left as they are."""
     note: str = ""
     removed_outside: bool = False
     """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""

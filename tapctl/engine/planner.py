@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import Difference, compare, details, leave, same, unexplained
+from tapctl.engine.diff import Difference, compare, details, leave, leave_parts, same, unexplained
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
@@ -17,6 +18,7 @@ from tapctl.engine.ownership import Claimant
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
+from tapctl.engine.waiver import Spares, spare_nothing
 from tapctl.errors import FieldUnreadable, Refused
 
 
@@ -31,6 +33,7 @@ def make_plan(
     adopted: Collection[str] = (),
     adopt_overwritten: bool = False,
     reboot: bool = False,
+    spares: Spares = spare_nothing,
 ) -> Plan:
     """Compare the wanted resources with the observed ones, and the recorded ones with the stack.
 
@@ -48,6 +51,7 @@ def make_plan(
         adopt_overwritten: True if all resources are taken back whose owner tags automation has overwritten
             (`Ownership.overwritten`).
         reboot: True if resources get the reboot that their pending values wait for.
+        spares: the differences that are left as they are.
     """
     known: dict[str, dict[str, str]] = {}
     changes: list[Change] = []
@@ -60,7 +64,7 @@ def make_plan(
         observation, entry = observations[address], entries.get(address)
         reconciler = resource.reconciler
         adopts = address in adopted or (reconciler.subresource and reconciler.parent_id(resource.id) in _ids(adopted))
-        permits = _Permits(address in allowed, adopts, adopt_overwritten)
+        permits = _Permits(address in allowed, adopts, adopt_overwritten, spares)
         change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
         change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
@@ -162,6 +166,7 @@ class _Permits:
     allowed: bool
     adopts: bool
     adopts_overwritten: bool
+    spares: Spares
 
 
 def _plan_change(
@@ -174,7 +179,7 @@ def _plan_change(
     permits: _Permits,
 ) -> Change:
     address, reconciler = resource.address, resource.reconciler
-    base = Change(address, resource.type, resource.id, Action.NOTHING, allowed=permits.allowed)
+    base = Change(address, resource.type, resource.id, Action.NOTHING, allowed=permits.allowed, spares=permits.spares)
     if isinstance(observation, Unreadable):
         blocked = _unreadable_error(address, observation)
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
@@ -201,6 +206,8 @@ def _plan_present(
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
     wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
     left = _left_fields(reconciler, wanted, want, seen)
+    wanted, want = want, leave_parts(want, seen.spec, partial(base.spares, base.address))
+    left += _spared_fields(wanted, want, seen)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
     base = replace(base, fields=fields, impact=impact, pending=seen.pending, unreadable=seen.unreadable, left=left)
@@ -327,6 +334,15 @@ def _left_fields(
     """List what an apply leaves although nobody wants it: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
         LeftField(part.path, part.have, allow_ends=reconciler.left_alone.get(name, ALLOW) == ALLOW)
+        for name in compare(wanted, want, unread=seen.unreadable)
+        for part in details(name, getattr(want, name), getattr(wanted, name))
+    )
+
+
+def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any]) -> tuple[LeftField, ...]:
+    """List what is left because the user says so: the part in which ``want`` gave up what is ``wanted``."""
+    return tuple(
+        LeftField(part.path, part.have, allow_ends=False, waived=True)
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )

@@ -77,6 +77,11 @@ class Stack:
         self._resources[new_address] = resource
         return resource
 
+    def add_recorded(self, reconciler: Reconciler[S, O], entry: Entry, spec: S) -> None:
+        """Add a resource as it is recorded; what it needs is there already, in the stack or not."""
+        out = refs.promise(cast("type[O]", reconciler.outputs), entry.address)
+        self._resources[entry.address] = Resource(reconciler, entry.id, spec, frozenset(entry.needs), out)
+
     def __iter__(self) -> Iterator[AnyResource]:
         return iter(self._resources.values())
 

@@ -259,7 +259,8 @@ def _age_s(response: Mapping[str, Any]) -> float:
     # This machine's clock has no part in it.
     try:
         date: datetime = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-        age: timedelta = date - response.get("LastModified")
+        modified: Any = response.get("LastModified")
+        age: timedelta = date - modified
     except (KeyError, ValueError, TypeError):
         return 0.0
     return max(age.total_seconds() - 1, 0.0)

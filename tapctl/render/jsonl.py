@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 from tapctl import __version__
 from tapctl.engine import refs
-from tapctl.engine.drift import Finding, Report
+from tapctl.engine.drift import Finding, Report, finding_id
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
@@ -79,8 +79,11 @@ def change_record(change: Change) -> Record:
         "unread": dict(change.unreadable),
         "unexpected": list(change.foreign_members),
         "exposures": [
-            {"path": part.path, "have": refs.to_json(part.have)} for part in change.left if not part.allow_ends
+            {"path": part.path, "have": refs.to_json(part.have)}
+            for part in change.left
+            if not (part.allow_ends or part.waived)
         ],
+        "waived": [{"path": part.path, "have": refs.to_json(part.have)} for part in change.left if part.waived],
         "spared": {part.path: refs.to_json(part.have) for part in change.left if part.allow_ends},
         "note": change.note,
         "blocked": {"code": blocked.code, "message": blocked.cause, "hint": blocked.hint} if blocked else None,
@@ -128,10 +131,12 @@ def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float
     )
 
 
-def finding_record(finding: Finding, advice: Advice | None) -> Record:
+def finding_record(finding: Finding, advice: Advice | None, suffix: str) -> Record:
     """The record of one finding, and of what to do about it."""
+    waiver = finding.waiver
     return {
         "type": "finding",
+        "id": finding_id(suffix, finding),
         "address": finding.address,
         "resource_type": finding.type,
         "field": finding.field,
@@ -144,6 +149,9 @@ def finding_record(finding: Finding, advice: Advice | None) -> Record:
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",
         "now": advice.now if advice else "",
+        "accept": advice.accept if advice else "",
+        "waive": advice.waive if advice else "",
+        "waiver": {"owner": waiver.owner, "reason": waiver.reason, "until": waiver.until} if waiver else None,
         "undo_note": advice.undo_note if advice else "",
         "read_note": advice.read_note if advice else "",
     }
@@ -292,7 +300,10 @@ class JsonScreen:
     ) -> None:
         """Write one line a finding."""
         for finding in report.findings:
-            self._write(finding_record(finding, advice.get((finding.address, finding.field))) | self._whose())
+            self._write(
+                finding_record(finding, advice.get((finding.address, finding.field)), self._target.suffix)
+                | self._whose()
+            )
 
     def table(
         self,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
-from tapctl.engine.plan import Action, Change, FieldChange, Plan
+from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
 from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import (
     PLAIN,
@@ -37,6 +37,7 @@ OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
+WAIVED: Final = "waived; left as it is"
 SPARED: Final = "it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
@@ -190,11 +191,14 @@ def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> 
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
-    details += [
-        Detail(part.path, truncate(format_value(part.have), limit), SPARED if part.allow_ends else LEFT)
-        for part in change.left
-    ]
+    details += [Detail(part.path, truncate(format_value(part.have), limit), _why_left(part)) for part in change.left]
     return details
+
+
+def _why_left(part: LeftField) -> str:
+    if part.waived:
+        return WAIVED
+    return SPARED if part.allow_ends else LEFT
 
 
 def _joined_fields(one: FieldChange, other: FieldChange) -> FieldChange:
@@ -214,8 +218,12 @@ def _field_detail(field: FieldChange, names: Mapping[str, str], limit: int | Non
 
 # -- drift -------------------------------------------------------------------------------------------------------------
 
-_FINDING_SYMBOLS: Final = {FindingState.PENDING: "…", FindingState.UNKNOWN: "?"}
-_FINDING_STYLES: Final = {FindingState.PENDING: "open", FindingState.UNKNOWN: "open"}
+_FINDING_SYMBOLS: Final = {FindingState.PENDING: "…", FindingState.UNKNOWN: "?", FindingState.WAIVED: "·"}
+_FINDING_STYLES: Final = {
+    FindingState.PENDING: "open",
+    FindingState.UNKNOWN: "open",
+    FindingState.WAIVED: "open",
+}
 _NOTE_IS_VALUE: Final = (FindingState.UNKNOWN, FindingState.MISSING)
 """States without two values to show: the note stands in their place."""
 
@@ -310,8 +318,11 @@ def advice_lines(advice: Advice, paint: Palette = PLAIN) -> list[str]:
     Each command stands alone on its line, so that it can be copied.
     """
     lines = [f"      {paint('dim', 'keep it:')} {one_line(advice.edit)}"] if one_line(advice.edit) else []
+    if one_line(advice.accept):
+        lines.append(f"        {one_line(advice.accept)}")
     commands = [
         ("undo it:", advice.undo, advice.undo_note),
+        ("waive it:", advice.waive, ""),
         ("read it:", advice.read, advice.read_note),
         ("do it now:", advice.now, ""),
     ]

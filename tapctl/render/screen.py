@@ -115,6 +115,10 @@ class Advice:
     """A few words on undoing: what to do first, or what the command does."""
     read_note: str = ""
     """A few words on having the field read: what to do first, or what the command does."""
+    accept: str = ""
+    """The command that writes the live value into the place to edit."""
+    waive: str = ""
+    """The command that waives the difference."""
     now: str = ""
     """The command that puts a pending change in force."""
 

@@ -1,10 +1,11 @@
-"""Files where others may have placed some: plain ones alone are read, up to a limit, and none is written through."""
+"""Files where others may have placed some: plain ones alone are read, up to a limit, and files are written whole."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -43,6 +44,27 @@ def open_fresh(path: Path, mode: int = 0o600) -> int:
     """
     path.unlink(missing_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text file whole, or not at all; one that is there keeps its permissions, and a link its target.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+        os.chmod(name, mode)  # noqa: PTH101 -- a name that mkstemp gave
+        os.replace(name, target)  # noqa: PTH105 -- as above
+    except OSError:
+        os.unlink(name)  # noqa: PTH108 -- as above
+        raise
 
 
 def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:

@@ -20,7 +20,7 @@ SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
 STATE: Final = "./manifests"
 
-_CHANGING: Final = ("apply", "destroy")
+_CHANGING: Final = ("apply", "destroy", "revert")
 _PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "iam-policy")
 """Commands whose stdout is for ``$(…)`` and files."""
 NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -92,8 +92,6 @@ class Invocation:
     """True if somebody is there to answer a question."""
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
-    commands: frozenset[str] = frozenset()
-    """Every command that tapctl has: hints name no other."""
     usage: Usage = field(default_factory=Usage, compare=False)
 
     @property

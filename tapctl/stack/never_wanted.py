@@ -16,7 +16,7 @@ from tapctl.reconcilers.security_group_rules import Rule
 
 EVERYBODY: Final = "*"
 _HTTPS: Final = ("tcp", HTTPS, HTTPS)
-_CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
+CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "storage_encrypted"): True,
     ("db-cluster", "managed_secret"): True,
     ("db-cluster", "iam_authentication"): True,
@@ -35,7 +35,7 @@ def never_wanted(names: Names, type_: str, id: str, live: Spec) -> Iterator[tupl
     """List the fields of a live resource that the product can never want, each with the reason."""
     for name in type(live).model_fields:
         value = getattr(live, name)
-        if (type_, name) in _CONSTANT and value != _CONSTANT[type_, name]:
+        if (type_, name) in CONSTANT and value != CONSTANT[type_, name]:
             yield name, "tapctl never sets this"
         for reason in _reasons(names, id, value):
             yield name, reason

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from tapctl.aws.client import Aws, Connection
 from tapctl.commands.advice import advise
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
+from tapctl.engine.waiver import Waiver
+from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Target
@@ -24,6 +26,7 @@ GROUP = "db-cluster-parameter-group/db-cluster-params-pg16-dev"
 TOPIC = "sns-topic/alarms-dev"
 CLUSTER = "db-cluster/db-cluster-dev"
 LOGS = "log-group//aws/lambda/payment-processor-dev"
+TABLES = ("common.toml: processor.image", "common.toml: tags")
 THROTTLES = "cloudwatch-alarm/payment-processor-throttles-dev"
 DURATION = "common.toml: database.log_min_duration_statement_ms"
 
@@ -40,7 +43,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     )
 
 
-def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: str) -> Finding:
+def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: Any) -> Finding:
     return Finding(address, address.partition("/")[0], field, reason, "as it was", live, **more)
 
 
@@ -114,14 +117,20 @@ def advice(run: Session, *findings: Finding) -> list[Advice]:
 )
 def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, finding: Finding, edit: str) -> None:
     before = {path: path.read_bytes() for path in run.invocation.config.iterdir()}
-    assert advice(run, finding) == [Advice(edit=edit, undo=APPLY)]
+    (told,) = advice(run, finding)
+    place = shlex.quote(f"{finding.address}.{finding.field}")
+    assert (told.edit, told.undo) == (edit, f"tapctl revert --env dev {place}")
+    assert told.waive == f"tapctl waive --env dev {place} --reason '…' --until 30d"
+    # Of a table of several keys, a person has to say which.
+    assert told.accept in ({f"tapctl accept --env dev {place}"} if edit else {""}) | ({""} if edit in TABLES else set())
     assert {path: path.read_bytes() for path in run.invocation.config.iterdir()} == before
 
 
 @pytest.mark.parametrize("file", ["common", "dev"])
 def test_no_edit_of_a_file_that_is_gone_meanwhile(run: Session, file: str) -> None:
     (run.invocation.config / f"{file}.toml").unlink()
-    assert advice(run, found(LOGS, "retention_days", 60)) == [Advice(undo=APPLY)]
+    (told,) = advice(run, found(LOGS, "retention_days", 60))
+    assert (told.edit, told.accept) == ("", "")
 
 
 def test_an_environment_with_two_instances_may_be_protected(run: Session) -> None:
@@ -137,13 +146,15 @@ def test_a_tag_that_names_another_owner_has_to_be_set_back_first(run: Session, t
         found(TOPIC, "tags.Owner", "dana"),
         found(FUNCTION, "timeout_s", 60),
     )
-    assert theirs == also == Advice(undo=APPLY, undo_note=f"set its tag {tag} back to {ours}, then")
-    assert other.undo == APPLY
+    assert theirs == Advice(undo=APPLY, undo_note=f"set its tag {tag} back to {ours}, then")
+    assert (also.undo, also.undo_note) == (theirs.undo, theirs.undo_note)
+    assert other.undo == f"tapctl revert --env dev {FUNCTION}.timeout_s"
 
 
 @pytest.mark.parametrize("tag", ["ManagedBy", "EnvironmentSuffix"])
 def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None:
-    assert advice(run, found(TOPIC, f"tags.{tag}", None)) == [Advice(undo=APPLY)]
+    (told,) = advice(run, found(TOPIC, f"tags.{tag}", None))
+    assert told.undo == f"tapctl revert --env dev {TOPIC}.tags.{tag}"
 
 
 def test_a_field_that_could_not_be_read_is_not_undone(run: Session) -> None:
@@ -207,22 +218,47 @@ def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None)
     run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))
     stranger = found("db-cluster/db-cluster-dev", "members", "db-instance/analytics", Reason.NOT_OURS)
     command = "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2"
-    assert advice(run, stranger) == [
-        Advice(undo=command if endpoint is None else f"{command} --endpoint-url {endpoint}")
-    ]
+    (told,) = advice(run, stranger)
+    assert told.undo == (command if endpoint is None else f"{command} --endpoint-url {endpoint}")
+    assert told.waive == "tapctl waive --env dev db-cluster/db-cluster-dev.members --reason '…' --until 30d"
 
 
-def test_where_an_apply_would_do_more_the_command_that_undoes_this_alone_is_named(run: Session) -> None:
-    finding = found(FUNCTION, "timeout_s", 60)
+def test_where_an_apply_would_do_more_what_only_an_apply_undoes_says_so(run: Session) -> None:
     missing = Finding(FUNCTION, "lambda-function", WHOLE_RESOURCE, Reason.ABSENT)
-    report = Report((finding, missing), 10, 0, 1)
+    report = Report((found(FUNCTION, "timeout_s", 60), missing), 10, 0, 1)
     told = advise(report, run, more=True)
-    assert told[FUNCTION, "timeout_s"].undo_note == "with all else that the files want, see below:"
-    run.invocation = replace(run.invocation, commands=frozenset({"revert"}))
-    told = advise(report, run, more=True)
+    assert told[FUNCTION, "*"].undo_note == "with all else that the files want, see below:"
     assert told[FUNCTION, "timeout_s"].undo == f"tapctl revert --env dev {FUNCTION}.timeout_s"
-    assert told[FUNCTION, "*"].undo == f"tapctl revert --env dev {FUNCTION}"
-    assert advise(report, run)[FUNCTION, "timeout_s"].undo == "tapctl apply --env dev"
+
+
+@pytest.mark.parametrize(
+    ("there", "first"), [(True, "correct the environment files, then"), (False, "put dev.toml back, then")]
+)
+def test_an_apply_needs_usable_files_first(run: Session, there: bool, first: str) -> None:
+    run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
+    if not there:
+        (run.invocation.config / "dev.toml").unlink()
+    (told,) = advice(run, Finding(FUNCTION, "lambda-function", WHOLE_RESOURCE, Reason.ABSENT))
+    assert (told.undo, told.undo_note) == (APPLY, first)
+
+
+def test_a_waived_difference_needs_nothing(run: Session) -> None:
+    waiver = Waiver("*", "*", "dana", "why", "2099-12-31")
+    waived = found(FUNCTION, "timeout_s", 60, waiver=waiver)
+    let_in = found(LOGS, "subscriptions", "arn:z by siem", waiver=waiver)
+    assert advice(run, waived, let_in) == [Advice(), Advice()]
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        found("db-instance/db-cluster-dev-0", "publicly_accessible", live=True),
+        found("security-group-rules/db-sg-dev", "rules", "ingress 0.0.0.0/0 tcp/5432"),
+    ],
+)
+def test_an_open_door_is_offered_no_waiver(run: Session, finding: Finding) -> None:
+    (told,) = advice(run, finding)
+    assert (told.waive, told.undo[:21]) == ("", "tapctl revert --env d")
 
 
 def test_an_old_record_is_undone_by_no_apply(run: Session) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tapctl import __version__
 from tapctl.aws.policy import allow, policy
+from tapctl.engine.drift import finding_id
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField
 from tapctl.errors import (
@@ -152,6 +153,10 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
     shown.screen.drift(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE})
     assert shown.lines[0] == {
         "type": "finding",
+        "id": finding_id("", REPORT.findings[0]),
+        "accept": "",
+        "waive": "",
+        "waiver": None,
         "address": "lambda-function/processor",
         "resource_type": "lambda-function",
         "field": "timeout_s",

@@ -53,7 +53,7 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}
-STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED"}
+STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED", "WAIVED"}
 
 
 def holds(answer: Answer, verb: str) -> list[dict[str, Any]]:

@@ -135,7 +135,7 @@ class TestTwo:
             "DRIFT pr-42: 1 drifted · 0 pending · 0 unknown",
             "DRIFT all: 1 of 2 environments are as recorded",
         ]
-        assert "undo it:\n        tapctl apply --env dev --suffix pr-42\n" in found.out
+        assert "undo it:\n        tapctl revert --env dev --suffix pr-42 lambda-function/" in found.out
         two.applied("dev", "--suffix", "pr-42")
 
     def test_the_worst_counts(self, two: World) -> None:

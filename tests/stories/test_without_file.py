@@ -50,8 +50,9 @@ def test_drift_without_the_file_names_no_command_that_needs_it(gone: World) -> N
     gone.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=33)
     answer = gone.tapctl("drift", "--env", "dev")
     assert answer.code == 2
-    assert "undo it: put environments/dev.toml back, then\n" in answer.out
+    assert "undo it:\n        tapctl revert --env dev lambda-function/payment-processor-dev.timeout_s\n" in answer.out
     assert "keep it:" not in answer.out
+    assert "waive it:" not in answer.out
 
 
 def test_drift_does_not_ask_if_the_files_are_right(dev: World) -> None:

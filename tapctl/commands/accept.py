@@ -1,0 +1,217 @@
+"""``tapctl accept``: the live values become the wanted ones, in the environment files; AWS is left as it is."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tapctl.commands.advice import edit_for
+from tapctl.commands.apply import confirm
+from tapctl.commands.drift import examine
+from tapctl.commands.plan import NOTHING_CHANGED
+from tapctl.commands.targets import choose, place
+from tapctl.commands.writing import write_file
+from tapctl.config import Config, Edit, config_hash, known_environments, load
+from tapctl.engine import refs
+from tapctl.engine.diff import compare, details
+from tapctl.engine.drift import Finding, Reason
+from tapctl.errors import ConfigError, ExitCode, Refused, Status
+from tapctl.session.session import Session
+from tapctl.stack.definition import planned_stack
+from tapctl.stack.provenance import Provenance, provenance_of
+
+_SHOWN: Final = 10
+"""Fields that are named of what an apply then changes too."""
+
+
+@dataclass
+class Acceptance:
+    """What is written, and what is not."""
+
+    edits: dict[tuple[str, tuple[str, ...]], Edit] = field(default_factory=dict)
+    """By file and key."""
+    accepted: list[Finding] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """The place of a finding to why no file can want its value."""
+
+
+def accept(session: Session, targets: Sequence[str]) -> int:
+    """Show the edits that make the live values the wanted ones, ask, and write them.
+
+    Raises:
+        UsageError: a target names nothing that drifted.
+        ConfigError: the files, or the edited ones, break a rule.
+        Refused: no file can want what a target names, or a file has changed meanwhile.
+    """
+    found = examine(session)
+    chosen = choose(session, targets, found.report.findings if found else ())
+    if not chosen:
+        return session.finish(Status.NOTHING, summary="nothing has drifted")
+    result = collect(session, chosen)
+    for where, why in result.refused.items():
+        session.screen.warn(f"{where} cannot be accepted: {why}")
+    if not result.accepted or (targets and result.refused):
+        raise Refused(
+            f"{len(result.refused)} of {len(chosen)} findings cannot be accepted, and {NOTHING_CHANGED}",
+            evidence="\n".join(f"{where}: {why}" for where, why in result.refused.items()),
+            hint=f"{session.command('revert')} puts back what is recorded",
+        )
+    edits = list(result.edits.values())
+    texts = {file: edited(session.invocation.config / f"{file}.toml", edits) for file in {one.file for one in edits}}
+    others, beside = other_environments(session, edits), changed_beside(session, edits, result.accepted)
+    _show(session, texts, edits, others, beside)
+    question = f"Write this into {', '.join(f'{file}.toml' for file in sorted(texts))}?"
+    if others:
+        question = f"{question} {', '.join(others)} will want it too."
+    if not confirm(session, question):
+        return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+    for file, (before, after) in texts.items():
+        write(session.invocation.config / f"{file}.toml", before, after)
+    counts = {"accepted": len(result.accepted), "refused": len(result.refused), "files": len(texts)}
+    summary = f"{counts['accepted']} accepted · {counts['refused']} not · apply records it"
+    code = ExitCode.DIFFERENT if result.refused else ExitCode.OK
+    return session.finish(Status.ACCEPTED, code, counts, summary)
+
+
+def collect(session: Session, chosen: Sequence[Finding]) -> Acceptance:
+    """The edits by which the files want these live values, and why the others have none.
+
+    Raises:
+        Refused: an environment that is valid now would not be.
+    """
+    provenance = provenance_of(session.config, session.suffix)
+    result = Acceptance()
+    for finding in chosen:
+        edit = edit_for(finding, session, provenance) if finding.reason is Reason.CHANGED else None
+        if edit is None:
+            result.refused[place(finding)] = "no key of the files may want this"
+            continue
+        known = result.edits.setdefault((edit.file, edit.key), edit)
+        if known.value != edit.value:
+            result.refused[place(finding)] = f"{edit.file}.toml: {'.'.join(edit.key)} gets another value already"
+        else:
+            result.accepted.append(finding)
+    _check_together(session, result)
+    return result
+
+
+def _check_together(session: Session, result: Acceptance) -> None:
+    """Make sure that all edits together are valid in every environment, and want what was accepted.
+
+    Raises:
+        Refused: an environment that is valid now would not be, or one value takes another's place.
+    """
+    edits, folder = list(result.edits.values()), session.invocation.config
+    for environment in known_environments(folder):
+        if _loaded(folder, environment) is None:
+            continue
+        try:
+            load(folder, environment, *edits)
+        except ConfigError as error:
+            raise Refused(
+                f"{environment} would not be valid with the live values, and {NOTHING_CHANGED}",
+                evidence="\n".join(map(str, error.problems)),
+                hint=f"accept fewer of them, or {session.command('revert')}",
+            ) from None
+    then = Provenance(load(folder, session.config.environment, *edits), session.suffix)
+    lost = [place(one) for one in result.accepted if then.value(one.address, one.field) != one.live]
+    if lost:
+        raise Refused(
+            f"{', '.join(lost)} would not be wanted beside the other values, and {NOTHING_CHANGED}",
+            hint="accept one at a time, with an apply between",
+        )
+
+
+def _loaded(folder: Path, environment: str) -> Config | None:
+    """The environment's configuration; None where its files break a rule already."""
+    try:
+        return load(folder, environment)
+    except ConfigError:
+        return None
+
+
+def other_environments(session: Session, edits: Sequence[Edit]) -> list[str]:
+    """The other environments whose configuration these edits change."""
+    folder = session.invocation.config
+    now = {name: _loaded(folder, name) for name in known_environments(folder) if name != session.config.environment}
+    return [
+        name
+        for name, config in now.items()
+        if config is not None and config_hash(config) != config_hash(load(folder, name, *edits))
+    ]
+
+
+def changed_beside(session: Session, edits: Sequence[Edit], accepted: Sequence[Finding]) -> list[str]:
+    """The fields of this environment, beside the accepted ones, that the edited files want otherwise."""
+    config = load(session.invocation.config, session.config.environment, *edits)
+    known = {(one.address, one.field) for one in accepted}
+    return sorted(f"{address}.{path}" for address, path in _differing(session, config) if (address, path) not in known)
+
+
+def _differing(session: Session, config: Config) -> Iterator[tuple[str, str]]:
+    before = provenance_of(session.config, session.suffix).stack
+    for resource in planned_stack(config, session.suffix):
+        if resource.address in before:
+            old = before[resource.address].spec
+            for name in compare(resource.spec, old):
+                for part in details(name, getattr(old, name), getattr(resource.spec, name)):
+                    yield resource.address, part.path
+
+
+def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
+    """The file as it is, and with the edits: its comments and its layout are kept."""
+    import tomlkit
+
+    before = path.read_text(encoding="utf-8")
+    document, plain = tomlkit.parse(before), tomllib.loads(before)
+    for edit in edits:
+        if edit.file == path.stem:
+            edit.apply(document)
+            edit.apply(plain)
+    after = tomlkit.dumps(document)
+    assert tomllib.loads(after) == plain, "the layout is kept, and the values are the edited ones"
+    return before, after
+
+
+def _show(
+    session: Session,
+    texts: dict[str, tuple[str, str]],
+    edits: Sequence[Edit],
+    others: Sequence[str],
+    beside: Sequence[str],
+) -> None:
+    lines: list[str] = []
+    for file, (before, after) in sorted(texts.items()):
+        name = str(session.invocation.config / f"{file}.toml")
+        lines += difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="", n=1)
+        if before == after:
+            lines.append(f"{name} wants it already: {session.command('apply')} records it")
+    if others:
+        lines.append(f"  wanted then in {', '.join(others)} too: common.toml is every environment's")
+    if beside:
+        more = f", and {len(beside) - _SHOWN} more" if len(beside) > _SHOWN else ""
+        lines.append(f"  the same key decides {', '.join(beside[:_SHOWN])}{more}: an apply changes that too")
+    record = {
+        "edits": [
+            {"file": f"{one.file}.toml", "key": ".".join(one.key), "value": refs.to_json(one.value)} for one in edits
+        ],
+        "diff": "\n".join(lines),
+        "environments": list(others),
+        "also": list(beside),
+    }
+    session.screen.document("\n".join(lines), record)
+
+
+def write(path: Path, before: str, after: str) -> None:
+    """Write the file, unless somebody has changed it since it was shown.
+
+    Raises:
+        Refused: it has been changed, or cannot be written.
+    """
+    if not path.exists() or path.read_text(encoding="utf-8") != before:
+        raise Refused(f"{path} was changed meanwhile, and was not written", hint="run the same command again")
+    write_file(path, after)

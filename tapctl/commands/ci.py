@@ -1,0 +1,87 @@
+"""``tapctl ci init``: the workflows of a pipeline, written into the repository that is the current folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from tapctl.commands.writing import write_file
+from tapctl.config import environments
+from tapctl.errors import ConfigError, ExitCode, Problem, Status, UsageError
+from tapctl.render.screen import Screen, Target
+from tapctl.session.invocation import Invocation
+
+_TEMPLATES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "github": {
+            ".github/workflows/tapctl-plan.yml": "github-plan.yml",
+            ".github/workflows/tapctl-apply.yml": "github-apply.yml",
+            ".github/workflows/tapctl-drift.yml": "github-drift.yml",
+        },
+        "gitlab": {".gitlab-ci.yml": "gitlab.yml"},
+    }
+)
+"""CI system to the path of each file and its template."""
+
+
+def init(invocation: Invocation, screen: Screen, system: str) -> int:
+    """Write the files of this CI system; one that is there, and is another, is overwritten only where that is said.
+
+    Raises:
+        ConfigError: there is no environment, or the folder's name cannot stand in a workflow.
+        UsageError: a file is there, and nobody can be asked.
+        Refused: a file cannot be written.
+    """
+    screen.target(Target())
+    texts = {Path(path): _filled(invocation, template) for path, template in _TEMPLATES[system].items()}
+    theirs = [path for path, text in texts.items() if _is_another(path, text)]
+    if theirs and not _may_overwrite(invocation, screen, theirs):
+        return invocation.finish(screen, Status.CANCELLED, ExitCode.REFUSED, summary="nothing was written")
+    for path, text in texts.items():
+        write_file(path, text)
+    listing = [str(path) for path in texts]
+    screen.document("\n".join(listing), {"system": system, "files": listing})
+    summary = "what to set up first stands at the head of each file"
+    return invocation.finish(screen, Status.WRITTEN, counts={"files": len(listing)}, summary=summary)
+
+
+def _filled(invocation: Invocation, template: str) -> str:
+    folder = invocation.config.as_posix()
+    if not folder.isprintable() or set(folder) & set("\"'\\${}`"):
+        raise ConfigError([Problem("--config", "", json.dumps(folder), "cannot stand in a workflow")])
+    names = environments(invocation.config)
+    if not names:
+        raise ConfigError([Problem(str(invocation.config), "", "", "has no environment's file")])
+    text = (files("tapctl.commands") / "pipelines" / template).read_text(encoding="utf-8")
+    return text.replace("@CONFIG@", folder).replace("@ENVIRONMENTS@", ", ".join(f'"{name}"' for name in names))
+
+
+def _is_another(path: Path, text: str) -> bool:
+    """True if there is something else at this path."""
+    try:
+        return path.read_text(encoding="utf-8") != text
+    except FileNotFoundError:
+        return path.is_symlink()
+    except (OSError, UnicodeDecodeError):
+        return True
+
+
+def _may_overwrite(invocation: Invocation, screen: Screen, theirs: list[Path]) -> bool:
+    """Ask; ``--yes`` is an answer.
+
+    Raises:
+        UsageError: nobody is there to answer.
+    """
+    if invocation.yes:
+        return True
+    named = ", ".join(map(str, theirs))
+    if not invocation.interactive:
+        raise UsageError(
+            f"there is a file already: {named}",
+            hint=f"look at it, then overwrite it: {invocation.command} --yes",
+        )
+    return screen.ask(f"Overwrite {named}? Type yes:", "yes")

@@ -1,0 +1,67 @@
+"""The findings of a recorded run: a later one shows what is new since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from tapctl.engine import refs
+from tapctl.engine.drift import Finding, Report
+from tapctl.errors import UsageError
+from tapctl.render.screen import Screen
+from tapctl.safety.files import read_file
+
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_HINT: Final = "record one with: tapctl drift --json > RUN"
+
+Known = frozenset[tuple[str, ...]]
+"""What tells one finding from another: suffix, address, field, state, and the live value as JSON."""
+
+
+def known_findings(run: str, screen: Screen) -> Known:
+    """The findings of a recorded drift. One that was cut off counts as far as it goes, which is said.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no recorded drift.
+    """
+    try:
+        lines = read_file(Path(run), _MAX_BYTES).decode(errors="replace").splitlines()
+    except OSError as error:
+        raise UsageError(f"the recorded run {run} cannot be read: {error.strerror}", hint=_HINT) from None
+    records = [_record(line) for line in lines]
+    first = records[0] if records else None
+    if first is None or first.get("type") != "version" or first.get("verb") != "drift":
+        raise UsageError(f"{run} holds no recorded drift", evidence="its first line is no version line", hint=_HINT)
+    whole = [one for one in records if one is not None]
+    if len(whole) < len(records) or whole[-1].get("type") != "verdict":
+        screen.warn(f"{run} was cut off: what it had found until then is known")
+    return frozenset(_of_record(one) for one in whole if one.get("type") == "finding")
+
+
+def only_new(report: Report, suffix: str, known: Known) -> Report:
+    """The report without the findings that are known."""
+    return replace(report, findings=tuple(one for one in report.findings if _of_finding(suffix, one) not in known))
+
+
+def _record(line: str) -> Mapping[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("suffix", "address", "field", "state")
+    return (*(str(record.get(name, "")) for name in names), _text(record.get("live")))
+
+
+def _of_finding(suffix: str, finding: Finding) -> tuple[str, ...]:
+    return suffix, finding.address, finding.field, finding.state.value, _text(refs.to_json(finding.live))
+
+
+def _text(live: Any) -> str:
+    return json.dumps(live, sort_keys=True, default=str)

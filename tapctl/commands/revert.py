@@ -1,0 +1,151 @@
+"""``tapctl revert``: what drifted goes back to what is recorded, and nothing else, whatever the files want by now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from tapctl.commands.apply import confirm, finish_failed
+from tapctl.commands.drift import Examined, examine
+from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
+from tapctl.commands.runner import EngineRunner
+from tapctl.commands.targets import choose, place
+from tapctl.engine.converge import Job
+from tapctl.engine.drift import Finding, Reason
+from tapctl.engine.events import Result
+from tapctl.engine.plan import Plan
+from tapctl.engine.planner import make_plan
+from tapctl.engine.record import Phase
+from tapctl.engine.resources import Node, Stack
+from tapctl.errors import ExitCode, Refused, Status
+from tapctl.reconcilers import reconciler_of, registry
+from tapctl.session.session import Session
+
+_NO_REVERT: Mapping[Reason, str] = {
+    Reason.ABSENT: "it is missing: an apply makes it again",
+    Reason.DELETING: "it is being deleted: an apply makes it again",
+    Reason.NOT_OURS: "it is not ours, and is never removed",
+    Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
+    Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
+    Reason.NEVER_WANTED: "it is recorded so, and never wanted: an apply mends it",
+    Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
+}
+"""The reason of a finding to why there is nothing to put back."""
+
+
+def revert(session: Session, targets: Sequence[str]) -> int:
+    """Put back the recorded values of these findings: plan, confirm, execute, read back, record.
+
+    Raises:
+        UsageError: a target names nothing that drifted.
+        Refused: nothing of it can be put back.
+    """
+    with session.lock() as lease:
+        found = examine(session, locked=True)
+        chosen = choose(session, targets, found.report.findings if found else ())
+        if found is None or not chosen:
+            return session.finish(Status.NOTHING, summary="nothing has drifted")
+        warn_of_old_record(session, found.manifest, found.observed)
+        fields, left = fields_of(found, chosen)
+        stack = as_recorded(found, fields)
+        plan, ignored = _plan(session, found, stack, fields)
+        for where, why in [*left.items(), *ignored.items()]:
+            session.screen.warn(f"{where} is not put back: {why}")
+        if not plan.changes or (plan.is_empty and not plan.blocked):
+            raise Refused(
+                f"none of this can be put back, and {NOTHING_CHANGED}",
+                evidence="\n".join(f"{where}: {why}" for where, why in [*left.items(), *ignored.items()]),
+                hint=f"what ends each one stands under it: {session.command('drift')}",
+            )
+        session.screen.plan(plan)
+        if plan.blocked:
+            return session.finish(Status.BLOCKED, show_blockers(session, plan), summary=NOTHING_CHANGED)
+        if not confirm(session, _question(session, plan)):
+            return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+        journal = session.journal(found.manifest, found.version)
+        # The files were not applied: the record goes on to say which configuration was.
+        journal.update(config_hash=found.manifest.config_hash)
+        runner = EngineRunner(session, journal, lease)
+        runner.context.outputs.update({address: dict(outputs) for address, outputs in plan.outputs.items()})
+        entries = found.manifest.entries
+        jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
+        runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
+        return _finish(session, runner, len(left) + len(ignored))
+
+
+def fields_of(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """The paths to put back, by address; and the place of every other finding, with why it stays."""
+    fields: dict[str, set[str]] = defaultdict(set)
+    left: dict[str, str] = {}
+    for one in chosen:
+        if one.reason is not Reason.CHANGED:
+            left[place(one)] = _NO_REVERT[one.reason]
+        elif found.entries[one.address].phase is not Phase.MADE:
+            left[place(one)] = "an apply did not finish there: run it again"
+        else:
+            fields[one.address].add(one.field)
+    return fields, left
+
+
+def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
+    """The resources as they are recorded: outputs are known, so there is nothing to wait for among them.
+
+    Raises:
+        Refused: a resource is recorded in another form than this tapctl's.
+    """
+    stack = Stack()
+    for address in addresses:
+        entry = found.entries[address]
+        reconciler = reconciler_of(entry)
+        try:
+            stack.add_recorded(reconciler, entry, reconciler.spec.model_validate(entry.spec))
+        except ValidationError:
+            raise Refused(
+                f"{address} was recorded by another version of tapctl, which knew other fields",
+                hint="an apply records it anew, and puts it in order",
+            ) from None
+    return stack
+
+
+def _plan(
+    session: Session, found: Examined, stack: Stack, fields: Mapping[str, set[str]]
+) -> tuple[Plan, dict[str, str]]:
+    """The plan of these fields alone, and the fields that no change of ours puts back."""
+    plan = make_plan(
+        stack,
+        {address: found.entries[address] for address in fields},
+        {address: found.observed[address] for address in fields},
+        session.claimant,
+        registry(),
+        spares=lambda address, path, _: path not in fields[address],
+    )
+    # What else differs is neither shown nor touched: it was not asked for.
+    changes = tuple(replace(change, left=()) for change in plan.changes)
+    ignored = {
+        f"{change.address}.{path}": "a person ends it: the command stands under it in drift"
+        for change in changes
+        if change.blocked is None
+        for path in sorted(fields[change.address] - {field.path for field in change.fields})
+    }
+    return replace(plan, changes=changes, confirmed=(), forgotten=()), ignored
+
+
+def _question(session: Session, plan: Plan) -> str:
+    costs = ", ".join(consequences(plan))
+    count = sum(len(change.fields) for change in plan.work)
+    what = "1 value" if count == 1 else f"{count} values"
+    return f"Put {what} of {session.suffix} back to what is recorded?{f' Of its resources {costs}.' if costs else ''}"
+
+
+def _finish(session: Session, runner: EngineRunner, left: int) -> int:
+    """Write the record and show the verdict; returns the exit status."""
+    outcome = runner.outcome
+    counts = {"reverted": outcome.count(*Result), "left": left, "failed": len(outcome.failed)}
+    summary = f"{counts['reverted']} put back as recorded" + (f" · {left} left" if left else "")
+    code = ExitCode.DIFFERENT if left else ExitCode.OK
+    failed = finish_failed(session, runner, counts)
+    return session.finish(Status.CONVERGED, code, counts, summary) if failed is None else failed

@@ -1,0 +1,152 @@
+"""``tapctl waive``: somebody answers for a difference until a day; written into waivers.toml, AWS is left as it is."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from tapctl.clock import today
+from tapctl.commands.drift import examine
+from tapctl.commands.targets import ALL, DRIFTED, choose, is_named
+from tapctl.commands.writing import write_file
+from tapctl.config import known_environments
+from tapctl.config.problems import read
+from tapctl.config.waivers import check, path_of
+from tapctl.engine.drift import Finding, Reason
+from tapctl.engine.waiver import live_text
+from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
+from tapctl.reconcilers import registry
+from tapctl.session.session import Session
+from tapctl.stack.waivers import check as check_doors
+from tapctl.stack.waivers import may_be_door
+
+_HEADER: Final = (
+    "# Differences that somebody answers for until a day: tapctl drift shows them, tapctl apply leaves them.\n"
+)
+_DAYS: Final = re.compile("([0-9]{1,3})d")
+_IDENTITY: Final = ("environment", "address", "field", "live")
+"""The keys that say what is waived; the others say by whom, why and until when."""
+
+
+def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) -> int:
+    """Write a waiver of each difference that is named; one that is there already is prolonged.
+
+    Raises:
+        ConfigError: the file, or a waiver, breaks a rule.
+        UsageError: no target, no such target, or ``until`` is no day to come.
+        Refused: what is named cannot be waived.
+    """
+    last = parse_day(until)
+    if not targets:
+        raise UsageError("waive what? name an address, a field or a finding's id, or all")
+    found = examine(session)
+    if found is None:
+        raise ManifestError(f"nothing of {session.suffix} is deployed")
+    drifted = [one for one in found.report.findings if one.state in DRIFTED or one.waiver]
+    meant = [one for one in targets if not _names_any(session, one, drifted) and "/" in one]
+    named = [one for one in drifted if any(target == ALL or is_named(session, target, one) for target in targets)]
+    if len(meant) < len(targets):
+        named = named or choose(session, [one for one in targets if one not in meant], drifted)
+    tables = [*tables_of(named), *(ahead(target, found.entries) for target in meant)]
+    if not tables:
+        raise Refused(
+            "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
+        )
+    common = {"environment": session.target.env}
+    answer = {"owner": session.target.identity, "reason": reason, "until": last}
+    path = path_of(session.invocation.config)
+    rows = [common | table | answer for table in tables]
+    text = with_waivers(path, rows, known_environments(session.invocation.config))
+    write_file(path, text)
+    for target in meant:
+        session.screen.warn(f"{target} matches nothing now")
+    shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
+    record = [{key: str(value) for key, value in row.items()} for row in rows]
+    session.screen.document("\n".join(shown), {"file": str(path), "waivers": record})
+    summary = f"{len(rows)} until {last} · written to {path}"
+    return session.finish(Status.WAIVED, counts={"waived": len(rows)}, summary=summary)
+
+
+def parse_day(text: str) -> date:
+    """The last day: ``2026-12-31``, or ``30d`` from today.
+
+    Raises:
+        UsageError: it is neither, or is over.
+    """
+    if days := _DAYS.fullmatch(text):
+        return today() + timedelta(days=int(days[1]))
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no day", hint="write it like 2026-12-31, or 30d for 30 days") from None
+    if day < today():
+        raise UsageError(f"{day} is over", hint="write a day to come, or 30d for 30 days")
+    return day
+
+
+def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bool:
+    return target == ALL or any(is_named(session, target, one) for one in findings)
+
+
+def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    """What is waived of each finding: the field; where others may be let in by it, this one value alone."""
+    seen: list[dict[str, Any]] = []
+    for one in findings:
+        if one.reason not in (Reason.CHANGED, Reason.NOT_OURS):
+            continue
+        table = {"address": one.address, "field": one.field}
+        if may_be_door(one.type, one.field.partition(".")[0]):
+            table["live"] = live_text(one.live)
+        if table not in seen:
+            seen.append(table)
+            yield table
+
+
+def ahead(target: str, addresses: Any) -> dict[str, Any]:
+    """What is waived before it is there: the longest recorded address that the target begins with, and a field."""
+    known = sorted((one for one in addresses if target.startswith(f"{one}.")), key=len)
+    address = known[-1] if known else target.partition(".")[0]
+    field = target.removeprefix(address).removeprefix(".")
+    if not field:
+        raise UsageError(
+            f"{target} names no field, and nothing there has drifted", hint=f"name one: {target}.tags.Owner"
+        )
+    if address.partition("/")[0] in registry() or "*" in address.partition("/")[0]:
+        return {"address": address, "field": field}
+    raise UsageError(f"{target} is no address: type/id.field, as drift shows them")
+
+
+def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> str:
+    """The file with these waivers: comments and layout are kept.
+
+    Raises:
+        ConfigError: the file, or a waiver, breaks a rule.
+    """
+    import tomlkit
+
+    text = _HEADER
+    if path.exists() or path.is_symlink():
+        raw = read(path)
+        if isinstance(raw, Problem):
+            raise ConfigError([raw])
+        text = path.read_text(encoding="utf-8")
+    document = tomlkit.parse(text)
+    for row in rows:
+        present = [one for one in document.get("waiver", ()) if _identity(one) == _identity(row)]
+        if present:
+            present[0].update(row)
+            continue
+        table = tomlkit.table()
+        table.update(row)
+        document.setdefault("waiver", tomlkit.aot()).append(table)
+    text = tomlkit.dumps(document)
+    check_doors(path, check(path, tomllib.loads(text), environments, today()))
+    return text
+
+
+def _identity(row: Any) -> tuple[Any, ...]:
+    return tuple(row.get(key) for key in _IDENTITY)

@@ -1,0 +1,108 @@
+"""The waivers of an environment, checked against what tapctl manages: types, fields, and doors that stay shut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from tapctl.aws.policy import PolicyDocument
+from tapctl.config.additions import opens_world
+from tapctl.config.types import did_you_mean
+from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
+from tapctl.engine.waiver import Waiver, live_text, matches
+from tapctl.errors import ConfigError, Problem
+from tapctl.reconcilers import registry
+from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.stack.never_wanted import CONSTANT
+
+_MEMBERS: Final = "members"
+"""The field of what lives in a resource and is not ours."""
+_DOORS: Final = (Rule, PolicyDocument)
+"""The types of values by which the world may be let in."""
+_EVERYBODY: Final = (" by all", "(NONE)")
+"""The ends of an exposure that is everybody's: a snapshot shared with all, a URL that asks nobody who they are."""
+_PRINCIPAL: Final = re.compile(r'"(?:name|Principal|AWS)": ?"[*]"')
+
+
+def waivers_of(folder: Path, environment: str, environments: tuple[str, ...], today: date) -> tuple[Waiver, ...]:
+    """The waivers of this environment, in the order of the file; those that have ended too.
+
+    Raises:
+        ConfigError: the file breaks a rule, for any environment; with every problem.
+    """
+    tables = load_waivers(folder, environments, today)
+    check(path_of(folder), tables)
+    return tuple(as_waiver(one) for one in tables if one.environment in (EVERY, environment))
+
+
+def as_waiver(table: WaiverTable) -> Waiver:
+    """The waiver as the engine uses it."""
+    live = None if table.live == "" else live_text(table.live)
+    return Waiver(table.address, table.field, table.owner, table.reason, table.until.isoformat(), live)
+
+
+def check(path: Path, waivers: Iterable[WaiverTable]) -> None:
+    """Make sure that each waiver is about something that tapctl manages, and about no door to the world.
+
+    Raises:
+        ConfigError: one is not; with every problem.
+    """
+    problems = [each for index, one in enumerate(waivers) for each in _problems(path, index, one)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
+    pattern, slash, _ = one.address.partition("/")
+    types = {name: reconciler.spec for name, reconciler in registry().items() if matches(pattern, name)}
+    if not slash and pattern.endswith(EVERY):
+        slash = EVERY
+    if not slash or not types:
+        rule = f"is no address: type/id, as drift shows them{did_you_mean(pattern, sorted(registry()))}"
+        yield problem_at(path, index, "address", one.address, rule)
+        return
+    root = one.field.partition(".")[0]
+    covered = {
+        (name, field)
+        for name, spec in types.items()
+        for field in (*spec.model_fields, _MEMBERS)
+        if matches(root, field) or (EVERY in root and matches(one.field, f"{field}."))
+    }
+    if not covered:
+        fields = sorted({field for spec in types.values() for field in spec.model_fields})
+        yield problem_at(path, index, "field", one.field, f"is no field of it{did_you_mean(root, fields)}")
+        return
+    if fixed := sorted(f"{name}.{field}" for name, field in covered if (name, field) in CONSTANT):
+        rule = f"opens a door, or takes a protection, that is never waived: {', '.join(fixed)}"
+        yield problem_at(path, index, "field", one.field, rule)
+    doors = sorted(f"{name}.{field}" for name, field in covered if may_be_door(name, field))
+    if doors and one.live == "":
+        rule = f"is missing: a waiver without the one value that is meant would cover an open door in {doors[0]}"
+        yield problem_at(path, index, "live", "", rule)
+    elif opens(one.live):
+        yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
+
+
+def may_be_door(type_: str, field: str) -> bool:
+    """True if values of this field may let others in: rules, policies, and what tells who was let in."""
+    reconciler = registry()[type_]
+    if field not in reconciler.spec.model_fields:
+        return False
+    doors = any(kind in _DOORS for kind in _kinds(reconciler.spec.model_fields[field].annotation))
+    return doors or field in reconciler.leaves(allowed=True)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)
+
+
+def opens(live: Any) -> bool:
+    """True if this text of a live value lets the world in: a block that is all of it, or everybody by name."""
+    text = str(live)
+    blocks = any(opens_world(word.strip(",")) for word in text.split())
+    return blocks or text == EVERY or text.endswith(_EVERYBODY) or _PRINCIPAL.search(text) is not None

@@ -1,0 +1,133 @@
+"""The workflows that ``ci init`` writes: as others read them, and as the linters of GitHub's workflows do."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # comes with moto, without stubs
+
+from tapctl.cli import run
+from tapctl.commands.ci import _TEMPLATES
+from tests.support.config_folder import Folder
+
+FILES = ("tapctl-plan.yml", "tapctl-apply.yml", "tapctl-drift.yml")
+
+
+class Called(NamedTuple):
+    code: int
+    err: str
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def called(*arguments: str, typed: str | None = None) -> Called:
+    err = io.StringIO()
+    with redirect_stdout(io.StringIO()), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.StringIO() if typed is None else _Terminal(typed))
+        code = run([*arguments])
+    return Called(code, err.getvalue())
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    Folder(tmp_path / "environments")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def workflows(repository: Path) -> Path:
+    assert called("ci", "init", "github").code == 0
+    return repository / ".github" / "workflows"
+
+
+def _steps(workflows: Path) -> Iterator[dict[str, Any]]:
+    for name in FILES:
+        for job in yaml.safe_load((workflows / name).read_text())["jobs"].values():
+            yield from job["steps"]
+
+
+def test_every_action_is_pinned_by_a_commit_and_no_workflow_has_rights_of_its_own(workflows: Path) -> None:
+    used = [step["uses"] for step in _steps(workflows) if "uses" in step]
+    assert used
+    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each) for each in used)
+    for name in FILES:
+        workflow = yaml.safe_load((workflows / name).read_text())
+        assert workflow["permissions"] == {}
+        for job in workflow["jobs"].values():
+            written = [right for right, level in job["permissions"].items() if level == "write"]
+            # No job that assumes a role may write to the repository, nor the other way round.
+            assert len(written) <= 1, (name, job["name"])
+
+
+def test_no_command_of_a_workflow_has_another_s_text_in_it(workflows: Path) -> None:
+    assert [step["run"] for step in _steps(workflows) if "${{" in step.get("run", "")] == []
+
+
+def test_a_merge_applies_the_plan_of_the_reviewed_commit_in_a_protected_environment(workflows: Path) -> None:
+    job = yaml.safe_load((workflows / "tapctl-apply.yml").read_text())["jobs"]["apply"]
+    assert job["environment"] == "${{ matrix.environment }}"
+    assert any('tapctl apply --plan "plan/$ENVIRONMENT.json"' in step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize("linter", [["actionlint"], ["zizmor", "--offline", "--min-severity", "medium"]])
+def test_the_linters_of_workflows_find_nothing(workflows: Path, linter: list[str]) -> None:
+    program = shutil.which(linter[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        pytest.skip(f"{linter[0]} is not installed")
+    files = [str(workflows / name) for name in FILES]
+    done = subprocess.run([program, *linter[1:], *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_there_is_overwritten_only_where_that_is_said(workflows: Path) -> None:
+    plan = workflows / "tapctl-plan.yml"
+    assert called("ci", "init", "github").code == 0, "the same file again is no loss"
+    plan.write_text("mine\n")
+    asked = called("ci", "init", "github")
+    assert (asked.code, plan.read_text()) == (64, "mine\n")
+    assert "tapctl ci init github --yes" in asked.err
+    assert called("ci", "init", "github", typed="no\n").code == 6
+    assert plan.read_text() == "mine\n"
+    assert called("ci", "init", "github", "--yes").code == 0
+    assert plan.read_text().startswith("# Written by tapctl ci init github")
+    plan.unlink()
+    plan.symlink_to(plan.parent / "nowhere")
+    assert called("ci", "init", "github").code == 64
+    plan.unlink()
+    plan.write_bytes(b"\xff")
+    assert called("ci", "init", "github").code == 64
+
+
+def test_gitlab_has_the_environments_that_have_a_file(repository: Path) -> None:
+    assert called("ci", "init", "gitlab").code == 0
+    text = (repository / ".gitlab-ci.yml").read_text()
+    assert yaml.safe_load(text)[".tapctl"]["parallel"]["matrix"] == [{"ENVIRONMENT": ["dev", "prod", "staging"]}]
+
+
+def test_every_template_is_part_of_the_package(repository: Path) -> None:
+    assert {path.name for path in (Path(__file__).parents[2] / "tapctl/commands/pipelines").iterdir()} == {
+        template for paths in _TEMPLATES.values() for template in paths.values()
+    }
+    (repository / ".github").write_text("a file\n")
+    assert "cannot be written" in called("ci", "init", "github", "--yes").err
+
+
+def test_without_environments_or_with_a_folder_that_breaks_a_workflow_nothing_is_written(repository: Path) -> None:
+    (repository / "empty").mkdir()
+    assert called("ci", "init", "github", "--config", "empty").code == 3
+    assert called("ci", "init", "github", "--config", 'a"b').code == 3
+    assert not (repository / ".github").exists()

@@ -1,0 +1,67 @@
+"""A recorded run: what it found is known."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tapctl.commands.known import known_findings, only_new
+from tapctl.engine.drift import Finding, Reason, Report
+from tapctl.errors import UsageError
+from tapctl.render import choose_screen
+from tapctl.render.jsonl import finding_record
+from tapctl.render.screen import Screen
+
+SIZE = Finding("plain/a", "plain", "size", Reason.CHANGED, "small", "large")
+MODE = Finding("plain/a", "plain", "mode", Reason.CHANGED, "calm", "wild")
+FIRST = {"type": "version", "verb": "drift"}
+LAST = {"type": "verdict"}
+
+
+@pytest.fixture
+def err() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def screen(err: io.StringIO) -> Screen:
+    return choose_screen(io.StringIO(), err, {"TERM": "dumb"})
+
+
+def run(path: Path, *records: object) -> str:
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in records))
+    return str(path)
+
+
+def found(finding: Finding, suffix: str = "dev") -> dict[str, object]:
+    return finding_record(finding, None, suffix) | {"suffix": suffix}
+
+
+def test_only_what_is_new_is_left(tmp_path: Path, screen: Screen, err: io.StringIO) -> None:
+    known = known_findings(run(tmp_path / "run", FIRST, found(SIZE), found(MODE, "prod"), LAST), screen)
+    changed_again = Finding("plain/a", "plain", "size", Reason.CHANGED, "small", "huge")
+    report = Report((SIZE, MODE, changed_again), 3, 0, 1)
+    assert only_new(report, "dev", known).findings == (MODE, changed_again)
+    assert err.getvalue() == ""
+
+
+def test_a_run_that_was_cut_off_counts_as_far_as_it_goes(tmp_path: Path, screen: Screen, err: io.StringIO) -> None:
+    path = tmp_path / "run"
+    run(path, FIRST, found(SIZE), found(MODE))
+    path.write_text(path.read_text()[:-20])
+    assert only_new(Report((SIZE, MODE), 2, 0, 1), "dev", known_findings(str(path), screen)).findings == (MODE,)
+    assert "was cut off" in err.getvalue()
+
+
+@pytest.mark.parametrize("records", [[], [[1]], [{"type": "version", "verb": "plan"}], [found(SIZE)]])
+def test_what_is_no_recorded_drift_is_refused(tmp_path: Path, screen: Screen, records: list[object]) -> None:
+    with pytest.raises(UsageError, match="holds no recorded drift"):
+        known_findings(run(tmp_path / "run", *records), screen)
+
+
+def test_a_run_that_cannot_be_read_is_refused(tmp_path: Path, screen: Screen) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        known_findings(str(tmp_path), screen)

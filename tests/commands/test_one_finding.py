@@ -1,0 +1,210 @@
+"""Accept, revert and waive, where no AWS is needed: what may be written, and what is refused."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection
+from tapctl.clock import today
+from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
+from tapctl.commands.drift import Examined
+from tapctl.commands.revert import as_recorded, fields_of
+from tapctl.commands.waive import ahead, parse_day, tables_of, with_waivers
+from tapctl.config import Edit
+from tapctl.config.waivers import path_of
+from tapctl.engine.drift import Finding, Reason, Report
+from tapctl.engine.record import Entry, Phase
+from tapctl.errors import ConfigError, Refused, UsageError
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import empty
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.safety.files import replace_file
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.support.config_folder import ENVIRONMENTS, Folder
+
+FUNCTION = "lambda-function/payment-processor-dev"
+LOGS = "log-group//aws/lambda/payment-processor-dev"
+RDS_LOGS = "log-group//aws/rds/cluster/db-cluster-dev/postgresql"
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    folder = Folder(tmp_path / "environments")
+    monkeypatch.chdir(tmp_path)
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    store = open_store(str(tmp_path / "manifests"), None)
+    return Session(
+        Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), Aws(Connection("us-east-2")), store
+    )
+
+
+def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED) -> Finding:
+    return Finding(address, address.partition("/")[0], field, reason, "as it was", live)
+
+
+# -- accept ------------------------------------------------------------------------------------------------------------
+
+
+def test_one_key_that_decides_two_findings_gets_one_value(session: Session) -> None:
+    same = collect(session, [found(LOGS, "retention_days", 60), found(RDS_LOGS, "retention_days", 60)])
+    assert (len(same.accepted), len(same.edits), same.refused) == (2, 1, {})
+    differing = collect(session, [found(LOGS, "retention_days", 60), found(RDS_LOGS, "retention_days", 90)])
+    assert (len(differing.accepted), len(differing.refused)) == (1, 1)
+    assert "gets another value already" in differing.refused[f"{RDS_LOGS}.retention_days"]
+
+
+def test_what_no_key_decides_is_refused(session: Session) -> None:
+    result = collect(session, [found(FUNCTION, "*", None, Reason.ABSENT), found(FUNCTION, "tracing", "PassThrough")])
+    assert (result.accepted, len(result.refused)) == ([], 2)
+
+
+def test_an_edit_tells_which_environments_and_fields_want_it_too(session: Session) -> None:
+    logs = collect(session, [found(LOGS, "retention_days", 60)])
+    edits = list(logs.edits.values())
+    assert other_environments(session, edits) == ["prod", "staging"]
+    assert f"{RDS_LOGS}.retention_days" in changed_beside(session, edits, logs.accepted)
+    memory = collect(session, [found(FUNCTION, "memory_mb", 2048)])
+    assert other_environments(session, list(memory.edits.values())) == []
+    assert changed_beside(session, list(memory.edits.values()), memory.accepted) == []
+
+
+def test_values_that_are_right_alone_and_wrong_together_are_refused(session: Session) -> None:
+    cluster = "db-cluster/db-cluster-dev"
+    both = [found(cluster, "backup_window", "08:00-09:00"), found(cluster, "maintenance_window", "sun:08:00-sun:08:30")]
+    assert [collect(session, [one]).refused for one in both] == [{}, {}]
+    with pytest.raises(Refused, match="would not be valid with the live values"):
+        collect(session, both)
+
+
+def test_a_value_that_another_one_moves_is_accepted_alone(session: Session) -> None:
+    with pytest.raises(Refused, match="would not be wanted beside the other values"):
+        collect(
+            session,
+            [
+                found("db-instance/db-cluster-dev-0", "instance_class", "db.r6g.large"),
+                found("cloudwatch-alarm/db-connections-0-dev", "threshold", 200.0),
+            ],
+        )
+
+
+def test_a_resource_that_an_edit_adds_is_no_changed_field(session: Session) -> None:
+    beside = changed_beside(session, [Edit("dev", ("database", "instance_count"), 2)], [])
+    assert not [one for one in beside if one.startswith("db-instance/db-cluster-dev-1")]
+
+
+def test_an_environment_that_is_wrong_already_stops_nothing(session: Session) -> None:
+    (session.invocation.config / "prod.toml").write_text("no toml")
+    result = collect(session, [found(LOGS, "retention_days", 60)])
+    assert other_environments(session, list(result.edits.values())) == ["staging"]
+
+
+def test_comments_and_layout_are_kept_and_a_removed_key_is_gone(session: Session) -> None:
+    for path in ENVIRONMENTS.glob("*.toml"):
+        (session.invocation.config / path.name).write_text(path.read_text())
+    file = session.invocation.config / "dev.toml"
+    text = file.read_text().replace("memory_mb", "# as measured\nmemory_mb")
+    file.write_text(text)
+    edits = list(collect(session, [found(FUNCTION, "memory_mb", 2048)]).edits.values())
+    before, after = edited(file, edits)
+    assert (before, after) == (text, text.replace("memory_mb = 1024", "memory_mb = 2048"))
+    write(file, before, after)
+    with pytest.raises(Refused, match="was changed meanwhile"):
+        write(file, before, after)
+    file.unlink()
+    with pytest.raises(Refused, match="was changed meanwhile"):
+        write(file, before, after)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        replace_file(tmp_path / "folder", "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "file").chmod(0o600)
+    (tmp_path / "link").symlink_to("file")
+    replace_file(tmp_path / "link", "new")
+    assert ((tmp_path / "file").read_text(), (tmp_path / "file").stat().st_mode & 0o777) == ("new", 0o600)
+    assert (tmp_path / "link").is_symlink()
+
+
+# -- revert ------------------------------------------------------------------------------------------------------------
+
+
+def examined(entry: Entry) -> Examined:
+    record = empty(environment="dev", suffix="dev", account="1", region="us-east-2")
+    return Examined(record, "1", {entry.address: entry}, {}, Report((), 0, 0, 0))
+
+
+def test_what_is_half_made_is_finished_by_an_apply(session: Session) -> None:
+    half = Entry(type="log-group", id="x", phase=Phase.MAKING, spec={}, confirmed={})
+    fields, left = fields_of(examined(half), [found(half.address, "retention_days", 1)])
+    assert (dict(fields), left) == ({}, {"log-group/x.retention_days": "an apply did not finish there: run it again"})
+
+
+def test_what_another_tapctl_recorded_is_no_value_to_go_back_to(session: Session) -> None:
+    older = Entry(type="log-group", id="x", phase=Phase.MADE, spec={"retention_days": 1})
+    with pytest.raises(Refused, match="recorded by another version"):
+        as_recorded(examined(older), [older.address])
+
+
+# -- waive -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_day_is_a_date_or_so_many_days(session: Session) -> None:
+    assert parse_day("30d") == today() + timedelta(days=30)
+    assert parse_day("2999-12-31").year == 2999
+    for text in ("soon", "2020-01-01"):
+        with pytest.raises(UsageError):
+            parse_day(text)
+
+
+def test_a_waiver_may_be_written_ahead_of_the_difference(session: Session) -> None:
+    assert ahead("lambda-function/*.tags.aws-backup:*", ()) == {
+        "address": "lambda-function/*",
+        "field": "tags.aws-backup:*",
+    }
+    known = ["sns-subscription/t/email:on.call@example.com"]
+    assert ahead(f"{known[0]}.tags.x", known) == {"address": known[0], "field": "tags.x"}
+    assert ahead("*/x.tags.y", ())["address"] == "*/x"
+    for target, why in (("lambda-function/f", "names no field"), ("lambda/f.timeout_s", "is no address")):
+        with pytest.raises(UsageError, match=why):
+            ahead(target, ())
+
+
+def test_two_strangers_in_one_cluster_are_one_waiver(session: Session) -> None:
+    strangers = [found("db-cluster/db-cluster-dev", "members", name, Reason.NOT_OURS) for name in ("a", "b")]
+    assert list(tables_of(strangers)) == [{"address": "db-cluster/db-cluster-dev", "field": "members"}]
+
+
+def row(**more: Any) -> dict[str, Any]:
+    waiver = {"environment": "dev", "address": FUNCTION, "field": "tags.x", "owner": "dana", "reason": "the platform"}
+    return {**waiver, "until": today() + timedelta(days=9), **more}
+
+
+def test_the_same_waiver_again_is_prolonged_and_comments_are_kept(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    path.write_text(with_waivers(path, [row()], ("dev",)) + "# the end\n")
+    longer = with_waivers(path, [row(until=today() + timedelta(days=19)), row(field="tags.y")], ("dev",))
+    assert (longer.count("[[waiver]]"), "# the end" in longer) == (2, True)
+    assert [longer.count(str(today() + timedelta(days=days))) for days in (9, 19)] == [1, 1]
+
+
+@pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=99)}, {"reason": "…"}, {"field": "nothing"}])
+def test_a_waiver_that_would_be_refused_is_not_written(session: Session, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        with_waivers(path_of(session.invocation.config), [row(**wrong)], ("dev",))
+
+
+def test_a_file_of_waivers_that_cannot_be_read_is_not_overwritten(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    path.write_text("no toml")
+    with pytest.raises(ConfigError):
+        with_waivers(path, [row()], ("dev",))

@@ -1,0 +1,81 @@
+"""A waiver is about something that tapctl manages, and opens no door."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tapctl.config.waivers import path_of
+from tapctl.errors import ConfigError
+from tapctl.stack.waivers import waivers_of
+
+TODAY = date(2026, 11, 28)
+
+
+def told(folder: Path, address: str, field: str, live: str = "", environment: str = "dev") -> list[tuple[str, str]]:
+    """The problems of one waiver, by key; none where it is taken."""
+    more = f"live = {live}\n" if live else ""
+    path_of(folder).write_text(
+        f'[[waiver]]\nenvironment = "{environment}"\naddress = "{address}"\nfield = "{field}"\n'
+        f'owner = "dana"\nreason = "the platform"\nuntil = 2026-12-31\n{more}'
+    )
+    try:
+        waivers_of(folder, "dev", ("dev", "prod"), TODAY)
+    except ConfigError as refused:
+        return [(one.key.removeprefix("waiver.0."), one.rule) for one in refused.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "live"),
+    [
+        ("lambda-function/*", "tags.aws-backup:*", ""),
+        ("*", "tags.map-migrated", ""),
+        ("iam-role/lambda-role-dev", "permissions_boundary", ""),
+        ("db-cluster/db-cluster-dev", "members", ""),
+        ("lambda-function/f", "timeo*", ""),
+        ("security-group-rules/db-sg-dev", "rules", '"ingress 10.9.0.0/16 tcp/5432"'),
+        ("log-group/*", "subscriptions", '"arn:x by siem"'),
+        ("log-group/*", "retention_days", "400"),
+    ],
+)
+def test_a_difference_of_the_platform_may_be_waived(tmp_path: Path, address: str, field: str, live: str) -> None:
+    assert told(tmp_path, address, field, live) == []
+
+
+@pytest.mark.parametrize(
+    ("waiver", "key", "rule"),
+    [
+        (("lambda/f", "timeout_s", ""), "address", "is no address"),
+        (("lambda-function", "timeout_s", ""), "address", "is no address"),
+        (("lambda-funktion/f", "timeout_s", ""), "address", "did you mean lambda-function?"),
+        (("lambda-function/f", "timeout", ""), "field", "is no field of it; did you mean timeout_s?"),
+        (("db-instance/i", "publicly_accessible", "true"), "field", "never waived: db-instance.publicly_accessible"),
+        (("db-instance/i", "*", ""), "field", "is never waived"),
+        (("security-group-rules/g", "rules", ""), "live", "would cover an open door in security-group-rules.rules"),
+        (("sns-topic/t", "policy", ""), "live", "would cover an open door"),
+        (("kms-key/k", "grants", ""), "live", "would cover an open door"),
+        (("security-group-rules/g", "rules", '"ingress 0.0.0.0/0 tcp/5432"'), "live", "is an open door to the world"),
+        (("security-group-rules/g", "rules", '"ingress ::/0 tcp/5432"'), "live", "is an open door"),
+        (("security-group-rules/g", "rules", '"ingress 128.0.0.0/1 tcp/5432"'), "live", "is an open door"),
+        (("sns-topic/t", "policy.statements", """'{"kind": "AWS", "name": "*"}'"""), "live", "is an open door"),
+        (("sns-topic/t", "policy", """'{"Principal":"*"}'"""), "live", "is an open door"),
+        (("db-cluster/c", "shared_snapshots", '"snap by all"'), "live", "is an open door"),
+        (("lambda-function/f", "urls", '"https://x (NONE)"'), "live", "is an open door"),
+    ],
+)
+def test_an_unknown_place_or_an_open_door_is_refused(
+    tmp_path: Path, waiver: tuple[str, str, str], key: str, rule: str
+) -> None:
+    ((where, why),) = [one for one in told(tmp_path, *waiver) if one[0] == key]
+    assert (where, rule in why) == (key, True), why
+
+
+def test_an_environment_has_its_own_waivers_and_those_of_all(tmp_path: Path) -> None:
+    assert told(tmp_path, "log-group/*", "retention_days", "400", environment="*") == []
+    (one,) = waivers_of(tmp_path, "prod", ("dev", "prod"), TODAY)
+    assert (one.live, one.until, one.covers("log-group/x", "retention_days", 400)) == ("400", "2026-12-31", True)
+    assert told(tmp_path, "log-group/*", "retention_days", environment="prod") == []
+    assert waivers_of(tmp_path, "dev", ("dev", "prod"), TODAY) == ()

@@ -1,0 +1,185 @@
+"""A finding at a time: accepted into the files, put back, or waived until a day."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from tapctl.clock import today
+from tests.support.world import World
+
+FUNCTION = "lambda-function/payment-processor-dev"
+RULES = "security-group-rules/db-sg-dev"
+
+
+@pytest.fixture(scope="module")
+def drifted(shared: World) -> World:
+    """Timeout, memory and a tag of the function were changed by hand, and the database group got a rule."""
+    shared.deploy()
+    functions = shared.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", Timeout=45, MemorySize=2048)
+    arn = functions.get_function(FunctionName="payment-processor-dev")["Configuration"]["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"aws-backup:plan": "gold"})
+    groups = shared.client("ec2")
+    (group,) = groups.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])[
+        "SecurityGroups"
+    ]
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    groups.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[permission])
+    return shared
+
+
+def test_under_each_finding_stand_the_three_commands_that_fit(drifted: World) -> None:
+    told = drifted.tapctl("drift", "--env", "dev")
+    assert told.code == 2
+    for line in (
+        "      keep it: common.toml: processor.timeout_s\n",
+        f"        tapctl accept --env dev {FUNCTION}.timeout_s\n",
+        f"        tapctl revert --env dev {FUNCTION}.timeout_s\n",
+        f"        tapctl waive --env dev {FUNCTION}.timeout_s --reason '…' --until 30d\n",
+    ):
+        assert line in told.out
+
+
+def test_a_waived_difference_is_shown_and_is_no_drift_and_stays(drifted: World) -> None:
+    tag = f"{FUNCTION}.tags.aws-backup:plan"
+    answer = drifted.tapctl("waive", "--env", "dev", tag, RULES, "--reason", "the platform's own", "--until", "30d")
+    assert (answer.code, answer.verdict.partition(":")[0]) == (0, "WAIVE dev"), answer.err
+    told = drifted.drift()
+    states = {(one["address"], one["field"]): one["state"] for one in told.of_type("finding")}
+    assert states[FUNCTION, "tags.aws-backup:plan"] == states[RULES, "rules"] == "WAIVED"
+    assert states[FUNCTION, "timeout_s"] == "DRIFT"
+    (waived,) = [one for one in told.of_type("finding") if one["address"] == RULES]
+    until = str(today() + timedelta(days=30))
+    assert waived["waiver"] == {"owner": waived["waiver"]["owner"], "reason": "the platform's own", "until": until}
+    planned = drifted.tapctl("plan", "--env", "dev", "--json")
+    assert {one["address"]: one["waived"] for one in planned.of_type("planned_change")}[FUNCTION] == [
+        {"path": "tags.aws-backup:plan", "have": "gold"}
+    ]
+    assert "live = " in (drifted.folder / "environments" / "waivers.toml").read_text()
+
+
+def test_a_value_is_put_back_alone_whatever_the_files_want(drifted: World) -> None:
+    drifted.edit("dev.toml", "instance_class", "# somebody's note\ninstance_class")
+    drifted.edit("common.toml", "rotation_days = ", "rotation_days = 1")
+    asked = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
+    assert (asked.code, "Put 1 value of dev back to what is recorded?" in asked.err) == (64, True)
+    before = drifted.manifest()
+    answer = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
+    drifted.edit("common.toml", "rotation_days = 1", "rotation_days = ")
+    assert (answer.code, answer.verdict.partition(" in")[0]) == (0, "REVERT dev: CONVERGED"), answer.err
+    live = drifted.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+    assert (live["MemorySize"], live["Timeout"]) == (1024, 45)
+    after = drifted.manifest()
+    assert (after["entries"], after["config_hash"]) == (before["entries"], before["config_hash"])
+
+
+def test_a_live_value_is_accepted_into_the_file_that_decides_it(drifted: World) -> None:
+    common = drifted.folder / "environments" / "common.toml"
+    before = common.read_text()
+    told = next(one for one in drifted.drift().of_type("finding") if one["field"] == "timeout_s")
+    declined = drifted.tapctl("accept", "--env", "dev", told["id"], typed="no\n")
+    assert (declined.code, common.read_text()) == (6, before)
+    answer = drifted.tapctl("accept", "--env", "dev", told["id"], "--yes")
+    assert (answer.code, answer.verdict) == (0, "ACCEPT dev: ACCEPTED · 1 accepted · 0 not · apply records it")
+    assert "-timeout_s = 30" in answer.out
+    assert "+timeout_s = 45" in answer.out
+    assert "wanted then in prod, staging too: common.toml is every environment's" in answer.out
+    assert common.read_text() == before.replace("timeout_s = 30", "timeout_s = 45")
+    assert "updated" not in drifted.applied("dev").verdict
+    assert drifted.drift().code == 0
+
+
+def test_after_its_day_a_waiver_counts_no_more(drifted: World) -> None:
+    file = drifted.folder / "environments" / "waivers.toml"
+    file.write_text(file.read_text().replace(str(today() + timedelta(days=30)), str(today() - timedelta(days=1))))
+    answer = drifted.tapctl("drift", "--env", "dev")
+    assert (answer.code, "counts no more" in answer.err) == (2, True)
+    file.write_text(file.read_text().replace("aws-backup:plan", "aws-backup:*").replace("2026", "2099", 1))
+    assert drifted.tapctl("plan", "--env", "dev").code == 3
+
+
+def test_what_is_new_since_a_recorded_run_is_told_alone(drifted: World) -> None:
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=61)
+    (drifted.folder / "environments" / "waivers.toml").unlink()
+    run = drifted.folder / "run.jsonl"
+    run.write_text(drifted.drift().out)
+    again = drifted.tapctl("drift", "--env", "dev", "--new-since", str(run))
+    assert (again.code, "known already" in again.verdict, "timeout_s" in again.out) == (0, True, False)
+    drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=62)
+    new = drifted.tapctl("drift", "--new-since", str(run))
+    assert (new.code, "timeout_s" in new.out, "tags.aws-backup:plan" in new.out) == (2, True, False)
+
+
+def test_what_cannot_be_accepted_or_put_back_says_why(drifted: World) -> None:
+    named = drifted.tapctl("accept", "--env", "dev", f"{FUNCTION}.timeout_s", RULES, "--yes")
+    assert (named.code, "no key of the files may want this" in named.err) == (6, True)
+    other = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.timeout", "--yes")
+    assert (other.code, f"did you mean {FUNCTION}.timeout_s?" in other.err) == (64, True)
+    drifted.client("cloudwatch").delete_alarms(AlarmNames=["payment-processor-errors-dev"])
+    gone = drifted.tapctl("revert", "--env", "dev", "cloudwatch-alarm/payment-processor-errors-dev", "--yes")
+    assert (gone.code, "it is missing: an apply makes it again" in gone.err) == (6, True)
+    nothing = drifted.tapctl(
+        *("waive", "--env", "dev", "cloudwatch-alarm/payment-processor-errors-dev", "--reason", "why", "--until", "1d")
+    )
+    assert (nothing.code, "none of this can be waived" in nothing.err) == (6, True)
+
+
+def test_all_is_put_back_but_what_only_an_apply_or_a_person_ends(drifted: World) -> None:
+    answer = drifted.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "2 put back as recorded · 1 left"), answer.err
+    after = drifted.drift()
+    assert [one["state"] for one in after.of_type("finding")] == ["MISSING"]
+    drifted.applied("dev")
+    for verb in ("accept", "revert"):
+        nothing = drifted.tapctl(verb, "--env", "dev", "--yes")
+        assert (nothing.code, nothing.verdict.startswith(f"{verb.upper()} dev: NOTHING")) == (0, True)
+
+
+def test_what_one_environment_alone_wants_is_no_other_s(drifted: World) -> None:
+    functions = drifted.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
+    for words in ("+memory_mb = 2048", "dev.toml wants it already: tapctl apply --env dev records it"):
+        answer = drifted.tapctl("accept", "--env", "dev", f"{FUNCTION}.memory_mb", "--yes")
+        assert (answer.code, words in answer.out, "wanted then in" in answer.out) == (0, True, False), answer.err
+    drifted.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=400)
+    declined = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", typed="no\n")
+    assert (declined.code, "nothing was changed" in declined.verdict) == (6, True)
+    retention = drifted.tapctl("accept", "--env", "dev", "log-group//aws/lambda/payment-processor-dev.retention_days")
+    assert "the same key decides log-group//aws/rds/cluster/db-cluster-dev/postgresql.retention_days" in retention.out
+
+
+def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_refused(drifted: World) -> None:
+    until = ("--reason", "the platform's own", "--until", "9d")
+    ahead = drifted.tapctl("waive", "--env", "dev", "lambda-function/*.tags.map-migrated", *until)
+    assert (ahead.code, "matches nothing now" in ahead.err) == (0, True)
+    assert "matches nothing here" in drifted.tapctl("drift", "--env", "dev").err
+    assert drifted.tapctl("waive", "--env", "dev", *until).code == 64
+    assert drifted.tapctl("waive", "--env", "dev", "0123456789", *until).code == 64
+    everything = drifted.tapctl("waive", "--env", "dev", "all", *until, "--json")
+    assert (everything.code, len(everything.of_type("document")[0]["waivers"])) == (0, 2)
+    assert drifted.drift().code == 0
+    assert drifted.tapctl("validate").code == 0
+    assert json.loads(drifted.tapctl("schema", "waivers").out)["title"] == "WaiversFile"
+    assert "timeout_s" in drifted.tapctl("schema", "common").out
+    refused = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
+    assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
+
+
+def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
+    topics = drifted.client("sns")
+    (topic,) = [one["TopicArn"] for one in topics.list_topics()["Topics"] if one["TopicArn"].endswith(":alarms-dev")]
+    tags = {"ManagedBy": "terraform", "Purpose": "theirs"}
+    topics.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    refused = drifted.tapctl("revert", "--env", "dev", "sns-topic/alarms-dev.tags.Purpose", "--yes")
+    assert (refused.code, "BLOCKED" in refused.verdict, refused.changes) == (6, True, ()), refused.err
+    topics.untag_resource(ResourceArn=topic, TagKeys=["Purpose"])
+    topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
+
+
+def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
+    drifted.tapctl("destroy", "--env", "dev", "--yes")
+    answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
+    assert (answer.code, "nothing of dev is deployed" in answer.err) == (3, True)
