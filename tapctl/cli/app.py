@@ -11,6 +11,7 @@ from tapctl.cli.options import (
     carry_global_flags,
     files_options,
     global_options,
+    jobs_option,
     lock_timeout,
     permit_options,
     places_options,
@@ -46,6 +47,8 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@click.option("--all", "all_of_them", is_flag=True, help="Every environment that has a file.")
+@jobs_option
 @permit_options
 @target_options
 @with_invocation
@@ -56,6 +59,7 @@ def plan(
     *,
     destroy: bool,
     detailed_exitcode: bool,
+    all_of_them: bool,
     **permits: Any,
 ) -> int:
     """Show what apply would do, field by field."""
@@ -65,6 +69,10 @@ def plan(
     from tapctl.session.session import open_session
     from tapctl.session.target import Files
 
+    if all_of_them:
+        from tapctl.commands.plan_all import plan_all
+
+        return plan_all(invocation, screen, {"destroy": destroy, **permits}, detailed_exitcode=detailed_exitcode)
     session = open_session(invocation, screen, Files.MAY_BE_GONE if destroy else Files.NEEDED)
     if destroy:
         return preview(session, detailed_exitcode=detailed_exitcode)
@@ -86,6 +94,7 @@ def apply(session: Session, /, **permits: Any) -> int:
 
 
 @cli.command()
+@jobs_option
 @target_options
 @with_invocation
 def drift(invocation: Invocation, screen: Screen) -> int:
@@ -100,13 +109,19 @@ def drift(invocation: Invocation, screen: Screen) -> int:
 @click.option(
     "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
 )
+@click.option("--live", is_flag=True, help="Compare what is in AWS now, too.")
+@jobs_option
 @places_options
 @with_invocation
-def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None) -> int:
+def parity(
+    invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None, live: bool
+) -> int:
     """Compare the environments with each other: only allowed differences?"""
     from tapctl.commands.parity import parity
+    from tapctl.commands.parity_live import parity_live
 
-    return parity(invocation, screen, environments if another is None else (*environments, another))
+    compare = parity_live if live else parity
+    return compare(invocation, screen, environments if another is None else (*environments, another))
 
 
 @cli.command()
@@ -125,6 +140,7 @@ def destroy(invocation: Invocation, screen: Screen, *, confirm: str | None) -> i
 
 
 @cli.command()
+@jobs_option
 @target_options
 @with_invocation
 def status(invocation: Invocation, screen: Screen) -> int:

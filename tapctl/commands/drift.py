@@ -134,7 +134,7 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         invocation,
         screen,
         deployed,
-        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG)),
+        lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG)),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())

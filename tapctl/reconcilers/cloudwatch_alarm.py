@@ -104,9 +104,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None
     ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs] | None:
         """Read all alarms of the round by one call, and the tags of this one by another."""
-        names = aws.batch_ids(self.type, id)
-        first = names.index(id) // _NAMES_A_CALL * _NAMES_A_CALL
-        alarm = _described(aws, id, names[first : first + _NAMES_A_CALL])
+        alarm = _described(aws, id, aws.batch_ids(self.type, id, _NAMES_A_CALL))
         if alarm is None:
             return None
         arn = _arn(aws, id)

@@ -48,6 +48,8 @@ _TERMINAL: Final = frozenset(
 # Nothing is wrong with a stopped instance, or one whose key was out of reach for a while, but AWS does nothing with it
 # until somebody starts the cluster.
 _STOPPED: Final = "stopped"
+_NAMES_A_CALL: Final = 100
+"""A page of DescribeDBInstances; RDS documents no limit of a filter's values."""
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
 # Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
@@ -238,7 +240,7 @@ def observed_instance(
 
 def _find_instance(aws: Aws, id: str) -> DBInstanceTypeDef | None:
     """Read the instance: with all of the round, or by itself where RDS refuses all since one is absent."""
-    for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id), (id,))):
+    for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id, _NAMES_A_CALL), (id,))):
         try:
             instances = describe_instances(aws, "db-instance-id", names)
         except AwsRefused as error:

@@ -100,7 +100,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         self, aws: Aws, id: str, expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
         """Read all groups of the round by one call, and the tags of this one by another."""
-        group = _described(aws, id, aws.batch_ids(self.type, id))
+        group = _described(aws, id, aws.batch_ids(self.type, id, _NAMES_A_CALL))
         if group is None:
             return None
         arn = _arn(aws, id)
@@ -222,7 +222,7 @@ def _arn(aws: Aws, id: str) -> str:
 def _described(aws: Aws, id: str, names: tuple[str, ...]) -> LogGroupTypeDef | None:
     """Describe the group, with the others of the round; by its prefix, which others may have too, where that fails."""
     alone: dict[str, Any] = {"logGroupNamePrefix": id}
-    together = [{"logGroupIdentifiers": list(names)}] if 1 < len(names) <= _NAMES_A_CALL else []
+    together = [{"logGroupIdentifiers": list(names)}] if len(names) > 1 else []
     for filters in (*together, alone):
         try:
             pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), **filters)
