@@ -23,7 +23,7 @@ STATE: Final = "./manifests"
 JOBS: Final = 8
 
 _CHANGING: Final = ("apply", "destroy")
-_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema")
+_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "iam-policy")
 """Commands whose stdout is for ``$(…)`` and files."""
 NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 

@@ -49,6 +49,8 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "certificate": {"state": _TEXT, "address": _TEXT, "until": _TEXT, "why": _TEXT},
     "graph": {"format": _TEXT, "text": _TEXT},
     "document": {},
+    "iam_policy": {"for": _TEXT},
+    "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}
 STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED"}
