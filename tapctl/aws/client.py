@@ -64,6 +64,8 @@ class Aws(Clients):
         self.run = uuid.uuid4().hex
         """The id of this run: in the manifest, and in the name of the session of an assumed role."""
         self.in_flight = in_flight
+        self.paced = threading.Lock()
+        """Held by whoever makes a call of which AWS takes few a second."""
         self.call_log = CallLog(slots=threading.BoundedSemaphore(in_flight))
         self.identity: Identity | None = None
         self._session: boto3.session.Session | None = None

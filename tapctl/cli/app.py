@@ -95,14 +95,15 @@ def apply(session: Session, /, **permits: Any) -> int:
 
 
 @cli.command()
+@click.option("--who", is_flag=True, help="Ask CloudTrail who made each change, when and how.")
 @jobs_option
 @target_options
 @with_invocation
-def drift(invocation: Invocation, screen: Screen) -> int:
+def drift(invocation: Invocation, screen: Screen, *, who: bool) -> int:
     """Compare the manifest with AWS now."""
     from tapctl.commands.drift import drift
 
-    return drift(invocation, screen)
+    return drift(invocation, screen, who=who)
 
 
 @cli.command()

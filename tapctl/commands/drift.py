@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.wanted import wanted_beside
+from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
@@ -27,14 +29,17 @@ from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
-def drift(invocation: Invocation, screen: Screen) -> int:
-    """Compare the environment that is named with its record, or every one that the state knows."""
+def drift(invocation: Invocation, screen: Screen, *, who: bool = False) -> int:
+    """Compare the environment that is named with its record, or every one that the state knows.
+
+    ``who``: ask CloudTrail who made each change.
+    """
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG))
-    return _drift_all(invocation, screen)
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG), who=who)
+    return _drift_all(invocation, screen, who=who)
 
 
-def _drift_one(session: Session) -> int:
+def _drift_one(session: Session, *, who: bool) -> int:
     manifest, version = session.load_manifest()
     if version is None:
         raise ManifestError(
@@ -54,6 +59,10 @@ def _drift_one(session: Session) -> int:
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     names = tags_of(session.aws, images)
     report = replace(report, findings=(*report.findings, *findings), never_compared=never, names=names)
+    report = with_causes(report)
+    if who and report.findings:
+        session.screen.note(f"asking CloudTrail who changed {session.suffix}")
+        report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
@@ -118,7 +127,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 
 
-def _drift_all(invocation: Invocation, screen: Screen) -> int:
+def _drift_all(invocation: Invocation, screen: Screen, *, who: bool) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
@@ -134,7 +143,7 @@ def _drift_all(invocation: Invocation, screen: Screen) -> int:
         invocation,
         screen,
         deployed,
-        lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG)),
+        lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG), who=who),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())

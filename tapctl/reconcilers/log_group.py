@@ -15,6 +15,7 @@ from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -102,6 +103,20 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "--no-bearer-token-authentication-enabled",
     }
     never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
+    trail = Trail(
+        "logs",
+        whole=("CreateLogGroup", "DeleteLogGroup"),
+        fields={
+            "retention_days": ("PutRetentionPolicy", "DeleteRetentionPolicy"),
+            "kms_key_arn": ("AssociateKmsKey", "DisassociateKmsKey"),
+            "deletion_protection": ("PutLogGroupDeletionProtection",),
+            "subscriptions": ("PutSubscriptionFilter", "DeleteSubscriptionFilter"),
+            "data_protection": ("PutDataProtectionPolicy", "DeleteDataProtectionPolicy"),
+            "bearer_tokens": ("PutBearerTokenAuthentication",),
+            "tags": ("TagResource", "UntagResource", "TagLogGroup", "UntagLogGroup"),
+        },
+        named=False,
+    )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
         Right(Need.OBSERVE, ("logs:DescribeLogGroups",), why=LISTS),

@@ -16,6 +16,7 @@ from tapctl.aws.policy import when
 from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.owner_tags import MANAGED_BY
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -74,6 +75,15 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     }
     never_compared = ("other databases in it", "functions that share our interfaces")
     # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
+    trail = Trail(
+        "ec2",
+        whole=("CreateSecurityGroup", "DeleteSecurityGroup"),
+        fields={
+            "strangers": ("CreateNetworkInterface", "ModifyNetworkInterfaceAttribute", "RunInstances"),
+            "other_vpcs": ("AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc"),
+            "tags": ("CreateTags", "DeleteTags"),
+        },
+    )
     timing = Timing(create_s=5, delete_s=1500, longest_s=90 * 60)
     actions = (
         Right(

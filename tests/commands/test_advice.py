@@ -40,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     )
 
 
-def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: str) -> Finding:
+def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: Any) -> Finding:
     return Finding(address, address.partition("/")[0], field, reason, "as it was", live, **more)
 
 
