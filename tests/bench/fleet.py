@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 from tapctl.cli import run
-from tapctl.sandbox.emulator.rds import event_subscriptions
+from tapctl.sandbox.emulator.rds import catalog, event_subscriptions
 from tests.bench.aws import Aws
 from tests.bench.measuring import TAPCTL, Report, ran
 
@@ -22,8 +22,9 @@ FLEETS = ((24, 6), (100, 12))
 def fleet(report: Report, aws: Aws) -> None:
     """Copies of one environment in one account and region, on an AWS that nobody has used."""
     aws.renew(0)
-    # A quota that AWS raises on request.
+    # Quotas that AWS raises on request.
     vars(event_subscriptions)["_MAX_SUBSCRIPTIONS"] = 1_000
+    vars(catalog).update(QUOTAS=dict.fromkeys(catalog.QUOTAS, 1_000))
     made = 0
     for copies, most in FLEETS:
         aws.door.sandbox.latency_s = 0

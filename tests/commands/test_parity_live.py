@@ -4,7 +4,7 @@ import pytest
 
 from tapctl.commands.parity_live import _as_observed, _covers, _unread
 from tapctl.engine.drift import WHOLE_RESOURCE
-from tapctl.engine.observe import Absent, Unreadable
+from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.errors import AwsRefused
 from tests.manifest.examples import entry, manifest
 
@@ -28,6 +28,6 @@ def test_a_cause_is_of_a_difference_within_it(place: tuple[str, str], row: tuple
 def test_what_is_gone_is_absent_and_what_could_not_be_read_is_as_recorded() -> None:
     gone, hidden = entry("gone"), entry("hidden", description="x")
     refused = AwsRefused("kms", "DescribeKey", "AccessDeniedException", "no")
-    observed = {gone.address: Absent(), hidden.address: Unreadable("kms:DescribeKey", refused)}
+    observed: dict[str, Observation] = {gone.address: Absent(), hidden.address: Unreadable("kms:DescribeKey", refused)}
     assert dict(_as_observed(manifest(gone, hidden), observed).entries) == {hidden.address: hidden}
     assert dict(_unread(observed)) == {(hidden.address, WHOLE_RESOURCE): "kms:DescribeKey"}
