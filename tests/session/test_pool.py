@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tapctl.aws.client import Connection
+from tapctl.aws.transport import COUNTED_BY
 from tapctl.session.pool import ClientPool
 from tests.conftest import ACCOUNT, CREDENTIALS
 from tests.support.endpoint import endpoint, identity
+
+
+@pytest.fixture(autouse=True)
+def _counted_by_nobody() -> Iterator[None]:
+    """A view counts the calls of its thread: here that of all tests."""
+    token = COUNTED_BY.set(None)
+    yield
+    COUNTED_BY.reset(token)
 
 
 def test_environments_share_a_client_and_one_look_at_our_identity_whatever_their_region() -> None:
