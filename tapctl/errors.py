@@ -443,6 +443,15 @@ def denial_hint(error: AwsRefused) -> str:
     return f"allow {error.permission}{where}"
 
 
+def bug(error: Exception) -> TapctlError:
+    """The error about an exception that nobody foresaw, by its place in the code: its message may hold secrets."""
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return TapctlError(f"unexpected {type(error).__name__}: this is a bug of tapctl", evidence=" > ".join(frames[-5:]))
+
+
 def add_default_hint(error: TapctlError) -> None:
     """Add a hint to an error of AWS that has none: a missing permission, bad credentials, no answer."""
     if error.hint is not None:

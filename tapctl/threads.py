@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextvars
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -23,8 +25,41 @@ def in_background(call: Callable[[], T]) -> Future[T]:
         except Exception as error:  # noqa: BLE001 -- handed to the caller of result()
             future.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
     return future
+
+
+def as_they_end(
+    calls: Mapping[str, Callable[[], T]], at_once: int, beat_s: float | None = None
+) -> Iterator[tuple[str, Future[T]] | None]:
+    """Make these calls, ``at_once`` side by side, and yield the name and the future of each when it has ended.
+
+    None is yielded after every ``beat_s`` seconds in which none has.
+    """
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[str, Future[T]]] = queue.SimpleQueue()
+    for name in calls:
+        todo.put(name)
+
+    def begin_next() -> None:
+        try:
+            name = todo.get_nowait()
+        except queue.Empty:
+            return
+        in_background(calls[name]).add_done_callback(lambda future: ended.put((name, future)))
+
+    for _ in range(at_once):
+        begin_next()
+    left = len(calls)
+    while left:
+        try:
+            one = ended.get(timeout=beat_s)
+        except queue.Empty:
+            yield None
+            continue
+        begin_next()
+        left -= 1
+        yield one
 
 
 def with_timeout(seconds: float, call: Callable[[], T]) -> T:

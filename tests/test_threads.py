@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
-from tapctl.threads import in_background
+from tapctl.threads import as_they_end, in_background
 
 
 def test_calls_run_side_by_side_and_return_their_results() -> None:
@@ -35,3 +36,27 @@ def test_nobody_waits_for_a_call_that_hangs() -> None:
     assert not ended.done()
     released.set()
     assert ended.result(5)
+
+
+def test_as_many_calls_run_side_by_side_as_may_and_each_is_told_when_it_has_ended() -> None:
+    first_two = threading.Barrier(2, timeout=300)
+    running = threading.Semaphore(2)
+
+    def call(number: int) -> int:
+        assert running.acquire(blocking=False)
+        if number < 2:
+            first_two.wait()
+        running.release()
+        return number
+
+    ended = dict(filter(None, as_they_end({str(n): partial(call, n) for n in range(7)}, 2)))
+    assert sorted(future.result() for future in ended.values()) == list(range(7))
+
+
+def test_a_silence_is_told() -> None:
+    released = threading.Event()
+    calls = as_they_end({"slow": released.wait}, 1, beat_s=0.01)
+    assert next(calls) is None
+    released.set()
+    (ended,) = filter(None, calls)
+    assert ended[0] == "slow"

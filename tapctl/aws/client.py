@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +18,8 @@ from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import setup_error
-from tapctl.aws.transport import IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
-from tapctl.errors import AwsRefused, WrongTarget, credentials_hint, denial_hint
+from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT, CallLog, client_base, guard_hook, parse_hook, to_tapctl_error
+from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget, credentials_hint, denial_hint
 from tapctl.safety.redaction import hide
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ class Identity:
 class Aws(Clients):
     """Typed clients for one account and region. `memoized` gives a view in which identical reads are made once."""
 
-    def __init__(self, target: Connection) -> None:
+    def __init__(self, target: Connection, in_flight: int = IN_FLIGHT) -> None:
+        """Make the client of this connection, which sends at most ``in_flight`` calls at a time."""
         self.target = target
         self.region = target.region
         self.run = uuid.uuid4().hex
         """The id of this run: in the manifest, and in the name of the session of an assumed role."""
-        self.call_log = CallLog()
+        self.in_flight = in_flight
+        self.paced = threading.Lock()
+        """Held by whoever makes a call of which AWS takes few a second."""
+        self.call_log = CallLog(slots=threading.BoundedSemaphore(in_flight))
         self.identity: Identity | None = None
         self._session: boto3.session.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
@@ -71,6 +75,8 @@ class Aws(Clients):
         """False: what was made a moment ago need not be found; see `cursory`."""
         self._memo: dict[str, Future[Any]] | None = None
         self._ids: Mapping[str, tuple[str, ...]] = {}
+        self._fleet: Mapping[str, tuple[str, ...]] | None = None
+        """Type to ids of all that others, who share the memo, observe in this account and region; None: nobody does."""
 
     # -- the guard ---------------------------------------------------------------------------------------------------
 
@@ -101,7 +107,7 @@ class Aws(Clients):
             WrongTarget: the credentials are another account's, or not usable.
         """
         try:
-            answer = self.sts.get_caller_identity()
+            answer = self.read(self.sts.get_caller_identity)
         except AwsRefused as error:
             hint = denial_hint(error) if error.is_denied else credentials_hint(error)
             raise WrongTarget(
@@ -135,7 +141,7 @@ class Aws(Clients):
         ``ids``: type to all ids that the round observes, for bulk reads (`batch_ids`).
         """
         view = copy.copy(self)
-        vars(view).update(_memo={}, _ids=ids or {})
+        vars(view).update(_memo={} if self._fleet is None else self._memo, _ids=ids or {})
         return view
 
     def cursory(self) -> Aws:
@@ -147,9 +153,29 @@ class Aws(Clients):
         view.searches = False
         return view
 
-    def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
-        """All ids of this type that the round observes, sorted, ``id_`` among them: for one bulk read."""
-        return tuple(sorted({id_, *self._ids.get(type_, ())}))
+    def shared(self, memo: dict[str, Future[Any]], fleet: Mapping[str, tuple[str, ...]]) -> Aws:
+        """A view for one of many environments, which change nothing: identical reads are made once for all of them.
+
+        The calls of this thread, and of those that it begins, count as the view's.
+        ``memo``: of all views, whatever their account and region. ``fleet``: type to the ids of all environments in
+        this account and region, which bulk reads ask for together.
+        """
+        view = copy.copy(self)
+        vars(view).update(_memo=memo, _fleet=fleet, call_log=CallLog())
+        COUNTED_BY.set(view.call_log)
+        return view
+
+    def batch_ids(self, type_: str, id_: str, most: int | None = None) -> tuple[str, ...]:
+        """All ids of this type that the round observes, sorted, ``id_`` among them: for one bulk read.
+
+        ``most``: as many as one call takes; those beside ``id_`` come.
+        """
+        fleet = (self._fleet or {}).get(type_, ())
+        return beside(id_, fleet if id_ in fleet else self._ids.get(type_, ()), most)
+
+    def round_ids(self, type_: str) -> tuple[str, ...]:
+        """The ids of this type that the round observes for its own environment."""
+        return self._ids.get(type_, ())
 
     def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call one reading operation; inside a round the same read is made once."""
@@ -165,7 +191,11 @@ class Aws(Clients):
         memo = self._memo
         if memo is None:
             return call()
-        full = f"{key} {json.dumps(kwargs, sort_keys=True, default=str)}"
+        target = self.target
+        place = "" if key.startswith("sts.") else target.region  # we are the same in every region
+        full = (
+            f"{target.role_arn} {target.endpoint_url} {place} {key} {json.dumps(kwargs, sort_keys=True, default=str)}"
+        )
         mine: Future[T] = Future()
         theirs = memo.setdefault(full, mine)
         if theirs is not mine:
@@ -173,6 +203,8 @@ class Aws(Clients):
         try:
             mine.set_result(call())
         except Exception as error:  # noqa: BLE001 -- handed to everybody who asked the same
+            if self._fleet is not None and isinstance(error, AwsNoAnswer):
+                del memo[full]  # the next environment asks anew
             mine.set_exception(error)
         return mine.result()
 
@@ -197,7 +229,7 @@ class Aws(Clients):
         try:
             return cast("Any", self._session).client(
                 service,
-                config=_config(self.run, retries=retries, proxies=proxies),
+                config=_config(self.run, retries=retries, proxies=proxies, connections=self.in_flight),
                 endpoint_url=self.target.endpoint_url,
             )
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
@@ -227,6 +259,15 @@ class Aws(Clients):
         return session
 
 
+def beside(id_: str, ids: Iterable[str], most: int | None) -> tuple[str, ...]:
+    """These ids and ``id_``, sorted; of more than ``most`` the part that ``id_`` stands in."""
+    every = tuple(sorted({id_, *ids}))
+    if most is None:
+        return every
+    first = every.index(id_) // most * most
+    return every[first : first + most]
+
+
 def _hide_credentials(credentials: Any) -> None:
     """Let no text show these; those that are still to be asked for are known when they are used."""
     known = vars(credentials) if credentials is not None else {}
@@ -250,7 +291,9 @@ def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Sessi
     )
 
 
-def _config(run: str, *, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
+def _config(
+    run: str, *, retries: bool = True, proxies: dict[str, str] | None = None, connections: int = IN_FLIGHT
+) -> Config:
     from botocore.config import Config
 
     # 4 attempts bridge a short failure; whatever lasts longer is the engine's to wait for, where a user can see it.
@@ -258,7 +301,7 @@ def _config(run: str, *, retries: bool = True, proxies: dict[str, str] | None = 
         retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
         connect_timeout=5,
         read_timeout=20,
-        max_pool_connections=IN_FLIGHT,
+        max_pool_connections=connections,
         user_agent_extra=user_agent(run),
         proxies=proxies,
     )

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -47,6 +48,10 @@ class CallLog:
 
     The guard raises `NotYet` where the call must not be sent for now; an earlier sending may have taken effect.
     """
+
+
+COUNTED_BY: ContextVar[CallLog | None] = ContextVar("COUNTED_BY", default=None)
+"""The log that counts the calls of this thread, and of those that it begins, where others share its clients."""
 
 
 def is_change(service: str, operation: str) -> bool:
@@ -145,13 +150,14 @@ def client_base(log: CallLog) -> type:
             service = cast("Any", self).meta.service_model.service_name
             action = f"{service}:{operation_name}"
             changing = is_change(service, operation_name)
+            counts = COUNTED_BY.get() or log
             # The state store waits for no slot: a lease that is not renewed because ten calls hang is lost.
             with nullcontext() if service == "s3" else log.slots:
-                with log.lock:
-                    log.calls[action] += 1
+                with counts.lock:
+                    counts.calls[action] += 1
                     if changing:
-                        log.changes[action] += 1
-                        log.in_flight.append(action)
+                        counts.changes[action] += 1
+                        counts.in_flight.append(action)
                 log.heard.answer = False
                 try:
                     told = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
@@ -166,11 +172,11 @@ def client_base(log: CallLog) -> type:
                     # Without the cause: botocore's own text may hold parts of the request.
                     raise translated from None
                 finally:
-                    with log.lock:
+                    with counts.lock:
                         if changing:
-                            log.in_flight.remove(action)
-                with log.lock:
-                    log.accepted += changing
+                            counts.in_flight.remove(action)
+                with counts.lock:
+                    counts.accepted += changing
                 return answer
 
     return _LoggedClient

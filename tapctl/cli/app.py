@@ -12,6 +12,7 @@ from tapctl.cli.options import (
     carry_global_flags,
     files_options,
     global_options,
+    jobs_option,
     lock_timeout,
     permit_options,
     places_options,
@@ -47,6 +48,8 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@click.option("--all", "all_of_them", is_flag=True, help="Every environment that has a file.")
+@jobs_option
 @permit_options
 @target_options
 @with_invocation
@@ -57,6 +60,7 @@ def plan(
     *,
     destroy: bool,
     detailed_exitcode: bool,
+    all_of_them: bool,
     **permits: Any,
 ) -> int:
     """Show what apply would do, field by field."""
@@ -66,6 +70,10 @@ def plan(
     from tapctl.session.session import open_session
     from tapctl.session.target import Files
 
+    if all_of_them:
+        from tapctl.commands.plan_all import plan_all
+
+        return plan_all(invocation, screen, {"destroy": destroy, **permits}, detailed_exitcode=detailed_exitcode)
     session = open_session(invocation, screen, Files.MAY_BE_GONE if destroy else Files.NEEDED)
     if destroy:
         return preview(session, detailed_exitcode=detailed_exitcode)
@@ -87,14 +95,16 @@ def apply(session: Session, /, **permits: Any) -> int:
 
 
 @cli.command()
+@click.option("--who", is_flag=True, help="Ask CloudTrail who made each change, when and how.")
 @click.option("--new-since", metavar="RUN", help="A recorded run (JSON Lines): what it found is not shown again.")
+@jobs_option
 @target_options
 @with_invocation
-def drift(invocation: Invocation, screen: Screen, *, new_since: str | None) -> int:
+def drift(invocation: Invocation, screen: Screen, *, who: bool, new_since: str | None) -> int:
     """Compare the manifest with AWS now."""
     from tapctl.commands.drift import drift
 
-    return drift(invocation, screen, new_since=new_since)
+    return drift(invocation, screen, who=who, new_since=new_since)
 
 
 @cli.command()
@@ -144,13 +154,19 @@ def waive(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...], r
 @click.option(
     "--env", "another", envvar="TAPCTL_ENV", shell_complete=complete_environment, help="One of them, like an argument."
 )
+@click.option("--live", is_flag=True, help="Compare what is in AWS now, too.")
+@jobs_option
 @places_options
 @with_invocation
-def parity(invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None) -> int:
+def parity(
+    invocation: Invocation, screen: Screen, *, environments: tuple[str, ...], another: str | None, live: bool
+) -> int:
     """Compare the environments with each other: only allowed differences?"""
     from tapctl.commands.parity import parity
+    from tapctl.commands.parity_live import parity_live
 
-    return parity(invocation, screen, environments if another is None else (*environments, another))
+    compare = parity_live if live else parity
+    return compare(invocation, screen, environments if another is None else (*environments, another))
 
 
 @cli.command()
@@ -169,6 +185,7 @@ def destroy(invocation: Invocation, screen: Screen, *, confirm: str | None) -> i
 
 
 @cli.command()
+@jobs_option
 @target_options
 @with_invocation
 def status(invocation: Invocation, screen: Screen) -> int:

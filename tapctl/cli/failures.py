@@ -13,7 +13,7 @@ import click
 
 from tapctl.cli.completion import known_environments
 from tapctl.commands.signals import exit_status
-from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, exit_code_of
+from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, bug, exit_code_of
 
 COMMAND = "tapctl.command"
 """The key under which a context keeps the command as it was typed."""
@@ -65,21 +65,14 @@ def report_error(meta: Meta, error: TapctlError) -> int:
 
 
 def report_bug(meta: Meta, error: Exception) -> int:
-    """Report an exception that nobody foresaw, by its place in the code: its message may hold secrets."""
-    frames, trace = [], error.__traceback__
-    while trace is not None:
-        frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
-        trace = trace.tb_next
+    """Report an exception that nobody foresaw."""
     state = meta["invocation"].state if "invocation" in meta else "./manifests"
-    bug = TapctlError(
-        f"unexpected {type(error).__name__}: this is a bug of tapctl",
-        evidence=" > ".join(frames[-5:]),
-        hint=f"the manifest in {state} is right up to the last change; report this, then run the same command again",
-    )
+    told = bug(error)
+    told.hint = f"the manifest in {state} is right up to the last change; report this, then run the same command again"
     try:
-        return _show_error(meta, bug, bug.exit_code, _accepted_changes(meta))
+        return _show_error(meta, told, told.exit_code, _accepted_changes(meta))
     except Exception:  # noqa: BLE001 -- it may be the screen itself that does not work
-        return _show_error({}, bug, bug.exit_code, 0)
+        return _show_error({}, told, told.exit_code, 0)
 
 
 def report_interrupt(meta: Meta, number: signal.Signals) -> int:

@@ -117,6 +117,13 @@ def permit_options(command: F) -> F:
     return command
 
 
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="How many environments are looked at side by side.",
+)
 lock_timeout = click.option(
     "--lock-timeout", default="0s", show_default=True, metavar="TIME", help="How long to wait in line for the lock."
 )
@@ -165,7 +172,7 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
     """
     from tapctl.config import check_folder
     from tapctl.render import choose_screen, is_interactive
-    from tapctl.session.invocation import CONFIG, STATE, Invocation
+    from tapctl.session.invocation import CONFIG, JOBS, STATE, Invocation
 
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
     sandbox, verb = flags.pop("sandbox"), verb_of(context)
@@ -181,6 +188,7 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
         state=given.pop("state", STATE),
         sandbox=sandbox,
         yes=given.pop("yes", False),
+        jobs=given.pop("jobs", JOBS),
         interactive=is_interactive(sys.stdin, os.environ),
         command=context.meta[COMMAND],
     )

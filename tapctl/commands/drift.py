@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
@@ -12,6 +13,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import wanted_beside
+from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, observe_all
@@ -30,15 +32,16 @@ from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
 
 
-def drift(invocation: Invocation, screen: Screen, *, new_since: str | None = None) -> int:
+def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
     """Compare the environment that is named with its record, or every one that the state knows.
 
-    ``new_since``: a recorded run, whose findings are known and neither shown nor counted.
+    ``who``: ask CloudTrail who made each change. ``new_since``: a recorded run, whose findings are known and neither
+    shown nor counted.
     """
     known = None if new_since is None else known_findings(new_since, screen)
     if invocation.target_is_explicit:
-        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG), known)
-    return _drift_all(invocation, screen, known)
+        return _drift_one(open_session(invocation, screen, Files.MAY_BE_WRONG), known, who=who)
+    return _drift_all(invocation, screen, known, who=who)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
     return Examined(manifest, version, entries, observed, report)
 
 
-def _drift_one(session: Session, known: Known | None = None) -> int:
+def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
     found = examine(session)
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
@@ -94,6 +97,10 @@ def _drift_one(session: Session, known: Known | None = None) -> int:
     warn_of_idle_waivers(session, report.findings)
     if known is not None:
         report = only_new(report, session.suffix, known)
+    report = with_causes(report)
+    if who and report.findings:
+        session.screen.note(f"asking CloudTrail who changed {session.suffix}")
+        report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
@@ -164,7 +171,7 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
     return None if report.findings else Status.OK, ExitCode.OK, counts, summary
 
 
-def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = None) -> int:
+def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = None, *, who: bool) -> int:
     """Compare every environment that the state knows; returns the worst of their exit statuses.
 
     Raises:
@@ -180,7 +187,7 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         invocation,
         screen,
         deployed,
-        lambda part, _: _drift_one(open_session(part, screen, Files.MAY_BE_WRONG), known),
+        lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who),
         verdicts=True,
     )
     code = ExitCode.worst(codes.values())

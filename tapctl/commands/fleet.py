@@ -1,41 +1,99 @@
-"""The fleet: a command on every environment that the state knows, where one that fails does not silence the others."""
+"""The fleet: a command on many environments side by side, where one that fails does not silence the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Final
 
-from tapctl.errors import ManifestError, Status, TapctlError, add_default_hint, exit_code_of
+from tapctl.engine.record import Phase
+from tapctl.errors import ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.manifest.manifest import Manifest
+from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
+from tapctl.session.pool import ClientPool, Place
+from tapctl.threads import as_they_end
+
+BEAT_S: Final = 30.0
+"""Seconds without a result after which those that are awaited are named."""
+_NAMED: Final = 5
+
+Members = Mapping[str, Manifest | ManifestError]
+"""Suffix to record, or to why the record cannot be used."""
+Act = Callable[[Invocation, Manifest, Screen], int]
+"""The command on one environment; returns the exit status. It is called in a thread of its own."""
 
 
 def for_each_environment(
-    invocation: Invocation,
-    screen: Screen,
-    deployed: Mapping[str, Manifest | ManifestError],
-    act: Callable[[Invocation, Manifest], int],
-    *,
-    verdicts: bool,
+    invocation: Invocation, screen: Screen, members: Members, act: Act, *, verdicts: bool
 ) -> dict[str, int]:
-    """Act on each environment, and show the error that ends one, with ``verdicts`` a verdict too.
+    """Act on the environments, and show the error that ends one, with ``verdicts`` a verdict too.
 
-    ``deployed``: suffix to record, or to why the record cannot be used. Returns the exit statuses by suffix.
+    Progress is told as it comes. What each environment shows is shown at the end, in the order of their names; where
+    the command is interrupted, that of those that have ended. Returns the exit statuses by suffix.
     """
+    jobs = max(1, min(invocation.jobs, len(members)))
+    shared = replace(invocation, pool=ClientPool(_recorded_ids(members), jobs))
+    kept = {suffix: KeptScreen() for suffix in sorted(members)}
+    calls = {
+        suffix: partial(_act, shared, suffix, members[suffix], act, each, verdicts=verdicts)
+        for suffix, each in kept.items()
+    }
     codes: dict[str, int] = {}
-    for suffix, record in sorted(deployed.items()):
-        env = record.environment if isinstance(record, Manifest) else None
-        part = replace(invocation, env=env, suffix=suffix, usage=invocation.usage.part())
-        screen.target(part.target)
-        try:
-            if isinstance(record, ManifestError):
-                raise record
-            codes[suffix] = act(part, record)
-        except TapctlError as error:
-            add_default_hint(error)
-            screen.error(error)
-            codes[suffix] = exit_code_of(error)
-            if verdicts:
-                part.finish(screen, Status.FAILED, codes[suffix], summary=error.cause)
-    return codes
+    screen.note(f"{invocation.verb}: {len(kept)} environments, {jobs} at a time")
+    try:
+        for one in as_they_end(calls, jobs, BEAT_S):
+            if one is None:
+                waiting = [suffix for suffix in kept if suffix not in codes]
+                more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+                screen.note(f"{len(codes)} of {len(kept)}  still at work: {', '.join(waiting[:_NAMED])}{more}")
+                continue
+            suffix, future = one
+            codes[suffix], remark = future.result()
+            screen.note(f"{len(codes)} of {len(kept)}  {suffix}: {remark}")
+    finally:
+        for suffix, each in kept.items():
+            if suffix in codes:
+                each.show_on(screen)
+    return {suffix: codes[suffix] for suffix in kept}
+
+
+def _recorded_ids(members: Members) -> Mapping[Place, Mapping[str, tuple[str, ...]]]:
+    """All ids that are recorded, by account and region, and type."""
+    found: dict[Place, dict[str, tuple[str, ...]]] = {}
+    for record in members.values():
+        if not isinstance(record, Manifest):
+            continue
+        for entry in record.entries.values():
+            if entry.phase is not Phase.KEPT:
+                ids = found.setdefault((record.account, record.region), {})
+                ids[entry.type] = (*ids.get(entry.type, ()), entry.id)
+    return found
+
+
+def _act(
+    shared: Invocation, suffix: str, record: Manifest | ManifestError, act: Act, kept: KeptScreen, *, verdicts: bool
+) -> tuple[int, str]:
+    """Act on one environment; returns the exit status, and how it ended in a few words."""
+    env = record.environment if isinstance(record, Manifest) else None
+    part = replace(shared, env=env, suffix=suffix, usage=shared.usage.part())
+    screen = kept.screen
+    screen.target(part.target)
+    try:
+        code = act(part, _usable(record), screen)
+    except Exception as caught:  # noqa: BLE001 -- whatever is the matter with one, the others are looked at
+        error = caught if isinstance(caught, TapctlError) else bug(caught)
+        add_default_hint(error)
+        screen.error(error)
+        if verdicts:
+            part.finish(screen, Status.FAILED, exit_code_of(error), summary=error.cause)
+        return exit_code_of(error), error.cause
+    return code, kept.remark
+
+
+def _usable(record: Manifest | ManifestError) -> Manifest:
+    if isinstance(record, ManifestError):
+        raise record
+    return record

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,11 +120,11 @@ def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Co
     if len(records) <= 1:
         return Parity(tuple(records), {}, {})
     configs = list(configs)
-    texts = [text for config in configs for text in _texts(config.model_dump(mode="json")) if "{" in text]
-    forms = {name: record.generic(texts) for name, record in records.items()}
+    forms = canonical_forms(records, configs)
     specs = {
         name: {
-            _address(address, forms[name]): dict(_leaves(spec, forms[name])) for address, spec in record.specs.items()
+            canonical_address(address, forms[name]): dict(_leaves(spec, forms[name]))
+            for address, spec in record.specs.items()
         }
         for name, record in records.items()
     }
@@ -142,6 +142,12 @@ def compare_manifests(records: Mapping[str, RecordedSpecs], configs: Iterable[Co
             if _differ(forms[name](value) for name, value in values.items()):
                 (allowed if may.value(address, path) else disallowed)[f"{address} {path}"] = values
     return Parity(tuple(records), allowed, disallowed)
+
+
+def canonical_forms(records: Mapping[str, RecordedSpecs], configs: Iterable[Config]) -> dict[str, Callable[[Any], Any]]:
+    """The function of each record that puts its values into the canonical form, by the name of its environment."""
+    texts = [text for config in configs for text in _texts(config.model_dump(mode="json")) if "{" in text]
+    return {name: record.generic(texts) for name, record in records.items()}
 
 
 class _Allowed:
@@ -185,12 +191,12 @@ class _Allowed:
             provenance = Provenance(with_value(config, _COUNT, self._count), config.environment)
             form = _form_of(config)
             for key in ENVIRONMENT_KEYS:
-                yield {(_address(address, form), form(path)) for address, path in provenance.decided_by(key)}
+                yield {(canonical_address(address, form), form(path)) for address, path in provenance.decided_by(key)}
 
     def _planned(self, config: Config, count: int) -> frozenset[str]:
         form = _form_of(config)
         addresses = planned_addresses(with_value(config, _COUNT, count), config.environment)
-        return frozenset(_address(address, form) for address in addresses)
+        return frozenset(canonical_address(address, form) for address in addresses)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -212,7 +218,8 @@ def _as_keys(config: Config) -> dict[str, Any]:
     return {**config.model_dump(mode="json", exclude={"environment"}), "networking": networking}
 
 
-def _address(address: str, form: Callable[[str], str]) -> str:
+def canonical_address(address: str, form: Callable[[str], str]) -> str:
+    """Put an address into the canonical form: its type is the same everywhere."""
     type_, _, id_ = address.partition("/")
     return f"{type_}/{form(id_)}"
 
@@ -263,7 +270,7 @@ def _digest(entry: Entry) -> str:
     return str(entry.spec.get(_IMAGE, "")).partition("@")[2] if is_function else ""
 
 
-_ALLOWED, _REFUSED, _NOT_APPLIED = "allowed", "NOT ALLOWED", "NOT APPLIED"
+ALLOWED, REFUSED, NOT_APPLIED = "allowed", "NOT ALLOWED", "NOT APPLIED"
 _IMAGE: Final = "image_uri"
 
 
@@ -273,16 +280,11 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     A single one is compared with all the others: in whatever two others differ, one of them differs from this one.
     """
     screen.target(Target())
-    configs = load_all(invocation.config)
-    for env in set(environments) - set(configs):
-        load(invocation.config, env)  # its error lists the environments
-    chosen = {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
-    known = _known(invocation, screen, chosen)
-    recorded, behind = _compare_recorded(known, chosen)
-    records = [*_rows("files", compare(chosen)), *behind, *_rows("manifests", recorded)]
-    columns = ("where", "what", *chosen, "verdict")
-    screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
-    allowed, refused = (sum(record["verdict"] == word for record in records) for word in (_ALLOWED, _REFUSED))
+    chosen = choose(invocation, environments)
+    recorded, behind = _compare_recorded(known_records(invocation, screen, chosen), chosen)
+    records = [*rows("files", compare(chosen)), *behind, *rows("manifests", recorded)]
+    show(screen, chosen, records)
+    allowed, refused = (sum(record["verdict"] == word for record in records) for word in (ALLOWED, REFUSED))
     compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
     late = f" · {len(behind)} not applied" if behind else ""
     summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}"
@@ -290,6 +292,24 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     if refused or behind:
         return invocation.finish(screen, Status.DIFFERENT, ExitCode.DIFFERENT, counts, summary)
     return invocation.finish(screen, Status.OK, ExitCode.OK, counts, summary)
+
+
+def choose(invocation: Invocation, environments: tuple[str, ...]) -> dict[str, Config]:
+    """The configurations of these environments, in this order; of all of them where less than two are named.
+
+    Raises:
+        ConfigError: a file cannot be used, or there is no such environment.
+    """
+    configs = load_all(invocation.config)
+    for env in set(environments) - set(configs):
+        load(invocation.config, env)  # its error lists the environments
+    return {env: configs[env] for env in (environments if len(set(environments)) > 1 else sorted(configs))}
+
+
+def show(screen: Screen, environments: Iterable[str], records: Sequence[Mapping[str, object]]) -> None:
+    """Show the differences as a table, with a column for each environment."""
+    columns = ("where", "what", *environments, "verdict")
+    screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
 
 
 def _compare_recorded(
@@ -301,7 +321,7 @@ def _compare_recorded(
     told as a difference, and the cause is one.
     """
     current = {env: each for env, each in known.items() if each.config_hash == config_hash(chosen[env])}
-    parity = split_tags(_compare_specs(known, chosen), known, chosen)
+    parity = split_tags(compare_specs(known, chosen), known, chosen)
     if parity.holds or len(current) == len(known):
         return parity, []
     behind: list[dict[str, object]] = [
@@ -310,19 +330,20 @@ def _compare_recorded(
             "where": "manifests",
             "what": f"{env} has not been applied since {manifest.written_at}, and its files have changed",
             "values": {env: manifest.written_at},
-            "verdict": _NOT_APPLIED,
+            "verdict": NOT_APPLIED,
         }
         for env, manifest in known.items()
         if env not in current
     ]
-    return split_tags(_compare_specs(current, chosen), current, chosen), behind
+    return split_tags(compare_specs(current, chosen), current, chosen), behind
 
 
-def _compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> Parity:
-    return compare_manifests({env: _specs(manifest) for env, manifest in manifests.items()}, chosen.values())
+def compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> Parity:
+    """Compare what these records hold, resource by resource."""
+    return compare_manifests({env: recorded_specs(manifest) for env, manifest in manifests.items()}, chosen.values())
 
 
-def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
+def known_records(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
     """Read the records of these environments, in whichever region each was deployed.
 
     Raises:
@@ -342,15 +363,17 @@ def _known(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config])
     return manifests
 
 
-def _specs(manifest: Manifest) -> RecordedSpecs:
+def recorded_specs(manifest: Manifest) -> RecordedSpecs:
+    """The specs of what is recorded as made."""
     specs = {address: entry.spec for address, entry in manifest.entries.items() if entry.phase is Phase.MADE}
     return RecordedSpecs(manifest.environment, manifest.suffix, manifest.account, manifest.region, specs)
 
 
-def _rows(where: str, parity: Parity) -> list[dict[str, object]]:
+def rows(where: str, parity: Parity) -> list[dict[str, object]]:
+    """The differences as rows, those that are not allowed first; ``where``: what was compared."""
     return [
         {"type": "difference", "where": where, "what": what, "values": dict(values), "verdict": word}
-        for word, differences in ((_REFUSED, parity.disallowed), (_ALLOWED, parity.allowed))
+        for word, differences in ((REFUSED, parity.disallowed), (ALLOWED, parity.allowed))
         for what, values in differences.items()
     ]
 
@@ -360,4 +383,7 @@ def _cell(record: Mapping[str, object], column: str) -> str:
     if column in record:
         return str(record[column])
     value = values.get(column) if isinstance(values, Mapping) else None
-    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    causes = record.get("causes")
+    cause = causes.get(column) if isinstance(causes, Mapping) else None
+    shown = "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{shown} ({cause})" if cause else shown

@@ -59,20 +59,20 @@ def status(invocation: Invocation, screen: Screen) -> int:
     Raises:
         ManifestError: the state has no record.
     """
-    rows: list[dict[str, Any]] = []
+    by_suffix: dict[str, dict[str, Any]] = {}
 
-    def add_row(part: Invocation, manifest: Manifest) -> int:
-        row, code = _row(part, screen, manifest)
-        rows.append(row)
+    def add_row(part: Invocation, manifest: Manifest, own: Screen) -> int:
+        by_suffix[manifest.suffix], code = _row(part, own, manifest)
         return code
 
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
-        codes = {suffix: add_row(invocation, manifest) for suffix, manifest in named.items()}
+        codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
     else:
         screen.target(Target())
         deployed = deployed_environments(invocation, screen, required=True)
         codes = for_each_environment(invocation, screen, deployed, add_row, verdicts=False)
+    rows = [row for _, row in sorted(by_suffix.items())]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     counts = {"deployed": len(rows), "unhealthy": unhealthy}

@@ -91,6 +91,22 @@ UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Rea
 
 
 @dataclass(frozen=True)
+class Who:
+    """The change that made a finding, as AWS's audit log tells it; or, in `note`, why nobody can tell."""
+
+    principal: str = ""
+    at: str = ""
+    """The time in UTC: ``2026-11-28T21:40:04Z``."""
+    via: str = ""
+    """``console``, ``cli``, ``sdk`` or ``service``."""
+    event: str = ""
+    event_id: str = ""
+    run: str = ""
+    """The run of ours that made the change; empty: it was none."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """A field, or a whole resource, that is not as recorded or could not be compared."""
 
@@ -109,6 +125,10 @@ class Finding:
     """The value that an unfinished apply asked for."""
     waiver: Waiver | None = None
     """The waiver that covers the difference."""
+    who: Who | None = None
+    """Who made the change; None where nobody asked."""
+    cause: str = ""
+    """``person``, ``automation``, ``aws``, ``unfinished`` or ``input``, where it is known."""
 
     @property
     def state(self) -> FindingState:

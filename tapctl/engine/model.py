@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict
 
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.trail import Trail
 from tapctl.errors import TapctlError
 
 
@@ -301,6 +302,8 @@ class Reconciler(ABC, Generic[S, O]):
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
+    trail: ClassVar[Trail] = Trail("", (), {})
+    """The events of AWS's audit log that tell who changed which field."""
     actions: ClassVar[tuple[Any, ...]] = ()
     """The rights that the type's calls need (`tapctl.aws.rights.Right`); the engine only hands them through."""
 

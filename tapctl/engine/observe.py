@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 from collections.abc import Iterable, Mapping
@@ -77,7 +78,7 @@ def observe_all(aws: Any, requests: Iterable[ObserveRequest], *, exposures: bool
 
     # Daemon threads: a Ctrl-C must not wait for a slow read.
     for _ in range(min(WORKERS, len(todo))):
-        threading.Thread(target=worker, daemon=True).start()
+        threading.Thread(target=contextvars.copy_context().run, args=(worker,), daemon=True).start()
     observations: dict[str, Observation] = {}
     for _ in todo:
         observed_address, result = done.get()

@@ -14,6 +14,7 @@ from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -104,6 +105,16 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }
+    trail = Trail(
+        "monitoring",
+        whole=("PutMetricAlarm", "PutCompositeAlarm", "DeleteAlarms"),
+        fields={
+            "actions_enabled": ("EnableAlarmActions", "DisableAlarmActions"),
+            "muted_by": ("PutAlarmMuteRule", "DeleteAlarmMuteRule"),
+            "tags": ("TagResource", "UntagResource"),
+        },
+        named=False,
+    )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
         Right(Need.OBSERVE, ("cloudwatch:DescribeAlarms",), why="composite alarms are told to nobody with less"),
@@ -120,9 +131,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None
     ) -> Observed[CloudwatchAlarmSpec, CloudwatchAlarmOutputs] | None:
         """Read all alarms of the round by one call, and the tags of this one by another."""
-        names = aws.batch_ids(self.type, id)
-        first = names.index(id) // _NAMES_A_CALL * _NAMES_A_CALL
-        alarm = _described(aws, id, names[first : first + _NAMES_A_CALL])
+        alarm = _described(aws, id, aws.batch_ids(self.type, id, _NAMES_A_CALL))
         if alarm is None:
             return None
         arn = _arn(aws, id)

@@ -31,6 +31,7 @@ from tapctl.engine.model import (
     Timing,
     address,
 )
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
@@ -271,6 +272,50 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).
+    trail = Trail(
+        "rds",
+        whole=("CreateDBCluster", "RestoreDBClusterFromSnapshot", "RestoreDBClusterToPointInTime", "DeleteDBCluster"),
+        fields={
+            "engine_version": ("ModifyDBCluster:engineVersion",),
+            "port": ("ModifyDBCluster:port",),
+            "cluster_parameter_group": ("ModifyDBCluster:dBClusterParameterGroupName",),
+            "security_group_ids": ("ModifyDBCluster:vpcSecurityGroupIds",),
+            "storage_type": ("ModifyDBCluster:storageType",),
+            "managed_secret": ("ModifyDBCluster:manageMasterUserPassword", "ModifyDBCluster:masterUserPassword"),
+            "secret_kms_key_arn": ("ModifyDBCluster:masterUserSecretKmsKeyId",),
+            "iam_authentication": ("ModifyDBCluster:enableIAMDatabaseAuthentication",),
+            "backup_retention_days": ("ModifyDBCluster:backupRetentionPeriod",),
+            "backup_window": ("ModifyDBCluster:preferredBackupWindow",),
+            "maintenance_window": ("ModifyDBCluster:preferredMaintenanceWindow",),
+            "log_exports": ("ModifyDBCluster:cloudwatchLogsExportConfiguration",),
+            "copy_tags_to_snapshot": ("ModifyDBCluster:copyTagsToSnapshot",),
+            "insights_mode": ("ModifyDBCluster:databaseInsightsMode",),
+            "performance_insights": ("ModifyDBCluster:enablePerformanceInsights",),
+            "performance_insights_kms_key_arn": ("ModifyDBCluster:performanceInsightsKMSKeyId",),
+            "performance_insights_retention_days": ("ModifyDBCluster:performanceInsightsRetentionPeriod",),
+            "deletion_protection": ("ModifyDBCluster:deletionProtection",),
+            "extended_support": ("ModifyDBCluster:engineLifecycleSupport",),
+            "http_endpoint": ("EnableHttpEndpoint", "DisableHttpEndpoint", "ModifyDBCluster:enableHttpEndpoint"),
+            "associated_roles": ("AddRoleToDBCluster", "RemoveRoleFromDBCluster"),
+            "auto_minor_version_upgrade": ("ModifyDBCluster:autoMinorVersionUpgrade",),
+            "activity_stream": ("StartActivityStream", "StopActivityStream", "ModifyActivityStream"),
+            "global_cluster": (
+                "CreateGlobalCluster",
+                "ModifyGlobalCluster",
+                "RemoveFromGlobalCluster",
+                "DeleteGlobalCluster",
+            ),
+            "replicates": ("PromoteReadReplicaDBCluster",),
+            "write_forwarding": (
+                "ModifyDBCluster:enableLocalWriteForwarding",
+                "ModifyDBCluster:enableGlobalWriteForwarding",
+            ),
+            "custom_endpoints": ("CreateDBClusterEndpoint", "ModifyDBClusterEndpoint", "DeleteDBClusterEndpoint"),
+            "directories": ("ModifyDBCluster:domain",),
+            "shared_snapshots": ("ModifyDBClusterSnapshotAttribute",),
+            "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
+        },
+    )
     timing = Timing(
         create_s=180,
         delete_s=300,

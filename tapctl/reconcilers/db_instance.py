@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import (
     NO_INSTANCE,
@@ -58,6 +59,8 @@ _TERMINAL: Final = frozenset(
 # Nothing is wrong with a stopped instance, or one whose key was out of reach for a while, but AWS does nothing with it
 # until somebody starts the cluster.
 _STOPPED: Final = "stopped"
+_NAMES_A_CALL: Final = 100
+"""A page of DescribeDBInstances; RDS documents no limit of a filter's values."""
 _DELETING: Final = ("delete-precheck", "deleting")
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
@@ -133,6 +136,19 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
     }
     never_compared = ("certificate authority", "Enhanced Monitoring")
+    trail = Trail(
+        "rds",
+        whole=("CreateDBInstance", "DeleteDBInstance"),
+        fields={
+            "instance_class": ("ModifyDBInstance:dBInstanceClass",),
+            "parameter_group": ("ModifyDBInstance:dBParameterGroupName",),
+            "maintenance_window": ("ModifyDBInstance:preferredMaintenanceWindow",),
+            "publicly_accessible": ("ModifyDBInstance:publiclyAccessible",),
+            "auto_minor_version_upgrade": ("ModifyDBInstance:autoMinorVersionUpgrade",),
+            "promotion_tier": ("ModifyDBInstance:promotionTier",),
+            "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
+        },
+    )
     timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, first_look_s=2, longest_s=5400)
     actions = (
         # By filter, which RDS takes for all of the region's.
@@ -286,7 +302,7 @@ def observed_instance(
 
 def _read_instances(aws: Aws, id: str) -> list[DBInstanceTypeDef]:
     """Read the instance: with all of the round, or by itself where RDS refuses all since one is absent."""
-    for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id), (id,))):
+    for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id, _NAMES_A_CALL), (id,))):
         try:
             return describe_instances(aws, "db-instance-id", names)
         except AwsRefused as error:

@@ -13,6 +13,7 @@ from tapctl.aws.refusals import UnreadableFields
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
@@ -241,12 +242,20 @@ def _rights(noun: str, listing: str, group: str) -> tuple[Right, ...]:
     )
 
 
+def _trail(kind: str) -> Trail:
+    """The events of one kind."""
+    changes = (f"Modify{kind}", f"Reset{kind}")
+    tagging = ("AddTagsToResource", "RemoveTagsFromResource")
+    return Trail("rds", (f"Create{kind}", f"Delete{kind}"), {"parameters": changes, "tags": tagging})
+
+
 class DbClusterParameterGroup(ParameterGroups):
     """A DB cluster parameter group: the parameters that all instances of a cluster share."""
 
     type = "db-cluster-parameter-group"
     teardown_rank = 90
     kind = "DBClusterParameterGroup"
+    trail = _trail("DBClusterParameterGroup")
     operations = "db_cluster_parameter_group"
     arn_kind = "cluster-pg"
     actions = _rights(
@@ -260,6 +269,7 @@ class DbParameterGroup(ParameterGroups):
     type = "db-parameter-group"
     teardown_rank = 80
     kind = "DBParameterGroup"
+    trail = _trail("DBParameterGroup")
     operations = "db_parameter_group"
     arn_kind = "pg"
     actions = _rights("DBParameterGroup", "DBParameters", arn("rds", "pg:{db-parameter-group}"))

@@ -13,6 +13,7 @@ from tapctl.aws.refusals import UnreadableFields
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
@@ -47,6 +48,15 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
 
     type = "db-subnet-group"
     teardown_rank = 100
+    trail = Trail(
+        "rds",
+        whole=("CreateDBSubnetGroup", "DeleteDBSubnetGroup"),
+        fields={
+            "description": ("ModifyDBSubnetGroup:dBSubnetGroupDescription",),
+            "subnet_ids": ("ModifyDBSubnetGroup:subnetIds",),
+            "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
+        },
+    )
     timing = Timing(create_s=3, delete_s=5, longest_s=600)
     actions = (
         Right(Need.OBSERVE, ("rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"), _GROUP),

@@ -15,6 +15,7 @@ from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_temp
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
 from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -81,6 +82,21 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
     never_compared = ("last use",)
+    trail = Trail(
+        "iam",
+        whole=("CreateRole", "DeleteRole"),
+        fields={
+            "trust": ("UpdateAssumeRolePolicy",),
+            "inline": ("PutRolePolicy", "DeleteRolePolicy"),
+            "attached": ("AttachRolePolicy", "DetachRolePolicy"),
+            "permissions_boundary": ("PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary"),
+            "description": ("UpdateRole", "UpdateRoleDescription"),
+            "max_session_duration_s": ("UpdateRole:maxSessionDuration",),
+            "instance_profiles": ("AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"),
+            "tags": ("TagRole", "UntagRole"),
+        },
+        is_global=True,
+    )
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     actions = (
         Right(

@@ -33,6 +33,7 @@ from tapctl.engine.model import (
     address,
 )
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
@@ -145,6 +146,22 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         "further_aliases": "aws kms delete-alias --alias-name {value}",
     }
     never_compared = ("imported material", "policies beside the default one")
+    trail = Trail(
+        "kms",
+        whole=("CreateKey", "ScheduleKeyDeletion", "CancelKeyDeletion"),
+        fields={
+            "alias": ("CreateAlias", "UpdateAlias", "DeleteAlias"),
+            "further_aliases": ("CreateAlias", "UpdateAlias", "DeleteAlias"),
+            "description": ("UpdateKeyDescription",),
+            "policy": ("PutKeyPolicy",),
+            "rotation": ("EnableKeyRotation", "DisableKeyRotation"),
+            "rotation_period_days": ("EnableKeyRotation",),
+            "enabled": ("EnableKey", "DisableKey"),
+            "grants": ("CreateGrant", "RevokeGrant", "RetireGrant"),
+            "multi_region": ("ReplicateKey", "UpdatePrimaryRegion"),
+            "tags": ("TagResource", "UntagResource"),
+        },
+    )
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
     actions = KEY_RIGHTS

@@ -22,6 +22,7 @@ from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.iam_role import ROLE
@@ -202,6 +203,51 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
     # (hashicorp/terraform-provider-aws#32130).
+    trail = Trail(
+        "lambda",
+        whole=("CreateFunction20150331", "DeleteFunction20150331"),
+        fields={
+            "package_type": ("UpdateFunctionCode20150331v2",),
+            "image_uri": ("UpdateFunctionCode20150331v2",),
+            "code_sha256": ("UpdateFunctionCode20150331v2",),
+            "architecture": ("UpdateFunctionCode20150331v2:architectures",),
+            "runtime": ("UpdateFunctionConfiguration20150331v2:runtime",),
+            "handler": ("UpdateFunctionConfiguration20150331v2:handler",),
+            "role_arn": ("UpdateFunctionConfiguration20150331v2:role",),
+            "memory_mb": ("UpdateFunctionConfiguration20150331v2:memorySize",),
+            "timeout_s": ("UpdateFunctionConfiguration20150331v2:timeout",),
+            "environment": ("UpdateFunctionConfiguration20150331v2:environment",),
+            "kms_key_arn": ("UpdateFunctionConfiguration20150331v2:kMSKeyArn",),
+            "subnet_ids": ("UpdateFunctionConfiguration20150331v2:vpcConfig",),
+            "security_group_ids": ("UpdateFunctionConfiguration20150331v2:vpcConfig",),
+            "ipv6": ("UpdateFunctionConfiguration20150331v2:vpcConfig",),
+            "tracing": ("UpdateFunctionConfiguration20150331v2:tracingConfig",),
+            "ephemeral_storage_mb": ("UpdateFunctionConfiguration20150331v2:ephemeralStorage",),
+            "layers": ("UpdateFunctionConfiguration20150331v2:layers",),
+            "log_format": ("UpdateFunctionConfiguration20150331v2:loggingConfig",),
+            "log_group": ("UpdateFunctionConfiguration20150331v2:loggingConfig",),
+            "description": ("UpdateFunctionConfiguration20150331v2:description",),
+            "image_config": ("UpdateFunctionConfiguration20150331v2:imageConfig",),
+            "dead_letter": ("UpdateFunctionConfiguration20150331v2:deadLetterConfig",),
+            "file_systems": ("UpdateFunctionConfiguration20150331v2:fileSystemConfigs",),
+            "snap_start": ("UpdateFunctionConfiguration20150331v2:snapStart",),
+            "reserved_concurrency": ("PutFunctionConcurrency20171031", "DeleteFunctionConcurrency20171031"),
+            "resource_policy": ("AddPermission20150331v2", "RemovePermission20150331v2"),
+            "urls": ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"),
+            "event_sources": (
+                "CreateEventSourceMapping20150331",
+                "UpdateEventSourceMapping20150331",
+                "DeleteEventSourceMapping20150331",
+            ),
+            "destinations": (
+                "PutFunctionEventInvokeConfig",
+                "UpdateFunctionEventInvokeConfig",
+                "DeleteFunctionEventInvokeConfig",
+            ),
+            "aliases": ("CreateAlias20150331", "UpdateAlias20150331", "DeleteAlias20150331"),
+            "tags": ("TagResource20170331v2", "UntagResource20170331v2"),
+        },
+    )
     timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=INTERFACES_LONGEST_S)
     actions = (
         Right(Need.OBSERVE, ("lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags"), _FUNCTION),

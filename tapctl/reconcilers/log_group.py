@@ -15,6 +15,7 @@ from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -102,6 +103,20 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "--no-bearer-token-authentication-enabled",
     }
     never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
+    trail = Trail(
+        "logs",
+        whole=("CreateLogGroup", "DeleteLogGroup"),
+        fields={
+            "retention_days": ("PutRetentionPolicy", "DeleteRetentionPolicy"),
+            "kms_key_arn": ("AssociateKmsKey", "DisassociateKmsKey"),
+            "deletion_protection": ("PutLogGroupDeletionProtection",),
+            "subscriptions": ("PutSubscriptionFilter", "DeleteSubscriptionFilter"),
+            "data_protection": ("PutDataProtectionPolicy", "DeleteDataProtectionPolicy"),
+            "bearer_tokens": ("PutBearerTokenAuthentication",),
+            "tags": ("TagResource", "UntagResource", "TagLogGroup", "UntagLogGroup"),
+        },
+        named=False,
+    )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
         Right(Need.OBSERVE, ("logs:DescribeLogGroups",), why=LISTS),
@@ -123,7 +138,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         self, aws: Aws, id: str, expected: LogGroupSpec | None
     ) -> Observed[LogGroupSpec, LogGroupOutputs] | None:
         """Read all groups of the round by one call, and the tags of this one by another."""
-        group = _described(aws, id, aws.batch_ids(self.type, id))
+        group = _described(aws, id, aws.batch_ids(self.type, id, _NAMES_A_CALL))
         if group is None:
             return None
         arn = _arn(aws, id)
@@ -248,7 +263,7 @@ def _arn(aws: Aws, id: str) -> str:
 def _described(aws: Aws, id: str, names: tuple[str, ...]) -> LogGroupTypeDef | None:
     """Describe the group, with the others of the round; by its prefix, which others may have too, where that fails."""
     alone: dict[str, Any] = {"logGroupNamePrefix": id}
-    together = [{"logGroupIdentifiers": list(names)}] if 1 < len(names) <= _NAMES_A_CALL else []
+    together = [{"logGroupIdentifiers": list(names)}] if len(names) > 1 else []
     for filters in (*together, alone):
         try:
             pages = aws.pages(aws.logs.get_paginator("describe_log_groups"), **filters)

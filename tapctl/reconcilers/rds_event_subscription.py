@@ -13,6 +13,7 @@ from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.rds import arn_of, owned_names, read_tags, step_tags
 
@@ -75,6 +76,18 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
     # The sources are of the type, and ModifyEventSubscription cannot change them with it.
     impacts: ClassVar = {"source_type": Impact.REPLACE}
     # terraform-provider-aws looks every 10 s or more, for up to 40 minutes.
+    trail = Trail(
+        "rds",
+        whole=("CreateEventSubscription", "DeleteEventSubscription"),
+        fields={
+            "topic_arn": ("ModifyEventSubscription:snsTopicArn",),
+            "source_type": ("ModifyEventSubscription:sourceType",),
+            "source_ids": ("AddSourceIdentifierToSubscription", "RemoveSourceIdentifierFromSubscription"),
+            "categories": ("ModifyEventSubscription:eventCategories",),
+            "enabled": ("ModifyEventSubscription:enabled",),
+            "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
+        },
+    )
     timing = Timing(create_s=15, delete_s=15, longest_s=2400)
     actions = (
         Right(Need.OBSERVE, ("rds:DescribeEventSubscriptions", "rds:ListTagsForResource"), _SUBSCRIPTION),

@@ -17,6 +17,7 @@ from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, classify
 from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.rds import cluster_of
@@ -82,6 +83,15 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
     }
     never_compared = ("last rotation",)
+    trail = Trail(
+        "secretsmanager",
+        whole=("RotateSecret", "CancelRotateSecret", "DeleteSecret", "RestoreSecret"),
+        fields={
+            "resource_policy": ("PutResourcePolicy", "DeleteResourcePolicy"),
+            "replicas": ("ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"),
+            "tags": ("TagResource", "UntagResource"),
+        },
+    )
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
     actions = (
         Right(Need.PLAN | Need.EXPOSURES, ("secretsmanager:DescribeSecret",), _SECRET, _OF_CLUSTER),

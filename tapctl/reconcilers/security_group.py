@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.client import beside
 from tapctl.aws.policy import when
 from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.owner_tags import MANAGED_BY
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
 
@@ -29,6 +31,8 @@ RULES: Final = "security-group-rules"
 
 _NAMED_HOLDERS: Final = 3
 _PAGE: Final = 1000
+_NAMES_A_CALL: Final = 200
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html"""
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 _ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
@@ -71,6 +75,15 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
     }
     never_compared = ("other databases in it", "functions that share our interfaces")
     # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
+    trail = Trail(
+        "ec2",
+        whole=("CreateSecurityGroup", "DeleteSecurityGroup"),
+        fields={
+            "strangers": ("CreateNetworkInterface", "ModifyNetworkInterfaceAttribute", "RunInstances"),
+            "other_vpcs": ("AssociateSecurityGroupVpc", "DisassociateSecurityGroupVpc"),
+            "tags": ("CreateTags", "DeleteTags"),
+        },
+    )
     timing = Timing(create_s=5, delete_s=1500, longest_s=90 * 60)
     actions = (
         Right(
@@ -193,8 +206,8 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
 
 def groups(aws: Aws, id: str) -> list[SecurityGroupTypeDef]:
     """List the region's groups that bear a name of the round: one read for groups and rules alike."""
-    names = sorted({*aws.batch_ids(SecurityGroup.type, id), *aws.batch_ids(RULES, id)})
-    return _described(aws, [{"Name": "group-name", "Values": names}])
+    names = beside(id, (*aws.batch_ids(SecurityGroup.type, id), *aws.batch_ids(RULES, id)), _NAMES_A_CALL)
+    return _described(aws, [{"Name": "group-name", "Values": list(names)}])
 
 
 def find_group(aws: Aws, id: str, vpc_id: str | None) -> SecurityGroupTypeDef | None:
@@ -250,7 +263,7 @@ def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
         IncludeManagedResources=True,
         PaginationConfig={"PageSize": _PAGE},
     )
-    functions = [name for name in aws.batch_ids("lambda-function", "") if name]
+    functions = aws.round_ids("lambda-function")
     return frozenset(
         f"{interface.get('NetworkInterfaceId', '')} ({interface.get('Description') or 'no description'})"
         for page in pages

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tapctl.aws.refusals import Transient, classify
 from tapctl.aws.rights import LISTS, OURS, Need, Right
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
 
@@ -85,6 +86,21 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     teardown_rank = 70
     parent_type = "security-group"
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
+    trail = Trail(
+        "ec2",
+        whole=(),
+        fields={
+            "rules": (
+                "AuthorizeSecurityGroupIngress",
+                "AuthorizeSecurityGroupEgress",
+                "RevokeSecurityGroupIngress",
+                "RevokeSecurityGroupEgress",
+                "ModifySecurityGroupRules",
+                "UpdateSecurityGroupRuleDescriptionsIngress",
+                "UpdateSecurityGroupRuleDescriptionsEgress",
+            ),
+        },
+    )
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
     actions = (
         Right(Need.OBSERVE, ("ec2:DescribeSecurityGroups",), why=LISTS),

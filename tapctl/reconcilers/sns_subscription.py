@@ -14,6 +14,7 @@ from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AwsRefused, NotYet, Patience
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
     deleted_with_parent = True
     retainable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"topic_arn": Impact.REPLACE}
+    trail = Trail(
+        "sns",
+        whole=("Subscribe", "ConfirmSubscription", "Unsubscribe"),
+        fields={
+            "filter_policy": ("SetSubscriptionAttributes",),
+            "raw_delivery": ("SetSubscriptionAttributes",),
+            "redrive_policy": ("SetSubscriptionAttributes",),
+            "delivery_policy": ("SetSubscriptionAttributes",),
+        },
+    )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
         Right(Need.OBSERVE, ("sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"), _TOPIC),

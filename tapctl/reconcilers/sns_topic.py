@@ -15,6 +15,7 @@ from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
         "further": "aws sns set-topic-attributes --topic-arn {arn} --attribute-name {value} --attribute-value ''",
     }
     never_compared = ("subscriptions", "data protection policy")
+    trail = Trail(
+        "sns",
+        whole=("CreateTopic", "DeleteTopic"),
+        fields={
+            "display_name": ("SetTopicAttributes",),
+            "kms_key_arn": ("SetTopicAttributes",),
+            "signature_version": ("SetTopicAttributes",),
+            "further": ("SetTopicAttributes",),
+            "policy": ("SetTopicAttributes", "AddPermission", "RemovePermission"),
+            "tags": ("TagResource", "UntagResource"),
+        },
+    )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
     actions = (
         Right(Need.OBSERVE, ("sns:GetTopicAttributes", "sns:ListTagsForResource"), _TOPIC),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Final, TextIO
 
@@ -145,6 +146,8 @@ def finding_record(finding: Finding, advice: Advice | None, suffix: str) -> Reco
         "live": refs.to_json(finding.live),
         "asked": refs.to_json(finding.asked),
         "note": finding.note,
+        "cause": finding.cause or None,
+        "who": asdict(finding.who) if finding.who else None,
         "edit": advice.edit if advice else "",
         "undo": advice.undo if advice else "",
         "read": advice.read if advice else "",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, Who
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
 from tapctl.render.screen import Advice, Check, Wanted
@@ -261,6 +261,7 @@ def drift_lines(
         first = first.replace(symbol, paint.symbol(symbol), 1)
         style = _FINDING_STYLES.get(finding.state, "change")
         lines += [_paint_last(first, finding.state.value, style, paint), *more]
+        lines += _who_lines(finding.who, finding.cause, paint, width)
         # Said once under several findings of one resource that share their advice.
         advised = advice.get((finding.address, finding.field))
         following = after and advice.get((after.address, after.field))
@@ -269,6 +270,17 @@ def drift_lines(
     compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
     never = _not_compared_lines(report.never_compared, paint)
     return [*lines, *_difference_count(findings), f"  {compared}", *never]
+
+
+def _who_lines(who: Who | None, cause: str, paint: Palette, width: int | None) -> list[str]:
+    """The line that tells who made the change, when and how, or why nobody can tell; broken up where it is wider."""
+    if who is None:
+        return []
+    made = f"{who.principal} at {who.at} by {who.via}: {who.event} ({who.event_id})" if who.event else ""
+    run = f"run {who.run}: {who.note}" if who.run else who.note
+    text = one_line(" · ".join(filter(None, (cause, made, run))))
+    first, *more = wrap(text, width - 11) if width else [text]
+    return [f"      {paint('dim', 'who:')} {first}", *(f"           {line}" for line in more)]
 
 
 def _sides(finding: Finding) -> tuple[str, Any, Any]:

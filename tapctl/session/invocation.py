@@ -15,10 +15,12 @@ from tapctl.render.screen import Comparison, Screen, Target, Verdict
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
+    from tapctl.session.pool import ClientPool
 
 SANDBOX_FOLDER: Final = Path(".tapctl")
 CONFIG: Final = Path("environments")
 STATE: Final = "./manifests"
+JOBS: Final = 8
 
 _CHANGING: Final = ("apply", "destroy", "revert")
 _PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "iam-policy")
@@ -92,7 +94,11 @@ class Invocation:
     """True if somebody is there to answer a question."""
     command: str = "tapctl"
     """The command as typed, for hints and the lock."""
+    jobs: int = JOBS
+    """The number of environments that are worked on side by side, of a command about many."""
     usage: Usage = field(default_factory=Usage, compare=False)
+    pool: ClientPool | None = field(default=None, compare=False)
+    """The clients that this environment shares with others, of a command about many."""
 
     @property
     def target(self) -> Target:

@@ -179,7 +179,7 @@ def open_session(invocation: Invocation, screen: Screen, files: Files = Files.NE
     """
     loaded, target = resolve_recorded(invocation, screen, files)
     config = None if isinstance(loaded, ConfigError) else loaded
-    aws = connect(invocation, screen, config, region=target.region)
+    aws = connect(invocation, screen, config, region=target.region, account=target.account)
     store = open_store(invocation.state, aws)
     invocation.usage.manifest = store.location(target.suffix)
     screen.note(f"{invocation.verb} {target.suffix}: asking AWS who we are")

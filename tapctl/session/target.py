@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -158,18 +158,20 @@ def _example_command(invocation: Invocation, deployed: dict[str, Manifest | Mani
 # -- its AWS -----------------------------------------------------------------------------------------------------------
 
 
-def connect(invocation: Invocation, screen: Screen, config: Config | None, region: str = "") -> Aws:
+def connect(invocation: Invocation, screen: Screen, config: Config | None, region: str = "", account: str = "") -> Aws:
     """A client for the environment's region, or for boto3's default region while no environment is known.
 
-    ``region``: the record's, where the environment has no configuration.
+    ``region``: the record's, where the environment has no configuration. ``account``: the environment's, where known.
     """
+    pool = invocation.pool
     if invocation.sandbox:
-        connection = _sandbox_connection(invocation, screen, config, region)
+        with pool.lock if pool else nullcontext():
+            connection = _sandbox_connection(invocation, screen, config, region)
     elif config is not None:
         connection = Connection(invocation.region or config.region, role_arn=config.role_arn)
     else:
         connection = Connection(invocation.region or region or _default_region())
-    client = Aws(connection)
+    client = pool.client(connection, account) if pool else Aws(connection)
     invocation.usage.clients.append(client)
     return client
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from tapctl.aws.policy import Condition, Statement, as_json, policy
 from tapctl.aws.rights import ANY, COMMANDS, Need, Right, needed_for
+from tapctl.aws.trail import TRAIL_RIGHTS
 from tapctl.config import Config
 from tapctl.engine import model
 from tapctl.engine.resources import Stack
@@ -57,7 +58,7 @@ class Declared:
 def declared(more: Iterable[Declared] = ()) -> list[Declared]:
     """All rights that are declared, and these."""
     types = [Declared(type_, right) for type_, reconciler in registry().items() for right in reconciler.actions]
-    others = {"network": NETWORK_RIGHTS, "image": IMAGE_RIGHTS, "preflight": PREFLIGHT_RIGHTS}
+    others = {"network": NETWORK_RIGHTS, "image": IMAGE_RIGHTS, "preflight": PREFLIGHT_RIGHTS, "trail": TRAIL_RIGHTS}
     return [*types, *(Declared(by, right) for by, rights in others.items() for right in rights), *more]
 
 

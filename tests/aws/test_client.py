@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ParamValidationError
@@ -15,7 +16,9 @@ from botocore.exceptions import ParamValidationError
 from tapctl import __version__
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.services import Clients
+from tapctl.aws.transport import COUNTED_BY
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget
+from tapctl.threads import in_background
 from tests.conftest import ACCOUNT, CREDENTIALS, REGION
 from tests.support.endpoint import Answer, Endpoint, endpoint, identity, refusal
 
@@ -307,3 +310,32 @@ def test_batch_ids_are_those_of_the_round_and_the_own_one(aws: Aws) -> None:
 def test_a_mistake_of_ours_is_no_answer_of_aws(aws: Aws) -> None:
     with pytest.raises(ParamValidationError):
         aws.client("iam").get_role()
+
+
+# -- many environments ----------------------------------------------------------------------------------------------
+
+
+def test_views_of_many_environments_share_reads_and_count_their_own(aws: Aws) -> None:
+    memo: dict[str, Future[Any]] = {}
+    counted = []
+
+    def look() -> None:
+        view = aws.shared(memo, {})
+        for each in (view.memoized(), view.memoized()):
+            each.read(each.ec2.describe_vpcs)
+        view.ec2.describe_subnets()
+        counted.append(view.call_log.calls.total())
+
+    for _ in range(2):
+        in_background(look).result()
+    assert sorted(counted) == [1, 2]
+    assert aws.call_log.calls["ec2:DescribeVpcs"] == 0
+
+
+def test_a_read_without_an_answer_is_made_again_for_the_next_environment() -> None:
+    with endpoint(lambda _: refusal("Throttling", status=400) if len(there.heard) <= 4 else identity()) as there:
+        view = to(there).shared({}, {})
+        with pytest.raises(AwsNoAnswer):
+            view.read(view.sts.get_caller_identity)
+        assert view.read(view.sts.get_caller_identity)["Account"] == ACCOUNT
+    COUNTED_BY.set(None)

@@ -40,8 +40,11 @@ class ScriptedAws:
     def memoized(self) -> ScriptedAws:
         return self
 
-    def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
+    def batch_ids(self, type_: str, id_: str, most: int | None = None) -> tuple[str, ...]:
         return (id_,)
+
+    def round_ids(self, type_: str) -> tuple[str, ...]:
+        return ()
 
     def read(self, call: Any, **asked: Any) -> Any:
         return call(**asked)

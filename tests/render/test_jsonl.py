@@ -165,6 +165,8 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "live": 30,
         "asked": None,
         "note": "",
+        "cause": None,
+        "who": None,
         "edit": "common.toml: processor.timeout_s",
         "undo": "tapctl apply --env prod",
         "undo_note": "",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapctl.aws.policy import allow
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report, Who
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.errors import Refused
@@ -383,3 +383,18 @@ def test_checks_in_order_share_a_line_and_each_other_has_its_own() -> None:
     others = [Check("quotas", ok=False, detail="full"), Check("permissions", ok=None, detail="denied")]
     assert preflight_lines(others) == ["  x quotas: full", "  ? permissions: denied"]
     assert preflight_lines([]) == []
+
+
+def test_who_made_a_change_stands_under_its_finding_and_is_broken_up_where_it_is_wide() -> None:
+    who = Who("user/alice", "2031-05-06T07:30:00Z", "console", "UpdateRole", "e-1", "r-1", "a run of tapctl")
+    found = Finding("iam-role/r", "iam-role", "trust", Reason.CHANGED, "a", "b", who=who, cause="person")
+    line = "who: person · user/alice at 2031-05-06T07:30:00Z by console: UpdateRole (e-1) · run r-1: a run of tapctl"
+    report = Report((found,), 1, 0, 1)
+    assert f"      {line}" in drift_lines(report, {})
+    narrow = drift_lines(report, {}, width=60)
+    assert [one.strip() for one in narrow[1:3]] == [
+        "who: person · user/alice at 2031-05-06T07:30:00Z by",
+        "console: UpdateRole (e-1) · run r-1: a run of",
+    ]
+    untold = replace(found, who=Who(note="not delivered yet"), cause="")
+    assert "      who: not delivered yet" in drift_lines(Report((untold,), 1, 0, 1), {})

@@ -105,7 +105,7 @@ def test_alarms_that_aws_gives_no_answer_about_are_an_error(dev: World) -> None:
             raise Refusal("InvalidParameterValue", "no")
         return proceed()
 
-    answer = dev.meeting(trouble, "status", "--json")
+    answer = dev.meeting(trouble, "status", "--env", "dev", "--json")
     assert answer.code == 1
     assert row(answer)["health"].startswith("unknown: InvalidParameterValue")
 
@@ -143,7 +143,7 @@ def test_alarms_that_cannot_be_read_leave_the_status_incomplete(dev: World) -> N
             raise denied(visit.name)
         return proceed()
 
-    answer = dev.meeting(trouble, "status", "--json")
+    answer = dev.meeting(trouble, "status", "--env", "dev", "--json")
     assert (answer.code, row(answer)["problems"]) == (
         7,
         ["alarms cannot be read: cloudwatch:DescribeAlarms denied"],

@@ -7,9 +7,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator import cloudtrail, wire
 from tapctl.sandbox.emulator.rules import Reply, Request, RuleBook, ServiceError
 from tapctl.sandbox.emulator.services import RULES
 from tapctl.sandbox.emulator.simulation import Simulation
@@ -78,9 +79,7 @@ class Sandbox:
 
     def _answer(self, environ: WSGIEnvironment, parsed: ParsedRequest | None) -> HttpResponse:
         try:
-            if parsed is not None and self.rule_book.concerns(parsed.service, parsed.operation.name):
-                return wire.serialize(parsed, self.rule_book.answer(self._request(environ, parsed)))
-            return self._ask_moto(environ)
+            return self._serve(environ, parsed)
         except ServiceError as refusal:
             error = refusal
         except NotImplementedError as missing:
@@ -89,6 +88,20 @@ class Sandbox:
             traceback.print_exc()
             error = ServiceError("InternalFailure", f"the embedded AWS failed: {bug!r}")
         return wire.serialize(parsed, error) if parsed is not None else HttpResponse(500, [], error.message.encode())
+
+    def _serve(self, environ: WSGIEnvironment, parsed: ParsedRequest | None) -> HttpResponse:
+        if parsed is None:
+            return self._ask_moto(environ)
+        service, operation = parsed.service, parsed.operation.name
+        if self.rule_book.concerns(service, operation):
+            response = wire.serialize(parsed, self.rule_book.answer(self._request(environ, parsed)))
+        else:
+            response = self._ask_moto(environ)
+        if response.status < HTTPStatus.MULTIPLE_CHOICES and cloudtrail.is_recorded(service, operation):
+            # Parsed anew: a rule may have changed the parameters.
+            agent, key = environ.get("HTTP_USER_AGENT", ""), wire.access_key_of(environ)
+            cloudtrail.record(self._request(environ, parsed), agent, key)
+        return response
 
     def _request(self, environ: WSGIEnvironment, parsed: ParsedRequest) -> Request:
         def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tapctl.sandbox.emulator import (
+    cloudtrail,
     cloudwatch,
     ec2,
     ecr,
@@ -25,6 +26,7 @@ from tapctl.sandbox.emulator.stale_reads import stale_read_rules
 from tapctl.sandbox.emulator.tagging import index_rules
 
 SERVICES: Final[tuple[Service, ...]] = (
+    cloudtrail.SERVICE,
     cloudwatch.SERVICE,
     ec2.SERVICE,
     ecr.SERVICE,

@@ -75,6 +75,11 @@ def service_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
     return (_BY_SIGNATURE.get(signed["service"], signed["service"]), signed["region"]) if signed else None
 
 
+def access_key_of(environ: WSGIEnvironment) -> str:
+    """Read the access key from a request's signature; empty without one."""
+    return str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].partition("/")[0]
+
+
 def parse_request(environ: WSGIEnvironment, service: str, region: str) -> ParsedRequest | None:
     """Parse a request to ``service``; None if it is for none of its operations. The request stays readable."""
     if _PARSED not in environ:

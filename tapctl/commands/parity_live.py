@@ -1,0 +1,193 @@
+"""``tapctl parity --live``: the environments against each other as they are in AWS now, and why they differ.
+
+A difference that an environment's own file makes is allowed. Of any other one the cause is told where the record knows
+it: somebody has changed AWS (AWS differs from the record), or the files were not applied yet (the record differs from
+them). Values are shown in the canonical form of `tapctl.commands.parity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.parity import (
+    ALLOWED,
+    NOT_APPLIED,
+    REFUSED,
+    canonical_address,
+    canonical_forms,
+    choose,
+    compare,
+    compare_specs,
+    known_records,
+    recorded_specs,
+    rows,
+    show,
+    split_tags,
+)
+from tapctl.commands.wanted import wanted_beside
+from tapctl.config import Config
+from tapctl.engine import refs
+from tapctl.engine.drift import WHOLE_RESOURCE, FindingState, detect_drift
+from tapctl.engine.model import Observed
+from tapctl.engine.observe import Observations, Unreadable, observe_all
+from tapctl.engine.plan import Action
+from tapctl.engine.record import Phase
+from tapctl.errors import ExitCode, Status
+from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import observations_for
+from tapctl.render.screen import Screen, Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session, open_session
+
+OUTSIDE: Final = "CHANGED OUTSIDE"
+UNKNOWN: Final = "UNKNOWN"
+_OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+
+Place = tuple[str, str]
+"""Address, and a field's path or `WHOLE_RESOURCE`."""
+
+
+@dataclass(frozen=True)
+class LiveEnvironment:
+    """An environment as it was read from AWS."""
+
+    live: Manifest
+    """The record, with what AWS shows in place of what is recorded; a field that could not be read is as recorded."""
+    outside: Collection[Place]
+    """The places where AWS differs from the record."""
+    not_applied: Collection[Place]
+    """The places where the record differs from the files."""
+    unread: Mapping[Place, str]
+    """The places that could not be read, with the action that was denied."""
+
+
+def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
+    """Compare the files of all environments, or of those named, and what is deployed of them.
+
+    Returns the exit status: the worst of the comparison's, and of the environments that could not be read.
+    """
+    screen.target(Target())
+    chosen = choose(invocation, environments)
+    known = known_records(invocation, screen, chosen)
+    read: dict[str, LiveEnvironment] = {}
+
+    def look(part: Invocation, record: Manifest, own: Screen) -> int:
+        session = open_session(replace(part, region=record.region), own)
+        read[record.suffix] = _read(session)
+        return ExitCode.OK
+
+    codes = for_each_environment(invocation, screen, known, look, verdicts=False)
+    live = {env: read[env] for env in known if env in read}
+    records = [*rows("files", compare(chosen)), *_live_rows(live, chosen)]
+    records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
+    show(screen, chosen, records)
+    words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN)
+    allowed, refused, outside, behind, unknown = (sum(row["verdict"] == word for row in records) for word in words)
+    counts = {
+        "allowed": allowed,
+        "disallowed": refused,
+        "outside": outside,
+        "not_applied": behind,
+        "unknown": unknown,
+    }
+    summary = (
+        f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
+        f" · {unknown} unknown · compared {len(chosen)} environments, {len(live)} of them in AWS"
+    )
+    own = ExitCode.DIFFERENT if refused + outside + behind else ExitCode.INCOMPLETE if unknown else ExitCode.OK
+    code = ExitCode.worst([own, *codes.values()])
+    status = Status.OK if code == ExitCode.OK else Status.DIFFERENT if code == ExitCode.DIFFERENT else None
+    return invocation.finish(screen, status, code, counts, summary)
+
+
+def _read(session: Session) -> LiveEnvironment:
+    manifest, _ = session.load_manifest()
+    observed = observe_all(session.aws, observations_for(manifest.entries), exposures=True)
+    report = detect_drift(manifest.entries, observed)
+    outside = {(one.address, one.field) for one in report.findings if one.state in _OUTSIDE_STATES}
+    wanted = wanted_beside(session, manifest, observed)
+    changes = wanted.plan.work if wanted else ()
+    behind = {(change.address, field.path) for change in changes for field in change.fields}
+    behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
+    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, dict(_unread(observed)))
+
+
+def _as_observed(manifest: Manifest, observed: Observations) -> Manifest:
+    """The record with what was observed in place of what it holds; without what is not there."""
+    entries = {}
+    for address, seen in observed.items():
+        entry = manifest.entries[address]
+        if isinstance(seen, Observed) and not seen.deleting:
+            entries[address] = entry.model_copy(update={"spec": refs.to_json(seen.spec), "phase": Phase.MADE})
+        elif isinstance(seen, Unreadable):
+            entries[address] = entry
+    return manifest.model_copy(update={"entries": entries})
+
+
+def _unread(observed: Observations) -> Iterator[tuple[Place, str]]:
+    for address, seen in observed.items():
+        if isinstance(seen, Unreadable):
+            yield (address, WHOLE_RESOURCE), seen.action
+        elif isinstance(seen, Observed):
+            yield from (((address, name), action) for name, action in seen.unreadable.items())
+
+
+def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]) -> list[dict[str, Any]]:
+    """The differences in AWS as rows, each with its cause in each environment, as far as the record tells one."""
+    manifests = {env: each.live for env, each in read.items()}
+    forms = canonical_forms({env: recorded_specs(live) for env, live in manifests.items()}, chosen.values())
+    places = {
+        env: {
+            "outside": {_canonical(place, forms[env]) for place in each.outside},
+            "not applied": {_canonical(place, forms[env]) for place in each.not_applied},
+        }
+        for env, each in read.items()
+    }
+    found: list[dict[str, Any]] = []
+    for row in rows("aws", split_tags(compare_specs(manifests, chosen), manifests, chosen)):
+        address, _, path = str(row["what"]).partition(" ")
+        causes = {
+            env: cause
+            for env, by_cause in places.items()
+            for cause in reversed(by_cause)  # an outside change is told, whatever was not applied either
+            if any(_covers(place, (address, path)) for place in by_cause[cause])
+        }
+        words = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
+        verdict = next((word for cause, word in words.items() if cause in causes.values()), row["verdict"])
+        values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
+        found.append({**row, "values": values, "verdict": verdict, "causes": causes})
+    for env, each in read.items():
+        for place, action in each.unread.items():
+            address, path = _canonical(place, forms[env])
+            what = address if path == WHOLE_RESOURCE else f"{address} {path}"
+            found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
+    return found
+
+
+def _row(what: str, values: Mapping[str, str], verdict: str) -> dict[str, Any]:
+    return {
+        "type": "difference",
+        "where": "aws",
+        "what": what,
+        "values": dict(values),
+        "verdict": verdict,
+        "causes": {},
+    }
+
+
+def _canonical(place: Place, form: Callable[[str], str]) -> Place:
+    address, path = place
+    return canonical_address(address, form), form(path)
+
+
+def _covers(place: Place, other: Place) -> bool:
+    """True if one of the two places is within the other; a presence has no path."""
+    if place[0] != other[0]:
+        return False
+    if WHOLE_RESOURCE in place or not other[1]:
+        return place[1] == WHOLE_RESOURCE
+    one, two = f"{place[1]}.", f"{other[1]}."
+    return one.startswith(two) or two.startswith(one)

@@ -1,0 +1,173 @@
+"""``drift --who``: who made the change behind each finding, when and how.
+
+An event is named only where it is of this resource and field, and younger than the record: what was older, the apply
+that wrote the record has seen. What nobody can tell is said, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Final
+
+from tapctl.aws.client import Aws
+from tapctl.aws.trail import Attribute, TrailEvent, TrailReader, home_region
+from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Report, Who
+from tapctl.engine.model import address as address_of
+from tapctl.engine.record import Entry, Phase
+from tapctl.errors import AwsError, AwsRefused
+from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import reconciler_of
+from tapctl.session.session import Session
+
+DELIVERY: Final = timedelta(minutes=15)
+"""The longest that CloudTrail usually takes to show an event."""
+HISTORY: Final = timedelta(days=90)
+_MADE_BY_SOMEBODY: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+
+
+def with_causes(report: Report) -> Report:
+    """The same report, where each finding tells its cause as far as the record knows it."""
+    return replace(report, findings=tuple(replace(one, cause=_recorded_cause(one)) for one in report.findings))
+
+
+def _recorded_cause(finding: Finding) -> str:
+    return "unfinished" if finding.reason in UNFINISHED else ""
+
+
+def with_who(session: Session, manifest: Manifest, report: Report, now: datetime) -> Report:
+    """The same report, where each finding on what somebody changed tells who did, from CloudTrail.
+
+    What CloudTrail refuses is said once, and stops nothing.
+    """
+    search = _Search(session, manifest, now)
+    return replace(report, findings=tuple(search.explain(finding) for finding in report.findings))
+
+
+class _Search:
+    """The search for the events behind the findings of one environment."""
+
+    def __init__(self, session: Session, manifest: Manifest, now: datetime) -> None:
+        self._session, self._manifest, self._now = session, manifest, now
+        self._readers: dict[str, TrailReader] = {}
+        self._refused: dict[str, str] = {}
+        """Region to why CloudTrail tells nothing there."""
+
+    def explain(self, finding: Finding) -> Finding:
+        """Find who made the change, and the cause that follows."""
+        entry = self._manifest.entries[finding.address]
+        if finding.state not in _MADE_BY_SOMEBODY:
+            return finding
+        trail = reconciler_of(entry).trail
+        if not any(True for _ in trail.events(finding.field)):
+            return replace(finding, who=Who(note="CloudTrail writes no event of such a change"))
+        aws = self._session.aws
+        region = home_region(aws.partition, aws.region) if trail.is_global else aws.region
+        if region not in self._refused:
+            try:
+                event = self._newest(finding, entry, self._reader(region))
+            except AwsError as error:
+                self._refused[region] = _reason(error)
+                self._session.screen.warn(f"who changed it could not be asked in {region}: {self._refused[region]}")
+            else:
+                return replace(finding, who=self._who(event), cause=_cause(event) if event else finding.cause)
+        return replace(finding, who=Who(note=self._refused[region]))
+
+    def _reader(self, region: str) -> TrailReader:
+        if region not in self._readers:
+            self._readers[region] = TrailReader(_client_in(self._session, region))
+        return self._readers[region]
+
+    def _newest(self, finding: Finding, entry: Entry, reader: TrailReader) -> TrailEvent | None:
+        """The newest event that may have made the change: found by the resource, else by the events' own names."""
+        reconciler = reconciler_of(entry)
+        ids, wanted = list(_ids(entry, self._manifest.entries)), list(reconciler.trail.events(finding.field))
+        by_resource: list[tuple[Attribute, str]] = (
+            [("ResourceName", id_) for id_ in ids] if reconciler.trail.named else []
+        )
+        by_event: list[tuple[Attribute, str]] = [
+            ("EventName", name) for name in dict.fromkeys(name for name, _ in wanted)
+        ]
+        for queries in (by_resource, by_event):
+            found = [
+                event
+                for attribute, value in queries
+                for event in takewhile(self._is_young, reader.events(attribute, value))
+                if _fits(event, wanted, ids) and not self._is_recorded(event, entry)
+            ]
+            if found:
+                return max(found, key=lambda event: event.at)
+        return None
+
+    def _is_young(self, event: TrailEvent) -> bool:
+        return event.at >= self._manifest.written_at
+
+    def _is_recorded(self, event: TrailEvent, entry: Entry) -> bool:
+        """True if the run that wrote the record made the change, and has read it back: it is recorded."""
+        return event.run == self._manifest.run and entry.phase is Phase.MADE
+
+    def _who(self, event: TrailEvent | None) -> Who:
+        if event is None:
+            return Who(note=self._unknown())
+        note = ""
+        if event.run:
+            own = event.run in (self._manifest.run, self._session.id)
+            note = "the run that wrote the record" if own else "a run of tapctl that is not the record's last"
+        return Who(event.principal, event.at, event.via, event.name, event.id, event.run, note)
+
+    def _unknown(self) -> str:
+        """Why there is no event: what has happened since the record was written is at most as old as the record."""
+        late = "not delivered yet: CloudTrail takes up to 15 minutes"
+        try:
+            age = self._now - datetime.fromisoformat(self._manifest.written_at).astimezone(UTC)
+        except ValueError:
+            age = HISTORY * 2
+        if age <= DELIVERY:
+            return late
+        return f"{late}; or older than {'90 days' if age > HISTORY else 'the record'}"
+
+
+def _fits(event: TrailEvent, wanted: Collection[tuple[str, str]], ids: Collection[str]) -> bool:
+    """True if the event concerns one of the ids, and is wanted by its name and the parameters of its request."""
+    named = (parameter for name, parameter in wanted if event.is_named((name,)))
+    return event.concerns(ids) and any(not parameter or parameter in event.request for parameter in named)
+
+
+def _ids(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[str]:
+    """The ids by which an event may name the resource, or the one that it lives on."""
+    reconciler = reconciler_of(entry)
+    own = [entry]
+    if reconciler.parent_type:
+        parent = entries.get(address_of(reconciler.parent_type, reconciler.parent_id(entry.id)))
+        own += [parent] if parent else []
+    told = {name: value for one in own for name, value in (one.outputs or {}).items()}
+    others = (value for name, value in told.items() if value and not name.endswith("endpoint"))
+    yield from dict.fromkeys((*(one.id for one in own), *others))
+
+
+def _client_in(session: Session, region: str) -> Aws:
+    """A client of the same account in another region; the session's own in its region."""
+    aws, invocation = session.aws, session.invocation
+    if region == aws.region:
+        return aws
+    connection = replace(aws.target, region=region)
+    client = invocation.pool.client(connection, aws.account) if invocation.pool else Aws(connection)
+    client.identity = aws.identity
+    invocation.usage.clients.append(client)
+    return client
+
+
+def _reason(error: AwsError) -> str:
+    if isinstance(error, AwsRefused) and error.is_denied:
+        return f"{error.iam_action} denied"
+    return f"CloudTrail gave no answer ({error.aws_code})"
+
+
+def _cause(event: TrailEvent) -> str:
+    if event.run:
+        return "unfinished"
+    if event.via == "service":
+        return "aws"
+    return "person" if event.by_person else "automation"

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tapctl.commands import fleet
+from tapctl.commands.fleet import for_each_environment
+from tapctl.engine.record import Phase
+from tapctl.errors import ExitCode, ManifestError, WrongTarget
+from tapctl.manifest.manifest import Manifest
+from tapctl.render.kept import KeptScreen
+from tapctl.render.screen import Screen
+from tapctl.session.invocation import Invocation
+from tests.manifest.examples import entry, manifest
+
+
+class Noted(KeptScreen):
+    """A screen that remembers its notes, and the warnings and errors that it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    @property
+    def shown(self) -> list[str]:
+        """What was shown, each in a word."""
+        return [
+            str(args[0]) if name == "warn" else args[0].cause
+            for name, args, _ in self._kept
+            if name in ("warn", "error")
+        ]
+
+    @property
+    def verdicts(self) -> list[tuple[str, int]]:
+        return [(args[0].target.suffix, args[0].exit) for name, args, _ in self._kept if name == "verdict"]
+
+
+def records(*suffixes: str) -> dict[str, Manifest | ManifestError]:
+    return {suffix: manifest().model_copy(update={"suffix": suffix}) for suffix in suffixes}
+
+
+def say(part: Invocation, _: Manifest, screen: Screen) -> int:
+    screen.warn(f"this is {part.suffix}")
+    return ExitCode.OK
+
+
+def test_reports_come_in_order_whoever_ends_first_and_progress_as_it_comes() -> None:
+    told = threading.Event()
+
+    class Listening(Noted):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if "1 of 3" in text:
+                told.set()
+
+    def act(part: Invocation, record: Manifest, screen: Screen) -> int:
+        assert part.suffix == "c" or told.wait(60)
+        return say(part, record, screen)
+
+    screen, invocation = Listening(), Invocation("drift", jobs=3)
+    codes = for_each_environment(invocation, screen.screen, records("c", "b", "a"), act, verdicts=True)
+    assert list(codes.items()) == [("a", 0), ("b", 0), ("c", 0)]
+    assert screen.shown == ["this is a", "this is b", "this is c"]
+    assert screen.notes[:2] == ["drift: 3 environments, 3 at a time", "1 of 3  c: looked at"]
+
+
+@pytest.mark.parametrize(("verdicts", "told"), [(True, [("a", 9), ("b", 1)]), (False, [])])
+def test_one_that_fails_is_told_and_is_not_the_end(verdicts: bool, told: list[tuple[str, int]]) -> None:
+    def act(part: Invocation, record: Manifest, screen: Screen) -> int:
+        if part.suffix == "a":
+            raise WrongTarget("no way")
+        if part.suffix == "b":
+            raise ZeroDivisionError("a secret")
+        return say(part, record, screen)
+
+    screen = Noted()
+    members = {**records("a", "b", "d"), "c": ManifestError("the record is empty")}
+    codes = for_each_environment(Invocation("drift"), screen.screen, members, act, verdicts=verdicts)
+    assert codes == {"a": 9, "b": 1, "c": 3, "d": 0}
+    assert screen.shown == [
+        "no way",
+        "unexpected ZeroDivisionError: this is a bug of tapctl",
+        "the record is empty",
+        "this is d",
+    ]
+    assert screen.verdicts == ([*told, ("c", 3)] if verdicts else [])
+
+
+def test_what_is_awaited_is_named_in_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "BEAT_S", 0.01)
+    heard = threading.Event()
+
+    class Listening(Noted):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if "still" in text:
+                heard.set()
+
+    screen = Listening()
+
+    def act(*_: object) -> int:
+        return int(not heard.wait(60))
+
+    assert set(
+        for_each_environment(Invocation("drift"), screen.screen, records(*"abcdefg"), act, verdicts=False).values()
+    ) == {0}
+    assert screen.notes[1] == "0 of 7  still at work: a, b, c, d, e and 2 more"
+
+
+def test_an_interrupt_ends_at_once_and_shows_what_has_ended() -> None:
+    never = threading.Event()
+
+    class Impatient(Noted):
+        def note(self, text: str) -> None:
+            super().note(text)
+            if "1 of 2" in text:
+                raise KeyboardInterrupt
+
+    def act(part: Invocation, record: Manifest, screen: Screen) -> int:
+        return say(part, record, screen) if part.suffix == "b" else int(never.wait(300))
+
+    screen = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        for_each_environment(Invocation("drift"), screen.screen, records("a", "b"), act, verdicts=False)
+    assert screen.shown == ["this is b"]
+    never.set()
+
+
+def test_nothing_is_bulk_read_that_is_kept() -> None:
+    seen = {}
+
+    def act(part: Invocation, record: Manifest, screen: Screen) -> int:
+        assert part.pool is not None
+        seen.update(vars(part.pool)["_ids"])
+        return say(part, record, screen)
+
+    members = {"a": manifest(entry("a"), entry("b", Phase.KEPT), entry("c"))}
+    for_each_environment(Invocation("drift"), Noted().screen, members, act, verdicts=False)
+    (ids,) = seen.values()
+    assert ids == {"kms-key": ("a", "c")}

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws import trail
+from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.commands.who import with_causes, with_who
+from tapctl.engine.drift import Finding, Reason, Report, Who
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest import open_store
+from tapctl.manifest.manifest import Manifest
+from tapctl.reconcilers import registry
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.pool import ClientPool
+from tapctl.session.session import Session
+from tests.conftest import ACCOUNT
+from tests.manifest.examples import manifest
+from tests.support.config_folder import Folder
+
+NOW = datetime(2031, 5, 6, 8, 0, tzinfo=UTC)
+LATER = "2031-05-06T07:30:00Z"
+GROUP = Entry(type="security-group", id="db-sg-dev", phase=Phase.MADE, spec={}, outputs={"group_id": "sg-1"})
+RULES = Entry(type="security-group-rules", id="db-sg-dev", phase=Phase.MADE, spec={})
+ROLE = Entry(type="iam-role", id="lambda-role-dev", phase=Phase.MADE, spec={})
+
+
+class History(Aws):
+    """An AWS whose event history holds these events, of any region."""
+
+    events: tuple[Mapping[str, Any], ...] = ()
+
+    def client(self, service: str, *, retries: bool = True) -> Any:
+        assert (service, retries) == ("cloudtrail", False)
+        return self
+
+    def lookup_events(self, **asked: Any) -> Any:
+        (attribute,) = asked["LookupAttributes"]
+        found = [
+            each
+            for each in self.events
+            if attribute["AttributeValue"] in (each["eventName"], *each["requestParameters"].values())
+        ]
+        return {"Events": [{"CloudTrailEvent": json.dumps(each)} for each in found]}
+
+
+def event(name: str, at: str = LATER, agent: str = "aws-cli/2", **request: str) -> dict[str, Any]:
+    identity = {"type": "IAMUser", "userName": "alice"}
+    return {
+        "eventName": name,
+        "eventTime": at,
+        "eventID": f"e-{at}",
+        "userAgent": agent,
+        "userIdentity": identity,
+        "requestParameters": request,
+    }
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setattr(trail, "PAUSE_S", 0)
+    folder = Folder(tmp_path / "environments")
+    aws = History(Connection("us-east-2"))
+    aws.identity = Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/me")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    store = open_store(str(tmp_path / "manifests"), None)
+    return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
+
+
+def told(
+    session: Session,
+    entry: Entry,
+    field: str,
+    *events: Mapping[str, Any],
+    record: Manifest | None = None,
+    reason: Reason = Reason.CHANGED,
+) -> Finding:
+    session.aws.events = events  # type: ignore[attr-defined]
+    found = Finding(entry.address, entry.type, field, reason)
+    report = with_who(session, record or manifest(GROUP, RULES, ROLE), Report((found,), 1, 0, 1), NOW)
+    return report.findings[0]
+
+
+def test_the_newest_event_on_the_field_is_told_by_whichever_name_it_is_found(session: Session) -> None:
+    found = told(
+        session,
+        RULES,
+        "rules",
+        event("RevokeSecurityGroupIngress", "2031-05-06T07:40:00Z", groupName="db-sg-dev"),
+        event("AuthorizeSecurityGroupIngress", "2031-05-06T07:50:00Z", groupId="sg-1"),
+        event("AuthorizeSecurityGroupIngress", "2031-05-06T07:55:00Z", groupId="sg-2"),
+        event("CreateTags", "2031-05-06T07:56:00Z", groupId="sg-1"),
+    )
+    assert found.who == Who(
+        "user/alice",
+        "2031-05-06T07:50:00Z",
+        "cli",
+        "AuthorizeSecurityGroupIngress",
+        "e-2031-05-06T07:50:00Z",
+    )
+    assert found.cause == "person"
+
+
+def test_what_is_older_than_the_record_made_no_difference_to_it(session: Session) -> None:
+    old = event("AuthorizeSecurityGroupIngress", "2031-05-06T07:00:00Z", groupId="sg-1")
+    late = "not delivered yet: CloudTrail takes up to 15 minutes; or older than the record"
+    assert told(session, RULES, "rules", old).who == Who(note=late)
+
+
+@pytest.mark.parametrize(
+    ("run", "phase", "note"),
+    [
+        ("run-1-and-more", Phase.MADE, "a run of tapctl that is not the record's last"),
+        ("run-0001", Phase.MAKING, "the run that wrote the record"),
+        ("run-0001", Phase.MADE, ""),
+    ],
+)
+def test_a_run_of_ours_is_told_as_one_but_for_what_it_has_recorded(
+    session: Session, run: str, phase: Phase, note: str
+) -> None:
+    rules = RULES.model_copy(update={"phase": phase})
+    record = manifest(GROUP, rules, run="run-0001")
+    agent = f"Boto3/1.4 tapctl/0.1.0 run/{run}"
+    found = told(
+        session, rules, "rules", event("RevokeSecurityGroupIngress", agent=agent, groupId="sg-1"), record=record
+    )
+    assert found.who is not None
+    assert (found.who.run, found.cause) == ((run, "unfinished") if note else ("", ""))
+    assert not note or found.who.note == note
+
+
+def test_a_service_of_aws_is_a_cause_of_its_own(session: Session) -> None:
+    change = event("RevokeSecurityGroupEgress", agent="cloudformation.amazonaws.com", groupId="sg-1")
+    assert told(session, RULES, "rules", change).cause == "aws"
+
+
+def test_a_global_service_is_asked_at_home_by_the_fleet_s_client_where_there_is_one(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ClientPool({}, 1)
+    session.invocation = Invocation("drift", pool=pool)
+    opened: list[Connection] = []
+
+    def client(connection: Connection, account: str) -> Aws:
+        opened.append(connection)
+        assert account == ACCOUNT
+        return session.aws
+
+    monkeypatch.setattr(pool, "client", client)
+    told(session, ROLE, "description", event("UpdateRole", roleName="lambda-role-dev"))
+    assert [each.region for each in opened] == ["us-east-1"]
+
+
+def test_a_change_without_an_event_and_what_nobody_changed_are_not_looked_for(session: Session) -> None:
+    assert told(session, RULES, "vpc_id").who == Who(note="CloudTrail writes no event of such a change")
+    assert told(session, RULES, "rules", reason=Reason.DENIED).who is None
+
+
+def test_a_record_without_a_time_explains_nothing(session: Session) -> None:
+    record = manifest(GROUP, RULES).model_copy(update={"written_at": "some day"})
+    found = told(session, RULES, "rules", record=record)
+    assert found.who is not None
+    assert found.who.note.endswith("; or older than 90 days")
+
+
+def test_the_record_alone_knows_what_is_unfinished() -> None:
+    found = [Finding("a/b", "a", "f", reason) for reason in (Reason.UNCONFIRMED, Reason.CHANGED)]
+    assert [one.cause for one in with_causes(Report(tuple(found), 2, 0, 1)).findings] == ["unfinished", ""]
+
+
+@pytest.mark.parametrize("type_", sorted(registry()))
+def test_each_type_declares_its_events_beside_its_fields(type_: str) -> None:
+    reconciler = registry()[type_]
+    assert reconciler.trail.source
+    assert reconciler.trail.fields.keys() <= reconciler.spec.model_fields.keys()
+    assert all(reconciler.trail.fields.values())
+    changed_in_place = reconciler.spec.model_fields.keys() - reconciler.impacts.keys()
+    untold = {field for field in changed_in_place if not [*reconciler.trail.events(field)]}
+    assert untold <= {"vpc_id"}

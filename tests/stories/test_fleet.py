@@ -1,0 +1,136 @@
+"""Commands on many environments at once: shared reads, one that fails, parity of what is in AWS."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.support.door import Proceed, Refusal, Served, Visit
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+def two(shared: World) -> World:
+    """dev and staging, side by side in one account and two regions; pr-42 of dev beside it."""
+    shared.deploy()
+    shared.applied("dev", "--suffix", "pr-42")
+    shared.applied("staging")
+    return shared
+
+
+def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(two: World) -> None:
+    answer = two.tapctl("drift", "--json")
+    assert answer.code == 0, answer.err
+    asked = Counter(answer.asked)
+    assert asked["sts:GetCallerIdentity"] == 1
+    regions = 2
+    assert asked["ec2:DescribeSecurityGroups"] == asked["cloudwatch:DescribeAlarms"] == regions
+    assert asked["logs:DescribeLogGroups"] == asked["rds:DescribeDBInstances"] == regions
+    verdicts = answer.of_type("verdict")
+    assert [one["suffix"] for one in verdicts] == ["dev", "pr-42", "staging", ""]
+    assert sum(one["api_calls"] for one in verdicts[:-1]) == verdicts[-1]["api_calls"] == len(answer.asked)
+    assert "3 of 3  " in answer.err
+
+
+def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> None:
+    """The functions of all copies are read together; those that may use a group are its own copy's."""
+    ec2 = two.client("ec2")
+    named = {"Filters": [{"Name": "group-name", "Values": ["lambda-sg-dev"]}]}
+    group = ec2.describe_security_groups(**named)["SecurityGroups"][0]["GroupId"]
+    function = "payment-processor-pr-42"
+    subnets = two.client("lambda").get_function_configuration(FunctionName=function)["VpcConfig"]["SubnetIds"]
+    made = ec2.create_network_interface(SubnetId=subnets[0], Groups=[group], Description="somebody's")
+    answer = two.tapctl("drift", "--json")
+    ec2.delete_network_interface(NetworkInterfaceId=made["NetworkInterface"]["NetworkInterfaceId"])
+    found = [one for one in answer.of_type("finding") if one["suffix"] == "dev"]
+    assert [(one["address"], one["state"]) for one in found] == [("security-group/lambda-sg-dev", "DRIFT")]
+    assert not [one for one in answer.of_type("finding") if one["suffix"] == "pr-42"]
+
+
+def test_plans_of_all_stand_one_after_the_other_and_the_worst_decides(two: World) -> None:
+    def deny_one(visit: Visit, proceed: Proceed) -> Served:
+        if visit.params.get("StackName") == "networking-staging":
+            raise Refusal("AccessDenied")
+        return proceed()
+
+    answer = two.meeting(deny_one, "plan", "--all", "--jobs", "2")
+    verdicts = [line for line in answer.out.splitlines() if line.startswith("PLAN ")]
+    assert [line.partition(":")[0] for line in verdicts] == ["PLAN dev", "PLAN prod", "PLAN staging", "PLAN all"]
+    assert verdicts[2].startswith("PLAN staging: FAILED")
+    assert verdicts[3] == "PLAN all: 2 of 3 environments are planned"
+    assert answer.code != 0
+    assert "cloudformation:DescribeStacks" in answer.err
+    assert two.tapctl("plan", "--all", "--detailed-exitcode").code == 2
+
+
+@pytest.mark.parametrize("more", ["--env dev", "--reboot", "--adopt all", "--destroy"])
+def test_all_goes_with_nothing_that_is_for_one(two: World, more: str) -> None:
+    answer = two.tapctl("plan", "--all", *more.split())
+    assert (answer.code, answer.asked) == (64, ())
+    assert more.partition(" ")[0] in answer.err
+
+
+def test_parity_of_aws_tells_an_outside_change_from_what_was_not_applied(two: World) -> None:
+    same = two.tapctl("parity", "--live", "--json")
+    assert same.code == 0, same.out
+    assert {one["verdict"] for one in same.of_type("difference")} == {"allowed"}
+
+    two.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=44)
+    two.client("sns").tag_resource(
+        ResourceArn="arn:aws:sns:us-east-2:123456789012:alarms-dev", Tags=[{"Key": "Team", "Value": "x"}]
+    )
+    two.edit("common.toml", "retention_days = 30", "retention_days = 60")
+    two.applied("staging")
+    answer = two.tapctl("parity", "--live", "--json")
+    assert answer.code == 2
+    told = {
+        one["what"]: (one["verdict"], one["causes"], one["values"])
+        for one in answer.of_type("difference")
+        if one["where"] == "aws" and one["verdict"] != "allowed"
+    }
+    outside, late = {"dev": "outside"}, {"dev": "not applied"}
+    assert told == {
+        "lambda-function/payment-processor-<name> timeout_s": (
+            "CHANGED OUTSIDE",
+            outside,
+            {"dev": 44, "staging": 30},
+        ),
+        "sns-topic/alarms-<name> tags.Team": ("CHANGED OUTSIDE", outside, {"dev": "x", "staging": None}),
+        "log-group//aws/lambda/payment-processor-<name> retention_days": (
+            "NOT APPLIED",
+            late,
+            {"dev": 30, "staging": 60},
+        ),
+        "log-group//aws/rds/cluster/db-cluster-<name>/postgresql retention_days": (
+            "NOT APPLIED",
+            late,
+            {"dev": 30, "staging": 60},
+        ),
+    }
+    assert answer.records[-1]["counts"]["outside"] == 2
+    text = two.tapctl("parity", "--live")
+    assert "44 (outside)" in text.out
+    assert "30 (not applied)" in text.out
+
+
+def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        name = str(visit.params.get("RoleName", ""))
+        if visit.name == "iam:GetRole" and name.endswith("-dev"):
+            raise Refusal("AccessDenied")
+        if visit.name == "kms:GetKeyPolicy":
+            raise Refusal("AccessDeniedException")
+        if visit.name == "sns:GetTopicAttributes" and visit.params["TopicArn"].endswith("-staging"):
+            raise Refusal("InternalErrorException", status=400)
+        return proceed()
+
+    answer = two.meeting(trouble, "parity", "--live", "--json", "dev", "staging")
+    unknown = [one["what"] for one in answer.of_type("difference") if one["verdict"] == "UNKNOWN"]
+    assert sorted(unknown) == [
+        "iam-role/lambda-role-<name>",
+        "kms-key/alias/db-key-<name> policy",
+        "staging could not be read",
+    ]
+    assert [one["code"] for one in answer.of_type("error")] == ["aws-refused"]
+    assert answer.code == answer.records[-1]["exit"] != 0
