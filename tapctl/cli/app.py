@@ -18,6 +18,7 @@ from tapctl.cli.options import (
     with_invocation,
     with_session,
 )
+from tapctl.reports import FORMATS
 
 if TYPE_CHECKING:
     from tapctl.render.screen import Screen
@@ -216,13 +217,26 @@ def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> 
 
 
 @cli.command()
+@click.argument("run", metavar="RUN")
+@click.option("--as", "kind", type=click.Choice(FORMATS), required=True, help="The format.")
 @global_options
 @with_invocation
-def schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of the environment files, for editors."""
+def render(invocation: Invocation, screen: Screen, *, run: str, kind: str) -> int:
+    """Print a recorded RUN (JSON Lines; - for stdin) as a report, offline."""
+    from tapctl.commands.render import render
+
+    return render(invocation, screen, run, kind)
+
+
+@cli.command()
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "events")))
+@global_options
+@with_invocation
+def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:
+    """Print the JSON Schema of a DOCUMENT; of both environment files without one, for editors."""
     from tapctl.commands.schema import schema
 
-    return schema(invocation, screen)
+    return schema(invocation, screen, document)
 
 
 @cli.group()

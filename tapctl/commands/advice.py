@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from tapctl.commands.places import place_of
 from tapctl.config import Edit, load
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import ALLOW, REBOOT
@@ -57,7 +58,10 @@ def advise(
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         advice[address, field] = Advice(undo=_ending(findings, session, entries))
-    return advice
+    if provenance is None:
+        return advice
+    places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
+    return {found: replace(told, place=places[found]) for found, told in advice.items()}
 
 
 def _undoing(advice: Advice, finding: Finding, session: Session, more: bool) -> Advice:

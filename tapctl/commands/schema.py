@@ -1,4 +1,4 @@
-"""``tapctl schema``: the JSON Schema of the environment files, for editors."""
+"""``tapctl schema``: the JSON Schema of what people write, and of what tapctl prints."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
 
 
-def schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of both kinds of file."""
+def schema(invocation: Invocation, screen: Screen, document: str | None = None) -> int:
+    """Print the JSON Schema of one document; without one, those of both environment files by their names."""
     content = files_schema()
-    screen.document(json.dumps(content, indent=2), content)
+    if document == "events":
+        from tapctl.reports.events import schema as events_schema
+
+        content = events_schema()
+    elif document is not None:
+        content = content[document]
+    # A schema has keys of its own that a line has, too.
+    record = content if document is None else {"name": document, "schema": content}
+    screen.document(json.dumps(content, indent=2), record)
     return invocation.finish(screen, Status.OK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -15,13 +16,16 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
 from tapctl.render.reports import is_shown
-from tapctl.render.screen import Advice, Target, Verdict, Wanted
+from tapctl.render.screen import Advice, Span, Target, Verdict, Wanted
+from tapctl.render.severity import severity_of
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
 
 HEARTBEAT_S: Final = 30.0
 """Seconds after which a progress line is written although the state is the same."""
+_ID_DIGITS: Final = 10
+"""Hex digits of a finding's id: enough for a million findings to have one each, and short enough to be typed."""
 _ALL: Final = "all"
 """The environment of a verdict on all of them."""
 _DEFAULT_STATUS: Final[Mapping[int, Status]] = {
@@ -128,16 +132,25 @@ def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float
     )
 
 
-def finding_record(finding: Finding, advice: Advice | None) -> Record:
-    """The record of one finding, and of what to do about it."""
-    return {
+def finding_record(finding: Finding, advice: Advice | None, suffix: str = "") -> Record:
+    """The record of one finding, and of what to do about it.
+
+    ``id`` stays the same as long as this field, or member of a set, differs; ``fingerprint`` while the values do, too.
+    """
+    place = advice.place if advice else None
+    recorded, live = refs.to_json(finding.recorded), refs.to_json(finding.live)
+    member = [] if recorded is not None and live is not None else [recorded, live]
+    where = [suffix, finding.address, finding.field]
+    record: Record = {
         "type": "finding",
+        "id": _digest([*where, *member])[:_ID_DIGITS],
+        "fingerprint": _digest([*where, finding.state.value, recorded, live]),
         "address": finding.address,
         "resource_type": finding.type,
         "field": finding.field,
         "state": finding.state.value,
-        "recorded": refs.to_json(finding.recorded),
-        "live": refs.to_json(finding.live),
+        "recorded": recorded,
+        "live": live,
         "asked": refs.to_json(finding.asked),
         "note": finding.note,
         "edit": advice.edit if advice else "",
@@ -146,7 +159,16 @@ def finding_record(finding: Finding, advice: Advice | None) -> Record:
         "now": advice.now if advice else "",
         "undo_note": advice.undo_note if advice else "",
         "read_note": advice.read_note if advice else "",
+        "config": {"file": place.file, "line": place.line, "key": place.key} if place else None,
     }
+    return record | {"severity": severity_of(record)}
+
+
+def span_record(span: Span) -> Record:
+    """The record of a call or a wait. Times are seconds since the command began."""
+    start_s, end_s = _seconds(span.start_s), _seconds(span.end_s)
+    where = {"address": span.address, "phase": span.phase}
+    return {"type": "span", **where, "start_s": start_s, "end_s": end_s, "calls": span.calls}
 
 
 def error_record(error: TapctlError, state: str = "") -> Record:
@@ -170,7 +192,13 @@ def error_record(error: TapctlError, state: str = "") -> Record:
         }
     if isinstance(error, ConfigError):
         record["problems"] = [
-            {"file": problem.file, "key": problem.key, "value": problem.value, "rule": problem.rule}
+            {
+                "file": problem.file,
+                "key": problem.key,
+                "value": problem.value,
+                "rule": problem.rule,
+                "line": problem.line,
+            }
             for problem in error.problems
         ]
     return record
@@ -210,6 +238,10 @@ def verdict_record(verdict: Verdict) -> Record:
 
 def _seconds(value: float) -> float:
     return round(value, 3)
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 # -- the screen --------------------------------------------------------------------------------------------------------
@@ -259,6 +291,16 @@ class JsonScreen:
                 self._write(change_record(change))
         self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
 
+    def stack(self, needs: Mapping[str, Collection[str]]) -> None:
+        """Write one line."""
+        resources = [{"address": address, "needs": sorted(each)} for address, each in needs.items()]
+        self._write({"type": "stack", "resources": resources})
+
+    def spans(self, spans: Sequence[Span]) -> None:
+        """Write one line a span."""
+        for span in spans:
+            self._write(span_record(span) | self._whose())
+
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Write nothing: each event names its resource."""
 
@@ -284,7 +326,8 @@ class JsonScreen:
     ) -> None:
         """Write one line a finding."""
         for finding in report.findings:
-            self._write(finding_record(finding, advice.get((finding.address, finding.field))) | self._whose())
+            told = advice.get((finding.address, finding.field))
+            self._write(finding_record(finding, told, self._target.suffix) | self._whose())
 
     def table(
         self,
