@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from tapctl.render.terminal import duration, one_line
@@ -26,13 +27,9 @@ def render(run: Run, limit: int = LIMIT) -> str:
     lines = [line for section in _sections(run) for line in section]
     if len(head.encode()) + sum(len(line.encode()) + 1 for line in lines) + 1 <= limit:
         return "\n".join([head, *lines])
-    kept: list[str] = []
+    used = accumulate(len(line.encode()) + 1 for line in lines)
     room = limit - len(head.encode()) - _SPARE
-    for line in lines:
-        room -= len(line.encode()) + 1
-        if room < 0:
-            break
-        kept.append(line)
+    kept = [line for line, upto in zip(lines, used, strict=True) if upto <= room]
     left = sum(line.startswith("<tr><td>") for line in lines[len(kept) :])
     return "\n".join([head, *kept, _CLOSING.format(left=left, limit=limit)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -141,7 +141,7 @@ def parse(content: bytes, name: str) -> Run:
     return Run(tuple(events))
 
 
-def run_of(records: list[Mapping[str, Any]]) -> Run:
+def run_of(records: Sequence[Mapping[str, Any]]) -> Run:
     """The run of these records, which are our own."""
     return Run(tuple(LINE.validate_python(record) for record in records))
 
