@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
-from tapctl.render.screen import Advice, Target
+from tapctl.render.screen import Advice, Place, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.support.config_folder import Folder
@@ -122,6 +123,27 @@ def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, findin
 def test_no_edit_of_a_file_that_is_gone_meanwhile(run: Session, file: str) -> None:
     (run.invocation.config / f"{file}.toml").unlink()
     assert advice(run, found(LOGS, "retention_days", 60)) == [Advice(undo=APPLY)]
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "file", "key"),
+    [
+        ("lambda-function/payment-processor-dev", "timeout_s", "common", "processor.timeout_s"),
+        ("lambda-function/payment-processor-dev", "memory_mb", "dev", "processor.memory_mb"),
+        ("lambda-function/payment-processor-dev", "tags.CostCenter", "common", "tags"),
+        ("lambda-function/payment-processor-dev", "tags.ManagedBy", "dev", ""),
+        ("sns-topic/alarms-dev", "*", "dev", ""),
+    ],
+)
+def test_a_finding_points_at_the_line_that_decides_its_field(
+    run: Session, address: str, field: str, file: str, key: str
+) -> None:
+    (told,) = advice(run, found(address, field, "x"))
+    path = run.invocation.config / f"{file}.toml"
+    table = json.dumps(key.partition(".")[0])
+    lines = path.read_text().split("\n")
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith(table)) if key else 1
+    assert told.place == Place(str(path), line, key)
 
 
 def test_an_environment_with_two_instances_may_be_protected(run: Session) -> None:
