@@ -185,7 +185,7 @@ def _change(change: PlannedChange) -> list[str]:
     fields = [f"<li><code>{_text(field.path)}</code> {_text(change_text(field))}</li>" for field in change.fields]
     listed = f"<ul>{''.join(fields)}</ul>" if fields else ""
     if change.action == "create" and fields:
-        listed = f"<details><summary>{len(fields)} fields</summary>{listed}</details>"
+        listed = f"<details><summary>{len(fields)} field{'s'[: len(fields) - 1]}</summary>{listed}</details>"
     note = change.blocked.message if change.blocked else change.note
     symbol = f'<span class="symbol" aria-hidden="true">{symbol_of(change)}</span>'
     symbol += f'<span class="hidden">{change.action}</span>'

@@ -8,12 +8,12 @@ from typing import Final
 
 from tapctl.render.terminal import one_line
 
-_WIDTH: Final = 232
+_WIDTH: Final = 208
 """Units of a box; about a character of an id takes seven of them."""
 _HEIGHT: Final = 40
-_ACROSS: Final = _WIDTH + 72
+_ACROSS: Final = _WIDTH + 40
 _DOWN: Final = _HEIGHT + 14
-_LONGEST: Final = 32
+_LONGEST: Final = 28
 Needs = Mapping[str, Collection[str]]
 
 

@@ -48,4 +48,4 @@ def test_a_resource_stands_right_of_what_it_needs_whatever_the_order_and_a_circl
     assert columns_of({}) == []
     assert sorted(map(sorted, columns_of({"a": ["b"], "b": ["a"], "c": ["c", "x"]}))) == [["a"], ["b", "c"]]
     drawn = picture({"a/" + "x" * 50: ["gone"]}, lambda _: ("same", "", "as it was"))
-    assert "x" * 31 + "…" in drawn
+    assert "x" * 27 + "…" in drawn
