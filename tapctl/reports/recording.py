@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from tapctl.reports.run import Run, run_of
 
 _FOR_PEOPLE: Final = frozenset({"asked_s", "ask", "note", "warn"})
 """The members of a screen that no line of JSON comes of."""
+_AS_IT_GOES: Final = "jsonl"
 
 
 class _Recorder:
@@ -39,37 +41,67 @@ def _both(kept: Callable[..., Any], shown: Callable[..., Any], /, *args: Any, **
     return shown(*args, **given)
 
 
+class _Tape(OutputStream):
+    """The lines of a run in memory, and in the files that get each at once: a run may be killed."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO(), "run")
+        self.copies: list[OutputStream] = []
+
+    def text(self, text: str) -> None:
+        """Write this text everywhere."""
+        super().text(text)
+        for copy in self.copies:
+            copy.text(text)
+
+
 @dataclass
 class Recording:
     """The lines of a run, as ``--json`` prints them, and the files in which its reports are left."""
 
     reports: Sequence[str] = ()
-    written: io.StringIO = field(default_factory=io.StringIO)
+    tape: _Tape = field(default_factory=_Tape)
 
     def beside(self, shown: Screen, verb: str) -> Screen:
         """The screen that is recorded; nothing about ``shown`` changes."""
-        kept = JsonScreen(
-            io.StringIO(), OutputStream(self.written, "run"), OutputStream(io.StringIO(), "run"), verb=verb, quiet=True
-        )
+        for path in self.reports:
+            if format_of(path) == _AS_IT_GOES:
+                with self._told(path, shown.warn):
+                    self.tape.copies.append(OutputStream(_made(path).open("w", encoding="utf-8"), path))
+        unheard = OutputStream(io.StringIO(), "run")
+        kept = JsonScreen(io.StringIO(), self.tape, unheard, verb=verb, quiet=True)
         return cast("Screen", _Recorder(shown, kept))
 
     @property
     def run(self) -> Run | None:
         """The run so far; None where nothing was written."""
-        records: list[Mapping[str, Any]] = [json.loads(line) for line in self.written.getvalue().splitlines()]
+        assert isinstance(self.tape.stream, io.StringIO)
+        records: list[Mapping[str, Any]] = [json.loads(line) for line in self.tape.stream.getvalue().splitlines()]
         return run_of(records) if records else None
 
     def leave(self, warn: Callable[[str], None]) -> None:
         """Write the reports; one that cannot be written is told, and the others are written still."""
+        for copy in self.tape.copies:
+            copy.stream.close()
+            if copy.error is not None:
+                warn(f"the report {copy.name} could not be written: {copy.error.strerror}")
         run = self.run if self.reports else None
-        if run is None:
-            return
         for path, format_ in ((path, format_of(path)) for path in self.reports):
-            if format_ is None:
-                continue  # refused, as the run tells
-            text = self.written.getvalue() if format_ == "jsonl" else render(run, format_)
-            try:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                Path(path).write_text(text, encoding="utf-8")
-            except OSError as error:
-                warn(f"the report {path} could not be written: {error.strerror}")
+            # An ending of no format was refused, as the run tells.
+            if run is not None and format_ is not None and format_ != _AS_IT_GOES:
+                with self._told(path, warn):
+                    _made(path).write_text(render(run, format_), encoding="utf-8")
+
+    @contextmanager
+    def _told(self, path: str, warn: Callable[[str], None]) -> Iterator[None]:
+        """Tell why a report cannot be written, and go on."""
+        try:
+            yield
+        except OSError as error:
+            warn(f"the report {path} could not be written: {error.strerror}")
+
+
+def _made(path: str) -> Path:
+    """The path of a report, whose folder is there."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path)

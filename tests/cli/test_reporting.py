@@ -11,6 +11,7 @@ import pytest
 
 from tapctl.cli import run
 from tapctl.cli.reporting import leave_reports, reports_among
+from tapctl.render import choose_screen
 from tapctl.render.text import TextScreen
 from tapctl.reports.recording import Recording
 from tests.reports.examples import DRIFT, lines
@@ -61,10 +62,29 @@ def test_a_run_that_is_not_there_or_none_is_refused(tmp_path: Path, capsys: pyte
 def test_a_report_that_cannot_be_written_is_told_and_the_others_are_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "folder.md").mkdir()
-    assert run([*VALIDATE, "--report", f"{tmp_path}/folder.md", "--report", f"{tmp_path}/run.xml"]) == 0
-    assert f"warning: the report {tmp_path}/folder.md could not be written: Is a directory" in capsys.readouterr().err
+    reports = [tmp_path / "folder.md", tmp_path / "folder.jsonl", tmp_path / "run.xml"]
+    for folder in reports[:2]:
+        folder.mkdir()
+    assert run([*VALIDATE, *(word for path in reports for word in ("--report", str(path)))]) == 0
+    told = capsys.readouterr().err
+    for folder in reports[:2]:
+        assert f"warning: the report {folder} could not be written: Is a directory" in told
     assert (tmp_path / "run.xml").exists()
+
+
+def test_the_lines_are_in_their_file_as_they_happen_and_a_full_disk_is_told(tmp_path: Path) -> None:
+    recording = Recording([f"{tmp_path}/run.jsonl", f"{tmp_path}/full.jsonl"])
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    shown = choose_screen(io.StringIO(), io.StringIO(), {})
+    screen = recording.beside(shown, "outputs")
+    screen.output("name", "value")
+    assert [json.loads(line)["type"] for line in (tmp_path / "run.jsonl").read_text().splitlines()] == [
+        "version",
+        "output",
+    ]
+    warnings: list[str] = []
+    recording.leave(warnings.append)
+    assert warnings == [f"the report {tmp_path}/full.jsonl could not be written: No space left on device"]
 
 
 def test_an_ending_of_no_format_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
