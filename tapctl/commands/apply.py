@@ -23,15 +23,17 @@ def apply(session: Session, permits: Permits) -> int:
     with session.lock() as lease:
         found = survey(session, permits)  # observe everything, change nothing
         session.screen.plan(found.plan)
+        session.screen.preflight(found.preflight.checks)
         healed = False
-        if found.plan.healing:
+        if found.plan.healing and not found.preflight.errors:
             ended = _heal(session, found, lease)
             if ended is not None:
                 return ended
             healed, found = True, survey(session, permits)
             session.screen.plan(found.plan)
-        if found.plan.blocked:
-            code = show_blockers(session, found.plan)
+            session.screen.preflight(found.preflight.checks)
+        if found.is_blocked:
+            code = show_blockers(session, found.plan, found.preflight.errors)
             if healed:
                 code, summary = ExitCode.NOT_CONVERGED, "what the rest waits for is in order again; the rest is blocked"
                 return session.finish(Status.NOT_CONVERGED, code, plan_counts(found.plan), summary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.preflight import Flight, Quotas, check_all
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -19,7 +20,17 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, Problem, Status, UsageError
+from tapctl.errors import (
+    AwsRefused,
+    ConfigError,
+    ExitCode,
+    NetworkingError,
+    Problem,
+    Refused,
+    Status,
+    TapctlError,
+    UsageError,
+)
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
@@ -29,7 +40,7 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbPa
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
-from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
 from tapctl.stack.image import FIELD as IMAGE_FIELD
@@ -39,6 +50,7 @@ from tapctl.stack.network import AddressDemand, NetworkContract
 from tapctl.stack.network import resolve as resolve_network
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.rights import values_of
 from tapctl.threads import in_background
 
 T = TypeVar("T")
@@ -57,16 +69,24 @@ class ApplySurvey:
     manifest: Manifest
     version: str | None
     plan: Plan
+    preflight: Flight
+
+    @property
+    def is_blocked(self) -> bool:
+        """True if a change must not be made, or a check says that one cannot."""
+        return bool(self.plan.blocked or self.preflight.errors)
 
 
 def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
     """Show what an apply would do, with these steps permitted."""
     session.warn_of_run_under_way()
-    plan = survey(session, permits).plan
+    found = survey(session, permits)
+    plan = found.plan
     session.screen.plan(plan)
+    session.screen.preflight(found.preflight.checks)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
-    if plan.blocked:
-        code = show_blockers(session, plan)
+    if found.is_blocked:
+        code = show_blockers(session, found.plan, found.preflight.errors)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
         code = ExitCode.INCOMPLETE
     for change in plan.healing:
@@ -77,7 +97,7 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
         f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
-    return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
+    return session.finish(Status.BLOCKED if found.is_blocked else None, code, counts, summary)
 
 
 def survey(session: Session, permits: Permits) -> ApplySurvey:
@@ -89,17 +109,17 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    artifact = in_background(partial(resolve_artifact, session))
-    check_additions(session)
-    demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    network, release = _look_up(session, manifest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
+    stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
-    observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
+    # Only where a change is likely; else when there is one.
+    likely = manifest.config_hash != session.target.config_hash
+    quotas = Quotas.ask(session.aws) if likely else None
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,
@@ -112,7 +132,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
-    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_version(session, stack, change, observed) for change in plan.changes]
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec)
         if change.type == DbCluster.type and change.address in stack
@@ -135,7 +155,33 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
         session.screen.warn(
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
-    return ApplySurvey(stack, network, manifest, version, plan)
+    preflight = check_all(session.aws, stack, plan, values_of(session.config, session.names), quotas)
+    return ApplySurvey(stack, network, manifest, version, plan, preflight)
+
+
+def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Artifact]:
+    """Look up the network and the function's code, side by side.
+
+    Raises:
+        TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
+    """
+    unread: list[str] = []
+    artifact = in_background(partial(resolve_artifact, session, manifest, unread.append))
+    check_additions(session)
+    demand = address_demand(manifest, session.names, session.config.database.instance_count)
+    folder = session.invocation.config
+    try:
+        network = resolve_network(
+            session.aws, session.config.networking, folder=folder, arrivals=demand, warn=session.screen.warn
+        )
+    except NetworkingError:
+        if isinstance(error := artifact.exception(), ConfigError):
+            session.screen.error(error, NOTHING_CHANGED)
+        raise
+    release = artifact.result()
+    for text in unread:
+        session.screen.warn(text)
+    return network, release
 
 
 def check_additions(session: Session) -> None:
@@ -181,15 +227,33 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(session: Session, stack: Stack, change: Change) -> Change:
-    """Block a new engine version that RDS would refuse half way."""
-    version = next((field for field in change.fields if field.path == "engine_version"), None)
-    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+def _check_version(session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]) -> Change:
+    """Block an engine version, or a class of instances, that RDS would refuse half way."""
+    if change.blocked or change.address not in stack:
         return change
-    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
-    engine = stack[change.address].spec.engine
-    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    refused = _version_refusal(session, stack, change, observed)
     return replace(change, blocked=refused) if refused else change
+
+
+def _version_refusal(
+    session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
+) -> Refused | None:
+    spec, created = stack[change.address].spec, change.action is Action.CREATE
+    fields = {field.path: field for field in change.fields} if change.action is Action.UPDATE else {}
+    if change.type == DbInstance.type:
+        cluster = observed[model.address(DbCluster.type, spec.cluster)]
+        if isinstance(cluster, Observed) and (created or "instance_class" in fields):
+            version, classes = cluster.spec.engine_version, {spec.instance_class}
+            return check_orderable(session.aws, spec.engine, version, address=change.address, classes=classes)
+    if change.type == DbCluster.type:
+        classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+        if created:
+            wanted = spec.engine_version
+            return check_orderable(session.aws, spec.engine, wanted, address=change.address, classes=classes)
+        if version := fields.get("engine_version"):
+            have, want = version.have, version.want
+            return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    return None
 
 
 def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
@@ -296,14 +360,24 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session) -> Artifact:
+def resolve_artifact(session: Session, manifest: Manifest, warn: Callable[[str], object]) -> Artifact:
     """The code that the function is to run: the image by its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
+    entry = manifest.entries.get(model.address(LambdaFunction.type, session.names.function))
+    deployed = entry.confirmed_spec if entry else None
     return Artifact(
-        image_uri=resolve_image(session.aws, processor.image, session.config.account_id, session.aws.region)
+        image_uri=resolve_image(
+            session.aws,
+            processor.image,
+            session.config.account_id,
+            session.aws.region,
+            deployed=str((deployed or {}).get("image_uri", "")),
+            architecture=processor.architecture,
+            warn=warn,
+        )
     )
 
 
@@ -313,9 +387,9 @@ def network_summary(network: NetworkContract) -> str:
     return f"{network.reference} · {network.vpc_id} · {zones}"
 
 
-def show_blockers(session: Session, plan: Plan) -> ExitCode:
-    """Show each change that must not be made, with its reason; returns the exit status."""
-    errors = [change.blocked for change in plan.blocked if change.blocked is not None]
+def show_blockers(session: Session, plan: Plan, failed: Iterable[TapctlError] = ()) -> ExitCode:
+    """Show all that must not, or cannot, be made, with its reason; returns the exit status. ``failed``: of checks."""
+    errors = [*(change.blocked for change in plan.blocked if change.blocked is not None), *failed]
     for error in errors:
         session.screen.error(error, NOTHING_CHANGED)
     return ExitCode.worst(error.exit_code for error in errors)

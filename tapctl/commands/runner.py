@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals, exit_status
@@ -26,6 +27,7 @@ from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
 from tapctl.session.session import Session
 
+_HERE: Final = ("127.0.0.1", "::1", "localhost")
 _ACTIVITIES: Final = {
     Action.SETTLE: "waiting for",
     Action.UPDATE: "changing",
@@ -73,7 +75,15 @@ class EngineRunner:
         self.session, self.journal = session, journal
         self.outcome = ExecutionResult()
         self.lease = lease
-        self.context = EngineContext(session.aws, session.claimant, journal, WallClock(), lease=lease.ensure_held)
+        self.context = EngineContext(
+            session.aws,
+            session.claimant,
+            journal,
+            WallClock(),
+            lease=lease.ensure_held,
+            # An embedded AWS, or another one on this machine.
+            hurried=urlsplit(session.aws.rds.meta.endpoint_url).hostname in _HERE,
+        )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""
         session.aws.call_log.guard = lease.assert_valid

@@ -16,7 +16,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
 from tapctl.render.reports import is_shown
-from tapctl.render.screen import Advice, Span, Target, Verdict, Wanted
+from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
 from tapctl.render.severity import severity_of
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
@@ -300,6 +300,14 @@ class JsonScreen:
         """Write one line a span."""
         for span in spans:
             self._write(span_record(span) | self._whose())
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Write one line a check."""
+        for check in checks:
+            optional = {"action": check.action, "resource": check.resource}
+            record: dict[str, object] = {"type": "preflight", "check": check.check, "ok": check.ok}
+            given = {name: value for name, value in optional.items() if value}
+            self._write({**record, "detail": check.detail, **given})
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Write nothing: each event names its resource."""

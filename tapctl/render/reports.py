@@ -11,7 +11,7 @@ from typing import Any, Final
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
-from tapctl.render.screen import Advice, Wanted
+from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
@@ -37,7 +37,7 @@ OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
-SPARED: Final = "not ours; it stays, unless --allow names its resource"
+SPARED: Final = "it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",
@@ -55,6 +55,13 @@ def plan_lines(
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
     return block_lines(blocks, paint, width)
+
+
+def preflight_lines(checks: Sequence[Check]) -> list[str]:
+    """The checks before the first change: those that are in order in one line, each other one in its own."""
+    passed = ", ".join(dict.fromkeys(check.check for check in checks if check.ok))
+    others = [f"  {'?' if check.ok is None else 'x'} {check.check}: {check.detail}" for check in checks if not check.ok]
+    return [*([f"  checked: {passed}"] if passed else []), *others]
 
 
 def is_shown(change: Change) -> bool:

@@ -58,6 +58,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One of the checks before the first change."""
+
+    check: str
+    """``permissions``, ``quotas``, ``upgrade``, ``network``, ``name``, ``image``, ``credentials``."""
+    ok: bool | None
+    """None where nobody may ask."""
+    detail: str
+    action: str = ""
+    """The IAM action that is denied."""
+    resource: str = ""
+    """The resource on which the action is denied, or that has a quota."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The last line of a command."""
 
@@ -156,6 +171,9 @@ class Screen(Protocol):
 
     def spans(self, spans: Sequence[Span]) -> None:
         """Keep calls and waits that are over."""
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Show what was checked before the first change."""
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin to show work on these resources. ``needs``: the addresses each one waits for, as far as known."""

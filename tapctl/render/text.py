@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tapctl.engine.events import Event
     from tapctl.engine.plan import Plan
     from tapctl.render.progress import ProgressView
-    from tapctl.render.screen import Advice, Span, Target, Verdict, Wanted
+    from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
 
 
 class TextScreen:
@@ -88,6 +88,12 @@ class TextScreen:
 
     def spans(self, spans: Sequence[Span]) -> None:
         """Show nothing: the progress has told what took its time."""
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Write the checks under the plan."""
+        from tapctl.render.reports import preflight_lines
+
+        self.out.lines(*map(sanitize, preflight_lines(checks)))
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""

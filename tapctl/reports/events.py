@@ -278,6 +278,13 @@ class Graph(Event):
     text: str
 
 
+class IamPolicy(Event):
+    """The rights that a command needs, as the documents of a role."""
+
+    type: Literal["iam_policy"]
+    verb: str = Field(alias="for")
+
+
 class Document(Event):
     """A text or value that is the answer as it is: a manifest, a schema, a report."""
 
@@ -328,6 +335,7 @@ Line = Annotated[
     | Difference
     | Certificate
     | Graph
+    | IamPolicy
     | Document
     | Row
     | Verdict,
