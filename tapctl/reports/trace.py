@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tapctl.render.terminal import one_line, sanitize_json
+from tapctl.reports.events import Span
 from tapctl.reports.run import Run
 
 _PROCESS: Final = 1
@@ -27,20 +28,46 @@ def render(run: Run) -> str:
 
 def _events(run: Run) -> Iterator[dict[str, Any]]:
     yield _named("process_name", 0, name=one_line(run.headline))
-    for lane, (address, spans) in enumerate(sorted(run.spans.items(), key=lambda each: each[1][0].start_s), 1):
-        yield _named("thread_name", lane, name=one_line(address) or _NOBODYS)
-        yield _named("thread_sort_index", lane, sort_index=lane)
-        for span in spans:
-            yield {
-                "name": one_line(span.phase),
-                "cat": "call" if ":" in span.phase and span.calls else "wait",
-                "ph": "X",
-                "ts": round(span.start_s * _MICROSECONDS),
-                "dur": round((span.end_s - span.start_s) * _MICROSECONDS),
-                "pid": _PROCESS,
-                "tid": lane,
-                "args": {"calls": span.calls},
-            }
+    lane = 0
+    for address, spans in sorted(run.spans.items(), key=lambda each: each[1][0].start_s):
+        for number, row in enumerate(_rows(spans), 1):
+            lane += 1
+            name = one_line(address) or _NOBODYS
+            yield _named("thread_name", lane, name=name if number == 1 else f"{name} ({number})")
+            yield _named("thread_sort_index", lane, sort_index=lane)
+            yield from (_span(span, lane) for span in row)
+
+
+def _rows(spans: list[Span]) -> list[list[Span]]:
+    """The spans in rows, in each of which one lies within another or beside it: Perfetto takes no other."""
+    rows: list[list[Span]] = []
+    around: list[list[float]] = []
+    for span in sorted(spans, key=lambda span: (span.start_s, -span.end_s)):
+        for row, ends in zip(rows, around, strict=True):
+            while ends and ends[-1] <= span.start_s:
+                ends.pop()
+            if not ends or span.end_s <= ends[-1]:
+                row.append(span)
+                ends.append(span.end_s)
+                break
+        else:
+            rows.append([span])
+            around.append([span.end_s])
+    return rows
+
+
+def _span(span: Span, lane: int) -> dict[str, Any]:
+    start, end = (round(each * _MICROSECONDS) for each in (span.start_s, span.end_s))
+    return {
+        "name": one_line(span.phase),
+        "cat": "call" if span.calls else "wait",
+        "ph": "X",
+        "ts": start,
+        "dur": end - start,
+        "pid": _PROCESS,
+        "tid": lane,
+        "args": {"calls": span.calls},
+    }
 
 
 def _named(what: str, lane: int, **args: object) -> dict[str, Any]:

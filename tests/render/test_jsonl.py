@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tapctl import __version__
 from tapctl.aws.policy import allow, policy
+from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField
 from tapctl.errors import (
@@ -25,8 +26,8 @@ from tapctl.errors import (
     StoreFailed,
     TapctlError,
 )
-from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Check, Comparison, Target, Verdict
+from tapctl.render.jsonl import JsonScreen, finding_record
+from tapctl.render.screen import Check, Comparison, Span, Target, Verdict
 from tapctl.render.terminal import OutputStream
 from tests.render.examples import ADVICE, ALL, CROSS, HEADER, PLAN, PROD, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
@@ -172,6 +173,39 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "suffix": "",
     }
     assert (shown.lines[1]["state"], shown.lines[1]["live"], shown.lines[1]["undo"]) == ("UNKNOWN", None, "")
+
+
+def test_a_finding_has_an_id_for_its_place_and_a_fingerprint_for_its_values() -> None:
+    def told(field: str, recorded: object, live: object, suffix: str = "dev") -> tuple[str, str]:
+        finding = Finding("sns-topic/t", "sns-topic", field, Reason.CHANGED, recorded, live)
+        record = finding_record(finding, None, suffix)
+        return record["id"], record["fingerprint"]
+
+    first, other_value, other_place = told("a", 1, 2), told("a", 1, 3), told("b", 1, 2)
+    assert first == told("a", 1, 2)
+    assert first[0] == other_value[0] != other_place[0]
+    assert len({first[1], other_value[1], other_place[1]}) == 3
+    # Members of one set that came: a place each.
+    assert told("rules", None, "10.0.0.0/8")[0] != told("rules", None, "10.0.0.0/9")[0]
+    assert first[0] != told("a", 1, 2, "pr-1")[0]
+
+
+def test_graph_calls_and_waits_are_lines(shown: Shown) -> None:
+    shown.screen.stack({"a/b": {"c/d", "a/a"}})
+    shown.screen.spans([Span("a/b", "creating", 0.12345, 1, 0)])
+    assert shown.lines == [
+        {"type": "stack", "resources": [{"address": "a/b", "needs": ["a/a", "c/d"]}]},
+        {
+            "type": "span",
+            "address": "a/b",
+            "phase": "creating",
+            "start_s": 0.123,
+            "end_s": 1,
+            "calls": 0,
+            "env": "",
+            "suffix": "",
+        },
+    ]
 
 
 def test_outputs_records_and_documents_are_lines(shown: Shown) -> None:

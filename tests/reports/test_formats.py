@@ -12,7 +12,7 @@ import pytest
 from tapctl.render.terminal import sanitize_lines
 from tapctl.reports import ENDINGS, FORMATS, format_of, md, render
 from tapctl.reports.run import run_of
-from tests.reports.examples import CLUSTER, FUNCTION, GROUP, HOSTILE, KEY, RUNS, finding, run, verdict, version
+from tests.reports.examples import CLUSTER, FUNCTION, GROUP, HOSTILE, KEY, RUNS, finding, run, span, verdict, version
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -191,6 +191,15 @@ def test_a_trace_has_a_lane_a_resource_and_a_span_a_call_and_a_wait() -> None:
     assert not json.loads(render(run("cut"), "trace"))["otherData"]["complete"]
     first = json.loads(render(run("drift"), "trace"))["traceEvents"][1]
     assert first["args"]["name"] == "tapctl"
+
+
+def test_calls_at_the_same_time_have_a_row_each_and_what_lies_within_a_wait_stays_there() -> None:
+    spans = [("wait", 0, 10, 0), ("a:A", 1, 2, 1), ("b:B", 1.5, 3, 1), ("c:C", 3, 4, 1), ("d:D", 9, 11, 1)]
+    told = run_of([version("apply"), *(span(KEY, *each) for each in spans), verdict("apply")])
+    trace = json.loads(render(told, "trace"))["traceEvents"]
+    assert [each["args"]["name"] for each in trace if each["name"] == "thread_name"] == [KEY, f"{KEY} (2)"]
+    lanes = {each["name"]: each["tid"] for each in trace if each["ph"] == "X"}
+    assert lanes == {"wait": 1, "a:A": 1, "c:C": 1, "b:B": 2, "d:D": 2}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
