@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
@@ -17,7 +18,8 @@ LIMIT: Final = 1024 * 1024
 _CLOSING: Final = "</table></details>\n\n**Cut here: {left} more rows do not fit into {limit:,} bytes.**\n"
 _SPARE: Final = 512
 """Bytes kept for the words on what was cut."""
-_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,/·→…-+=(){}?;%'\"")
+_MARKUP: Final = re.compile(r"[^A-Za-z0-9 .,/+=(){}?;%'\"\x80-\U0010ffff-]")
+"""What Markdown, HTML or GitHub may take for more than a character."""
 _GOOD: Final = ("OK", "CONVERGED", "DESTROYED", "NOTHING", "UNLOCKED", "RUNNING")
 
 
@@ -36,7 +38,7 @@ def render(run: Run, limit: int = LIMIT) -> str:
 
 def escape(text: str) -> str:
     """The text as Markdown and HTML take for text: neither markup, nor a mention, nor a row's end."""
-    return "".join(char if char in _PLAIN or ord(char) > 127 else f"&#{ord(char)};" for char in one_line(text))  # noqa: PLR2004
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))
 
 
 def code(text: str) -> str:

@@ -68,12 +68,13 @@ def test_markdown_of_others_is_text_without_mentions() -> None:
 
 
 def test_markdown_is_cut_with_a_word() -> None:
-    many = run_of([version(), *(finding(f"tags.t{at}", "a" * 200, "b") for at in range(9000)), verdict()])
-    text = md.render(many)
-    assert 900_000 < len(text.encode()) <= md.LIMIT
-    left = re.search(r"\*\*Cut here: (\d+) more rows do not fit into 1,048,576 bytes", text)
+    assert md.LIMIT == 1_048_576
+    many = run_of([version(), *(finding(f"tags.t{at}", "a" * 200, "b") for at in range(90)), verdict()])
+    text = md.render(many, 20_000)
+    assert 18_000 < len(text.encode()) <= 20_000
+    left = re.search(r"\*\*Cut here: (\d+) more rows do not fit into 20,000 bytes", text)
     assert left is not None
-    assert int(left[1]) == 9000 - text.count("<tr><td>")
+    assert int(left[1]) == 90 - text.count("<tr><td>")
 
 
 # -- SARIF -------------------------------------------------------------------------------------------------------------
