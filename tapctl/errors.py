@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 
 from tapctl.safety.redaction import redact
@@ -122,6 +122,8 @@ class Problem:
     key: str
     value: str
     rule: str
+    line: int = field(default=0, compare=False)
+    """The number of the line in the file; 0 where nobody has looked for it."""
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.key}" if self.key else self.file

@@ -30,14 +30,15 @@ LAYERS = {
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),
+    "reports": ("errors", "render"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
-        *("manifest", "render", "stack", "sandbox", "session"),
+        *("manifest", "render", "reports", "stack", "sandbox", "session"),
     ),
-    "cli": ("errors", "render", "session", "commands", "config", "clock"),
+    "cli": ("errors", "render", "reports", "session", "commands", "config", "clock"),
 }
 FLAT = {"errors", "names", "regions", "clock", "threads", "__init__", "__main__"}
 

@@ -7,6 +7,7 @@ Every call of every client passes ``_make_api_call`` of `client_base`, which tur
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -29,6 +30,16 @@ _LONGEST_MESSAGE = 4_000
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call that is over: ``service:Operation``, the name of its thread, begin and end on `time.monotonic`."""
+
+    action: str
+    thread: str
+    began: float
+    ended: float
+
+
 @dataclass
 class CallLog:
     """The calls made so far, and those still in flight."""
@@ -39,6 +50,8 @@ class CallLog:
     """Number of changing calls that AWS has accepted."""
     in_flight: list[str] = field(default_factory=list)
     """Changing calls (``service:Operation``) without an answer yet, each as often as it was sent."""
+    over: list[Call] = field(default_factory=list)
+    """The calls that have ended, well or not."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(IN_FLIGHT))
     heard: threading.local = field(default_factory=threading.local)
@@ -158,6 +171,7 @@ def client_base(log: CallLog) -> type:
                     if changing:
                         counts.changes[action] += 1
                         counts.in_flight.append(action)
+                began = time.monotonic()
                 log.heard.answer = False
                 try:
                     told = cast("Any", super())._make_api_call(operation_name, api_params)  # noqa: SLF001 -- it is ours
@@ -172,6 +186,8 @@ def client_base(log: CallLog) -> type:
                     # Without the cause: botocore's own text may hold parts of the request.
                     raise translated from None
                 finally:
+                    with log.lock:
+                        log.over.append(Call(action, threading.current_thread().name, began, time.monotonic()))
                     with counts.lock:
                         if changing:
                             counts.in_flight.remove(action)

@@ -14,6 +14,7 @@ import click
 
 from tapctl.cli.app import cli
 from tapctl.cli.failures import COMMAND
+from tapctl.cli.reporting import RECORDINGS, Recordings, leave_reports
 from tapctl.commands.signals import ending_signals
 
 _COMPLETE = "_TAPCTL_COMPLETE"
@@ -41,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status and never raises."""
+    recordings: Recordings = []
+    code = _run(arguments, recordings)
+    leave_reports(recordings, code)
+    return code
+
+
+def _run(arguments: list[str], recordings: Recordings) -> int:
+    """Run one command line; ``recordings`` gets that of the command, where there is one."""
     from tapctl.cli.failures import report_bug, report_error, report_interrupt, report_usage
 
     def terminated(number: int, _frame: FrameType | None) -> NoReturn:
@@ -53,12 +62,12 @@ def run(arguments: list[str]) -> int:
     try:
         # A copy: click takes the words that it has parsed out of the list.
         with cli.make_context("tapctl", list(arguments)) as context:
-            context.meta[COMMAND] = typed
+            context.meta.update({COMMAND: typed, RECORDINGS: recordings})
             return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        return report_usage(error, _command_of(arguments), arguments)
+        return report_usage(error, _command_of(arguments), arguments, recordings)
     except (KeyboardInterrupt, click.Abort):
         return report_interrupt(context.meta, signal.SIGINT)
     except Terminated as ended:

@@ -20,6 +20,7 @@ from tapctl.cli.options import (
     with_invocation,
     with_session,
 )
+from tapctl.reports import FORMATS
 
 if TYPE_CHECKING:
     from tapctl.render.screen import Screen
@@ -300,7 +301,19 @@ def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> 
 
 
 @cli.command()
-@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers")))
+@click.argument("run", metavar="RUN")
+@click.option("--as", "kind", type=click.Choice(FORMATS), required=True, help="The format.")
+@global_options
+@with_invocation
+def render(invocation: Invocation, screen: Screen, *, run: str, kind: str) -> int:
+    """Print a recorded RUN (JSON Lines; - for stdin) as a report, offline."""
+    from tapctl.commands.render import render
+
+    return render(invocation, screen, run, kind)
+
+
+@cli.command()
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers", "events")))
 @global_options
 @with_invocation
 def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:

@@ -12,8 +12,19 @@ from typing import Any
 import click
 
 from tapctl.cli.completion import known_environments
+from tapctl.cli.reporting import Recordings, recorded, reports_among
 from tapctl.commands.signals import exit_status
-from tapctl.errors import ExitCode, LockHeld, Status, TapctlError, UsageError, add_default_hint, bug, exit_code_of
+from tapctl.errors import (
+    ConfigError,
+    ExitCode,
+    LockHeld,
+    Status,
+    TapctlError,
+    UsageError,
+    add_default_hint,
+    bug,
+    exit_code_of,
+)
 
 COMMAND = "tapctl.command"
 """The key under which a context keeps the command as it was typed."""
@@ -25,7 +36,7 @@ Meta = Mapping[str, Any]
 """A context's notes: the command as typed; ``screen`` and ``invocation`` once the options are parsed."""
 
 
-def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str]) -> int:
+def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str], recordings: Recordings) -> int:
     """Report a usage error of click with our exit status: click's own, 2, means "differences" here.
 
     The flags were not parsed: those that choose the screen are looked for among the words.
@@ -38,6 +49,8 @@ def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str
 
     json, no_color, quiet = (flag in arguments for flag in ("--json", "--no-color", "--quiet"))
     screen = choose_screen(sys.stdout, sys.stderr, os.environ, verb=verb, json=json, no_color=no_color, quiet=quiet)
+    if verb:
+        screen = recorded(recordings, screen, verb, reports_among(arguments))
     hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
     meant = _with_environment(verb, arguments)
     screen.error(UsageError(error.format_message(), evidence=meant, hint=hint), _state(0))
@@ -99,6 +112,10 @@ def _state(changes: int) -> str:
 
 def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
     add_default_hint(error)
+    if isinstance(error, ConfigError):
+        from tapctl.commands.places import locate
+
+        locate(error)
     if "screen" in meta:
         meta["screen"].error(error, _state(changes))
         meta["invocation"].finish(meta["screen"], Status.FAILED, code)

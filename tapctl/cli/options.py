@@ -16,6 +16,7 @@ import click
 from tapctl import __version__
 from tapctl.cli.completion import complete_address, complete_environment, complete_suffix
 from tapctl.cli.failures import COMMAND
+from tapctl.cli.reporting import RECORDINGS, check_reports, recorded
 from tapctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ def global_options(command: F) -> F:
         click.version_option(__version__, prog_name="tapctl"),
         click.option("--sandbox", is_flag=True, help="Use the embedded AWS; it is started when needed."),
         click.option("--json", "json", is_flag=True, help="Write JSON Lines to stdout."),
+        click.option(
+            "--report",
+            "reports",
+            multiple=True,
+            metavar="FILE",
+            help="Write the run there too: .md, .html, .sarif, .xml, .jsonl, .trace.json.",
+        ),
         click.option("--no-color", is_flag=True, help="Write no escape sequences."),
         click.option("--quiet", is_flag=True, help="Write no progress."),
         click.option("--verbose", is_flag=True, help="Show all fields, and long values whole."),
@@ -133,6 +141,7 @@ def carry_global_flags(context: click.Context, given: dict[str, Any]) -> None:
     """Keep the global flags that stand before a command's name, of a group within a group too."""
     before = context.obj or {}
     context.obj = {name: given[name] or before.get(name, False) for name in _GLOBAL}
+    context.obj["reports"] = (*before.get("reports", ()), *given["reports"])
 
 
 # -- what becomes of them ----------------------------------------------------------------------------------------------
@@ -177,6 +186,8 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
     flags = {name: given.pop(name) or context.obj[name] for name in _GLOBAL}
     sandbox, verb = flags.pop("sandbox"), verb_of(context)
     screen = choose_screen(sys.stdout, sys.stderr, os.environ, verb=verb, **flags)
+    reports = (*context.obj["reports"], *given.pop("reports"))
+    screen = recorded(context.meta[RECORDINGS], screen, verb, reports)
     env, suffix, folder = given.pop("env", None), given.pop("suffix", None), given.pop("folder", str(CONFIG))
     invocation = Invocation(
         verb=verb,
@@ -196,6 +207,7 @@ def invocation_of(context: click.Context, given: dict[str, Any]) -> tuple[Invoca
     context.meta.update(screen=screen, invocation=invocation)
     if invocation.target.suffix:
         screen.target(invocation.target)
+    check_reports(reports)
     check_folder(folder)
     _check(invocation)
     return replace(invocation, lock_wait_s=parse_duration(given.pop("lock_timeout", "0s"))), screen

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from tapctl.commands.places import place_of
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
 from tapctl.engine.model import ALLOW, REBOOT
@@ -60,7 +61,10 @@ def advise(
     for (address, field), findings in exposed.items():
         ending = Advice(undo=_ending(findings, session, entries))
         advice[address, field] = _acting(ending, findings[0], session)
-    return advice
+    if provenance is None:
+        return advice
+    places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
+    return {found: replace(told, place=places[found]) for found, told in advice.items()}
 
 
 def _undoing(advice: Advice, session: Session, *, more: bool) -> Advice:

@@ -102,6 +102,7 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
             changes[child] = Change(child, type_, id_, Action.DELETE, note=f"goes with {parent}")
     ranks = teardown_ranks()
     ordered = sorted(changes.values(), key=lambda change: (ranks[change.type], change.address))
+    session.screen.stack({address: deletion.needs for address, deletion in inventory.deletions.items()})
     plan = Plan(tuple(ordered), {}, (), ())
     session.invocation.usage.impacts = plan.impacts
     return plan

@@ -104,6 +104,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
+    session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
     if any(entry.type == SnsSubscription.type for entry in entries.values()):
         # Else nobody's subscriptions are compared, as the report says; status lists them.

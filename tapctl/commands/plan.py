@@ -153,6 +153,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     if any(change.outside for change in plan.changes):
         warn_of_old_record(session, manifest, observed)
     session.invocation.usage.impacts = plan.impacts
+    session.screen.stack({resource.address: resource.needs for resource in stack})
     found = len(plan.confirmed)
     if version is None and found:
         session.screen.warn(

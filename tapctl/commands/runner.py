@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals, exit_status
+from tapctl.commands.waits import Waits
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
 from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
@@ -108,6 +109,7 @@ class EngineRunner:
     def _execute(self, steps: Sequence[Node], work: Work) -> ExecutionResult:
         screen, outcome, stop = self.session.screen, self.outcome, self.context.stop
         warned = False
+        waits = Waits(self.session.invocation.usage.started)
         self.lease.set_phase("changing")
         screen.begin(
             [step.address for step in steps], {step.address: step.after_outputs | step.after_settled for step in steps}
@@ -123,6 +125,7 @@ class EngineRunner:
                     for ended in (event, *(event.accompanied_by if isinstance(event, Finished) else ())):
                         screen.event(ended)
                         outcome.add(ended)
+                    screen.spans(waits.after(event))
                     if isinstance(event, Failed) and isinstance(event.error, LockHeld | StoreFailed):
                         # Nobody may go on without the lock or the record: finish what runs, start nothing.
                         stop.set()

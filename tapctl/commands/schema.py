@@ -1,4 +1,4 @@
-"""``tapctl schema``: the JSON Schema of what people write."""
+"""``tapctl schema``: the JSON Schema of what people write, and of what tapctl prints."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ def schema(invocation: Invocation, screen: Screen, document: str | None = None) 
     content = files_schema()
     if document == "waivers":
         content = waivers_schema()
+    elif document == "events":
+        from tapctl.reports.events import schema as events_schema
+
+        content = events_schema()
     elif document is not None:
         content = content[document]
     # A schema has keys of its own that a line has, too.

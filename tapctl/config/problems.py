@@ -25,7 +25,8 @@ KeyPath = tuple[str | int, ...]
 
 _LONGEST = 80
 _LONGEST_MESSAGE = 1_000
-_MAX_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
+"""The size of a file beyond which it is not read."""
 _MAX_DOTS = 256
 _MAX_DEPTH = 20
 MAX_PROBLEMS = 50
@@ -55,7 +56,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def read(path: Path) -> dict[str, Any] | Problem:
     """Read the tables of a file, or the problem that makes it unreadable."""
     try:
-        content = read_file(path, _MAX_BYTES)
+        content = read_file(path, MAX_BYTES)
     except FileNotFoundError:
         return Problem(str(path), "", "", "is missing" if not path.is_symlink() else "is a link that leads nowhere")
     except OSError as error:

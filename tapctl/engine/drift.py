@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from tapctl.engine import refs
 from tapctl.engine.diff import details, same, unexplained
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
@@ -185,8 +187,14 @@ class Report:
 
 
 def finding_id(suffix: str, finding: Finding) -> str:
-    """Name a finding in ten characters, the same in every run: a hash of the suffix, the address and the field."""
-    return hashlib.sha256(f"{suffix}\n{finding.address}\n{finding.field}".encode()).hexdigest()[:10]
+    """Name a finding in ten characters, the same in every run: a hash of the suffix, the address and the field.
+
+    Of a set, of which several members may differ, the member too.
+    """
+    recorded, live = refs.to_json(finding.recorded), refs.to_json(finding.live)
+    member = [] if recorded is not None and live is not None else [recorded, live]
+    named = [suffix, finding.address, finding.field, *member]
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def detect_drift(entries: Mapping[str, Entry], observations: Observations, waivers: Sequence[Waiver] = ()) -> Report:

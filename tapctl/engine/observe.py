@@ -71,6 +71,7 @@ def observe_all(aws: Any, requests: Iterable[ObserveRequest], *, exposures: bool
                 request = work.get_nowait()
             except queue.Empty:
                 return
+            threading.current_thread().name = request.address  # as in an execution: tells whose calls these are
             try:
                 done.put((request.address, _observe_one(view, request, exposures=exposures)))
             except BaseException as error:  # noqa: BLE001 -- handed to the caller's thread, raised there

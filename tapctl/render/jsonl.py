@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -16,13 +17,15 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
 from tapctl.render.reports import is_shown
-from tapctl.render.screen import Advice, Check, Target, Verdict, Wanted
+from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
+from tapctl.render.severity import severity_of
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
 
 HEARTBEAT_S: Final = 30.0
 """Seconds after which a progress line is written although the state is the same."""
+"""Hex digits of a finding's id: enough for a million findings to have one each, and short enough to be typed."""
 _ALL: Final = "all"
 """The environment of a verdict on all of them."""
 _DEFAULT_STATUS: Final[Mapping[int, Status]] = {
@@ -132,18 +135,23 @@ def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float
     )
 
 
-def finding_record(finding: Finding, advice: Advice | None, suffix: str) -> Record:
-    """The record of one finding, and of what to do about it."""
-    waiver = finding.waiver
-    return {
+def finding_record(finding: Finding, advice: Advice | None, suffix: str = "") -> Record:
+    """The record of one finding, and of what to do about it.
+
+    ``id`` stays the same as long as this field, or member of a set, differs; ``fingerprint`` while the values do, too.
+    """
+    place = advice.place if advice else None
+    recorded, live, waiver = refs.to_json(finding.recorded), refs.to_json(finding.live), finding.waiver
+    record: Record = {
         "type": "finding",
         "id": finding_id(suffix, finding),
+        "fingerprint": _digest([suffix, finding.address, finding.field, finding.state.value, recorded, live]),
         "address": finding.address,
         "resource_type": finding.type,
         "field": finding.field,
         "state": finding.state.value,
-        "recorded": refs.to_json(finding.recorded),
-        "live": refs.to_json(finding.live),
+        "recorded": recorded,
+        "live": live,
         "asked": refs.to_json(finding.asked),
         "note": finding.note,
         "cause": finding.cause or None,
@@ -157,7 +165,16 @@ def finding_record(finding: Finding, advice: Advice | None, suffix: str) -> Reco
         "waiver": {"owner": waiver.owner, "reason": waiver.reason, "until": waiver.until} if waiver else None,
         "undo_note": advice.undo_note if advice else "",
         "read_note": advice.read_note if advice else "",
+        "config": {"file": place.file, "line": place.line, "key": place.key} if place else None,
     }
+    return record | {"severity": severity_of(record)}
+
+
+def span_record(span: Span) -> Record:
+    """The record of a call or a wait. Times are seconds since the command began."""
+    start_s, end_s = _seconds(span.start_s), _seconds(span.end_s)
+    where = {"address": span.address, "phase": span.phase}
+    return {"type": "span", **where, "start_s": start_s, "end_s": end_s, "calls": span.calls}
 
 
 def error_record(error: TapctlError, state: str = "") -> Record:
@@ -181,7 +198,13 @@ def error_record(error: TapctlError, state: str = "") -> Record:
         }
     if isinstance(error, ConfigError):
         record["problems"] = [
-            {"file": problem.file, "key": problem.key, "value": problem.value, "rule": problem.rule}
+            {
+                "file": problem.file,
+                "key": problem.key,
+                "value": problem.value,
+                "rule": problem.rule,
+                "line": problem.line,
+            }
             for problem in error.problems
         ]
     return record
@@ -221,6 +244,10 @@ def verdict_record(verdict: Verdict) -> Record:
 
 def _seconds(value: float) -> float:
     return round(value, 3)
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 # -- the screen --------------------------------------------------------------------------------------------------------
@@ -270,6 +297,16 @@ class JsonScreen:
                 self._write(change_record(change))
         self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
 
+    def stack(self, needs: Mapping[str, Collection[str]]) -> None:
+        """Write one line."""
+        resources = [{"address": address, "needs": sorted(each)} for address, each in needs.items()]
+        self._write({"type": "stack", "resources": resources})
+
+    def spans(self, spans: Sequence[Span]) -> None:
+        """Write one line a span."""
+        for span in spans:
+            self._write(span_record(span) | self._whose())
+
     def preflight(self, checks: Sequence[Check]) -> None:
         """Write one line a check."""
         for check in checks:
@@ -303,10 +340,8 @@ class JsonScreen:
     ) -> None:
         """Write one line a finding."""
         for finding in report.findings:
-            self._write(
-                finding_record(finding, advice.get((finding.address, finding.field)), self._target.suffix)
-                | self._whose()
-            )
+            told = advice.get((finding.address, finding.field))
+            self._write(finding_record(finding, told, self._target.suffix) | self._whose())
 
     def table(
         self,

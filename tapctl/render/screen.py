@@ -102,6 +102,29 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A call to AWS, or a wait, of one resource. Times are seconds since the command began."""
+
+    address: str
+    """Empty for a call that is no resource's."""
+    phase: str
+    """``service:Operation`` of a call; of a wait, what was awaited."""
+    start_s: float
+    end_s: float
+    calls: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """The line of a file that decides a field."""
+
+    file: str
+    line: int
+    key: str = ""
+    """Dotted; empty where no key decides it, and the file is that of the environment."""
+
+
+@dataclass(frozen=True)
 class Advice:
     """The user's choices about one finding; each is empty where it does not apply."""
 
@@ -121,6 +144,8 @@ class Advice:
     """The command that waives the difference."""
     now: str = ""
     """The command that puts a pending change in force."""
+    place: Place | None = field(default=None, compare=False)
+    """The line that decides the field; advice that is the same is said once, wherever its places are."""
 
 
 class Screen(Protocol):
@@ -144,6 +169,12 @@ class Screen(Protocol):
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Show what would be done, field by field."""
+
+    def stack(self, needs: Mapping[str, Collection[str]]) -> None:
+        """Keep the stack as a graph: each address with those that it needs."""
+
+    def spans(self, spans: Sequence[Span]) -> None:
+        """Keep calls and waits that are over."""
 
     def preflight(self, checks: Sequence[Check]) -> None:
         """Show what was checked before the first change."""

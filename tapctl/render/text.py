@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tapctl.engine.events import Event
     from tapctl.engine.plan import Plan
     from tapctl.render.progress import ProgressView
-    from tapctl.render.screen import Advice, Check, Target, Verdict, Wanted
+    from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
 
 
 class TextScreen:
@@ -82,6 +82,12 @@ class TextScreen:
         self._head(self.out, self.paint)
         shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
         self.out.lines(*shown)
+
+    def stack(self, needs: Mapping[str, Collection[str]]) -> None:
+        """Show nothing: the graph is for pictures."""
+
+    def spans(self, spans: Sequence[Span]) -> None:
+        """Show nothing: the progress has told what took its time."""
 
     def preflight(self, checks: Sequence[Check]) -> None:
         """Write the checks under the plan."""

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from tapctl.errors import ExitCode, Status
-from tapctl.render.screen import Comparison, Screen, Target, Verdict
+from tapctl.render.screen import Comparison, Screen, Span, Target, Verdict
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -23,7 +23,7 @@ STATE: Final = "./manifests"
 JOBS: Final = 8
 
 _CHANGING: Final = ("apply", "destroy", "revert")
-_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "iam-policy")
+_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "render", "iam-policy")
 """Commands whose stdout is for ``$(…)`` and files."""
 NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -51,6 +51,25 @@ class Usage:
         part = Usage()
         self.parts.append(part)
         return part
+
+    def spans(self) -> list[Span]:
+        """The calls that are over, in order; those of one of many environments are its own usage's to tell.
+
+        A thread that works on a resource bears its address.
+        """
+        calls = sorted(
+            (call for client in self.clients for call in client.call_log.over),
+            key=lambda call: (call.began, call.ended),
+        )
+        return [
+            Span(
+                call.thread if "/" in call.thread else "",
+                call.action,
+                call.began - self.started,
+                call.ended - self.started,
+            )
+            for call in calls
+        ]
 
     @property
     def calls(self) -> int:
@@ -148,6 +167,7 @@ class Invocation:
     ) -> int:
         """Show the verdict; returns the exit status."""
         verdict = self.verdict(status, code, counts, summary)
+        screen.spans(self.usage.spans())
         # A person's time at the question is not the command's.
         screen.verdict(replace(verdict, elapsed_s=max(0.0, verdict.elapsed_s - screen.asked_s)))
         return code

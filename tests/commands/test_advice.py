@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
-from tapctl.render.screen import Advice, Target
+from tapctl.render.screen import Advice, Place, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.support.config_folder import Folder
@@ -131,6 +132,27 @@ def test_no_edit_of_a_file_that_is_gone_meanwhile(run: Session, file: str) -> No
     (run.invocation.config / f"{file}.toml").unlink()
     (told,) = advice(run, found(LOGS, "retention_days", 60))
     assert (told.edit, told.accept) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "file", "key"),
+    [
+        ("lambda-function/payment-processor-dev", "timeout_s", "common", "processor.timeout_s"),
+        ("lambda-function/payment-processor-dev", "memory_mb", "dev", "processor.memory_mb"),
+        ("lambda-function/payment-processor-dev", "tags.CostCenter", "common", "tags"),
+        ("lambda-function/payment-processor-dev", "tags.ManagedBy", "dev", ""),
+        ("sns-topic/alarms-dev", "*", "dev", ""),
+    ],
+)
+def test_a_finding_points_at_the_line_that_decides_its_field(
+    run: Session, address: str, field: str, file: str, key: str
+) -> None:
+    (told,) = advice(run, found(address, field, "x"))
+    path = run.invocation.config / f"{file}.toml"
+    table = json.dumps(key.partition(".")[0])
+    lines = path.read_text().split("\n")
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith(table)) if key else 1
+    assert told.place == Place(str(path), line, key)
 
 
 def test_an_environment_with_two_instances_may_be_protected(run: Session) -> None:

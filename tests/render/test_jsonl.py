@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tapctl import __version__
 from tapctl.aws.policy import allow, policy
-from tapctl.engine.drift import finding_id
+from tapctl.engine.drift import Finding, Reason, finding_id
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField
 from tapctl.errors import (
@@ -26,8 +26,8 @@ from tapctl.errors import (
     StoreFailed,
     TapctlError,
 )
-from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Check, Comparison, Target, Verdict
+from tapctl.render.jsonl import JsonScreen, finding_record
+from tapctl.render.screen import Check, Comparison, Span, Target, Verdict
 from tapctl.render.terminal import OutputStream
 from tests.render.examples import ADVICE, ALL, CROSS, HEADER, PLAN, PROD, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
@@ -151,7 +151,7 @@ def test_a_plan_alone_lists_no_results(shown: Shown) -> None:
 
 def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
     shown.screen.drift(REPORT, {("lambda-function/processor", "timeout_s"): ADVICE})
-    assert shown.lines[0] == {
+    assert {key: value for key, value in shown.lines[0].items() if key not in ("id", "fingerprint")} == {
         "type": "finding",
         "id": finding_id("", REPORT.findings[0]),
         "accept": "",
@@ -173,10 +173,45 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "read_note": "",
         "read": "",
         "now": "",
+        "config": None,
+        "severity": "low",
         "env": "",
         "suffix": "",
     }
     assert (shown.lines[1]["state"], shown.lines[1]["live"], shown.lines[1]["undo"]) == ("UNKNOWN", None, "")
+
+
+def test_a_finding_has_an_id_for_its_place_and_a_fingerprint_for_its_values() -> None:
+    def told(field: str, recorded: object, live: object, suffix: str = "dev") -> tuple[str, str]:
+        finding = Finding("sns-topic/t", "sns-topic", field, Reason.CHANGED, recorded, live)
+        record = finding_record(finding, None, suffix)
+        return record["id"], record["fingerprint"]
+
+    first, other_value, other_place = told("a", 1, 2), told("a", 1, 3), told("b", 1, 2)
+    assert first == told("a", 1, 2)
+    assert first[0] == other_value[0] != other_place[0]
+    assert len({first[1], other_value[1], other_place[1]}) == 3
+    # Members of one set that came: a place each.
+    assert told("rules", None, "10.0.0.0/8")[0] != told("rules", None, "10.0.0.0/9")[0]
+    assert first[0] != told("a", 1, 2, "pr-1")[0]
+
+
+def test_graph_calls_and_waits_are_lines(shown: Shown) -> None:
+    shown.screen.stack({"a/b": {"c/d", "a/a"}})
+    shown.screen.spans([Span("a/b", "creating", 0.12345, 1, 0)])
+    assert shown.lines == [
+        {"type": "stack", "resources": [{"address": "a/b", "needs": ["a/a", "c/d"]}]},
+        {
+            "type": "span",
+            "address": "a/b",
+            "phase": "creating",
+            "start_s": 0.123,
+            "end_s": 1,
+            "calls": 0,
+            "env": "",
+            "suffix": "",
+        },
+    ]
 
 
 def test_outputs_records_and_documents_are_lines(shown: Shown) -> None:
@@ -228,7 +263,8 @@ def test_a_program_is_told_whether_the_same_command_may_succeed(shown: Shown, er
 
 def test_configuration_errors_come_one_by_one(shown: Shown) -> None:
     shown.screen.error(ConfigError([Problem("dev.toml", "a.b", "5", "unknown key")]))
-    assert shown.lines[0]["problems"] == [{"file": "dev.toml", "key": "a.b", "value": "5", "rule": "unknown key"}]
+    (problem,) = shown.lines[0]["problems"]
+    assert problem == {"file": "dev.toml", "key": "a.b", "value": "5", "rule": "unknown key", "line": 0}
     assert shown.lines[0]["aws"] is None
 
 

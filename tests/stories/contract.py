@@ -49,6 +49,8 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "certificate": {"state": _TEXT, "address": _TEXT, "until": _TEXT, "why": _TEXT},
     "graph": {"format": _TEXT, "text": _TEXT},
     "document": {},
+    "stack": {"resources": (list,)},
+    "span": {"address": _TEXT, "phase": _TEXT, "start_s": _NUMBER, "end_s": _NUMBER, "calls": (int,)},
     "iam_policy": {"for": _TEXT},
     "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }

@@ -37,6 +37,12 @@ def test_every_command_keeps_the_json_contract(world: World) -> None:
     assert records[-1]["api_calls"] == len([name for name in made.asked if not name.startswith(":")])
     assert records[-1]["manifest"].endswith("manifests/dev.json")
 
+    function = "lambda-function/payment-processor-dev"
+    phases = {one["phase"] for one in records if one["type"] == "span" and one["address"] == function}
+    assert {"lambda:CreateFunction", "lambda:GetFunction"} <= phases
+    (needs,) = ({each["address"]: each["needs"] for each in one["resources"]} for one in made.of_type("stack"))
+    assert "iam-role/lambda-role-dev" in needs[function]
+
     again = holds(world.tapctl("apply", "--env", "dev", "--json"), "apply")
     results = [one["result"] for one in again if one["type"] == "resource"]
     assert results == ["unchanged"] * count
@@ -45,6 +51,9 @@ def test_every_command_keeps_the_json_contract(world: World) -> None:
     findings = [one for one in holds(world.drift(), "drift") if one["type"] == "finding"]
     (found,) = findings
     assert (found["field"], found["recorded"], found["live"], found["state"]) == ("timeout_s", 30, 15, "DRIFT")
+    place = found["config"]
+    text = (world.folder / place["file"]).read_text().splitlines()[place["line"] - 1]
+    assert (found["severity"], place["key"], text) == ("low", "processor.timeout_s", "timeout_s = 30")
     (change,) = world.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
     assert (change["action"], change["fields"][0]["have"], change["fields"][0]["want"]) == ("update", 15, 30)
     mended = holds(world.tapctl("apply", "--env", "dev", "--yes", "--json"), "apply")

@@ -27,6 +27,7 @@ from tapctl.sandbox.seeding import load_seed
 from tapctl.stack.definition import planned_stack
 from tests.support.config_folder import ENVIRONMENTS
 from tests.support.door import Door, Trouble
+from tests.support.event_schema import valid
 from tests.support.saved import Saved
 
 HANDLERS = Path(__file__).parents[2] / "handlers"
@@ -50,8 +51,8 @@ class Answer:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """stdout as JSON Lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        """stdout as JSON Lines, each as the schema of the events says."""
+        return [valid(json.loads(line)) for line in self.out.splitlines()]
 
     def of_type(self, type_: str) -> list[dict[str, Any]]:
         """The JSON Lines of this type."""

@@ -1,0 +1,175 @@
+"""A recorded run: its records, read from JSON Lines that may have been cut off, or be somebody else's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from tapctl.errors import ConfigError, Problem
+from tapctl.reports.events import (
+    LINE,
+    Difference,
+    Error,
+    Estimate,
+    Event,
+    Finding,
+    PlannedChange,
+    Progress,
+    Resource,
+    Span,
+    Stack,
+    Verdict,
+    Version,
+)
+
+E = TypeVar("E", bound=Event)
+
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a run that are read."""
+_HINT: Final = "give it what a command wrote with --json, or with --report FILE.jsonl"
+ALL: Final = "all"
+"""The name of all environments together."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The records of one run, in the order in which they were written."""
+
+    events: tuple[Event, ...]
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The records of this kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @cached_property
+    def version(self) -> Version:
+        """The first record."""
+        (version, *_) = self.of(Version)
+        return version
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The last record; None where the run was cut off."""
+        last = self.events[-1]
+        return last if isinstance(last, Verdict) else None
+
+    @property
+    def target(self) -> str:
+        """The suffix that the run is about, or ``all``."""
+        return self.version.suffix or (self.verdict.suffix if self.verdict else "") or ALL
+
+    @cached_property
+    def changes(self) -> dict[str, PlannedChange]:
+        """The planned changes by address; of one that was planned twice, the last."""
+        return {change.address: change for change in self.of(PlannedChange)}
+
+    @cached_property
+    def results(self) -> dict[str, Resource]:
+        """The end of the work on each resource, by address."""
+        return {resource.address: resource for resource in self.of(Resource)}
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The findings, the severest first."""
+        order = ("high", "medium", "low")
+        return sorted(self.of(Finding), key=lambda finding: order.index(finding.severity))
+
+    @cached_property
+    def errors(self) -> list[Error]:
+        """The errors."""
+        return self.of(Error)
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """The differences between environments or versions."""
+        return self.of(Difference)
+
+    @cached_property
+    def needs(self) -> dict[str, tuple[str, ...]]:
+        """Address to the addresses needed, of every resource that the run speaks of; each need is one of them."""
+        told = {each.address: each.needs for stack in self.of(Stack) for each in stack.resources}
+        others = [*self.changes, *self.results, *(finding.address for finding in self.findings)]
+        known = {**dict.fromkeys(others, ()), **told}
+        return {address: tuple(need for need in needs if need in known) for address, needs in known.items()}
+
+    @cached_property
+    def spans(self) -> dict[str, list[Span]]:
+        """The calls and waits by address, in the order of their beginnings."""
+        spans: dict[str, list[Span]] = {}
+        for span in sorted(self.of(Span), key=lambda span: (span.start_s, span.end_s)):
+            spans.setdefault(span.address, []).append(span)
+        return spans
+
+    @cached_property
+    def usual(self) -> dict[str, float]:
+        """Address to the seconds that its change usually takes, as far as they were told."""
+        return {each.address: each.usual_s for each in self.of(Progress) if each.usual_s > 0}
+
+    @cached_property
+    def estimate(self) -> Estimate | None:
+        """The usual time of the whole, and its critical path."""
+        return next(iter(reversed(self.of(Estimate))), None)
+
+    @property
+    def headline(self) -> str:
+        """The verdict in a line, or the word that there is none: ``APPLY dev: CONVERGED · 23 created``."""
+        verb, verdict = self.version.verb.partition(" ")[0].upper(), self.verdict
+        if verdict is None:
+            return f"{verb} {self.target}: CUT OFF · the run was cut off here; this is what there is"
+        counts = " · ".join(f"{count} {name.replace('_', ' ')}" for name, count in verdict.counts.items())
+        return " · ".join(filter(None, (f"{verb} {self.target}: {verdict.status}", verdict.summary or counts)))
+
+
+def parse(content: bytes, name: str) -> Run:
+    """Read JSON Lines. A last line that was cut off is left out.
+
+    Raises:
+        ConfigError: this is no run of tapctl's; the problem names the line.
+    """
+    if len(content) > LARGEST:
+        raise _refused(name, 0, f"is larger than {LARGEST:,} bytes")
+    text = content.decode(errors="replace")
+    lines = text.split("\n")
+    events = [*_events(lines[:-1], name), *_last(lines[-1], name, len(lines))]
+    if not events or not isinstance(events[0], Version):
+        raise _refused(name, 1, "is no version line, as every run begins with")
+    return Run(tuple(events))
+
+
+def run_of(records: Sequence[Mapping[str, Any]]) -> Run:
+    """The run of these records, which are our own."""
+    return Run(tuple(LINE.validate_python(record) for record in records))
+
+
+def _events(lines: list[str], name: str) -> Iterator[Event]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield LINE.validate_json(line)
+        except ValidationError as error:
+            detail = error.errors(include_url=False, include_input=False)[0]
+            if detail["type"] == "union_tag_invalid":
+                continue  # a kind that a newer tapctl has added
+            where = ".".join(map(str, detail["loc"][1:]))
+            raise _refused(
+                name, number, f"is no line of a run: {' '.join(filter(None, (where, detail['msg'])))}"
+            ) from None
+
+
+def _last(line: str, name: str, number: int) -> list[Event]:
+    """The event of a line that has no end; none where its end is missing."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    return [*_events([""] * (number - 1) + [line], name)]
+
+
+def _refused(name: str, number: int, rule: str) -> ConfigError:
+    return ConfigError([Problem(name, f"line {number}" if number else "", "", rule)], hint=_HINT)
