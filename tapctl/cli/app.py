@@ -8,21 +8,24 @@ import click
 
 from tapctl.cli.completion import complete_environment
 from tapctl.cli.options import (
+    approval_options,
     carry_global_flags,
     files_options,
     global_options,
     lock_timeout,
+    parse_plan_out,
     permit_options,
     places_options,
+    plan_file_options,
     target_options,
     with_invocation,
-    with_session,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tapctl.render.screen import Screen
     from tapctl.session.invocation import Invocation
-    from tapctl.session.session import Session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,6 +49,7 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @cli.command()
 @click.option("--destroy", is_flag=True, help="Show what destroy would remove and keep.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
+@plan_file_options
 @permit_options
 @target_options
 @with_invocation
@@ -56,6 +60,8 @@ def plan(
     *,
     destroy: bool,
     detailed_exitcode: bool,
+    out: Path | None,
+    expires: str | None,
     **permits: Any,
 ) -> int:
     """Show what apply would do, field by field."""
@@ -65,24 +71,31 @@ def plan(
     from tapctl.session.session import open_session
     from tapctl.session.target import Files
 
+    written = parse_plan_out(out, expires)
     session = open_session(invocation, screen, Files.MAY_BE_GONE if destroy else Files.NEEDED)
     if destroy:
-        return preview(session, detailed_exitcode=detailed_exitcode)
-    return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode)
+        return preview(session, detailed_exitcode=detailed_exitcode, out=written)
+    return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode, out=written)
 
 
 @cli.command()
 @permit_options
+@approval_options
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@with_session
-def apply(session: Session, /, **permits: Any) -> int:
+@with_invocation
+def apply(invocation: Invocation, screen: Screen, /, *, file: Path | None, expected: str | None, **permits: Any) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.commands.apply import apply
+    from tapctl.commands.approval import take_approval
+    from tapctl.commands.destroy import destroy
     from tapctl.commands.permits import Permits
+    from tapctl.session.session import open_session
 
-    return apply(session, Permits(**permits))
+    approval = take_approval(file, expected, Permits(**permits))
+    session = open_session(approval.aim(invocation), screen, approval.files)
+    return destroy(session, approval=approval) if approval.destroys else apply(session, approval)
 
 
 @cli.command()
@@ -216,13 +229,14 @@ def manifest_unlock(invocation: Invocation, screen: Screen, *, lock_id: str) -> 
 
 
 @cli.command()
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "plan")))
 @global_options
 @with_invocation
-def schema(invocation: Invocation, screen: Screen) -> int:
-    """Print the JSON Schema of the environment files, for editors."""
+def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:
+    """Print the JSON Schema of the environment files, or of one document, for editors."""
     from tapctl.commands.schema import schema
 
-    return schema(invocation, screen)
+    return schema(invocation, screen, document)
 
 
 @cli.group()

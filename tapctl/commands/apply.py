@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from tapctl.commands.permits import Permits
-from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, consequences, plan_counts, show_blockers, survey
+from tapctl.commands.approval import Approval
+from tapctl.commands.plan import (
+    NOTHING_CHANGED,
+    ApplySurvey,
+    consequences,
+    plan_counts,
+    seal_survey,
+    show_blockers,
+    survey,
+)
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
@@ -18,13 +26,20 @@ from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, te
 from tapctl.session.session import Session
 
 
-def apply(session: Session, permits: Permits) -> int:
-    """Make the environment what its configuration says: plan, confirm, execute, read back, record."""
+def apply(session: Session, approval: Approval) -> int:
+    """Make the environment what its configuration says: plan, confirm, execute, read back, record.
+
+    Raises:
+        PlanOutdated: something else was approved than would be done now.
+    """
+    permits = approval.permits
     with session.lock() as lease:
-        found = survey(session, permits)  # observe everything, change nothing
+        approval.check_target(session)
+        found = survey(session, permits, approval.image_digest)  # observe everything, change nothing
+        approval.check(session, seal_survey(session, found, permits), found.manifest)
         session.screen.plan(found.plan)
         healed = False
-        if found.plan.healing:
+        if found.plan.healing and not approval.binds:  # what is judged after it was not approved
             ended = _heal(session, found, lease)
             if ended is not None:
                 return ended
@@ -38,9 +53,10 @@ def apply(session: Session, permits: Permits) -> int:
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
         if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+        approval.begin(session)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
-        return _finish(session, found, runner)
+        return approval.end(session, _finish(session, found, runner))
 
 
 def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:

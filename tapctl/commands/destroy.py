@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from tapctl.commands.advice import delete_member
+from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
+from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
+from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.runner import EngineRunner
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
@@ -24,43 +27,58 @@ from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.session.session import Session
 
 
-def destroy(session: Session, *, confirm: str | None = None) -> int:
-    """Delete one environment."""
+def destroy(session: Session, *, confirm: str | None = None, approval: Approval = NO_APPROVAL) -> int:
+    """Delete one environment.
+
+    Raises:
+        PlanOutdated: something else was approved than would be done now.
+    """
     if protection := _protection(session):
         raise _protected(session, protection)
     with session.lock() as lease:
+        approval.check_target(session)
         earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
         plan = _plan(session, inventory)
+        approval.check(session, _seal(session, inventory, plan), inventory.manifest)
         session.screen.plan(plan, removing=True)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
-        if inventory.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(inventory), loses=loses):
+        if inventory.to_delete and not confirm_destroy(
+            session, approval.suffix or confirm, due=_snapshot_due(inventory), loses=loses
+        ):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
             plan = _plan(session, refresh(session, inventory))
             if plan.blocked:
                 return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        approval.begin(session)
         runner = EngineRunner(session, session.journal(inventory.manifest, inventory.version), lease)
         delete_inventory(runner, inventory)
         left: set[str] = set()
         if runner.outcome.ok:
             left = set(sweep(session, runner, inventory))
-        return report_destroy(session, runner, inventory, left, earlier)
+        return approval.end(session, report_destroy(session, runner, inventory, left, earlier))
 
 
-def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
-    """``tapctl plan --destroy``: show what a destroy would remove and keep, and why it would be refused."""
+def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut | None = None) -> int:
+    """``tapctl plan --destroy``: show what a destroy would remove and keep, and why it would be refused.
+
+    ``out``: write it as a file to approve, too.
+    """
     inventory = take_inventory(session)
     plan = _plan(session, inventory)
     session.screen.plan(plan, removing=True)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
-    if protection := _protection(session):
+    protection = _protection(session)
+    blocked = bool(protection or plan.blocked or inventory.foreign)
+    publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
+    if protection:
         error = _protected(session, protection)
         session.screen.error(error, NOTHING_CHANGED)
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
@@ -72,6 +90,12 @@ def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
         return session.finish(None, error.exit_code, counts, f"{summary} · {len(inventory.foreign)} not ours")
     code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
     return session.finish(None, code, counts, summary)
+
+
+def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
+    """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
+    going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
+    return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, out=out)
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

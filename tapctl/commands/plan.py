@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -59,10 +60,13 @@ class ApplySurvey:
     plan: Plan
 
 
-def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
-    """Show what an apply would do, with these steps permitted."""
+def plan(
+    session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False, out: PlanOut | None = None
+) -> int:
+    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too."""
     session.warn_of_run_under_way()
-    plan = survey(session, permits).plan
+    found = survey(session, permits)
+    plan = found.plan
     session.screen.plan(plan)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
     if plan.blocked:
@@ -71,6 +75,7 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         code = ExitCode.INCOMPLETE
     for change in plan.healing:
         session.screen.warn(f"{change.address} goes first: an apply makes that change, and judges the rest after it")
+    publish(session, seal_survey(session, found, permits, out), out, blocked=bool(plan.blocked))
     counts = plan_counts(plan)
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
@@ -80,8 +85,17 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
     return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
 
 
-def survey(session: Session, permits: Permits) -> ApplySurvey:
+def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: PlanOut | None = None) -> PlanFile:
+    """Make the plan file of a survey, with its hashes."""
+    function = found.stack[model.address(LambdaFunction.type, session.names.function)]
+    networking, image = found.network.model_dump(mode="json"), str(function.spec.image_uri)
+    return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
+
+
+def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
+
+    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now.
 
     Raises:
         UsageError: an address that is permitted cannot be one.
@@ -89,7 +103,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    artifact = in_background(partial(resolve_artifact, session))
+    artifact = in_background(partial(resolve_artifact, session, image_digest))
     check_additions(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
@@ -295,15 +309,14 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session) -> Artifact:
-    """The code that the function is to run: the image by its digest now, or our handler as a zip."""
+def resolve_artifact(session: Session, image_digest: str = "") -> Artifact:
+    """The code that the function is to run: the image by this digest, else its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
-    return Artifact(
-        image_uri=resolve_image(session.aws, processor.image, session.config.account_id, session.aws.region)
-    )
+    image = processor.image.model_copy(update={"tag": image_digest}) if image_digest else processor.image
+    return Artifact(image_uri=resolve_image(session.aws, image, session.config.account_id, session.aws.region))
 
 
 def network_summary(network: NetworkContract) -> str:

@@ -203,6 +203,8 @@ def verdict_record(verdict: Verdict) -> Record:
             "changes": {change.address: change.action.name.lower() for change in plan.work},
             "impacts": plan.impacts,
         }
+    if verdict.plan_hash:
+        record["plan_hash"] = verdict.plan_hash
     if verdict.impacts is not None:
         record["impacts"] = dict(verdict.impacts)
     return record
@@ -258,6 +260,10 @@ class JsonScreen:
             if is_shown(change):
                 self._write(change_record(change))
         self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
+
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Write one line."""
+        self._write({"type": "plan", "hash": hash, "path": path, "expires": expires} | self._whose())
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Write nothing: each event names its resource."""

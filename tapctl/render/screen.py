@@ -80,6 +80,8 @@ class Verdict:
     """The part that was compared, of a command that compares."""
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
+    plan_hash: str = ""
+    """The hash of what would be done, of a command that plans."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
     stdout_is_data: bool = False
@@ -125,6 +127,9 @@ class Screen(Protocol):
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Show what would be done, field by field."""
+
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Show the plan's hash, and where it was written and until when it may be applied; both empty: nowhere."""
 
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin to show work on these resources. ``needs``: the addresses each one waits for, as far as known."""

@@ -83,6 +83,10 @@ class TextScreen:
         shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
         self.out.lines(*shown)
 
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Write the hash, and the file, under the plan."""
+        self.out.lines(f"hash {hash}", *([f"file {one_line(path)}, to be applied until {expires}"] if path else []))
+
     def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
         """Begin the progress."""
         if self.progress is None:

@@ -184,6 +184,12 @@ def test_outputs_records_and_documents_are_lines(shown: Shown) -> None:
     ]
 
 
+def test_the_hash_of_a_plan_and_its_file_are_a_line(shown: Shown) -> None:
+    shown.screen.plan_hash("ab", "dev.plan", "2026-01-02T03:04:05Z")
+    (line,) = shown.lines
+    assert {**line, "type": "plan", "hash": "ab", "path": "dev.plan", "expires": "2026-01-02T03:04:05Z"} == line
+
+
 def test_an_error_of_aws_names_the_call(shown: Shown) -> None:
     error = AwsRefused("kms", "CreateKey", "LimitExceeded", "too many", request_id="4f1c", hint="ask for more")
     shown.screen.error(error, "nothing was changed")

@@ -100,6 +100,12 @@ def test_the_answers_go_to_stdout_alone(shown: Shown) -> None:
     assert shown.err == []
 
 
+def test_the_hash_of_a_plan_and_its_file_stand_under_it(shown: Shown) -> None:
+    shown.screen.plan_hash("ab", "", "")
+    shown.screen.plan_hash("cd", "dev\x1b.plan", "2026-01-02T03:04:05Z")
+    assert shown.out == ["hash ab", "hash cd", "file dev\\u001b.plan, to be applied until 2026-01-02T03:04:05Z"]
+
+
 def test_progress_notes_and_warnings_go_to_stderr(shown: Shown) -> None:
     shown.screen.note("reading\n23 resources")
     shown.screen.warn("not the region of prod\x1b")

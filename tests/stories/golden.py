@@ -22,7 +22,7 @@ _FILTERS = (
     (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     (r"\bcluster-[A-Z0-9]{20,}\b", "cluster-<id>"),
     (r"\bconfig [0-9a-f]{8}\b", "config <hash>"),
-    (r"=[0-9a-f]{64}\b", "=<hash>"),
+    (r"\b(=|hash )[0-9a-f]{64}\b", r"\1<hash>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
     (r"\b20\d\d-\d\d-\d\d\b", "<date>"),
     (r"\bin \d+(?:\.\d)? (?:s|m \d\d s)\b", "in <n> s"),
