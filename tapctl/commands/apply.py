@@ -8,8 +8,10 @@ from tapctl.commands.plan import (
     ApplySurvey,
     consequences,
     plan_counts,
+    planned_deletions,
     seal_survey,
     show_blockers,
+    show_estimate,
     survey,
 )
 from tapctl.commands.runner import EngineRunner, ExecutionResult
@@ -17,12 +19,11 @@ from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
-from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
+from tapctl.engine.resources import creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
-from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
+from tapctl.reconcilers import teardown_ranks
 from tapctl.session.session import Session
 
 
@@ -38,6 +39,7 @@ def apply(session: Session, approval: Approval) -> int:
         found = survey(session, permits, approval.image_digest)  # observe everything, change nothing
         approval.check(session, seal_survey(session, found, permits), found.manifest)
         session.screen.plan(found.plan)
+        show_estimate(session, found)
         healed = False
         if found.plan.healing and not approval.binds:  # what is judged after it was not approved
             ended = _heal(session, found, lease)
@@ -45,6 +47,7 @@ def apply(session: Session, approval: Approval) -> int:
                 return ended
             healed, found = True, survey(session, permits)
             session.screen.plan(found.plan)
+            show_estimate(session, found)
         if found.plan.blocked:
             code = show_blockers(session, found.plan)
             if healed:
@@ -126,21 +129,6 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
         # Only when everything new is there: what was superseded may still be in use until then.
         deletions = planned_deletions([change.address for change in going], found.manifest)
         runner.remove(deletion_graph(deletions.values(), teardown_ranks()), deletions)
-
-
-def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
-    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
-    entries = manifest.entries
-    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
-    deletions = {}
-    for address in addresses:
-        if address not in included:
-            entry = entries[address]
-            subresources = subresources_of(entry, entries)
-            deletions[address] = Deletion(
-                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
-            )
-    return deletions
 
 
 # -- how it ended ------------------------------------------------------------------------------------------------------

@@ -12,14 +12,15 @@ from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of,
 from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
-from tapctl.commands.runner import EngineRunner
+from tapctl.commands.runner import EngineRunner, usual_times
+from tapctl.engine.estimate import Operation, estimate
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Deletion
+from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
@@ -42,6 +43,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         plan = _plan(session, inventory)
         approval.check(session, _seal(session, inventory, plan), inventory.manifest)
         session.screen.plan(plan, removing=True)
+        _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         for address in inventory.foreign:
@@ -73,6 +75,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     inventory = take_inventory(session)
     plan = _plan(session, inventory)
     session.screen.plan(plan, removing=True)
+    _show_estimate(session, inventory, plan)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
     protection = _protection(session)
@@ -96,6 +99,15 @@ def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | Non
     """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
     going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
     return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, out=out)
+
+
+def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
+    """Show how long the destroy usually takes, where it is carried out."""
+    going = {address: each for address, each in inventory.deletions.items() if address in inventory.to_delete}
+    if not going or plan.blocked:
+        return
+    usual = usual_times(session.read_durations(), dict.fromkeys(going, Operation.DELETE))
+    session.screen.estimate(estimate(deletion_graph(going.values(), teardown_ranks()), usual))
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

@@ -12,18 +12,27 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.restore import check_restore_flags, plan_restore
+from tapctl.commands.runner import usual_times
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
+from tapctl.engine.estimate import estimate, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, Problem, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
+from tapctl.reconcilers import (
+    observations_for,
+    reconciler_of,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
@@ -68,6 +77,7 @@ def plan(
     found = survey(session, permits)
     plan = found.plan
     session.screen.plan(plan)
+    show_estimate(session, found)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
     if plan.blocked:
         code = show_blockers(session, plan)
@@ -323,6 +333,34 @@ def network_summary(network: NetworkContract) -> str:
     """The networking stack in one line."""
     zones = f"{len(network.subnet_ids)} subnets in {len(network.zones)} zones"
     return f"{network.reference} · {network.vpc_id} · {zones}"
+
+
+def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
+    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
+    entries = manifest.entries
+    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
+    deletions = {}
+    for address in addresses:
+        if address not in included:
+            entry = entries[address]
+            subresources = subresources_of(entry, entries)
+            deletions[address] = Deletion(
+                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
+            )
+    return deletions
+
+
+def show_estimate(session: Session, found: ApplySurvey) -> None:
+    """Show how long the plan usually takes, where it is carried out: by earlier runs, else by AWS's own times."""
+    changes = {change.address: change for change in found.plan.work}
+    if not changes or found.plan.blocked:
+        return
+    going = planned_deletions([change.address for change in found.plan.to(Action.DELETE)], found.manifest)
+    made = creation_graph(resource for resource in found.stack if resource.address in changes)
+    operations = {address: operation_of(change) for address, change in changes.items()}
+    usual = usual_times(session.read_durations(), operations)
+    removed = deletion_graph(going.values(), teardown_ranks())
+    session.screen.estimate(estimate(made, usual).then(estimate(removed, usual)))
 
 
 def show_blockers(session: Session, plan: Plan) -> ExitCode:

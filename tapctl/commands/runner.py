@@ -15,14 +15,17 @@ from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals, exit_status
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
+from tapctl.engine.estimate import Durations, Operation, Usual, operation_of, seconds_to_end
 from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
+from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, ExitCode, LockHeld, StoreFailed, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
+from tapctl.reconcilers import registry
 from tapctl.session.session import Session
 
 _ACTIVITIES: Final = {
@@ -32,6 +35,27 @@ _ACTIVITIES: Final = {
     Action.REPLACE: "replacing",
     Action.DELETE: "removing",
 }
+
+
+_RESULTS: Final = {
+    Operation.CREATE: Result.CREATED,
+    Operation.UPDATE: Result.UPDATED,
+    Operation.RESTART: Result.UPDATED,
+    Operation.UPGRADE: Result.UPDATED,
+    Operation.REPLACE: Result.REPLACED,
+    Operation.DELETE: Result.DELETED,
+}
+"""The result of an operation that was done whole by this run."""
+
+
+def usual_times(durations: Durations, operations: Mapping[str, Operation]) -> dict[str, Usual]:
+    """The usual time of each operation, by address."""
+    reconcilers = registry()
+    types = {address: address.partition("/")[0] for address in operations}
+    return {
+        address: durations.usual(types[address], operation, reconcilers[types[address]].timing)
+        for address, operation in operations.items()
+    }
 
 
 @dataclass
@@ -72,9 +96,18 @@ class EngineRunner:
         self.session, self.journal = session, journal
         self.outcome = ExecutionResult()
         self.lease = lease
-        self.context = EngineContext(session.aws, session.claimant, journal, WallClock(), lease=lease.ensure_held)
+        self.context = EngineContext(
+            session.aws,
+            session.claimant,
+            journal,
+            WallClock(),
+            lease=lease.ensure_held,
+            durations=session.read_durations(),
+        )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""
+        self._resumed: set[str] = set()
+        """The addresses of removals that an earlier run has begun: what is left of them takes no usual time."""
         session.aws.call_log.guard = lease.assert_valid
 
     def converge(self, steps: Sequence[Node], jobs: dict[str, Job]) -> ExecutionResult:
@@ -84,23 +117,28 @@ class EngineRunner:
         def work(address: str, emit: Emit) -> Finished:
             return converge(jobs[address], self.context, emit)
 
-        return self._execute(steps, work)
+        return self._execute(steps, work, {address: operation_of(job.change) for address, job in jobs.items()})
 
     def remove(self, steps: Sequence[Node], deletions: dict[str, Deletion]) -> ExecutionResult:
         """Delete these resources."""
         self.activity |= dict.fromkeys(deletions, _ACTIVITIES[Action.DELETE])
+        begun = (each for each in deletions.values() if each.entry and each.entry.phase is Phase.LEAVING)
+        self._resumed.update(each.address for each in begun)
 
         def work(address: str, emit: Emit) -> Finished:
             return delete(deletions[address], self.context, emit)
 
-        return self._execute(steps, work)
+        return self._execute(steps, work, dict.fromkeys(deletions, Operation.DELETE))
 
-    def _execute(self, steps: Sequence[Node], work: Work) -> ExecutionResult:
+    def _execute(self, steps: Sequence[Node], work: Work, operations: Mapping[str, Operation]) -> ExecutionResult:
         screen, outcome, stop = self.session.screen, self.outcome, self.context.stop
         warned = False
         self.lease.set_phase("changing")
+        usual = usual_times(self.context.durations, operations)
         screen.begin(
-            [step.address for step in steps], {step.address: step.after_outputs | step.after_settled for step in steps}
+            [step.address for step in steps],
+            {step.address: step.after_outputs | step.after_settled for step in steps},
+            seconds_to_end(steps, {address: each.usual_s for address, each in usual.items()}),
         )
         try:
             with _stopped_by_signals(stop, outcome):
@@ -118,7 +156,22 @@ class EngineRunner:
                         stop.set()
         finally:
             screen.end()
+        self._keep_durations(operations)
         return outcome
+
+    def _keep_durations(self, operations: Mapping[str, Operation]) -> None:
+        """Keep how long each resource of an execution took, beside the record."""
+        if any(isinstance(failed.error, LockHeld | StoreFailed) for failed in self.outcome.failed):
+            return
+        measured = [
+            (event.address.partition("/")[0], operations[event.address], event.elapsed_s)
+            for event in self.outcome.finished.values()
+            if event.address in operations.keys() - self._resumed
+            and event.result is _RESULTS[operations[event.address]]
+        ]
+        if measured:
+            self.context.durations = self.context.durations.adding(measured)
+            self.session.write_durations(self.context.durations)
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "certificate": {"state": _TEXT, "address": _TEXT, "until": _TEXT, "why": _TEXT},
     "graph": {"format": _TEXT, "text": _TEXT},
     "document": {},
+    "estimate": {"usual_s": _NUMBER, "critical_path": (list,)},
     "plan": {"hash": _TEXT, "path": _TEXT, "expires": _TEXT},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}

@@ -21,6 +21,7 @@ _FILTERS = (
     (r"\b(vpc|subnet|sg|sgr)-[0-9a-f]{8,17}\b", r"\1-<id>"),
     (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>"),
     (r"\bcluster-[A-Z0-9]{20,}\b", "cluster-<id>"),
+    (r"(?m)^usually .+$", "usually <n> s: <path>"),
     (r"\bconfig [0-9a-f]{8}\b", "config <hash>"),
     (r"\b(=|hash )[0-9a-f]{64}\b", r"\1<hash>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
