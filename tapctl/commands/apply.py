@@ -17,6 +17,7 @@ from tapctl.commands.plan import (
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
+from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import creation_graph, deletion_graph
@@ -59,7 +60,9 @@ def apply(session: Session, approval: Approval) -> int:
         approval.begin(session)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
-        return approval.end(session, _finish(session, found, runner))
+        ended = approval.end(session, _finish(session, found, runner))
+        runner.keep_durations(Operation.CREATE)
+        return ended
 
 
 def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:

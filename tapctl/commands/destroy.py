@@ -13,7 +13,7 @@ from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.runner import EngineRunner, usual_times
-from tapctl.engine.estimate import Operation, estimate
+from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
@@ -64,7 +64,9 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         left: set[str] = set()
         if runner.outcome.ok:
             left = set(sweep(session, runner, inventory))
-        return approval.end(session, report_destroy(session, runner, inventory, left, earlier))
+        code = approval.end(session, report_destroy(session, runner, inventory, left, earlier))
+        runner.keep_durations(Operation.DELETE)
+        return code
 
 
 def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut | None = None) -> int:
@@ -106,8 +108,10 @@ def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
     going = {address: each for address, each in inventory.deletions.items() if address in inventory.to_delete}
     if not going or plan.blocked:
         return
-    usual = usual_times(session.read_durations(), dict.fromkeys(going, Operation.DELETE))
-    session.screen.estimate(estimate(deletion_graph(going.values(), teardown_ranks()), usual))
+    durations = session.read_durations()
+    graph = deletion_graph(going.values(), teardown_ranks())
+    usual = usual_times(durations, dict.fromkeys(going, Operation.DELETE))
+    session.screen.estimate(estimate_command(durations, Operation.DELETE).then(estimate(graph, usual)))
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
-from tapctl.engine.estimate import estimate, operation_of
+from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
@@ -358,9 +358,11 @@ def show_estimate(session: Session, found: ApplySurvey) -> None:
     going = planned_deletions([change.address for change in found.plan.to(Action.DELETE)], found.manifest)
     made = creation_graph(resource for resource in found.stack if resource.address in changes)
     operations = {address: operation_of(change) for address, change in changes.items()}
-    usual = usual_times(session.read_durations(), operations)
+    durations = session.read_durations()
+    usual = usual_times(durations, operations)
     removed = deletion_graph(going.values(), teardown_ranks())
-    session.screen.estimate(estimate(made, usual).then(estimate(removed, usual)))
+    work = estimate(made, usual).then(estimate(removed, usual))
+    session.screen.estimate(estimate_command(durations, Operation.CREATE).then(work))
 
 
 def show_blockers(session: Session, plan: Plan) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals, exit_status
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
-from tapctl.engine.estimate import Durations, Operation, Usual, operation_of, seconds_to_end
+from tapctl.engine.estimate import COMMAND, Durations, Operation, Usual, longest_s, operation_of, seconds_to_end
 from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
@@ -108,6 +109,10 @@ class EngineRunner:
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""
         self._resumed: set[str] = set()
         """The addresses of removals that an earlier run has begun: what is left of them takes no usual time."""
+        self._measured: list[tuple[str, Operation, float]] = []
+        """Type, operation and seconds of everything that was done whole."""
+        self._chains_s = 0.0
+        """The seconds of the longest chain of each execution, one after the other."""
         session.aws.call_log.guard = lease.assert_valid
 
     def converge(self, steps: Sequence[Node], jobs: dict[str, Job]) -> ExecutionResult:
@@ -156,22 +161,28 @@ class EngineRunner:
                         stop.set()
         finally:
             screen.end()
-        self._keep_durations(operations)
+        self._measure(steps, operations)
         return outcome
 
-    def _keep_durations(self, operations: Mapping[str, Operation]) -> None:
-        """Keep how long each resource of an execution took, beside the record."""
-        if any(isinstance(failed.error, LockHeld | StoreFailed) for failed in self.outcome.failed):
+    def _measure(self, steps: Sequence[Node], operations: Mapping[str, Operation]) -> None:
+        """Note how long each resource of an execution took, and the longest chain of them."""
+        finished = self.outcome.finished
+        seconds = {each.address: finished[each.address].elapsed_s for each in steps if each.address in finished}
+        self._chains_s += longest_s(steps, {step.address: seconds.get(step.address, 0.0) for step in steps})
+        for address, operation in operations.items():
+            whole = address in seconds and finished[address].result is _RESULTS[operation]
+            if whole and address not in self._resumed:
+                self._measured.append((address.partition("/")[0], operation, seconds[address]))
+
+    def keep_durations(self, operation: Operation) -> None:
+        """Keep beside the record how long it all took; ``operation``: of the command as a whole."""
+        lost = any(isinstance(failed.error, LockHeld | StoreFailed) for failed in self.outcome.failed)
+        if lost or not self._measured:
             return
-        measured = [
-            (event.address.partition("/")[0], operations[event.address], event.elapsed_s)
-            for event in self.outcome.finished.values()
-            if event.address in operations.keys() - self._resumed
-            and event.result is _RESULTS[operations[event.address]]
-        ]
-        if measured:
-            self.context.durations = self.context.durations.adding(measured)
-            self.session.write_durations(self.context.durations)
+        usage, asked_s = self.session.invocation.usage, self.session.screen.asked_s
+        rest_s = max(0.0, time.monotonic() - usage.started - asked_s - self._chains_s)
+        command = [(COMMAND, operation, rest_s)] if self.outcome.ok else []
+        self.session.write_durations(self.context.durations.adding([*self._measured, *command]))
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,11 @@ _DOCUMENTED_SPREAD: Final = 2.0
 _SPREAD: Final = 1.5
 
 
+COMMAND: Final = "command"
+"""The type of what a command does beside the work on resources: it reads, plans, records, and looks again."""
+_COMMAND: Final = Timing(create_s=15, delete_s=15)
+
+
 class Operation(StrEnum):
     """The kinds of work on a resource that take different times."""
 
@@ -110,12 +115,23 @@ class Estimate:
         )
 
 
+def estimate_command(durations: Durations, operation: Operation) -> Estimate:
+    """Estimate what a command does beside the work on resources. ``operation``: CREATE of an apply, else DELETE."""
+    usual = durations.usual(COMMAND, operation, _COMMAND)
+    return Estimate(usual.usual_s, usual.low_s, usual.high_s)
+
+
 def estimate(nodes: Sequence[Node], usual: Mapping[str, Usual]) -> Estimate:
     """Estimate the execution of this graph, in which everything that may run at once does."""
     best_s, path = _longest(nodes, {address: each.usual_s for address, each in usual.items()})
     low_s, _ = _longest(nodes, {address: each.low_s for address, each in usual.items()})
     high_s, _ = _longest(nodes, {address: each.high_s for address, each in usual.items()})
     return Estimate(best_s, low_s, high_s, path)
+
+
+def longest_s(nodes: Sequence[Node], seconds: Mapping[str, float]) -> float:
+    """The seconds of the longest chain of this graph, by the seconds of each address."""
+    return _longest(nodes, seconds)[0]
 
 
 def seconds_to_end(nodes: Sequence[Node], usual_s: Mapping[str, float]) -> dict[str, float]:

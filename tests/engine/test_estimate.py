@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tapctl.engine.estimate import (
+    COMMAND,
     KEPT,
     Durations,
     Estimate,
@@ -14,6 +15,8 @@ from tapctl.engine.estimate import (
     Usual,
     documented_s,
     estimate,
+    estimate_command,
+    longest_s,
     operation_of,
     seconds_to_end,
 )
@@ -78,6 +81,7 @@ def test_the_longest_chain_decides() -> None:
     assert estimate(GRAPH, usual()) == Estimate(670, 335, 1340, ("key", "cluster", "instance"))
     slow = estimate(GRAPH, usual(function=3000))
     assert (slow.usual_s, slow.critical_path) == (3015, ("key", "cluster", "function"))
+    assert longest_s(GRAPH, SECONDS) == 670
     assert estimate([], {}) == Estimate()
     assert estimate([], {}).then(slow) == slow
 
@@ -85,6 +89,12 @@ def test_the_longest_chain_decides() -> None:
 def test_one_execution_after_another_takes_both_times() -> None:
     both = Estimate(1, 2, 3, ("a",)).then(Estimate(10, 20, 30, ("b",)))
     assert both == Estimate(11, 22, 33, ("a", "b"))
+
+
+def test_a_command_takes_time_beside_its_resources() -> None:
+    assert estimate_command(Durations(), Operation.CREATE) == Estimate(15, 7.5, 30)
+    measured = Durations().adding([(COMMAND, Operation.DELETE, 6)])
+    assert estimate_command(measured, Operation.DELETE) == Estimate(6, 4, 9)
 
 
 def test_what_waits_for_a_resource_is_left_after_it() -> None:
