@@ -29,6 +29,12 @@ def push_another_image(world: World) -> None:
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.0", imageManifest=manifest)
 
 
+def kept_durations(world: World) -> dict[str, list[str]]:
+    """The operations of each type whose durations stand beside dev's record."""
+    kept = json.loads((world.folder / "manifests" / "dev.durations.json").read_text())["seconds"]
+    return {type_: [*operations] for type_, operations in kept.items()}
+
+
 def refused(answer: Answer, why: str) -> None:
     assert (answer.code, answer.changes) == (8, ()), answer.out + answer.err
     assert why in answer.err
@@ -60,6 +66,8 @@ def test_an_approved_file_is_applied_once_and_to_the_field(dev: World) -> None:
     made = dev.tapctl("apply", "--plan", "dev.plan", "--yes", "--json")
     assert holds(made, "apply")[-1]["plan_hash"] == plan["plan_hash"]
     assert (made.code, made.records[-1]["counts"]["updated"]) == (0, 1)
+    assert [one["critical_path"] for one in made.of_type("estimate")] == [[FUNCTION]]
+    assert kept_durations(dev) == {"lambda-function": ["update"], "command": ["create"]}
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
@@ -80,4 +88,7 @@ def test_a_destroy_is_approved_as_well(dev: World) -> None:
     assert json.loads((dev.folder / "gone.plan").read_text())["created"] <= now()
     answer = dev.tapctl("apply", "--plan", "gone.plan", "--yes")
     assert answer.verdict.startswith("APPLY dev: DESTROYED"), answer.out + answer.err
+    kept = kept_durations(dev)
+    assert {"delete"} == {operation for operations in kept.values() for operation in operations}
+    assert {"command", "db-cluster", "lambda-function"} < kept.keys()
     refused(dev.tapctl("apply", "--plan", "gone.plan", "--yes"), "was applied already")
