@@ -326,6 +326,10 @@ _NOT_ALLOWED_BY = re.compile(
 )
 
 
+_QUOTA = re.compile("QuotaExceeded|LimitExceeded")
+"""How services name a quota: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
+
+
 class AwsRefused(AwsError):
     """AWS answered, and the answer is no. Nothing was changed by this call."""
 
@@ -468,6 +472,11 @@ def add_default_hint(error: TapctlError) -> None:
         error.hint = f"{denial_hint(error)}, then run the same command again: it continues from here"
     elif isinstance(error, AwsRefused) and error.is_bad_credentials:
         error.hint = f"{credentials_hint(error)}, then run the same command again: it continues from here"
+    elif isinstance(error, AwsRefused) and _QUOTA.search(error.aws_code):
+        error.hint = (
+            f"have this account's quota raised (Service Quotas, {error.service}) or remove what is of no use, then run "
+            "the same command again: it continues from here"
+        )
     elif isinstance(error, AwsNoAnswer) and error.is_setting:
         error.hint = (
             "correct the proxy (HTTPS_PROXY, NO_PROXY), the certificates (AWS_CA_BUNDLE) or AWS_ENDPOINT_URL, then run "

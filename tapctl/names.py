@@ -272,6 +272,23 @@ class Names:
             ),
         }
 
+    def id_patterns(self, type_: str) -> tuple[str, ...]:
+        """Patterns for a policy's ARNs: every id of this type that this suffix can have, and none of another's.
+
+        A number is matched digit by digit, as in `alarm_arn_patterns`; a group's major version has two.
+        """
+        groups = {
+            "db-cluster-parameter-group": self.cluster_parameter_group(0),
+            "db-parameter-group": self.instance_parameter_group(0),
+        }
+        if type_ in groups:
+            return (groups[type_].replace("pg0", "pg??", 1),)
+        patterns = set()
+        for name in self._fixed_names.get(type_, ()):
+            before, _, after = name.partition(self.suffix)
+            patterns.add(f"{_digits_matched(before)}{self.suffix}{_digits_matched(after)}")
+        return tuple(sorted(patterns))
+
     def _is_extra_alarm(self, id: str) -> bool:
         name = id.removesuffix(f"-{self.suffix}")
         return name != id and re.fullmatch(EXTRA_ALARM, name) is not None and not is_our_alarm(name)
@@ -354,6 +371,10 @@ class Names:
             "Service": service,
             OWNER_TAG: MANAGED_BY,
         }
+
+
+def _digits_matched(text: str) -> str:
+    return re.sub("(?<=-)[0-9]+(?=-|$)", lambda number: "?" * len(number[0]), text)
 
 
 def is_our_alarm(name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -107,7 +108,7 @@ def world(door: Door, tmp_path: Path) -> Iterator[World]:
 
 @dataclass(frozen=True)
 class Network:
-    """A VPC with one private subnet in each of three zones."""
+    """A VPC with one private subnet in each of three zones, and an endpoint as their way to AWS."""
 
     vpc_id: str
     subnet_ids: tuple[str, str, str]
@@ -124,4 +125,20 @@ def network(sandbox_url: str) -> Network:
         ]
         for at, zone in enumerate("abc")
     )
+    add_endpoint(ec2, vpc_id)
     return Network(vpc_id, (first, second, third))
+
+
+def add_endpoint(ec2: Any, vpc_id: str, **more: Any) -> str:
+    """Make an interface endpoint for what the function calls; it takes no address."""
+    made = ec2.create_vpc_endpoint(
+        **{
+            "VpcId": vpc_id,
+            "ServiceName": f"com.amazonaws.{REGION}.secretsmanager",
+            "VpcEndpointType": "Interface",
+            "PrivateDnsEnabled": True,
+            **more,
+        }
+    )
+    endpoint_id: str = made["VpcEndpoint"]["VpcEndpointId"]
+    return endpoint_id

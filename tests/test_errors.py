@@ -32,6 +32,13 @@ def test_the_action_of_another_refusal_is_the_call() -> None:
     assert error.iam_action == "tag:GetResources"
 
 
+@pytest.mark.parametrize("code", ["InstanceQuotaExceeded", "DBClusterQuotaExceededFault", "LimitExceededException"])
+def test_a_quota_that_is_reached_is_told_as_one(code: str) -> None:
+    error = AwsRefused("rds", "CreateDBCluster", code, "no")
+    add_default_hint(error)
+    assert str(error.hint).startswith("have this account's quota raised (Service Quotas, rds)")
+
+
 def test_other_errors_get_no_default_hint() -> None:
     error = Refused("not this")
     add_default_hint(error)

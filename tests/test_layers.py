@@ -26,12 +26,12 @@ LAYERS = {
     "aws": ("safety", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
     "names": ("errors", "regions", "engine"),
-    "reconcilers": ("errors", "engine", "aws"),
+    "reconcilers": ("errors", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
     "render": ("errors", "clock", "engine"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
-    "sandbox": ("errors", "aws", "config"),
+    "sandbox": ("errors", "regions", "aws", "config"),
     "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
     "commands": (
         *(

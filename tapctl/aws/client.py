@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-import getpass
 import json
 import os
-import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
 from tapctl.aws.setup_errors import setup_error
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
     from botocore.paginate import Paginator
-
-# Whom a CI runs for: GitHub Actions, GitLab, Buildkite, Azure Pipelines, CircleCI.
-_ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR", "BUILD_REQUESTEDFOR", "CIRCLE_USERNAME")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +67,8 @@ class Aws(Clients):
         self._session: boto3.session.Session | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = threading.Lock()
+        self.searches = True
+        """False: what was made a moment ago need not be found; see `cursory`."""
         self._memo: dict[str, Future[Any]] | None = None
         self._ids: Mapping[str, tuple[str, ...]] = {}
 
@@ -120,6 +119,14 @@ class Aws(Clients):
         self.identity = identity
         return identity
 
+    def credentials_end(self) -> datetime | None:
+        """When our credentials end for good; None where nobody says, or they are renewed."""
+        core = vars(self._session)["_session"] if self._session else None
+        credentials = core.get_credentials() if core else None
+        # Those of the environment say when they end (AWS_CREDENTIAL_EXPIRATION), and are not renewed.
+        end = vars(credentials).get("_expiry_time") if getattr(credentials, "method", "") == "env" else None
+        return cast("datetime | None", end)
+
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def memoized(self, ids: Mapping[str, tuple[str, ...]] | None = None) -> Aws:
@@ -129,6 +136,15 @@ class Aws(Clients):
         """
         view = copy.copy(self)
         vars(view).update(_memo={}, _ids=ids or {})
+        return view
+
+    def cursory(self) -> Aws:
+        """A view for a plan: what no index shows yet is not searched for among everything the account has.
+
+        An apply searches before it makes anything.
+        """
+        view = copy.copy(self)
+        view.searches = False
         return view
 
     def batch_ids(self, type_: str, id_: str) -> tuple[str, ...]:
@@ -180,7 +196,9 @@ class Aws(Clients):
         proxies: dict[str, str] | None = {} if self.target.credentials else None
         try:
             return cast("Any", self._session).client(
-                service, config=_config(retries=retries, proxies=proxies), endpoint_url=self.target.endpoint_url
+                service,
+                config=_config(self.run, retries=retries, proxies=proxies),
+                endpoint_url=self.target.endpoint_url,
             )
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
             raise (setup_error(error) or to_tapctl_error(service, "client", error) or error) from None
@@ -199,7 +217,7 @@ class Aws(Clients):
                 forbid_prompts(core)
             _hide_credentials(core.get_credentials())
             if self.target.role_arn:
-                session = _assumed_session(session, self.target, _session_name(self.run))
+                session = _assumed_session(session, self.target, self.run)
         except Exception as error:  # noqa: BLE001 -- what is not the user's setting is raised as it is
             raise (setup_error(error) or to_tapctl_error("sts", "AssumeRole", error) or error) from None
         base = client_base(self.call_log)
@@ -232,7 +250,7 @@ def _isolated_session(region: str, key: str, secret: str) -> boto3.session.Sessi
     )
 
 
-def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
+def _config(run: str, *, retries: bool = True, proxies: dict[str, str] | None = None) -> Config:
     from botocore.config import Config
 
     # 4 attempts bridge a short failure; whatever lasts longer is the engine's to wait for, where a user can see it.
@@ -241,22 +259,12 @@ def _config(*, retries: bool = True, proxies: dict[str, str] | None = None) -> C
         connect_timeout=5,
         read_timeout=20,
         max_pool_connections=IN_FLIGHT,
-        user_agent_extra="tapctl",
+        user_agent_extra=user_agent(run),
         proxies=proxies,
     )
 
 
-def _session_name(run: str) -> str:
-    """The session's name, of user and run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
-    try:
-        who = next((os.environ[name] for name in _ACTORS if os.environ.get(name)), "") or getpass.getuser()
-    except (OSError, KeyError):  # a container's user has no name
-        who = str(os.getuid())
-    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html: [\w+=,.@-]{2,64}
-    return f"tapctl-{re.sub('[^A-Za-z0-9_.@-]', '-', who)[:40]}-{run[:12]}"
-
-
-def _assumed_session(session: boto3.session.Session, target: Connection, name: str) -> boto3.session.Session:
+def _assumed_session(session: boto3.session.Session, target: Connection, run: str) -> boto3.session.Session:
     """Open a session that assumes the target's role, again whenever the credentials run out."""
     import boto3.session
     import botocore.session
@@ -269,10 +277,12 @@ def _assumed_session(session: boto3.session.Session, target: Connection, name: s
         raise NoCredentialsError
     fetcher = AssumeRoleCredentialFetcher(
         # With the timeouts of every other call, and to the same endpoint.
-        client_creator=partial(core.create_client, config=_config(), endpoint_url=target.endpoint_url),
+        client_creator=with_source_identity(
+            partial(core.create_client, config=_config(run), endpoint_url=target.endpoint_url)
+        ),
         source_credentials=source,
         role_arn=cast("str", target.role_arn),
-        extra_args={"RoleSessionName": name},
+        extra_args={"RoleSessionName": session_name(run)},
     )
     inner = botocore.session.get_session()
     # botocore has no public way to give a session such credentials.

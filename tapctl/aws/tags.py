@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 
+BY_AWS: Final = frozenset({"awsApplication"})
+"""Tags that a service of AWS's sets, and sets again, under names of no prefix: myApplications
+(https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/aws-myApplications.html)."""
+
+
 def as_dict(tags: Mapping[str, str] | Iterable[Mapping[str, object]], prefix: str = "") -> dict[str, str]:
-    """Tags as a mapping, without those of AWS itself (``aws:…``), which nobody else can set or remove.
+    """Tags as a mapping, without those of AWS itself (``aws:…``), which nobody else can set or remove, and `BY_AWS`.
 
     ``tags``: a mapping already, or a list of ``{"Key": …, "Value": …}``, each key with ``prefix`` before it (KMS:
     ``TagKey``).
@@ -20,7 +25,7 @@ def as_dict(tags: Mapping[str, str] | Iterable[Mapping[str, object]], prefix: st
         if isinstance(tags, Mapping)
         else ((str(tag.get(f"{prefix}Key", "")), str(tag.get(f"{prefix}Value", ""))) for tag in tags)
     )
-    return {key: value for key, value in pairs if not key.startswith("aws:")}
+    return {key: value for key, value in pairs if not key.startswith("aws:") and key not in BY_AWS}
 
 
 def as_list(tags: Mapping[str, str], prefix: str = "") -> list[Any]:

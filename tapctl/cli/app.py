@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +23,6 @@ from tapctl.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tapctl.render.screen import Screen
     from tapctl.session.invocation import Invocation
 
@@ -174,6 +173,29 @@ def graph(invocation: Invocation, screen: Screen, *, kind: str) -> int:
     from tapctl.commands.graph import graph
 
     return graph(invocation, screen, kind)
+
+
+@cli.command("iam-policy")
+@click.option(
+    "--for",
+    "command",
+    type=click.Choice(("plan", "drift", "apply", "destroy")),
+    required=True,
+    help="The command that is to be allowed.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write it there, in files that IAM takes, with a page on the roles.",
+)
+@target_options
+@with_invocation
+def iam_policy(invocation: Invocation, screen: Screen, *, command: str, out: Path | None) -> int:
+    """Print the least rights in AWS that a command needs."""
+    from tapctl.commands.iam_policy import iam_policy
+
+    return iam_policy(invocation, screen, command, out)
 
 
 @cli.group()

@@ -122,7 +122,9 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
-    if one.type in registry() and registry()[one.type].left_alone.get(one.field) == ALLOW and one.live:
+    known = registry().get(one.type)
+    by_name = known is not None and (known.left_alone.get(one.field) == ALLOW or one.field in known.fixed_once_set)
+    if by_name and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
     edit = _edit(one, session, provenance) if provenance is not None else ""
     return Advice(edit=edit, undo=session.command("apply"))

@@ -40,17 +40,21 @@ def apply(session: Session, approval: Approval) -> int:
         found = survey(session, permits, approval.image_digest)  # observe everything, change nothing
         approval.check(session, seal_survey(session, found, permits), found.manifest)
         session.screen.plan(found.plan)
+        session.screen.preflight(found.preflight.checks)
         show_estimate(session, found)
         healed = False
-        if found.plan.healing and not approval.binds:  # what is judged after it was not approved
+        if found.plan.healing and not (
+            found.preflight.errors or approval.binds
+        ):  # what is judged then was not approved
             ended = _heal(session, found, lease)
             if ended is not None:
                 return ended
             healed, found = True, survey(session, permits)
             session.screen.plan(found.plan)
+            session.screen.preflight(found.preflight.checks)
             show_estimate(session, found)
-        if found.plan.blocked:
-            code = show_blockers(session, found.plan)
+        if found.is_blocked:
+            code = show_blockers(session, found.plan, found.preflight.errors)
             if healed:
                 code, summary = ExitCode.NOT_CONVERGED, "what the rest waits for is in order again; the rest is blocked"
                 return session.finish(Status.NOT_CONVERGED, code, plan_counts(found.plan), summary)

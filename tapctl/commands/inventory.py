@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from tapctl.aws.client import Aws
 from tapctl.commands.runner import EngineRunner
-from tapctl.engine.model import Observed, Reconciler, Retained, address
-from tapctl.engine.observe import Observation, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
+from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError
@@ -70,11 +71,9 @@ def take_inventory(session: Session) -> Inventory:
         for address, entry in manifest.entries.items()
     }
     tagged, strangers = _by_name(session, discover_by_tags(session))
-    deletions = with_subresources({**recreated_by_aws(session), **tagged, **recorded})
+    deletions = with_subresources({**planned_by_name(session), **recreated_by_aws(session), **tagged, **recorded})
     deletions = {
-        address: replace(
-            deletion, reconciler=configured.get(address, deletion.reconciler).removed_with(deletions.keys())
-        )
+        address: replace(deletion, reconciler=configured.get(address, deletion.reconciler))
         for address, deletion in deletions.items()
     }
     for child in [child for deletion in deletions.values() for child in deletion.subresources]:
@@ -84,7 +83,11 @@ def take_inventory(session: Session) -> Inventory:
     deletions = {
         address: deletion
         for address, deletion in deletions.items()
-        if deletion.entry or _may_be_ours(session, deletion, observations)
+        if deletion.entry or _may_be_ours(session, deletion, observations) or _lingers(session, deletion, observations)
+    }
+    deletions = {
+        address: replace(deletion, reconciler=deletion.reconciler.removed_with(deletions.keys()))
+        for address, deletion in deletions.items()
     }
     observations = {address: observations[address] for address in deletions}
     retained = {
@@ -115,9 +118,18 @@ def refresh(session: Session, inventory: Inventory) -> Inventory:
 def discover_by_tags(session: Session) -> dict[str, Deletion]:
     """Find every resource that carries our tags, of every type that tapctl has ever managed."""
     reconcilers = [reconciler for reconciler in registry().values() if not reconciler.subresource]
-    searches = [(reconciler, in_background(partial(_owned_ids, session, reconciler))) for reconciler in reconcilers]
+    # Most types ask the tagging API the same: once is enough.
+    view = session.aws.memoized()
+    searches = [(item, in_background(partial(_owned_ids, view, session.owner, item))) for item in reconcilers]
     found = [_deletion(reconciler, id_) for reconciler, ids in searches for id_ in ids.result()]
     return {deletion.address: deletion for deletion in found}
+
+
+def planned_by_name(session: Session) -> dict[str, Deletion]:
+    """List every resource of the stack by its name: the tagging API may not show what was made a moment ago."""
+    resources = planned_stack(session.config, session.suffix)
+    own = (_deletion(resource.reconciler, resource.id) for resource in resources if not resource.reconciler.subresource)
+    return {deletion.address: deletion for deletion in own}
 
 
 def recreated_by_aws(session: Session) -> dict[str, Deletion]:
@@ -219,6 +231,18 @@ def _may_be_ours(session: Session, deletion: Deletion, observations: dict[str, O
     return verdict is Verdict.OURS or unreadable
 
 
+def _lingers(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
+    """True if the resource is gone, and AWS still needs others of ours to clean up after it.
+
+    Without a record nothing else tells: the role would go, and the network interfaces would stay for ever.
+    """
+    reconciler = deletion.reconciler
+    needed = {address.partition("/")[0] for address, seen in observations.items() if isinstance(seen, Observed)}
+    if not isinstance(observations[deletion.address], Absent) or not reconciler.leftovers_need & needed:
+        return False
+    return reconciler.remaining_after_delete(session.aws, deletion.id, None) is not None
+
+
 def _has_foreign_writer(session: Session, deletion: Deletion, observations: dict[str, Observation]) -> bool:
     """True if AWS made this resource for a function or cluster of our name that is somebody else's."""
     writer = deletion.reconciler.recreated_by(deletion.id) or ""
@@ -242,8 +266,8 @@ def _is_leftover(
     return _may_be_ours(session, replace(deletion, entry=None), observations)
 
 
-def _owned_ids(session: Session, reconciler: Reconciler[Any, Any]) -> list[str]:
-    return list(reconciler.list_owned(session.aws, session.owner))
+def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str]:
+    return list(reconciler.list_owned(view, owner))
 
 
 def _deletion(reconciler: Reconciler[Any, Any], id_: str) -> Deletion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
+from tapctl.commands.preflight import Flight, Quotas, check_all
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.config.types import did_you_mean
@@ -22,7 +23,17 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
-from tapctl.errors import AwsRefused, ConfigError, ExitCode, Problem, Status, UsageError
+from tapctl.errors import (
+    AwsRefused,
+    ConfigError,
+    ExitCode,
+    NetworkingError,
+    Problem,
+    Refused,
+    Status,
+    TapctlError,
+    UsageError,
+)
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import (
@@ -39,7 +50,7 @@ from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbPa
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.rds import cluster_of
-from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
 from tapctl.stack.image import FIELD as IMAGE_FIELD
@@ -49,6 +60,7 @@ from tapctl.stack.network import AddressDemand, NetworkContract
 from tapctl.stack.network import resolve as resolve_network
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
+from tapctl.stack.rights import values_of
 from tapctl.threads import in_background
 
 T = TypeVar("T")
@@ -67,6 +79,12 @@ class ApplySurvey:
     manifest: Manifest
     version: str | None
     plan: Plan
+    preflight: Flight
+
+    @property
+    def is_blocked(self) -> bool:
+        """True if a change must not be made, or a check says that one cannot."""
+        return bool(self.plan.blocked or self.preflight.errors)
 
 
 def plan(
@@ -77,22 +95,23 @@ def plan(
     found = survey(session, permits)
     plan = found.plan
     session.screen.plan(plan)
+    session.screen.preflight(found.preflight.checks)
     show_estimate(session, found)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
-    if plan.blocked:
-        code = show_blockers(session, plan)
+    if found.is_blocked:
+        code = show_blockers(session, found.plan, found.preflight.errors)
     elif code == ExitCode.OK and any(change.unreadable for change in plan.changes):
         code = ExitCode.INCOMPLETE
     for change in plan.healing:
         session.screen.warn(f"{change.address} goes first: an apply makes that change, and judges the rest after it")
-    publish(session, seal_survey(session, found, permits, out), out, blocked=bool(plan.blocked))
+    publish(session, seal_survey(session, found, permits, out), out, blocked=found.is_blocked)
     counts = plan_counts(plan)
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
         f"{counts['create']} to create · {counts['change']} to change · {counts['remove']} to remove"
         f" · {counts['unchanged']} unchanged{blocked}{''.join(f' · {text}' for text in consequences(plan))}"
     )
-    return session.finish(Status.BLOCKED if plan.blocked else None, code, counts, summary)
+    return session.finish(Status.BLOCKED if found.is_blocked else None, code, counts, summary)
 
 
 def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: PlanOut | None = None) -> PlanFile:
@@ -113,17 +132,17 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     check_restore_flags(permits)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    artifact = in_background(partial(resolve_artifact, session, image_digest))
-    check_additions(session)
-    demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    network = resolve_network(session.aws, session.config.networking, folder=session.invocation.config, arrivals=demand)
+    network, release = _look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, artifact.result(), restore_from=permits.restore)
+    stack = build(config, session.names, network, release, restore_from=permits.restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
-    observed = observe_all(session.aws, [*wanted, *observations_for(leftover)])
+    # Only where a change is likely; else when there is one.
+    likely = manifest.config_hash != session.target.config_hash
+    quotas = Quotas.ask(session.aws) if likely else None
+    observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
     plan = make_plan(
         stack,
         manifest.entries,
@@ -136,7 +155,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
         reboot=permits.reboot,
     )
     _check_adopted(session, permits.adopted, stack)
-    changes = [_check_version(session, stack, change) for change in plan.changes]
+    changes = [_check_version(session, stack, change, observed) for change in plan.changes]
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec)
         if change.type == DbCluster.type and change.address in stack
@@ -158,7 +177,33 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
         session.screen.warn(
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
-    return ApplySurvey(stack, network, manifest, version, plan)
+    preflight = check_all(session.aws, stack, plan, values_of(session.config, session.names), quotas)
+    return ApplySurvey(stack, network, manifest, version, plan, preflight)
+
+
+def _look_up(session: Session, manifest: Manifest, image_digest: str) -> tuple[NetworkContract, Artifact]:
+    """Look up the network and the function's code, side by side.
+
+    Raises:
+        TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
+    """
+    unread: list[str] = []
+    artifact = in_background(partial(resolve_artifact, session, manifest, image_digest, unread.append))
+    check_additions(session)
+    demand = address_demand(manifest, session.names, session.config.database.instance_count)
+    folder = session.invocation.config
+    try:
+        network = resolve_network(
+            session.aws, session.config.networking, folder=folder, arrivals=demand, warn=session.screen.warn
+        )
+    except NetworkingError:
+        if isinstance(error := artifact.exception(), ConfigError):
+            session.screen.error(error, NOTHING_CHANGED)
+        raise
+    release = artifact.result()
+    for text in unread:
+        session.screen.warn(text)
+    return network, release
 
 
 def check_additions(session: Session) -> None:
@@ -204,15 +249,33 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(session: Session, stack: Stack, change: Change) -> Change:
-    """Block a new engine version that RDS would refuse half way."""
-    version = next((field for field in change.fields if field.path == "engine_version"), None)
-    if change.type != DbCluster.type or change.action is not Action.UPDATE or version is None:
+def _check_version(session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]) -> Change:
+    """Block an engine version, or a class of instances, that RDS would refuse half way."""
+    if change.blocked or change.address not in stack:
         return change
-    classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
-    engine = stack[change.address].spec.engine
-    refused = check_upgrade(session.aws, engine, version.have, version.want, address=change.address, classes=classes)
+    refused = _version_refusal(session, stack, change, observed)
     return replace(change, blocked=refused) if refused else change
+
+
+def _version_refusal(
+    session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]
+) -> Refused | None:
+    spec, created = stack[change.address].spec, change.action is Action.CREATE
+    fields = {field.path: field for field in change.fields} if change.action is Action.UPDATE else {}
+    if change.type == DbInstance.type:
+        cluster = observed[model.address(DbCluster.type, spec.cluster)]
+        if isinstance(cluster, Observed) and (created or "instance_class" in fields):
+            version, classes = cluster.spec.engine_version, {spec.instance_class}
+            return check_orderable(session.aws, spec.engine, version, address=change.address, classes=classes)
+    if change.type == DbCluster.type:
+        classes = {resource.spec.instance_class for resource in stack if resource.type == DbInstance.type}
+        if created:
+            wanted = spec.engine_version
+            return check_orderable(session.aws, spec.engine, wanted, address=change.address, classes=classes)
+        if version := fields.get("engine_version"):
+            have, want = version.have, version.want
+            return check_upgrade(session.aws, spec.engine, have, want, address=change.address, classes=classes)
+    return None
 
 
 def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
@@ -319,14 +382,28 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session, image_digest: str = "") -> Artifact:
+def resolve_artifact(
+    session: Session, manifest: Manifest, image_digest: str, warn: Callable[[str], object]
+) -> Artifact:
     """The code that the function is to run: the image by this digest, else its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
     image = processor.image.model_copy(update={"tag": image_digest}) if image_digest else processor.image
-    return Artifact(image_uri=resolve_image(session.aws, image, session.config.account_id, session.aws.region))
+    entry = manifest.entries.get(model.address(LambdaFunction.type, session.names.function))
+    deployed = entry.confirmed_spec if entry else None
+    return Artifact(
+        image_uri=resolve_image(
+            session.aws,
+            image,
+            session.config.account_id,
+            session.aws.region,
+            deployed=str((deployed or {}).get("image_uri", "")),
+            architecture=processor.architecture,
+            warn=warn,
+        )
+    )
 
 
 def network_summary(network: NetworkContract) -> str:
@@ -353,7 +430,7 @@ def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Del
 def show_estimate(session: Session, found: ApplySurvey) -> None:
     """Show how long the plan usually takes, where it is carried out: by earlier runs, else by AWS's own times."""
     changes = {change.address: change for change in found.plan.work}
-    if not changes or found.plan.blocked:
+    if not changes or found.is_blocked:
         return
     going = planned_deletions([change.address for change in found.plan.to(Action.DELETE)], found.manifest)
     made = creation_graph(resource for resource in found.stack if resource.address in changes)
@@ -365,9 +442,9 @@ def show_estimate(session: Session, found: ApplySurvey) -> None:
     session.screen.estimate(estimate_command(durations, Operation.CREATE).then(work))
 
 
-def show_blockers(session: Session, plan: Plan) -> ExitCode:
-    """Show each change that must not be made, with its reason; returns the exit status."""
-    errors = [change.blocked for change in plan.blocked if change.blocked is not None]
+def show_blockers(session: Session, plan: Plan, failed: Iterable[TapctlError] = ()) -> ExitCode:
+    """Show all that must not, or cannot, be made, with its reason; returns the exit status. ``failed``: of checks."""
+    errors = [*(change.blocked for change in plan.blocked if change.blocked is not None), *failed]
     for error in errors:
         session.screen.error(error, NOTHING_CHANGED)
     return ExitCode.worst(error.exit_code for error in errors)

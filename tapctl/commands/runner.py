@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tapctl.clock import WallClock
 from tapctl.commands.signals import ending_signals, exit_status
@@ -29,6 +30,7 @@ from tapctl.manifest.lock import Lease
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
 
+_HERE: Final = ("127.0.0.1", "::1", "localhost")
 _ACTIVITIES: Final = {
     Action.SETTLE: "waiting for",
     Action.UPDATE: "changing",
@@ -104,6 +106,8 @@ class EngineRunner:
             WallClock(),
             lease=lease.ensure_held,
             durations=session.read_durations(),
+            # An embedded AWS, or another one on this machine.
+            hurried=urlsplit(session.aws.rds.meta.endpoint_url).hostname in _HERE,
         )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""

@@ -16,9 +16,9 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
-from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm
+from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_instance import DbInstance
-from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.lambda_function import INACTIVE, LambdaFunction
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -35,16 +35,16 @@ from tapctl.stack.definition import planned_addresses
 
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
+_IDLE: Final = f"{INACTIVE}: Idle"
 _SHOWN: Final = 3
 """Problems of an environment that are named in its row; JSON has them all."""
 _ALARMS_A_CALL: Final = 100
-_EVERY_ALARM: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")
 _DRIFT: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem of an environment, and the exit status it asks for."""
+    """A remark on an environment, and the exit status it asks for; OK where it is well, and to be known."""
 
     text: str
     code: ExitCode = ExitCode.DIFFERENT
@@ -138,9 +138,10 @@ def _unknown(error: TapctlError) -> Problem:
 def _row_of(
     manifest: Manifest, config: str, problems: list[Problem], under_way: str = ""
 ) -> tuple[dict[str, Any], ExitCode]:
-    named = [problem.text for problem in problems]
+    named = [problem.text for problem in problems if problem.code != ExitCode.OK]
+    resting = [problem.text for problem in problems if problem.code == ExitCode.OK]
     more = [f"and {len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
-    health = "; ".join([*named[:_SHOWN], *more]) or _HEALTHY
+    health = "; ".join([*(named[:_SHOWN] or [_HEALTHY]), *more, *resting])
     row = {
         "type": "status",
         "env": manifest.environment,
@@ -168,7 +169,7 @@ def _problems(session: Session, manifest: Manifest, observations: Mapping[str, O
     named = set()
     for address, observation in sorted(observations.items()):
         entry = manifest.entries[address]
-        problem = _interrupted(session, entry) or _unhealthy(session, entry, observation)
+        problem = _interrupted(session, entry) or _unhealthy(entry, observation)
         if problem is not None:
             named.add(address)
             yield problem
@@ -191,34 +192,27 @@ def _interrupted(session: Session, entry: Entry) -> Problem | None:
     return None
 
 
-def _unhealthy(session: Session, entry: Entry, observation: Observation) -> Problem | None:
+def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
     if isinstance(observation, Absent):
         return Problem(f"{entry.address} is missing")
     if isinstance(observation, Unreadable):
         return Problem(f"{entry.address} cannot be read: {observation.action} denied", ExitCode.INCOMPLETE)
-    state = _state(session, entry, observation)
+    state = _state(entry, observation)
+    if state.startswith(_IDLE):
+        # Lambda lets it rest because nobody calls it.
+        return Problem(f"{entry.address} is {state}; its next call fails, and wakes it", ExitCode.OK)
     return Problem(f"{entry.address} is {state}") if state else None
 
 
-def _state(session: Session, entry: Entry, observed: Observed[Any, Any]) -> str:
+def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
     """AWS's word for a state that is not well, and the reason AWS gives; else empty."""
     status = observed.status
     reason = observed.failure or observed.update_failure or ""
     if reason:
         return reason if reason.startswith(status) else status if reason in status else f"{status}: {reason}"
-    if entry.type == LambdaFunction.type and status.startswith("Inactive"):
-        return _inactive(session, entry.id, status)
+    if entry.type == LambdaFunction.type and status.startswith(INACTIVE):
+        return status
     return "" if observed.settled and not observed.deleting else status
-
-
-def _inactive(session: Session, function: str, status: str) -> str:
-    """The reason of a function that is inactive; empty where Lambda lets it rest because nobody calls it.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
-    """
-    live: Mapping[str, Any] = session.aws.lambda_.get_function_configuration(FunctionName=function)
-    code = live.get("StateReasonCode", "Unknown")
-    return "" if code == "Idle" else f"{status}: {code}: {live.get('StateReason', 'AWS gives no reason')}"
 
 
 def _members(manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
@@ -240,20 +234,15 @@ def _ringing(session: Session, manifest: Manifest) -> Iterator[Problem]:
     names = sorted(entry.id for entry in alarms if entry.phase is not Phase.KEPT)
     for first in range(0, len(names), _ALARMS_A_CALL):
         try:
-            pages: list[Any] = session.aws.pages(
-                session.aws.cloudwatch.get_paginator("describe_alarms"),
-                AlarmNames=names[first : first + _ALARMS_A_CALL],
-                AlarmTypes=list(_EVERY_ALARM),
-            )
+            described = described_alarms(session.aws, names[first : first + _ALARMS_A_CALL])
         except AwsRefused as error:
             if not error.is_denied:
                 raise
             yield Problem(f"alarms cannot be read: {error.iam_action} denied", ExitCode.INCOMPLETE)
             return
-        for page in pages:
-            for alarm in [alarm for kind in _EVERY_ALARM for alarm in page.get(f"{kind}s", ())]:
-                if alarm.get("StateValue") == "ALARM":
-                    yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
+        for alarm in described:
+            if alarm.get("StateValue") == "ALARM":
+                yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
 
 
 def _findings(report: Report, named: set[str]) -> Iterator[Problem]:

@@ -1,10 +1,9 @@
-"""The instance classes that Aurora PostgreSQL has, by set: what a range would admit AWS refuses after minutes.
+"""The instance classes that Aurora PostgreSQL has, by set, to catch slips offline; of newer ones a plan asks RDS.
 
 Source: the Aurora user guide (2026), "Hardware specifications for DB instance classes for Aurora" for families, sizes
 and memory, "Improving query performance for Aurora PostgreSQL with Aurora Optimized Reads" for r6gd, r6id and r8gd.
 Which region has a class, RDS tells. Left out: ``db.serverless``, which needs a capacity range that the configuration
-has not; r4 and t2, which belong to versions that can no longer be created; r9g, announced on 2026-11-12 ("Document
-history") when its sizes could not be read anywhere yet.
+has not; r4 and t2, which belong to versions that can no longer be created.
 """
 
 from __future__ import annotations

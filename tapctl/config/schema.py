@@ -49,6 +49,7 @@ class CommonDatabase(Table):
     name: types.DatabaseName
     master_username: types.MasterUsername
     engine_version: types.EngineVersion
+    port: types.Port = 5432
     backup_retention_days: types.BackupRetentionDays
     backup_window: types.BackupWindow
     maintenance_window: types.MaintenanceWindow

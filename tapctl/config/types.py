@@ -22,6 +22,7 @@ from tapctl.names import MAX_INSTANCES, OUR_TAGS
 from tapctl.regions import REGION, REGION_RULE, REGISTRY_HOST
 
 _MAX_LISTED = 30
+_LISTED_IN = "2026-11"
 MAX_TAGS = 44
 """AWS takes 50 on a resource; tapctl sets five of its own on each, and a sixth (``tapctl:…``) on some."""
 
@@ -44,20 +45,25 @@ def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Membership of an explicit set, with reasons (pattern, reason) for likely values that are not in the set."""
+    """Membership of an explicit set, with reasons (pattern, reason) for likely values that are not in the set.
+
+    ``newer``: a pattern of values that came, or may come, after the set was written down: those are AWS's to judge.
+    """
 
     description: str
     values: tuple[str, ...] | tuple[int, ...]
     reasons: tuple[tuple[str, str], ...] = ()
+    newer: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "enum": list(self.values)}
+        listed = {"enum": list(self.values)}
+        return {**handler(schema), **({"anyOf": [listed, {"pattern": f"^({self.newer})$"}]} if self.newer else listed)}
 
     def _check(self, value: str | int) -> str | int:
-        if value in self.values:
+        if value in self.values or (self.newer and re.fullmatch(self.newer, str(value))):
             return value
         for pattern, reason in self.reasons:
             if re.fullmatch(pattern, str(value)):
@@ -66,7 +72,8 @@ class OneOf:
         raise rule_error(f"must be {self.description}{self._listed()}{near}")
 
     def _listed(self) -> str:
-        return ": " + ", ".join(map(str, self.values)) if len(self.values) <= _MAX_LISTED else ""
+        listed = ": " + ", ".join(map(str, self.values)) if len(self.values) <= _MAX_LISTED else ""
+        return f"{listed} (known in {_LISTED_IN}; of newer ones AWS is asked)" if self.newer else listed
 
 
 # -- names and places -------------------------------------------------------------------------------------------------
@@ -214,6 +221,9 @@ ENGINE_VERSIONS = (
 15.10, 16.8 and 17.7 have long-term support, and a cluster does not stay there: instances take minor upgrades by
 themselves, which is no drift.
 """
+_NEWER_VERSIONS = r"15\.[2-9][0-9]|16\.(1[6-9]|[2-9][0-9])|17\.(1[2-9]|[2-9][0-9])|(1[89]|[2-9][0-9])\.(0|[1-9][0-9]?)"
+# Of any family a generation that none had, and of the small and the large ones the next generation of their own.
+_NEWER_CLASSES = r"db\.([a-z](9|[1-9][0-9])|t[5-8]|x[3-8])[a-z]*\.(medium|large|([1-9][0-9]?)?xlarge)"
 
 EngineVersion = Annotated[
     str,
@@ -223,9 +233,10 @@ EngineVersion = Annotated[
         (
             ("[0-9]+", "a bare major version lets AWS choose the minor, and every environment gets another"),
             (".*limitless", "Aurora Limitless is another kind of cluster"),
-            (r"(15|16|17)\..*", "Aurora PostgreSQL does not create this version (any more)"),
-            (r"[0-9]+\..*", "the majors 15, 16 and 17 are supported"),
+            (r"(15|16|17)\..*", "Aurora PostgreSQL did not create this version in 2026-11"),
+            (r"[0-9]+\..*", "the majors from 15 on are supported"),
         ),
+        _NEWER_VERSIONS,
     ),
     Field(description="a full version that Aurora PostgreSQL still creates, such as 16.13"),
 ]
@@ -234,10 +245,8 @@ InstanceClass = Annotated[
     OneOf(
         "an instance class that Aurora PostgreSQL has, such as db.r6g.large",
         INSTANCE_CLASSES,
-        (
-            ("db.serverless", "serverless capacity has no range in this configuration"),
-            (r"db\.r9g\..*", "AWS has announced r9g, and this tapctl does not know its sizes yet"),
-        ),
+        (("db.serverless", "serverless capacity has no range in this configuration"),),
+        _NEWER_CLASSES,
     ),
     Field(description="an instance class that Aurora PostgreSQL has, such as db.r6g.large"),
 ]
@@ -285,6 +294,7 @@ MasterUsername = Annotated[
     ),
     AfterValidator(_not_reserved),
 ]
+Port = Annotated[int, Field(ge=1150, le=65535, description="a port from 1150 to 65535 (RDS's bounds for Aurora)")]
 BackupRetentionDays = Annotated[
     int, Field(ge=7, le=35, description="a whole number of days from 7 to 35 (RDS keeps at most 35)")
 ]
@@ -387,13 +397,15 @@ Runtime = Annotated[
         "a Node.js runtime that is not deprecated",
         ("nodejs22.x", "nodejs24.x"),
         ((r"nodejs(|4\.3|[68]\.(10|x)|1[02468]\.x|20\.x)", "AWS has deprecated this runtime"),),
+        r"nodejs(2[5-9]|[3-9][0-9])\.x",
     ),
     Field(description="a Node.js runtime that is not deprecated"),
 ]
 MAX_TIMEOUT_S = 900
+"""Lambda's longest timeout for a synchronous call everywhere; its API takes 1800 by now (botocore's model 1.44.8)."""
 Timeout = Annotated[
     int,
-    Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (Lambda's bounds)"),
+    Field(ge=1, le=MAX_TIMEOUT_S, description=f"a whole number of seconds from 1 to {MAX_TIMEOUT_S} (15 minutes)"),
 ]
 Disk = Annotated[int, Field(ge=512, le=10240, description="a whole number of MB from 512 to 10240 (Lambda's bounds)")]
 Memory = Annotated[int, Field(ge=128, le=10240, description="a whole number of MB from 128 to 10240 (Lambda's bounds)")]
@@ -444,7 +456,7 @@ Latency = Annotated[
     Field(
         ge=1,
         le=MAX_TIMEOUT_S * 1000,
-        description=f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_S * 1000} (Lambda's longest timeout)",
+        description=f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_S * 1000} (the longest timeout here)",
     ),
 ]
 Percent = Annotated[int, Field(ge=1, le=100, description="a whole number of percent from 1 to 100")]

@@ -41,6 +41,8 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Patience, Refused
 
+_ASK_AGAIN_S: Final = 20.0
+"""Seconds between two requests of an update that failed in a way that may pass."""
 _SHOWN: Final = 200
 """Characters of a value that an error shows."""
 
@@ -94,6 +96,8 @@ class RequestedFields:
         """True if the last turn waited after such a call."""
         self._update_failure: str | None = None
         """The update failure of the last observation."""
+        self._failing_since: float | None = None
+        """When an update first failed in a way that may pass. Seconds."""
 
     def outstanding(self, differing: Collection[str]) -> list[str]:
         """Select the fields that differ now and are still to be requested."""
@@ -183,12 +187,31 @@ class RequestedFields:
 
         Raises:
             NotConverged: AWS gave up on our update.
+            NotYet: it is asked again in a moment.
         """
         before, self._update_failure = self._update_failure, seen.update_failure
         if seen.update_failure is None or not self.names:
             return
+        if seen.failure_may_pass:
+            self._ask_again(seen)
+            return
         if seen.update_failure != before or self.poller.now - self.poller.last_call_at > PROPAGATION_S:
             raise aws_failure(self.poller.address, seen)
+
+    def _ask_again(self, seen: Observed[Any, Any]) -> None:
+        """Forget what was requested, so that it is again.
+
+        Raises:
+            NotYet: the last request is too fresh.
+            NotConverged: it has failed for the propagation time.
+        """
+        now = self.poller.now
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if now - self._failing_since > PROPAGATION_S:
+            raise aws_failure(self.poller.address, seen)
+        if now - self.poller.last_call_at < _ASK_AGAIN_S:
+            raise NotYet("a right may not have spread yet", Patience.PROPAGATION)
+        self.names.clear()
 
     def awaits_reboot(self, seen: Observed[Any, Any]) -> bool:
         """True if the resource is to be rebooted now: a value waits for a reboot, and none was requested yet.
@@ -221,6 +244,8 @@ class _Attempt:
     """The moment at which AWS accepted the create, or first said that the name is taken."""
     made: bool = False
     """True if the resource was made by this loop: not found, and not brought back."""
+    made_again: bool = False
+    """True if what this loop had made failed in a way that may pass, and was deleted to be made once more."""
     announced: bool = False
     """True once the outputs were announced early."""
     result: Result = Result.UNCHANGED
@@ -292,7 +317,7 @@ class _ConvergeLoop:
         self.sightings.present = True
         if seen.failure is not None and self.replace_failed(seen, seen.failure):
             return None
-        self.want = leave(self.reconciler.leaves(allowed=self.change.allowed), self.wanted, seen.spec)
+        self.want = leave(self.reconciler, self.wanted, seen.spec, allowed=self.change.allowed)
         self.requested.check_update_failure(seen)
         differing = compare(self.want, seen.spec, unread=seen.unreadable)
         missing = self.requested.outstanding(differing)
@@ -396,10 +421,14 @@ class _ConvergeLoop:
 
         Raises:
             NotConverged: AWS gave up after our request.
+            NotYet: it is made once more in a moment.
             Refused: the resource holds data.
         """
         if self.requested.names or self.attempt.created_at is not None:
             # The failure from before our request may show for a while after it.
+            if self.attempt.made and seen.failure_may_pass and not self.attempt.made_again:
+                self.make_again(seen)
+                return True
             if failure != self.sightings.old_failure or self.poller.now - self.poller.last_call_at > PROPAGATION_S:
                 raise aws_failure(self.address, seen)
             return False
@@ -413,6 +442,25 @@ class _ConvergeLoop:
             self.replace(seen)
         return self.reconciler.replaceable
 
+    def make_again(self, seen: Observed[Any, Any]) -> None:
+        """Delete what we have just made and AWS could not finish, to make it once more: a right may have spread now.
+
+        Raises:
+            NotYet: it was made a moment ago.
+        """
+        if self.poller.now - self.poller.last_call_at < _ASK_AGAIN_S:
+            raise NotYet("a right may not have spread yet", Patience.PROPAGATION)
+        self.attempt.made_again = True
+        self.forget(seen)
+
+    def forget(self, seen: Observed[Any, Any]) -> None:
+        """Delete the resource until it is gone, and what is known of it."""
+        deletion = Deletion(self.address, self.reconciler, self.id, seen.spec, self.entry)
+        delete(deletion, self.context, self.emit, replacing=True)
+        self.attempt.created_at, self.sightings.present = None, False
+        self.requested = RequestedFields(self.poller)
+        self.poller.call_made()
+
     def replace(self, seen: Observed[Any, Any]) -> None:
         """Delete the resource until it is gone; the next turn creates it anew."""
         self.check_within_plan(Action.REPLACE)
@@ -422,11 +470,8 @@ class _ConvergeLoop:
                 hint="see who makes it, then run the same command again",
             )
         self.record_intent()
-        deletion = Deletion(self.address, self.reconciler, self.id, seen.spec, self.entry)
-        delete(deletion, self.context, self.emit, replacing=True)
-        self.attempt.result, self.attempt.created_at = Result.REPLACED, None
-        self.sightings.present, self.requested = False, RequestedFields(self.poller)
-        self.poller.call_made()
+        self.forget(seen)
+        self.attempt.result = Result.REPLACED
 
     def update(self, seen: Observed[Any, Any], missing: list[str], impact: Impact) -> None:
         """Request (a part of) the missing fields."""

@@ -46,6 +46,8 @@ class _DeleteLoop:
         self.released = False
         self.leftovers: str | None = None
         """The things AWS still holds of a resource that is gone."""
+        self.leftovers_since = 0.0
+        """When AWS began to hold just these. Seconds."""
         self.left_behind: tuple[tuple[str, Retained], ...] = ()
 
     def run(self) -> Finished:
@@ -59,10 +61,13 @@ class _DeleteLoop:
 
     def observe_leftovers(self) -> None:
         # A successor of the same name needs no leftover to be gone.
-        if self.last is None or self.replacing:
+        if self.replacing or (self.last is None and not self.reconciler.leftovers_need):
             return
+        before = self.leftovers
         self.leftovers = self.reconciler.remaining_after_delete(self.context.aws, self.id, self.last)
-        if self.leftovers is None:
+        if self.leftovers != before:
+            self.leftovers_since = self.poller.now
+        if self.leftovers is None and self.last is not None:
             self.left_behind = tuple(self.reconciler.retained_after_delete(self.context.aws, self.id, self.last))
 
     def turn(self, seen: Observed[Any, Any] | None) -> Finished | None:
@@ -134,6 +139,7 @@ class _DeleteLoop:
         self.release_dependents()
         if self.leftovers:
             self.poller.leftovers_remain()
+            self.remove_leftover()
             self.poller.pause(self.leftovers)
             return None
         subresources = self.deletion.subresources
@@ -146,6 +152,14 @@ class _DeleteLoop:
             subresources=subresources,
             left_behind=self.left_behind,
         )
+
+    def remove_leftover(self) -> None:
+        """Remove one thing that AWS has left for good; nobody but us would."""
+        if self.last is None or self.poller.now - self.leftovers_since <= PROPAGATION_S:
+            return
+        self.context.lease()
+        if self.reconciler.remove_leftover(self.context.aws, self.id, self.last):
+            self.poller.call_made()
 
     def finish_retained(self, seen: Observed[Any, Any], retained: Retained) -> Finished:
         self.release_dependents()

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tapctl.engine.model import AtLeastMinor, Spec
+from tapctl.engine.model import AtLeastMinor, Reconciler, Spec
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,20 @@ def _at_least_minor(want: str, have: str) -> bool:
     return [int(part) for part in seen] >= [int(part) for part in wanted]
 
 
-def leave(names: Iterable[str], want: Spec, have: Spec) -> Spec:
-    """Give back ``want`` with those of these fields as they are for which it has no wish but their default."""
-    unasked = (name for name in names if getattr(want, name) == type(want).model_fields[name].default)
-    return want.model_copy(update={name: getattr(have, name) for name in unasked})
+def leave(reconciler: Reconciler[Any, Any], want: Spec, have: Spec, *, allowed: bool) -> Spec:
+    """Give back ``want`` with the fields as they are that an apply leaves alone.
+
+    These are the ones of `Reconciler.left_alone` for which it has no wish but their default, and those of
+    `Reconciler.fixed_once_set` that are set; ``allowed``: the apply is given `ALLOW` for the resource.
+    """
+    unasked = (name for name in reconciler.leaves(allowed=allowed) if _is_default(want, name))
+    fixed = () if allowed else reconciler.fixed_once_set
+    names = (*unasked, *(name for name in fixed if getattr(want, name) and getattr(have, name)))
+    return want.model_copy(update={name: getattr(have, name) for name in names})
+
+
+def _is_default(spec: Spec, name: str) -> bool:
+    return bool(getattr(spec, name) == type(spec).model_fields[name].default)
 
 
 def is_downgrade(spec: type[Spec], name: str, want: Any, have: Any) -> bool:

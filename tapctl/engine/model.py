@@ -170,6 +170,8 @@ class Observed(Generic[S, O]):
     update_failure: str | None = None
     """AWS's reason for a failed *update* (or a stopped resource). The resource itself is intact, so it is not replaced:
     a failure seen before our first call is a gap to close, after a call of ours it ends the work."""
+    failure_may_pass: bool = False
+    """True if the failure may be AWS's own delay (a right that has not spread): then it is asked again for a while."""
     status: str = "active"
     """AWS's own word for the state, shown to the user."""
     owner: Owner | None = None
@@ -206,6 +208,8 @@ class Timing:
 
     create_s: float = 5
     delete_s: float = 5
+    first_look_s: float = 0.25
+    """The first pause before AWS is asked again: longer where reads are throttled for the whole account (RDS)."""
     update_s: float = 5
     """Of a change in place that interrupts nothing."""
     restart_s: float = 0
@@ -278,6 +282,11 @@ class Reconciler(ABC, Generic[S, O]):
     create is an update of the parent."""
     impacts: ClassVar[Mapping[str, Impact]] = {}
     """Field to the cost of changing the field; a field not listed changes in place at no cost."""
+    by_hand: ClassVar[Mapping[str, str]] = {}
+    """Field that tapctl never changes in place to what a person can do about the field."""
+    fixed_once_set: ClassVar[frozenset[str]] = frozenset()
+    """Fields that AWS may take only once: an apply leaves another value that is there, unless the user names the
+    resource (`ALLOW`)."""
     retention_field: ClassVar[str] = ""
     """The field with the days for which the resource keeps data, 0 for ever: fewer of them lose data."""
     healing_fields: ClassVar[frozenset[str]] = frozenset()
@@ -292,6 +301,8 @@ class Reconciler(ABC, Generic[S, O]):
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
+    actions: ClassVar[tuple[Any, ...]] = ()
+    """The rights that the type's calls need (`tapctl.aws.rights.Right`); the engine only hands them through."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``."""
@@ -440,9 +451,19 @@ class Reconciler(ABC, Generic[S, O]):
         """Read AWS's last event about a resource that did not converge: an upgrade given up shows nowhere else."""
         return ""
 
-    def remaining_after_delete(self, aws: Any, id: str, last: S) -> str | None:  # noqa: ARG002 -- the default needs no read
-        """Tell what AWS still holds of the resource after it is gone (network interfaces); None if nothing."""
+    def remaining_after_delete(self, aws: Any, id: str, last: S | None) -> str | None:  # noqa: ARG002 -- the default needs no read
+        """Tell what AWS still holds of the resource after it is gone (network interfaces); None if nothing.
+
+        ``last``: the spec it had; None where nobody knows, which only types with `leftovers_need` are asked.
+        """
         return None
+
+    def remove_leftover(self, aws: Any, id: str, last: S) -> bool:  # noqa: ARG002 -- the default makes no call
+        """Remove, by one call, something that AWS has left for good; False if there is no such thing.
+
+        Asked only where `remaining_after_delete` has told the same for the propagation time.
+        """
+        return False
 
     def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default needs no read
         """List what the resource leaves on purpose after it is gone (a final snapshot), by address."""

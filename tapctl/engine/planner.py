@@ -199,7 +199,7 @@ def _plan_present(
     if seen.deleting:
         note = f"it is {seen.status}" + ("; it is brought back" if seen.retained else "; its end is awaited")
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), note=note)
-    wanted, want = want, leave(reconciler.leaves(allowed=base.allowed), want, seen.spec)
+    wanted, want = want, leave(reconciler, want, seen.spec, allowed=base.allowed)
     left = _left_fields(reconciler, wanted, want, seen)
     fields = _field_changes(reconciler, want, seen, entry)
     impact = max((field.impact for field in fields), default=Impact.NONE)
@@ -326,7 +326,7 @@ def _left_fields(
 ) -> tuple[LeftField, ...]:
     """List what an apply leaves although nobody wants it: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
-        LeftField(part.path, part.have, allow_ends=reconciler.left_alone[name] == ALLOW)
+        LeftField(part.path, part.have, allow_ends=reconciler.left_alone.get(name, ALLOW) == ALLOW)
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )
@@ -350,12 +350,14 @@ def _plan_failed(base: Change, reconciler: Reconciler[Any, Any], failure: str, r
 def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
     if reconciler.replaceable and not reconciler.holds_data and not base.adopts:
         return replace(base, action=Action.REPLACE)
-    fields = ", ".join(sorted({field.path for field in base.fields if field.impact is Impact.REPLACE}))
+    paths = sorted({field.path for field in base.fields if field.impact is Impact.REPLACE})
     why = "it is somebody else's" if base.adopts else "what uses it holds it"
     why = "it holds data" if reconciler.holds_data else why
+    ways = [reconciler.by_hand[path] for path in paths if path in reconciler.by_hand]
+    ways.insert(0, "put the old value back into the configuration, or use another --suffix for a new stack")
     blocked = Refused(
-        f"{base.address}: {fields} cannot be changed in place, and it is never replaced because {why}",
-        hint="put the old value back into the configuration, or use another --suffix for a new stack",
+        f"{base.address}: {', '.join(paths)} cannot be changed in place, and it is never replaced because {why}",
+        hint="; ".join(ways),
     )
     return replace(base, blocked=blocked)
 

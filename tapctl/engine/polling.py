@@ -14,7 +14,7 @@ from tapctl.engine.events import Progress, Released
 from tapctl.engine.model import Observed, Reconciler, Timing
 from tapctl.engine.ownership import Claimant
 from tapctl.engine.record import Entry
-from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYet, Patience
+from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, NotConverged, NotYet, Patience, TapctlError
 
 T = TypeVar("T")
 
@@ -47,6 +47,8 @@ class EngineContext:
     stop: threading.Event = field(default_factory=threading.Event)
     lease: Callable[[], None] = lambda: None
     """Called right before every changing call; raises when somebody else has taken the lock over."""
+    hurried: bool = False
+    """True for an AWS in which time passes faster."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Outputs by address, as they become known."""
     durations: Durations = field(default_factory=Durations)
@@ -76,6 +78,8 @@ class Poller:
     """True if AWS was at work on the resource when it was last observed."""
     awaiting: str = ""
     """The last reason to wait."""
+    _told: tuple[str, bool] = ("", False)
+    """The status and whether AWS was at work, as last emitted."""
 
     def __post_init__(self) -> None:
         self.started = self.last_call_at = self.context.clock.now()
@@ -106,23 +110,37 @@ class Poller:
             NotConverged: a wait took longer than it may.
             AwsError: AWS said no, or no answer came for the propagation time.
         """
-        while True:
-            self.check()
-            try:
-                seen = observe()
-            except AwsNoAnswer as error:
-                self.read_failed(error)
-                continue
-            self.observed(seen, absent)
-            try:
-                result = act(seen)
-            except NotYet as answer:
-                self.not_yet(answer)
-            except AwsNoAnswer as error:
-                self.call_failed(error)
-            else:
+        try:
+            while True:
+                result = self._turn(observe, act, absent)
                 if result is not None:
                     return result
+        except TapctlError:
+            # The state as it was seen last, which may be another one than that of the last wait.
+            if self._told not in {("", False), (self.status, self.at_work)}:
+                self._emit()
+            raise
+
+    def _turn(
+        self,
+        observe: Callable[[], Observed[Any, Any] | None],
+        act: Callable[[Observed[Any, Any] | None], T | None],
+        absent: str,
+    ) -> T | None:
+        self.check()
+        try:
+            seen = observe()
+        except AwsNoAnswer as error:
+            self.read_failed(error)
+            return None
+        self.observed(seen, absent)
+        try:
+            return act(seen)
+        except NotYet as answer:
+            self.not_yet(answer)
+        except AwsNoAnswer as error:
+            self.call_failed(error)
+        return None
 
     def check(self) -> None:
         """Leave when asked to; fail when AWS has had all the time it may take.
@@ -155,7 +173,8 @@ class Poller:
 
     def pause(self, awaiting: str) -> None:
         """Wait for the next observation."""
-        self._wait(pause_before_observe(self.now - self.last_call_at), awaiting)
+        first = FIRST_PAUSE_S if self.context.hurried else self.timing.first_look_s
+        self._wait(pause_before_observe(self.now - self.last_call_at, first), awaiting)
 
     def read_failed(self, error: AwsNoAnswer) -> None:
         """Wait after a read without an answer, which observed nothing; reads may fail for the propagation time."""
@@ -208,8 +227,12 @@ class Poller:
 
     def _wait(self, seconds: float, awaiting: str) -> None:
         self.awaiting = awaiting
-        self.emit(Progress(self.address, self.status, self.elapsed, awaiting, self.usual_s, self.at_work))
+        self._emit()
         self.context.clock.wait(seconds, self.context.stop)
+
+    def _emit(self) -> None:
+        self._told = (self.status, self.at_work)
+        self.emit(Progress(self.address, self.status, self.elapsed, self.awaiting, self.usual_s, self.at_work))
 
 
 _USUAL_PROPAGATION_S: Final = 30.0
@@ -249,9 +272,12 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 15.0
 
 
-def pause_before_observe(waited_s: float) -> float:
-    """Seconds until the next observation: never more than 5 % late, never more than 15 s, and never all at once."""
-    return min(max(FIRST_PAUSE_S, 0.05 * waited_s), LONGEST_PAUSE_S) * _jitter()
+def pause_before_observe(waited_s: float, first_s: float = FIRST_PAUSE_S) -> float:
+    """Seconds until the next observation: never more than 5 % late, never more than 15 s, and never all at once.
+
+    ``first_s``: the shortest pause.
+    """
+    return min(max(first_s, 0.05 * waited_s), LONGEST_PAUSE_S) * _jitter()
 
 
 def pause_before_step(waited_s: float) -> float:

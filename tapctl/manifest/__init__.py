@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tapctl.aws.policy import when
+from tapctl.aws.rights import Need, Right, arn
 from tapctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,10 +39,64 @@ def open_store(url: str, aws: Aws | None) -> Store:
     Raises:
         UsageError: ``url`` names neither, or names S3 where ``aws`` is None.
     """
-    if not _SCHEME.match(url) and url.strip() and "\0" not in url:
+    if is_folder(url):
         from tapctl.manifest.local import LocalStore
 
         return LocalStore(Path(url))
+    bucket, prefix, options = _parse_s3(url)
+    if aws is None:
+        raise UsageError(f"--state {url} is in AWS, and this command does not go there", hint="use a local --state")
+    from tapctl.manifest.bucket import Bucket, Encryption
+    from tapctl.manifest.s3 import S3Store
+
+    encryption = Encryption(options.get("sse", ""), options.get("key", ""))
+    return S3Store(Bucket(aws, bucket, prefix, owner=options.get("owner", ""), encryption=encryption))
+
+
+def state_rights(url: str) -> tuple[Right, ...]:
+    """The rights that the store at ``url`` needs; none for a folder.
+
+    Raises:
+        UsageError: ``url`` is no place for records.
+    """
+    if is_folder(url):
+        return ()
+    from tapctl.manifest.history import history_folder
+
+    bucket, prefix, options = _parse_s3(url)
+    where = f"arn:{{partition}}:s3:::{bucket}"
+    history = history_folder("{suffix}")
+    objects = (f"{where}/{prefix}{{suffix}}.*", f"{where}/{prefix}{history}*")
+    # An object that is not there is "denied", unless listing is allowed: GetObject names no prefix in its request.
+    listed = when("StringEqualsIfExists", "s3:prefix", prefix, prefix + history)
+    changes = Need.CREATE | Need.DELETE
+    rights = [
+        Right(Need.OBSERVE, ("s3:ListBucket",), (where,), (listed,)),
+        Right(Need.OBSERVE, ("s3:GetObject",), objects),
+        Right(changes, ("s3:DeleteObject", "s3:PutObject"), objects),
+    ]
+    if key := options.get("key", ""):
+        via = when("StringEquals", "kms:ViaService", "s3.{region}.{domain}")
+        by_alias = (when("ForAnyValue:StringEquals", "kms:ResourceAliases", key),) if key.startswith("alias/") else ()
+        resource = key if key.startswith("arn:") else arn("kms", "key/*" if by_alias else f"key/{key}")
+        rights += [
+            Right(Need.OBSERVE, ("kms:Decrypt",), (resource,), (*by_alias, via)),
+            Right(changes, ("kms:GenerateDataKey",), (resource,), (*by_alias, via)),
+        ]
+    return tuple(rights)
+
+
+def is_folder(url: str) -> bool:
+    """True if ``--state`` names a folder."""
+    return not _SCHEME.match(url) and bool(url.strip()) and "\0" not in url
+
+
+def _parse_s3(url: str) -> tuple[str, str, dict[str, str]]:
+    """The bucket, the prefix (empty, or with a slash at its end) and the options of an address in S3.
+
+    Raises:
+        UsageError: it is none.
+    """
     address, _, query = url.partition("?")
     parts = _S3_URL.fullmatch(address)
     options = {}
@@ -56,11 +112,4 @@ def open_store(url: str, aws: Aws | None) -> Store:
             hint="use a folder such as ./manifests, or s3://bucket/prefix, "
             "or s3://bucket/prefix?sse=aws:kms&key=<key>&owner=<account>",
         )
-    if aws is None:
-        raise UsageError(f"--state {url} is in AWS, and this command does not go there", hint="use a local --state")
-    from tapctl.manifest.bucket import Bucket, Encryption
-    from tapctl.manifest.s3 import S3Store
-
-    encryption = Encryption(options.get("sse", ""), options.get("key", ""))
-    prefix = f"{parts[2]}/".lstrip("/")
-    return S3Store(Bucket(aws, parts[1], prefix, owner=options.get("owner", ""), encryption=encryption))
+    return parts[1], f"{parts[2]}/".lstrip("/"), options

@@ -74,11 +74,12 @@ class Journal:
         aws: AwsKind | None = None,
         ci: str | None = None,
         commit: str | None = None,
+        actor: str | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
         header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by, "aws": aws}
-        header |= {"ci": ci, "commit": commit}
+        header |= {"ci": ci, "commit": commit, "actor": actor}
         with self._turn:
             self._header.update({key: value for key, value in header.items() if value is not None})
 

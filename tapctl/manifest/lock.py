@@ -13,6 +13,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tapctl.aws.callers import ci_actor
 from tapctl.clock import Clock
 from tapctl.errors import LockHeld
 from tapctl.manifest.manifest import now
@@ -67,6 +68,10 @@ class LockHolder(BaseModel):
     """The CI run, see `ci_run`."""
     machine: _Text = ""
     """The machine since its start and the space of its process ids, see `this_machine`; empty where nobody can tell."""
+    commit: _Text = ""
+    """The commit that the CI had checked out."""
+    actor: _Text = ""
+    """Whom the CI runs for."""
 
     @property
     def is_gone(self) -> bool:
@@ -83,11 +88,14 @@ class LockHolder(BaseModel):
             command=command[:_LONGEST],
             since=now(),
             ci=ci_run(environ)[:_LONGEST],
+            commit=ci_commit(environ),
+            actor=ci_actor(environ)[:_LONGEST],
             machine=this_machine(),
         )
 
     def __str__(self) -> str:
-        run = f", {self.ci}" if self.ci else ""
+        actor = f"for {self.actor}" if self.actor else ""
+        run = "".join(f", {part}" for part in (self.ci, actor, self.commit[:12]) if part)
         return f"{self.who} on {self.host} (pid {self.pid}{run}) runs {self.command} since {self.since}"
 
 

@@ -72,11 +72,13 @@ class Manifest(BaseModel):
     """The CI run that wrote it, see `tapctl.manifest.lock.ci_run`. Stored only where there was one."""
     commit: str = ""
     """The commit that the CI had checked out. Stored as ``ci``."""
+    actor: str = ""
+    """Whom the CI ran for. Stored as ``ci``."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
-        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": ""}
+        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": "", "actor": ""}
         return {key: value for key, value in stored.items() if key not in defaults or value != defaults[key]}
 
     @property

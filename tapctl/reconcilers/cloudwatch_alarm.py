@@ -7,11 +7,12 @@ AWS's facts are from the CloudWatch API reference: PutMetricAlarm overwrites wha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _NAMES_A_CALL: Final = 100
-_EVERY_TYPE: Final = ("MetricAlarm", "CompositeAlarm", "LogAlarm")
+_OLDER_TYPES: Final = ("MetricAlarm", "CompositeAlarm")
+_EVERY_TYPE: Final = (*_OLDER_TYPES, "LogAlarm")
+_INVALID: Final = ("ValidationError", "ValidationException", "InvalidParameterValue")
 # Two spellings of one error: which one arrives depends on the protocol that botocore chooses for CloudWatch.
 _MISSING: Final = ("ResourceNotFound", "ResourceNotFoundException")
 _BUSY: Final = ("ResourceConflict", "ConflictException", "ConcurrentModificationException")
@@ -48,6 +51,9 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 0},
 }
 _MUTE_RULE: Final = "alarm-mute-rule:"
+
+
+_ALARM: Final = (arn("cloudwatch", "alarm:{cloudwatch-alarm}"),)
 
 
 class CloudwatchAlarmSpec(Spec):
@@ -99,6 +105,16 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
     }
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("cloudwatch:DescribeAlarms",), why="composite alarms are told to nobody with less"),
+        Right(Need.OBSERVE, ("cloudwatch:ListTagsForResource",), _ALARM),
+        Right(Need.EXPOSURES, ("cloudwatch:ListAlarmMuteRules",), (arn("cloudwatch", "alarm-mute-rule:*"),)),
+        Right(Need.CREATE | Need.UPDATE, ("cloudwatch:PutMetricAlarm",), _ALARM),
+        Right(Need.CREATE | Need.UPDATE, ("cloudwatch:TagResource",), _ALARM, fields=frozenset({"tags"})),
+        Right(Need.UPDATE, ("cloudwatch:UntagResource",), _ALARM, fields=frozenset({"tags"})),
+        Right(Need.REPLACE | Need.DELETE, ("cloudwatch:DeleteAlarms",), _ALARM),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: CloudwatchAlarmSpec | None
@@ -189,17 +205,22 @@ def _arn(aws: Aws, id: str) -> str:
 
 def _described(aws: Aws, id: str, names: tuple[str, ...]) -> Mapping[str, Any] | None:
     """The alarm as AWS describes it, of whatever kind; None if there is none."""
-    paginator = aws.cloudwatch.get_paginator("describe_alarms")
-    pages: list[Any] = aws.pages(
-        paginator, AlarmNames=list(names), AlarmTypes=list(_EVERY_TYPE), PaginationConfig={"PageSize": _NAMES_A_CALL}
-    )
-    for page in pages:
-        for kind in _EVERY_TYPE:
-            for alarm in page.get(f"{kind}s", ()):
-                if alarm["AlarmName"] == id:
-                    description: Mapping[str, Any] = alarm
-                    return description
-    return None
+    return next((alarm for alarm in described_alarms(aws, names) if alarm["AlarmName"] == id), None)
+
+
+def described_alarms(aws: Aws, names: Collection[str]) -> list[Mapping[str, Any]]:
+    """Describe the alarms of these names, at most 100, of every kind that this region knows."""
+    client: Any = aws.cloudwatch
+    paginator = client.get_paginator("describe_alarms")
+    asked = {"AlarmNames": list(names), "PaginationConfig": {"PageSize": _NAMES_A_CALL}}
+    try:
+        pages = aws.pages(paginator, **asked, AlarmTypes=list(_EVERY_TYPE))
+    except AwsRefused as error:
+        # LogAlarm is of 2026: a region, or a partition, that does not know it has none.
+        if not error.matches(*_INVALID):
+            raise
+        pages = aws.pages(paginator, **asked, AlarmTypes=list(_OLDER_TYPES))
+    return [alarm for page in pages for kind in _EVERY_TYPE for alarm in page.get(f"{kind}s", ())]
 
 
 def _mute_rules(aws: Aws, id: str) -> frozenset[str]:

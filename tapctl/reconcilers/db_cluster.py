@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.diff import same
 from tapctl.engine.model import (
@@ -33,6 +34,7 @@ from tapctl.engine.model import (
 from tapctl.errors import AlreadyExists, AwsRefused, NotConverged, NotYet, Patience, Refused
 from tapctl.reconcilers.db_instance import describe_instances
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_rights import as_caller
 from tapctl.reconcilers.rds import (
     NO_CLUSTER,
     RECOVERABLE,
@@ -42,6 +44,7 @@ from tapctl.reconcilers.rds import (
     how_to_recover,
     how_to_start,
     last_event,
+    owned_names,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -55,6 +58,7 @@ FINAL_SNAPSHOT_TAG: Final = "tapctl:final-snapshot"
 """The cluster's own tag, so that the answer is known without the files that once said it."""
 
 _STOPPED: Final = "stopped"
+_READY: Final = ("available", "storage-optimization")
 _DELETING: Final = frozenset({"deleting", "deleted"})
 _TERMINAL: Final = frozenset(
     {
@@ -66,6 +70,7 @@ _TERMINAL: Final = frozenset(
         "incompatible-restore",
         "migration-failed",
         "restore-failed",
+        "cloning-failed",
         # Nothing is wrong with a stopped cluster, but AWS does nothing with it until somebody starts it.
         _STOPPED,
     }
@@ -74,6 +79,11 @@ _WORDS_TO_SKIP: Final = 2
 _MOVING: Final = frozenset({"adding", "removing"})
 _NO_EXTENDED_SUPPORT: Final = "open-source-rds-extended-support-disabled"
 _EXTENDED_SUPPORT: Final = "open-source-rds-extended-support"
+_INVALID: Final = ("InvalidParameterCombination", "InvalidParameterValue")
+_FIXED_SUPPORT: Final = (
+    "this region's RDS does not change Extended Support of a cluster that is there (ModifyDBCluster does since "
+    "2026-07-15): have AWS Support change it, or use another --suffix for a new stack"
+)
 # AWS's name of a value accepted for later to the field.
 _PENDING: Final = {
     "EngineVersion": "engine_version",
@@ -87,6 +97,8 @@ _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 _DONE: Final = ("available", "failed")
 _NO_SNAPSHOT: Final = "DBClusterSnapshotNotFoundFault"
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_CLUSTER: Final = arn("rds", "cluster:{db-cluster}")
+_SNAPSHOTS: Final = arn("rds", "cluster-snapshot:*")
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,8 @@ class AssociatedRole:
     @classmethod
     def parse(cls, text: str) -> AssociatedRole:
         """Read the form in which a spec holds a role: the ARN, followed by `` for <feature>`` where it has one."""
-        arn, _, feature = text.partition(" for ")
-        return cls(arn, feature)
+        role, _, feature = text.partition(" for ")
+        return cls(role, feature)
 
     def __str__(self) -> str:
         return f"{self.arn} for {self.feature}" if self.feature else self.arn
@@ -202,6 +214,11 @@ _PARAMETERS: Final[Mapping[str, tuple[str, Callable[[DbClusterSpec], Any]]]] = {
     "maintenance_window": ("PreferredMaintenanceWindow", lambda want: want.maintenance_window),
     "copy_tags_to_snapshot": ("CopyTagsToSnapshot", lambda want: want.copy_tags_to_snapshot),
     "deletion_protection": ("DeletionProtection", lambda want: want.deletion_protection),
+    # ModifyDBCluster takes it since 2026-07-15.
+    "extended_support": (
+        "EngineLifecycleSupport",
+        lambda want: _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
+    ),
 }
 _CHANGEABLE: Final = _PARAMETERS.keys() | _INSIGHTS | {"log_exports", "managed_secret"}
 
@@ -229,8 +246,13 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "storage_encrypted": Impact.REPLACE,
         # Only by turning management off, which takes a password, and on again.
         "secret_kms_key_arn": Impact.REPLACE,
-        "extended_support": Impact.REPLACE,
     }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html (since 2026, with an outage)
+    by_hand: ClassVar[Mapping[str, str]] = {
+        "subnet_group": "RDS itself can move it, with an outage: aws rds modify-db-cluster --db-subnet-group-name",
+    }
+    # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_PerfInsights.Enabling.html
+    fixed_once_set = frozenset({"performance_insights_kms_key_arn"})
     left_alone: ClassVar[Mapping[str, str]] = {
         "auto_minor_version_upgrade": f"{_MODIFY} --auto-minor-version-upgrade --apply-immediately",
         "activity_stream": "aws rds stop-activity-stream --resource-arn {arn} --apply-immediately",
@@ -252,11 +274,73 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     timing = Timing(
         create_s=180,
         delete_s=300,
+        first_look_s=2,
         update_s=120,
         restart_s=600,
         upgrade_s=1800,
         longest_s=2 * 3600,
         upgrade="15 to 60 minutes, in which nobody is served",
+    )
+    actions = (
+        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), (_CLUSTER,)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshots",), (_CLUSTER, _SNAPSHOTS)),
+        Right(Need.EXPOSURES, ("rds:DescribeDBClusterSnapshotAttributes",), (_SNAPSHOTS,)),
+        Right(
+            Need.PLAN | Need.CREATE | Need.DELETE | Need.SWEEP,
+            ("rds:DescribeDBClusterSnapshots",),
+            (arn("rds", "cluster:*"), _SNAPSHOTS),
+        ),
+        Right(
+            Need.PLAN,
+            ("rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions"),
+            why="what RDS offers to everybody",
+        ),
+        Right(Need.PLAN | Need.SWEEP, ("rds:DescribeAccountAttributes",), why="the account's own quotas"),
+        Right(
+            Need.CREATE,
+            ("rds:CreateDBCluster", "rds:RestoreDBClusterFromSnapshot"),
+            (
+                *(_CLUSTER, arn("rds", "cluster-pg:{db-cluster-parameter-group}")),
+                *(arn("rds", "subgrp:{db-subnet-group}"), arn("rds", "og:default:*")),
+            ),
+        ),
+        Right(Need.CREATE, ("rds:RestoreDBClusterFromSnapshot",), (_SNAPSHOTS,)),
+        Right(Need.CREATE, ("rds:AddTagsToResource",), (_CLUSTER,)),
+        # What RDS does as its caller: the storage and the secret are encrypted, and the secret is made.
+        *(
+            right
+            for service in ("rds", "secretsmanager")
+            for right in as_caller(Need.CREATE, service, ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"))
+        ),
+        Right(
+            Need.CREATE,
+            ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+            (arn("secretsmanager", "secret:rds!cluster-*"),),
+        ),
+        Right(
+            Need.UPDATE,
+            ("rds:ModifyDBCluster",),
+            (
+                *(_CLUSTER, arn("rds", "cluster-pg:{db-cluster-parameter-group}")),
+                arn("rds", "pg:{db-parameter-group}"),
+            ),
+        ),
+        Right(Need.UPDATE, ("rds:DisableHttpEndpoint",), (_CLUSTER,), fields=frozenset({"http_endpoint"})),
+        Right(Need.UPDATE, ("rds:RemoveRoleFromDBCluster",), (_CLUSTER,), fields=frozenset({"associated_roles"})),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (_CLUSTER,),
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
+        Right(
+            Need.DELETE,
+            ("rds:DeleteDBCluster", "rds:CreateDBClusterSnapshot"),
+            (_CLUSTER, arn("rds", "cluster-snapshot:{db-cluster}-final-*")),
+        ),
+        Right(Need.DELETE, ("rds:AddTagsToResource",), (arn("rds", "cluster-snapshot:{db-cluster}-final-*"),)),
     )
 
     def __init__(self, member_group: str = "", *, final_snapshot: bool | None = None, restore_from: str = "") -> None:
@@ -311,6 +395,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 return fields
             return step_tags(aws, arn_of(aws, "cluster", id), have.tags, want.tags)
         except AwsRefused as error:
+            if "extended_support" in fields and error.matches(*_INVALID, text="lifecycle"):
+                error.hint = _FIXED_SUPPORT
             raise classify(error, how_to_start(aws, id)) from error
 
     def delete(
@@ -341,11 +427,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         return last_event(aws, "db-cluster", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the clusters by the owner's tags, which RDS lists with each cluster of the region."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_clusters")):
-            for cluster in page["DBClusters"]:
-                if owner.finds(as_dict(cluster.get("TagList", []))):
-                    yield cluster.get("DBClusterIdentifier", "")
+        """Find the clusters by the owner's tags."""
+        return owned_names(aws, owner, "cluster")
 
     def deletion_blocker(self, observed: Observed[DbClusterSpec, DbClusterOutputs]) -> str | None:
         """Name the protection (RDS deletes a protected cluster's instances all the same), or that it is stopped."""
@@ -399,7 +482,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
         return kept if snapshot_due else lost
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: DbClusterSpec | None) -> str | None:
         """Name the final snapshot as long as RDS is taking it.
 
         Snapshots of earlier clusters of this name are kept, too, and nothing tells the resource id of a cluster that is
@@ -451,7 +534,7 @@ def observed_cluster(
             {**_settings(live, expected), **_support(live, expected), **accepted, "tags": live_tags}
         ),
         _outputs(live),
-        settled=status == "available" and not any(group.get("Status") in _MOVING for group in groups),
+        settled=status in _READY and not any(group.get("Status") in _MOVING for group in groups),
         deleting=status in _DELETING,
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
         status=status,
@@ -617,7 +700,6 @@ def creation(id: str, want: DbClusterSpec, tags: list[Any]) -> dict[str, Any]:
         "StorageEncrypted": want.storage_encrypted,
         **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
         "EnableCloudwatchLogsExports": sorted(want.log_exports),
-        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
         **{name: value(want) for name, value in _PARAMETERS.values()},
         **_managed(want),
         **_insights(want),
@@ -644,7 +726,6 @@ def restoration(id: str, want: DbClusterSpec, version: str, tags: list[Any]) -> 
         "DBSubnetGroupName": want.subnet_group,
         **({"KmsKeyId": want.kms_key_arn} if want.kms_key_arn else {}),
         "EnableCloudwatchLogsExports": sorted(want.log_exports),
-        "EngineLifecycleSupport": _EXTENDED_SUPPORT if want.extended_support else _NO_EXTENDED_SUPPORT,
         **{name: value(want) for field, (name, value) in _PARAMETERS.items() if field not in _AFTER_RESTORE},
         "Tags": tags,
     }
@@ -722,7 +803,8 @@ def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) ->
             "DisableLogTypes": sorted(have.log_exports - want.log_exports),
         }
     if "managed_secret" in fields:
-        parameters |= _managed(want)
+        # Somebody may have made the master user log in by IAM, which takes the secret away (ModifyDBCluster).
+        parameters |= {**_managed(want), "MasterUserAuthenticationType": "password"}
     # All together: RDS resets those that are not sent with the others (rds-controller, custom_update.go).
     if fields & _INSIGHTS:
         parameters |= _insights(want)

@@ -9,9 +9,12 @@ the Aurora user guide.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_dict, as_list
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Outputs, Owner, Pending, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -24,6 +27,7 @@ from tapctl.reconcilers.rds import (
     how_to_recover,
     how_to_start,
     last_event,
+    owned_names,
     step_tags,
 )
 
@@ -33,21 +37,28 @@ if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
 _READY: Final = frozenset({"available", "storage-optimization"})
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html; CloudFormation's handler fails
+# on the same (aws-cloudformation-resource-providers-rds, DBInstanceStatus.java).
 _TERMINAL: Final = frozenset(
     {
         "failed",
         "inaccessible-encryption-credentials",
+        "incompatible-create",
+        "incompatible-credentials",
         "incompatible-network",
         "incompatible-option-group",
         "incompatible-parameters",
         "incompatible-restore",
         "insufficient-capacity",
+        "modify-failed",
         "restore-error",
+        "upgrade-failed",
     }
 )
 # Nothing is wrong with a stopped instance, or one whose key was out of reach for a while, but AWS does nothing with it
 # until somebody starts the cluster.
 _STOPPED: Final = "stopped"
+_DELETING: Final = ("delete-precheck", "deleting")
 _APPLYING: Final = "applying"
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
 # Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
@@ -58,6 +69,11 @@ _PARAMETERS: Final = {
     "auto_minor_version_upgrade": "AutoMinorVersionUpgrade",
     "promotion_tier": "PromotionTier",
 }
+
+
+_INSTANCE: Final = arn("rds", "db:{db-instance}")
+_CLUSTER: Final = (arn("rds", "cluster:{db-cluster}"),)
+_GROUP: Final = arn("rds", "pg:{db-parameter-group}")
 
 
 class DbInstanceSpec(Spec):
@@ -80,6 +96,11 @@ class DbInstanceSpec(Spec):
     """Aurora upgrades a cluster's minor only where all its members say so."""
     promotion_tier: int = 1
     """0 to 15: the lower it is, the earlier a failover takes this one."""
+    shared_zone: str = ""
+    """The zone that all of several members are in; empty where a failure of one zone leaves a member.
+
+    A member's own zone is chosen when it is made, and is no field (docs/decisions/0010-members-in-zones.md).
+    """
     tags: dict[str, str]
 
 
@@ -94,7 +115,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     """A member; the id is its identifier. The data is the cluster's: a failed member is replaced.
 
     ``staying``: all members that are wanted, this one among them, whom a writer's change of class waits for; None: all
-    of ours.
+    of ours. ``zones``: the availability zones over which members are spread as they are made; none: RDS chooses.
     """
 
     type = "db-instance"
@@ -107,22 +128,52 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         "engine": Impact.REPLACE,
         "instance_class": Impact.OUTAGE,
     }
-    never_compared = ("certificate authority", "Enhanced Monitoring", "zone")
-    timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, longest_s=5400)
+    left_alone: ClassVar[Mapping[str, str]] = {
+        # The next apply makes it again, in another zone.
+        "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
+    }
+    never_compared = ("certificate authority", "Enhanced Monitoring")
+    timing = Timing(create_s=480, delete_s=300, update_s=60, restart_s=600, first_look_s=2, longest_s=5400)
+    actions = (
+        # By filter, which RDS takes for all of the region's.
+        Right(Need.OBSERVE, ("rds:DescribeDBInstances",), (arn("rds", "db:*"),)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        Right(Need.OBSERVE, ("rds:DescribeDBClusters",), _CLUSTER),
+        Right(Need.CREATE, ("rds:CreateDBInstance",), (_INSTANCE, *_CLUSTER, _GROUP)),
+        Right(Need.CREATE, ("rds:AddTagsToResource",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:ModifyDBInstance",), (_INSTANCE, _GROUP)),
+        Right(Need.UPDATE, ("rds:RebootDBInstance",), (_INSTANCE,)),
+        Right(Need.UPDATE, ("rds:FailoverDBCluster",), _CLUSTER),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (_INSTANCE,),
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.CREATE | Need.UPDATE, ("rds:DescribeEvents",), why=LISTS),
+        Right(Need.REPLACE | Need.DELETE, ("rds:DeleteDBInstance",), (_INSTANCE,)),
+    )
 
-    def __init__(self, staying: Collection[str] | None = None) -> None:
+    def __init__(self, staying: Collection[str] | None = None, zones: Collection[str] = ()) -> None:
         self._staying = staying
+        self._zones = zones
 
     def observe(
         self, aws: Aws, id: str, expected: DbInstanceSpec | None
     ) -> Observed[DbInstanceSpec, DbInstanceOutputs] | None:
         """Read the instances and their cluster, each by one call for all members of the round."""
-        instance = _find_instance(aws, id)
-        return None if instance is None else observed_instance(aws, instance, expected)
+        instances = _read_instances(aws, id)
+        instance = next((item for item in instances if item.get("DBInstanceIdentifier") == id.lower()), None)
+        if instance is None:
+            return None
+        seen = observed_instance(aws, instance, expected)
+        return replace(seen, spec=seen.spec.model_copy(update={"shared_zone": _shared_zone(instance, instances)}))
 
     def create(self, aws: Aws, id: str, want: DbInstanceSpec, owner: Owner) -> None:
         """Make the instance, without the settings that the cluster manages: RDS refuses those on a member."""
         parameters: dict[str, Any] = {parameter: getattr(want, name) for name, parameter in _PARAMETERS.items()}
+        if zone := _choose_zone(aws, id, want, self._staying or (), self._zones):
+            parameters["AvailabilityZone"] = zone
         try:
             aws.rds.create_db_instance(
                 DBInstanceIdentifier=id,
@@ -181,11 +232,8 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         return last_event(aws, "db-instance", id)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the instances by the owner's tags, which RDS lists with each instance of the region."""
-        for page in aws.pages(aws.rds.get_paginator("describe_db_instances")):
-            for instance in page["DBInstances"]:
-                if owner.finds(as_dict(instance.get("TagList", []))):
-                    yield instance.get("DBInstanceIdentifier", "")
+        """Find the instances by the owner's tags."""
+        return owned_names(aws, owner, "db")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -225,7 +273,7 @@ def observed_instance(
         spec,
         _outputs(instance),
         settled=status in _READY and all(state != _APPLYING for _, state in groups),
-        deleting=status == "deleting",
+        deleting=status in _DELETING,
         failure=f"{status}: {reason}" if reason else status if status in _TERMINAL else None,
         update_failure=_resting(aws, status, spec.cluster),
         status=status,
@@ -236,17 +284,24 @@ def observed_instance(
     )
 
 
-def _find_instance(aws: Aws, id: str) -> DBInstanceTypeDef | None:
+def _read_instances(aws: Aws, id: str) -> list[DBInstanceTypeDef]:
     """Read the instance: with all of the round, or by itself where RDS refuses all since one is absent."""
     for names in dict.fromkeys((aws.batch_ids(DbInstance.type, id), (id,))):
         try:
-            instances = describe_instances(aws, "db-instance-id", names)
+            return describe_instances(aws, "db-instance-id", names)
         except AwsRefused as error:
             if not error.matches(NO_INSTANCE):
                 raise
-        else:
-            return next((item for item in instances if item.get("DBInstanceIdentifier") == id.lower()), None)
-    return None
+    return []
+
+
+def _shared_zone(instance: DBInstanceTypeDef, instances: Collection[DBInstanceTypeDef]) -> str:
+    """The zone that this member shares with all others, told of all but the first; empty where they are spread."""
+    cluster, zone = instance.get("DBClusterIdentifier"), instance.get("AvailabilityZone", "")
+    members = [other for other in instances if other.get("DBClusterIdentifier") == cluster]
+    first = min(members, key=lambda member: member.get("DBInstanceIdentifier", ""))
+    alone = first is instance or any(member.get("AvailabilityZone") != zone for member in members)
+    return "" if alone else zone
 
 
 def describe_instances(aws: Aws, filter_: str, values: tuple[str, ...]) -> list[DBInstanceTypeDef]:
@@ -324,6 +379,43 @@ def _owner(id: str, spec: DbInstanceSpec, expected: DbInstanceSpec | None) -> Ow
 # -- changing ----------------------------------------------------------------------------------------------------------
 
 
+def _choose_zone(
+    aws: Aws, id: str, want: DbInstanceSpec, staying: Collection[str], zones: Collection[str]
+) -> str | None:
+    """Choose the zone with the fewest members that has the class; of members made together, each knows the others'."""
+    usable = sorted(set(zones) & _zones_with_class(aws, want) or zones) if zones else []
+    if not usable:
+        return None
+    living = {
+        member.get("DBInstanceIdentifier", ""): member.get("AvailabilityZone", "")
+        for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
+        if member.get("DBInstanceStatus") != "deleting"
+    }
+    taken = Counter(living.values())
+    missing = [name for name in staying if name not in living]
+    zone = usable[0]
+    for _ in (*missing[: missing.index(id) if id in missing else 0], id):
+        zone = min(usable, key=lambda each: taken[each])
+        taken[zone] += 1
+    return zone
+
+
+def _zones_with_class(aws: Aws, want: DbInstanceSpec) -> set[str]:
+    """List the zones where the class can be had (DescribeOrderableDBInstanceOptions); none where that is denied."""
+    try:
+        pages = aws.pages(
+            aws.rds.get_paginator("describe_orderable_db_instance_options"),
+            Engine=want.engine,
+            DBInstanceClass=want.instance_class,
+        )
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        return set()
+    options = [option for page in pages for option in page.get("OrderableDBInstanceOptions", [])]
+    return {zone.get("Name", "") for option in options for zone in option.get("AvailabilityZones", [])}
+
+
 def _modify(aws: Aws, id: str, asked: Mapping[str, Any]) -> None:
     aws.rds.modify_db_instance(DBInstanceIdentifier=id, ApplyImmediately=True, **asked)
 
@@ -387,7 +479,7 @@ def _others(aws: Aws, id: str, want: DbInstanceSpec) -> list[DBInstanceTypeDef]:
         for member in describe_instances(aws, "db-cluster-id", (want.cluster,))
         if member.get("DBInstanceIdentifier") != id
         and Owner.of(as_dict(member.get("TagList", []))) == ours
-        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, "deleting"}
+        and member.get("DBInstanceStatus") not in {*_TERMINAL, _STOPPED, RECOVERABLE, *_DELETING}
     ]
 
 

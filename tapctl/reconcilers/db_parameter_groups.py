@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws.refusals import UnreadableFields
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -146,10 +147,8 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the groups by the owner's tags, among all of the region but AWS's own, which have none."""
-        arns = {self._name(group): group[f"{self.kind}Arn"] for group in self._list(aws)}
-        own = {name: arn for name, arn in arns.items() if not name.startswith("default.")}
-        yield from owned_names(aws, owner, NO_PARAMETER_GROUP, own)
+        """Find the groups by the owner's tags."""
+        return owned_names(aws, owner, self.arn_kind)
 
     def modifiable(self, aws: Aws, family: str) -> dict[str, bool]:
         """Read every parameter of a family: its name, and True if it can be set. A call for each hundred of them.
@@ -224,6 +223,24 @@ def _canonical(parameter: ParameterOutputTypeDef, value: str) -> str:
     return value.strip()
 
 
+def _rights(noun: str, listing: str, group: str) -> tuple[Right, ...]:
+    """The rights of one kind; ``noun``: its name in RDS's actions, ``listing``: of those that list its parameters."""
+    reads = (f"rds:Describe{noun}s", "rds:ListTagsForResource")
+    return (
+        Right(Need.OBSERVE, (*reads, f"rds:Describe{listing}"), (group,)),
+        Right(
+            Need.PLAN, (f"rds:DescribeEngineDefault{listing.removeprefix('DB')}",), why="what RDS offers to everybody"
+        ),
+        Right(Need.CREATE, (f"rds:Create{noun}", "rds:AddTagsToResource", f"rds:Modify{noun}"), (group,)),
+        Right(Need.UPDATE, (f"rds:Modify{noun}", f"rds:Reset{noun}"), (group,), fields=frozenset({"parameters"})),
+        Right(
+            Need.UPDATE, ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"), (group,), fields=frozenset({"tags"})
+        ),
+        Right(Need.REPLACE | Need.DELETE, (f"rds:Delete{noun}",), (group,)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
+
+
 class DbClusterParameterGroup(ParameterGroups):
     """A DB cluster parameter group: the parameters that all instances of a cluster share."""
 
@@ -232,6 +249,9 @@ class DbClusterParameterGroup(ParameterGroups):
     kind = "DBClusterParameterGroup"
     operations = "db_cluster_parameter_group"
     arn_kind = "cluster-pg"
+    actions = _rights(
+        "DBClusterParameterGroup", "DBClusterParameters", arn("rds", "cluster-pg:{db-cluster-parameter-group}")
+    )
 
 
 class DbParameterGroup(ParameterGroups):
@@ -242,3 +262,4 @@ class DbParameterGroup(ParameterGroups):
     kind = "DBParameterGroup"
     operations = "db_parameter_group"
     arn_kind = "pg"
+    actions = _rights("DBParameterGroup", "DBParameters", arn("rds", "pg:{db-parameter-group}"))

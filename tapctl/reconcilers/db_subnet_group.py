@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from tapctl.aws.policy import when
 from tapctl.aws.refusals import UnreadableFields
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 # The group is still used, or a subnet of it is.
 _HELD: Final = ("InvalidDBSubnetGroupStateFault", "InvalidDBSubnetStateFault")
+
+
+_GROUP: Final = (arn("rds", "subgrp:{db-subnet-group}"),)
 
 
 class DbSubnetGroupSpec(Spec):
@@ -43,6 +48,21 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
     type = "db-subnet-group"
     teardown_rank = 100
     timing = Timing(create_s=3, delete_s=5, longest_s=600)
+    actions = (
+        Right(Need.OBSERVE, ("rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"), _GROUP),
+        Right(Need.CREATE, ("rds:CreateDBSubnetGroup", "rds:AddTagsToResource"), _GROUP),
+        Right(Need.UPDATE, ("rds:ModifyDBSubnetGroup",), _GROUP),
+        Right(Need.UPDATE, ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"), _GROUP, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("rds:DeleteDBSubnetGroup",), _GROUP),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+        # The first use of RDS in an account makes RDS's own role.
+        Right(
+            Need.CREATE,
+            ("iam:CreateServiceLinkedRole",),
+            ("arn:{partition}:iam::{account}:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",),
+            (when("StringEquals", "iam:AWSServiceName", "rds.amazonaws.com"),),
+        ),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: DbSubnetGroupSpec | None
@@ -117,11 +137,8 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             raise
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the groups by the owner's tags, among all of the region."""
-        pages = aws.pages(aws.rds.get_paginator("describe_db_subnet_groups"))
-        groups = (group for page in pages for group in page["DBSubnetGroups"])
-        arns = {_name(group): group["DBSubnetGroupArn"] for group in groups}
-        yield from owned_names(aws, owner, NO_SUBNET_GROUP, arns)
+        """Find the groups by the owner's tags."""
+        return owned_names(aws, owner, "subgrp")
 
 
 def _name(group: DBSubnetGroupTypeDef) -> str:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template
+from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right
 from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -35,6 +36,11 @@ _TRANSIENT: Final = (
         ("ConcurrentModification",), "IAM is busy with another change of the role: {error.message}", Patience.BUSY
     ),
 )
+
+
+_ROLES_A_PAGE: Final = 1000
+_MOST_ASKED: Final = 25
+ROLE: Final = ("arn:{partition}:iam::{account}:role/{role-path}{iam-role}",)
 
 
 class IamRoleSpec(Spec):
@@ -76,6 +82,32 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
     }
     never_compared = ("last use",)
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
+    actions = (
+        Right(
+            Need.OBSERVE,
+            ("iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"),
+            ROLE,
+        ),
+        Right(Need.PLAN, ("iam:GetPolicy",), ("{boundary}",)),
+        Right(Need.EXPOSURES, ("iam:ListInstanceProfilesForRole",), ROLE),
+        Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("iam:PutRolePermissionsBoundary",),
+            ROLE,
+            (when("StringEquals", "iam:PermissionsBoundary", "{boundary}"),),
+            fields=frozenset({"permissions_boundary"}),
+        ),
+        Right(Need.UPDATE, ("iam:UpdateAssumeRolePolicy",), ROLE, fields=frozenset({"trust"})),
+        Right(Need.UPDATE, ("iam:PutRolePolicy", "iam:DeleteRolePolicy"), ROLE, fields=frozenset({"inline"})),
+        Right(Need.UPDATE, ("iam:DetachRolePolicy",), ROLE, fields=frozenset({"attached"})),
+        Right(Need.UPDATE, ("iam:DeleteRolePermissionsBoundary",), ROLE, fields=frozenset({"permissions_boundary"})),
+        Right(Need.UPDATE, ("iam:UpdateRole",), ROLE, fields=frozenset({"description", "max_session_duration_s"})),
+        Right(Need.UPDATE, ("iam:TagRole", "iam:UntagRole"), ROLE, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ROLE),
+        Right(Need.SWEEP, ("iam:ListRoles",), why=LISTS),
+        Right(Need.SWEEP, ("iam:ListRoleTags",), ("arn:{partition}:iam::{account}:role/*",)),
+    )
 
     def observe(self, aws: Aws, id: str, expected: IamRoleSpec | None) -> Observed[IamRoleSpec, IamRoleOutputs] | None:
         """Read GetRole, both lists of policies, and each inline policy: four calls with one of these."""
@@ -184,16 +216,16 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         """Find the roles by the owner's tags, among those whose names end in the suffix.
 
         The tagging API knows no roles and ListRoles tells no tags: tags cost a call a role, an account has a thousand
-        roles, and each name tapctl gives ends in the suffix.
+        roles, and each name tapctl gives ends in the suffix. Where too many do, none is asked: ours is found by its
+        name too.
         """
-        for page in aws.pages(aws.iam.get_paginator("list_roles")):
-            for role in page["Roles"]:
-                name = role["RoleName"]
-                if not name.endswith(f"-{owner.suffix}"):
-                    continue
-                live_tags = _tags(aws, name)
-                if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
-                    yield name
+        pages = aws.pages(aws.iam.get_paginator("list_roles"), PaginationConfig={"PageSize": _ROLES_A_PAGE})
+        names = [role["RoleName"] for page in pages for role in page["Roles"]]
+        named = [name for name in names if name.endswith(f"-{owner.suffix}")]
+        for name in named if len(named) <= _MOST_ASKED else ():
+            live_tags = _tags(aws, name)
+            if owner.finds(live_tags) and live_tags.get(REGION_TAG, aws.region) == aws.region:
+                yield name
 
 
 def boundary_exists(aws: Aws, arn: str) -> bool:
@@ -242,8 +274,9 @@ def _tags(aws: Aws, id: str) -> dict[str, str]:
     try:
         pages = aws.pages(aws.iam.get_paginator("list_role_tags"), RoleName=id)
     except AwsRefused as error:
-        # Deleted since it was listed.
-        if error.matches("NoSuchEntity"):
+        # Deleted since it was listed; or an organisation's policy forbids a look at somebody else's. Ours is found by
+        # its name too.
+        if error.matches("NoSuchEntity") or error.is_denied:
             return {}
         raise
     return tags.as_dict(tag for page in pages for tag in page["Tags"])

@@ -34,6 +34,7 @@ from tapctl.engine.model import (
 from tapctl.engine.owner_tags import MANAGED_BY, OWNER_TAG, SUFFIX_TAG
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
 from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _WINDOW_DAYS: Final = range(7, 31)
 # A rotation period that no key has: the key is pending deletion after all.
 _CONTRADICTED: Final = -1
 # The services that use the key by grants, as principals; and the encryption contexts that name their resources.
+_KEYS_A_PAGE, _ALIASES_A_PAGE = 1000, 100
 _SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
 _OF_RESOURCES: Final = ("aws:lambda:functionarn", "aws:rds:")
 _ARN_PARTS: Final = 6
@@ -144,6 +146,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     never_compared = ("imported material", "policies beside the default one")
     timing = Timing(create_s=10, delete_s=5, longest_s=600)
     healing_fields = frozenset({"enabled"})
+    actions = KEY_RIGHTS
 
     def __init__(self, window_days: int | None = None, going: Collection[str] = ()) -> None:
         self._window_days, self._going = window_days, frozenset(going)
@@ -211,7 +214,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        users = key_users(aws, arn, id)
+        # SNS tells keys topic by topic: once before the alias goes is enough.
+        users = key_users(aws, arn, id, topics=bool(observed.spec.alias))
         if users - self._going:
             return _used_by(users - self._going, id)
         if users:
@@ -236,7 +240,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         """
         tagged = _find(aws, owner.search_tags)
         aliases = _aliases(aws)
-        for key_id in sorted({*tagged, *_without_alias(aws)}):
+        for key_id in sorted({*tagged, *_not_indexed(aws)}):
             try:
                 live_tags = _tags_of(aws, key_id)
                 if not owner.finds(live_tags):
@@ -323,7 +327,9 @@ class Lookup:
             if not error.matches("NotFoundException"):
                 raise
             # The tagging API is eventually consistent: a key made a moment ago shows only in the listing.
-            ours = list(self._ours(self._tagged())) or list(self._ours(_without_alias(self.aws), any_key=True))
+            ours = list(self._ours(self._tagged()))
+            if not ours and self.aws.searches:
+                ours = list(self._ours(_not_indexed(self.aws), any_key=True))
             aliases = _aliases(self.aws) if ours else {}
             named = [replace(key, other_alias=self._foreign_alias(aliases.get(key.id, ()))) for key in ours]
             return min(named, key=_preference, default=None)
@@ -474,7 +480,7 @@ def _find(aws: Aws, wanted: Mapping[str, str | list[str]]) -> list[str]:
 def _aliases(aws: Aws) -> dict[str, list[str]]:
     """Key id to the aliases that name the key."""
     aliases: dict[str, list[str]] = {}
-    for page in aws.pages(aws.kms.get_paginator("list_aliases")):
+    for page in aws.pages(aws.kms.get_paginator("list_aliases"), PaginationConfig={"PageSize": _ALIASES_A_PAGE}):
         for alias in page["Aliases"]:
             # Some of AWS's own aliases have no key yet (ListAliases).
             aliases.setdefault(alias.get("TargetKeyId", ""), []).append(alias["AliasName"])
@@ -488,14 +494,15 @@ def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:
     return live.startswith(before) and live.endswith(after)
 
 
-def _without_alias(aws: Aws) -> list[str]:
-    """The ids of the keys that no alias names, as ours has none between CreateKey and CreateAlias.
+def _not_indexed(aws: Aws) -> list[str]:
+    """The ids of the keys that may be ours, made a moment ago: no alias names them, and no index knows their tags yet.
 
-    The tags of all keys would be a call for each; and a key with an alias of another name is no new key of ours.
+    The tags of all keys would be a call for each; a key with an alias of another name is no new key of ours, nor is one
+    that the tagging API knows by other tags.
     """
-    named = _aliases(aws)
-    pages = aws.pages(aws.kms.get_paginator("list_keys"))
-    return [key["KeyId"] for page in pages for key in page["Keys"] if key["KeyId"] not in named]
+    known = {*_aliases(aws), *_find(aws, {})}
+    pages = aws.pages(aws.kms.get_paginator("list_keys"), PaginationConfig={"PageSize": _KEYS_A_PAGE})
+    return [key["KeyId"] for page in pages for key in page["Keys"] if key["KeyId"] not in known]
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -20,15 +20,15 @@ SNAPSHOTS: Final = frozenset({"db-cluster-snapshot", "db-snapshot", "db-cluster-
 """The types of copies of a database, which are unreadable without their key."""
 
 
-def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
-    """List the addresses of everything that uses this key and is not being deleted.
+def key_users(aws: Aws, arn: str, alias: str = "", *, topics: bool = True) -> frozenset[str]:
+    """List the addresses of everything that uses this key and is not being deleted. ``topics``: those of SNS too.
 
     Raises:
         AwsRefused: a service may not be asked. Its users are not known then, and the key must stay.
     """
     aliases = {alias, f"{arn.rpartition(':')[0]}:{alias}"} if alias else set()
     names = frozenset({arn, arn.rpartition("/")[2], *aliases})
-    searches = (_databases, _copies, _log_groups, _secrets, _topics, _functions)
+    searches = (_databases, _copies, _log_groups, _secrets, _functions, *([_topics] if topics else []))
     return frozenset(user for search in searches for user in search(aws, names))
 
 
@@ -82,7 +82,9 @@ def _log_groups(aws: Aws, names: frozenset[str]) -> Iterator[str]:
 
 def _secrets(aws: Aws, names: frozenset[str]) -> Iterator[str]:
     """The secrets, but for those that RDS owns: such a one goes with its database, which is told instead."""
-    for secret in _listed(aws.pages(aws.secretsmanager.get_paginator("list_secrets")), "SecretList"):
+    for secret in _listed(
+        aws.pages(aws.secretsmanager.get_paginator("list_secrets"), PaginationConfig={"PageSize": 100}), "SecretList"
+    ):
         if secret.get("KmsKeyId") in names and secret.get("OwningService") != "rds":
             yield address("secret", str(secret.get("Name")))
 

@@ -14,15 +14,19 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, from_answer
+from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.iam_role import ROLE
+from tapctl.reconcilers.kms_key_rights import as_caller
+from tapctl.regions import DOMAINS
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, NetworkInterfaceTypeDef
@@ -35,6 +39,7 @@ HIDDEN: Final = "(hidden)"
 
 _MISSING: Final = "ResourceNotFoundException"
 _INVALID: Final = "InvalidParameterValueException"
+_BOUND: Final = "ValidationException"
 _CONFLICT: Final = "ResourceConflictException"
 
 # Texts of refusals for a group or subnet that EC2 has not spread to Lambda yet, or that is gone for good.
@@ -42,15 +47,18 @@ _NOT_IN_EC2: Final = {
     "invalidgroup.notfound": "EC2 does not show Lambda the security group yet",
     "invalidsubnetid.notfound": "EC2 does not show Lambda the subnets yet",
 }
-# Texts of refusals for a new role, a changed policy or a new key's grant that IAM or KMS has not spread yet.
-_SPREADING: Final = _NOT_IN_EC2 | {
+# Texts of refusals for a new role, a changed policy or a new key's grant that IAM or KMS has not spread yet, which may
+# take five minutes (terraform-provider-aws, lambda/function.go).
+_SPREADING: Final = {
     "cannot be assumed by lambda": "Lambda cannot assume the role yet",
     "does not have permissions to call": "the role's policy has not reached Lambda yet",
     "key is invalid for creategrant": "Lambda may not use the KMS key yet",
+    "kms key was not found": "KMS does not show Lambda the key yet",
 }
 _TRANSIENT: Final = (
     Transient((_INVALID,), "EC2 is throttling Lambda", Patience.LONG, text="throttled by ec2"),
-    *(Transient((_INVALID,), reason, Patience.PROPAGATION, text=text) for text, reason in _SPREADING.items()),
+    *(Transient((_INVALID,), reason, Patience.PROPAGATION, text=text) for text, reason in _NOT_IN_EC2.items()),
+    *(Transient((_INVALID,), reason, Patience.BUSY, text=text) for text, reason in _SPREADING.items()),
     # The first interface in a subnet takes minutes, for a new function as for one that moves; Lambda itself ends both.
     Transient((_CONFLICT,), "Lambda is still making the function", Patience.LONG, text="state: pending"),
     Transient((_CONFLICT,), "another update of this function is going on", Patience.LONG, text="in progress"),
@@ -58,12 +66,19 @@ _TRANSIENT: Final = (
     Transient((_MISSING,), "Lambda does not show the function yet", Patience.PROPAGATION),
 )
 
+INTERFACES_LONGEST_S: Final = 90 * 60
+"""How long Lambda's network interfaces may stay, and hold their groups, before we give up. Seconds."""
+INACTIVE: Final = "Inactive"
+"""The state of a function that Lambda has put to rest: its next call fails, and wakes it (Lambda developer guide,
+"Function states")."""
 _UNSETTLED: Final = frozenset({"Pending", "Deactivating"})
 # A token in a wanted value (`tapctl.engine.refs`), and the only forms that a token's value can have: a plan has to show
 # the live value behind the token to compare both. No password has one of these forms.
 _TOKEN: Final = re.compile("⟦[^⟦⟧]*⟧")
-_IDENTITY: Final = r"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|[\w-]+(?:\.[\w-]+)*\.amazonaws\.com(?:\.cn)?)"
+_HOST: Final = rf"[\w-]+(?:\.[\w-]+)*\.(?:{'|'.join(map(re.escape, DOMAINS))})"
+_IDENTITY: Final = rf"(?:arn:[\w-]+:[\w-]+:[\w-]*:\d*:[\w/:.+=@!-]+|{_HOST})"
 # The end of an interface's description.
+INTERFACES_A_PAGE: Final = 1000
 _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 # Spec field to the parameter of UpdateFunctionConfiguration that carries the field.
 _CONFIGURATION: Final = {
@@ -91,8 +106,13 @@ _TAKEN_AWAY: Final[Mapping[str, tuple[str, Any]]] = {
     "snap_start": ("SnapStart", {"ApplyOn": "None"}),
 }
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
+# Reason codes of a failure by rights that IAM or KMS may not have spread yet.
+_OF_RIGHTS: Final = ("InsufficientRolePermissions", "KMSKeyAccessDenied")
 # Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …
 _CODE_FAILED: Final = re.compile(r"(Invalid)?(Image|Zip)")
+
+
+_FUNCTION: Final = (arn("lambda", "function:{lambda-function}"),)
 
 
 class LambdaFunctionSpec(Spec):
@@ -180,8 +200,60 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
     }
     never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
-    # Lambda's network interfaces may stay for 45 minutes (terraform-provider-aws, ec2/vpc_network_interface.go).
-    timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=3600)
+    # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
+    # (hashicorp/terraform-provider-aws#32130).
+    timing = Timing(create_s=60, delete_s=1200, update_s=30, longest_s=INTERFACES_LONGEST_S)
+    actions = (
+        Right(Need.OBSERVE, ("lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags"), _FUNCTION),
+        Right(
+            Need.EXPOSURES,
+            ("lambda:ListAliases", "lambda:ListFunctionEventInvokeConfigs", "lambda:ListFunctionUrlConfigs"),
+            _FUNCTION,
+        ),
+        Right(Need.EXPOSURES, ("lambda:ListEventSourceMappings",), why=LISTS),
+        Right(Need.PLAN, ("lambda:GetAccountSettings",), why="the account's own quotas"),
+        Right(Need.CREATE, ("lambda:CreateFunction", "lambda:PutFunctionConcurrency", "lambda:TagResource"), _FUNCTION),
+        Right(Need.UPDATE, ("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"), _FUNCTION),
+        Right(
+            Need.UPDATE,
+            ("lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"),
+            _FUNCTION,
+            fields=frozenset({"reserved_concurrency"}),
+        ),
+        Right(Need.UPDATE, ("lambda:RemovePermission",), _FUNCTION, fields=frozenset({"resource_policy"})),
+        Right(Need.UPDATE, ("lambda:TagResource", "lambda:UntagResource"), _FUNCTION, fields=frozenset({"tags"})),
+        # What Lambda checks of, or does as, its caller.
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("iam:PassRole",),
+            ROLE,
+            (when("StringEquals", "iam:PassedToService", "lambda.amazonaws.com"),),
+        ),
+        Right(
+            Need.CREATE | Need.UPDATE | Need.DELETE,
+            ("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+            why=LISTS,
+        ),
+        *as_caller(Need.CREATE | Need.UPDATE, "lambda", ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt")),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+            ("{repository}",),
+        ),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            ("ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy"),
+            ("{own-repository}",),
+        ),
+        Right(Need.REPLACE | Need.DELETE, ("lambda:DeleteFunction",), _FUNCTION),
+        # Before the function goes for good, its network interfaces leave our security group.
+        Right(Need.DELETE, ("lambda:UpdateFunctionConfiguration",), _FUNCTION),
+        Right(Need.DELETE, ("iam:GetRole",), ROLE),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces", "lambda:ListFunctions"), why=LISTS),
+        # One that Lambda has left behind, which bears no tags of ours.
+        Right(Need.DELETE, ("ec2:DeleteNetworkInterface",), (arn("ec2", "network-interface/*"),)),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def __init__(self, content: bytes | None = None) -> None:
         self._content = content
@@ -234,7 +306,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         except AwsRefused as error:
             if error.matches(_CONFLICT, text="already exist"):
                 raise AlreadyExists(f"a function {id} exists already") from error
-            raise classify(error, _TRANSIENT) from error
+            raise _classify(error, want) from error
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
@@ -272,7 +344,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 remove=lambda extra: aws.lambda_.untag_resource(Resource=arn, TagKeys=extra),
             )
         except AwsRefused as error:
-            raise classify(error, _TRANSIENT) from error
+            raise _classify(error, want) from error
 
     def delete(
         self,
@@ -283,14 +355,16 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     ) -> None:
         """Take the function out of its security groups first, then delete it.
 
-        Lambda's network interfaces outlive the function by up to 45 minutes, and nobody else can detach them. In the
-        VPC's default group they hold no group of ours (terraform-provider-aws does the same). A function whose last
-        update failed, perhaps by that move, is moved no more.
+        Lambda's network interfaces outlive the function by up to 45 minutes and sometimes more, and nobody else can
+        detach them. In the VPC's default group new ones hold no group of ours (terraform-provider-aws does the same);
+        those that were there may keep theirs. A function whose last update failed, perhaps by that move, is moved no
+        more, nor an inactive one, which has none.
         """
         spec = observed.spec
         if not observed.settled:
             raise NotYet(f"Lambda is at work on it: {observed.status}", Patience.LONG)
-        if (observed.failure or observed.update_failure) is None and spec.subnet_ids and leave_groups(aws, id, spec):
+        at_rest = (observed.failure or observed.update_failure) is None and not observed.status.startswith(INACTIVE)
+        if at_rest and spec.subnet_ids and leave_groups(aws, id, spec):
             return
         self.delete_for_replacement(aws, id, observed)
 
@@ -311,9 +385,23 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         """Find the functions by the owner's tags."""
         return tags.find(aws, owner.search_tags, "lambda", "function:")
 
-    def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> str | None:
+    def remaining_after_delete(self, aws: Aws, id: str, last: LambdaFunctionSpec | None) -> str | None:
         """Name the network interfaces that Lambda still has to remove; for that it needs the function's role."""
-        return remaining_interfaces(aws, id) if last.subnet_ids else None
+        if last is not None and not last.subnet_ids:
+            return None
+        return _left_sentence(remaining_interfaces(aws, id, last.subnet_ids if last else ()))
+
+    def remove_leftover(self, aws: Aws, id: str, last: LambdaFunctionSpec) -> bool:
+        """Remove one interface that Lambda has detached and left: it could not delete it, and does not try again."""
+        stranded = [one for one in remaining_interfaces(aws, id, last.subnet_ids) if _is_stranded(one)]
+        if not stranded:
+            return False
+        try:
+            aws.ec2.delete_network_interface(NetworkInterfaceId=stranded[0].get("NetworkInterfaceId", ""))
+        except AwsRefused as error:
+            if not error.matches("InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterface.InUse"):
+                raise
+        return True
 
     def _code(self, want: LambdaFunctionSpec) -> dict[str, Any]:
         if want.package_type == "Image":
@@ -325,6 +413,31 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _classify(error: AwsRefused, want: LambdaFunctionSpec) -> NotYet | AwsRefused:
+    """Translate a refused change; a repository that does not let Lambda in, or a new account's bound, is told as that.
+
+    Lambda's answer to it is an AccessDeniedException that names no action, at times without any text
+    (github.com/aws-controllers-k8s/community/issues/1590 and 1886).
+    """
+    of_ecr = "ecr" in error.message.lower() or not error.message.strip()
+    if want.package_type == "Image" and error.is_denied and of_ecr and "not authorized" not in error.message:
+        repository = want.image_uri.partition("@")[0]
+        error.hint = (
+            f"let Lambda read the repository {repository}: its policy has to allow lambda.amazonaws.com "
+            "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer (aws:SourceArn: the function's); or allow yourself "
+            "ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy, with which Lambda writes that by itself; then run "
+            "the same command again: it continues from here"
+        )
+        return error
+    if error.matches(_BOUND, _INVALID, text="memorysize"):
+        # Nothing tells it beforehand (awslabs/genai-bedrock-agent-chatbot#4).
+        error.hint = (
+            "a new account may give a function no more than 3008 MB: have AWS Support raise that, or set "
+            "processor.memory_mb to 3008 or less; then run the same command again"
+        )
+    return classify(error, _TRANSIENT)
 
 
 def observed_function(
@@ -341,6 +454,7 @@ def observed_function(
     vpc = live.get("VpcConfig", {})
     logging = live.get("LoggingConfig", {})
     state, update = _states(live)
+    resting = f": {_reason(live, 'State')}" if state == INACTIVE else ""
     failure = _reason(live, "State") if state == "Failed" else None
     update_failure = _reason(live, "LastUpdateStatus") if update == "Failed" and failure is None else ""
     live_tags = tags.as_dict(answer.get("Tags", {}))
@@ -353,9 +467,14 @@ def observed_function(
     if "Error" in live.get("Environment", {}):
         environment = expected.environment if expected else {}
         unreadable.actions["environment"] = "kms:Decrypt"
+    image_uri = code.get("ResolvedImageUri", "") if is_image else ""
+    if is_image and not image_uri and "Error" in code:
+        # The repository may not be asked: the function is there all the same.
+        image_uri = expected.image_uri if expected else ""
+        unreadable.actions["image_uri"] = "ecr:BatchGetImage"
     spec = LambdaFunctionSpec(
         package_type=live.get("PackageType", "Zip"),
-        image_uri=code.get("ResolvedImageUri", "") if is_image else "",
+        image_uri=image_uri,
         code_sha256="" if is_image else live.get("CodeSha256", ""),
         runtime=live.get("Runtime", ""),
         handler=live.get("Handler", ""),
@@ -393,7 +512,8 @@ def observed_function(
         deleting=state == "Deleting",
         failure=failure,
         update_failure=update_failure or None,
-        status=state if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
+        failure_may_pass=(failure or update_failure).partition(":")[0] in _OF_RIGHTS,
+        status=state + resting if update == "Successful" else f"{state}, update {update} {update_failure}".rstrip(),
         owner=owner,
         unreadable=unreadable.actions,
     )
@@ -593,11 +713,21 @@ def _passes(aws: Aws, live: LambdaFunctionSpec, error: AwsRefused, meaning: NotY
         return False
 
 
-def remaining_interfaces(aws: Aws, id: str) -> str | None:
-    """Name the interfaces that a deleted function left, in a sentence; None if there are none."""
+def remaining_interfaces(aws: Aws, id: str, subnets: Collection[str]) -> list[NetworkInterfaceTypeDef]:
+    """List the interfaces that a deleted function left, by id. ``subnets``: those it was in; none if nobody knows.
+
+    By subnet and in pages: in a large account EC2 refuses anything else. With those of AWS's services, which an account
+    may hide (DescribeNetworkInterfaces).
+    """
     start = f"AWS Lambda VPC ENI-{id}-"
     filters = [{"Name": "description", "Values": [f"{start}*"]}]
-    pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+    filters += [{"Name": "subnet-id", "Values": sorted(subnets)}] if subnets else []
+    pages = aws.pages(
+        aws.ec2.get_paginator("describe_network_interfaces"),
+        Filters=filters,
+        IncludeManagedResources=True,
+        PaginationConfig={"PageSize": INTERFACES_A_PAGE},
+    )
     # A longer name may begin with this one: only a UUID may follow.
     named = [
         interface
@@ -605,22 +735,45 @@ def remaining_interfaces(aws: Aws, id: str) -> str | None:
         for interface in page["NetworkInterfaces"]
         if _UUID.fullmatch(interface.get("Description", "").removeprefix(start))
     ]
-    remaining = sorted(interface.get("NetworkInterfaceId", "") for interface in _unused(aws, named))
-    if not remaining:
-        return None
-    noun, verb = ("interface", "is") if len(remaining) == 1 else ("interfaces", "are")
-    return f"network {noun} {', '.join(remaining)} {verb} still to be removed by Lambda, which may take 45 minutes"
+    return sorted(_unused(aws, id, named), key=lambda interface: interface.get("NetworkInterfaceId", ""))
 
 
-def _unused(aws: Aws, interfaces: list[NetworkInterfaceTypeDef]) -> Iterable[NetworkInterfaceTypeDef]:
-    """Choose the interfaces that no function uses any more; all, where functions may not be listed."""
+def _left_sentence(interfaces: Sequence[NetworkInterfaceTypeDef]) -> str | None:
+    """Say which of these are still to be removed, and by whom; None if there are none."""
+    stranded = [one.get("NetworkInterfaceId", "") for one in interfaces if _is_stranded(one)]
+    busy = [one.get("NetworkInterfaceId", "") for one in interfaces if not _is_stranded(one)]
+    parts = [
+        f"network {'interface' if len(ids) == 1 else 'interfaces'} {', '.join(ids)} "
+        f"{'is' if len(ids) == 1 else 'are'} {what}"
+        for ids, what in (
+            (busy, "still to be removed by Lambda, which usually takes 20 to 45 minutes, and sometimes more"),
+            (stranded, "left behind by Lambda, and removed by us if so for two minutes"),
+        )
+        if ids
+    ]
+    return "; ".join(parts) or None
+
+
+def _is_stranded(interface: NetworkInterfaceTypeDef) -> bool:
+    """True if Lambda has detached its interface and did not delete it: its role was gone, or had lost the right."""
+    return interface.get("Status") == "available" and interface.get("InterfaceType") == "lambda"
+
+
+def _unused(aws: Aws, id: str, interfaces: list[NetworkInterfaceTypeDef]) -> list[NetworkInterfaceTypeDef]:
+    """Choose the interfaces that no other function uses; all, where functions may not be listed."""
     if not interfaces:
         return interfaces
     try:
         pages = aws.pages(aws.lambda_.get_paginator("list_functions"))
     except AwsRefused:
         return interfaces
-    configs = [function.get("VpcConfig", {}) for page in pages for function in page["Functions"]]
+    # The function itself may be listed for a moment after its deletion.
+    configs = [
+        function.get("VpcConfig", {})
+        for page in pages
+        for function in page["Functions"]
+        if function.get("FunctionName") != id
+    ]
     used = {
         (subnet, frozenset(config.get("SecurityGroupIds", ())))
         for config in configs

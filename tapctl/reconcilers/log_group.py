@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -35,6 +36,7 @@ _TRANSIENT: Final = (
         text="not allowed to be used with",
     ),
 )
+_DEFAULT_CLASS: Final = "STANDARD"
 _OLDEST_EVENT: Final = timedelta(days=14)
 # DescribeLogGroups' words for a group without a data protection policy of its own.
 _UNPROTECTED: Final = ("DELETED", "DISABLED", "ARCHIVED")
@@ -43,6 +45,12 @@ _WRITERS: Final = (
     (re.compile("/aws/lambda/([^/]+)"), "lambda-function"),
     (re.compile("/aws/rds/cluster/([^/]+)/postgresql"), "db-cluster"),
 )
+
+
+# Tags are a group's own; every other action is checked with what is in the group (CloudWatch Logs user guide, "Using
+# identity-based policies": the ARN with and without ":*").
+_GROUP: Final = (arn("logs", "log-group:{log-group}"),)
+_STREAMS: Final = (arn("logs", "log-group:{log-group}:*"),)
 
 
 class LogGroupSpec(Spec):
@@ -95,6 +103,21 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     }
     never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("logs:DescribeLogGroups",), why=LISTS),
+        Right(Need.OBSERVE, ("logs:ListTagsForResource",), _GROUP),
+        Right(Need.EXPOSURES, ("logs:DescribeSubscriptionFilters",), _STREAMS),
+        Right(Need.CREATE, ("logs:CreateLogGroup", "logs:PutRetentionPolicy"), _STREAMS),
+        Right(Need.CREATE, ("logs:TagResource",), _GROUP),
+        Right(
+            Need.UPDATE,
+            ("logs:AssociateKmsKey", "logs:PutLogGroupDeletionProtection", "logs:PutRetentionPolicy"),
+            _STREAMS,
+        ),
+        Right(Need.UPDATE, ("logs:TagResource", "logs:UntagResource"), _GROUP, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("logs:DeleteLogGroup",), _STREAMS),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: LogGroupSpec | None
@@ -120,7 +143,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         spec = LogGroupSpec(
             retention_days=_retention(group, expected),
             kms_key_arn=group.get("kmsKeyId", ""),
-            log_class=group.get("logGroupClass", "STANDARD"),
+            log_class=group.get("logGroupClass", _DEFAULT_CLASS),
             deletion_protection=group.get("deletionProtectionEnabled", False),
             data_protection="" if protection in _UNPROTECTED else protection,
             bearer_tokens=bool(answer.get("bearerTokenAuthenticationEnabled", False)),
@@ -143,7 +166,10 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
 
     def create(self, aws: Aws, id: str, want: LogGroupSpec, owner: Owner) -> None:
         """Make the group with key and tags; AWS takes the retention only in a second call, which is an update."""
-        optional: dict[str, Any] = {"logGroupClass": want.log_class, "tags": {**want.tags, **owner.tags}}
+        optional: dict[str, Any] = {"tags": {**want.tags, **owner.tags}}
+        if want.log_class != _DEFAULT_CLASS:
+            # Where classes are unknown even the default is refused (hashicorp/terraform-provider-aws#34809).
+            optional["logGroupClass"] = want.log_class
         if want.deletion_protection:
             optional["deletionProtectionEnabled"] = True
         if want.kms_key_arn:

@@ -7,7 +7,8 @@ AWS's facts are from the RDS API reference. RDS's error codes follow no rule (``
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import UnreadableFields
@@ -45,10 +46,24 @@ _NOT_YET: Final[Mapping[str, Patience]] = {
     "InvalidResourceStateFault": Patience.LONG,
     "DBClusterRoleNotFound": Patience.PROPAGATION,
 }
-# InvalidParameterValue has many meanings; these two pass by themselves: a security group that has not spread to
-# RDS, and the account's very first use of RDS, which makes its service-linked role.
-_SPREADING: Final = ("invalid security group", "service linked role")
+# InvalidParameterValue has many meanings; these pass by themselves: a security group that has not spread to RDS, and
+# the account's very first use of RDS, which makes its service-linked role.
+_NO_GROUP: Final = "invalid security group"
+# CreateDBInstance's words, and CreateDBSubnetGroup's (terraform-aws-modules/terraform-aws-rds#364).
+_NO_SERVICE_ROLE: Final = ("service linked role", "missing necessary credentials", "servicelinkedroles")
+_MAKE_SERVICE_ROLE: Final = (
+    "make RDS's role, which needs iam:CreateServiceLinkedRole: "
+    "aws iam create-service-linked-role --aws-service-name rds.amazonaws.com, then run the same command again"
+)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _STATE: Final = ("InvalidDBClusterStateFault", "InvalidDBInstanceState")
+# What the same codes say of a tie that never ends by itself: the member of a global cluster, the source of a replica
+# (terraform-provider-aws, rds/cluster.go; rebuy-de/aws-nuke#570), of an integration, of a blue/green deployment.
+_TIES: Final = ("global cluster", "replica", "integration", "blue/green", "blue green")
+_UNTIE: Final = (
+    "take it out of the global cluster, promote or delete its replicas, or delete the integration or the blue/green "
+    "deployment; then run this again"
+)
 
 
 RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
@@ -84,9 +99,14 @@ def classify(error: AwsRefused, start: str | None = None) -> NotYet | AwsRefused
         # Unlike every other state this one does not pass by itself.
         error.hint = start
         return error
+    if any(error.matches(*_STATE, text=text) for text in _TIES):
+        error.hint = _UNTIE
+        return error
     patience = _NOT_YET.get(error.aws_code)
-    if any(error.matches("InvalidParameterValue", text=text) for text in _SPREADING):
+    if error.matches("InvalidParameterValue", text=_NO_GROUP):
         patience = Patience.PROPAGATION
+    if any(error.matches("InvalidParameterValue", text=text) for text in _NO_SERVICE_ROLE):
+        patience, error.hint = Patience.PROPAGATION, _MAKE_SERVICE_ROLE
     return error if patience is None else NotYet(f"RDS answers {error.aws_code}: {error.message}", patience)
 
 
@@ -104,13 +124,19 @@ def cluster_of(aws: Aws, id: str) -> DBClusterTypeDef | None:
 
 
 def last_event(aws: Aws, kind: Literal["db-cluster", "db-instance"], id: str) -> str:
-    """Read RDS's last event of the last 24 hours; empty where there is none, or events may not be read."""
+    """Read RDS's last event of the last 24 hours; empty where there is none, or events may not be read.
+
+    By date, over all pages: DescribeEvents promises no order.
+    """
+    asked: dict[str, Any] = {"SourceIdentifier": id, "SourceType": kind, "Duration": 24 * 60}
     try:
-        events = aws.read(aws.rds.describe_events, SourceIdentifier=id, SourceType=kind, Duration=24 * 60)
+        pages = aws.pages(aws.rds.get_paginator("describe_events"), **asked)
     except AwsRefused:
         # The state that is being explained matters more than this refusal.
         return ""
-    return ([event.get("Message", "") for event in events["Events"]] or [""])[-1]
+    events = [event for page in pages for event in page["Events"]]
+    last = max(events, key=lambda event: event.get("Date", _LONG_AGO), default=None)
+    return last.get("Message", "") if last else ""
 
 
 # -- tags --------------------------------------------------------------------------------------------------------------
@@ -136,21 +162,13 @@ def step_tags(aws: Aws, arn: str, have: Mapping[str, str], want: Mapping[str, st
     )
 
 
-def owned_names(aws: Aws, owner: Owner, missing: str, arns: Mapping[str, str]) -> Iterator[str]:
-    """List those of these resources (name to ARN) that bear the owner's tags: a call for each, since RDS lists no tags.
+def owned_names(aws: Aws, owner: Owner, kind: str) -> Iterator[str]:
+    """List the names of these resources that bear the owner's tags, by the tagging API.
 
-    ``missing``: the code of RDS's refusal where such a resource is gone.
+    RDS lists no tags with its groups: tags would be a call for each of the account's, and a right on all of them.
+    ``kind``: as in `arn_of`.
     """
-    for name, arn in arns.items():
-        try:
-            live_tags = _listed_tags(aws, arn)
-        except AwsRefused as error:
-            # Deleted between the listing and this call.
-            if error.matches(missing):
-                continue
-            raise
-        if owner.finds(live_tags):
-            yield name
+    return tags.find(aws, owner.search_tags, "rds", f"{kind}:")
 
 
 def _listed_tags(aws: Aws, arn: str) -> dict[str, str]:

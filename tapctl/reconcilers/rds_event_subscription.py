@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
@@ -42,6 +43,9 @@ _FAILURES: Final = {
 _MODIFIED: Final = ("topic_arn", "categories", "enabled")
 
 
+_SUBSCRIPTION: Final = (arn("rds", "es:{rds-event-subscription}"),)
+
+
 class RdsEventSubscriptionSpec(Spec):
     """The fields that tapctl owns on an event subscription."""
 
@@ -72,6 +76,27 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
     impacts: ClassVar = {"source_type": Impact.REPLACE}
     # terraform-provider-aws looks every 10 s or more, for up to 40 minutes.
     timing = Timing(create_s=15, delete_s=15, longest_s=2400)
+    actions = (
+        Right(Need.OBSERVE, ("rds:DescribeEventSubscriptions", "rds:ListTagsForResource"), _SUBSCRIPTION),
+        Right(Need.CREATE, ("rds:CreateEventSubscription", "rds:AddTagsToResource"), _SUBSCRIPTION),
+        Right(
+            Need.UPDATE,
+            (
+                "rds:ModifyEventSubscription",
+                "rds:AddSourceIdentifierToSubscription",
+                "rds:RemoveSourceIdentifierFromSubscription",
+            ),
+            _SUBSCRIPTION,
+        ),
+        Right(
+            Need.UPDATE,
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            _SUBSCRIPTION,
+            fields=frozenset({"tags"}),
+        ),
+        Right(Need.REPLACE | Need.DELETE, ("rds:DeleteEventSubscription",), _SUBSCRIPTION),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: RdsEventSubscriptionSpec | None
@@ -170,11 +195,8 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
                 raise classify(error, _TRANSIENT) from error
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
-        """Find the subscriptions by the owner's tags, among all of the region."""
-        pages = aws.pages(aws.rds.get_paginator("describe_event_subscriptions"))
-        subscriptions = [subscription for page in pages for subscription in page["EventSubscriptionsList"]]
-        arns = {_name(subscription): subscription["EventSubscriptionArn"] for subscription in subscriptions}
-        yield from owned_names(aws, owner, _MISSING, arns)
+        """Find the subscriptions by the owner's tags."""
+        return owned_names(aws, owner, "es")
 
 
 def _name(subscription: EventSubscriptionTypeDef) -> str:

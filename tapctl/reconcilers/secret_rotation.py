@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
-from tapctl.aws.policy import PolicyDocument, from_answer
+from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, classify
+from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
@@ -36,6 +37,13 @@ _TRANSIENT: Final = (
 )
 _RATE: Final = re.compile(r"rate\((\d+) (day|hour)s?\)")
 _HOURS: Final = {"day": 24, "hour": 1}
+
+
+# RDS names the secret, and gives it this tag (Aurora user guide, "Password management with Secrets Manager").
+_SECRET: Final = (arn("secretsmanager", "secret:rds!cluster-*"),)
+_OF_CLUSTER: Final = (
+    when("StringEquals", "aws:ResourceTag/aws:rds:primaryDBClusterArn", arn("rds", "cluster:{db-cluster}")),
+)
 
 
 class SecretRotationSpec(Spec):
@@ -75,6 +83,25 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
     }
     never_compared = ("last rotation",)
     timing = Timing(create_s=30, delete_s=5, longest_s=1800)
+    actions = (
+        Right(Need.PLAN | Need.EXPOSURES, ("secretsmanager:DescribeSecret",), _SECRET, _OF_CLUSTER),
+        Right(Need.PLAN | Need.EXPOSURES, ("rds:DescribeDBClusters",), (arn("rds", "cluster:{db-cluster}"),)),
+        Right(Need.EXPOSURES, ("secretsmanager:GetResourcePolicy",), _SECRET, _OF_CLUSTER),
+        Right(
+            Need.CREATE,
+            ("secretsmanager:RotateSecret", "secretsmanager:TagResource"),
+            _SECRET,
+            _OF_CLUSTER,
+        ),
+        Right(Need.UPDATE, ("secretsmanager:RotateSecret",), _SECRET, _OF_CLUSTER),
+        Right(
+            Need.UPDATE,
+            ("secretsmanager:TagResource", "secretsmanager:UntagResource"),
+            _SECRET,
+            _OF_CLUSTER,
+            fields=frozenset({"tags"}),
+        ),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SecretRotationSpec | None

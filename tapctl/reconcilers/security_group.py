@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.policy import when
+from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
@@ -31,6 +33,10 @@ _UUID: Final = re.compile(r"[0-9a-f-]{36}")
 _ASSOCIATED: Final = ("associating", "associated", "disassociation-failed")
 # Prefixes of the descriptions of the interfaces that Lambda and RDS make, and remove some time after the last user.
 _OF_AWS: Final = ("AWS Lambda VPC ENI", "RDSNetworkInterface")
+
+
+GROUPS: Final = arn("ec2", "security-group/*")
+"""EC2 chooses the ids of groups: ours are those with our tags."""
 
 
 class SecurityGroupSpec(Spec):
@@ -64,8 +70,33 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
         "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
     }
     never_compared = ("other databases in it", "functions that share our interfaces")
-    # Lambda's interfaces hold a group for 20 to 45 minutes after the function has left it.
-    timing = Timing(create_s=5, delete_s=60, longest_s=45 * 60)
+    # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
+    timing = Timing(create_s=5, delete_s=1500, longest_s=90 * 60)
+    actions = (
+        Right(
+            Need.OBSERVE | Need.CREATE | Need.UPDATE | Need.DELETE | Need.SWEEP,
+            ("ec2:DescribeSecurityGroups",),
+            why=LISTS,
+        ),
+        Right(
+            Need.EXPOSURES,
+            ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroupVpcAssociations"),
+            why=LISTS,
+        ),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (GROUPS,), TAGGED),
+        Right(Need.CREATE, ("ec2:CreateSecurityGroup",), (arn("ec2", "vpc/*"),)),
+        Right(
+            Need.CREATE,
+            ("ec2:CreateTags",),
+            (GROUPS,),
+            (*TAGGED, when("StringEquals", "ec2:CreateAction", "CreateSecurityGroup")),
+        ),
+        # One of the two owner tags is enough to put back the other.
+        *(Right(Need.UPDATE, ("ec2:CreateTags",), (GROUPS,), (mark,), fields=frozenset({"tags"})) for mark in OURS),
+        Right(Need.UPDATE, ("ec2:DeleteTags",), (GROUPS,), OURS, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
+        Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupSpec | None
@@ -216,6 +247,7 @@ def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
     pages: list[Any] = aws.pages(
         aws.ec2.get_paginator("describe_network_interfaces"),
         Filters=[{"Name": "group-id", "Values": list(ids)}],
+        IncludeManagedResources=True,
         PaginationConfig={"PageSize": _PAGE},
     )
     functions = [name for name in aws.batch_ids("lambda-function", "") if name]
@@ -259,7 +291,12 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
     """
     filters: list[FilterTypeDef] = [{"Name": "group-id", "Values": [group_id]}]
     try:
-        pages = aws.pages(aws.ec2.get_paginator("describe_network_interfaces"), Filters=filters)
+        pages = aws.pages(
+            aws.ec2.get_paginator("describe_network_interfaces"),
+            Filters=filters,
+            IncludeManagedResources=True,
+            PaginationConfig={"PageSize": _PAGE},
+        )
         described = [
             (interface.get("Description", ""), interface.get("NetworkInterfaceId", ""))
             for page in pages
@@ -281,6 +318,15 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
     named = [text for _, text in interfaces]
     more = len(named) - _NAMED_HOLDERS
     named[_NAMED_HOLDERS:] = [f"{more} more network interfaces"] if more > 0 else []
-    holders = [*interfaces, *rules]
+    vpcs = [(False, f"its use in {vpc}") for vpc in _vpcs_or_none(aws, group_id)]
+    holders = [*interfaces, *rules, *vpcs]
     passing = not holders or any(passes for passes, _ in holders)
-    return ", ".join(dict.fromkeys([*named, *(text for _, text in rules)])), passing
+    return ", ".join(dict.fromkeys([*named, *(text for _, text in (*rules, *vpcs))])), passing
+
+
+def _vpcs_or_none(aws: Aws, group_id: str) -> list[str]:
+    """List the other VPCs in which the group can be used; none where they may not be read, or EC2 knows no such use."""
+    try:
+        return sorted(_other_vpcs(aws, group_id, [group_id]))
+    except AwsRefused:
+        return []

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tapctl.aws.refusals import Transient, classify
+from tapctl.aws.rights import LISTS, OURS, Need, Right
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.security_group import NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
+from tapctl.reconcilers.security_group import GROUPS, NOT_FOUND, RULES, existing_id, find_group, groups, owner_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef, SecurityGroupRuleTypeDef
@@ -85,6 +86,26 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     parent_type = "security-group"
     impacts: ClassVar[Mapping[str, Impact]] = {"vpc_id": Impact.REPLACE}
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
+    actions = (
+        Right(Need.OBSERVE, ("ec2:DescribeSecurityGroups",), why=LISTS),
+        Right(Need.CREATE | Need.UPDATE | Need.DELETE, ("ec2:DescribeSecurityGroupRules",), why=LISTS),
+        Right(
+            Need.CREATE | Need.UPDATE,
+            (
+                *("ec2:AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupEgress"),
+                *("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"),
+            ),
+            (GROUPS,),
+            OURS,
+        ),
+        Right(
+            Need.UPDATE,
+            ("ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress"),
+            (GROUPS,),
+            OURS,
+        ),
+        Right(Need.DELETE, ("ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"), (GROUPS,), OURS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SecurityGroupRulesSpec | None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import Need, Right, arn
 from tapctl.engine.model import Impact, Observed, Outputs, Owner, Pending, Reconciler, Retained, Spec, Timing
 from tapctl.errors import AwsRefused, NotYet, Patience
 
@@ -36,6 +37,8 @@ _ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
     "redrive_policy": ("RedrivePolicy", ""),
     "delivery_policy": ("DeliveryPolicy", ""),
 }
+_TOPIC: Final = (arn("sns", "{sns-topic}"),)
+_UNSCOPED: Final = "SNS knows no subscription as a resource"
 _UNCONFIRMED: Final = "its receiver confirms it"
 
 
@@ -72,6 +75,13 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
     retainable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"topic_arn": Impact.REPLACE}
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("sns:ListSubscriptionsByTopic", "sns:ListTagsForResource"), _TOPIC),
+        Right(Need.OBSERVE, ("sns:GetSubscriptionAttributes",), why=_UNSCOPED),
+        Right(Need.CREATE, ("sns:Subscribe",), _TOPIC),
+        Right(Need.UPDATE, ("sns:SetSubscriptionAttributes",), why=_UNSCOPED),
+        Right(Need.REPLACE | Need.DELETE, ("sns:Unsubscribe",), why=_UNSCOPED),
+    )
 
     def parent_id(self, id: str) -> str:
         """The topic's name."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
 from tapctl.errors import AlreadyExists, AwsRefused, Patience
 
@@ -34,6 +35,9 @@ _ATTRIBUTES: Final = {
 }
 # Attributes that nobody wants: of logging deliveries, of keeping, tracing and delivering in another way.
 _FURTHER: Final = re.compile(r"\w+Feedback(RoleArn|SampleRate)|ArchivePolicy|TracingConfig|DeliveryPolicy|FifoTopic")
+
+
+_TOPIC: Final = (arn("sns", "{sns-topic}"),)
 
 
 class SnsTopicSpec(Spec):
@@ -68,6 +72,14 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
     }
     never_compared = ("subscriptions", "data protection policy")
     timing = Timing(create_s=3, delete_s=3, longest_s=300)
+    actions = (
+        Right(Need.OBSERVE, ("sns:GetTopicAttributes", "sns:ListTagsForResource"), _TOPIC),
+        Right(Need.CREATE, ("sns:CreateTopic", "sns:TagResource"), _TOPIC),
+        Right(Need.UPDATE, ("sns:SetTopicAttributes",), _TOPIC),
+        Right(Need.UPDATE, ("sns:TagResource", "sns:UntagResource"), _TOPIC, fields=frozenset({"tags"})),
+        Right(Need.DELETE, ("sns:DeleteTopic",), _TOPIC),
+        Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
+    )
 
     def observe(
         self, aws: Aws, id: str, expected: SnsTopicSpec | None

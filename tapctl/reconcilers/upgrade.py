@@ -1,4 +1,4 @@
-"""A new version of the cluster's engine: asked of RDS before anything is changed.
+"""Versions of the cluster's engine and classes of its instances: asked of RDS before anything is changed.
 
 A minor version is a target only of the minors that were released before it, so that a configured upgrade may become
 impossible while a cluster's minor is moved by AWS (DescribeDBEngineVersions, ValidUpgradeTarget).
@@ -38,12 +38,43 @@ def check_upgrade(
             hint=f"allow {error.permission}, then run the same command again",
         )
     if missing:
-        return Refused(
-            f"{address}: RDS has no {', '.join(missing)} with {engine} {version} in {aws.region}",
-            evidence="DescribeOrderableDBInstanceOptions lists none",
-            hint="choose another database.instance_class, or another database.engine_version",
-        )
+        return _no_class(aws, engine, version, address, missing)
     return None
+
+
+def check_orderable(aws: Aws, engine: str, version: str, *, address: str, classes: Collection[str]) -> Refused | None:
+    """Ask RDS if instances of these classes can be had of this version; None if so, or where that may not be asked."""
+    try:
+        missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
+        known = _known_versions(aws, engine, version) if missing else []
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        return None
+    if not missing:
+        return None
+    if version not in known:
+        return Refused(
+            f"{address}: RDS has no {engine} {version} in {aws.region}",
+            evidence=f"DescribeDBEngineVersions lists {', '.join(known) or 'none'} of that major version",
+            hint="choose another database.engine_version",
+        )
+    return _no_class(aws, engine, version, address, missing)
+
+
+def _no_class(aws: Aws, engine: str, version: str, address: str, missing: Collection[str]) -> Refused:
+    return Refused(
+        f"{address}: RDS has no {', '.join(missing)} with {engine} {version} in {aws.region}",
+        evidence="DescribeOrderableDBInstanceOptions lists none",
+        hint="choose another database.instance_class, or another database.engine_version",
+    )
+
+
+def _known_versions(aws: Aws, engine: str, version: str) -> list[str]:
+    """List the versions of this one's major that RDS can create."""
+    major = version.partition(".")[0]
+    pages = aws.pages(aws.rds.get_paginator("describe_db_engine_versions"), Engine=engine, EngineVersion=major)
+    return [known.get("EngineVersion", "") for page in pages for known in page.get("DBEngineVersions", [])]
 
 
 def _targets(aws: Aws, engine: str, version: str) -> list[str]:

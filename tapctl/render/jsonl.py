@@ -16,7 +16,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
 from tapctl.render.reports import is_shown
-from tapctl.render.screen import Advice, Target, Verdict, Wanted
+from tapctl.render.screen import Advice, Check, Target, Verdict, Wanted
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
 
 UI: Final = "1.0"
@@ -261,6 +261,14 @@ class JsonScreen:
             if is_shown(change):
                 self._write(change_record(change))
         self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Write one line a check."""
+        for check in checks:
+            optional = {"action": check.action, "resource": check.resource}
+            record: dict[str, object] = {"type": "preflight", "check": check.check, "ok": check.ok}
+            given = {name: value for name, value in optional.items() if value}
+            self._write({**record, "detail": check.detail, **given})
 
     def estimate(self, estimate: Estimate) -> None:
         """Write one line. Times are seconds."""

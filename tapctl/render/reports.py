@@ -12,7 +12,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, R
 from tapctl.engine.estimate import Estimate
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
-from tapctl.render.screen import Advice, Wanted
+from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import (
     PLAIN,
     Palette,
@@ -39,7 +39,7 @@ OUTSIDE: Final = "changed outside tapctl; apply will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
-SPARED: Final = "not ours; it stays, unless --allow names its resource"
+SPARED: Final = "it stays, unless --allow names its resource"
 _ACTION_SYMBOLS: Final = {
     Action.SETTLE: "…",
     Action.UPDATE: "~",
@@ -65,6 +65,13 @@ def estimate_lines(estimate: Estimate, *, width: int | None = None) -> list[str]
     path = " → ".join(one_line(address) for address in estimate.critical_path)
     text = f"usually {usual} ({low} to {high}): {path}"
     return _fitted(text, "", f"usually {usual} ({low} to {high}):", (path,), width)
+
+
+def preflight_lines(checks: Sequence[Check]) -> list[str]:
+    """The checks before the first change: those that are in order in one line, each other one in its own."""
+    passed = ", ".join(dict.fromkeys(check.check for check in checks if check.ok))
+    others = [f"  {'?' if check.ok is None else 'x'} {check.check}: {check.detail}" for check in checks if not check.ok]
+    return [*([f"  checked: {passed}"] if passed else []), *others]
 
 
 def is_shown(change: Change) -> bool:

@@ -59,6 +59,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One of the checks before the first change."""
+
+    check: str
+    """``permissions``, ``quotas``, ``upgrade``, ``network``, ``name``, ``image``, ``credentials``."""
+    ok: bool | None
+    """None where nobody may ask."""
+    detail: str
+    action: str = ""
+    """The IAM action that is denied."""
+    resource: str = ""
+    """The resource on which the action is denied, or that has a quota."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The last line of a command."""
 
@@ -128,6 +143,9 @@ class Screen(Protocol):
 
     def plan(self, plan: Plan, *, removing: bool = False) -> None:
         """Show what would be done, field by field."""
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Show what was checked before the first change."""
 
     def estimate(self, estimate: Estimate) -> None:
         """Show how long what is planned usually takes, and which resources decide that."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapctl.engine.events import Event
     from tapctl.engine.plan import Plan
     from tapctl.render.progress import ProgressView
-    from tapctl.render.screen import Advice, Target, Verdict, Wanted
+    from tapctl.render.screen import Advice, Check, Target, Verdict, Wanted
 
 
 class TextScreen:
@@ -83,6 +83,12 @@ class TextScreen:
         self._head(self.out, self.paint)
         shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
         self.out.lines(*shown)
+
+    def preflight(self, checks: Sequence[Check]) -> None:
+        """Write the checks under the plan."""
+        from tapctl.render.reports import preflight_lines
+
+        self.out.lines(*map(sanitize, preflight_lines(checks)))
 
     def estimate(self, estimate: Estimate) -> None:
         """Write one line under the plan."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.errors import AwsError, SandboxError
+from tapctl.regions import registry_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -18,11 +19,25 @@ if TYPE_CHECKING:
 # Any would do: the emulated AWS checks no signature.
 CREDENTIALS = ("sandbox", "sandbox")
 _ZONES, _MIN_ZONES = 3, 2
+_LAMBDA_READS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "LambdaReads",
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        }
+    ],
+}
+"""What a repository in another account has to say before a function gets its image."""
 
 
 @dataclass(frozen=True)
 class Seed:
     """The needs of one environment in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag.
+
+    ``registry`` is the account of the image's registry, empty for the environment's own.
 
     A named ``environment`` has one stack in a region: if its file names another one later, that one is missing, as it
     would be in AWS.
@@ -32,17 +47,21 @@ class Seed:
     stack: str | None
     image: tuple[str, str] | None
     environment: str = ""
+    registry: str = ""
 
 
 def seed_for(config: Config, region: str) -> Seed:
     """Return the seed that the emulated AWS must hold in ``region`` before this environment can be planned there."""
     network, image = config.networking, config.processor.image
-    ours = image is not None and image.registry is None and not image.tag.startswith("sha256:")
+    tagged = image if image is not None and not image.tag.startswith("sha256:") else None
+    registry = (tagged.registry or "") if tagged is not None else ""
+    host = registry_of(registry)
     return Seed(
         region,
         network.target if network.kind == "cloudformation" else None,
-        (image.repository, image.tag) if image is not None and ours else None,
+        (tagged.repository, tagged.tag) if tagged is not None else None,
         config.environment,
+        host[0] if host else registry,
     )
 
 
@@ -57,7 +76,7 @@ def load_seed(url: str, seed: Seed) -> None:
         if seed.stack is not None:
             _build(aws, seed.stack)
         if seed.image is not None:
-            _push(aws.ecr, *seed.image)
+            _push(aws.ecr, *seed.image, {"registryId": seed.registry} if seed.registry else {})
     except AwsError as error:
         raise SandboxError(
             f"the embedded AWS does not take what an environment in {seed.region} refers to",
@@ -77,11 +96,11 @@ def _build(aws: Aws, stack: str) -> None:
             evidence=f"it knows {len(zones)} availability zones there, and a network has {_MIN_ZONES} at least",
             hint="use another one with it: --region us-east-1",
         )
-    aws.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(zones[:_ZONES])))
+    aws.cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(_template(aws.region, zones[:_ZONES])))
 
 
-def _template(zones: list[str]) -> dict[str, Any]:
-    """Write the template of a networking stack: a VPC with DNS, a private subnet in each zone, and tapctl's outputs."""
+def _template(region: str, zones: list[str]) -> dict[str, Any]:
+    """Write the template of a networking stack: a VPC with DNS, private subnets, a way to AWS, and tapctl's outputs."""
     subnets = {
         f"PrivateSubnet{at}": {
             "Type": "AWS::EC2::Subnet",
@@ -98,9 +117,19 @@ def _template(zones: list[str]) -> dict[str, Any]:
         "Type": "AWS::EC2::VPC",
         "Properties": {"CidrBlock": "10.0.0.0/16", "EnableDnsSupport": True, "EnableDnsHostnames": True},
     }
+    endpoint = {
+        "Type": "AWS::EC2::VPCEndpoint",
+        "Properties": {
+            "VpcId": {"Ref": "Vpc"},
+            "VpcEndpointType": "Interface",
+            "ServiceName": f"com.amazonaws.{region}.secretsmanager",
+            "PrivateDnsEnabled": True,
+            "SubnetIds": [{"Ref": name} for name in subnets],
+        },
+    }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Resources": {"Vpc": vpc, **subnets},
+        "Resources": {"Vpc": vpc, **subnets, "SecretsEndpoint": endpoint},
         "Outputs": {
             "VpcId": {"Value": {"Ref": "Vpc"}},
             "PrivateSubnetIds": {"Value": {"Fn::Join": [",", [{"Ref": name} for name in subnets]]}},
@@ -108,19 +137,30 @@ def _template(zones: list[str]) -> dict[str, Any]:
     }
 
 
-def _push(ecr: ECRClient, repository: str, tag: str) -> None:
-    if all(known["repositoryName"] != repository for known in ecr.describe_repositories()["repositories"]):
-        ecr.create_repository(repositoryName=repository)
-    if any(image.get("imageTag") == tag for image in ecr.list_images(repositoryName=repository)["imageIds"]):
+def _push(ecr: ECRClient, repository: str, tag: str, registry: dict[str, Any]) -> None:
+    known = ecr.describe_repositories(**registry)["repositories"]
+    if all(each["repositoryName"] != repository for each in known):
+        ecr.create_repository(repositoryName=repository, **registry)
+        if registry:
+            ecr.set_repository_policy(repositoryName=repository, policyText=json.dumps(_LAMBDA_READS), **registry)
+    place: dict[str, Any] = {"repositoryName": repository, **registry}
+    if any(image.get("imageTag") == tag for image in ecr.list_images(**place)["imageIds"]):
         return
-    blob = f"sha256:{hashlib.sha256(f'{repository}:{tag}'.encode()).hexdigest()}"
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Labels": {"name": f"{repository}:{tag}"}}})
+    blob = f"sha256:{hashlib.sha256(config.encode()).hexdigest()}"
+    upload = ecr.initiate_layer_upload(**place)["uploadId"]
+    part: dict[str, Any] = {"partFirstByte": 0, "partLastByte": len(config) - 1, "layerPartBlob": config.encode()}
+    ecr.upload_layer_part(uploadId=upload, **part, **place)
+    ecr.complete_layer_upload(uploadId=upload, layerDigests=[blob], **place)
     media = "application/vnd.docker.distribution.manifest.v2+json"
     manifest = {
         "schemaVersion": 2,
         "mediaType": media,
-        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": blob},
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "size": len(config),
+            "digest": blob,
+        },
         "layers": [],
     }
-    ecr.put_image(
-        repositoryName=repository, imageTag=tag, imageManifest=json.dumps(manifest), imageManifestMediaType=media
-    )
+    ecr.put_image(imageTag=tag, imageManifest=json.dumps(manifest), imageManifestMediaType=media, **place)

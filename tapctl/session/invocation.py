@@ -21,7 +21,7 @@ CONFIG: Final = Path("environments")
 STATE: Final = "./manifests"
 
 _CHANGING: Final = ("apply", "destroy")
-_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema")
+_PRINTING_DATA: Final = ("outputs", "graph", "manifest show", "schema", "iam-policy")
 """Commands whose stdout is for ``$(…)`` and files."""
 NO_COUNTS: Final[Mapping[str, int]] = MappingProxyType({})
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from tapctl.aws.callers import ci_actor
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
 from tapctl.engine.estimate import Durations
@@ -124,7 +125,7 @@ class Session:
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )
-        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ))
+        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ), actor=ci_actor(os.environ)[:500])
         return journal
 
     def read_durations(self) -> Durations:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from tapctl.config import Config
 from tapctl.config.additions import STATISTICS
 from tapctl.config.schema import ExtraAlarm
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import AnyResource, Stack
 from tapctl.names import Names
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 
@@ -29,11 +29,10 @@ _COMPARISONS: Final = {
     ">=": "GreaterThanOrEqualToThreshold",
 }
 
-_GIB_A_VCPU: Final = {"x2g": 16}
-"""GiB of memory for each vCPU, for families other than r (8 GiB). Source: Aurora user guide, "Hardware
-specifications for DB instance classes"."""
-_BURSTABLE_GIB: Final = {"medium": 4, "large": 8}
-_SMALL_VCPUS: Final = {"large": 2, "xlarge": 4}
+_GIB_A_VCPU: Final = {"r": 8, "x": 16}
+"""GiB of memory for each vCPU, by the kind of family; any other kind has 4 at least. Source: Aurora user guide,
+"Hardware specifications for DB instance classes"."""
+_SMALL_VCPUS: Final = {"medium": 1, "large": 2, "xlarge": 4}
 _MOST_CONNECTIONS: Final = 5000
 
 
@@ -45,19 +44,27 @@ def max_connections(instance_class: str) -> int:
     to an Aurora PostgreSQL DB instance".
     """
     _, family, size = instance_class.split(".")
-    if family.startswith("t"):
-        return 100 * _BURSTABLE_GIB[size]
     vcpus = _SMALL_VCPUS.get(size) or 4 * int(size.removesuffix("xlarge"))
-    return min(100 * vcpus * _GIB_A_VCPU.get(family, 8), _MOST_CONNECTIONS)
+    return min(100 * vcpus * _GIB_A_VCPU.get(family[0], 4), _MOST_CONNECTIONS)
 
 
 def add_alarms(
-    stack: Stack, config: Config, names: Names, topic_arn: str, tags: Callable[[str], dict[str, str]]
+    stack: Stack,
+    config: Config,
+    names: Names,
+    topic_arn: str,
+    tags: Callable[[str], dict[str, str]],
+    *,
+    instances: Sequence[AnyResource],
 ) -> None:
-    """Add the alarms on the function and on each instance that every stack has, and those of the team."""
+    """Add the alarms on the function and on each instance that every stack has, and those of the team.
+
+    An instance reports every minute: one that is down or gone reports nothing, and its alarm on the CPU rings. So
+    these alarms are made after their instance.
+    """
     thresholds, db = config.alarms, config.database
 
-    def alarm(name: str, threshold: float, **own: Any) -> None:
+    def alarm(name: str, threshold: float, *after: AnyResource, **own: Any) -> None:
         spec = CloudwatchAlarmSpec(
             threshold=float(threshold),
             alarm_actions=frozenset({topic_arn}),
@@ -68,7 +75,7 @@ def add_alarms(
             tags=tags(name),
             **{**_DEFAULTS, **own},
         )
-        stack.add(CloudwatchAlarm(), name, spec)
+        stack.add(CloudwatchAlarm(), name, spec, after=after)
 
     function: dict[str, Any] = {"namespace": "AWS/Lambda", "dimensions": {"FunctionName": names.function}}
     alarm(
@@ -100,13 +107,15 @@ def add_alarms(
     )
     limit = max_connections(db.instance_class)
     percent = thresholds.connections_threshold_percent
-    for index in range(db.instance_count):
+    for index, member in enumerate(instances):
         identifier = names.instance(index)
         instance: dict[str, Any] = {"namespace": "AWS/RDS", "dimensions": {"DBInstanceIdentifier": identifier}}
         alarm(
             names.instance_cpu(index),
             thresholds.cpu_threshold_percent,
-            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes",
+            member,
+            treat_missing_data="breaching",
+            description=f"{identifier} is busy: {thresholds.cpu_threshold_percent} % CPU for 15 minutes, or silent",
             metric_name="CPUUtilization",
             statistic="Average",
             **instance,
@@ -115,6 +124,9 @@ def add_alarms(
         alarm(
             names.instance_connections(index),
             limit * percent // 100,
+            member,
+            # One alarm is enough for one that is gone.
+            treat_missing_data="missing",
             description=f"{identifier} has {percent} % of its {limit} connections in use for 15 minutes",
             metric_name="DatabaseConnections",
             statistic="Average",

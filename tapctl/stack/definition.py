@@ -32,7 +32,6 @@ from tapctl.stack.package import Package
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
 
 ENGINE: Final = "aurora-postgresql"
-PORT: Final = 5432
 
 # What AWS Foundational Security Best Practices RDS.19 to RDS.21 want, and more; RDS.22 is about what no stack has
 # (docs/decisions/0009-events-of-our-own.md).
@@ -114,7 +113,7 @@ def build(
             vpc_id=network.vpc_id,
             rules=frozenset(
                 {
-                    rule("egress", PORT, db_group.out.group_id, "PostgreSQL"),
+                    rule("egress", db.port, db_group.out.group_id, "PostgreSQL"),
                     *(rule("egress", each.port, each.to, each.why) for each in config.processor.egress or _HTTPS),
                 }
             ),
@@ -126,7 +125,7 @@ def build(
         names.db_security_group,
         SecurityGroupRulesSpec(
             vpc_id=network.vpc_id,
-            rules=frozenset({rule("ingress", PORT, lambda_group.out.group_id, "PostgreSQL")}),
+            rules=frozenset({rule("ingress", db.port, lambda_group.out.group_id, "PostgreSQL")}),
         ),
         after=[db_group],
     )
@@ -151,6 +150,9 @@ def build(
                 **_filled(names, db.cluster_parameters),
                 "log_statement": db.log_statement,
                 "log_min_duration_statement": str(db.log_min_duration_statement_ms),
+                # Who logged in, and when they left (PCI DSS 10.2.1).
+                "log_connections": "1",
+                "log_disconnections": "1",
                 "rds.force_ssl": "1",
             },
             tags=tags(names.cluster_parameter_group(db.engine_major)),
@@ -198,7 +200,7 @@ def build(
             engine_version=db.engine_version,
             database_name=db.name,
             master_username=db.master_username,
-            port=PORT,
+            port=db.port,
             subnet_group=names.subnet_group,
             cluster_parameter_group=names.cluster_parameter_group(db.engine_major),
             security_group_ids=frozenset({db_group.out.group_id}),
@@ -216,7 +218,7 @@ def build(
     members = [names.instance(index) for index in range(db.instance_count)]
     instances = [
         stack.add(
-            DbInstance(members),
+            DbInstance(members, network.zones),
             member,
             DbInstanceSpec(
                 cluster=names.cluster,
@@ -242,7 +244,7 @@ def build(
         IamRole(),
         names.role,
         IamRoleSpec(
-            trust=lambda_trust(),
+            trust=lambda_trust(names),
             inline={
                 names.role_policy: function_policy(
                     names,
@@ -277,7 +279,7 @@ def build(
                 **_filled(names, processor.environment),
                 "ENVIRONMENT_NAME": config.environment,
                 "DB_ENDPOINT": cluster.out.endpoint,
-                "DB_PORT": str(PORT),
+                "DB_PORT": str(db.port),
                 "DB_NAME": db.name,
                 "DB_SECRET_ARN": cluster.out.secret_arn,
             },
@@ -302,7 +304,7 @@ def build(
             display_name="",
             kms_key_arn=key.out.arn,
             policy=topic_policy(names, config.alarms.extra),
-            signature_version="1",
+            signature_version="2",
             tags=tags(names.topic),
         ),
     )
@@ -314,7 +316,7 @@ def build(
             names.subscription(subscriber),
             SnsSubscriptionSpec(topic_arn=topic.out.arn, protocol=protocol, endpoint=endpoint),
         )
-    add_alarms(stack, config, names, topic.out.arn, tags)
+    add_alarms(stack, config, names, topic.out.arn, tags, instances=instances)
 
     subscriptions: list[tuple[str, str, list[AnyResource], tuple[str, ...]]] = [
         (names.cluster_events, "db-cluster", [cluster], _CLUSTER_EVENTS),

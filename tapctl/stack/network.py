@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.safety.files import read_file
+from tapctl.stack.routes import Findings, check_routes, read_routes
+from tapctl.threads import in_background
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SubnetTypeDef, VpcTypeDef
@@ -29,6 +33,10 @@ MIN_ZONES: Final = 2
 """An RDS subnet group wants two zones (DBSubnetGroupDoesNotCoverEnoughAZs)."""
 MAX_SUBNETS: Final = 16
 """Lambda's VpcConfig takes no more."""
+_WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
+"""Zones, by the id that is the same in every account, that CreateFunction is known to refuse ("The provided subnets
+contain availability zone Lambda doesn't support"). AWS publishes no list.
+"""
 _LAMBDA_ADDRESSES: Final = 2
 """The addresses that Lambda may take in a subnet: one for its group, and one that lingers up to 45 minutes after a
 change of groups."""
@@ -69,24 +77,39 @@ class AddressDemand:
 
 
 _NO_DEMAND: Final = AddressDemand()
+_NOBODY: Final[Callable[[str], object]] = str
+"""Nobody is told: a callable that forgets its argument."""
 
 
 def resolve(
-    aws: Aws, reference: NetworkingReference, *, folder: Path = Path(), arrivals: AddressDemand = _NO_DEMAND
+    aws: Aws,
+    reference: NetworkingReference,
+    *,
+    folder: Path = Path(),
+    arrivals: AddressDemand = _NO_DEMAND,
+    warn: Callable[[str], object] = _NOBODY,
 ) -> NetworkContract:
-    """Look up the ids that ``reference`` names and check them; at most four calls to AWS.
+    """Look up the ids that ``reference`` names and check them; at most six calls to AWS, all but the first together.
 
     ``folder``: the folder of the environment files, where a relative path in them begins. ``arrivals``: what needs
-    addresses of its own.
+    addresses of its own. ``warn`` is told what may not be looked at: that is no broken clause.
 
     Raises:
         NetworkingError: the contract is broken, with one line of evidence for each clause; or a file is unusable.
         AwsRefused: AWS refused for another reason, such as a missing permission.
     """
     ids = _look_up(aws, reference, folder)
-    vpc = _describe_vpc(aws, ids.vpc_id) if ids.vpc_id else None
+    findings = Findings()
+    vpc = in_background(partial(_look_at_vpc, aws, ids.vpc_id, findings))
+    routes = in_background(partial(read_routes, aws, ids.vpc_id, findings)) if ids.vpc_id else None
     subnets = _describe_subnets(aws, ids.subnet_ids) if 0 < len(ids.subnet_ids) <= MAX_SUBNETS else {}
-    broken = [*ids.broken, *_broken_vpc(aws, ids, vpc), *_broken_subnets(aws, ids, subnets, arrivals)]
+    broken = [*ids.broken, *vpc.result(), *_broken_subnets(aws, ids, subnets, arrivals)]
+    if routes is not None:
+        ours = {id_: subnet for id_, subnet in subnets.items() if subnet["VpcId"] == ids.vpc_id}
+        check_routes(routes.result(), ours, ids.vpc_id, aws.region, findings)
+    broken += findings.broken
+    for line in sorted(findings.unseen):
+        warn(f"not checked in the networking of {reference}: {line}")
     if broken:
         count = "1 clause" if len(broken) == 1 else f"{len(broken)} clauses"
         raise NetworkingError(
@@ -123,6 +146,15 @@ def _look_up(aws: Aws, reference: NetworkingReference, folder: Path) -> NetworkI
             return read_pulumi(folder / reference.target)
         case _:
             return ids_from_outputs({"vpc_id": reference.vpc_id, "private_subnet_ids": reference.private_subnet_ids})
+
+
+NETWORK_RIGHTS: Final = (
+    Right(Need.PLAN, ("ec2:DescribeSubnets", "ec2:DescribeVpcs"), why=LISTS),
+    Right(Need.PLAN, ("ec2:DescribeVpcAttribute",), (arn("ec2", "vpc/*"),)),
+    Right(Need.PLAN, ("cloudformation:DescribeStacks",), (arn("cloudformation", "stack/{network-stack}/*"),)),
+    Right(Need.PLAN, ("ssm:GetParameters",), (arn("ssm", "parameter/{network-parameters}/*"),)),
+)
+"""The rights to read what a networking reference names, and to check it."""
 
 
 # -- the sources ------------------------------------------------------------------------------------------------------
@@ -334,23 +366,29 @@ def _describe_subnets(aws: Aws, subnet_ids: tuple[str, ...]) -> dict[str, Subnet
     return {subnet["SubnetId"]: subnet for subnet in answer["Subnets"]}
 
 
-def _broken_vpc(aws: Aws, ids: NetworkIds, vpc: VpcTypeDef | None) -> Iterator[str]:
-    if not ids.vpc_id:
-        return
-    if vpc is None:
-        yield f"VPC: {ids.vpc_id} does not exist in {aws.region}"
-        return
+def _look_at_vpc(aws: Aws, vpc_id: str, findings: Findings) -> list[str]:
+    """Read the VPC, and list the clauses that it breaks."""
+    if not vpc_id:
+        return []
+    vpc = _describe_vpc(aws, vpc_id)
+    return [f"VPC: {vpc_id} does not exist in {aws.region}"] if vpc is None else list(_broken_vpc(aws, vpc, findings))
+
+
+def _broken_vpc(aws: Aws, vpc: VpcTypeDef, findings: Findings) -> Iterator[str]:
+    vpc_id = vpc["VpcId"]
     if vpc["State"] != "available":
-        yield f"VPC: {ids.vpc_id} is {vpc['State']}, not available"
+        yield f"VPC: {vpc_id} is {vpc['State']}, not available"
     if vpc["InstanceTenancy"] == "dedicated":
-        yield f"tenancy: {ids.vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
-    if not _has_dns_support(aws, ids.vpc_id):
-        yield f"DNS: DNS support (enableDnsSupport) is off in {ids.vpc_id}; the database's name would not resolve"
+        yield f"tenancy: {vpc_id} is of dedicated tenancy, which Lambda cannot attach to"
+    # An account that the VPC is shared with may be denied this one.
+    has_dns = findings.read(partial(_has_dns_support, aws, vpc_id), "whether DNS support (enableDnsSupport) is on")
+    if has_dns is False:
+        yield f"DNS: DNS support (enableDnsSupport) is off in {vpc_id}; the database's name would not resolve"
 
 
 def _has_dns_support(aws: Aws, vpc_id: str) -> bool:
     answer = aws.read(aws.ec2.describe_vpc_attribute, VpcId=vpc_id, Attribute="enableDnsSupport")
-    return answer["EnableDnsSupport"].get("Value", False)
+    return answer.get("EnableDnsSupport", {}).get("Value", False)
 
 
 def _broken_subnets(
@@ -370,6 +408,7 @@ def _broken_subnets(
             yield f"subnet: {subnet_id} is in {subnet['VpcId']}, not in {ids.vpc_id}"
         if subnet["State"] != "available":
             yield f"subnet: {subnet_id} is {subnet['State']}, not available"
+        yield from _broken_place(subnet, aws.region)
         free = subnet["AvailableIpAddressCount"]
         if free < arrivals.addresses:
             yield f"addresses: {subnet_id} has {free} free and {arrivals.addresses} are needed: {arrivals}"
@@ -378,6 +417,19 @@ def _broken_subnets(
     if len(zones) < MIN_ZONES:
         listed = ", ".join(zones) or "none"
         yield f"zones: the private subnets are in {listed}; Aurora needs at least {MIN_ZONES} availability zones"
+
+
+def _broken_place(subnet: SubnetTypeDef, region: str) -> Iterator[str]:
+    """Name where Lambda and Aurora cannot be."""
+    id_, zone, zone_id = subnet["SubnetId"], subnet["AvailabilityZone"], subnet.get("AvailabilityZoneId", "")
+    if zone_id in _WITHOUT_LAMBDA:
+        yield f"zone: {id_} is in {zone} ({zone_id}), which Lambda does not serve"
+    elif not re.fullmatch(f"{re.escape(region)}[a-z]", zone):
+        yield f"zone: {id_} is in {zone}, no availability zone of {region} (a Local or Wavelength Zone has no Aurora)"
+    if subnet.get("OutpostArn"):
+        yield f"zone: {id_} is on an Outpost, where Lambda cannot attach"
+    if subnet.get("Ipv6Native"):
+        yield f"addresses: {id_} has IPv6 alone; Lambda and Aurora need IPv4"
 
 
 def _zones(subnets: dict[str, SubnetTypeDef]) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from tapctl.aws.policy import Condition, PolicyDocument, Statement, allow, policy, when
 from tapctl.config.schema import ExtraAlarm, Permission
 from tapctl.names import Names
+from tapctl.regions import principal_of, via_service
 
 _USE_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
-_RDS_EVENTS = "events.rds.amazonaws.com"
+_RDS_EVENTS = "events.rds"
 # Lambda's own service manages the function's network interfaces with the function's role. AWS can scope none of these
 # to a resource: the Describe actions take none, and Lambda checks the others on "*" before it creates the function.
 _INTERFACES = (
@@ -43,7 +44,7 @@ def key_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocumen
             "LogGroups",
             _USE_KEY,
             ["*"],
-            to={"Service": f"logs.{names.region}.amazonaws.com"},
+            to={"Service": principal_of("logs", names.region)},
             when=[
                 when(
                     "ArnEquals",
@@ -57,7 +58,7 @@ def key_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocumen
             "AlarmTopic",
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             ["*"],
-            to={"Service": "cloudwatch.amazonaws.com"},
+            to={"Service": principal_of("cloudwatch", names.region)},
             when=_from_our_alarms(names, alarms),
         ),
         # By the account alone: of RDS's use of a key for a topic no aws:SourceArn is documented (SNS developer guide,
@@ -66,7 +67,7 @@ def key_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocumen
             "DatabaseEvents",
             ["kms:Decrypt", "kms:GenerateDataKey*"],
             ["*"],
-            to={"Service": _RDS_EVENTS},
+            to={"Service": principal_of(_RDS_EVENTS, names.region)},
             when=[_from_our_account(names)],
         ),
     )
@@ -75,7 +76,7 @@ def key_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocumen
 def _via_service(names: Names, sid: str, service: str) -> tuple[Statement, Statement]:
     caller = (
         when("StringEquals", "kms:CallerAccount", names.account),
-        when("StringEquals", "kms:ViaService", f"{service}.{names.region}.amazonaws.com"),
+        when("StringEquals", "kms:ViaService", *via_service(service, names.region)),
     )
     to = {"AWS": names.account}
     return (
@@ -113,22 +114,28 @@ def topic_policy(names: Names, alarms: Iterable[ExtraAlarm] = ()) -> PolicyDocum
             "AlarmsPublish",
             ["sns:Publish"],
             [names.topic_arn],
-            to={"Service": "cloudwatch.amazonaws.com"},
+            to={"Service": principal_of("cloudwatch", names.region)},
             when=_from_our_alarms(names, alarms),
         ),
         allow(
             "DatabaseEventsPublish",
             ["sns:Publish"],
             [names.topic_arn],
-            to={"Service": _RDS_EVENTS},
+            to={"Service": principal_of(_RDS_EVENTS, names.region)},
             when=[_from_our_account(names), when("ArnLike", "aws:SourceArn", *names.event_arn_patterns)],
         ),
     )
 
 
-def lambda_trust() -> PolicyDocument:
-    """The role's trust policy: only Lambda assumes the role."""
-    return policy(allow("Lambda", ["sts:AssumeRole"], to={"Service": "lambda.amazonaws.com"}))
+def lambda_trust(names: Names) -> PolicyDocument:
+    """The role's trust policy: only Lambda assumes the role, and for no other account where it says for which.
+
+    AWS's own examples ask for aws:SourceAccount, and its documentation does not say that Lambda always sends the key:
+    a request without it passes, since the function would not start otherwise.
+    """
+    account = when("StringEqualsIfExists", "aws:SourceAccount", names.account)
+    to = {"Service": principal_of("lambda", names.region)}
+    return policy(allow("Lambda", ["sts:AssumeRole"], to=to, when=[account]))
 
 
 def function_policy(
@@ -160,7 +167,7 @@ def function_policy(
             "DecryptDatabaseSecret",
             ["kms:Decrypt"],
             [key_arn],
-            when=[when("StringEquals", "kms:ViaService", f"secretsmanager.{names.region}.amazonaws.com")],
+            when=[when("StringEquals", "kms:ViaService", *via_service("secretsmanager", names.region))],
         ),
         allow(
             "DecryptEnvironment",

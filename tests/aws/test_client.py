@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ParamValidationError
 
+from tapctl import __version__
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.services import Clients
 from tapctl.errors import AwsNoAnswer, AwsRefused, WrongTarget
@@ -176,6 +177,7 @@ def test_an_endpoint_that_refuses_connections_is_given_up_well_within_thirty_sec
 # -- an assumed role -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(
     ("actor", "user", "who"), [("dana o'neil", "", "dana-o-neil"), ("", "sam", "sam"), ("", None, str(os.getuid()))]
 )
@@ -205,6 +207,36 @@ def test_a_role_that_must_not_be_assumed_is_the_wrong_target() -> None:
 
     assert "sts:AssumeRole" in str(raised.value.evidence)
     assert all("Action=AssumeRole" in body for body in there.heard)
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_trust_that_takes_no_source_identity_gets_none() -> None:
+    def answer(body: str) -> Answer:
+        if "SourceIdentity=tapctl-" in body:
+            return refusal("AccessDenied", "not authorized to perform: sts:SetSourceIdentity")
+        return refusal("RegionDisabledException", "the second question") if "AssumeRole" in body else identity()
+
+    with endpoint(answer) as there, pytest.raises(WrongTarget, match="does not accept") as raised:
+        to(there, role_arn=f"arn:aws:iam::{ACCOUNT}:role/deployer").identify(ACCOUNT)
+
+    assert "the second question" in str(raised.value.evidence)
+    assert ["SourceIdentity" in body for body in there.heard] == [True, False]
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_role_that_cannot_be_assumed_at_all_is_asked_once() -> None:
+    with endpoint(lambda _: refusal("RegionDisabledException", "no")) as there, pytest.raises(WrongTarget):
+        to(there, role_arn=f"arn:aws:iam::{ACCOUNT}:role/deployer").identify(ACCOUNT)
+    assert len(there.heard) == 1
+
+
+def test_every_call_says_which_tapctl_and_which_run_it_is_of(aws: Aws) -> None:
+    agents: list[str] = []
+    aws.sts.meta.events.register(
+        "before-send.sts", lambda request, **_: agents.append(str(request.headers["User-Agent"]))
+    )
+    aws.sts.get_caller_identity()
+    assert f"tapctl/{__version__} run/{aws.run}" in agents[0]
 
 
 # -- reading in rounds -----------------------------------------------------------------------------------------------

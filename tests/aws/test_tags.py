@@ -9,6 +9,9 @@ from tests.reconcilers.scripted_aws import scripted
 def test_tags_are_one_mapping_whatever_their_shape_without_those_of_aws() -> None:
     assert tags.as_dict({"Name": "c", "aws:cloudformation:stack-name": "s"}) == {"Name": "c"}
     assert tags.as_dict([{"Key": "Name", "Value": "c"}, {"Key": "aws:x", "Value": "s"}]) == {"Name": "c"}
+    assert tags.as_dict({"awsApplication": "arn:aws:resource-groups:…", "awsapplication": "mine"}) == {
+        "awsapplication": "mine"
+    }
     assert tags.as_dict([{"TagKey": "Name", "TagValue": "c"}], "Tag") == {"Name": "c"}
 
 

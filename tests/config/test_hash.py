@@ -96,6 +96,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "database.name": "cards",
         "database.master_username": "postgres",
         "database.engine_version": "17.11",
+        "database.port": 6432,
         "database.backup_retention_days": 8,
         "database.backup_window": "01:00-02:00",
         "database.maintenance_window": "mon:05:00-mon:06:00",
@@ -228,4 +229,4 @@ def test_the_canonical_form_stays_as_it_is(tmp_path: Path) -> None:
     """Another hash for the same files would look like a change of every environment that is deployed."""
     config = changed(full(tmp_path), ("tags",), {"CostCenter": "Überweisung"})
     config = changed(config, ("database", "engine_version"), "16.13")
-    assert config_hash(config) == "0fe293e76998910086883faec2718a05a64a3594561fe48b779412fea6d14af1"
+    assert config_hash(config) == "22ebe5b8a4ceb62ca0ebb6683feb70e524101832a8346d4089e291bdb489b0f8"

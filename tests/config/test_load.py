@@ -200,7 +200,10 @@ def test_a_region_given_by_hand_that_is_malformed_is_refused(region: str) -> Non
     with pytest.raises(ConfigError, match="not valid") as caught:
         check_region(region)
     (problem,) = caught.value.problems
-    assert (problem.file, problem.rule) == ("--region", "must be an AWS region, such as us-east-1")
+    assert (problem.file, problem.rule) == (
+        "--region",
+        "must be an AWS region, such as us-east-1 (of aws, aws-cn, aws-eusc, aws-us-gov)",
+    )
 
 
 def test_a_suffix_is_never_another_environments_name() -> None:

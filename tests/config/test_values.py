@@ -35,7 +35,7 @@ class Key:
 ROLE = "arn:aws:iam::123456789012:role"
 STACK = "arn:aws:cloudformation:us-east-2:123456789012:stack/networking-dev/0f0e0d0c-0b0a-4000-8000-000000000000"
 HOST = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
-OLD_VERSION = "does not create this version (any more)"
+OLD_VERSION = "did not create this version in 2026-11"
 KEY_WORD = "is a key word of SQL or PostgreSQL, which RDS takes for no name"
 RESERVED = "is reserved by PostgreSQL or RDS"
 CARDS = "card data, into the logs"
@@ -60,16 +60,18 @@ KEYS = [
     Key(
         "common",
         "database.engine_version",
-        ["15.10", "15.19", "16.8", "16.13", "17.4", "17.11"],
+        ["15.10", "15.19", "16.8", "16.13", "17.4", "17.11", "15.20", "16.16", "17.12", "18.0", "18.3", "20.11"],
         {
             "a bare major version lets AWS choose the minor": ["16"],
             OLD_VERSION: ["16.12", "15.2"],
-            "the majors 15, 16 and 17 are supported": ["14.9", "18.3"],
+            "the majors from 15 on are supported": ["14.9", "9.6"],
+            "of newer ones AWS is asked": ["16.07", "18.03", "16.100"],
             "Aurora Limitless is another kind of cluster": ["16.8-limitless"],
             "full version that Aurora PostgreSQL still creates": ["latest"],
             "did you mean 16.13?": ["16,13"],
         },
     ),
+    Key("common", "database.port", [1150, 5432, 65535], {"a port from 1150 to 65535": [0, 443, 1149, 65536]}),
     Key(
         "common",
         "database.name",
@@ -145,7 +147,7 @@ KEYS = [
     Key(
         "common",
         "processor.runtime",
-        ["nodejs22.x", "nodejs24.x"],
+        ["nodejs22.x", "nodejs24.x", "nodejs26.x"],
         {
             "AWS has deprecated this runtime": [
                 f"nodejs{version}" for version in ("", "4.3", "6.10", "8.10", "12.x", "14.x", "16.x", "18.x", "20.x")
@@ -201,12 +203,12 @@ KEYS = [
         "region",
         ["eu-central-2", "ap-southeast-7", "mx-central-1", "us-gov-west-1", "cn-northwest-1", "eusc-de-east-1"],
         {
-            "an AWS region, such as us-east-1": [
+            "an AWS region, such as us-east-1 (of aws, aws-cn, aws-eusc, aws-us-gov)": [
                 *("", "us-est-1", "us-east-1a", "us-east", "US-EAST-1", "east-us-1", "us-east-0"),
                 *("us-isoz-east-1", "eusc-fr-east-1", "us-east-100"),
             ]
         },
-        {"an AWS region, such as us-east-1": ["us-east-1\n"]},
+        {"an AWS region, such as us-east-1 (of aws, aws-cn, aws-eusc, aws-us-gov)": ["us-east-1\n"]},
     ),
     Key(
         "dev",
@@ -241,7 +243,14 @@ KEYS = [
         [
             *("db.t3.medium", "db.t4g.large", "db.r5.24xlarge", "db.r6g.16xlarge", "db.r6i.32xlarge", "db.r7g.large"),
             *("db.r7i.48xlarge", "db.r8g.48xlarge", "db.r6gd.xlarge", "db.r6id.24xlarge", "db.r8gd.large"),
-            *("db.r8gd.48xlarge", "db.x2g.16xlarge"),
+            *(
+                "db.r8gd.48xlarge",
+                "db.x2g.16xlarge",
+                "db.r9g.large",
+                "db.t5g.medium",
+                "db.x8g.48xlarge",
+                "db.m9g.large",
+            ),
         ],
         {
             "must be an instance class that Aurora PostgreSQL has, such as db.r6g.large": [
@@ -249,7 +258,7 @@ KEYS = [
                 *("db.t2.medium", "db.r5.32xlarge", "db.r6gd.large", "db.r6id.large", "db.r8g.32xlarge"),
                 *("db.r6g.24xlarge", "db.r7g.24xlarge", "db.r5b.large", "db.r6i.48xlarge"),
             ],
-            "this tapctl does not know its sizes yet; must be an instance": ["db.r9g.large"],
+            "of newer ones AWS is asked": ["db.r9g.lagre", "db.r9g.micro", "db.r09g.large"],
             "serverless capacity has no range in this configuration": ["db.serverless"],
             "did you mean db.r6g.large?": ["r6g.large"],
         },
@@ -320,7 +329,7 @@ def test_the_shortest_timeout_that_lambda_has(tmp_path: Path) -> None:
     assert folder.load()["dev"].processor.timeout_s == 1
 
 
-def test_every_minor_that_can_be_created_is_accepted_and_no_other() -> None:
+def test_every_minor_that_can_be_created_is_accepted_and_no_older_other() -> None:
     version = TypeAdapter(EngineVersion)
 
     def accepted(asked: str) -> bool:
@@ -329,8 +338,11 @@ def test_every_minor_that_can_be_created_is_accepted_and_no_other() -> None:
         except ValidationError:
             return False
 
-    minors = {major: tuple(minor for minor in range(30) if accepted(f"{major}.{minor}")) for major in range(13, 20)}
-    assert {major: of_it for major, of_it in minors.items() if of_it} == AVAILABLE
+    for major, minors in AVAILABLE.items():
+        known = range(minors[-1] + 1)
+        assert tuple(minor for minor in known if accepted(f"{major}.{minor}")) == minors
+        assert accepted(f"{major}.{minors[-1] + 1}")
+    assert not any(accepted(f"{major}.{minor}") for major in range(min(AVAILABLE)) for minor in range(30))
 
 
 # -- tags -------------------------------------------------------------------------------------------------------------

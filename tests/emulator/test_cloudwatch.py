@@ -8,6 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tapctl.aws.client import Aws
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import ACCOUNT, REGION
 from tests.emulator.conftest import OF_AWS, Clock, Refused
 
@@ -121,3 +122,9 @@ def test_a_mute_rule_is_listed_for_its_alarms(aws: Aws) -> None:
     assert (listed(), listed(AlarmName="a"), listed(AlarmName="b")) == ([night], [night], [])
     client.delete_alarm_mute_rule(AlarmMuteRuleName="night")
     assert listed() == []
+
+
+def test_naive_code_asks_an_older_region_for_log_alarms(aws: Aws, simulation: Simulation, refused: Refused) -> None:
+    simulation.script("cloudwatch.older", "yes")
+    with refused("ValidationError", "LogAlarm"):
+        aws.cloudwatch.describe_alarms(AlarmNames=["a"], AlarmTypes=["MetricAlarm", "LogAlarm"])

@@ -345,6 +345,13 @@ def test_naive_code_makes_a_group_again_that_it_does_not_see(
     assert clock.sample(seen) == {True}
 
 
+def test_naive_code_deletes_a_group_that_another_vpc_uses(aws: Aws, group: str, refused: Refused) -> None:
+    client: Any = aws.ec2
+    client.associate_security_group_vpc(GroupId=group, VpcId="vpc-2")
+    with refused("DependencyViolation"):
+        aws.ec2.delete_security_group(GroupId=group)
+
+
 def test_a_group_is_associated_with_another_vpc(aws: Aws, group: str, other: str) -> None:
     client: Any = aws.ec2
     client.associate_security_group_vpc(GroupId=group, VpcId="vpc-2")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from urllib import request as http
 
 import pytest
 
@@ -53,3 +54,34 @@ def test_an_immutable_tag_stays(aws: Aws, refused: Refused) -> None:
 def test_a_wrong_digest_is_refused(aws: Aws, refused: Refused) -> None:
     with refused("ImageDigestDoesNotMatchException"):
         aws.ecr.put_image(repositoryName="repo", imageManifest=manifest("a"), imageDigest=f"sha256:{'0' * 64}")
+
+
+def test_a_layer_is_fetched_by_the_address_that_ecr_gives(aws: Aws, refused: Refused) -> None:
+    upload = aws.ecr.initiate_layer_upload(repositoryName="repo")["uploadId"]
+    aws.ecr.upload_layer_part(
+        repositoryName="repo", uploadId=upload, partFirstByte=0, partLastByte=1, layerPartBlob=b"{}"
+    )
+    digest = aws.ecr.complete_layer_upload(repositoryName="repo", uploadId=upload, layerDigests=["sha256:a"])[
+        "layerDigest"
+    ]
+    for _ in range(2):
+        url = aws.ecr.get_download_url_for_layer(repositoryName="repo", layerDigest=digest)["downloadUrl"]
+        assert http.urlopen(url).read() == b"{}"  # noqa: S310  # loopback
+    assert aws.s3.list_buckets()["Buckets"] == [], "the bucket is ECR's own"
+    with refused("LayersNotFoundException"):
+        aws.ecr.get_download_url_for_layer(repositoryName="repo", layerDigest=f"sha256:{'0' * 64}")
+    with refused("RepositoryNotFoundException"):
+        aws.ecr.get_download_url_for_layer(repositoryName="none", layerDigest=digest)
+    with refused("RepositoryNotFoundException"):
+        aws.ecr.complete_layer_upload(repositoryName="none", uploadId=upload, layerDigests=["sha256:a"])
+
+
+def test_another_account_s_registry_has_its_own_repositories(aws: Aws, refused: Refused) -> None:
+    theirs = "210987654321"
+    aws.ecr.create_repository(repositoryName="theirs", registryId=theirs)
+    aws.ecr.put_image(repositoryName="theirs", registryId=theirs, imageManifest=manifest("a"), imageTag="1")
+    (seen,) = aws.ecr.describe_images(repositoryName="theirs", registryId=theirs)["imageDetails"]
+    assert seen["imageTags"] == ["1"]
+    assert [each["repositoryName"] for each in aws.ecr.describe_repositories()["repositories"]] == ["repo"]
+    with refused("RepositoryNotFoundException"):
+        aws.ecr.describe_images(repositoryName="repo", registryId=theirs)

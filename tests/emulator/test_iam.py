@@ -89,8 +89,8 @@ def test_inline_policies_have_a_size_together(aws: Aws, role: str, refused: Refu
 
 
 def test_what_the_sandbox_cannot_do_is_said_at_once(aws: Aws) -> None:
-    with pytest.raises(Exception, match=r"NotImplemented.*simulate_principal_policy"):
-        aws.iam.simulate_principal_policy(PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/u", ActionNames=["s3:Get"])
+    with pytest.raises(Exception, match=r"NotImplemented.*simulate_custom_policy"):
+        aws.iam.simulate_custom_policy(PolicyInputList=["{}"], ActionNames=["s3:Get"])
 
 
 ASSUMED = "cannot be assumed by Lambda"
@@ -168,3 +168,32 @@ def test_naive_code_deletes_a_role_before_its_policies_are_really_gone(
         aws.iam.delete_role(RoleName="r")
     with refused("NoSuchEntity"):
         aws.iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=allow(INTERFACES))
+
+
+def test_a_role_s_rights_are_simulated_within_its_boundary(aws: Aws, refused: Refused) -> None:
+    def allows(*actions: str) -> str:
+        return document({"Effect": "Allow", "Action": list(actions), "Resource": "*"})
+
+    bound = aws.iam.create_policy(PolicyName="bound", PolicyDocument=allows("sns:Publish"))["Policy"]["Arn"]
+    role = aws.iam.create_role(RoleName="R", AssumeRolePolicyDocument=document(TRUST), PermissionsBoundary=bound)[
+        "Role"
+    ]
+    aws.iam.put_role_policy(RoleName="R", PolicyName="p", PolicyDocument=allows("sns:*"))
+    told = aws.iam.simulate_principal_policy(
+        PolicySourceArn=role["Arn"],
+        ActionNames=["sns:Publish", "sns:DeleteTopic", "s3:GetObject"],
+        ContextEntries=[{"ContextKeyName": "aws:x", "ContextKeyValues": ["b"], "ContextKeyType": "string"}],
+    )["EvaluationResults"]
+    assert [each["EvalDecision"] for each in told] == ["allowed", "implicitDeny", "implicitDeny"]
+    assert [each["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"] for each in told] == [
+        *(True, False, False)
+    ]
+    with refused("NoSuchEntity"):
+        aws.iam.simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/no", ActionNames=["s3:GetObject"]
+        )
+    nobody = f"arn:aws:sts::{ACCOUNT}:user/moto"
+    (told_of_nobody,) = aws.iam.simulate_principal_policy(PolicySourceArn=nobody, ActionNames=["s3:GetObject"])[
+        "EvaluationResults"
+    ]
+    assert told_of_nobody["EvalDecision"] == "allowed"

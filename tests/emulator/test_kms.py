@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.client import Aws
+from tapctl.aws.client import Aws, Connection
 from tapctl.errors import AwsRefused
 from tests.conftest import ACCOUNT
 from tests.emulator.conftest import LONG_S, Clock, Refused
@@ -69,6 +69,24 @@ def test_rotation_has_a_period(aws: Aws, arn: str) -> None:
     aws.kms.enable_key_rotation(KeyId=arn, RotationPeriodInDays=90)
     seen = aws.kms.get_key_rotation_status(KeyId=arn)
     assert (seen["KeyId"], seen["RotationPeriodInDays"], "NextRotationDate" in seen) == (arn, 90, True)
+
+
+@pytest.mark.parametrize(
+    ("region", "principal"),
+    [
+        ("us-east-1", "logs.us-west-2.amazonaws.com"),
+        ("cn-north-1", "logs.cn-north-1.amazonaws.com"),
+        ("us-east-1", "logs.us-east-1.amazonaws.com.cn"),
+    ],
+)
+def test_naive_code_names_the_logs_service_of_another_region_or_partition(
+    sandbox_url: str, region: str, principal: str, refused: Refused
+) -> None:
+    kms = Aws(Connection(region, endpoint_url=sandbox_url, credentials=("a", "b"))).kms
+    partition = "aws-cn" if region.startswith("cn-") else "aws"
+    root = {**ROOT, "Principal": {"AWS": f"arn:{partition}:iam::{ACCOUNT}:root"}}
+    with refused("MalformedPolicyDocumentException", "invalid principals"):
+        kms.create_key(Policy=policy(root, {**ROOT, "Principal": {"Service": principal}}))
 
 
 @pytest.mark.parametrize(

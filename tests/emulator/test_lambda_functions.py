@@ -174,6 +174,21 @@ def test_an_image_of_another_region_does_not_exist(make_image: Build, refused: R
         make_image(f"{REGISTRY}/repo:1".replace("us-east-1", "us-east-2"))
 
 
+def test_an_image_in_another_account_needs_that_repository_s_policy(
+    aws: Aws, make_image: Build, refused: Refused
+) -> None:
+    there: Any = {"repositoryName": "theirs", "registryId": "210987654321"}
+    aws.ecr.create_repository(**there)
+    media = "application/vnd.docker.distribution.manifest.v2+json"
+    aws.ecr.put_image(imageManifest="{}", imageManifestMediaType=media, imageTag="1", **there)
+    uri = f"{REGISTRY}/theirs:1".replace("123456789012", there["registryId"])
+    with refused("AccessDeniedException", "Lambda does not have permission to access the ECR image"):
+        make_image(uri)
+    aws.ecr.set_repository_policy(policyText=allow("ecr:BatchGetImage"), **there)
+    make_image(uri)
+    assert aws.lambda_.get_function(FunctionName="f")["Code"]["ImageUri"] == uri
+
+
 def test_a_package_type_stays(aws: Aws, make: Build, image: str, refused: Refused) -> None:
     make()
     with refused("InvalidParameterValueException", "package type is Zip"):
@@ -345,8 +360,10 @@ def test_naive_code_gives_a_function_a_key_that_was_just_made_or_changed(
         clock.advance(LONG_S)
         policy = aws.kms.get_key_policy(KeyId=key["KeyId"])["Policy"]
         aws.kms.put_key_policy(KeyId=key["KeyId"], Policy=policy)
-    with refused("InvalidParameterValueException", "KMS key is invalid for CreateGrant"):
-        make_function(KMSKeyArn=key["Arn"])
+    for seconds, why in ((0, "KMS key was not found"), (3, "KMS key is invalid for CreateGrant")):
+        clock.advance(seconds)
+        with refused("InvalidParameterValueException", why):
+            make_function(KMSKeyArn=key["Arn"])
     clock.advance(6)
     make_function(KMSKeyArn=key["Arn"])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import Network
 from tests.emulator.conftest import LONG_S, Build, Clock, Place, Refused
 
@@ -73,9 +74,12 @@ def test_naive_code_deletes_the_role_first_and_the_interfaces_stay_for_ever(
     clock.advance(60)
     aws.iam.delete_role(RoleName="r")
     clock.advance(30 * 24 * LONG_S)
-    assert len(interfaces(aws)) == 1
+    (left,) = interfaces(aws)
+    assert (left["Status"], left.get("Attachment")) == ("available", None)
     with refused("DependencyViolation"):
         aws.ec2.delete_security_group(GroupId=place.group)
+    aws.ec2.delete_network_interface(NetworkInterfaceId=left["NetworkInterfaceId"])
+    aws.ec2.delete_security_group(GroupId=place.group)
 
 
 def test_the_roles_policy_is_needed_too(aws: Aws, clock: Clock, made: None) -> None:
@@ -103,7 +107,7 @@ def test_a_function_whose_role_is_gone_already_leaves_its_interfaces(aws: Aws, c
     assert len(interfaces(aws)) == 1
 
 
-def test_a_function_moved_to_another_group_frees_the_one_before(
+def test_naive_code_expects_a_function_that_moved_to_free_the_group_before_at_once(
     aws: Aws, clock: Clock, made: None, place: Place, refused: Refused
 ) -> None:
     aws.lambda_.update_function_configuration(FunctionName="f", VpcConfig=place.config(place.default))
@@ -111,8 +115,9 @@ def test_a_function_moved_to_another_group_frees_the_one_before(
         aws.ec2.delete_security_group(GroupId=place.group)
     clock.advance(80)
     aws.lambda_.delete_function(FunctionName="f")
-    aws.ec2.delete_security_group(GroupId=place.group)
-    assert groups(aws) == {place.default}
+    assert groups(aws) == {place.group, place.default}
+    with refused("DependencyViolation"):
+        aws.ec2.delete_security_group(GroupId=place.group)
     clock.advance(1600)
     assert interfaces(aws) == []
 
@@ -146,4 +151,24 @@ def test_a_function_without_a_vpc_has_none(aws: Aws, clock: Clock, make_function
     make_function()
     clock.advance(LONG_S)
     aws.lambda_.update_function_configuration(FunctionName="f", Timeout=7)
+    assert interfaces(aws) == []
+
+
+def test_naive_code_takes_a_list_for_what_there_is(aws: Aws, clock: Clock, made: None) -> None:
+    aws.lambda_.delete_function(FunctionName="f")
+    listed = [one["FunctionName"] for one in aws.lambda_.list_functions()["Functions"]]
+    clock.advance(10)
+    assert (listed, aws.lambda_.list_functions()["Functions"]) == (["f"], [])
+
+
+def test_naive_code_reads_a_large_account_in_one_piece(
+    aws: Aws, made: None, simulation: Simulation, refused: Refused
+) -> None:
+    simulation.script("ec2.large-account", "yes")
+    with refused("OperationNotPermitted", "pagination"):
+        interfaces(aws)
+
+
+def test_naive_code_does_not_ask_for_what_services_manage(aws: Aws, made: None, simulation: Simulation) -> None:
+    simulation.script("ec2.hidden", "yes")
     assert interfaces(aws) == []

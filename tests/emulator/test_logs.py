@@ -147,3 +147,10 @@ def test_a_late_writer_finds_the_group_that_was_made_anew(aws: Aws, clock: Clock
     clock.advance(LONG_S)
     (there,) = aws.logs.describe_log_groups()["logGroups"]
     assert aws.logs.list_tags_for_resource(resourceArn=there["logGroupArn"])["tags"]["a"] == "b"
+
+
+def test_naive_code_names_the_class_where_there_is_one(aws: Aws, simulation: Simulation, refused: Refused) -> None:
+    simulation.script("logs.older", "yes")
+    with refused("InvalidParameterException", "Only Standard"):
+        aws.logs.create_log_group(logGroupName=NAME, logGroupClass="STANDARD")
+    aws.logs.create_log_group(logGroupName=NAME)

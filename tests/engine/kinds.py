@@ -82,7 +82,7 @@ class Plain(Reconciler[ThingSpec, ThingOutputs]):
     def deletion_blocker(self, seen: Observed[ThingSpec, ThingOutputs]) -> str | None:
         return "it is protected" if seen.spec.mode == "protected" else None
 
-    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
+    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
         held = aws.clock.now() < aws.holds.get(f"{self.type}/{id}", 0)
         return "AWS still holds its network interfaces" if held else None
 

@@ -394,6 +394,44 @@ def test_our_own_change_that_aws_gives_up_on_ends_the_node_at_once_with_its_reas
     assert world.clock.now() < 3
 
 
+@dataclass
+class LateRights(Trait):
+    """What is made or changed before this moment fails, in a way that may pass."""
+
+    until_s: float
+    made_fails: bool = False
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        if seen is None or thing is None or thing.changed_at >= self.until_s:
+            return seen
+        if self.made_fails:
+            return replace(seen, failure=NEW, failure_may_pass=True)
+        return replace(stuck(seen, NEW) or seen, failure_may_pass=True) if thing.before else seen
+
+
+def test_an_update_that_failed_for_a_right_is_asked_again_until_the_right_has_spread() -> None:
+    world = World(LateRights(50))
+    world.put(Plain(), "a", SMALL)
+    assert bring(world, resource(Plain(), LARGE), Action.UPDATE).result is Result.UPDATED
+    assert 2 <= len(world.calls) <= 4
+
+    world = World(LateRights(A_DAY.stop))
+    world.put(Plain(), "a", SMALL)
+    assert reason(world, LARGE) == f"AWS says: {NEW}"
+    assert 120 < world.clock.now() < 150
+
+
+def test_what_was_made_and_failed_for_a_right_is_made_once_more() -> None:
+    world = World(LateRights(0.1, made_fails=True))
+    assert bring(world, resource(Plain(), LARGE)).result is Result.CREATED
+    assert world.calls == ["create plain/a", "delete plain/a", "create plain/a"]
+
+    world = World(LateRights(A_DAY.stop, made_fails=True))
+    with pytest.raises(NotConverged, match="failed in AWS"):
+        bring(world, resource(Plain(), LARGE))
+    assert world.calls == ["create plain/a", "delete plain/a", "create plain/a"]
+
+
 def test_the_same_failure_after_a_time_without_one_is_a_new_one() -> None:
     world = World(Until(0.1, stuck), GivesUp(OLD, after_s=5))
     world.put(Plain(), "a", SMALL)

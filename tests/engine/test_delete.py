@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -261,6 +262,40 @@ def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> No
     assert ended.elapsed_s >= 60
 
 
+class Stranding(Plain):
+    """AWS leaves two things behind, which somebody else has to remove: one a call."""
+
+    left: ClassVar[list[str]] = []
+    leftovers_need = frozenset({"role"})
+
+    def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
+        return f"{', '.join(self.left)} is left" if self.left else None
+
+    def remove_leftover(self, aws: World, id: str, last: ThingSpec) -> bool:
+        aws.log.append(f"remove {self.left[0]} at {aws.clock.now():.0f}")
+        self.left.pop(0)
+        return True
+
+
+def test_what_aws_has_left_for_good_is_removed_one_by_one_once_it_is_sure() -> None:
+    world = there(Stranding())
+    Stranding.left = ["one", "two"]
+    assert delete_until_gone(world, Stranding()).result is Result.DELETED
+    removed = [float(line.rpartition(" ")[2]) for line in world.log if line.startswith("remove ")]
+    assert len(removed) == 2
+    assert removed[0] > 120
+    assert removed[1] - removed[0] > 120
+
+
+def test_what_nobody_has_a_record_of_is_waited_for_and_never_removed() -> None:
+    world = World()
+    Stranding.left = ["one"]
+    world.clock.at(200, Stranding.left.clear)
+    assert delete_until_gone(world, Stranding(), last=None).result is Result.DELETED
+    assert world.calls == []
+    assert 200 < world.clock.now() < 230
+
+
 def test_what_must_stay_is_kept_without_a_call_and_holds_up_nothing() -> None:
     world = there(Needed())
     told: Told = []
@@ -349,7 +384,7 @@ def test_reads_without_an_answer_are_repeated_for_the_propagation_time() -> None
 
 def test_reads_of_leftovers_without_an_answer_are_repeated_for_the_propagation_time() -> None:
     class Unanswered(Plain):
-        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec) -> str | None:
+        def remaining_after_delete(self, aws: World, id: str, last: ThingSpec | None) -> str | None:
             return str(no_answer(None))
 
     world = World()

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.engine.model import Owner, Retained
 from tapctl.engine.observe import Absent, Observation, Unreadable
-from tapctl.engine.plan import Action, Change
+from tapctl.engine.plan import Action, Change, LeftField
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import FieldUnreadable, Refused, TapctlError
@@ -96,6 +96,23 @@ def test_data_that_aws_gave_up_on_is_refused() -> None:
 def test_what_would_have_to_be_replaced_and_is_not_replaceable_is_refused(kind: Plain, reason: str) -> None:
     change = one(kind, ThingSpec(zone="b"), seen())
     assert f"zone cannot be changed in place, and it is never replaced because {reason}" in str(why(change))
+
+
+def test_a_person_s_ways_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Data, "by_hand", {"zone": "AWS itself can move it"})
+    assert str(why(one(Data(), ThingSpec(zone="b"), seen())).hint).endswith("; AWS itself can move it")
+    failed = why(one(Data(), SMALL, seen(failure="no key", remedy="start it first")))
+    assert failed.hint == "start it first, then run this again"
+
+
+def test_what_aws_takes_once_is_left_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "fixed_once_set", frozenset({"size"}))
+    stack = Stack()
+    stack.add(Plain(), "a", ThingSpec(size="large"))
+    other: dict[str, Observation] = {"plain/a": seen(ThingSpec(size="other"))}
+    (left,), (named,) = (planned(stack, other, allowed=names).changes for names in ([], ["plain/a"]))
+    assert (left.action, left.left) == (Action.NOTHING, (LeftField("size", "other", allow_ends=True),))
+    assert named.action is Action.UPDATE
 
 
 def test_a_resource_with_unreadable_tags_is_never_taken_over() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from tapctl.engine.model import Timing
 from tapctl.engine.polling import Cancelled, Poller, patience_limit, pause_before_observe, pause_before_step
 from tapctl.errors import AwsNoAnswer, NotConverged, NotYet, Patience
 from tests.engine.driving import quiet
+from tests.engine.test_planner import seen
 from tests.engine.traits import lost
 from tests.engine.world import World
 
@@ -35,6 +38,16 @@ def test_the_pause_before_a_look_is_five_per_cent_with_bounds_and_jitter(waited:
     assert 0.9 * longest <= min(pauses) < max(pauses) <= longest
 
 
+@pytest.mark.parametrize(("hurried", "longest"), [(False, 2), (True, 0.25)])
+def test_the_first_look_is_later_where_the_account_is_throttled_and_time_is_aws_own(
+    hurried: bool, longest: float
+) -> None:
+    world = World()
+    context = replace(world.context(), hurried=hurried)
+    Poller("plain/a", context, quiet, Timing(first_look_s=2), 5).pause("")
+    assert 0.9 * longest <= world.clock.now() <= longest
+
+
 @pytest.mark.parametrize(("waited", "longest"), [(0, 1), (10, 1), (100, 10), (150, 15), (7000, 15)])
 def test_the_pause_before_a_refused_step_is_a_tenth_with_bounds_and_jitter(waited: float, longest: float) -> None:
     pauses = {pause_before_step(waited) for _ in MANY}
@@ -55,6 +68,22 @@ def test_each_kind_of_not_yet_is_believed_so_long() -> None:
 
 def wait(world: World, longest: float = 600) -> Poller:
     return Poller("plain/a", world.context(), quiet, Timing(longest_s=longest), 5)
+
+
+def test_the_state_that_was_seen_last_is_told_with_the_error() -> None:
+    world = World()
+    told: list[Any] = []
+    poller = Poller("plain/a", world.context(), told.append, Timing(), 5)
+    looks = iter([seen(settled=False, status="Pending"), seen(status="Active")])
+
+    def act(seen: Any) -> None:
+        if seen.settled:
+            raise NotConverged("no")
+        poller.pause("")
+
+    with pytest.raises(NotConverged):
+        poller.drive(lambda: next(looks), act, absent="absent")
+    assert [(one.status, one.at_work) for one in told] == [("Pending", True), ("Active", False)]
 
 
 def test_a_wait_begins_when_it_is_made_and_tells_how_long_it_has_gone_on() -> None:

@@ -13,7 +13,8 @@ from tests.support.world import Answer, World
 
 def calls(answer: Answer, before: list[str]) -> dict[str, Any]:
     """The operations of a command, those of the one ``before`` first; and how many calls change something."""
-    operations = {*answer.asked}
+    # Without S3's by a signed address, which is no operation of ours.
+    operations = {name for name in answer.asked if not name.startswith(":")}
     kept = [one for one in before if one in operations]
     return {"operations": [*kept, *sorted(operations.difference(kept))], "changing calls": len(answer.changes)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO
+from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, SPARED
 from tests.failures.trouble import deny, refuse
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.strides import strided
@@ -58,6 +58,14 @@ def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     assert world.applied("dev").code == 0
     assert world.drift().code == 0
     assert world.owned() == world.wanted()
+
+
+@pytest.mark.parametrize("name", strided(SPARED, len(SPARED), SPARED.index("ecr:BatchGetImage")))
+def test_a_denied_read_that_an_apply_can_do_without(world: World, name: str) -> None:
+    """What was not looked at is told, but for what another read or AWS itself answers."""
+    answer = world.meeting(deny(name), *APPLY)
+    assert answer.code == 0, answer.err
+    assert f"{name} is denied" in answer.err or name in ("ecr:DescribeImages", "rds:DescribeOrderableDBInstanceOptions")
 
 
 def test_the_denied_action_is_named_where_it_is_not_the_call_s(world: World) -> None:

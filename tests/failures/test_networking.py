@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto.backends import get_backend
 
+from tests.conftest import add_endpoint
 from tests.support.world import World
 
 
@@ -76,6 +77,15 @@ def test_a_subnet_that_is_gone_and_too_few_zones_are_told_at_once(world: World, 
     refused(world, "subnet-0dead", "2 availability zones")
 
 
+def test_a_subnet_that_the_internet_reaches_and_one_without_a_way_to_aws(world: World) -> None:
+    ec2 = world.client("ec2")
+    subnet = ec2.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.0.0.0/20"]}])["Subnets"][0]
+    ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[each["VpcEndpointId"] for each in endpoints])
+    refused(world, f"public: {subnet['SubnetId']}", f"way out: {subnet['SubnetId']}", verb="plan")
+
+
 def elsewhere(world: World, size: str) -> list[str]:
     """Move dev to another VPC from now on; gives its subnets."""
     ec2 = world.client("ec2")
@@ -86,6 +96,7 @@ def elsewhere(world: World, size: str) -> list[str]:
         ]
         for at, zone in enumerate("ab")
     ]
+    add_endpoint(ec2, vpc, ServiceName="com.amazonaws.us-east-2.secretsmanager")
     ids = f'"static"\nnetwork.vpc_id = "{vpc}"\nnetwork.private_subnet_ids = {subnets}'
     world.edit("dev.toml", '"cloudformation:networking-dev"', ids)
     return subnets

@@ -44,6 +44,14 @@ def test_the_commit_is_what_the_ci_has_checked_out(environ: dict[str, str], comm
     assert ci_commit(environ) == commit
 
 
+def test_a_lock_names_whom_a_ci_runs_for_and_which_commit() -> None:
+    environ = {"GITHUB_RUN_ID": "7", "GITHUB_ACTOR": "dana", "GITHUB_SHA": "9f3c1a7e" * 5}
+    holder = LockHolder.here("role/deploy", "tapctl apply", environ)
+    assert (holder.actor, holder.commit) == ("dana", "9f3c1a7e" * 5)
+    assert ", GITHUB_RUN_ID 7, for dana, 9f3c1a7e9f3c)" in str(holder)
+    assert str(LockHolder.here("user/dana", "tapctl apply", {})).count(",") == 0
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -96,7 +104,7 @@ def test_a_lock_reads_what_it_wrote_and_nothing_else() -> None:
 def test_a_stored_lock_keeps_its_words() -> None:
     lock = json.loads(LockInfo(id="one", holder=DANA).encode())
     assert list(lock) == ["id", "holder", "phase", "lease_s", "beat"]
-    assert list(lock["holder"]) == ["who", "host", "pid", "command", "since", "ci", "machine"]
+    assert list(lock["holder"]) == ["who", "host", "pid", "command", "since", "ci", "machine", "commit", "actor"]
 
 
 def test_a_holder_says_who_where_what_and_since_when() -> None:

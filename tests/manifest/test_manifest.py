@@ -50,6 +50,7 @@ _MANIFEST = st.builds(
     written_at=st.sampled_from(["", "2031-05-06T07:08:09Z"]),
     ci=_LINE,
     commit=st.text("0123456789abcdef", max_size=5),
+    actor=_LINE,
     networking=_OBJECT,
     aws=st.sampled_from(AwsKind),
     entries=st.lists(_ENTRY, max_size=3).map(lambda entries: {entry.address: entry for entry in entries}),
@@ -219,9 +220,11 @@ def test_nesting_that_no_parser_takes_is_refused() -> None:
 
 
 def test_the_ci_run_and_its_commit_are_stored_only_where_there_are_some() -> None:
-    assert not {"ci", "commit"} & json.loads(dump(manifest())).keys()
-    stored = json.loads(dump(manifest().model_copy(update={"ci": "https://ci/1", "commit": "9f3c1a7"})))
-    assert (stored["ci"], stored["commit"]) == ("https://ci/1", "9f3c1a7")
+    assert not {"ci", "commit", "actor"} & json.loads(dump(manifest())).keys()
+    stored = json.loads(
+        dump(manifest().model_copy(update={"ci": "https://ci/1", "commit": "9f3c1a7", "actor": "dana"}))
+    )
+    assert (stored["ci"], stored["commit"], stored["actor"]) == ("https://ci/1", "9f3c1a7", "dana")
 
 
 def test_a_newer_format_asks_for_an_upgrade() -> None:

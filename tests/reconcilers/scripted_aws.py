@@ -29,6 +29,7 @@ class ScriptedAws:
     partition: str = "aws"
     region: str = "us-east-1"
     account: str = "123456789012"
+    searches: bool = True
 
     def __getattr__(self, service: str) -> _Client:
         return _Client(self)

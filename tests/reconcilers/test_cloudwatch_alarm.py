@@ -7,7 +7,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 from tests.reconcilers.scripted_aws import refused, scripted
 
@@ -99,6 +99,19 @@ def test_a_create_never_overwrites_an_alarm_of_that_name(aws: Aws) -> None:
     with pytest.raises(AlreadyExists):
         CloudwatchAlarm().create(view, NAME, WANT, OURS)
     assert look(aws).spec.threshold == 99.0
+
+
+def test_a_region_without_log_alarms_is_asked_again_without_them() -> None:
+    older = refused("cloudwatch:DescribeAlarms", "ValidationError", "Value 'LogAlarm' … failed to satisfy constraint")
+    aws = scripted({"describe_alarms": older})
+    with pytest.raises(AwsRefused):
+        CloudwatchAlarm().observe(aws, NAME, WANT)
+    assert [asked["AlarmTypes"] for asked in aws.asked("describe_alarms")] == [
+        ["MetricAlarm", "CompositeAlarm", "LogAlarm"],
+        ["MetricAlarm", "CompositeAlarm"],
+    ]
+    with pytest.raises(AwsRefused, match="Throttling"):
+        CloudwatchAlarm().observe(scripted({"describe_alarms": refused("cloudwatch:D", "Throttling")}), NAME, WANT)
 
 
 def test_what_aws_leaves_out_is_its_default() -> None:

@@ -69,6 +69,15 @@ def test_why_it_was_given_up_is_told(aws: Aws, want: DbClusterSpec) -> None:
     assert look(REC, aws, ID, want).failure == "inaccessible-encryption-credentials: RDS cannot access the KMS key"
 
 
+def test_a_service_that_does_not_change_extended_support_yet_is_told_as_one(aws: Aws, want: DbClusterSpec) -> None:
+    bring(REC, aws, ID, want)
+    refuse(aws.rds, "ModifyDBCluster", "InvalidParameterCombination", "EngineLifecycleSupport cannot be modified")
+    have = want.model_copy(update={"extended_support": True})
+    with pytest.raises(AwsRefused) as caught:
+        REC.update(aws, ID, have, want)
+    assert "AWS Support" in str(caught.value.hint)
+
+
 def test_a_cluster_whose_key_was_out_of_reach_says_what_brings_it_back_and_until_when(
     aws: Aws, want: DbClusterSpec
 ) -> None:

@@ -54,6 +54,7 @@ ANSWER: dict[str, Any] = {
     "PerformanceInsightsRetentionPeriod": 7,
     "DeletionProtection": True,
     "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
+    "AutoMinorVersionUpgrade": True,
     "TagList": [{"Key": key, "Value": value} for key, value in TAGS.items()],
     "DBClusterArn": "arn:aws:rds:us-east-1:123456789012:cluster:db-cluster-test",
     "DbClusterResourceId": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -103,7 +104,11 @@ def test_it_is_settled_only_when_available(status: str) -> None:
     assert sight.deleting == (status == "deleting")
 
 
-@pytest.mark.parametrize("status", ["failed", "inaccessible-encryption-credentials", "stopped"])
+def test_it_serves_while_its_storage_is_made_better() -> None:
+    assert seen(Status="storage-optimization").settled
+
+
+@pytest.mark.parametrize("status", ["failed", "cloning-failed", "inaccessible-encryption-credentials", "stopped"])
 def test_what_ends_in_a_terminal_state_has_failed(status: str) -> None:
     told: Any = {**ANSWER, "Status": status}
     assert observed_cluster(told, WANT, "").failure == status
@@ -313,7 +318,11 @@ def test_insights_that_are_switched_off_take_neither_key_nor_days() -> None:
 
 def test_the_password_is_given_back_to_rds() -> None:
     assert modification(with_(managed_secret=False), WANT, MEMBERS) == (
-        {"ManageMasterUserPassword": True, "MasterUserSecretKmsKeyId": KEY},
+        {
+            "ManageMasterUserPassword": True,
+            "MasterUserSecretKmsKeyId": KEY,
+            "MasterUserAuthenticationType": "password",
+        },
         frozenset({"managed_secret"}),
     )
 

@@ -17,6 +17,10 @@ from tests.reconcilers.scripted import DENIED, answer, refuse
 REC, ID = case.RECONCILER, case.ID
 WANT = case.examples({})[0]
 LARGER = "db.r6g.xlarge"
+GIVEN_UP = (
+    *("incompatible-network", "incompatible-create", "incompatible-credentials"),
+    *("modify-failed", "upgrade-failed"),
+)
 
 
 @pytest.fixture
@@ -159,7 +163,8 @@ def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(a
         ("creating", False, False, None),
         ("a-new-word", False, False, None),
         ("deleting", False, True, None),
-        ("incompatible-network", False, False, "incompatible-network: no free address"),
+        ("delete-precheck", False, True, None),
+        *((state, False, False, f"{state}: no free address") for state in GIVEN_UP),
     ],
 )
 def test_its_state_is_told(aws: Aws, status: str, settled: bool, going: bool, failed: str | None) -> None:
@@ -499,3 +504,70 @@ def test_an_absent_instance_is_none_and_instances_that_may_not_be_read_are_not_a
     refuse(aws.rds, "DescribeDBInstances", *DENIED)
     with pytest.raises(AwsRefused):
         REC.observe(aws, ID, WANT)
+
+
+# -- zones -------------------------------------------------------------------------------------------------------------
+
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+PLACED = [f"{CLUSTER}-{number}" for number in range(4)]
+
+
+def zones(aws: Aws) -> dict[str, str]:
+    members = aws.rds.describe_db_instances()["DBInstances"]
+    return {each["DBInstanceIdentifier"]: each["AvailabilityZone"] for each in members}
+
+
+def make(aws: Aws, at: int, among: tuple[str, ...] = ZONES) -> str:
+    """Make a member as an apply does; the zone that was asked for."""
+    DbInstance(PLACED, among).create(aws, PLACED[at], WANT, OURS)
+    return zones(aws)[PLACED[at]]
+
+
+@pytest.mark.usefixtures("world")
+def test_members_are_spread_over_the_zones_in_their_order(aws: Aws) -> None:
+    assert [make(aws, at)[-1] for at in range(4)] == ["a", "b", "c", "a"]
+
+
+@pytest.mark.usefixtures("world")
+def test_members_that_are_made_together_take_three_zones_in_whatever_order_they_come(aws: Aws) -> None:
+    assert {make(aws, at)[-1] for at in (3, 1, 2, 0)} == {"a", "b", "c"}
+
+
+@pytest.mark.usefixtures("world")
+def test_a_new_member_goes_where_the_fewest_are(aws: Aws) -> None:
+    add_member(aws, 0, AvailabilityZone="us-east-1b")
+    assert make(aws, 1, ("us-east-1b", "us-east-1c")) == "us-east-1c"
+
+
+@pytest.mark.usefixtures("world")
+def test_a_member_that_goes_takes_no_zone(aws: Aws) -> None:
+    add_member(aws, 0, AvailabilityZone="us-east-1a")
+    answer(aws.rds, "DescribeDBInstances", instance(aws, DBInstanceStatus="deleting"), times=1)
+    assert make(aws, 1, ("us-east-1a", "us-east-1b")) == "us-east-1b"
+
+
+@pytest.mark.usefixtures("world")
+def test_a_zone_without_the_class_is_left_out_where_that_may_be_asked(aws: Aws) -> None:
+    options = [{"AvailabilityZones": [{"Name": "us-east-1c"}, {"Name": "us-east-1d"}]}]
+    answer(aws.rds, "DescribeOrderableDBInstanceOptions", {"OrderableDBInstanceOptions": options}, times=1)
+    assert make(aws, 0) == "us-east-1c"
+    refuse(aws.rds, "DescribeOrderableDBInstanceOptions", *DENIED, times=1)
+    assert make(aws, 1) == "us-east-1a"
+    refuse(aws.rds, "DescribeOrderableDBInstanceOptions", "InternalFailure", times=1)
+    with pytest.raises(AwsRefused):
+        make(aws, 2)
+
+
+@pytest.mark.usefixtures("world")
+def test_without_zones_rds_chooses(aws: Aws) -> None:
+    before = calls(aws)
+    make(aws, 0, ())
+    assert calls(aws) - before == 2, "the create, and the test's own look"
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(("placed", "told"), [("aa", ["", "us-east-1a"]), ("ab", ["", ""]), ("aab", ["", "", ""])])
+def test_members_that_are_all_in_one_zone_are_told_but_for_the_first(aws: Aws, placed: str, told: list[str]) -> None:
+    names = [add_member(aws, at, AvailabilityZone=f"us-east-1{zone}") for at, zone in enumerate(placed)]
+    view = aws.memoized({"db-instance": tuple(names)})
+    assert [look(REC, view, name).spec.shared_zone for name in names] == told

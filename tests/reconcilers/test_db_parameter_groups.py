@@ -179,14 +179,3 @@ def test_a_removal_that_is_not_allowed_is_refused(rec: ParameterGroups, aws: Aws
     refuse(aws.rds, operation(rec, "Delete*ParameterGroup"), *DENIED)
     with pytest.raises(AwsRefused):
         rec.delete(aws, ID, seen, None)
-
-
-def test_aws_own_groups_are_not_asked_for_their_tags(rec: ParameterGroups, aws: Aws) -> None:
-    bring(rec, aws, ID, WANT)
-    named, arn = operation(rec, "*ParameterGroupName"), operation(rec, "*ParameterGroupArn")
-    theirs = {named: "default.aurora-postgresql16", arn: "arn:aws:rds:us-east-1:1:pg:default.aurora-postgresql16"}
-    ours = {named: ID, arn: f"arn:aws:rds:us-east-1:123456789012:{rec.arn_kind}:{ID}"}
-    answer(aws.rds, operation(rec, "Describe*ParameterGroups"), {operation(rec, "*ParameterGroups"): [theirs, ours]})
-    before = calls(aws)
-    assert list(rec.list_owned(aws, OURS)) == [ID]
-    assert calls(aws) - before == 2

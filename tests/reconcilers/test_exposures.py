@@ -84,6 +84,12 @@ def _cluster(**more: Any) -> Expose:
     return expose
 
 
+def _same_zone(bench: Bench) -> None:
+    reply: Any = bench.aws.rds.describe_db_instances()
+    other = {**reply["DBInstances"][0], "DBInstanceIdentifier": "db-cluster-test"}
+    answer(bench.aws.rds, "DescribeDBInstances", {"DBInstances": [*reply["DBInstances"], other]})
+
+
 def _group(**more: Any) -> Expose:
     def expose(bench: Bench) -> None:
         reply: Any = bench.aws.logs.describe_log_groups(logGroupNamePrefix=bench.id)
@@ -234,6 +240,7 @@ EXPOSURES = [
     Exposure("db_cluster", "custom_endpoints", _cluster(CustomEndpoints=["x.cluster-custom"]), "x.cluster-custom"),
     Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"Domain": "d-1"}, {}]), "d-1"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
+    Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),
     Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),
     Exposure("sns_topic", "further", _deliver, f"LambdaSuccessFeedbackRoleArn is {STRANGER}"),
 ]

@@ -15,6 +15,7 @@ from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
+from tests.reconcilers.scripted_aws import refused, scripted
 
 REC, ID = IamRole(), case.ID
 LOGS = policy(allow("Logs", ["logs:PutLogEvents"], ["arn:aws:logs:us-east-1:123456789012:log-group:/x:*"]))
@@ -282,7 +283,7 @@ def test_the_sweep_asks_only_roles_with_our_suffix_for_their_tags(aws: Aws) -> N
     assert aws.call_log.calls["iam:ListRoleTags"] == 2
 
 
-@pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", False)])
+@pytest.mark.parametrize(("code", "passed"), [("NoSuchEntity", True), ("AccessDenied", True), ("InvalidInput", False)])
 def test_the_sweep_passes_over_a_role_that_goes_and_over_nothing_else(aws: Aws, code: str, passed: bool) -> None:
     REC.create(aws, ID, WANT, OURS)
     refuse(aws.iam, "ListRoleTags", code)
@@ -372,3 +373,22 @@ def test_a_role_that_tells_no_region_is_ours_and_drift(aws: Aws) -> None:
     assert compare(of("us-east-1"), seen.spec) == ("tags",)
     assert list(REC.list_owned(aws, OURS)) == [ID]
     assert bring(REC, aws, ID, of("us-east-1")).spec == of("us-east-1")
+
+
+def named(*roles: str, **answers: Any) -> Any:
+    """An account with these roles, all of which bear our tags."""
+    tags = [{"Key": key, "Value": value} for key, value in OURS.tags.items()]
+    told = {"list_roles": {"Roles": [{"RoleName": role} for role in roles]}, "list_role_tags": {"Tags": tags}}
+    return scripted({**told, **answers})
+
+
+def test_a_role_whose_tags_the_organisation_hides_is_not_taken_for_ours() -> None:
+    assert list(REC.list_owned(named("a-test", "b"), OURS)) == ["a-test"]
+    hidden = refused("iam:ListRoleTags", "AccessDenied", "with an explicit deny in a service control policy")
+    assert list(REC.list_owned(named("a-test", list_role_tags=hidden), OURS)) == []
+
+
+def test_the_tags_of_a_hundred_roles_are_not_asked_for() -> None:
+    aws = named(*(f"{number}-test" for number in range(100)))
+    assert list(REC.list_owned(aws, OURS)) == []
+    assert aws.asked("list_role_tags") == []

@@ -354,6 +354,19 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
     assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
+def test_keys_of_others_that_an_index_knows_are_not_asked_for_their_tags(aws: Aws) -> None:
+    for name in range(3):
+        make(aws, Name=f"theirs-{name}")
+    for look_for in (lambda: REC.observe(aws, ID, FIRST), lambda: list(REC.list_owned(aws, OURS))):
+        assert not look_for()
+    assert aws.call_log.calls["kms:ListResourceTags"] == 0
+
+
+def test_a_plan_does_not_search_all_keys_for_one_that_no_index_shows(aws: Aws) -> None:
+    assert REC.observe(aws.cursory(), ID, FIRST) is None
+    assert aws.call_log.calls["kms:ListKeys"] == 0
+
+
 def test_where_the_tags_of_our_own_key_are_denied_nothing_is_taken_for_absent(aws: Aws) -> None:
     make(aws, **FIRST.tags)
     refuse(aws.kms, "ListResourceTags", *DENIED)

@@ -128,18 +128,19 @@ def test_other_bytes_than_the_wanted_ones_never_reach_aws(content: bytes | None)
         (
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
         (
             "InvalidParameterValueException",
             "Lambda was unable to configure access: the KMS key is invalid for CreateGrant. Check your settings.",
-            Patience.PROPAGATION,
+            Patience.BUSY,
         ),
+        ("InvalidParameterValueException", "because the KMS key was not found. Please check", Patience.BUSY),
         (
             "InvalidParameterValueException",
             "Your request has been throttled by EC2, please make sure you have enough API rate limit.",
@@ -370,6 +371,16 @@ def test_reserved_concurrency_is_put_or_taken_away() -> None:
     )
 
 
+def test_a_new_account_s_bound_on_memory_is_told_as_one() -> None:
+    text = (
+        "1 validation error detected: Value '4096' at 'memorySize' failed to satisfy constraint: Member must have value"
+    )
+    no = refused("lambda:CreateFunction", "ValidationException", f"{text} less than or equal to 3008")
+    with pytest.raises(AwsRefused) as told:
+        LambdaFunction().create(scripted({"create_function": no}), NAME, WANT, OURS)
+    assert "no more than 3008 MB" in str(told.value.hint)
+
+
 def test_a_reservation_that_the_account_cannot_spare_says_what_to_do() -> None:
     message = (
         "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
@@ -425,3 +436,36 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     seen = bench.look(second)
     assert seen is not None
     assert (seen.spec, seen.update_failure) == (second, None)
+
+
+# -- the image's repository --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message", ["Lambda does not have permission to access the ECR image. Check the ECR permissions.", ""]
+)
+def test_a_repository_that_does_not_let_lambda_in_is_told_as_that(message: str) -> None:
+    aws = scripted({"create_function": refused("lambda:CreateFunction", "AccessDeniedException", message)})
+
+    with pytest.raises(AwsRefused) as raised:
+        LambdaFunction().create(aws, NAME, WANT, OURS)
+
+    assert "let Lambda read the repository" in str(raised.value.hint)
+    assert "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("message", "spec"),
+    [
+        ("User: arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetRepositoryPolicy", WANT),
+        ("no", WANT),
+        ("", ZIP),
+    ],
+)
+def test_a_permission_that_we_lack_ourselves_is_told_as_ours(message: str, spec: LambdaFunctionSpec) -> None:
+    aws = scripted({"create_function": refused("lambda:CreateFunction", "AccessDeniedException", message)})
+
+    with pytest.raises(AwsRefused) as raised:
+        LambdaFunction(CONTENT).create(aws, NAME, spec, OURS)
+
+    assert raised.value.hint is None

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet, Patience
-from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups, remaining_interfaces
+from tapctl.reconcilers.lambda_function import LambdaFunction, leave_groups
 from tests.conftest import Network
 from tests.reconcilers.cases.lambda_function import CONTENT, prepare
 from tests.reconcilers.lambda_function_answers import NAME, OURS, WANT, ZIP, answer
@@ -21,6 +21,10 @@ IN_VPC: dict[str, Any] = {
 MOVED = {"FunctionName": NAME, "VpcConfig": {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-default"]}}
 NO_ROLE = "The role defined for the function cannot be assumed by Lambda."
 NO_KEY = "Lambda was unable to configure access: the KMS key is invalid for CreateGrant."
+
+
+def remaining(aws: Any, subnets: frozenset[str] = frozenset({"subnet-1"})) -> str | None:
+    return LambdaFunction().remaining_after_delete(aws, NAME, WANT.model_copy(update={"subnet_ids": subnets}))
 
 
 def interface(aws: Aws, network: Network, description: str) -> str:
@@ -70,8 +74,8 @@ def move(message: str, **answers: Any) -> bool:
 @pytest.mark.parametrize(
     ("message", "patience"),
     [
-        (NO_ROLE, Patience.PROPAGATION),
-        (NO_KEY, Patience.PROPAGATION),
+        (NO_ROLE, Patience.BUSY),
+        (NO_KEY, Patience.BUSY),
         ("Your request has been throttled by EC2", Patience.LONG),
     ],
 )
@@ -112,12 +116,12 @@ def test_another_refusal_of_the_move_is_one() -> None:
 
 
 def test_the_interfaces_of_a_function_that_is_gone_are_named(aws: Aws, network: Network) -> None:
-    assert remaining_interfaces(aws, NAME) is None
+    assert remaining(aws, frozenset(network.subnet_ids)) is None
 
     first = interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")
-    one = remaining_interfaces(aws, NAME)
+    one = remaining(aws, frozenset(network.subnet_ids))
     both = sorted([first, interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")])
-    two = remaining_interfaces(aws, NAME)
+    two = remaining(aws, frozenset(network.subnet_ids))
 
     assert one is not None
     assert one.startswith(f"network interface {first} is still")
@@ -133,9 +137,7 @@ def shared(**answers: Any) -> str | None:
         "SubnetId": "subnet-1",
         "Groups": [{"GroupId": "sg-default"}],
     }
-    return remaining_interfaces(
-        scripted({"describe_network_interfaces": {"NetworkInterfaces": [told]}, **answers}), NAME
-    )
+    return remaining(scripted({"describe_network_interfaces": {"NetworkInterfaces": [told]}, **answers}))
 
 
 def using(*groups: str, subnet: str = "subnet-1") -> dict[str, Any]:
@@ -148,6 +150,54 @@ def test_an_interface_that_another_function_uses_is_not_ours_any_more() -> None:
         assert "eni-1" in str(shared(list_functions=functions))
 
 
+def test_the_function_itself_may_still_be_listed_for_a_moment() -> None:
+    mine = {**using("sg-default")["Functions"][1], "FunctionName": NAME}
+    assert "eni-1" in str(shared(list_functions={"Functions": [mine]}))
+
+
+def test_they_are_read_by_subnet_in_pages_with_those_that_an_account_hides() -> None:
+    aws = scripted({"describe_network_interfaces": {"NetworkInterfaces": []}})
+    remaining(aws)
+    LambdaFunction().remaining_after_delete(aws, NAME, None)
+    by_subnet, by_name = aws.asked("describe_network_interfaces")
+    named = {"Name": "description", "Values": [f"AWS Lambda VPC ENI-{NAME}-*"]}
+    assert by_subnet == {
+        "Filters": [named, {"Name": "subnet-id", "Values": ["subnet-1"]}],
+        "IncludeManagedResources": True,
+        "PaginationConfig": {"PageSize": 1000},
+    }
+    assert by_name == {**by_subnet, "Filters": [named]}
+
+
+@pytest.mark.parametrize("refusal", ["", "InvalidNetworkInterfaceID.NotFound", "UnauthorizedOperation"])
+def test_one_that_lambda_has_left_is_removed_by_one_call(refusal: str) -> None:
+    def told(id_: str, **more: str) -> dict[str, str]:
+        return {"NetworkInterfaceId": id_, "Description": f"AWS Lambda VPC ENI-{NAME}-{UUID}", **more}
+
+    interfaces = [
+        told("eni-1", Status="in-use", InterfaceType="lambda"),
+        told("eni-2", Status="available", InterfaceType="interface"),
+        told("eni-3", Status="available", InterfaceType="lambda"),
+    ]
+    answers: dict[str, Any] = {
+        "describe_network_interfaces": {"NetworkInterfaces": interfaces},
+        "list_functions": {"Functions": []},
+    }
+    if refusal:
+        answers["delete_network_interface"] = refused("ec2:DeleteNetworkInterface", refusal)
+    aws = scripted(answers)
+    assert "network interface eni-3 is left behind by Lambda" in str(remaining(aws))
+    if refusal == "UnauthorizedOperation":
+        with pytest.raises(AwsRefused):
+            LambdaFunction().remove_leftover(aws, NAME, WANT)
+    else:
+        assert LambdaFunction().remove_leftover(aws, NAME, WANT)
+    assert aws.asked("delete_network_interface") == [{"NetworkInterfaceId": "eni-3"}]
+    assert not LambdaFunction().remove_leftover(
+        scripted({"describe_network_interfaces": {"NetworkInterfaces": []}}), NAME, WANT
+    )
+
+
 def test_where_functions_may_not_be_listed_it_is_waited_for() -> None:
     assert "eni-1" in str(shared(list_functions=refused("lambda:ListFunctions", "AccessDeniedException")))
 
@@ -156,12 +206,13 @@ def test_interfaces_of_a_function_whose_name_begins_the_same_are_not_waited_for(
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-canary-{UUID}")
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}2-{UUID}")
 
-    assert remaining_interfaces(aws, NAME) is None
+    assert remaining(aws, frozenset(network.subnet_ids)) is None
 
 
 def test_only_a_function_that_was_in_a_vpc_leaves_interfaces(aws: Aws, network: Network) -> None:
     interface(aws, network, f"AWS Lambda VPC ENI-{NAME}-{UUID}")
     outside = WANT.model_copy(update={"subnet_ids": frozenset(), "security_group_ids": frozenset()})
 
-    assert LambdaFunction().remaining_after_delete(aws, NAME, WANT) is not None
+    assert remaining(aws, frozenset(network.subnet_ids)) is not None
+    assert LambdaFunction().remaining_after_delete(aws, NAME, None) is not None
     assert LambdaFunction().remaining_after_delete(aws, NAME, outside) is None

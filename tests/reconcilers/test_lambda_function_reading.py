@@ -102,6 +102,7 @@ def test_a_value_that_is_as_wanted_is_shown_and_every_other_is_hidden() -> None:
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-1f2e-AbCdEf",
         "db-cluster-test.cluster-abc123.us-east-1.rds.amazonaws.com",
         "db-cluster-test.cluster-abc123.rds.cn-north-1.amazonaws.com.cn",
+        "db-cluster-test.cluster-abc123.rds.eusc-de-east-1.amazonaws.eu",
     ],
 )
 def test_what_may_be_the_promised_value_is_shown_so_that_a_plan_can_compare_it(value: str) -> None:
@@ -149,6 +150,20 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     assert see(denied, None).spec.tags == {}
 
 
+def test_an_image_that_lambda_may_not_look_up_is_unknown_and_no_other_image() -> None:
+    denied = answer()
+    denied["Code"] = {"ImageUri": "r:tag", "Error": {"ErrorCode": "AccessDeniedException", "Message": "no"}}
+    seen = see(denied)
+    assert (seen.spec, seen.unreadable) == (WANT, {"image_uri": "ecr:BatchGetImage"})
+    assert see(denied, None).spec.image_uri == ""
+
+
+@pytest.mark.parametrize(("code", "may_pass"), [("KMSKeyAccessDenied", True), ("InvalidImage", False)])
+def test_a_failure_for_a_right_may_pass(code: str, may_pass: bool) -> None:
+    assert see(answer(State="Failed", StateReasonCode=code)).failure_may_pass == may_pass
+    assert see(answer(LastUpdateStatus="Failed", LastUpdateStatusReasonCode=code)).failure_may_pass == may_pass
+
+
 # -- states ----------------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +171,7 @@ def test_tags_that_may_not_be_listed_are_unknown_and_name_no_owner() -> None:
     ("changes", "settled", "status"),
     [
         ({"State": "Pending", "StateReasonCode": "Creating"}, False, "Pending"),
-        ({"State": "Inactive", "StateReasonCode": "Idle"}, True, "Inactive"),
+        ({"State": "Inactive", "StateReasonCode": "Idle", "StateReason": "idle"}, True, "Inactive: Idle: idle"),
         ({"State": "Deactivating"}, False, "Deactivating"),
         ({"LastUpdateStatus": "InProgress"}, False, "Active, update InProgress"),
     ],

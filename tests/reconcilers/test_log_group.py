@@ -111,7 +111,7 @@ def test_what_is_not_wanted_is_not_asked_for() -> None:
     LogGroup().create(aws, NAME, with_(deletion_protection=True), OURS)
 
     plain, protected = aws.asked("create_log_group")
-    assert plain == {"logGroupName": NAME, "logGroupClass": "STANDARD", "tags": tags}
+    assert plain == {"logGroupName": NAME, "tags": tags}
     assert protected == {**plain, "kmsKeyId": KEY, "deletionProtectionEnabled": True}
 
 

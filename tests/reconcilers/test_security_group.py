@@ -185,6 +185,19 @@ def test_what_holds_a_group_is_named(aws: Aws, network: Network) -> None:
     assert f"a rule of {ID}" not in reason
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_another_vpc_that_uses_the_group_is_named(aws: Aws, network: Network, told: bool) -> None:
+    seen = bring(REC, aws, ID, wanted({"vpc": network.vpc_id}))
+    assert seen.outputs is not None
+    client: Any = aws.ec2
+    client.associate_security_group_vpc(GroupId=seen.outputs.group_id, VpcId="vpc-2")
+    if not told:
+        refuse(aws.ec2, "DescribeSecurityGroupVpcAssociations", "InvalidAction")
+    with pytest.raises(NotYet, match="is held by its use in vpc-2" if told else "has a dependent object") as raised:
+        REC.delete(aws, ID, seen, None)
+    assert raised.value.patience is (Patience.BUSY if told else Patience.LONG)
+
+
 def test_fewer_interfaces_are_all_named(aws: Aws, network: Network) -> None:
     seen = bring(REC, aws, ID, wanted({"vpc": network.vpc_id}))
     assert seen.outputs is not None

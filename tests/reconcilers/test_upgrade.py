@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, Refused
-from tapctl.reconcilers.upgrade import check_upgrade
+from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 ENGINE, CLASS = "aurora-postgresql", "db.r6g.large"
@@ -61,3 +61,39 @@ def test_what_may_not_be_asked_is_refused_with_the_permission_and_any_other_refu
     refuse(aws.rds, operation, "InvalidParameterValue")
     with pytest.raises(AwsRefused):
         asked(aws, "16.8", "17.4")
+
+
+def orderable(aws: Aws, version: str, *classes: str) -> Refused | None:
+    return check_orderable(aws, ENGINE, version, address="db-cluster/c", classes=classes)
+
+
+def test_what_can_be_ordered_is_asked_in_one_call_a_class(aws: Aws) -> None:
+    aws.call_log.calls.clear()
+    assert orderable(aws, "16.13", CLASS) is None
+    assert dict(aws.call_log.calls) == {"rds:DescribeOrderableDBInstanceOptions": 1}
+
+
+def test_a_version_that_rds_has_not_is_refused_with_those_that_it_has(aws: Aws) -> None:
+    refused = orderable(aws, "17.99", CLASS)
+    assert refused is not None
+    assert (refused.cause, refused.evidence) == (
+        "db-cluster/c: RDS has no aurora-postgresql 17.99 in us-east-1",
+        "DescribeDBEngineVersions lists 17.4, 17.5, 17.6, 17.7, 17.9, 17.10, 17.11 of that major version",
+    )
+    refused = orderable(aws, "18.1", CLASS)
+    assert refused is not None
+    assert "lists none" in (refused.evidence or "")
+
+
+def test_a_class_that_rds_has_not_is_refused(aws: Aws) -> None:
+    refused = orderable(aws, "16.13", CLASS, "db.r9g.large")
+    assert refused is not None
+    assert refused.cause == "db-cluster/c: RDS has no db.r9g.large with aurora-postgresql 16.13 in us-east-1"
+
+
+def test_where_rds_may_not_be_asked_it_judges_itself_and_any_other_refusal_passes(aws: Aws) -> None:
+    with refuse(aws.rds, "DescribeOrderableDBInstanceOptions", *DENIED):
+        assert orderable(aws, "16.13", "db.r9g.large") is None
+    refuse(aws.rds, "DescribeOrderableDBInstanceOptions", "InvalidParameterValue")
+    with pytest.raises(AwsRefused):
+        orderable(aws, "16.13", CLASS)

@@ -27,7 +27,7 @@ from tapctl.errors import (
     TapctlError,
 )
 from tapctl.render.jsonl import JsonScreen
-from tapctl.render.screen import Comparison, Target, Verdict
+from tapctl.render.screen import Check, Comparison, Target, Verdict
 from tapctl.render.terminal import OutputStream
 from tests.render.examples import ADVICE, ALL, CROSS, HEADER, PLAN, PROD, REPORT, change, pending, plan
 from tests.render.jsonl import Shown
@@ -352,3 +352,16 @@ def test_of_many_environments_each_finding_and_error_says_whose_it_is(shown: Sho
         shown.screen.error(TapctlError("no"))
     told = [(one["env"], one["suffix"]) for one in shown.lines]
     assert told == [("dev", "dev")] * (len(told) // 2) + [("dev", "pr-42")] * (len(told) // 2)
+
+
+def test_each_check_before_the_first_change_is_a_line(shown: Shown) -> None:
+    shown.screen.preflight(
+        [
+            Check("quotas", ok=True, detail="room"),
+            Check("permissions", ok=False, detail="no", action="a:B", resource="r"),
+        ]
+    )
+    assert [{name: value for name, value in each.items() if name != "type"} for each in shown.lines[-2:]] == [
+        {"check": "quotas", "ok": True, "detail": "room"},
+        {"check": "permissions", "ok": False, "detail": "no", "action": "a:B", "resource": "r"},
+    ]

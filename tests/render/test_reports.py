@@ -13,8 +13,8 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.errors import Refused
-from tapctl.render.reports import drift_lines, plan_lines, wanted_lines
-from tapctl.render.screen import Advice, Wanted
+from tapctl.render.reports import drift_lines, plan_lines, preflight_lines, wanted_lines
+from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import Palette
 from tests.render.examples import ADVICE, REPORT, change, pending, plan
 
@@ -100,7 +100,7 @@ def test_who_else_was_let_in_is_shown_and_left() -> None:
     assert plan_lines(plan(Change("kms-key/k", "kms-key", "k", Action.NOTHING, left=left))) == [
         "  ! kms-key  k",
         "      grants    1234 to arn:x  nobody asked for it; left as it is: drift names the command that ends it",
-        "      boundary  arn:y          not ours; it stays, unless --allow names its resource",
+        "      boundary  arn:y          it stays, unless --allow names its resource",
     ]
 
 
@@ -375,3 +375,11 @@ def test_what_an_apply_would_do_beside_fits_and_never_loses_type_and_impact() ->
     assert narrow[-2:] == ["    and 2 more", "    see it: tapctl plan --env prod"]
     removed = Change("sns-topic/a", "sns-topic", "a", Action.DELETE)
     assert wanted_lines(Wanted(Plan((removed,), {}, (), ()), "1", "c"))[1] == "    - sns-topic  a  none"
+
+
+def test_checks_in_order_share_a_line_and_each_other_has_its_own() -> None:
+    checks = [Check("image", ok=True, detail=""), Check("image", ok=True, detail=""), Check("name", ok=True, detail="")]
+    assert preflight_lines(checks) == ["  checked: image, name"]
+    others = [Check("quotas", ok=False, detail="full"), Check("permissions", ok=None, detail="denied")]
+    assert preflight_lines(others) == ["  x quotas: full", "  ? permissions: denied"]
+    assert preflight_lines([]) == []

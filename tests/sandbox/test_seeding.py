@@ -74,6 +74,13 @@ def test_planting_again_changes_nothing(aws: Aws, sandbox_url: str) -> None:
     assert (aws.ecr.describe_images(repositoryName="repo")["imageDetails"], aws.ec2.describe_vpcs()["Vpcs"]) == before
 
 
+def test_an_image_in_another_account_is_in_that_account_s_registry(aws: Aws, sandbox_url: str) -> None:
+    load_seed(sandbox_url, replace(SEED, stack=None, registry="210987654321"))
+    images = aws.ecr.describe_images(repositoryName="repo", registryId="210987654321")["imageDetails"]
+    assert [each["imageTags"] for each in images] == [["1"]]
+    assert aws.ecr.describe_repositories()["repositories"] == []
+
+
 def test_distinct_images_have_distinct_digests(aws: Aws, sandbox_url: str) -> None:
     load_seed(sandbox_url, replace(SEED, stack=None))
     load_seed(sandbox_url, replace(SEED, stack=None, image=("repo", "2")))
@@ -123,7 +130,9 @@ def test_a_seed_is_what_the_environment_refers_to() -> None:
     assert seed(stack, _Image("repo", "1")) == SEED
     assert seed(_Networking("ssm", "/net"), _Image("repo", "1")).stack is None
     assert seed(stack, None).image is None
-    assert seed(stack, _Image("repo", "1", registry="210987654321")).image is None
+    theirs = replace(SEED, registry="210987654321")
+    assert seed(stack, _Image("repo", "1", registry="210987654321")) == theirs
+    assert seed(stack, _Image("repo", "1", registry="210987654321.dkr.ecr.us-east-1.amazonaws.com")) == theirs
     assert seed(stack, _Image("repo", f"sha256:{'0' * 64}")).image is None
 
 

@@ -19,6 +19,8 @@ MEMORY_GIB = {
     "db.r8gd.large": 16,
     "db.x2g.large": 32,
     "db.x2g.xlarge": 64,
+    "db.r9g.large": 16,
+    "db.m9g.2xlarge": 32,
 }
 
 

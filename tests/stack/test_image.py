@@ -24,17 +24,31 @@ def image(repository: str = "payment-processor", tag: str = "1.0.0", registry: s
     return Image.model_construct(None, repository=repository, tag=tag, registry=registry)
 
 
-def push(aws: Aws, tag: str = "1.0.0", *, media_type: str = MANIFEST, layer: str = "a") -> str:
-    """An image in the repository; returns its digest."""
-    if not aws.ecr.describe_repositories()["repositories"]:
-        aws.ecr.create_repository(repositoryName="payment-processor")
+def push(
+    aws: Aws,
+    tag: str = "1.0.0",
+    *,
+    layer: str = "a",
+    config: Mapping[str, object] | None = None,
+    registry: str = ACCOUNT,
+) -> str:
+    """An image in the repository; returns its digest. ``config`` {}: without a configuration to be fetched."""
+    place: dict[str, Any] = {"repositoryName": "payment-processor", "registryId": registry}
+    if not aws.ecr.describe_repositories(registryId=registry)["repositories"]:
+        aws.ecr.create_repository(**place)
+    blob = "sha256:c"
+    if content := json.dumps({"architecture": "amd64"} if config is None else config).encode() if config != {} else b"":
+        upload = aws.ecr.initiate_layer_upload(**place)["uploadId"]
+        last = len(content) - 1
+        aws.ecr.upload_layer_part(uploadId=upload, partFirstByte=0, partLastByte=last, layerPartBlob=content, **place)
+        blob = aws.ecr.complete_layer_upload(uploadId=upload, layerDigests=["sha256:c"], **place)["layerDigest"]
     manifest = {
         "schemaVersion": 2,
-        "mediaType": media_type,
-        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": "sha256:c"},
+        "mediaType": MANIFEST,
+        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": blob},
         "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": 1, "digest": layer}],
     }
-    answer = aws.ecr.put_image(repositoryName="payment-processor", imageManifest=json.dumps(manifest), imageTag=tag)
+    answer = aws.ecr.put_image(imageManifest=json.dumps(manifest), imageTag=tag, **place)
     return answer["image"]["imageId"]["imageDigest"]
 
 
@@ -51,13 +65,15 @@ def test_a_tag_becomes_the_digest_it_names_in_this_account_and_region(aws: Aws) 
     assert resolve(aws, image(), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
 
 
-def test_an_image_is_resolved_by_one_call(aws: Aws) -> None:
-    push(aws)
+def test_an_image_that_runs_already_is_resolved_by_one_call_and_a_new_one_by_three(aws: Aws) -> None:
+    uri = f"{HOST}/payment-processor@{push(aws)}"
     aws.call_log.calls.clear()
 
-    resolve(aws, image(), ACCOUNT, REGION)
+    resolve(aws, image(), ACCOUNT, REGION, deployed=uri)
 
     assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
+    resolve(aws, image(), ACCOUNT, REGION)
+    assert set(aws.call_log.calls) == {"ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 
 
 def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
@@ -70,10 +86,8 @@ def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
 
 def test_a_digest_is_taken_as_it_is_once_ecr_has_it(aws: Aws) -> None:
     digest = push(aws)
-    aws.call_log.calls.clear()
 
     assert resolve(aws, image(tag=digest), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
-    assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
 
 
 def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None:
@@ -92,10 +106,11 @@ def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None
 
 
 def test_another_accounts_registry_is_named_by_its_account_id(aws: Aws) -> None:
-    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST}]}):
-        uri = resolve(aws, image(registry="210987654321"), ACCOUNT, REGION)
+    digest = push(aws, registry="210987654321")
 
-    assert uri == f"210987654321.dkr.ecr.{REGION}.amazonaws.com/payment-processor@{DIGEST}"
+    uri = resolve(aws, image(registry="210987654321"), ACCOUNT, REGION)
+
+    assert uri == f"210987654321.dkr.ecr.{REGION}.amazonaws.com/payment-processor@{digest}"
 
 
 def test_a_registry_may_be_named_by_its_host(aws: Aws) -> None:
@@ -161,18 +176,18 @@ def test_a_missing_tag_is_named_with_its_repository_region_and_the_push(aws: Aws
 
 
 @contextmanager
-def answering(aws: Aws, status: int, body: Mapping[str, object]) -> Iterator[None]:
-    """Let ECR answer this to DescribeImages, below tapctl's own door."""
+def answering(aws: Aws, status: int, body: Mapping[str, object], operation: str = "DescribeImages") -> Iterator[None]:
+    """Let ECR answer this, to DescribeImages unless told, below tapctl's own door."""
 
     def answer(**_: object) -> Any:
         return SimpleNamespace(status_code=status), {**body, "ResponseMetadata": {"HTTPStatusCode": status}}
 
     events = aws.ecr.meta.events
-    events.register("before-call.ecr.DescribeImages", answer)
+    events.register(f"before-call.ecr.{operation}", answer)
     try:
         yield
     finally:
-        events.unregister("before-call.ecr.DescribeImages", answer)
+        events.unregister(f"before-call.ecr.{operation}", answer)
 
 
 @pytest.mark.parametrize(
@@ -189,23 +204,95 @@ def test_an_index_of_images_is_refused_since_lambda_would(aws: Aws, media_type: 
     assert "Lambda takes an image of one architecture" in str(error.evidence)
     if tag == DIGEST:
         assert error.hint == (
-            f"name the digest of one image in it: docker buildx imagetools inspect {HOST}/payment-processor@{DIGEST}"
+            f"name the digest of one image in it: docker buildx imagetools inspect {HOST}/payment-processor@{DIGEST} "
+            "(and tag it, too: a lifecycle rule that expires untagged images would delete it)"
         )
     else:
         assert error.hint == (
             "push one image under that tag: "
-            f"docker buildx build --provenance=false --push -t {HOST}/payment-processor:1.0.0 ."
+            "docker buildx build --platform linux/amd64 --provenance=false --push "
+            f"-t {HOST}/payment-processor:1.0.0 handlers/payment_processor"
         )
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidParameterException"])
-def test_any_other_refusal_goes_through(aws: Aws, code: str) -> None:
-    no = {"Error": {"Code": code, "Message": "no"}}
+def test_any_other_refusal_goes_through(aws: Aws) -> None:
+    no = {"Error": {"Code": "InvalidParameterException", "Message": "no"}}
 
     with answering(aws, 400, no), pytest.raises(AwsRefused) as raised:
         resolve(aws, image(), ACCOUNT, REGION)
 
-    assert raised.value.aws_code == code
+    assert raised.value.aws_code == "InvalidParameterException"
+
+
+# -- the architecture --------------------------------------------------------------------------------------------------
+
+
+def test_an_image_of_another_architecture_is_refused_before_it_is_deployed(aws: Aws) -> None:
+    push(aws, config={"architecture": "arm64"})
+
+    error = refused(aws, image())
+
+    assert "is built for arm64, and the function runs x86_64: each call would fail" in str(error.evidence)
+    assert "docker buildx build --platform linux/amd64" in str(error.hint)
+    assert resolve(aws, image(), ACCOUNT, REGION, architecture="arm64")
+
+
+def test_an_architecture_that_lambda_has_not_is_refused(aws: Aws) -> None:
+    push(aws, config={"architecture": "riscv64"})
+
+    assert "is built for riscv64" in str(refused(aws, image()).evidence)
+
+
+@pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
+def test_an_image_that_lambda_cannot_pull_is_refused(aws: Aws, status: str) -> None:
+    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST, "imageStatus": status}]}):
+        error = refused(aws, image())
+
+    assert f"is {status} in {HOST}, and Lambda cannot pull it" in str(error.evidence)
+
+
+NO = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+
+
+def test_where_images_may_not_be_described_the_manifest_tells(aws: Aws) -> None:
+    digest = push(aws)
+
+    with answering(aws, 400, NO):
+        assert resolve(aws, image(), ACCOUNT, REGION).endswith(f"@{digest}")
+        assert "has no image tagged 2" in str(refused(aws, image(tag="2")).evidence)
+        assert "has no repository other" in str(refused(aws, image("other")).evidence)
+        with answering(aws, 400, NO, "BatchGetImage"), pytest.raises(AwsRefused) as raised:
+            resolve(aws, image(), ACCOUNT, REGION)
+
+    assert raised.value.operation == "DescribeImages"
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "body", "why"),
+    [
+        ("BatchGetImage", 400, NO, "ecr:BatchGetImage is denied"),
+        ("GetDownloadUrlForLayer", 400, NO, "ecr:GetDownloadUrlForLayer is denied"),
+        (
+            "GetDownloadUrlForLayer",
+            400,
+            {"Error": {"Code": "LayerInaccessibleException", "Message": "no"}},
+            "ECR answers LayerInaccessibleException",
+        ),
+        ("GetDownloadUrlForLayer", 200, {"downloadUrl": "https://example.com/x"}, "its address is none of AWS's"),
+        ("GetDownloadUrlForLayer", 200, {}, "ECR answers UnusableAnswer"),
+        ("BatchGetImage", 200, {"images": [{}]}, "its manifest or configuration has another form"),
+    ],
+)
+def test_an_architecture_that_cannot_be_read_is_told_and_nothing_more(
+    aws: Aws, operation: str, status: int, body: Mapping[str, object], why: str
+) -> None:
+    push(aws)
+    said: list[str] = []
+
+    with answering(aws, status, body, operation):
+        assert resolve(aws, image(), ACCOUNT, REGION, warn=said.append)
+
+    assert said == [f"the architecture of payment-processor:1.0.0 could not be read before it is deployed: {why}"]
 
 
 def test_images_are_told_by_their_tags_where_ecr_tells_them(aws: Aws) -> None:

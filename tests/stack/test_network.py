@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from moto.ec2.models import ec2_backends
 
@@ -9,7 +11,8 @@ from tapctl.aws.client import Aws
 from tapctl.config import NetworkingReference
 from tapctl.errors import NetworkingError
 from tapctl.stack.network import MAX_SUBNETS, AddressDemand, NetworkContract, resolve
-from tests.conftest import ACCOUNT, REGION, Network
+from tests.conftest import ACCOUNT, REGION, Network, add_endpoint
+from tests.reconcilers.scripted import answer
 
 
 def static(vpc_id: str | None, subnet_ids: tuple[str, ...]) -> NetworkingReference:
@@ -44,12 +47,12 @@ def test_a_network_that_holds_its_contract_is_resolved(aws: Aws, network: Networ
     )
 
 
-def test_ids_in_the_file_take_three_calls_and_none_changes_anything(aws: Aws, good: NetworkingReference) -> None:
+def test_ids_in_the_file_take_five_calls_and_none_changes_anything(aws: Aws, good: NetworkingReference) -> None:
     aws.call_log.calls.clear()
 
     resolve(aws, good)
 
-    assert aws.call_log.calls.total() == 3
+    assert aws.call_log.calls.total() == 5
     assert not aws.call_log.changes
 
 
@@ -67,6 +70,7 @@ def test_a_vpc_that_is_not_available(aws: Aws, good: NetworkingReference, networ
 
 def test_a_vpc_of_dedicated_tenancy(aws: Aws) -> None:
     vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16", InstanceTenancy="dedicated")["Vpc"]["VpcId"]
+    add_endpoint(aws.ec2, vpc_id)
     subnets = (subnet(aws, vpc_id, "10.1.0.0/24", "a"), subnet(aws, vpc_id, "10.1.1.0/24", "b"))
 
     assert broken(aws, static(vpc_id, subnets)) == [
@@ -105,6 +109,43 @@ def test_a_subnet_that_is_not_available(aws: Aws, good: NetworkingReference, net
     backend.get_subnet(network.subnet_ids[1]).state = "pending"
 
     assert broken(aws, good) == [f"subnet: {network.subnet_ids[1]} is pending, not available"]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("us-east-1b use1-az3", "us-east-1b (use1-az3), which Lambda does not serve"),
+        ("us-east-1-bos-1a use1-bos1-az1", "us-east-1-bos-1a, no availability zone of us-east-1"),
+    ],
+)
+def test_a_subnet_where_lambda_or_aurora_cannot_be(
+    aws: Aws, good: NetworkingReference, network: Network, place: str, told: str
+) -> None:
+    name, zone_id = place.split()
+    vars(ec2_backends[ACCOUNT][REGION].get_subnet(network.subnet_ids[1]))["_availability_zone"] = SimpleNamespace(
+        name=name, zone_id=zone_id
+    )
+
+    assert [line.partition(" (a Local")[0] for line in broken(aws, good)] == [
+        f"zone: {network.subnet_ids[1]} is in {told}"
+    ]
+
+
+def test_a_subnet_of_ipv6_alone(aws: Aws, good: NetworkingReference, network: Network) -> None:
+    ec2_backends[ACCOUNT][REGION].get_subnet(network.subnet_ids[1]).ipv6_native = True
+
+    assert broken(aws, good) == [f"addresses: {network.subnet_ids[1]} has IPv6 alone; Lambda and Aurora need IPv4"]
+
+
+def test_a_subnet_on_an_outpost(aws: Aws, good: NetworkingReference, network: Network) -> None:
+    described = aws.ec2.describe_subnets(SubnetIds=list(network.subnet_ids))
+    described["Subnets"][1]["OutpostArn"] = "arn:aws:outposts:us-east-1:123456789012:outpost/op-1"
+
+    answer(aws.ec2, "DescribeSubnets", dict(described))
+
+    assert broken(aws, good) == [
+        f"zone: {described['Subnets'][1]['SubnetId']} is on an Outpost, where Lambda cannot attach"
+    ]
 
 
 def test_a_subnet_of_another_vpc_is_no_second_zone(aws: Aws, network: Network) -> None:
@@ -151,6 +192,7 @@ def test_too_few_free_addresses_in_one_subnet_for_what_is_to_be_created(
     aws: Aws, *, function: bool, instances: int, needed: int, who: str
 ) -> None:
     vpc_id = aws.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    add_endpoint(aws.ec2, vpc_id)
     small = subnet(aws, vpc_id, "10.1.9.0/28")
     reference = static(vpc_id, (subnet(aws, vpc_id, "10.1.0.0/24", "b"), small))
     fill(aws, small, leave=needed)

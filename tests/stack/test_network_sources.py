@@ -38,7 +38,7 @@ def make_good_stack(aws: Aws, network: Network) -> None:
 # -- CloudFormation ---------------------------------------------------------------------------------------------------
 
 
-def test_a_complete_stack_is_resolved_in_four_calls(aws: Aws, network: Network) -> None:
+def test_a_complete_stack_is_resolved_in_six_calls(aws: Aws, network: Network) -> None:
     make_good_stack(aws, network)
     aws.call_log.calls.clear()
 
@@ -52,6 +52,8 @@ def test_a_complete_stack_is_resolved_in_four_calls(aws: Aws, network: Network) 
         "ec2:DescribeVpcs": 1,
         "ec2:DescribeVpcAttribute": 1,
         "ec2:DescribeSubnets": 1,
+        "ec2:DescribeRouteTables": 1,
+        "ec2:DescribeVpcEndpoints": 1,
     }
 
 
@@ -159,7 +161,7 @@ def put(aws: Aws, name: str, value: str, type_: Literal["String", "StringList", 
     aws.ssm.put_parameter(Name=f"{PATH.target}/{name}", Value=value, Type=type_)
 
 
-def test_parameters_are_resolved_in_four_calls(aws: Aws, network: Network) -> None:
+def test_parameters_are_resolved_in_six_calls(aws: Aws, network: Network) -> None:
     put(aws, "VpcId", network.vpc_id)
     put(aws, "PrivateSubnetIds", ",".join(network.subnet_ids), "StringList")
     aws.call_log.calls.clear()
@@ -168,7 +170,7 @@ def test_parameters_are_resolved_in_four_calls(aws: Aws, network: Network) -> No
 
     assert contract.reference == "ssm:/networking/test"
     assert contract.subnet_ids == tuple(sorted(network.subnet_ids))
-    assert aws.call_log.calls.total() == 4
+    assert aws.call_log.calls.total() == 6
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_the_key_of_what_a_team_adds(extended: Provenance, address: str, field: 
         (FUNCTION, "reserved_concurrency", [Key("dev", "processor.reserved_concurrency")]),
         (FUNCTION, "timeout_s", [Key("common", "processor.timeout_s")]),
         (FUNCTION, "environment.DB_NAME", [Key("common", "database.name")]),
-        (FUNCTION, "environment.DB_PORT", []),
+        (FUNCTION, "environment.DB_PORT", [Key("common", "database.port")]),
         (FUNCTION, "tracing", []),
         (FUNCTION, "tags.CostCenter", [Key("common", "tags")]),
         (FUNCTION, "tags.Owner", [Key("common", "tags")]),

@@ -51,6 +51,8 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "document": {},
     "estimate": {"usual_s": _NUMBER, "critical_path": (list,)},
     "plan": {"hash": _TEXT, "path": _TEXT, "expires": _TEXT},
+    "iam_policy": {"for": _TEXT},
+    "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}
 STATES = {"DRIFT", "PENDING", "UNKNOWN", "MISSING", "UNEXPECTED"}

@@ -126,8 +126,7 @@ def test_a_tag_is_added_everywhere_and_taken_away_everywhere(dev: World) -> None
 def test_a_release_is_promoted_by_its_tag_and_deployed_by_its_digest(dev: World) -> None:
     ecr = dev.client("ecr")
     (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
-    manifest = image["imageManifest"].replace('"layers":[]', '"layers":[ ]').replace('"size": 1', '"size": 2')
-    assert manifest != image["imageManifest"]
+    manifest = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "1.0.1"}})
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=manifest)
     dev.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
     assert applied_for_good(dev).changes == ("lambda:UpdateFunctionCode",)

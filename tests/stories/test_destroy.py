@@ -84,6 +84,28 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
+def test_the_interfaces_of_a_function_that_is_gone_keep_its_role_without_a_record_too(world: World) -> None:
+    world.deploy()
+    world.path().unlink()
+    world.client("lambda").delete_function(FunctionName="payment-processor-dev")
+    ec2 = world.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    text = "AWS Lambda VPC ENI-payment-processor-dev-6f0b9d1c-3f0e-4b0a-9c57-0a1b2c3d4e5f"
+    left_one = ec2.create_network_interface(SubnetId=subnet, Description=text)["NetworkInterface"]
+    looks = iter(range(100))
+
+    def lambda_takes_it_away() -> None:
+        if next(looks) == 1:
+            ec2.delete_network_interface(NetworkInterfaceId=left_one["NetworkInterfaceId"])
+
+    world.door.after["ec2:DescribeNetworkInterfaces"] = lambda_takes_it_away
+    gone = world.tapctl("destroy", "--env", "dev", "--yes")
+    world.door.after.clear()
+    assert gone.code == 0, gone.err
+    assert next(looks) > 1
+    assert "iam:DeleteRole" in gone.changes
+
+
 @pytest.mark.soak
 def test_tags_of_another_suffix_are_left_alone(world: World) -> None:
     before = left(world)

@@ -57,3 +57,17 @@ def test_a_major_upgrade_says_that_nothing_leads_back_and_how_long_it_takes(dev:
     assert planned.code == 0
     assert "a new major version cannot be undone; it usually takes 15 to 60 minutes" in planned.out
     assert "engine_version" in planned.out
+
+
+def test_a_version_and_a_class_that_are_newer_than_tapctl_are_asked_of_rds(world: World) -> None:
+    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "18.1"')
+    planned = world.tapctl("plan", "--env", "dev")
+    assert (planned.code, planned.changes) == (6, ())
+    assert f"{CLUSTER}: RDS has no aurora-postgresql 18.1 in us-east-2" in planned.err
+
+
+def test_a_class_that_the_cluster_s_version_has_not_is_told_before_anything_is_changed(dev: World) -> None:
+    dev.edit("dev.toml", "db.t4g.medium", "db.r9g.large")
+    applied = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (applied.code, applied.changes) == (6, ())
+    assert "db-cluster-dev-0: RDS has no db.r9g.large with aurora-postgresql 16.13 in us-east-2" in applied.err

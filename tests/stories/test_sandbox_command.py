@@ -43,7 +43,7 @@ def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:
     assert (stopped.code, stopped.verdict) == (0, "SANDBOX all: STOPPED")
     # It starts where it is needed. An environment that the sandbox cannot hold keeps no other one out.
     far = user.folder / "environments" / "far.toml"
-    far.write_text((far.parent / "dev.toml").read_text().replace("us-east-2", "eu-isoe-west-1"))
+    far.write_text((far.parent / "dev.toml").read_text().replace("us-east-2", "eusc-de-east-1"))
     planned = user.tapctl("plan", "--env", "dev", "--sandbox")
     assert (planned.code, planned.verdict.split(" · ")[0]) == (0, f"PLAN dev: {len(user.stack())} to create")
     assert planned.err.startswith("starting the embedded AWS\n")
@@ -52,7 +52,7 @@ def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:
     far.unlink()
     assert started.code == 0, started.err
     assert "starting" not in started.err
-    assert "warning: not for far: the embedded AWS has no region eu-isoe-west-1" in started.err
+    assert "warning: not for far: the embedded AWS has no region eusc-de-east-1" in started.err
     endpoint = started.out.splitlines()[0].removeprefix("endpoint=")
     assert endpoint.startswith("http://127.0.0.1:")
     assert started.verdict.startswith("SANDBOX all: RUNNING")

@@ -206,6 +206,9 @@ def test_the_alarms(world: World, alarm: str, metric: tuple[str, str], threshold
     assert [one["Value"] for one in found["Dimensions"]] == [of]
     assert (found["AlarmActions"], found["OKActions"], found["ActionsEnabled"]) == ([TOPIC], [TOPIC], True)
     assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    # An instance that is gone reports nothing, and one alarm rings. A function that nobody calls reports nothing too.
+    silent = {"CPUUtilization": "breaching", "DatabaseConnections": "missing"}.get(metric[0], "notBreaching")
+    assert found["TreatMissingData"] == silent
 
 
 def test_there_is_no_other_alarm(world: World) -> None:

@@ -92,12 +92,20 @@ class Sandbox:
 
     def _request(self, environ: WSGIEnvironment, parsed: ParsedRequest) -> Request:
         def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:
-            response = self._ask_moto(wire.build_request(environ, service, operation, params))
-            return wire.parse_response(service, operation, response)
+            sent = wire.build_request(environ, service, operation, params, account=request.account)
+            return wire.parse_response(service, operation, self._ask_moto(sent))
 
-        return Request(
-            parsed.service, parsed.operation.name, parsed.params(), parsed.region, ACCOUNT, send, self.simulation
+        request = Request(
+            parsed.service,
+            parsed.operation.name,
+            parsed.params(),
+            parsed.region,
+            ACCOUNT,
+            send,
+            self.simulation,
+            environ["HTTP_HOST"],
         )
+        return request
 
     def _ask_moto(self, environ: WSGIEnvironment) -> HttpResponse:
         from werkzeug.test import run_wsgi_app

@@ -53,6 +53,18 @@ def _alarm(request: Request) -> Any:
     return request.backend("cloudwatch").alarms.get(request.params["AlarmName"])
 
 
+@contract("DescribeAlarms")
+def an_older_region_knows_no_log_alarms(request: Request, proceed: Next) -> Reply:
+    """A region that does not know the alarms of 2026 refuses the word for them, if scripted."""
+    if "LogAlarm" in request.params.get("AlarmTypes", []) and request.simulation.next_outcome("cloudwatch.older"):
+        raise ServiceError(
+            "ValidationError",
+            "1 validation error detected: Value 'LogAlarm' at 'alarmTypes.3.member' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [CompositeAlarm, MetricAlarm]",
+        )
+    return proceed()
+
+
 @contract("PutAlarmMuteRule", "ListAlarmMuteRules", "DeleteAlarmMuteRule")
 def alarms_are_muted(request: Request, proceed: Next) -> Reply:  # noqa: ARG001 -- moto knows no mute rules
     """Mute rules are kept by name, and listed for all alarms or for one."""

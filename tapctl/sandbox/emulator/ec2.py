@@ -77,6 +77,15 @@ def a_group_is_used_in_other_vpcs(request: Request, proceed: Next) -> Reply:  # 
     return {"State": "disassociating"}
 
 
+@contract("DeleteSecurityGroup")
+def a_group_of_other_vpcs_stays(request: Request, proceed: Next) -> Reply:
+    """A group that can be used in another VPC is not deleted (AssociateSecurityGroupVpc)."""
+    group = request.params.get("GroupId", "")
+    if any(id_ == group for id_, _ in notes_on(request.backend("ec2")).get("vpcs_of_groups", {})):
+        raise ServiceError("DependencyViolation", f"resource {group} has a dependent object")
+    return proceed()
+
+
 @contract(*_AUTHORIZE, *_REVOKE, *_DESCRIBE_RULES)
 def cidrs_are_canonical(request: Request, proceed: Next) -> Reply:
     """100.68.0.18/18 is kept as 100.68.0.0/18."""

@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any, Final
 
+from tapctl.sandbox.emulator.policies import ALLOWED, IMPLICIT_DENY, decide
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
 from tapctl.sandbox.emulator.simulation import notes_on
 
@@ -101,6 +102,42 @@ def inline_policies_have_a_size(request: Request, proceed: Next) -> Reply:
             "LimitExceeded", f"Maximum policy size of {_MAX_INLINE_CHARS} bytes exceeded for role {name}"
         )
     return proceed()
+
+
+@contract("SimulatePrincipalPolicy")
+def rights_are_simulated(request: Request, _: Next) -> Reply:
+    """Moto has no SimulatePrincipalPolicy; the caller of the embedded AWS, who is nobody in IAM, may do everything."""
+    backend, arn = request.backend("iam", request.partition), request.params["PolicySourceArn"]
+    role = next((role for role in _roles(request) if role.arn == arn), None)
+    user = next((user for user in backend.users.values() if user.arn == arn), None)
+    if role is None and (user is not None or not arn.endswith(f":user/{_NOBODY}")):
+        raise ServiceError("NoSuchEntity", f"The principal with ARN {arn} cannot be found.")
+    boundary = (role.permissions_boundary_arn if role is not None else None) or ""
+    bounds = [json.loads(backend.get_policy(boundary).versions[-1].document)] if boundary else []
+    documents = [_EVERYTHING] if role is None else policy_documents(role)
+    context = {each["ContextKeyName"]: each["ContextKeyValues"] for each in request.params.get("ContextEntries", [])}
+    results = []
+    for action in request.params["ActionNames"]:
+        for resource in request.params.get("ResourceArns", ["*"]):
+            bounded = not bounds or decide(bounds, action, resource, context) == ALLOWED
+            decision = decide(documents, action, resource, context)
+            results.append(
+                {
+                    "EvalActionName": action,
+                    "EvalResourceName": resource,
+                    "EvalDecision": decision if bounded else IMPLICIT_DENY,
+                    **(
+                        {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": bounded}}
+                        if bounds
+                        else {}
+                    ),
+                }
+            )
+    return {"EvaluationResults": results, "IsTruncated": False}
+
+
+_NOBODY: Final = "moto"
+_EVERYTHING: Final = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 # -- timing ----------------------------------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ def _check_policy(request: Request, text: str) -> None:
     for statement in statements if isinstance(statements, list) else [statements]:
         principals = statement.get("Principal", {})
         names = _listed(principals.get("AWS", []) if isinstance(principals, dict) else principals)
-        if any(not _exists(request, name) for name in names):
+        services = _listed(principals.get("Service", [])) if isinstance(principals, dict) else []
+        if not all(_exists(request, name) for name in names) or any(_is_elsewhere(request, name) for name in services):
             raise ServiceError(
                 "MalformedPolicyDocumentException",
                 "Policy contains a statement with one or more invalid principals.",
@@ -109,6 +110,12 @@ def _check_policy(request: Request, text: str) -> None:
             "MalformedPolicyDocumentException",
             "The new key policy will not allow you to update the key policy in the future.",
         )
+
+
+def _is_elsewhere(request: Request, principal: str) -> bool:
+    """Tell if this is Logs' principal of another region or partition: the one service that has one for each."""
+    domain = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}.get(request.partition, "amazonaws.com")
+    return principal.startswith("logs.") and principal != f"logs.{request.region}.{domain}"
 
 
 def _listed(value: Any) -> list[str]:

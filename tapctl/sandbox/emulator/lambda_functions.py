@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -157,7 +158,10 @@ def a_package_type_stays(request: Request, proceed: Next) -> Reply:
 
 @acceptance(*_CODE)
 def an_image_must_exist(request: Request, proceed: Next) -> Reply:
-    """The image is in ECR, in this region; its digest is deployed, whatever its tag means later."""
+    """The image is in ECR, in this region; its digest is deployed, whatever its tag means later.
+
+    Another account's repository needs a policy that lets Lambda in (any, here).
+    """
     code = request.params["Code"] if request.operation == "CreateFunction" else request.params
     if "ImageUri" not in code:
         return proceed()
@@ -171,8 +175,14 @@ def an_image_must_exist(request: Request, proceed: Next) -> Reply:
 
 def _resolved(request: Request, uri: str) -> tuple[str, str]:
     parts = _IMAGE.fullmatch(uri)
-    if parts is not None and parts["uri"].startswith(f"{request.account}.dkr.ecr.{request.region}."):
-        repository = request.backend("ecr").repositories.get(parts["repository"])
+    if parts is not None and f".dkr.ecr.{request.region}." in parts["uri"]:
+        owner = parts["uri"].partition(".")[0]
+        repository = replace(request, account=owner).backend("ecr").repositories.get(parts["repository"])
+        if repository is not None and owner != request.account and repository.policy is None:
+            raise ServiceError(
+                "AccessDeniedException",
+                "Lambda does not have permission to access the ECR image. Check the ECR permissions.",
+            )
         for image in repository.images if repository is not None else ():
             digest: str = image.get_image_digest()
             if (parts["tag"] is None or parts["tag"] in image.image_tags) and parts["digest"] in (None, digest):
@@ -324,6 +334,7 @@ def a_change_is_kept_whole(request: Request, proceed: Next) -> Reply:
 NETWORK_S: Final = 75.0
 _CREATE_S: Final = 4.0
 _UPDATE_S: Final = 10.0
+_FOUND_S: Final = 2.0
 _GRANT_S: Final = 5.0
 WAITS_FOR_NETWORK: Final = "waits for network"
 """The note on a function for which network interfaces were just made: see `lambda_interfaces`."""
@@ -382,9 +393,11 @@ def a_key_is_granted_late(request: Request, proceed: Next) -> Reply:
     reference = request.params.get("KMSKeyArn")
     key = key_of(request, reference) if reference else None
     if key is not None and not request.simulation.elapsed(key, POLICY_CHANGED, _GRANT_S):
+        found = request.simulation.elapsed(key, POLICY_CHANGED, _FOUND_S)
+        why = "is invalid for CreateGrant" if found else "was not found"
         raise invalid_parameter(
-            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for "
-            f"CreateGrant. Please check your KMS key settings. KMS key: {reference}"
+            f"Lambda was unable to configure access to your environment variables because the KMS key {why}. Please "
+            f"check your KMS key settings. KMS key: {reference}"
         )
     return proceed()
 

@@ -27,7 +27,15 @@ timing, ec2_timing = Rules("lambda"), Rules("ec2")
 TIMING: Final = (timing, ec2_timing)
 
 LINGERS_S: Final = 1500.0
-_MOVED_S: Final = 60.0
+_LISTED_S: Final = 3.0
+"""A deleted function may still be listed. AWS promises nothing about it."""
+# The filters with which a large account may be asked without pages (DescribeNetworkInterfaces).
+_EXEMPT: Final = frozenset(
+    {
+        *("attachment.instance-id", "group-id", "mac-address", "private-dns-name", "private-ip-address"),
+        *("subnet-id", "vpc-id"),
+    }
+)
 
 _LOOKED_AT: Final = ("DescribeNetworkInterfaces", "DeleteNetworkInterface", "DeleteSecurityGroup", "DeleteSubnet")
 
@@ -72,7 +80,9 @@ def a_function_has_interfaces(request: Request, proceed: Next) -> Reply:
             notes_on(interface)["lambda"] = {"attachment": f"ela-attach-{secrets.token_hex(8)}"}
         else:
             notes_on(existing[subnet, groups])["lambda"].pop("goes_at", None)
-    _release(request, before - wanted, role_of(request), request.simulation.now() + _MOVED_S)
+    # The interface before the move stays as long as that of a function that is gone, with its groups
+    # (hashicorp/terraform-provider-aws#32130).
+    _release(request, before - wanted, role_of(request), request.simulation.now() + LINGERS_S)
     return reply
 
 
@@ -101,12 +111,57 @@ def _delete_idle(request: Request) -> None:
             request.backend("ec2").delete_network_interface(interface.id)
 
 
+def _is_stranded(request: Request, notes: dict[str, Any]) -> bool:
+    """Tell whether Lambda has tried to delete an interface, and could not (aws/aws-cdk#34400)."""
+    return bool(notes.get("goes_at", request.simulation.now()) < request.simulation.now())
+
+
 def _may_delete(role: Any, at: float) -> bool:
     try:
         check_may_manage_interfaces(policy_documents_at(role, at) if role is not None and existed_at(role, at) else [])
     except ServiceError:
         return False
     return True
+
+
+@timing("DeleteFunction", "ListFunctions")
+def a_function_is_listed_for_a_moment_after_its_end(request: Request, proceed: Next) -> Reply:
+    """A deleted function is still listed for 3 s."""
+    ended: dict[str, tuple[float, dict[str, Any]]] = notes_on(request.backend("lambda")).setdefault("ended", {})
+    now = request.simulation.now()
+    if request.operation == "ListFunctions":
+        reply = proceed()
+        reply["Functions"] += [shown for until, shown in ended.values() if now < until]
+        return reply
+    function = function_of(request)
+    shown = {"FunctionName": function.function_name, "VpcConfig": dict(function.vpc_config or {})}
+    reply = proceed()
+    ended[function.function_name] = (now + _LISTED_S, shown)
+    return reply
+
+
+@ec2_timing("DescribeNetworkInterfaces")
+def a_large_account_is_read_in_pages(request: Request, proceed: Next) -> Reply:
+    """Without pages and without one of seven filters the interfaces of a large account are refused, if scripted."""
+    filters = {each["Name"] for each in request.params.get("Filters", [])}
+    whole = not request.params.get("MaxResults") and not request.params.get("NetworkInterfaceIds")
+    if whole and not filters & _EXEMPT and request.simulation.next_outcome("ec2.large-account"):
+        raise ServiceError(
+            "OperationNotPermitted", "You have too many network interfaces to describe them without pagination."
+        )
+    return proceed()
+
+
+@ec2_timing("DescribeNetworkInterfaces")
+def interfaces_of_services_may_be_hidden(request: Request, proceed: Next) -> Reply:
+    """Interfaces that AWS's services manage are told only where they are asked for, if scripted so for the account."""
+    reply = proceed()
+    if not request.params.get("IncludeManagedResources") and request.simulation.next_outcome("ec2.hidden"):
+        managed = {interface.id for interface in _interfaces_of_lambda(request)}
+        reply["NetworkInterfaces"] = [
+            shown for shown in reply["NetworkInterfaces"] if shown["NetworkInterfaceId"] not in managed
+        ]
+    return reply
 
 
 @ec2_timing(*_LOOKED_AT)
@@ -118,11 +173,13 @@ def interfaces_go_when_lambda_takes_them_away(request: Request, proceed: Next) -
 
 @ec2_timing("DescribeNetworkInterfaces")
 def an_interface_of_lambda_is_amazons(request: Request, proceed: Next) -> Reply:
-    """An interface of Lambda's is in use, and attached to no instance of the account."""
+    """An interface of Lambda's is in use, and attached to no instance of the account; a stranded one is available."""
     reply = proceed()
     notes = {interface.id: notes_on(interface)["lambda"] for interface in _interfaces_of_lambda(request)}
     for shown in reply["NetworkInterfaces"]:
-        if shown["NetworkInterfaceId"] in notes:
+        if shown["NetworkInterfaceId"] in notes and _is_stranded(request, notes[shown["NetworkInterfaceId"]]):
+            shown.update(Status="available", RequesterManaged=True, InterfaceType="lambda")
+        elif shown["NetworkInterfaceId"] in notes:
             shown.update(Status="in-use", RequesterManaged=True, InterfaceType="lambda")
             shown["Attachment"] = {
                 "AttachmentId": notes[shown["NetworkInterfaceId"]]["attachment"],
@@ -143,8 +200,9 @@ def nobody_else_detaches_an_interface_of_lambda(request: Request, proceed: Next)
 
 @ec2_timing("DeleteNetworkInterface")
 def an_interface_of_lambda_is_in_use(request: Request, proceed: Next) -> Reply:
-    """Only Lambda deletes its interfaces."""
+    """Only Lambda deletes its interfaces, but for those that it has left: anybody may delete these."""
     id_ = request.params["NetworkInterfaceId"]
-    if any(interface.id == id_ for interface in _interfaces_of_lambda(request)):
+    busy = [one for one in _interfaces_of_lambda(request) if not _is_stranded(request, notes_on(one)["lambda"])]
+    if any(interface.id == id_ for interface in busy):
         raise ServiceError("InvalidNetworkInterface.InUse", f"Network interface '{id_}' is currently in use.")
     return proceed()

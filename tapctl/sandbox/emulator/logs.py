@@ -62,6 +62,14 @@ def retention_is_of_a_set(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
+@contract("CreateLogGroup")
+def an_older_region_has_one_class(request: Request, proceed: Next) -> Reply:
+    """A region without log classes refuses the parameter, whatever its value, if scripted."""
+    if "logGroupClass" in request.params and request.simulation.next_outcome("logs.older"):
+        raise ServiceError("InvalidParameterException", "Only Standard log class is supported.")
+    return proceed()
+
+
 def _check_key(request: Request, name: str, reference: str) -> None:
     key = key_of(request, reference)
     allowed = key is not None and key.key_state == "Enabled" and f"logs.{request.region}." in key.policy

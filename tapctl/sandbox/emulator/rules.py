@@ -41,6 +41,8 @@ class Request:
     account: str
     send: Callable[[str, str, Mapping[str, Any]], Reply]
     simulation: Simulation
+    host: str = ""
+    """The host and port that the request was sent to."""
 
     @property
     def partition(self) -> str:

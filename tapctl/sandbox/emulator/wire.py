@@ -136,8 +136,10 @@ def _client(service: str) -> tuple[Any, Any, Any]:
     return model, create_serializer(protocol, include_validation=False), create_parser(protocol)
 
 
-def build_request(environ: WSGIEnvironment, service: str, operation: str, params: Mapping[str, Any]) -> WSGIEnvironment:
-    """Build the WSGI request of an operation, with the host, region and credentials of the one in ``environ``."""
+def build_request(
+    environ: WSGIEnvironment, service: str, operation: str, params: Mapping[str, Any], *, account: str
+) -> WSGIEnvironment:
+    """Build the WSGI request of an operation in an account, with the host, region and key of the one in ``environ``."""
     from werkzeug.test import EnvironBuilder
 
     model, writer, _ = _client(service)
@@ -148,7 +150,7 @@ def build_request(environ: WSGIEnvironment, service: str, operation: str, params
         lambda match: match[0].replace(f"/{match['service']}/", f"/{model.signing_name}/"),
         environ["HTTP_AUTHORIZATION"],
     )
-    headers = [*raw["headers"].items(), ("Authorization", signature)]
+    headers = [*raw["headers"].items(), ("Authorization", signature), ("x-moto-account-id", account)]
     return EnvironBuilder(
         path=raw["url_path"],
         query_string=raw["query_string"] or None,

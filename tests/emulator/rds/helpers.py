@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tapctl.aws.client import Aws
 
@@ -35,6 +35,7 @@ def change(aws: Aws, **params: Any) -> DBClusterTypeDef:
     return aws.rds.modify_db_cluster(DBClusterIdentifier="c", ApplyImmediately=True, **params)["DBCluster"]
 
 
-def events(aws: Aws) -> list[str]:
-    listed = aws.rds.describe_events(SourceIdentifier="c", SourceType="db-cluster")["Events"]
-    return [one["Message"] for one in listed]
+def events(aws: Aws, id_: str = "c", kind: Literal["db-cluster", "db-instance"] = "db-cluster") -> list[str]:
+    """The messages of a resource, the last one last."""
+    listed = aws.rds.describe_events(SourceIdentifier=id_, SourceType=kind)["Events"]
+    return [one["Message"] for one in reversed(listed)]

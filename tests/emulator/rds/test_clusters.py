@@ -127,6 +127,46 @@ def test_extended_support_is_on_when_left_out(aws: Aws, make_cluster: Build) -> 
     assert (describe(aws)["PerformanceInsightsEnabled"], describe(aws)["DatabaseInsightsMode"]) == (False, "standard")
 
 
+def test_the_key_of_performance_insights_stays(aws: Aws, make_cluster: Build, refused: Refused) -> None:
+    key, other = (aws.kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+    make_cluster(EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=key)
+    with refused("InvalidParameterCombination", "KMS key"):
+        aws.rds.modify_db_cluster(
+            DBClusterIdentifier="c", EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=other
+        )
+
+
+def test_naive_code_wants_a_password_for_who_logs_in_by_iam(aws: Aws, make_cluster: Build, refused: Refused) -> None:
+    make_cluster()
+    aws.rds.modify_db_cluster(DBClusterIdentifier="c", MasterUserAuthenticationType="iam-db-auth")
+    assert "MasterUserSecret" not in describe(aws)
+    with refused("InvalidParameterCombination"):
+        aws.rds.modify_db_cluster(DBClusterIdentifier="c", ManageMasterUserPassword=True)
+    aws.rds.modify_db_cluster(
+        DBClusterIdentifier="c", ManageMasterUserPassword=True, MasterUserAuthenticationType="password"
+    )
+    assert "MasterUserSecret" in describe(aws)
+
+
+def test_naive_code_waits_for_a_member_of_a_global_cluster_to_be_deleted(
+    aws: Aws, make_cluster: Build, refused: Refused
+) -> None:
+    make_cluster()
+    aws.rds.create_global_cluster(
+        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
+    )
+    with refused("InvalidDBClusterStateFault", "global cluster"):
+        aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
+
+
+def test_a_member_tells_its_global_cluster(aws: Aws, make_cluster: Build) -> None:
+    make_cluster()
+    aws.rds.create_global_cluster(
+        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
+    )
+    assert describe(aws)["GlobalClusterIdentifier"] == "world"
+
+
 def test_clusters_come_in_pages(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     for at in range(21):
         make_cluster(f"c{at}", ManageMasterUserPassword=False, MasterUserPassword="12345678")
@@ -259,9 +299,10 @@ def test_a_role_is_taken_from_a_cluster(aws: Aws, make_cluster: Build, refused: 
     assert describe(aws)["AssociatedRoles"] == []
 
 
-def test_the_quota_of_manual_snapshots_is_told(aws: Aws, make_cluster: Build) -> None:
+def test_the_quotas_and_their_use_are_told(aws: Aws, make_cluster: Build) -> None:
     make_cluster()
     for name in ("one", "two"):
         aws.rds.create_db_cluster_snapshot(DBClusterSnapshotIdentifier=name, DBClusterIdentifier="c")
-    (quota,) = aws.rds.describe_account_attributes()["AccountQuotas"]
-    assert quota == {"AccountQuotaName": "ManualClusterSnapshots", "Used": 2, "Max": 100}
+    quotas = {each["AccountQuotaName"]: each for each in aws.rds.describe_account_attributes()["AccountQuotas"]}
+    assert quotas["ManualClusterSnapshots"] == {"AccountQuotaName": "ManualClusterSnapshots", "Used": 2, "Max": 100}
+    assert (quotas["DBClusters"]["Used"], quotas["DBInstances"]["Max"]) == (1, 40)

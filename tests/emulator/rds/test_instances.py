@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 from typing import TYPE_CHECKING, Any
 
 from tests.emulator.conftest import OF_AWS, Clock
+from tests.emulator.rds.helpers import events
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import DBInstanceTypeDef, TagTypeDef
@@ -340,8 +341,7 @@ def test_a_writer_that_restarts_hands_over_to_the_first_reader(
     assert members(aws)["i"]
     change(aws, "i", DBInstanceClass=LARGER)
     assert members(aws) == {"i": False, "j": False, "k": True, "l": False}
-    told = aws.rds.describe_events(SourceIdentifier="c", SourceType="db-cluster")["Events"]
-    assert told[-1]["Message"] == "Completed failover to DB instance: k"
+    assert events(aws)[-1] == "Completed failover to DB instance: k"
 
 
 def test_an_instance_of_no_cluster_is_its_own(aws: Aws, clock: Clock, make_cluster: Build) -> None:
@@ -373,8 +373,7 @@ def test_a_reboot_takes_its_time(aws: Aws, lone: str, clock: Clock) -> None:
     assert status(aws) == "rebooting"
     clock.advance(1)
     assert status(aws) == "available"
-    told = aws.rds.describe_events(SourceIdentifier="i", SourceType="db-instance")["Events"]
-    assert told[-1]["Message"] == "DB instance restarted"
+    assert events(aws, "i", "db-instance")[-1] == "DB instance restarted"
 
 
 def test_an_instance_that_goes_is_there_for_minutes(aws: Aws, lone: str, clock: Clock, refused: Refused) -> None:
@@ -399,8 +398,7 @@ def test_a_failed_instance_goes_only_when_told_to_skip_its_snapshot(
     make_instance()
     clock.advance(420)
     assert status(aws) == "failed"
-    told = aws.rds.describe_events(SourceIdentifier="i", SourceType="db-instance")["Events"]
-    assert "failed" in told[-1]["Message"]
+    assert "failed" in events(aws, "i", "db-instance")[-1]
     with refused(BUSY, "without a snapshot"):
         aws.rds.delete_db_instance(DBInstanceIdentifier="i")
     aws.rds.delete_db_instance(DBInstanceIdentifier="i", SkipFinalSnapshot=True)
@@ -411,8 +409,7 @@ def test_a_change_comes_to_its_scripted_end(aws: Aws, lone: str, clock: Clock) -
     change(aws, DBInstanceClass=LARGER)
     clock.advance(365)
     assert status(aws) == "incompatible-parameters"
-    told = aws.rds.describe_events(SourceIdentifier="i", SourceType="db-instance")["Events"]
-    assert "not compatible" in told[-1]["Message"]
+    assert "not compatible" in events(aws, "i", "db-instance")[-1]
 
 
 def test_tags_show_late(aws: Aws, lone: str, clock: Clock) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import Network
 from tests.emulator.conftest import OF_AWS, Refused
 
@@ -72,3 +73,12 @@ def test_they_come_in_pages(aws: Aws, network: Network, refused: Refused) -> Non
     first = aws.rds.describe_db_subnet_groups(MaxRecords=20)
     rest = aws.rds.describe_db_subnet_groups(MaxRecords=20, Marker=first["Marker"])
     assert (len(first["DBSubnetGroups"]), len(rest["DBSubnetGroups"]), "Marker" in rest) == (20, 1, False)
+
+
+def test_naive_code_expects_rds_to_have_its_role(
+    aws: Aws, network: Network, simulation: Simulation, refused: Refused
+) -> None:
+    simulation.script("rds.service-linked-role", "missing")
+    with refused("InvalidParameterValue", "Missing necessary credentials"):
+        make(aws, network.subnet_ids)
+    make(aws, network.subnet_ids)

@@ -73,9 +73,9 @@ def examples(world: dict[str, str]) -> list[DbClusterSpec]:
                 "log_exports": frozenset({"instance", "iam-db-auth-error"}),
                 "copy_tags_to_snapshot": False,
                 "insights_mode": "advanced",
-                "performance_insights_kms_key_arn": world["key_two"],
                 "performance_insights_retention_days": 465,
                 "deletion_protection": True,
+                "extended_support": True,
                 "tags": {**TAGS, "Service": "payments", "tapctl:final-snapshot": "false"},
             }
         ),
@@ -93,7 +93,6 @@ def examples(world: dict[str, str]) -> list[DbClusterSpec]:
                 "master_username": "ledger_admin",
                 "subnet_group": world["subnets_two"],
                 "kms_key_arn": world["key_two"],
-                "extended_support": True,
             }
         ),
         base.model_copy(update={"storage_encrypted": False, "kms_key_arn": ""}),

@@ -86,7 +86,15 @@ def paginate(request: Request, name: str, items: Sequence[Any]) -> Reply:
     return {name: list(items[at : at + size]), **more}
 
 
-_SNAPSHOTS: Final = 100
+QUOTAS: Final = {
+    "ManualClusterSnapshots": 100,
+    "DBClusters": 40,
+    "DBInstances": 40,
+    "DBClusterParameterGroups": 50,
+    "DBParameterGroups": 50,
+    "DBSubnetGroups": 50,
+    "EventSubscriptions": 20,
+}
 _NAMED = ("DBCluster", "DBInstance", "DBSubnetGroup", "DBParameterGroup", "DBClusterParameterGroup")
 
 
@@ -179,11 +187,23 @@ def orderable_classes_are_known(request: Request, proceed: Next) -> Reply:
 
 
 @contract("DescribeAccountAttributes")
-def the_quota_of_snapshots_is_told(request: Request, _: Next) -> Reply:
-    """Moto has no DescribeAccountAttributes; the manual cluster snapshots are counted (default quota: 100)."""
-    snapshots = request.backend("rds").cluster_snapshots.values()
-    used = sum(snapshot.snapshot_type == "manual" for snapshot in snapshots)
-    return {"AccountQuotas": [{"AccountQuotaName": "ManualClusterSnapshots", "Used": used, "Max": _SNAPSHOTS}]}
+def the_quotas_are_told(request: Request, _: Next) -> Reply:
+    """Moto has no DescribeAccountAttributes; what there is is counted (default quotas: RDS user guide, "Quotas")."""
+    state = request.backend("rds")
+    used = {
+        "ManualClusterSnapshots": sum(each.snapshot_type == "manual" for each in state.cluster_snapshots.values()),
+        "DBClusters": len(state.clusters),
+        "DBInstances": len(state.databases),
+        "DBClusterParameterGroups": len(state.db_cluster_parameter_groups),
+        "DBParameterGroups": len(state.db_parameter_groups),
+        "DBSubnetGroups": len(state.subnet_groups),
+        "EventSubscriptions": len(state.event_subscriptions),
+    }
+    return {
+        "AccountQuotas": [
+            {"AccountQuotaName": name, "Used": count, "Max": QUOTAS[name]} for name, count in used.items()
+        ]
+    }
 
 
 @contract("DescribePendingMaintenanceActions")

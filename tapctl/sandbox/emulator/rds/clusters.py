@@ -176,6 +176,15 @@ def extended_support_is_echoed(request: Request, proceed: Next) -> Reply:
     return reply
 
 
+@contract("ModifyDBCluster")
+def the_key_of_insights_stays(request: Request, proceed: Next) -> Reply:
+    """The key of Performance Insights is chosen once ("Turning Performance Insights on and off for Aurora")."""
+    key, wanted = notes_on(cluster_of(request)).get("insights_key"), request.params.get("PerformanceInsightsKMSKeyId")
+    if key and wanted and key_arn(request, wanted) != key:
+        raise ServiceError("InvalidParameterCombination", "You can't change the KMS key of Performance Insights.")
+    return proceed()
+
+
 @contract("DescribeDBClusters")
 def clusters_come_in_pages(request: Request, proceed: Next) -> Reply:
     """100 records a page; moto has no pages here."""
@@ -303,6 +312,36 @@ def another_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) 
     return reply
 
 
+def _global_cluster(request: Request, cluster: Any) -> str:
+    """Name the global cluster that a cluster is a member of; empty if it is none's."""
+    known = {one.arn: one for one in request.backend("rds").global_clusters.values()}
+    members = {member.arn: one for one in known.values() for member in one.members}
+    found = members.get(cluster.arn)
+    return str(found.global_cluster_identifier) if found is not None else ""
+
+
+@contract("DescribeDBClusters")
+def a_member_tells_its_global_cluster(request: Request, proceed: Next) -> Reply:
+    """A cluster tells the global cluster that it is a member of; moto does not."""
+    reply = proceed()
+    for shown in reply["DBClusters"]:
+        name = _global_cluster(request, request.backend("rds").clusters[shown["DBClusterIdentifier"]])
+        if name:
+            shown["GlobalClusterIdentifier"] = name
+    return reply
+
+
+@contract("DeleteDBCluster")
+def a_member_of_a_global_cluster_stays(request: Request, proceed: Next) -> Reply:
+    """A member of a global cluster is not deleted, with the code of a cluster that is busy."""
+    if _global_cluster(request, cluster_of(request)):
+        raise ServiceError(
+            "InvalidDBClusterStateFault",
+            "This cluster is a part of a global cluster, please remove it from globalcluster first",
+        )
+    return proceed()
+
+
 @contract("DeleteDBCluster")
 def a_final_snapshot_is_named_or_skipped(request: Request, proceed: Next) -> Reply:
     """Exactly one of SkipFinalSnapshot and FinalDBSnapshotIdentifier is given; a taken name is refused."""
@@ -339,6 +378,21 @@ def automated_backups_go_with_the_cluster(request: Request, proceed: Next) -> Re
 
 
 _RDS_ROTATES_AFTER: Final = {"AutomaticallyAfterDays": 7}
+
+
+@contract("ModifyDBCluster")
+def a_master_user_logs_in_one_way(request: Request, proceed: Next) -> Reply:
+    """A master user who logs in by IAM has no password, and so no secret, until the type is ``password`` again."""
+    cluster, type_ = cluster_of(request), request.params.pop("MasterUserAuthenticationType", None)
+    by_iam = notes_on(cluster).get("by_iam", False) if type_ is None else type_ == "iam-db-auth"
+    if by_iam and request.params.get("ManageMasterUserPassword"):
+        raise ServiceError(
+            "InvalidParameterCombination", "ManageMasterUserPassword can't be used with MasterUserAuthenticationType."
+        )
+    if by_iam and cluster.manage_master_user_password:
+        request.params["ManageMasterUserPassword"] = False
+    notes_on(cluster)["by_iam"] = by_iam
+    return proceed()
 
 
 @contract("CreateDBCluster", "ModifyDBCluster")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tapctl.sandbox.emulator.rds.catalog import paginate
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.simulation import notes_on
 
@@ -248,8 +249,13 @@ DELETION: Final = (
 
 TERMINAL_STATES: Final = {
     "failed": "The DB instance or cluster has failed and RDS cannot recover it.",
+    "cloning-failed": "The DB cluster could not be cloned.",
     "inaccessible-encryption-credentials": "Amazon RDS can't access the KMS encryption key for the DB cluster.",
     "incompatible-network": "The DB subnet group has no free IP address.",
+    "incompatible-create": "The DB instance is not compatible with what it was created with.",
+    "incompatible-credentials": "The credentials of the DB instance do not work.",
+    "modify-failed": "The change of the DB instance has failed.",
+    "upgrade-failed": "The upgrade of the DB instance has failed.",
     "incompatible-parameters": "Its parameters are not compatible with its engine version or instance class.",
 }
 """A terminal state (Aurora user guide, "Viewing DB cluster status") → the event that comes with it. Texts are ours."""
@@ -263,7 +269,7 @@ def record_event(request: Request, kind: str, name: str, message: str) -> None:
 
 @events("DescribeEvents")
 def events_are_told(request: Request, _: Next) -> Reply:
-    """Events are returned by their source, the oldest first; moto knows only instances' and snapshots'."""
+    """Events are returned by their source, in no order, 100 a page; moto knows only instances' and snapshots'."""
     events: list[dict[str, Any]] = notes_on(request.backend("rds")).get("events", [])
     source = {name: request.params[name] for name in ("SourceIdentifier", "SourceType") if name in request.params}
-    return {"Events": [event for event in events if source.items() <= event.items()]}
+    return paginate(request, "Events", [event for event in reversed(events) if source.items() <= event.items()])

@@ -41,6 +41,18 @@ def a_subnet_group_covers_two_zones(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
+@contract("CreateDBSubnetGroup")
+def the_first_use_of_rds_needs_its_role(request: Request, proceed: Next) -> Reply:
+    """The first call of an account that never used RDS is refused, if scripted: RDS's own role is not there yet."""
+    if request.simulation.next_outcome("rds.service-linked-role"):
+        raise ServiceError(
+            "InvalidParameterValue",
+            "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/"
+            "UsingWithRDS.IAM.ServiceLinkedRoles.html",
+        )
+    return proceed()
+
+
 @contract("ModifyDBSubnetGroup")
 def a_subnet_group_is_changed_in_place(request: Request, _: Next) -> Reply:
     """The whole list of subnets is replaced, the group stays; moto would lose it."""

@@ -1,0 +1,361 @@
+"""Pre-flight: what can be known before the first change, all of it, not only what fails first.
+
+The rights are those that the code declares, for the changes of this very plan. Quotas are asked beside the reading, the
+rights beside each other; at most `MAX_CALLS` calls. What may not be asked is said, and stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from tapctl.aws.client import Aws
+from tapctl.aws.rights import ANY, Need, Right, needed_for
+from tapctl.engine.plan import Action, Change, Plan
+from tapctl.engine.resources import Stack
+from tapctl.errors import AwsError, AwsRefused, Refused, TapctlError, WrongTarget
+from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.kms_key import KmsKey
+from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.render.screen import Check
+from tapctl.stack.rights import Values
+from tapctl.threads import in_background
+
+MAX_CALLS: Final = 12
+_OTHER_CALLS: Final = 3
+"""Two about quotas, and one for the ARN of the caller's role."""
+_MOST_EVALUATIONS: Final = 2000
+"""Actions times resources of one simulation: the whole answer is one page."""
+_ROLE_ARN_PARTS: Final = 2
+_SMALL_MEMORY_MB: Final = 3008
+_USUAL_CONCURRENCY: Final = 1000
+_FLOOR: Final = 100
+_SIMULATE: Final = "iam:SimulatePrincipalPolicy"
+_BLOCKING: Final = ("name", "upgrade")
+"""Checks whose failure is told at the change that it blocks."""
+_NEEDS: Final[Mapping[Action, Need]] = {
+    Action.CREATE: Need.CREATE,
+    Action.UPDATE: Need.UPDATE,
+    Action.REPLACE: Need.REPLACE | Need.CREATE,
+    Action.DELETE: Need.DELETE,
+}
+_QUOTAS: Final[Mapping[str, str]] = {
+    "db-cluster": "DBClusters",
+    "db-instance": "DBInstances",
+    "db-cluster-parameter-group": "DBClusterParameterGroups",
+    "db-parameter-group": "DBParameterGroups",
+    "db-subnet-group": "DBSubnetGroups",
+    "rds-event-subscription": "EventSubscriptions",
+}
+"""Type to RDS's name of its quota (DescribeAccountAttributes)."""
+
+
+@dataclass(frozen=True)
+class Flight:
+    """The checks, and the errors of those that failed."""
+
+    checks: tuple[Check, ...] = ()
+    errors: tuple[TapctlError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """The answers about quotas, asked beside the reading."""
+
+    functions: Future[Mapping[str, Any]]
+    databases: Future[Mapping[str, Any]]
+
+    @classmethod
+    def ask(cls, aws: Aws) -> Quotas:
+        """Ask Lambda and RDS, in the background."""
+        return cls(in_background(aws.lambda_.get_account_settings), in_background(aws.rds.describe_account_attributes))
+
+
+def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas | None) -> Flight:
+    """Check all that can be known of this plan before its first change; ``quotas``: where they were asked already."""
+    work = [change for change in plan.work if change.blocked is None and change.action in _NEEDS]
+    if not work:
+        if quotas is not None:
+            wait([quotas.functions, quotas.databases])
+        return Flight()
+    quotas = quotas or Quotas.ask(aws)
+    found = [
+        *_permissions(aws, needed_by(work, plan, values)),
+        *_quota_checks(work, quotas),
+        *_credentials(aws, usual_s(stack, work)),
+        *_settled_by_the_reading(plan),
+    ]
+    return Flight(
+        tuple(found), tuple(_error(check) for check in found if check.ok is False and check.check not in _BLOCKING)
+    )
+
+
+def _settled_by_the_reading(plan: Plan) -> Iterator[Check]:
+    """What the reading has found in order already, since it would have ended, or blocked, the plan otherwise."""
+    blocked = [change for change in plan.changes if change.blocked is not None]
+    upgrades = [change for change in blocked if change.type == DbCluster.type and change.action is Action.UPDATE]
+    names = [change for change in blocked if change not in upgrades]
+    yield Check("upgrade", not upgrades, _blocked(upgrades) or "versions and classes can be had")
+    yield Check("name", not names, _blocked(names) or "no name is taken by anybody else")
+    yield Check("network", ok=True, detail="the networking holds its contract")
+    yield Check("image", ok=True, detail="the function's code is there")
+
+
+def _blocked(changes: Iterable[Change]) -> str:
+    return "; ".join(change.blocked.cause for change in changes if change.blocked)
+
+
+def _error(check: Check) -> TapctlError:
+    if check.check == "credentials":
+        return WrongTarget(check.detail, hint="get new credentials first, then run the same command again")
+    hint = f"allow {check.action} on {check.resource}" if check.action else "raise the quota, or ask for less"
+    return Refused(check.detail, hint=f"{hint}, then run the same command again")
+
+
+# -- permissions -------------------------------------------------------------------------------------------------------
+
+
+def needed_by(work: Iterable[Change], plan: Plan, values: Values) -> list[Right]:
+    """The rights that these changes need, on the very resources that they are about."""
+    known = {**values, **{type_: _ids(plan, type_) or values[type_] for type_ in registry()}}
+    key = next((change for change in plan.changes if change.type == KmsKey.type), None)
+    live = dict(plan.outputs.get(key.address, {})).get("key_id", "") if key else ""
+    rights: list[Right] = []
+    for change in work:
+        own = {**known, change.type: (change.id,)}
+        changed = {each.path.partition(".")[0] for each in change.fields}
+        for right in needed_for(registry()[change.type].actions, _NEEDS[change.action], own):
+            # A create needs every field's right that it is declared for.
+            if change.action is Action.UPDATE and right.fields and not right.fields & changed:
+                continue
+            resources = tuple(_concrete(each, str(live)) for each in right.resources)
+            rights.append(replace(right, resources=resources))
+    return rights
+
+
+def _ids(plan: Plan, type_: str) -> tuple[str, ...]:
+    return tuple(change.id for change in plan.changes if change.type == type_)
+
+
+def _concrete(arn: str, key_id: str) -> str:
+    """The ARN of one thing in place of a pattern: IAM takes a ``*`` in a resource for a character."""
+    if arn == ANY[0]:
+        return arn
+    if arn.endswith(":key/*") and key_id:
+        return f"{arn[:-1]}{key_id}"
+    return arn.replace("*", "preflight").replace("??", "17").replace("?", "0")
+
+
+@dataclass
+class _Simulation:
+    """One call: actions and resources, each of which is asked with each, and the values of the condition keys."""
+
+    context: dict[str, tuple[str, ...]]
+    absent: frozenset[str]
+    actions: set[str] = field(default_factory=set)
+    resources: set[str] = field(default_factory=set)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def takes(self, right: Right) -> bool:
+        """True if this right can be asked in the same call: no condition key has two values, the call is small."""
+        context, absent = _context(right)
+        agrees = all(self.context.get(key, value) == value for key, value in context.items())
+        apart = self.absent.isdisjoint(context) and absent.isdisjoint(self.context)
+        size = len(self.actions | {*right.actions}) * len(self.resources | {*right.resources})
+        return agrees and apart and size <= _MOST_EVALUATIONS
+
+    def add(self, right: Right) -> None:
+        """Ask this right too."""
+        context, absent = _context(right)
+        self.context |= context
+        self.absent |= absent
+        self.actions |= {*right.actions}
+        self.resources |= {*right.resources}
+        self.pairs |= {(action, resource) for action in right.actions for resource in right.resources}
+
+    def ask(self, aws: Aws, principal: str) -> list[Check]:
+        """Ask IAM; returns what is denied."""
+        paginator: Any = aws.iam.get_paginator("simulate_principal_policy")
+        pages = paginator.paginate(
+            PolicySourceArn=principal,
+            ActionNames=sorted(self.actions),
+            ResourceArns=sorted(self.resources),
+            ContextEntries=[_entry(key, values) for key, values in sorted(self.context.items())],
+            MaxItems=1000,
+        )
+        return [
+            _denied(each, resource, principal)
+            for page in pages
+            for each in page.get("EvaluationResults", ())
+            for resource, decision in _decisions(each)
+            if decision != "allowed" and (each["EvalActionName"], resource) in self.pairs
+            # Without a value that only a real request has, nobody can tell.
+            if not each.get("MissingContextValues")
+        ]
+
+
+def _context(right: Right) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """The values of the condition keys under which this right holds, and the keys that have to be absent."""
+    tests = [each for each in right.conditions if each.operator != "Null"]
+    absent = frozenset(each.key for each in right.conditions if each.operator == "Null")
+    return {each.key: (min(each.values),) for each in tests}, absent
+
+
+def _entry(key: str, values: Sequence[str]) -> dict[str, Any]:
+    kinds = {"kms:ResourceAliases": "stringList", "kms:GrantIsForAWSResource": "boolean"}
+    kind = "numeric" if values[0].isdigit() and key.startswith("kms:") else kinds.get(key, "string")
+    return {"ContextKeyName": key, "ContextKeyValues": [*values], "ContextKeyType": kind}
+
+
+def _decisions(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each resource and its decision: IAM tells several resources of one action below the action's own decision."""
+    specific = result.get("ResourceSpecificResults") or ()
+    if specific:
+        return [(each["EvalResourceName"], each["EvalResourceDecision"]) for each in specific]
+    return [(result.get("EvalResourceName", ANY[0]), result["EvalDecision"])]
+
+
+def _denied(result: Mapping[str, Any], resource: str, principal: str) -> Check:
+    action = result["EvalActionName"]
+    bounded = result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True)
+    by_organisation = result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True)
+    if not by_organisation:
+        why = "a policy of the organisation does not allow it"
+    elif not bounded:
+        why = "the permissions boundary does not allow it"
+    elif result["EvalDecision"] == "explicitDeny":
+        why = "a policy denies it"
+    else:
+        why = "no policy allows it"
+    detail = f"{action} on {resource} is denied to {principal}: {why}"
+    return Check("permissions", ok=False, detail=detail, action=action, resource=resource)
+
+
+def simulations(rights: Iterable[Right], most: int) -> tuple[list[_Simulation], int]:
+    """Put rights together into at most ``most`` calls; the number of rights that found no room."""
+    calls: list[_Simulation] = []
+    left = 0
+    for right in rights:
+        call = next((call for call in calls if call.takes(right)), None)
+        if call is None and len(calls) == most:
+            left += 1
+            continue
+        if call is None:
+            call = _Simulation({}, frozenset())
+            calls.append(call)
+        call.add(right)
+    return calls, left
+
+
+def _permissions(aws: Aws, rights: list[Right]) -> list[Check]:
+    """Ask IAM for these rights of the caller: its boundary and the organisation's policies are looked at too."""
+    try:
+        principal = _principal(aws)
+        if not principal:
+            return [Check("permissions", ok=None, detail="IAM simulates users and roles alone")]
+        calls, left = simulations(rights, MAX_CALLS - _OTHER_CALLS)
+        answers = [in_background(partial(call.ask, aws, principal)) for call in calls]
+        denied = {(check.action, check.resource): check for answer in answers for check in answer.result()}
+    except AwsError as error:
+        return [Check("permissions", ok=None, detail=f"could not be asked: {_why(error)}", action=_SIMULATE)]
+    if denied:
+        return [denied[key] for key in sorted(denied)]
+    asked = len({pair for call in calls for pair in call.pairs})
+    more = f"; {left} found no room in {MAX_CALLS} calls" if left else ""
+    return [Check("permissions", ok=True, detail=f"{asked} rights are there{more}")]
+
+
+def _principal(aws: Aws) -> str:
+    """The ARN of the user or role behind our credentials; empty for others (an account's root, a federated user)."""
+    assert aws.identity is not None, "a session has asked who we are"
+    arn = aws.identity.arn
+    kind, *names = arn.split(":", 5)[5].split("/")
+    if kind == "user":
+        return arn
+    if kind != "assumed-role" or len(names) < _ROLE_ARN_PARTS:
+        return ""
+    # A session's ARN leaves out the path of its role.
+    return aws.iam.get_role(RoleName=names[0])["Role"]["Arn"]
+
+
+def _why(error: AwsError) -> str:
+    return f"{error.iam_action} denied" if isinstance(error, AwsRefused) and error.is_denied else str(error)
+
+
+# -- quotas ------------------------------------------------------------------------------------------------------------
+
+
+def _quota_checks(work: Sequence[Change], quotas: Quotas) -> list[Check]:
+    """Check what this plan makes against the account's quotas."""
+    found: list[Check] = []
+    for answer, look in ((quotas.functions, _of_functions), (quotas.databases, _of_databases)):
+        try:
+            found += look(work, answer.result())
+        except AwsError as error:
+            found.append(Check("quotas", ok=None, detail=f"could not be asked: {_why(error)}"))
+    return found or [Check("quotas", ok=True, detail="there is room for all of it")]
+
+
+def _of_databases(work: Sequence[Change], answer: Mapping[str, Any]) -> list[Check]:
+    made = Counter(change.type for change in work if change.action is Action.CREATE)
+    limits = {each.get("AccountQuotaName"): each for each in answer.get("AccountQuotas", ())}
+    found = []
+    for type_, count in sorted(made.items()):
+        limit = limits.get(_QUOTAS.get(type_))
+        used, most = (limit.get("Used", 0), limit.get("Max", 0)) if limit else (0, count)
+        if used + count > most:
+            detail = f"RDS has room for {max(most - used, 0)} of {count} {type_}: {used} of {most} are used"
+            found.append(Check("quotas", ok=False, detail=detail, resource=_QUOTAS[type_]))
+    return found
+
+
+def _of_functions(work: Sequence[Change], answer: Mapping[str, Any]) -> list[Check]:
+    changes = [change for change in work if change.type == LambdaFunction.type and change.action is not Action.DELETE]
+    fields = {each.path: each for change in changes for each in change.fields}
+    limit = answer.get("AccountLimit", {})
+    all_, free = limit.get("ConcurrentExecutions", 0), limit.get("UnreservedConcurrentExecutions", 0)
+    found = []
+    if (reserved := fields.get("reserved_concurrency")) and isinstance(reserved.want, int):
+        have = reserved.have if isinstance(reserved.have, int) else 0
+        room = max(free + have - min(_FLOOR, all_), 0)
+        if reserved.want > room:
+            detail = (
+                f"Lambda can reserve {room} concurrent executions at most for {changes[0].id}, not {reserved.want}: "
+                f"the account has {all_}, of which {min(_FLOOR, all_)} stay unreserved"
+            )
+            found.append(Check("quotas", ok=False, detail=detail, resource="ConcurrentExecutions"))
+    memory = fields.get("memory_mb")
+    if memory and isinstance(memory.want, int) and memory.want > _SMALL_MEMORY_MB and all_ < _USUAL_CONCURRENCY:
+        # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: new accounts have less of both.
+        most = f"new accounts have {_SMALL_MEMORY_MB} at most"
+        detail = f"no API tells if a function may have {memory.want} MB in this account: {most}"
+        found.append(Check("quotas", ok=None, detail=detail, resource="memory"))
+    return found
+
+
+# -- credentials -------------------------------------------------------------------------------------------------------
+
+
+def usual_s(stack: Stack, work: Iterable[Change]) -> float:
+    """The usual time of this plan, in seconds: of the creates that wait for each other longest."""
+    making = {change.address for change in work if change.action in (Action.CREATE, Action.REPLACE)}
+    ends: dict[str, float] = {}
+    for resource in stack:
+        begin = max((ends[need] for need in resource.needs), default=0.0)
+        ends[resource.address] = begin + (resource.reconciler.timing.create_s if resource.address in making else 0)
+    return max(ends.values(), default=0.0)
+
+
+def _credentials(aws: Aws, needed_s: float) -> list[Check]:
+    end = aws.credentials_end()
+    left_s = (end - datetime.now(UTC)).total_seconds() if end else needed_s
+    if left_s < needed_s:
+        detail = f"the credentials end in {max(left_s, 0) / 60:.0f} min, and this usually takes {needed_s / 60:.0f} min"
+        return [Check("credentials", ok=False, detail=detail)]
+    return [Check("credentials", ok=True, detail="they last, or are renewed")]

@@ -1,0 +1,74 @@
+"""The command that prints the least rights: one document, or files that IAM takes, with a page on the roles."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tapctl.aws.rights import COMMANDS
+from tapctl.cli import run
+from tapctl.commands.iam_policy import PAGE
+from tests.support.config_folder import ENVIRONMENTS
+
+DOCS = Path(__file__).parents[2] / "docs" / PAGE
+STATE = "s3://payments-records/tapctl"
+
+
+def iam_policy(*arguments: str, state: str = STATE) -> int:
+    return run(["iam-policy", "--config", str(ENVIRONMENTS), "--state", state, *arguments])
+
+
+def test_one_document_is_printed_with_the_rights_to_the_state(capsys: pytest.CaptureFixture[str]) -> None:
+    assert iam_policy("--for", "apply", "--env", "dev") == 0
+    policy = json.loads(capsys.readouterr().out)
+    resources = [resource for each in policy["Statement"] for resource in each["Resource"]]
+    assert "arn:aws:s3:::payments-records/tapctl/dev.*" in resources
+    (never,) = (each for each in policy["Statement"] if each["Effect"] == "Deny")
+    assert never["Action"] == ["rds-db:connect", "secretsmanager:GetSecretValue"]
+
+
+def test_a_folder_of_records_needs_no_rights(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert iam_policy("--for", "apply", "--env", "dev", state=str(tmp_path)) == 0
+    assert "s3:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_file_is_one_that_a_managed_policy_takes(tmp_path: Path, command: str, env: str) -> None:
+    assert iam_policy("--for", command, "--env", env, "--out", str(tmp_path / "new")) == 0
+    texts = [path.read_text() for path in (tmp_path / "new").glob(f"tapctl-{command}-{env}-*.json")]
+    assert 1 <= len(texts) <= 10  # IAM's quota of policies on a role
+    assert all(len(text) <= 6144 for text in texts)
+    sids = [each["Sid"] for text in texts for each in json.loads(text)["Statement"]]
+    assert sorted(sids) == sorted({*sids})
+
+
+def test_files_of_a_longer_policy_do_not_stay(tmp_path: Path) -> None:
+    for name in ("tapctl-plan-dev-9.json", "tapctl-plan-dev-old-1.json", "tapctl-plan-dev-9.json.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "tapctl-plan-dev-x.json").write_text("")
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path)) == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "tapctl-plan-dev-9.json" not in left
+    assert {"tapctl-plan-dev-1.json", "tapctl-plan-dev-x.json", "tapctl-plan-dev-9.json.txt"} <= left
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path / "file" / "x")) == 64
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_the_page_of_the_docs_is_what_is_printed(tmp_path: Path) -> None:
+    assert iam_policy("--for", "apply", "--env", "prod", "--out", str(tmp_path)) == 0
+    if os.environ.get("WRITE_GOLDEN"):
+        DOCS.write_text((tmp_path / PAGE).read_text())
+    assert DOCS.read_text() == (tmp_path / PAGE).read_text()
+
+
+def test_without_a_bucket_the_page_speaks_of_none(tmp_path: Path) -> None:
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path), state=str(tmp_path)) == 0
+    assert "bucket" not in (tmp_path / PAGE).read_text()
