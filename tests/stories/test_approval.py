@@ -25,7 +25,7 @@ def push_another_image(world: World) -> None:
     """Move the tag that is deployed to another image."""
     ecr = world.client("ecr")
     (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
-    manifest = image["imageManifest"].replace('"layers":[]', '"layers":[ ]').replace('"size": 1', '"size": 2')
+    manifest = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "another"}})
     ecr.put_image(repositoryName="payment-processor", imageTag="1.0.0", imageManifest=manifest)
 
 
