@@ -89,6 +89,5 @@ def test_a_destroy_is_approved_as_well(dev: World) -> None:
     answer = dev.tapctl("apply", "--plan", "gone.plan", "--yes")
     assert answer.verdict.startswith("APPLY dev: DESTROYED"), answer.out + answer.err
     kept = kept_durations(dev)
-    assert {"delete"} == {operation for operations in kept.values() for operation in operations}
-    assert {"command", "db-cluster", "lambda-function"} < kept.keys()
+    assert all("delete" in kept[type_] for type_ in ("command", "db-cluster", "lambda-function"))
     refused(dev.tapctl("apply", "--plan", "gone.plan", "--yes"), "was applied already")
