@@ -67,7 +67,8 @@ def test_an_approved_file_is_applied_once_and_to_the_field(dev: World) -> None:
     assert holds(made, "apply")[-1]["plan_hash"] == plan["plan_hash"]
     assert (made.code, made.records[-1]["counts"]["updated"]) == (0, 1)
     assert [one["critical_path"] for one in made.of_type("estimate")] == [[FUNCTION]]
-    assert kept_durations(dev) == {"lambda-function": ["update"], "command": ["create"]}
+    kept = kept_durations(dev)
+    assert ("update" in kept["lambda-function"], "create" in kept["command"]) == (True, True)
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
