@@ -10,6 +10,8 @@
     ├── WrongTarget             exit 9   wrong account, region or identity
     ├── LockHeld                exit 5   somebody else is changing this environment
     ├── Refused                 exit 6   protection, policy, or not ours
+    ├── PlanInvalid             exit 3   a plan file is cut, of another format, or no plan
+    ├── PlanOutdated            exit 8   the approved plan is not what would be done now
     ├── NotConverged            exit 4   AWS did not get there; run it again
     ├── StoreFailed             exit 4   the manifest could not be written; a rescue copy was
     ├── AwsError                exit 1   one call to AWS went wrong
@@ -44,6 +46,8 @@ class ExitCode(IntEnum):
     """The environment is being changed by somebody else."""
     REFUSED = 6
     """tapctl, AWS or the user said no; nothing was changed."""
+    OUTDATED = 8
+    """The approved plan is not what would be done now, or has expired; nothing was changed."""
     ERROR = 1
     """Anything else went wrong."""
     NOT_CONVERGED = 4
@@ -190,6 +194,26 @@ class Refused(TapctlError):
 
     code = "refused"
     exit_code = ExitCode.REFUSED
+
+
+class PlanInvalid(TapctlError):
+    """A plan file cannot be used: it cannot be read, was cut off, or is no plan of this format."""
+
+    code = "plan-invalid"
+    exit_code = ExitCode.INVALID
+
+
+class PlanOutdated(TapctlError):
+    """The approved plan is not what would be done now: something has changed, or it has expired or was used."""
+
+    code = "plan-outdated"
+    exit_code = ExitCode.OUTDATED
+
+
+class PlanUnwritten(TapctlError):
+    """The plan could not be written as a file."""
+
+    code = "plan-unwritten"
 
 
 class FieldUnreadable(Refused):

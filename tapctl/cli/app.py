@@ -9,23 +9,24 @@ import click
 
 from tapctl.cli.completion import complete_address, complete_environment
 from tapctl.cli.options import (
+    approval_options,
     carry_global_flags,
     files_options,
     global_options,
     jobs_option,
     lock_timeout,
+    parse_plan_out,
     permit_options,
     places_options,
+    plan_file_options,
     target_options,
     with_invocation,
-    with_session,
 )
 from tapctl.reports import FORMATS
 
 if TYPE_CHECKING:
     from tapctl.render.screen import Screen
     from tapctl.session.invocation import Invocation
-    from tapctl.session.session import Session
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +52,7 @@ def validate(invocation: Invocation, screen: Screen) -> int:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there is something to do.")
 @click.option("--all", "all_of_them", is_flag=True, help="Every environment that has a file.")
 @jobs_option
+@plan_file_options
 @permit_options
 @target_options
 @with_invocation
@@ -62,6 +64,8 @@ def plan(
     destroy: bool,
     detailed_exitcode: bool,
     all_of_them: bool,
+    out: Path | None,
+    expires: str | None,
     **permits: Any,
 ) -> int:
     """Show what apply would do, field by field."""
@@ -74,25 +78,33 @@ def plan(
     if all_of_them:
         from tapctl.commands.plan_all import plan_all
 
-        return plan_all(invocation, screen, {"destroy": destroy, **permits}, detailed_exitcode=detailed_exitcode)
+        alone = {"destroy": destroy, "out": out, "expires": expires, **permits}
+        return plan_all(invocation, screen, alone, detailed_exitcode=detailed_exitcode)
+    written = parse_plan_out(out, expires)
     session = open_session(invocation, screen, Files.MAY_BE_GONE if destroy else Files.NEEDED)
     if destroy:
-        return preview(session, detailed_exitcode=detailed_exitcode)
-    return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode)
+        return preview(session, detailed_exitcode=detailed_exitcode, out=written)
+    return plan(session, Permits(**permits), detailed_exitcode=detailed_exitcode, out=written)
 
 
 @cli.command()
 @permit_options
+@approval_options
 @lock_timeout
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@with_session
-def apply(session: Session, /, **permits: Any) -> int:
+@with_invocation
+def apply(invocation: Invocation, screen: Screen, /, *, file: Path | None, expected: str | None, **permits: Any) -> int:
     """Show the plan, ask, make it so, read it back, write the manifest."""
     from tapctl.commands.apply import apply
+    from tapctl.commands.approval import take_approval
+    from tapctl.commands.destroy import destroy
     from tapctl.commands.permits import Permits
+    from tapctl.session.session import open_session
 
-    return apply(session, Permits(**permits))
+    approval = take_approval(file, expected, Permits(**permits))
+    session = open_session(approval.aim(invocation), screen, approval.files)
+    return destroy(session, approval=approval) if approval.destroys else apply(session, approval)
 
 
 @cli.command()
@@ -112,12 +124,14 @@ def drift(invocation: Invocation, screen: Screen, *, who: bool, new_since: str |
 @click.argument("targets", nargs=-1, metavar="[ADDRESS[.FIELD]|ID]...", shell_complete=complete_address)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @target_options
-@with_session
-def accept(session: Session, *, targets: tuple[str, ...]) -> int:
+@with_invocation
+def accept(invocation: Invocation, screen: Screen, *, targets: tuple[str, ...]) -> int:
     """Write live values into the environment files, so that they are wanted."""
     from tapctl.commands.accept import accept
+    from tapctl.session.session import open_session
+    from tapctl.session.target import Files
 
-    return accept(session, targets)
+    return accept(open_session(invocation, screen, Files.NEEDED), targets)
 
 
 @cli.command()
@@ -313,7 +327,7 @@ def render(invocation: Invocation, screen: Screen, *, run: str, kind: str) -> in
 
 
 @cli.command()
-@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers", "events")))
+@click.argument("document", required=False, type=click.Choice(("common", "environment", "waivers", "events", "plan")))
 @global_options
 @with_invocation
 def schema(invocation: Invocation, screen: Screen, *, document: str | None) -> int:

@@ -20,9 +20,9 @@ from tapctl.cli.reporting import RECORDINGS, check_reports, recorded
 from tapctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from tapctl.commands.plan_file import PlanOut
     from tapctl.render.screen import Screen
     from tapctl.session.invocation import Invocation
-    from tapctl.session.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -132,6 +132,41 @@ jobs_option = click.option(
     show_default=True,
     help="How many environments are looked at side by side.",
 )
+
+
+def plan_file_options(command: F) -> F:
+    """Add the options of a plan that is written as a file."""
+    for option in (
+        click.option("--expires", metavar="TIME", help="How long the file may be applied; default: 24h."),
+        click.option(
+            "--out",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Write the plan as a file to approve, for apply --plan.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def approval_options(command: F) -> F:
+    """Add the options of an apply that does what was approved or nothing."""
+    for option in (
+        click.option(
+            "--expect", "expected", metavar="HASH", help="Exit 8 unless what would be done has this hash, as plan told."
+        ),
+        click.option(
+            "--plan",
+            "file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Make exactly what this file of plan --out says, or exit 8.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 lock_timeout = click.option(
     "--lock-timeout", default="0s", show_default=True, metavar="TIME", help="How long to wait in line for the lock."
 )
@@ -155,19 +190,6 @@ def with_invocation(command: Callable[Concatenate[Invocation, Screen, P], int]) 
     def run(context: click.Context, /, *args: P.args, **given: P.kwargs) -> int:
         invocation, screen = invocation_of(context, given)
         return command(invocation, screen, *args, **given)
-
-    return run
-
-
-def with_session(command: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
-    """Give a command an open session on one environment, with its files, in place of the shared options."""
-
-    @with_invocation
-    @wraps(command)
-    def run(invocation: Invocation, screen: Screen, /, *args: P.args, **given: P.kwargs) -> int:
-        from tapctl.session.session import open_session
-
-        return command(open_session(invocation, screen), *args, **given)
 
     return run
 
@@ -234,15 +256,44 @@ LONGEST_S = 24 * 3600
 _DURATION = re.compile(r"0|(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 
 
+_LONGEST_LASTING_S = 30 * 24 * 3600
+
+
 def parse_duration(text: str) -> float:
     """Seconds of ``30s``, ``10m``, ``1h30m``; ``0`` needs no unit.
 
     Raises:
         UsageError: the text is none of these, or more than a day.
     """
-    match = _DURATION.fullmatch(text)
-    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, LONGEST_S + 1)
-    total = hours * 3600 + minutes * 60 + seconds
-    if total > LONGEST_S:
+    total = _seconds(text)
+    if total is None or total > LONGEST_S:
         raise UsageError(f"{text!r} is no time to wait", hint="write it like 30s, 10m or 1h30m; a day at most")
-    return float(total)
+    return total
+
+
+def parse_plan_out(file: Path | None, expires: str | None) -> PlanOut | None:
+    """The file that a plan is written to, and how long it lasts; None where none is asked for.
+
+    Raises:
+        UsageError: the time is none, or more than 30 days, or of no file.
+    """
+    from tapctl.commands.plan_file import PlanOut
+
+    if expires is None:
+        return None if file is None else PlanOut(file)
+    if file is None:
+        raise UsageError(f"--expires {expires} is of a file", hint="name it: --out FILE")
+    lasts_s = _seconds(expires)
+    if not lasts_s or lasts_s > _LONGEST_LASTING_S:
+        raise UsageError(
+            f"--expires {expires!r} is no time to last", hint="write it like 30m or 24h; 30 days (720h) at most"
+        )
+    return PlanOut(file, lasts_s)
+
+
+def _seconds(text: str) -> float | None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)

@@ -4,36 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapctl.commands.permits import Permits
-from tapctl.commands.plan import NOTHING_CHANGED, ApplySurvey, consequences, plan_counts, show_blockers, survey
+from tapctl.commands.approval import Approval
+from tapctl.commands.plan import (
+    NOTHING_CHANGED,
+    ApplySurvey,
+    consequences,
+    plan_counts,
+    planned_deletions,
+    seal_survey,
+    show_blockers,
+    show_estimate,
+    survey,
+)
 from tapctl.commands.runner import EngineRunner, ExecutionResult
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
+from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Action, Plan
-from tapctl.engine.resources import Deletion, creation_graph, deletion_graph
+from tapctl.engine.resources import creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease
-from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import reconciler_of, recorded_spec, subresources_of, teardown_ranks
+from tapctl.reconcilers import teardown_ranks
 from tapctl.session.session import Session
 
 
-def apply(session: Session, permits: Permits) -> int:
-    """Make the environment what its configuration says: plan, confirm, execute, read back, record."""
+def apply(session: Session, approval: Approval) -> int:
+    """Make the environment what its configuration says: plan, confirm, execute, read back, record.
+
+    Raises:
+        PlanOutdated: something else was approved than would be done now.
+    """
+    permits = approval.permits
     with session.lock() as lease:
-        found = survey(session, permits)  # observe everything, change nothing
+        approval.check_target(session)
+        found = survey(session, permits, approval.image_digest)  # observe everything, change nothing
+        approval.check(session, seal_survey(session, found, permits), found.manifest)
         session.screen.plan(found.plan)
         session.screen.preflight(found.preflight.checks)
+        show_estimate(session, found)
         healed = False
-        if found.plan.healing and not found.preflight.errors:
+        if found.plan.healing and not (
+            found.preflight.errors or approval.binds
+        ):  # what is judged then was not approved
             ended = _heal(session, found, lease)
             if ended is not None:
                 return ended
             healed, found = True, survey(session, permits)
             session.screen.plan(found.plan)
             session.screen.preflight(found.preflight.checks)
+            show_estimate(session, found)
         if found.is_blocked:
             code = show_blockers(session, found.plan, found.preflight.errors)
             if healed:
@@ -42,9 +63,12 @@ def apply(session: Session, permits: Permits) -> int:
             return session.finish(Status.BLOCKED, code, plan_counts(found.plan), NOTHING_CHANGED)
         if found.plan.work and not confirm(session, _question(session, found.plan)):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
+        approval.begin(session)
         runner = EngineRunner(session, _open_journal(session, found), lease)
         _execute(runner, found)  # create and update, then delete what left the stack
-        return _finish(session, found, runner)
+        ended = approval.end(session, _finish(session, found, runner))
+        runner.keep_durations(Operation.CREATE)
+        return ended
 
 
 def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:
@@ -114,21 +138,6 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
         # Only when everything new is there: what was superseded may still be in use until then.
         deletions = planned_deletions([change.address for change in going], found.manifest)
         runner.remove(deletion_graph(deletions.values(), teardown_ranks()), deletions)
-
-
-def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
-    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
-    entries = manifest.entries
-    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
-    deletions = {}
-    for address in addresses:
-        if address not in included:
-            entry = entries[address]
-            subresources = subresources_of(entry, entries)
-            deletions[address] = Deletion(
-                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
-            )
-    return deletions
 
 
 # -- how it ended ------------------------------------------------------------------------------------------------------

@@ -6,17 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from tapctl.commands.advice import delete_member
+from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
+from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
-from tapctl.commands.runner import EngineRunner
+from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
+from tapctl.commands.runner import EngineRunner, usual_times
+from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Deletion
+from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
@@ -24,43 +28,62 @@ from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.session.session import Session
 
 
-def destroy(session: Session, *, confirm: str | None = None) -> int:
-    """Delete one environment."""
+def destroy(session: Session, *, confirm: str | None = None, approval: Approval = NO_APPROVAL) -> int:
+    """Delete one environment.
+
+    Raises:
+        PlanOutdated: something else was approved than would be done now.
+    """
     if protection := _protection(session):
         raise _protected(session, protection)
     with session.lock() as lease:
+        approval.check_target(session)
         earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
         plan = _plan(session, inventory)
+        approval.check(session, _seal(session, inventory, plan), inventory.manifest)
         session.screen.plan(plan, removing=True)
+        _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
-        if inventory.to_delete and not confirm_destroy(session, confirm, due=_snapshot_due(inventory), loses=loses):
+        if inventory.to_delete and not confirm_destroy(
+            session, approval.suffix or confirm, due=_snapshot_due(inventory), loses=loses
+        ):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
             plan = _plan(session, refresh(session, inventory))
             if plan.blocked:
                 return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        approval.begin(session)
         runner = EngineRunner(session, session.journal(inventory.manifest, inventory.version), lease)
         delete_inventory(runner, inventory)
         left: set[str] = set()
         if runner.outcome.ok:
             left = set(sweep(session, runner, inventory))
-        return report_destroy(session, runner, inventory, left, earlier)
+        code = approval.end(session, report_destroy(session, runner, inventory, left, earlier))
+        runner.keep_durations(Operation.DELETE)
+        return code
 
 
-def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
-    """``tapctl plan --destroy``: show what a destroy would remove and keep, and why it would be refused."""
+def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut | None = None) -> int:
+    """``tapctl plan --destroy``: show what a destroy would remove and keep, and why it would be refused.
+
+    ``out``: write it as a file to approve, too.
+    """
     inventory = take_inventory(session)
     plan = _plan(session, inventory)
     session.screen.plan(plan, removing=True)
+    _show_estimate(session, inventory, plan)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
-    if protection := _protection(session):
+    protection = _protection(session)
+    blocked = bool(protection or plan.blocked or inventory.foreign)
+    publish(session, _seal(session, inventory, plan, out), out, blocked=blocked)
+    if protection:
         error = _protected(session, protection)
         session.screen.error(error, NOTHING_CHANGED)
         return session.finish(Status.BLOCKED, error.exit_code, counts, summary)
@@ -72,6 +95,23 @@ def preview(session: Session, *, detailed_exitcode: bool = False) -> int:
         return session.finish(None, error.exit_code, counts, f"{summary} · {len(inventory.foreign)} not ours")
     code = ExitCode.DIFFERENT if detailed_exitcode and going else ExitCode.OK
     return session.finish(None, code, counts, summary)
+
+
+def _seal(session: Session, inventory: Inventory, plan: Plan, out: PlanOut | None = None) -> PlanFile:
+    """Make the plan file of this destroy, with its hashes; what is kept already is no part of it."""
+    going = replace(plan, changes=tuple(each for each in plan.changes if each.address not in inventory.retained))
+    return seal(session, going, inventory.manifest, permits=NO_PERMITS, networking={}, destroy=True, out=out)
+
+
+def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
+    """Show how long the destroy usually takes, where it is carried out."""
+    going = {address: each for address, each in inventory.deletions.items() if address in inventory.to_delete}
+    if not going or plan.blocked:
+        return
+    durations = session.read_durations()
+    graph = deletion_graph(going.values(), teardown_ranks())
+    usual = usual_times(durations, dict.fromkeys(going, Operation.DELETE))
+    session.screen.estimate(estimate_command(durations, Operation.DELETE).then(estimate(graph, usual)))
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

@@ -10,17 +10,20 @@ from typing import Final, TypeVar
 from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all
 from tapctl.commands.restore import check_restore_flags, plan_restore
+from tapctl.commands.runner import usual_times
 from tapctl.commands.waivers import waivers_for
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
+from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Observation, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
-from tapctl.engine.resources import Stack
+from tapctl.engine.resources import Deletion, Stack, creation_graph, deletion_graph
 from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
@@ -35,7 +38,14 @@ from tapctl.errors import (
 )
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import observations_for, reconciler_of, recorded_spec, registry
+from tapctl.reconcilers import (
+    observations_for,
+    reconciler_of,
+    recorded_spec,
+    registry,
+    subresources_of,
+    teardown_ranks,
+)
 from tapctl.reconcilers.db_cluster import FINAL_SNAPSHOT_TAG, DbCluster
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
@@ -79,13 +89,16 @@ class ApplySurvey:
         return bool(self.plan.blocked or self.preflight.errors)
 
 
-def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False) -> int:
-    """Show what an apply would do, with these steps permitted."""
+def plan(
+    session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False, out: PlanOut | None = None
+) -> int:
+    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too."""
     session.warn_of_run_under_way()
     found = survey(session, permits)
     plan = found.plan
     session.screen.plan(plan)
     session.screen.preflight(found.preflight.checks)
+    show_estimate(session, found)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
     if found.is_blocked:
         code = show_blockers(session, found.plan, found.preflight.errors)
@@ -93,6 +106,7 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
         code = ExitCode.INCOMPLETE
     for change in plan.healing:
         session.screen.warn(f"{change.address} goes first: an apply makes that change, and judges the rest after it")
+    publish(session, seal_survey(session, found, permits, out), out, blocked=found.is_blocked)
     counts = plan_counts(plan)
     blocked = f" · {counts['blocked']} blocked" if plan.blocked else ""
     summary = (
@@ -102,8 +116,17 @@ def plan(session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: 
     return session.finish(Status.BLOCKED if found.is_blocked else None, code, counts, summary)
 
 
-def survey(session: Session, permits: Permits) -> ApplySurvey:
+def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: PlanOut | None = None) -> PlanFile:
+    """Make the plan file of a survey, with its hashes."""
+    function = found.stack[model.address(LambdaFunction.type, session.names.function)]
+    networking, image = found.network.model_dump(mode="json"), str(function.spec.image_uri)
+    return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
+
+
+def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
+
+    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now.
 
     Raises:
         UsageError: an address that is permitted cannot be one.
@@ -112,7 +135,7 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     waivers = waivers_for(session)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    network, release = _look_up(session, manifest)
+    network, release = _look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
@@ -163,14 +186,14 @@ def survey(session: Session, permits: Permits) -> ApplySurvey:
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
 
 
-def _look_up(session: Session, manifest: Manifest) -> tuple[NetworkContract, Artifact]:
+def _look_up(session: Session, manifest: Manifest, image_digest: str) -> tuple[NetworkContract, Artifact]:
     """Look up the network and the function's code, side by side.
 
     Raises:
         TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
     """
     unread: list[str] = []
-    artifact = in_background(partial(resolve_artifact, session, manifest, unread.append))
+    artifact = in_background(partial(resolve_artifact, session, manifest, image_digest, unread.append))
     check_additions(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
     folder = session.invocation.config
@@ -364,18 +387,21 @@ def address_demand(manifest: Manifest, names: Names, instances: int) -> AddressD
     return AddressDemand(model.address(LambdaFunction.type, names.function) not in made, len(members - made))
 
 
-def resolve_artifact(session: Session, manifest: Manifest, warn: Callable[[str], object]) -> Artifact:
-    """The code that the function is to run: the image by its digest now, or our handler as a zip."""
+def resolve_artifact(
+    session: Session, manifest: Manifest, image_digest: str, warn: Callable[[str], object]
+) -> Artifact:
+    """The code that the function is to run: the image by this digest, else its digest now, or our handler as a zip."""
     processor = session.config.processor
     if processor.package == "zip":
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     assert processor.image is not None, "the configuration's rules want an image for package = image"
+    image = processor.image.model_copy(update={"tag": image_digest}) if image_digest else processor.image
     entry = manifest.entries.get(model.address(LambdaFunction.type, session.names.function))
     deployed = entry.confirmed_spec if entry else None
     return Artifact(
         image_uri=resolve_image(
             session.aws,
-            processor.image,
+            image,
             session.config.account_id,
             session.aws.region,
             deployed=str((deployed or {}).get("image_uri", "")),
@@ -389,6 +415,36 @@ def network_summary(network: NetworkContract) -> str:
     """The networking stack in one line."""
     zones = f"{len(network.subnet_ids)} subnets in {len(network.zones)} zones"
     return f"{network.reference} · {network.vpc_id} · {zones}"
+
+
+def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
+    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
+    entries = manifest.entries
+    included = {child for address in addresses for child in subresources_of(entries[address], entries)}
+    deletions = {}
+    for address in addresses:
+        if address not in included:
+            entry = entries[address]
+            subresources = subresources_of(entry, entries)
+            deletions[address] = Deletion(
+                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
+            )
+    return deletions
+
+
+def show_estimate(session: Session, found: ApplySurvey) -> None:
+    """Show how long the plan usually takes, where it is carried out: by earlier runs, else by AWS's own times."""
+    changes = {change.address: change for change in found.plan.work}
+    if not changes or found.is_blocked:
+        return
+    going = planned_deletions([change.address for change in found.plan.to(Action.DELETE)], found.manifest)
+    made = creation_graph(resource for resource in found.stack if resource.address in changes)
+    operations = {address: operation_of(change) for address, change in changes.items()}
+    durations = session.read_durations()
+    usual = usual_times(durations, operations)
+    removed = deletion_graph(going.values(), teardown_ranks())
+    work = estimate(made, usual).then(estimate(removed, usual))
+    session.screen.estimate(estimate_command(durations, Operation.CREATE).then(work))
 
 
 def show_blockers(session: Session, plan: Plan, failed: Iterable[TapctlError] = ()) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +18,17 @@ from tapctl.commands.signals import ending_signals, exit_status
 from tapctl.commands.waits import Waits
 from tapctl.engine.converge import Job, converge
 from tapctl.engine.delete import delete
+from tapctl.engine.estimate import COMMAND, Durations, Operation, Usual, longest_s, operation_of, seconds_to_end
 from tapctl.engine.events import Detached, Event, Failed, Finished, Result, Skipped
 from tapctl.engine.execute import Work, execute
 from tapctl.engine.plan import Action
 from tapctl.engine.polling import Emit, EngineContext
+from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, Node
 from tapctl.errors import AwsRefused, ExitCode, LockHeld, StoreFailed, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.journal import Journal, restore_command
 from tapctl.manifest.lock import Lease
+from tapctl.reconcilers import registry
 from tapctl.session.session import Session
 
 _HERE: Final = ("127.0.0.1", "::1", "localhost")
@@ -35,6 +39,27 @@ _ACTIVITIES: Final = {
     Action.REPLACE: "replacing",
     Action.DELETE: "removing",
 }
+
+
+_RESULTS: Final = {
+    Operation.CREATE: Result.CREATED,
+    Operation.UPDATE: Result.UPDATED,
+    Operation.RESTART: Result.UPDATED,
+    Operation.UPGRADE: Result.UPDATED,
+    Operation.REPLACE: Result.REPLACED,
+    Operation.DELETE: Result.DELETED,
+}
+"""The result of an operation that was done whole by this run."""
+
+
+def usual_times(durations: Durations, operations: Mapping[str, Operation]) -> dict[str, Usual]:
+    """The usual time of each operation, by address."""
+    reconcilers = registry()
+    types = {address: address.partition("/")[0] for address in operations}
+    return {
+        address: durations.usual(types[address], operation, reconcilers[types[address]].timing)
+        for address, operation in operations.items()
+    }
 
 
 @dataclass
@@ -81,11 +106,18 @@ class EngineRunner:
             journal,
             WallClock(),
             lease=lease.ensure_held,
+            durations=session.read_durations(),
             # An embedded AWS, or another one on this machine.
             hurried=urlsplit(session.aws.rds.meta.endpoint_url).hostname in _HERE,
         )
         self.activity: dict[str, str] = {}
         """Address to what is done there: ``creating``, ``changing``, ``removing`` …"""
+        self._resumed: set[str] = set()
+        """The addresses of removals that an earlier run has begun: what is left of them takes no usual time."""
+        self._measured: list[tuple[str, Operation, float]] = []
+        """Type, operation and seconds of everything that was done whole."""
+        self._chains_s = 0.0
+        """The seconds of the longest chain of each execution, one after the other."""
         session.aws.call_log.guard = lease.assert_valid
 
     def converge(self, steps: Sequence[Node], jobs: dict[str, Job]) -> ExecutionResult:
@@ -95,24 +127,29 @@ class EngineRunner:
         def work(address: str, emit: Emit) -> Finished:
             return converge(jobs[address], self.context, emit)
 
-        return self._execute(steps, work)
+        return self._execute(steps, work, {address: operation_of(job.change) for address, job in jobs.items()})
 
     def remove(self, steps: Sequence[Node], deletions: dict[str, Deletion]) -> ExecutionResult:
         """Delete these resources."""
         self.activity |= dict.fromkeys(deletions, _ACTIVITIES[Action.DELETE])
+        begun = (each for each in deletions.values() if each.entry and each.entry.phase is Phase.LEAVING)
+        self._resumed.update(each.address for each in begun)
 
         def work(address: str, emit: Emit) -> Finished:
             return delete(deletions[address], self.context, emit)
 
-        return self._execute(steps, work)
+        return self._execute(steps, work, dict.fromkeys(deletions, Operation.DELETE))
 
-    def _execute(self, steps: Sequence[Node], work: Work) -> ExecutionResult:
+    def _execute(self, steps: Sequence[Node], work: Work, operations: Mapping[str, Operation]) -> ExecutionResult:
         screen, outcome, stop = self.session.screen, self.outcome, self.context.stop
         warned = False
         waits = Waits(self.session.invocation.usage.started)
         self.lease.set_phase("changing")
+        usual = usual_times(self.context.durations, operations)
         screen.begin(
-            [step.address for step in steps], {step.address: step.after_outputs | step.after_settled for step in steps}
+            [step.address for step in steps],
+            {step.address: step.after_outputs | step.after_settled for step in steps},
+            seconds_to_end(steps, {address: each.usual_s for address, each in usual.items()}),
         )
         try:
             with _stopped_by_signals(stop, outcome):
@@ -131,7 +168,28 @@ class EngineRunner:
                         stop.set()
         finally:
             screen.end()
+        self._measure(steps, operations)
         return outcome
+
+    def _measure(self, steps: Sequence[Node], operations: Mapping[str, Operation]) -> None:
+        """Note how long each resource of an execution took, and the longest chain of them."""
+        finished = self.outcome.finished
+        seconds = {each.address: finished[each.address].elapsed_s for each in steps if each.address in finished}
+        self._chains_s += longest_s(steps, {step.address: seconds.get(step.address, 0.0) for step in steps})
+        for address, operation in operations.items():
+            whole = address in seconds and finished[address].result is _RESULTS[operation]
+            if whole and address not in self._resumed:
+                self._measured.append((address.partition("/")[0], operation, seconds[address]))
+
+    def keep_durations(self, operation: Operation) -> None:
+        """Keep beside the record how long it all took; ``operation``: of the command as a whole."""
+        lost = any(isinstance(failed.error, LockHeld | StoreFailed) for failed in self.outcome.failed)
+        if lost or not self._measured:
+            return
+        usage, asked_s = self.session.invocation.usage, self.session.screen.asked_s
+        rest_s = max(0.0, time.monotonic() - usage.started - asked_s - self._chains_s)
+        command = [(COMMAND, operation, rest_s)] if self.outcome.ok else []
+        self.session.write_durations(self.context.durations.adding([*self._measured, *command]))
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,10 @@ def schema(invocation: Invocation, screen: Screen, document: str | None = None) 
         from tapctl.reports.events import schema as events_schema
 
         content = events_schema()
+    elif document == "plan":
+        from tapctl.commands.plan_file import schema as plan_schema
+
+        content = plan_schema()
     elif document is not None:
         content = content[document]
     # A schema has keys of its own that a line has, too.

@@ -30,9 +30,10 @@ from typing import Any, Final
 from tapctl.engine import refs
 from tapctl.engine.delete import delete
 from tapctl.engine.diff import compare, details, leave, leave_parts
+from tapctl.engine.estimate import operation_of
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.impact import impact_of
-from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec, Timing
+from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec
 from tapctl.engine.ownership import Ownership
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import record_of
@@ -54,17 +55,6 @@ class Job:
     resource: AnyResource
     change: Change
     entry: Entry | None
-
-
-def usual_s(timing: Timing, change: Change) -> float:
-    """Seconds that the planned change usually takes, by what it does."""
-    if change.action is Action.REPLACE:
-        return timing.delete_s + timing.create_s
-    if change.action is not Action.UPDATE:
-        return timing.create_s
-    longer = timing.upgrade_s if change.impact is Impact.UPGRADE else 0
-    restart = timing.restart_s if change.impact >= Impact.RESTART else 0
-    return longer or restart or timing.update_s
 
 
 def converge(job: Job, context: EngineContext, emit: Emit) -> Finished:
@@ -286,9 +276,9 @@ class _ConvergeLoop:
         unresolved = refs.needs(self.want)
         if unresolved:
             raise AssertionError(f"an unresolved promise would reach AWS: {sorted(unresolved)}")
-        self.poller = Poller(
-            self.address, context, emit, self.reconciler.timing, usual_s(self.reconciler.timing, self.change)
-        )
+        timing = self.reconciler.timing
+        usual = context.durations.usual(self.reconciler.type, operation_of(self.change), timing)
+        self.poller = Poller(self.address, context, emit, timing, usual.usual_s)
         interrupted = self.entry is not None and self.entry.phase is Phase.MAKING
         self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)
         self.sightings = _Sightings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tapctl.engine import refs
+from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.model import Observed, Retained
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
@@ -35,7 +36,9 @@ class _DeleteLoop:
     def __init__(self, deletion: Deletion, context: EngineContext, emit: Emit, *, replacing: bool) -> None:
         self.deletion, self.context, self.emit, self.replacing = deletion, context, emit, replacing
         self.address, self.id, self.reconciler = deletion.address, deletion.id, deletion.reconciler
-        self.poller = Poller(self.address, context, emit, self.reconciler.timing, self.reconciler.timing.delete_s)
+        timing = self.reconciler.timing
+        usual = context.durations.usual(self.reconciler.type, Operation.DELETE, timing)
+        self.poller = Poller(self.address, context, emit, timing, usual.usual_s)
         self.last = deletion.last
         self.last_step_on: Observed[Any, Any] | None = None
         """The observation on which the last step was taken: the next one waits for another."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from tapctl.clock import Clock
+from tapctl.engine.estimate import Durations
 from tapctl.engine.events import Progress, Released
 from tapctl.engine.model import Observed, Reconciler, Timing
 from tapctl.engine.ownership import Claimant
@@ -50,6 +51,8 @@ class EngineContext:
     """True for an AWS in which time passes faster."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Outputs by address, as they become known."""
+    durations: Durations = field(default_factory=Durations)
+    """The durations of earlier runs, which tell what is usual."""
 
 
 Emit = Callable[[Released | Progress], None]

@@ -152,7 +152,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     if not content.strip():
         _invalid(where, "is empty", None)
     try:
-        data = json.loads(content, object_pairs_hook=_unique)
+        data = json.loads(content, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         _invalid(where, "is not valid JSON, or was cut off", str(error))
     number = data.get("format") if isinstance(data, dict) else None
@@ -167,7 +167,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        _invalid(where, "is no manifest of tapctl", _summarise(error))
+        _invalid(where, "is no manifest of tapctl", summarise(error))
     odd = list(islice(shape.problems(dict(manifest)), _MAX_ERRORS + 1))
     if odd:
         rest = ["and more"] if len(odd) > _MAX_ERRORS else []
@@ -175,8 +175,12 @@ def parse(text: str | bytes, where: str) -> Manifest:
     return manifest
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; JSON allows a key twice, a manifest does not."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; JSON allows a key twice, files of ours do not.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
     unique = dict(pairs)
     if len(unique) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
@@ -184,7 +188,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return unique
 
 
-def _summarise(error: ValidationError) -> str:
+def summarise(error: ValidationError) -> str:
+    """The first errors of a file, a line each, with their places."""
     errors = error.errors(include_url=False, include_input=False)
     lines = [
         f"{'.'.join(shape.printable(str(part)) for part in item['loc'])}: {shape.printable(item['msg'], 300)}"

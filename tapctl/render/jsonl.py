@@ -12,6 +12,7 @@ from typing import Any, Final, TextIO
 from tapctl import __version__
 from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report, finding_id
+from tapctl.engine.estimate import Estimate
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Result, Skipped
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
@@ -237,6 +238,8 @@ def verdict_record(verdict: Verdict) -> Record:
             "changes": {change.address: change.action.name.lower() for change in plan.work},
             "impacts": plan.impacts,
         }
+    if verdict.plan_hash:
+        record["plan_hash"] = verdict.plan_hash
     if verdict.impacts is not None:
         record["impacts"] = dict(verdict.impacts)
     return record
@@ -315,7 +318,22 @@ class JsonScreen:
             given = {name: value for name, value in optional.items() if value}
             self._write({**record, "detail": check.detail, **given})
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+    def estimate(self, estimate: Estimate) -> None:
+        """Write one line. Times are seconds."""
+        times = {"usual_s": estimate.usual_s, "low_s": estimate.low_s, "high_s": estimate.high_s}
+        rounded = {name: _seconds(value) for name, value in times.items()}
+        self._write({"type": "estimate", **rounded, "critical_path": list(estimate.critical_path)} | self._whose())
+
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Write one line."""
+        self._write({"type": "plan", "hash": hash, "path": path, "expires": expires} | self._whose())
+
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]] = MappingProxyType({}),
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Write nothing: each event names its resource."""
 
     def event(self, event: Event) -> None:

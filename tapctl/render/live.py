@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TextIO
 
 from tapctl.engine.events import Detached, Event, Failed, Finished
@@ -44,7 +45,7 @@ def live_frame(tracker: ProgressTracker, now: float, *, width: int, height: int)
 
 
 def progress_bar(tracker: ProgressTracker, now: float, width: int) -> str:
-    """The progress bar: ``[████████████░░░░░░░░] 14/23   elapsed 2:14   at least 0:54 more``."""
+    """The progress bar: ``[████████████░░░░░░░░] 14/23   elapsed 2:14   about 0:54 more``."""
     count = "   ".join(filter(None, (tracker.count(now), tracker.remaining(now))))
     if cells(count) + _BAR + 5 > width:
         count = tracker.count(now)
@@ -84,11 +85,16 @@ class LiveView:
         # rich draws from a thread of its own. Never held while something is printed: rich has a lock too.
         self.lock = threading.Lock()
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]],
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Begin to draw."""
         from rich.live import Live
 
-        self.tracker = ProgressTracker(addresses, needs, self.clock())
+        self.tracker = ProgressTracker(addresses, needs, self.clock(), to_end_s)
         self.live = Live(
             get_renderable=self.draw,
             console=self.console,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Released, Result, Skipped, Started
@@ -41,9 +42,16 @@ class Running:
 class ProgressTracker:
     """The resources that run, wait and have ended, by the events so far; each as one line."""
 
-    def __init__(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]], now: float) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]],
+        now: float,
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.addresses = tuple(addresses)
         self.needs = needs
+        self.to_end_s = to_end_s
         self.began = now
         self.running: dict[str, Running] = {}
         self.finished: set[str] = set()
@@ -82,9 +90,14 @@ class ProgressTracker:
         return 0 < running.usual_s < now - running.began
 
     def remaining(self, now: float) -> str:
-        """The least time that is left, by what is usual for all that runs: ``at least 0:54 more``; empty if unknown."""
-        left = max((running.usual_s - (now - running.began) for running in self.running.values()), default=0)
-        return f"at least {running_time(left)} more" if left >= 1 else ""
+        """The time that is left, by what is usual for what runs and what waits for it: ``about 0:54 more``."""
+        left = max((self._left_s(address, now) for address in self.running), default=0)
+        return f"about {running_time(left)} more" if left >= 1 else ""
+
+    def _left_s(self, address: str, now: float) -> float:
+        running = self.running[address]
+        own = max(0.0, running.usual_s - (now - running.began))
+        return own + max(0.0, self.to_end_s.get(address, 0.0) - running.usual_s)
 
     def running_line(self, address: str, now: float, width: int | None = None) -> str:
         """The line of a resource that runs, in at most ``width`` cells."""
@@ -153,7 +166,12 @@ def _parts(address: str) -> tuple[str, str]:
 class ProgressView(Protocol):
     """A view of an execution as it goes. ``end`` may be called at any time, more than once."""
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]],
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Begin to show work on these resources."""
 
     def event(self, event: Event) -> None:
@@ -172,7 +190,12 @@ class QuietProgress:
     def __init__(self, err: OutputStream) -> None:
         self.err = err
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]],
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Show nothing."""
 
     def event(self, event: Event) -> None:
@@ -200,11 +223,16 @@ class LinesView:
         self._over = threading.Event()
         self._turn = threading.RLock()
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]]) -> None:
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]],
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Track these resources, and start the sign of life."""
         with self._turn:
             self.last_said = self.clock()
-            self.tracker = ProgressTracker(addresses, needs, self.last_said)
+            self.tracker = ProgressTracker(addresses, needs, self.last_said, to_end_s)
             self._over = threading.Event()
         threading.Thread(target=self._give_signs_of_life, args=(self._over,), daemon=True).start()
 
@@ -226,7 +254,7 @@ class LinesView:
             tracker, now = self.tracker, self.clock()
             if tracker is None or not tracker.running or now - self.last_said < self.heartbeat_s:
                 return
-            self.say(f"  still waiting, {tracker.count(now)}:")
+            self.say(f"  still waiting, {'   '.join(filter(None, (tracker.count(now), tracker.remaining(now))))}:")
             for address in tracker.running:
                 self.say(tracker.running_line(address, now))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, Who
+from tapctl.engine.estimate import Estimate
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
 from tapctl.render.screen import Advice, Check, Wanted
@@ -16,6 +17,7 @@ from tapctl.render.terminal import (
     PLAIN,
     Palette,
     cells,
+    duration,
     one_line,
     pad,
     sanitize,
@@ -56,6 +58,14 @@ def plan_lines(
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
     return block_lines(blocks, paint, width)
+
+
+def estimate_lines(estimate: Estimate, *, width: int | None = None) -> list[str]:
+    """The usual time, its range, and the resources that decide it: ``usually 11 m 30 s (8 m 00 s to …): a → b``."""
+    low, usual, high = (duration(each) for each in (estimate.low_s, estimate.usual_s, estimate.high_s))
+    path = " → ".join(one_line(address) for address in estimate.critical_path)
+    text = f"usually {usual} ({low} to {high}): {path}"
+    return _fitted(text, "", f"usually {usual} ({low} to {high}):", (path,), width)
 
 
 def preflight_lines(checks: Sequence[Check]) -> list[str]:

@@ -11,6 +11,7 @@ from tapctl.errors import Status, TapctlError
 
 if TYPE_CHECKING:
     from tapctl.engine.drift import Report
+    from tapctl.engine.estimate import Estimate
     from tapctl.engine.events import Event
     from tapctl.engine.plan import Plan
 
@@ -95,6 +96,8 @@ class Verdict:
     """The part that was compared, of a command that compares."""
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change, of a command that plans: ``failover``, ``data_loss``."""
+    plan_hash: str = ""
+    """The hash of what would be done, of a command that plans."""
     timed: bool = False
     """True if the command changes resources: people are told its time, programs each resource left unchanged."""
     stdout_is_data: bool = False
@@ -179,8 +182,23 @@ class Screen(Protocol):
     def preflight(self, checks: Sequence[Check]) -> None:
         """Show what was checked before the first change."""
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
-        """Begin to show work on these resources. ``needs``: the addresses each one waits for, as far as known."""
+    def estimate(self, estimate: Estimate) -> None:
+        """Show how long what is planned usually takes, and which resources decide that."""
+
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Show the plan's hash, and where it was written and until when it may be applied; both empty: nowhere."""
+
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]] = MappingProxyType({}),
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Begin to show work on these resources.
+
+        ``needs``: the addresses each one waits for, as far as known; ``to_end_s``: the seconds that it usually takes
+        from the begin of each one to the end of what waits for it.
+        """
 
     def event(self, event: Event) -> None:
         """Show one event of the execution."""

@@ -21,6 +21,7 @@ from tapctl.render.terminal import (
 
 if TYPE_CHECKING:
     from tapctl.engine.drift import Report
+    from tapctl.engine.estimate import Estimate
     from tapctl.engine.events import Event
     from tapctl.engine.plan import Plan
     from tapctl.render.progress import ProgressView
@@ -95,11 +96,26 @@ class TextScreen:
 
         self.out.lines(*map(sanitize, preflight_lines(checks)))
 
-    def begin(self, addresses: Sequence[str], needs: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+    def estimate(self, estimate: Estimate) -> None:
+        """Write one line under the plan."""
+        from tapctl.render.reports import estimate_lines
+
+        self.out.lines(*estimate_lines(estimate, width=self.width))
+
+    def plan_hash(self, hash: str, path: str, expires: str) -> None:
+        """Write the hash, and the file, under the plan."""
+        self.out.lines(f"hash {hash}", *([f"file {one_line(path)}, to be applied until {expires}"] if path else []))
+
+    def begin(
+        self,
+        addresses: Sequence[str],
+        needs: Mapping[str, Collection[str]] = MappingProxyType({}),
+        to_end_s: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         """Begin the progress."""
         if self.progress is None:
             self.progress = self.open_progress()
-        self.progress.begin(addresses, needs)
+        self.progress.begin(addresses, needs, to_end_s)
 
     def event(self, event: Event) -> None:
         """Hand the event to the progress."""

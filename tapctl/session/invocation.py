@@ -46,6 +46,9 @@ class Usage:
     impacts: Mapping[str, int] | None = None
     """The number of resources by the impact of their change; None while nothing is planned."""
 
+    plan_hash: str = ""
+    """The hash of what would be done; empty while nothing is planned."""
+
     def part(self) -> Usage:
         """The usage of one of many environments; its calls count here too."""
         part = Usage()
@@ -153,6 +156,7 @@ class Invocation:
             manifest=self.usage.manifest,
             comparison=self.usage.comparison,
             impacts=self.usage.impacts,
+            plan_hash=self.usage.plan_hash,
             timed=self.verb in _CHANGING,
             stdout_is_data=self.verb in _PRINTING_DATA,
         )

@@ -16,10 +16,12 @@ from functools import partial
 from tapctl.aws.callers import ci_actor
 from tapctl.aws.client import Aws, Identity
 from tapctl.config import Config
+from tapctl.engine.estimate import Durations
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
-from tapctl.errors import ConfigError, ExitCode, Status, TapctlError, WrongTarget
+from tapctl.errors import ConfigError, ExitCode, Status, StoreFailed, TapctlError, WrongTarget
 from tapctl.manifest import open_store
+from tapctl.manifest.durations import read_durations, write_durations
 from tapctl.manifest.journal import Journal
 from tapctl.manifest.lock import Lease, LockHolder, ci_commit, ci_run
 from tapctl.manifest.manifest import AwsKind, Manifest, empty
@@ -130,6 +132,17 @@ class Session:
         )
         journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ), actor=ci_actor(os.environ)[:500])
         return journal
+
+    def read_durations(self) -> Durations:
+        """The durations that earlier runs have kept beside the record."""
+        return read_durations(self.store, self.suffix, self.aws_kind)
+
+    def write_durations(self, durations: Durations) -> None:
+        """Keep these durations beside the record; where that cannot be done it is said, and no more."""
+        try:
+            write_durations(self.store, self.suffix, self.aws_kind, durations)
+        except StoreFailed as error:
+            self.screen.warn(f"how long it took could not be kept: {error}")
 
     @contextmanager
     def lock(self) -> Iterator[Lease]:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tapctl.cli.options import parse_duration
+from tapctl.cli.options import parse_duration, parse_plan_out
+from tapctl.commands.plan_file import LASTS_S, PlanOut
 from tapctl.errors import UsageError
 
 
@@ -27,3 +30,20 @@ def test_anything_else_is_a_wrong_call(text: str) -> None:
     assert repr(text) in refused.value.cause
     assert refused.value.hint == "write it like 30s, 10m or 1h30m; a day at most"
     assert refused.value.exit_code == 64
+
+
+FILE = Path("dev.plan")
+
+
+@pytest.mark.parametrize(
+    ("file", "expires", "out"),
+    [(None, None, None), (FILE, None, PlanOut(FILE, LASTS_S)), (FILE, "720h", PlanOut(FILE, 720 * 3600))],
+)
+def test_a_plan_is_written_where_a_file_is_named(file: Path | None, expires: str | None, out: PlanOut | None) -> None:
+    assert parse_plan_out(file, expires) == out
+
+
+@pytest.mark.parametrize(("file", "expires"), [(None, "1h"), (FILE, "0s"), (FILE, "721h"), (FILE, "tomorrow")])
+def test_a_time_that_no_plan_lasts_is_a_wrong_call(file: Path | None, expires: str) -> None:
+    with pytest.raises(UsageError, match="--expires"):
+        parse_plan_out(file, expires)

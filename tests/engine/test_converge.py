@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tapctl.engine.converge import usual_s
 from tapctl.engine.events import Progress, Released, Result
-from tapctl.engine.model import Impact, Pending, Retained, Timing
-from tapctl.engine.plan import Action, Change
+from tapctl.engine.model import Impact, Pending, Retained
+from tapctl.engine.plan import Action
 from tapctl.engine.polling import Cancelled
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
@@ -344,21 +343,3 @@ def test_an_apply_may_do_less_than_its_plan(
         world.put(Leaf(), "a", there)
 
     assert bring(world, resource(Leaf(), want), action).result is result
-
-
-@pytest.mark.parametrize(
-    ("action", "impact", "usual"),
-    [
-        (Action.CREATE, Impact.NONE, 10),
-        (Action.SETTLE, Impact.NONE, 10),
-        (Action.REPLACE, Impact.REPLACE, 12),
-        (Action.UPDATE, Impact.NONE, 3),
-        (Action.UPDATE, Impact.FAILOVER, 30),
-        (Action.UPDATE, Impact.UPGRADE, 60),
-    ],
-)
-def test_what_is_usual_depends_on_what_is_done(action: Action, impact: Impact, usual: float) -> None:
-    timing = Timing(create_s=10, delete_s=2, update_s=3, restart_s=30, upgrade_s=60)
-    assert usual_s(timing, Change("a/b", "a", "b", action, impact=impact)) == usual
-    same = Timing(create_s=10, delete_s=2, update_s=3)
-    assert usual_s(same, Change("a/b", "a", "b", Action.UPDATE, impact=impact)) == 3

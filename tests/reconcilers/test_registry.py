@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.apply import planned_deletions
+from tapctl.commands.plan import planned_deletions
 from tapctl.engine.drift import Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError

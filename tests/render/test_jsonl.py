@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tapctl import __version__
 from tapctl.aws.policy import allow, policy
 from tapctl.engine.drift import Finding, Reason, finding_id
+from tapctl.engine.estimate import Estimate
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField
 from tapctl.errors import (
@@ -224,6 +225,19 @@ def test_outputs_records_and_documents_are_lines(shown: Shown) -> None:
         {"type": "row", "a": 2},
         {"type": "document", "format": "dot"},
     ]
+
+
+def test_the_hash_of_a_plan_and_its_file_are_a_line(shown: Shown) -> None:
+    shown.screen.plan_hash("ab", "dev.plan", "2026-01-02T03:04:05Z")
+    (line,) = shown.lines
+    assert {**line, "type": "plan", "hash": "ab", "path": "dev.plan", "expires": "2026-01-02T03:04:05Z"} == line
+
+
+def test_an_estimate_is_a_line(shown: Shown) -> None:
+    shown.screen.estimate(Estimate(670.00049, 335, 1340, ("kms-key/k", "db-cluster/db")))
+    (line,) = shown.lines
+    path = ["kms-key/k", "db-cluster/db"]
+    assert {**line, "type": "estimate", "usual_s": 670, "low_s": 335, "high_s": 1340, "critical_path": path} == line
 
 
 def test_an_error_of_aws_names_the_call(shown: Shown) -> None:

@@ -47,7 +47,7 @@ def test_a_frame_reads_as_the_contract_shows_it() -> None:
         "  … lambda-function   payment-processor-prod              0:08    waiting for the role to spread",
         "    db-instance       db-cluster-prod-0       waits for db-cluster-prod",
         "    cloudwatch-alarm  cpu-prod",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   about 0:54 more",
     ]
 
 
@@ -61,7 +61,7 @@ def test_a_narrow_terminal_cuts_the_end_of_a_long_id_and_no_type() -> None:
         "  … lambda-function payment-processor…              0:08    waiting f…",
         "    db-instance db-cluster-prod-0       waits for db-cluster-prod",
         "    cloudwatch-alarm cpu-prod",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   about 0:54 more",
     ]
     assert drawn(60, 24)[1] == "  … lambda-function payment-pro…              0:08    waiti…"
 
@@ -81,13 +81,13 @@ def test_a_low_terminal_counts_what_it_cannot_show() -> None:
     assert drawn(120, 5)[1:] == [
         "  … lambda-function   payment-processor-prod              0:08    waiting for the role to spread",
         "    and 2 more to come",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   about 0:54 more",
     ]
     assert drawn(120, 3) == [
         "    and 2 more at work",
-        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more",
+        "  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   about 0:54 more",
     ]
-    assert drawn(120, 1) == ["  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   at least 0:54 more"]
+    assert drawn(120, 1) == ["  [████░░░░░░░░░░░░░░░░] 1/5   elapsed 2:12   about 0:54 more"]
 
 
 def test_what_takes_longer_than_is_usual_is_told_and_coloured() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tapctl.engine.events import Detached, Failed, Finished, Progress, Released, Result, Skipped, Started
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused
-from tapctl.render.progress import LinesView, QuietProgress
+from tapctl.render.progress import LinesView, ProgressTracker, QuietProgress
 from tapctl.render.terminal import OutputStream
 
 KEY, CLUSTER, INSTANCE = "kms-key/alias/key", "db-cluster/db", "db-instance/db-0"
@@ -71,7 +71,7 @@ def test_a_silent_half_minute_names_what_is_still_awaited(watched: Watched) -> N
     watched.clock.now += 1
     watched.view.beat()
     assert watched.new() == [
-        "  still waiting, 0/3   elapsed 0:30:",
+        "  still waiting, 0/3   elapsed 0:30   about 2:35 more:",
         "  … db-cluster   db         creating    0:30    usual 3:05",
     ]
     watched.view.beat()
@@ -140,6 +140,16 @@ def test_what_was_not_tried_because_of_a_signal_says_so(watched: Watched) -> Non
     watched.view.event(Skipped(CLUSTER, ()))
     watched.view.end()
     assert watched.new() == ["  1 not tried; we were asked to stop"]
+
+
+def test_what_is_left_counts_what_waits_for_what_runs() -> None:
+    tracker = ProgressTracker([KEY, CLUSTER, INSTANCE], {}, 0, {KEY: 670, CLUSTER: 660, INSTANCE: 480})
+    assert tracker.remaining(0) == ""
+    tracker.apply(Started(CLUSTER), 0)
+    assert tracker.remaining(0) == "about 11:00 more"
+    tracker.apply(Progress(CLUSTER, "creating", 0, usual_s=180), 0)
+    assert tracker.remaining(60) == "about 10:00 more"
+    assert tracker.remaining(300) == "about 8:00 more"  # later than usual: the rest is left in any case
 
 
 def test_a_second_execution_starts_anew(watched: Watched) -> None:

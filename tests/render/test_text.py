@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from tapctl.engine.estimate import Estimate
 from tapctl.engine.events import Finished, Result
 from tapctl.errors import Status, TapctlError, UsageError
 from tapctl.render.progress import LinesView
@@ -98,6 +99,17 @@ def test_the_answers_go_to_stdout_alone(shown: Shown) -> None:
     shown.screen.document("graph LR\n  a --> b  \n", {})
     assert shown.out == ["suffix  by", "prod    dana", "cluster_endpoint=db.example\\u001b", "graph LR", "  a --> b"]
     assert shown.err == []
+
+
+def test_the_hash_of_a_plan_and_its_file_stand_under_it(shown: Shown) -> None:
+    shown.screen.plan_hash("ab", "", "")
+    shown.screen.plan_hash("cd", "dev\x1b.plan", "2026-01-02T03:04:05Z")
+    assert shown.out == ["hash ab", "hash cd", "file dev\\u001b.plan, to be applied until 2026-01-02T03:04:05Z"]
+
+
+def test_what_is_usual_stands_under_a_plan(shown: Shown) -> None:
+    shown.screen.estimate(Estimate(670, 335, 1340, ("kms-key/k", "db-cluster/db")))
+    assert shown.out == ["usually 11 m 10 s (5 m 35 s to 22 m 20 s): kms-key/k → db-cluster/db"]
 
 
 def test_progress_notes_and_warnings_go_to_stderr(shown: Shown) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.config import load
+from tapctl.engine.estimate import Durations, Operation
 from tapctl.errors import WrongTarget
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import AwsKind
@@ -118,3 +119,14 @@ def test_a_record_of_the_embedded_aws_says_so_where_nobody_is_logged_in(
     assert told.value.cause == "dev is in the embedded AWS, and --sandbox is not there"
     assert "there are no usable AWS credentials" in str(told.value.evidence)
     assert told.value.hint == f"run it there: {command} --sandbox"
+
+
+def test_durations_that_cannot_be_kept_are_a_warning(tmp_path: Path) -> None:
+    run, stderr = session(tmp_path, sandbox=False), io.StringIO()
+    run.screen = choose_screen(io.StringIO(), stderr, {"TERM": "dumb"})
+    run.write_durations(Durations({"db-cluster": {Operation.CREATE: (180.0,)}}))
+    assert (run.read_durations().measured, stderr.getvalue()) == ({"db-cluster": {Operation.CREATE: (180.0,)}}, "")
+    (tmp_path / "dev.durations.json").unlink()
+    (tmp_path / ".dev.durations.json.tmp").mkdir()
+    run.write_durations(Durations())
+    assert stderr.getvalue().startswith("warning: how long it took could not be kept: ")

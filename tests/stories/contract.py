@@ -51,6 +51,8 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "document": {},
     "stack": {"resources": (list,)},
     "span": {"address": _TEXT, "phase": _TEXT, "start_s": _NUMBER, "end_s": _NUMBER, "calls": (int,)},
+    "estimate": {"usual_s": _NUMBER, "critical_path": (list,)},
+    "plan": {"hash": _TEXT, "path": _TEXT, "expires": _TEXT},
     "iam_policy": {"for": _TEXT},
     "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }

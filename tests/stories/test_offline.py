@@ -118,6 +118,8 @@ def test_schema_is_json_schema_of_both_kinds(shared: World) -> None:
         assert key in text
     (told,) = shared.tapctl("schema", "--json").of_type("document")
     assert json.loads(answer.out).items() <= told.items()
+    assert json.loads(shared.tapctl("schema", "common").out) == told["common"]
+    assert json.loads(shared.tapctl("schema", "plan").out)["title"] == "PlanFile"
 
 
 def mermaid(text: str) -> tuple[dict[str, str], set[tuple[str, str]]]:

@@ -1,0 +1,94 @@
+"""What was approved is what is done: plan files and hashes, by whole commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tapctl.manifest.manifest import now
+from tests.failures.trouble import deny
+from tests.stories.contract import holds
+from tests.support.world import Answer, World
+
+FUNCTION = "lambda-function/payment-processor-dev"
+
+
+def changed(world: World, memory: int) -> Path:
+    """A plan file of another size of the function's memory."""
+    world.edit("dev.toml", "memory_mb = 1024", f"memory_mb = {memory}")
+    answer = world.tapctl("plan", "--env", "dev", "--out", "dev.plan")
+    assert answer.code == 0, answer.err
+    return world.folder / "dev.plan"
+
+
+def push_another_image(world: World) -> None:
+    """Move the tag that is deployed to another image."""
+    ecr = world.client("ecr")
+    (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
+    manifest = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "another"}})
+    ecr.put_image(repositoryName="payment-processor", imageTag="1.0.0", imageManifest=manifest)
+
+
+def kept_durations(world: World) -> dict[str, list[str]]:
+    """The operations of each type whose durations stand beside dev's record."""
+    kept = json.loads((world.folder / "manifests" / "dev.durations.json").read_text())["seconds"]
+    return {type_: [*operations] for type_, operations in kept.items()}
+
+
+def refused(answer: Answer, why: str) -> None:
+    assert (answer.code, answer.changes) == (8, ()), answer.out + answer.err
+    assert why in answer.err
+    assert ": FAILED in " in answer.verdict
+
+
+def test_an_approved_file_is_applied_once_and_to_the_field(dev: World) -> None:
+    file = changed(dev, 2048)
+    plan = json.loads(file.read_text())
+    assert file.stat().st_mode & 0o777 == 0o600
+    (change,) = plan["changes"]
+    (field,) = change["fields"]
+    assert (change["address"], field) == (
+        FUNCTION,
+        {"path": "memory_mb", "have": 1024, "want": 2048, "impact": "none", "until": ""},
+    )
+    planned = holds(dev.tapctl("plan", "--env", "dev", "--json"), "plan")
+    assert [one["hash"] for one in planned if one["type"] == "plan"] == [plan["plan_hash"]]
+    assert planned[-1]["plan_hash"] == plan["plan_hash"]
+
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=15)
+    answer = dev.tapctl("apply", "--plan", "dev.plan", "--yes")
+    refused(answer, f"in AWS: {FUNCTION} timeout_s: no change was approved, now 15 → 30")
+    refused(dev.tapctl("apply", "--env", "dev", "--expect", plan["plan_hash"], "--yes"), "is not what was approved")
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=30)
+
+    push_another_image(dev)
+    assert "image_uri" in dev.tapctl("plan", "--env", "dev").out
+    made = dev.tapctl("apply", "--plan", "dev.plan", "--yes", "--json")
+    assert holds(made, "apply")[-1]["plan_hash"] == plan["plan_hash"]
+    assert (made.code, made.records[-1]["counts"]["updated"]) == (0, 1)
+    assert [one["critical_path"] for one in made.of_type("estimate")] == [[FUNCTION]]
+    kept = kept_durations(dev)
+    assert ("update" in kept["lambda-function"], "create" in kept["command"]) == (True, True)
+    refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
+
+
+def test_an_apply_that_was_cut_off_is_continued_with_its_file(dev: World) -> None:
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
+    dev.edit("common.toml", "\nretention_days = 30", "\nretention_days = 60")
+    dev.tapctl("plan", "--env", "dev", "--out", "dev.plan")
+    first = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), "apply", "--plan", "dev.plan", "--yes")
+    assert first.code == 4, first.out + first.err
+    again = dev.tapctl("apply", "--plan", "dev.plan", "--yes")
+    assert again.code == 0, again.out + again.err
+    refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
+
+
+def test_a_destroy_is_approved_as_well(dev: World) -> None:
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
+    assert "file gone.plan, to be applied until 20" in planned.out
+    assert json.loads((dev.folder / "gone.plan").read_text())["created"] <= now()
+    answer = dev.tapctl("apply", "--plan", "gone.plan", "--yes")
+    assert answer.verdict.startswith("APPLY dev: DESTROYED"), answer.out + answer.err
+    kept = kept_durations(dev)
+    assert all("delete" in kept[type_] for type_ in ("command", "db-cluster", "lambda-function"))
+    refused(dev.tapctl("apply", "--plan", "gone.plan", "--yes"), "was applied already")
