@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.aws.client import Aws, Connection
+from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.commands.runner import EngineRunner, with_location
 from tapctl.config import load
 from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
@@ -79,6 +79,7 @@ def runner(tmp_path: Path) -> EngineRunner:
     run = Session(
         Invocation("apply", command=COMMAND), screen, config, Target("dev", "dev"), Aws(Connection("us-east-2")), store
     )
+    run.aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
     base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
     made = EngineRunner(run, Journal(store, base, None), _Lease())
     made.activity = dict(DOING)
