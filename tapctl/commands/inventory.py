@@ -271,10 +271,9 @@ def _is_leftover(
     finished = runner.outcome.finished.get(deletion.address)
     if observation.retained is not None or (finished is not None and finished.retained is not None):
         return False
-    if not session.claimant.chosen_name(deletion.reconciler.type, deletion.id):
-        # Gone from the record: of the claims only the tags are left.
-        deletion = replace(deletion, entry=None)
-    return _may_be_ours(session, deletion, observations)
+    # Gone from the record: of the claims only the tags are left, unless people have chosen the name.
+    chosen = session.claimant.chosen_name(deletion.reconciler.type, deletion.id)
+    return _may_be_ours(session, deletion if chosen else replace(deletion, entry=None), observations)
 
 
 def _owned_ids(view: Aws, owner: Owner, reconciler: Reconciler[Any, Any]) -> list[str]:

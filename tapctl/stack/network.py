@@ -124,14 +124,14 @@ def resolve(
 
 
 def check_local(reference: NetworkingReference, folder: Path) -> None:
-    """Make sure that a reference to a local file names one that can be used; the others only AWS can tell.
+    """Make sure that a reference to a local file (Terraform's or Pulumi's) names one that can be used.
 
     Raises:
         NetworkingError: it cannot.
     """
     if reference.kind == "terraform":
         read_terraform(folder / reference.target)
-    elif reference.kind == "pulumi":
+    else:
         read_pulumi(folder / reference.target)
 
 

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.config import NetworkingReference, check_region, check_suffix, environments, load, load_all
+from tapctl.config import (
+    NetworkingReference,
+    check_region,
+    check_suffix,
+    environments,
+    known_environments,
+    load,
+    load_all,
+)
 from tapctl.errors import ConfigError
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
@@ -12,6 +20,10 @@ from tests.support.config_folder import ENVIRONMENTS, Folder
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "environments")
+
+
+def test_a_folder_that_cannot_be_read_has_no_environment_that_is_known(tmp_path: Path) -> None:
+    assert known_environments(tmp_path / "none") == ()
 
 
 def test_every_environment_of_the_folder_is_loaded() -> None:

@@ -344,6 +344,7 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
     make(aws, alias="alias/theirs", **FIRST.tags)
     locked = make(aws)
     refuse(aws.kms, "ListResourceTags", *DENIED, KeyId=locked)
+    make(aws, Name="another team's")
     assert REC.observe(aws, ID, FIRST) is None
     key_id = make(aws, **FIRST.tags)
 

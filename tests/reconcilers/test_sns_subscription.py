@@ -68,6 +68,7 @@ def test_attributes_that_may_not_be_read_are_unknown(aws: Aws, topic: str) -> No
     assert seen.unreadable["filter_policy"] == "sns:GetSubscriptionAttributes"
 
 
+@pytest.mark.usefixtures("measured")
 def test_other_refusals_are_final(aws: Aws, want: SnsSubscriptionSpec) -> None:
     with refuse(aws.sns, "ListSubscriptionsByTopic", "InvalidParameter"), pytest.raises(AwsRefused):
         REC.observe(aws, ID, want)
