@@ -30,6 +30,8 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
         fd = os.dup(listening.fileno())
     monkeypatch.setattr(sys, "argv", ["tapctl.sandbox", str(fd), "0.0", "0.0"])
     monkeypatch.setenv("TAPCTL_SANDBOX_TOKEN", TOKEN)
+    # What the process sets for itself would last: a thousand policies of AWS, at each reset of all tests to come.
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
     before = {*threading.enumerate()}
     main = threading.Thread(target=lambda: runpy.run_module("tapctl.sandbox", run_name="__main__"))
     main.start()
