@@ -183,6 +183,6 @@ def test_the_report_for_people_names_the_change_and_the_undo(dev: World) -> None
     fields = dev.field_count()
     (line,) = (one for one in answer.out.splitlines() if one.startswith("  ! "))
     assert line.split() == ["!", "db-sg-dev", "rules", "+", "ingress", "10.9.0.0/16", "tcp/5432", "DRIFT"]
-    assert "        tapctl apply --env dev" in answer.out.splitlines()
+    assert "        tapctl revert --env dev security-group-rules/db-sg-dev.rules" in answer.out.splitlines()
     assert f"  checked {fields} of {fields} fields on {len(dev.stack())} resources" in answer.out.splitlines()
     assert answer.verdict == "DRIFT dev: 1 drifted · 0 pending · 0 unknown"

@@ -101,7 +101,7 @@ def test_all_errors_of_all_files_at_once(files: World) -> None:
         "staging.toml",
         "common.toml",
     }
-    assert all({"file", "key", "value", "rule"} == set(one) for one in error["problems"])
+    assert all({"file", "key", "value", "rule", "line"} == set(one) for one in error["problems"])
 
 
 def test_a_broken_file_breaks_only_what_needs_it(files: World) -> None:
