@@ -208,3 +208,10 @@ def test_a_file_of_waivers_that_cannot_be_read_is_not_overwritten(session: Sessi
     path.write_text("no toml")
     with pytest.raises(ConfigError):
         with_waivers(path, [row()], ("dev",))
+
+
+def test_a_file_gets_its_own_edits_alone(tmp_path: Path) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text("protected = false # for now\n")
+    edits = [Edit("common", ("service",), "other"), Edit("dev", ("protected",), True)]
+    assert edited(file, edits) == ("protected = false # for now\n", "protected = true # for now\n")
