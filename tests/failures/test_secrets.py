@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.failures.test_bugs import nonsense
 from tests.failures.test_disk import block, in_the_way
 from tests.support.door import Proceed, Served, Visit
 from tests.support.strides import strided
@@ -20,6 +20,15 @@ CREDENTIALS = {
     "AWS_SESSION_TOKEN": "token-for-nobody-s-eyes",
 }
 THEIRS = "password-that-somebody-put-there"
+
+
+def nonsense(visit: Visit, proceed: Proceed) -> Served:
+    """AWS answers what its own model does not allow: a number that is a text, and one that must not be shown."""
+    if visit.name != "logs:DescribeLogGroups":
+        return proceed()
+    group = {"logGroupName": "/aws/lambda/payment-processor-dev", "arn": "arn:x", "retentionInDays": THEIRS}
+    body = json.dumps({"logGroups": [group]}).encode()
+    return 200, [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))], body
 
 
 @pytest.fixture
