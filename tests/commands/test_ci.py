@@ -37,6 +37,7 @@ def called(*arguments: str, typed: str | None = None) -> Called:
     err = io.StringIO()
     with redirect_stdout(io.StringIO()), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.StringIO() if typed is None else _Terminal(typed))
+        patch.delenv("CI", raising=False)  # under which nobody is asked
         code = run([*arguments])
     return Called(code, err.getvalue())
 

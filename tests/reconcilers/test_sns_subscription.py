@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from tapctl.aws.client import Aws
@@ -68,7 +70,23 @@ def test_attributes_that_may_not_be_read_are_unknown(aws: Aws, topic: str) -> No
     assert seen.unreadable["filter_policy"] == "sns:GetSubscriptionAttributes"
 
 
-@pytest.mark.usefixtures("measured")
+class _Refusing:
+    """An AWS whose SNS takes no subscription."""
+
+    @property
+    def sns(self) -> Any:
+        return self
+
+    def subscribe(self, **_: str) -> None:
+        raise AwsRefused("sns", "Subscribe", "InvalidParameter", "no such endpoint")
+
+
+def test_an_endpoint_that_sns_does_not_take_is_refused() -> None:
+    want = SnsSubscriptionSpec(topic_arn="arn:x", protocol="email", endpoint=MAIL)
+    with pytest.raises(AwsRefused, match="no such endpoint"):
+        REC.create(cast("Any", _Refusing()), ID, want, OURS)
+
+
 def test_other_refusals_are_final(aws: Aws, want: SnsSubscriptionSpec) -> None:
     with refuse(aws.sns, "ListSubscriptionsByTopic", "InvalidParameter"), pytest.raises(AwsRefused):
         REC.observe(aws, ID, want)
