@@ -80,11 +80,20 @@ class _Refusing:
     def subscribe(self, **_: str) -> None:
         raise AwsRefused("sns", "Subscribe", "InvalidParameter", "no such endpoint")
 
+    def get_paginator(self, _: str) -> None:
+        """Ask for pages, which `pages` refuses."""
+
+    def pages(self, *_: Any, **__: Any) -> None:
+        raise AwsRefused("sns", "ListSubscriptionsByTopic", "InvalidParameter", "no such topic")
+
 
 def test_an_endpoint_that_sns_does_not_take_is_refused() -> None:
     want = SnsSubscriptionSpec(topic_arn="arn:x", protocol="email", endpoint=MAIL)
     with pytest.raises(AwsRefused, match="no such endpoint"):
         REC.create(cast("Any", _Refusing()), ID, want, OURS)
+    filtered = want.model_copy(update={"filter_policy": "{}"})
+    with pytest.raises(AwsRefused, match="no such topic"):
+        REC.update(cast("Any", _Refusing()), ID, want, filtered)
 
 
 def test_other_refusals_are_final(aws: Aws, want: SnsSubscriptionSpec) -> None:
