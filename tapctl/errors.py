@@ -332,7 +332,7 @@ _NOT_ALLOWED_BY = re.compile(
 
 
 _QUOTA = re.compile("QuotaExceeded|LimitExceeded")
-"""How services name a quota: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
+"""Names that services have for a quota: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
 
 
 class AwsRefused(AwsError):

@@ -1,4 +1,4 @@
-"""Who calls AWS, in the words that its records keep: the session's name, the source identity, the user agent."""
+"""Names of the caller in AWS's records: the session's name, the source identity, the user agent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _caller() -> str:
 
 
 def session_name(run: str) -> str:
-    """Who, and which run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
+    """Name of the actor and the run, as CloudTrail shows it with each call: ``tapctl-dana-9f3c1a7e0b2d``."""
     # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html: [\\w+=,.@-]{2,64}
     return f"tapctl-{_caller()}-{run[:12]}"
 

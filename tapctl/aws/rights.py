@@ -41,16 +41,16 @@ class Need(Flag):
     OBSERVE = auto()
     """The resource is read: by every command that asks AWS."""
     EXPOSURES = auto()
-    """Who else was let in is read."""
+    """A drift reads who else was let in."""
     PLAN = auto()
     """A plan asks what is there beside the stack."""
     CREATE = auto()
     UPDATE = auto()
     REPLACE = auto()
-    """It left the configuration, or is made anew: what an apply removes."""
+    """An apply removes the resource: the configuration has it no more, or it is made anew."""
     DELETE = auto()
     SWEEP = auto()
-    """What bears our tags is searched for."""
+    """A sweep searches for all that bears our tags."""
 
 
 COMMANDS: Final[Mapping[str, Need]] = {

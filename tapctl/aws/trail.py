@@ -43,7 +43,7 @@ _PEOPLE: Final = ("Root", "IAMUser", "IdentityCenterUser", "SAMLUser", "WebIdent
 
 @dataclass(frozen=True)
 class TrailEvent:
-    """One event: all texts are what others wrote."""
+    """An event of CloudTrail: all texts are what others wrote."""
 
     id: str
     name: str

@@ -30,7 +30,7 @@ _SHOWN: Final = 10
 
 @dataclass
 class Acceptance:
-    """What is written, and what is not."""
+    """The edits to write, and the findings without one."""
 
     edits: dict[tuple[str, tuple[str, ...]], Edit] = field(default_factory=dict)
     """By file and key."""

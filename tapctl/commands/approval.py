@@ -1,4 +1,4 @@
-"""What was approved of an apply: a plan file, the hash of a plan, or both; and that it is what would be done now."""
+"""Approval of an apply: a plan file, the hash of a plan, or both; and the proof that nothing else would be done now."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ NO_APPROVAL: Final = Approval()
 
 
 def take_approval(path: Path | None, expected: str | None, given: Permits) -> Approval:
-    """What the command line says was approved; the file is read.
+    """Read the approval that the command line names; the file is read.
 
     Raises:
         UsageError: the hash is none, or steps are permitted beside a file, which has its own.

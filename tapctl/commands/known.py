@@ -18,7 +18,7 @@ _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
 
 Known = frozenset[tuple[str, ...]]
-"""What tells one finding from another: suffix, address, field, state, and the live value as JSON."""
+"""The parts that tell findings apart: suffix, address, field, state, and the live value as JSON."""
 
 
 def known_findings(run: str, screen: Screen) -> Known:

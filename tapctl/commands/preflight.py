@@ -97,7 +97,7 @@ def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas
 
 
 def _settled_by_the_reading(plan: Plan) -> Iterator[Check]:
-    """What the reading has found in order already, since it would have ended, or blocked, the plan otherwise."""
+    """Checks that the reading has passed already: it would have ended, or blocked, the plan otherwise."""
     blocked = [change for change in plan.changes if change.blocked is not None]
     upgrades = [change for change in blocked if change.type == DbCluster.type and change.action is Action.UPDATE]
     names = [change for change in blocked if change not in upgrades]
@@ -154,7 +154,7 @@ def _concrete(arn: str, key_id: str) -> str:
 
 @dataclass
 class _Simulation:
-    """One call: actions and resources, each of which is asked with each, and the values of the condition keys."""
+    """A simulation call: actions and resources, all pairs of which are asked, and the values of the condition keys."""
 
     context: dict[str, tuple[str, ...]]
     absent: frozenset[str]

@@ -93,7 +93,7 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
 
 
 def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
-    """What is waived of each finding: the field; where others may be let in by it, this one value alone."""
+    """The waived part of each finding: the field; where others may be let in by it, this one value alone."""
     seen: list[dict[str, Any]] = []
     for one in findings:
         if one.reason not in (Reason.CHANGED, Reason.NOT_OURS):
@@ -107,7 +107,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
 
 
 def ahead(target: str, addresses: Any) -> dict[str, Any]:
-    """What is waived before it is there: the longest recorded address that the target begins with, and a field."""
+    """The part to waive before it is there: the longest recorded address that the target begins with, and a field."""
     known = sorted((one for one in addresses if target.startswith(f"{one}.")), key=len)
     address = known[-1] if known else target.partition(".")[0]
     field = target.removeprefix(address).removeprefix(".")

@@ -128,7 +128,7 @@ class Finding:
     waiver: Waiver | None = None
     """The waiver that covers the difference."""
     who: Who | None = None
-    """Who made the change; None where nobody asked."""
+    """The author of the change; None where nobody asked."""
     cause: str = ""
     """``person``, ``automation``, ``aws``, ``unfinished`` or ``input``, where it is known."""
 

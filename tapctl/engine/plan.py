@@ -109,7 +109,7 @@ class Plan:
     forgotten: tuple[str, ...]
     """Recorded addresses of resources that are wanted no longer and are gone already."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """What people call a value that is a digest: digest to tag."""
+    """Tags by digest: the names that people have for images."""
 
     def to(self, *actions: Action) -> tuple[Change, ...]:
         """Select the changes with one of these actions."""

@@ -68,7 +68,7 @@ _TRANSIENT: Final = (
 )
 
 INTERFACES_LONGEST_S: Final = 90 * 60
-"""How long Lambda's network interfaces may stay, and hold their groups, before we give up. Seconds."""
+"""Seconds for which Lambda's network interfaces may stay, and hold their groups, before we give up."""
 INACTIVE: Final = "Inactive"
 """The state of a function that Lambda has put to rest: its next call fails, and wakes it (Lambda developer guide,
 "Function states")."""

@@ -29,7 +29,7 @@ _TRANSIENT: Final = (
 )
 _PENDING: Final = "PendingConfirmation"
 _GONE: Final = "Deleted"
-"""What stands in the ARN's place: of one that nobody has confirmed, and for a while of one that has gone."""
+"""Words that stand in the ARN's place: of one that nobody has confirmed, and for a while of one that has gone."""
 # Spec field to AWS's attribute, and the value that takes it away (SNS developer guide, "Removing a subscription filter
 # policy", for the first).
 _ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {

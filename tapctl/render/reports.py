@@ -106,7 +106,7 @@ class Block:
     id: str
     note: str = ""
     cost: str = ""
-    """What the change costs; stands in front of the note, and is never broken off."""
+    """The cost of the change; stands in front of the note, and is never broken off."""
     sentence: str = ""
     details: tuple[Detail, ...] = ()
 
@@ -324,7 +324,7 @@ def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
 
 
 def _not_compared_lines(listed: Sequence[str], paint: Palette) -> list[str]:
-    """What AWS tells and was not compared: a line a type."""
+    """Lines on facts that AWS tells and nobody compared: one a type."""
     by_type: dict[str, list[str]] = defaultdict(list)
     for each in listed:
         type_, _, what = each.partition(": ")

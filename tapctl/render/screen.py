@@ -55,12 +55,12 @@ class Comparison:
     wanted: Wanted | None = None
     """The changes that an apply would make beside undoing what drifted; None where there are none."""
     older: str = ""
-    """What tells that the record is older than AWS; empty where nothing does."""
+    """Evidence that the record is older than AWS; empty where there is none."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One of the checks before the first change."""
+    """A check before the first change."""
 
     check: str
     """``permissions``, ``quotas``, ``upgrade``, ``network``, ``name``, ``image``, ``credentials``."""

@@ -261,7 +261,7 @@ class Difference(Event):
 
 
 class Certificate(Event):
-    """What became of a resource that a destroy was to remove."""
+    """The fate of a resource that a destroy was to remove."""
 
     type: Literal["certificate"]
     state: str

@@ -318,7 +318,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _scrolled(label: str, lines: Iterable[str]) -> list[str]:
-    """What may be wider than the page: reachable by keyboard, since only then it can be scrolled by one."""
+    """A box that may be wider than the page: reachable by keyboard, since only then it can be scrolled by one."""
     return [f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">', *lines, "</div>"]
 
 

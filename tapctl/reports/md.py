@@ -19,7 +19,7 @@ _CLOSING: Final = "</table></details>\n\n**Cut here: {left} more rows do not fit
 _SPARE: Final = 512
 """Bytes kept for the words on what was cut."""
 _MARKUP: Final = re.compile(r"[^A-Za-z0-9 .,/+=(){}?;%'\"\x80-\U0010ffff-]")
-"""What Markdown, HTML or GitHub may take for more than a character."""
+"""Characters that Markdown, HTML or GitHub may take for more."""
 _GOOD: Final = ("OK", "CONVERGED", "DESTROYED", "NOTHING", "UNLOCKED", "RUNNING")
 
 

@@ -30,7 +30,7 @@ _LAMBDA_READS = {
         }
     ],
 }
-"""What a repository in another account has to say before a function gets its image."""
+"""The policy that a repository in another account needs before a function gets its image."""
 
 
 @dataclass(frozen=True)

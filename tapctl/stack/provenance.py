@@ -1,4 +1,4 @@
-"""Which key of which environment file decides which field of the stack.
+"""Keys of the environment files, and the fields of the stack that each decides.
 
 Found by change and comparison: one key of the configuration is given another value, the stack is planned again, and
 the fields that are no longer the same are the ones that the key decides. Pure and offline; there is no table that a

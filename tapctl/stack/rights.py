@@ -30,7 +30,7 @@ from tapctl.stack.network import NETWORK_RIGHTS
 MAX_CHARACTERS: Final = 6144
 """The size of a managed policy (IAM user guide, "IAM and AWS STS quotas"), which counts no white space: we do."""
 NEVER: Final = ("rds-db:connect", "secretsmanager:GetSecretValue")
-"""What no command of tapctl does, and its role must not: log in to the database, or read its password."""
+"""Actions that no command of tapctl takes, and its role must not: log in to the database, or read its password."""
 READER, CHANGER = "tapctl-read", "tapctl-change"
 """The roles for which the policies are meant, each with the suffix after a hyphen."""
 PREFLIGHT_RIGHTS: Final = (

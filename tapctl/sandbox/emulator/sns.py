@@ -123,7 +123,7 @@ def a_receiver_confirms(request: Request, proceed: Next) -> Reply:  # noqa: ARG0
 
 @contract("Unsubscribe", "GetSubscriptionAttributes", "SetSubscriptionAttributes")
 def a_subscription_is_named_by_its_arn(request: Request, proceed: Next) -> Reply:
-    """What stands in the place of an ARN is none: nobody unsubscribes what is not confirmed."""
+    """A subscription that is not confirmed has no ARN, so nobody unsubscribes it."""
     if request.params["SubscriptionArn"] == _PENDING:
         raise ServiceError(
             "InvalidParameter",
