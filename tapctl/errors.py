@@ -332,7 +332,7 @@ _NOT_ALLOWED_BY = re.compile(
 
 
 _QUOTA = re.compile("QuotaExceeded|LimitExceeded")
-"""Names that services have for a quota: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
+"""Names of quotas in AWS's errors: DBInstanceQuotaExceeded, LimitExceededException, SecurityGroupLimitExceeded …"""
 
 
 class AwsRefused(AwsError):

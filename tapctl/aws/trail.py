@@ -110,18 +110,19 @@ class TrailReader:
 
     def _lookup(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         client: Any = self._aws.client("cloudtrail", retries=False)
-        for pause in (*BACKOFF_S, None):
+        pauses = iter(BACKOFF_S)
+        while True:
             with self._aws.paced:
                 try:
                     answer: Mapping[str, Any] = client.lookup_events(**asked, MaxResults=50)
                 except AwsNoAnswer as error:
+                    pause = next(pauses, None)
                     if pause is None or error.aws_code not in THROTTLING:
                         raise
                     self._wait(pause)
                 else:
                     self._wait(PAUSE_S)
                     return answer
-        raise AssertionError("the last refusal is raised")  # pragma: no cover
 
 
 def _event(told: Mapping[str, Any]) -> Iterator[TrailEvent]:

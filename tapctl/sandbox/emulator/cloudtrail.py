@@ -33,7 +33,7 @@ _VERSIONS: Final = {
     **dict.fromkeys(("TagResource", "UntagResource"), "20170331v2"),
     **dict.fromkeys((f"{verb}EventSourceMapping" for verb in ("Create", "Update", "Delete")), "20150331"),
 }
-"""Versions that follow the names of Lambda's operations in events (Lambda's guide, "Logging API calls using CloudTrail")."""
+"""Versions after the names of Lambda's operations in events (Lambda's guide, "Logging API calls using CloudTrail")."""
 
 
 def is_recorded(service: str, operation: str) -> bool:
