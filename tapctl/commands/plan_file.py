@@ -40,6 +40,7 @@ _IDLE: Final = (Action.NOTHING, Action.SETTLE)
 _Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="a SHA-256 in hex")]
 _Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC, ISO 8601, to the second")]
 _Text = Annotated[str, Field(max_length=2000)]
+_VALUE_CHARS: Final = 60  # as values in a plan
 
 
 class _Part(BaseModel):
@@ -393,4 +394,4 @@ def _changed(approved: PlannedChange, change: PlannedChange, source: str, made: 
 
 def _text(value: Any) -> str:
     text = "(none)" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004 -- as values in a plan
+    return text if len(text) <= _VALUE_CHARS else f"{text[: _VALUE_CHARS - 1]}…"

@@ -395,6 +395,7 @@ Threshold = Annotated[
 ]
 MINUTE_S: Final = 60
 _DAY_S: Final = 86_400
+_HOUR_S: Final = 3600
 
 
 def _period(seconds: int) -> int:
@@ -419,7 +420,7 @@ Periods = Annotated[int, Field(ge=1, le=1440, description="a whole number of per
 
 def longest_window_s(period_s: int) -> int:
     """The longest time that an alarm looks back: a day, or a week of periods of an hour or more (PutMetricAlarm)."""
-    return 7 * _DAY_S if period_s >= 3600 else _DAY_S  # noqa: PLR2004
+    return 7 * _DAY_S if period_s >= _HOUR_S else _DAY_S
 
 
 # -- subscribers ------------------------------------------------------------------------------------------------------

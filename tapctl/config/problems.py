@@ -190,7 +190,8 @@ def _rule(kind: type[Table], path: KeyPath) -> str:
         return f"a table with the keys {', '.join(allowed_keys(table))}"
     if (element := _element(field.annotation)) and len(path) > 1:
         # The second part is the table's place in the array.
-        return _rule(element, path[2:]) if len(path) > 2 else f"a table with the keys {', '.join(element.model_fields)}"  # noqa: PLR2004
+        inside = path[2:]
+        return _rule(element, inside) if inside else f"a table with the keys {', '.join(element.model_fields)}"
     inner = [
         each.description
         for arg in get_args(field.annotation)
