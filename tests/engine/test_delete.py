@@ -272,7 +272,7 @@ class Stranding(Plain):
         return f"{', '.join(self.left)} is left" if self.left else None
 
     def remove_leftover(self, aws: World, id: str, last: ThingSpec) -> bool:
-        aws.log.append(f"remove {self.left[0]} at {aws.clock.now():.0f}")
+        aws.log.append(f"remove {self.left[0]} at {aws.clock.now()}")
         self.left.pop(0)
         return True
 
