@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -12,8 +13,10 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
+from tapctl.regions import dns_suffix, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
+from tapctl.session.target import check_names
 
 _OUTPUTS: Final = {
     "cluster_endpoint": ("db-cluster", "endpoint"),
@@ -34,6 +37,7 @@ _VALUE: Final = re.compile(r"[A-Za-z0-9/_.:!+=,@-]{1,2048}")
 def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
     """Print all values that scripts need, or the bare value of the one that is named."""
     manifest, where = recorded(invocation, screen)
+    check_names(manifest, where)
     values = output_values(manifest)
     if not values:
         apply = invocation.command_line_for("apply", Target(manifest.environment, manifest.suffix))
@@ -54,18 +58,49 @@ def outputs(invocation: Invocation, screen: Screen, name: str | None) -> int:
 
 
 def _check(manifest: Manifest, where: str, values: Mapping[str, str]) -> None:
-    """Make sure that each value is one word: scripts evaluate them, and others may have written the record.
+    """Make sure that each value is one word, and tells of what this suffix has: others may have written the record.
+
+    Scripts evaluate the values, and send passwords to the hosts.
 
     Raises:
-        ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys.
+        ManifestError: a value has spaces, line ends, quotes or other characters that a shell or a log obeys; or it is
+            the ARN or the host of something else.
     """
-    wrong = [f"{name} = {value!r:.200}" for name, value in sorted(values.items()) if not _VALUE.fullmatch(value)]
+    own = _own_values(manifest)
+    wrong = [
+        f"{name} = {value!r:.200}"
+        for name, value in sorted(values.items())
+        if not _VALUE.fullmatch(value) or not re.fullmatch(own.get(name, ".*"), value)
+    ]
     if wrong:
         raise ManifestError(
-            f"the record of {manifest.suffix} has an output that is no host, ARN, name or id",
+            f"the record of {manifest.suffix} has an output that is no host, ARN, name or id of {manifest.suffix}",
             evidence="\n".join([where, *wrong]),
             hint="somebody else has written it: put an earlier version of the record back",
         )
+
+
+def _own_values(manifest: Manifest) -> dict[str, str]:
+    """The patterns of the ARNs and hosts that this suffix can have, by the name of their output."""
+    region, account = manifest.region, manifest.account
+    names = Names(manifest.suffix, account, region, partition_of(region))
+
+    def arn(service: str, resource: str, region: str = region) -> str:
+        return re.escape(f"arn:{names.partition}:{service}:{region}:{account}:{resource}")
+
+    own = {
+        "cluster_arn": arn("rds", f"cluster:{names.cluster}"),
+        "secret_arn": arn("secretsmanager", "secret:") + ".+",
+        "function_arn": re.escape(names.function_arn),
+        "role_arn": arn("iam", "role/", "") + f"(.+/)?{re.escape(names.role)}",
+        "key_arn": arn("kms", "key/") + ".+",
+        "topic_arn": re.escape(names.topic_arn),
+    }
+    if not os.environ.get("AWS_ENDPOINT_URL"):  # another emulator has hosts of its own
+        host = f"[a-z0-9]+{re.escape(f'.{region}.rds.{dns_suffix(region)}')}"
+        own["cluster_endpoint"] = re.escape(f"{names.cluster}.cluster-") + host
+        own["cluster_reader_endpoint"] = re.escape(f"{names.cluster}.cluster-ro-") + host
+    return own
 
 
 def output_values(manifest: Manifest) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ExitCode, Status
+from tapctl.errors import ExitCode, ManifestError, Status, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES, Names
 from tapctl.reconcilers.lambda_function import LambdaFunction
@@ -25,7 +25,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
-from tapctl.session.target import is_deployed, open_store_unidentified
+from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
 from tapctl.stack.definition import planned_addresses
 from tapctl.stack.provenance import ENVIRONMENT_KEYS, Provenance, with_value
 
@@ -33,6 +33,8 @@ Values = Mapping[str, Any]
 """Environment to its value; None if it has none."""
 
 _COUNT: Final = "database.instance_count"
+_NAMED: Final = 5
+"""Records without a file that the verdict names."""
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ID = "|".join(
     (
@@ -281,17 +283,18 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     """
     screen.target(Target())
     chosen = choose(invocation, environments)
+    beside = records_beside(invocation, screen, environments, chosen)
     recorded, behind = _compare_recorded(known_records(invocation, screen, chosen), chosen)
     records = [*rows("files", compare(chosen)), *behind, *rows("manifests", recorded)]
     show(screen, chosen, records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (ALLOWED, REFUSED))
     compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
     late = f" · {len(behind)} not applied" if behind else ""
-    summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}"
+    summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}{beside.remark}"
     counts = {"allowed": allowed, "disallowed": refused} | ({"not_applied": len(behind)} if behind else {})
-    if refused or behind:
-        return invocation.finish(screen, Status.DIFFERENT, ExitCode.DIFFERENT, counts, summary)
-    return invocation.finish(screen, Status.OK, ExitCode.OK, counts, summary)
+    own = ExitCode.DIFFERENT if refused or behind else ExitCode.OK
+    code = ExitCode.worst([own, beside.code])
+    return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
 def choose(invocation: Invocation, environments: tuple[str, ...]) -> dict[str, Config]:
@@ -358,9 +361,48 @@ def known_records(invocation: Invocation, screen: Screen, chosen: Mapping[str, C
             continue
         manifest, account = stored.manifest, config.account_id
         check(manifest, store.location(env), environment=env, suffix=env, account=account, region=manifest.region)
+        check_names(manifest, store.location(env))
         if is_deployed(manifest):
             manifests[env] = manifest
     return manifests
+
+
+def status_of(code: ExitCode) -> Status | None:
+    """The verdict's word for a comparison that ends so; None where an error of another kind decides."""
+    return {ExitCode.OK: Status.OK, ExitCode.DIFFERENT: Status.DIFFERENT}.get(code)
+
+
+@dataclass(frozen=True)
+class RecordsBeside:
+    """The records of the state that no environment's file names: copies, and environments whose file is gone."""
+
+    remark: str = ""
+    """Which they are, for the verdict."""
+    code: ExitCode = ExitCode.OK
+    """The exit status that they ask for: one that cannot be used may be any environment's."""
+
+
+def records_beside(
+    invocation: Invocation, screen: Screen, environments: tuple[str, ...], chosen: Mapping[str, Config]
+) -> RecordsBeside:
+    """Look at the records that are not compared, and report those that cannot be used; none where some are named."""
+    if environments:
+        return RecordsBeside()
+    store = open_store_unidentified(invocation, screen, next(iter(chosen.values())))
+    others, code = [], ExitCode.OK
+    for suffix in sorted(set(store.suffixes()) - set(chosen)):
+        try:
+            manifest = read_manifest(invocation, store, suffix)
+        except ManifestError as error:
+            add_default_hint(error)
+            screen.error(error)
+            code = exit_code_of(error)
+            continue
+        if manifest is not None and is_deployed(manifest):
+            others.append(suffix)
+    more = [f"and {len(others) - _NAMED} more"] if len(others) > _NAMED else []
+    named = ", ".join([*others[:_NAMED], *more])
+    return RecordsBeside(f" · not compared, for no file names it: {named}" if named else "", code)
 
 
 def recorded_specs(manifest: Manifest) -> RecordedSpecs:

@@ -23,9 +23,11 @@ from tapctl.commands.parity import (
     compare_specs,
     known_records,
     recorded_specs,
+    records_beside,
     rows,
     show,
     split_tags,
+    status_of,
 )
 from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
@@ -35,7 +37,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, Unreadable, observe_all
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Phase
-from tapctl.errors import ExitCode, Status
+from tapctl.errors import ExitCode
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
@@ -71,6 +73,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     """
     screen.target(Target())
     chosen = choose(invocation, environments)
+    beside = records_beside(invocation, screen, environments, chosen)
     known = known_records(invocation, screen, chosen)
     read: dict[str, LiveEnvironment] = {}
 
@@ -95,12 +98,11 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     }
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
-        f" · {unknown} unknown · compared {len(chosen)} environments, {len(live)} of them in AWS"
+        f" · {unknown} unknown · compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}"
     )
     own = ExitCode.DIFFERENT if refused + outside + behind else ExitCode.INCOMPLETE if unknown else ExitCode.OK
-    code = ExitCode.worst([own, *codes.values()])
-    status = Status.OK if code == ExitCode.OK else Status.DIFFERENT if code == ExitCode.DIFFERENT else None
-    return invocation.finish(screen, status, code, counts, summary)
+    code = ExitCode.worst([own, beside.code, *codes.values()])
+    return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
 def _read(session: Session) -> LiveEnvironment:

@@ -26,6 +26,7 @@ from tapctl.session.session import Session, open_session
 from tapctl.session.target import (
     Files,
     check_manifest_target,
+    check_names,
     deployed_environments,
     is_deployed,
     known_suffixes,
@@ -98,6 +99,7 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
         known_suffixes(invocation, store)
         return {}
     check_manifest_target(stored.manifest, store.location(target.suffix), target)
+    check_names(stored.manifest, store.location(target.suffix))
     return {target.suffix: stored.manifest} if is_deployed(stored.manifest) else {}
 
 

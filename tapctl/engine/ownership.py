@@ -98,8 +98,11 @@ class Ownership:
         more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
         return ", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more])
 
-    def error(self) -> Refused:
-        """Make the refusal of a resource that is not ours, or may be somebody else's."""
+    def error(self, *, wanted: bool = True) -> Refused:
+        """Make the refusal of a resource that is not ours, or may be somebody else's.
+
+        ``wanted``: True if the configuration has the resource: an apply can take over no other.
+        """
         left = "it was left untouched"
         if self.verdict is Verdict.UNREADABLE:
             denied = self.seen.unreadable["tags"]
@@ -127,6 +130,14 @@ class Ownership:
                 f"{self.address} exists and is of the same suffix, for {scope}; {left}",
                 evidence=self.evidence,
                 hint="use another --suffix here, or end what ties it to that",
+            )
+        if not wanted:
+            tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
+            return Refused(
+                f"{self.address} exists and is not ours; {left}",
+                evidence=self.evidence,
+                hint=f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
+                "then run the same command again",
             )
         if self.overwritten:
             return Refused(

@@ -392,7 +392,7 @@ def _plan_removal(
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
     ownership = claimant.judge(reconciler, entry.id, observation, recorded=entry.outputs)
     if not ownership.ours:
-        return replace(base, blocked=ownership.error())
+        return replace(base, blocked=ownership.error(wanted=False))
     if observation.deleting:
         return base
     base = replace(base, impact=max(base.impact, observation.removal_impact))

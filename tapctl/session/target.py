@@ -15,11 +15,14 @@ from typing import Final
 
 from tapctl.aws.client import Aws, Connection, default_region
 from tapctl.config import Config, check_suffix, config_hash, environments, known_environments, load, load_all
+from tapctl.engine.model import Owner
+from tapctl.engine.ownership import Claimant
 from tapctl.engine.record import Phase
 from tapctl.errors import ConfigError, ManifestError, Problem, SandboxError, TapctlError, UsageError
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.manifest.store import SUFFIX, Store
+from tapctl.names import Names
 from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
@@ -296,7 +299,8 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
     """The record of this suffix, whichever account and region it is of; None where there is none.
 
     Raises:
-        ManifestError: it cannot be read, or is of another suffix, or of an environment that this suffix cannot be of.
+        ManifestError: it cannot be read, or is of another suffix, or of an environment that this suffix cannot be of;
+            or it holds what the suffix cannot have.
     """
     stored = store.read(suffix)
     if stored is None:
@@ -305,7 +309,19 @@ def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest
     env = suffix if suffix in known_environments(invocation.config) else manifest.environment
     own = {"account": manifest.account, "region": manifest.region}
     check(manifest, store.location(suffix), environment=env, suffix=suffix, **own)
+    check_names(manifest, store.location(suffix))
     return manifest
+
+
+def check_names(manifest: Manifest, where: str) -> None:
+    """Make sure that the record at ``where`` holds no resource but those that its suffix can have.
+
+    Raises:
+        ManifestError: it does, and somebody else has written it: nothing of it is told, either.
+    """
+    names = Names(manifest.suffix, manifest.account, manifest.region)
+    claimant = Claimant(Owner.ours(manifest.suffix, manifest.environment), names.may_have)
+    claimant.check_entries(manifest.entries.values(), where)
 
 
 def local_manifest(invocation: Invocation, suffix: str) -> Manifest | None:

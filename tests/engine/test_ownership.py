@@ -165,6 +165,14 @@ def test_tags_are_overwritten_where_the_record_and_the_tag_of_the_suffix_still_s
         assert ("--adopt all" in str(ownership.error().hint)) is overwritten
 
 
+def test_a_refused_removal_names_no_flag_that_does_nothing_there() -> None:
+    for owner, recorded in ((THEIRS, None), (None, None), (Owner("platform", "dev", "dev"), RECORDED)):
+        hint = str(judge(thing(owner), recorded).error(wanted=False).hint)
+        assert "--adopt" not in hint
+        assert "set its tags ManagedBy=tapctl, EnvironmentSuffix=dev, Environment=dev" in hint
+        assert "take its entry out of the record" in hint
+
+
 def test_a_record_that_holds_anything_but_our_names_is_refused_and_says_which() -> None:
     claimant = Claimant(OURS, lambda _, id_: id_ == "a")
     entries = [Entry(type="plain", id=id_, phase=Phase.MADE, spec={}) for id_ in ("a", *"bcdefgh")]

@@ -73,10 +73,11 @@ def test_of_many_forged_entries_the_first_are_named_and_all_are_counted(world: W
     world.deploy()
     for type_, id_ in STOLEN:
         forge(world, **entry(type_, id_))
-    answer = world.tapctl("apply", "--env", "dev", "--yes")
-    assert (answer.code, answer.changes) == (3, ())
-    assert "holds 10 resources that dev cannot have" in answer.err
-    assert "and 5 more" in answer.err
+    for verb in ("apply --env dev --yes", "status", "status --env dev", "outputs --env dev", "parity"):
+        answer = world.tapctl(*verb.split())
+        assert (answer.code, answer.changes) == (3, ()), verb
+        assert "holds 10 resources that dev cannot have" in answer.err
+        assert "and 5 more" in answer.err
 
 
 def test_a_forged_record_is_no_claim_on_a_strangers_resource_of_our_name(world: World) -> None:

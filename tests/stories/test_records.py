@@ -13,7 +13,7 @@ from tests.support.world import World
 def two(shared: World) -> World:
     shared.deploy()
     # A record of another copy: what it says is there is not, which is drift and no error.
-    text = shared.path().read_text()
+    text = shared.path().read_text().replace("-dev", "-pr-42")
     shared.path("pr-42").write_text(text.replace('"suffix": "dev"', '"suffix": "pr-42"'))
     return shared
 
@@ -35,7 +35,6 @@ def broken(two: World) -> Iterator[World]:
         "status --env dev",
         "status --suffix dev",
         "drift --env dev",
-        "parity",
         "parity dev prod",
         "graph --suffix dev",
         "manifest show --suffix dev",
@@ -73,6 +72,21 @@ def test_status_of_all_shows_the_others_and_ends_as_the_worst(broken: World) -> 
     assert [one["suffix"] for one in answer.of_type("error")] == ["pr-42"]
     assert answer.records[-1]["counts"] == {"deployed": 1, "unhealthy": 0, "unusable": 1}
     assert "1 deployed · 1 healthy · 1 whose record cannot be used" in answer.records[-1]["summary"]
+
+
+def test_parity_of_all_names_what_it_does_not_compare_and_passes_no_broken_record(two: World) -> None:
+    whole = two.tapctl("parity")
+    assert whole.code == 0
+    assert whole.verdict.endswith(" · not compared, for no file names it: pr-42")
+    record = two.path("pr-42").read_bytes()
+    two.path("pr-42").write_bytes(b"")
+    for more in ([], ["--live"]):
+        broken = two.tapctl("parity", *more)
+        assert broken.code == 3, more
+        assert "pr-42.json is empty" in broken.err
+        assert "alarms.error_threshold" in broken.out, "the others are compared all the same"
+        assert " OK" not in broken.verdict
+    two.path("pr-42").write_bytes(record)
 
 
 @pytest.mark.parametrize("verb", ["plan", "outputs", "graph"])

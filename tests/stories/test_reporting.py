@@ -117,6 +117,46 @@ def test_an_output_that_a_shell_would_expand_is_not_handed_to_a_script(record: W
     assert "cluster_arn = " in answer.err
 
 
+@pytest.mark.parametrize(
+    ("type_", "id_", "name", "value"),
+    [
+        ("db-cluster", "db-cluster-dev", "endpoint", "db.evil.example"),
+        (
+            "db-cluster",
+            "db-cluster-dev",
+            "endpoint",
+            "db-cluster-dev.cluster-x1.us-east-2.rds.amazonaws.com.evil.example",
+        ),
+        ("db-cluster", "db-cluster-dev", "reader_endpoint", "db-cluster-dev.cluster-ro-x1.rds.evil.example"),
+        ("db-cluster", "db-cluster-dev", "secret_arn", "arn:aws:secretsmanager:us-east-2:999999999999:secret:x"),
+        ("iam-role", "lambda-role-dev", "arn", "arn:aws:iam::123456789012:role/billing"),
+        ("sns-topic", "alarms-dev", "arn", "arn:aws:sns:us-east-2:123456789012:billing"),
+        ("sns-topic", "billing", "arn", "arn:aws:sns:us-east-2:123456789012:billing"),
+    ],
+)
+def test_an_output_of_something_else_is_not_handed_to_a_script(
+    record: World, type_: str, id_: str, name: str, value: str
+) -> None:
+    """Whoever writes the record would be sent what a script sends there."""
+    forged = record.manifest()
+    whole = {"type": type_, "id": id_, "needs": [], "phase": "made", "spec": {}, "outputs": {}}
+    forged["entries"].setdefault(f"{type_}/{id_}", whole)["outputs"][name] = value
+    record.path().write_text(json.dumps(forged))
+    record.patch.delenv("AWS_ENDPOINT_URL")
+    answer = record.tapctl("outputs", "--env", "dev")
+    record.patch.setenv("AWS_ENDPOINT_URL", record.door.url)
+    assert (answer.code, answer.out) == (3, "")
+    assert value in answer.err or f"{type_}/{id_}" in answer.err
+
+
+def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
+    other = record.manifest()
+    other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"] = "localhost.localstack.cloud"
+    record.path().write_text(json.dumps(other))
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev")
+    assert (answer.code, answer.out) == (0, "localhost.localstack.cloud\n")
+
+
 def test_outputs_that_the_record_lacks_are_left_out(record: World) -> None:
     forged = record.manifest()
     del forged["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"]
@@ -191,7 +231,8 @@ def test_status_is_of_what_is_deployed(two: World) -> None:
     path = two.path("gone")
     record = two.manifest()
     kept = {name: {**entry, "phase": "kept"} for name, entry in record["entries"].items()}
-    path.write_text(json.dumps({**record, "suffix": "gone", "entries": kept}))
+    text = json.dumps({**record, "suffix": "gone", "entries": kept})
+    path.write_text(text.replace("-dev", "-gone"))
     every, named = two.tapctl("status", "--json"), two.tapctl("status", "--suffix", "gone")
     path.unlink()
     # What was destroyed is not deployed.
@@ -205,13 +246,14 @@ def test_status_is_of_what_is_deployed(two: World) -> None:
         ("sns-topic/alarms-dev", "making", "was left half made: tapctl apply --env dev goes on"),
         ("sns-topic/alarms-dev", "leaving", "was left half removed: tapctl destroy --env dev goes on"),
         # No apply makes it any more: it was an apply that was removing it.
-        ("sns-topic/alarms-old", "leaving", "was left half removed: tapctl apply --env dev goes on"),
+        ("cloudwatch-alarm/db-cpu-5-dev", "leaving", "was left half removed: tapctl apply --env dev goes on"),
     ],
 )
 def test_status_says_what_was_interrupted(record: World, here: str, phase: str, said: str) -> None:
     half = record.manifest()
-    entry = half["entries"].pop("sns-topic/alarms-dev")
-    half["entries"][here] = {**entry, "phase": phase, "id": here.partition("/")[2]}
+    type_, _, id_ = here.partition("/")
+    entry = half["entries"].pop("sns-topic/alarms-dev" if type_ == "sns-topic" else "cloudwatch-alarm/db-cpu-0-dev")
+    half["entries"][here] = {**entry, "phase": phase, "id": id_}
     record.path().write_text(json.dumps(half))
     (dev,) = record.tapctl("status", "--env", "dev", "--json").of_type("status")
     assert dev["health"] == f"{here} {said}"
