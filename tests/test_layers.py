@@ -33,7 +33,9 @@ LAYERS = {
     "reports": ("errors", "render"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),
-    "session": ("errors", "regions", "names", "aws", "engine", "config", "manifest", "render", "sandbox"),
+    "session": (
+        *("errors", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render", "sandbox"),
+    ),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
         *("manifest", "render", "reports", "stack", "sandbox", "session"),

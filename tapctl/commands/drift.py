@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
@@ -14,19 +15,21 @@ from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.engine.drift import Finding, FindingState, Reason, Report, detect_drift
+from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations, observe_all
+from tapctl.engine.observe import Observations, ObserveRequest, observe_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ExitCode, ManifestError, Status
+from tapctl.engine.waiver import Waiver
+from tapctl.errors import ConfigError, ExitCode, ManifestError, Status
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import never_compared, observations_for, reconciler_of
+from tapctl.reconcilers import kept_without_reason, never_compared, observations_for
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files, deployed_environments
+from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import never_wanted
@@ -51,8 +54,9 @@ class Examined:
     manifest: Manifest
     version: str
     entries: Mapping[str, Entry]
-    """The entries that were compared; one whose recorded phase does not fit is among them as made."""
+    """As in `Compared`, like the next two."""
     observed: Observations
+    beside: Observations
     report: Report
 
 
@@ -72,21 +76,80 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
             evidence=f"nothing at {session.location}",
             hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
         )
+    compared = compare_recorded(session, manifest, waivers_for(session), exposures=True, locked=locked)
+    if compared is None:
+        return None
+    report = compared.report
+    images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
+    never = never_compared(entry.type for entry in compared.entries.values())
+    report = replace(report, never_compared=never, names=tags_of(session.aws, images))
+    return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is recorded, what is there, and the difference."""
+
+    entries: Mapping[str, Entry]
+    """The entries that were compared; one whose recorded phase does not fit is among them as made."""
+    observed: Observations
+    beside: Observations
+    """What is there and not recorded, as `unrecorded` tells."""
+    report: Report
+
+
+def compare_recorded(
+    session: Session,
+    manifest: Manifest,
+    waivers: Sequence[Waiver] = (),
+    *,
+    exposures: bool = False,
+    locked: bool = True,
+) -> Compared | None:
+    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed.
+
+    ``locked``: False where a run of somebody else, if one is under way, is to be told.
+    """
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
-    if all(entry.phase is Phase.KEPT for entry in entries.values()):
+    beside = unrecorded(session, entries)
+    if not beside and all(entry.phase is Phase.KEPT for entry in entries.values()):
         return None
     if not locked:
         session.warn_of_run_under_way()
-    waivers = waivers_for(session)
-    observed = observe_all(session.aws, observations_for(entries), exposures=True)
+    observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
     report = detect_drift(entries, observed, waivers)
-    findings = [*phase_findings(misplaced), *never_wanted_findings(session.names, report, observed)]
-    never = never_compared(entry.type for entry in entries.values())
-    images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
-    names = tags_of(session.aws, images)
-    report = replace(report, findings=(*report.findings, *findings), never_compared=never, names=names)
-    return Examined(manifest, version, entries, observed, report)
+    findings = [
+        *phase_findings(misplaced),
+        *(Finding(address, address.partition("/")[0], WHOLE_RESOURCE, Reason.UNRECORDED) for address in beside),
+        *never_wanted_findings(session.names, report, {**observed, **beside}),
+    ]
+    fields = sum(len(type(seen.spec).model_fields) for seen in beside.values())
+    report = replace(
+        report,
+        findings=(*report.findings, *findings),
+        fields=report.fields + fields,
+        unchecked=report.unchecked + fields,
+        resources=report.resources + len(beside),
+        missed=(*report.missed, *beside),
+    )
+    return Compared(entries, observed, beside, report)
+
+
+def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Observed[Any, Any]]:
+    """What the files want, what is there with our tags, and what the record does not hold: it hides what is done to it.
+
+    Who may write the record may take entries out of it. Nothing is asked where the record is whole.
+    """
+    if isinstance(session.loaded, ConfigError):
+        return {}
+    lacking = [one for one in planned_stack(session.loaded, session.suffix) if one.address not in entries]
+    seen = observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, None) for one in lacking])
+    return {
+        address: one
+        for address, one in sorted(seen.items())
+        if isinstance(one, Observed) and one.owner == session.owner and not one.deleting
+    }
 
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
@@ -102,7 +165,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
-    wanted = wanted_beside(session, manifest, observed) if report.drifted and not older else None
+    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if report.drifted and not older else None
     advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
     session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
@@ -115,19 +178,6 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
         counts["known"] = old
         summary += f" · {old} known already"
     return session.finish(status, code, counts, summary)
-
-
-def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The entries recorded as kept that no removal leaves so, as entries to be compared: their phase hides them.
-
-    A removal keeps only what may be retained, and nothing that another recorded resource still needs.
-    """
-    needed = {need for entry in entries.values() if entry.phase is not Phase.KEPT for need in entry.needs}
-    return {
-        address: entry.model_copy(update={"phase": Phase.MADE})
-        for address, entry in entries.items()
-        if entry.phase is Phase.KEPT and (address in needed or not reconciler_of(entry).retainable)
-    }
 
 
 def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -179,7 +229,7 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         ManifestError: the state has no record.
     """
     screen.target(Target())
-    deployed = deployed_environments(invocation, screen, required=True)
+    deployed = deployed_environments(invocation, screen, required=True, with_file=True)
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}

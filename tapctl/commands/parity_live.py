@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tapctl.commands.drift import compare_recorded
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.parity import (
     ALLOWED,
@@ -32,14 +33,13 @@ from tapctl.commands.parity import (
 from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
 from tapctl.engine import refs
-from tapctl.engine.drift import WHOLE_RESOURCE, FindingState, detect_drift
+from tapctl.engine.drift import WHOLE_RESOURCE, FindingState
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations, Unreadable, observe_all
+from tapctl.engine.observe import Observations, Unreadable
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import observations_for
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -107,10 +107,11 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
 
 def _read(session: Session) -> LiveEnvironment:
     manifest, _ = session.load_manifest()
-    observed = observe_all(session.aws, observations_for(manifest.entries), exposures=True)
-    report = detect_drift(manifest.entries, observed)
-    outside = {(one.address, one.field) for one in report.findings if one.state in _OUTSIDE_STATES}
-    wanted = wanted_beside(session, manifest, observed)
+    compared = compare_recorded(session, manifest, exposures=True)
+    assert compared is not None, "something of it is deployed"
+    observed = compared.observed
+    outside = {(one.address, one.field) for one in compared.report.findings if one.state in _OUTSIDE_STATES}
+    wanted = wanted_beside(session, manifest, {**compared.beside, **observed})
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tapctl.commands.drift import Compared, compare_recorded
 from tapctl.commands.fleet import for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
-from tapctl.engine.drift import FindingState, Reason, Report, detect_drift
+from tapctl.engine.drift import FindingState, Reason, Report
 from tapctl.engine.model import REBOOT, Observed
-from tapctl.engine.observe import Absent, Observation, Unreadable, observe_all
+from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import observations_for
+from tapctl.reconcilers import kept_without_reason
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import INACTIVE, LambdaFunction
@@ -118,8 +119,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
-        observations = observe_all(session.aws, observations_for(manifest.entries))
-        problems = list(_problems(session, manifest, observations))
+        problems = list(_problems(session, manifest))
         tell_of_subscribers(session, manifest.entries)
     except AwsError as error:
         problems = [_unknown(error)]
@@ -152,7 +152,10 @@ def _row_of(
         "suffix": manifest.suffix,
         "account": manifest.account,
         "region": manifest.region,
-        "resources": sum(entry.phase is not Phase.KEPT for entry in manifest.entries.values()),
+        "resources": sum(
+            entry.phase is not Phase.KEPT
+            for entry in {**manifest.entries, **kept_without_reason(manifest.entries)}.values()
+        ),
         "since": manifest.written_at,
         "by": manifest.written_by,
         "config": config,
@@ -166,19 +169,20 @@ def _row_of(
 # -- what is not well --------------------------------------------------------------------------------------------------
 
 
-def _problems(session: Session, manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
+def _problems(session: Session, manifest: Manifest) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
-    report = detect_drift(manifest.entries, observations, waivers_for(session))
+    compared = compare_recorded(session, manifest, waivers_for(session))
+    assert compared is not None, "something of it is deployed"
     named = set()
-    for address, observation in sorted(observations.items()):
-        entry = manifest.entries[address]
+    for address, observation in sorted(compared.observed.items()):
+        entry = compared.entries[address]
         problem = _interrupted(session, entry) or _unhealthy(entry, observation)
         if problem is not None:
             named.add(address)
             yield problem
-    yield from _members(manifest, observations)
-    yield from _ringing(session, manifest)
-    yield from _findings(report, named)
+    yield from _members(compared)
+    yield from _ringing(session, compared.entries.values())
+    yield from _findings(compared.report, named)
 
 
 def _interrupted(session: Session, entry: Entry) -> Problem | None:
@@ -218,10 +222,10 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
     return "" if observed.settled and not observed.deleting else status
 
 
-def _members(manifest: Manifest, observations: Mapping[str, Observation]) -> Iterator[Problem]:
+def _members(compared: Compared) -> Iterator[Problem]:
     """The instances, where not one of them serves."""
-    members = [entry.address for entry in manifest.entries.values() if entry.type == DbInstance.type]
-    instances = [observations[address] for address in members if address in observations]
+    members = [entry.address for entry in compared.entries.values() if entry.type == DbInstance.type]
+    instances = [compared.observed[address] for address in members]
     serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)
     if instances and not serving:
         yield Problem(f"0 of {len(instances)} instances serve")
@@ -231,10 +235,9 @@ def _gave_up(observed: Observed[Any, Any]) -> bool:
     return observed.deleting or observed.failure is not None or observed.update_failure is not None
 
 
-def _ringing(session: Session, manifest: Manifest) -> Iterator[Problem]:
+def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
     """The recorded alarms that ring now. DescribeAlarms takes 100 names a call."""
-    alarms = [entry for entry in manifest.entries.values() if entry.type == CloudwatchAlarm.type]
-    names = sorted(entry.id for entry in alarms if entry.phase is not Phase.KEPT)
+    names = sorted(entry.id for entry in entries if entry.type == CloudwatchAlarm.type)
     for first in range(0, len(names), _ALARMS_A_CALL):
         try:
             described = described_alarms(session.aws, names[first : first + _ALARMS_A_CALL])

@@ -43,7 +43,7 @@ def wanted_beside(session: Session, manifest: Manifest, observed: Observations) 
     addresses = {*(resource.address for resource in stack), *entries}
     recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
     plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=addresses)
-    plan = replace(plan, changes=tuple(_known(plan, entries)))
+    plan = replace(plan, changes=tuple(_known(plan, entries, observed)))
     if plan.is_empty:
         return None
     counts = plan_counts(plan)
@@ -94,11 +94,16 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
     return Observed(spec, outputs, owner=session.owner, **impacts)
 
 
-def _known(plan: Plan, entries: Mapping[str, Entry]) -> Iterator[Change]:
-    """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding."""
+def _known(plan: Plan, entries: Mapping[str, Entry], observed: Observations) -> Iterator[Change]:
+    """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding.
+
+    So is what is there and not recorded.
+    """
     for change in plan.changes:
         entry = entries.get(change.address)
         if entry is not None and (entry.phase is Phase.LEAVING or change.action is Action.CREATE):
+            continue
+        if entry is None and change.address in observed:
             continue
         fields = tuple(field for field in change.fields if field.want != AFTER_APPLY)
         if fields or change.action is not Action.UPDATE:

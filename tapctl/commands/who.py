@@ -57,8 +57,8 @@ class _Search:
 
     def explain(self, finding: Finding) -> Finding:
         """Find who made the change, and the cause that follows."""
-        entry = self._manifest.entries[finding.address]
-        if finding.state not in _MADE_BY_SOMEBODY:
+        entry = self._manifest.entries.get(finding.address)
+        if entry is None or finding.state not in _MADE_BY_SOMEBODY:
             return finding
         trail = reconciler_of(entry).trail
         if not any(True for _ in trail.events(finding.field)):

@@ -188,7 +188,36 @@ StatementId = Annotated[
     AfterValidator(_statement_id),
 ]
 _ACTION: Final = "[a-z0-9-]{1,64}:[A-Za-z0-9]{1,128}"
-_HANDS_OUT: Final = "[iI][aA][mM]:[pP][aA][sS][sS][rR][oO][lL][eE]"
+
+
+def _any_case(text: str) -> str:
+    """A pattern for the text in upper and lower case: IAM tells no difference, and a JSON Schema knows no flag."""
+    return "".join(f"[{char.upper()}{char.lower()}]" if char.isalpha() else char for char in text)
+
+
+_IDENTITIES: Final = ("iam", "identitystore", "organizations", "sso", "sso-directory")
+"""Services that say who may do what: a payment processor changes nothing there."""
+_READING: Final = ("Get", "List", "Describe", "Search", "Simulate", "Generate")
+"""How the names of the actions begin that only read there (Service Authorization Reference, access levels)."""
+_RAISES: Final = (
+    # Who may use a thing is written by its own policy, or by a grant.
+    *("kms:PutKeyPolicy", "kms:CreateGrant", "secretsmanager:PutResourcePolicy", "lambda:AddPermission"),
+    *("lambda:AddLayerVersionPermission", "s3:PutBucketPolicy", "s3:PutBucketAcl", "s3:PutAccessPointPolicy"),
+    *("sns:AddPermission", "sqs:AddPermission", "ecr:SetRepositoryPolicy", "dynamodb:PutResourcePolicy"),
+    # What runs as somebody else is given other code.
+    *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "cloudformation:UpdateStack"),
+    *("cloudformation:CreateStack", "cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"),
+    *("codebuild:StartBuild", "codebuild:UpdateProject", "glue:UpdateDevEndpoint", "ssm:SendCommand"),
+    *("ssm:StartSession", "ecs:ExecuteCommand", "ec2-instance-connect:SendSSHPublicKey"),
+)
+"""Actions of other services by which the function could get rights that its role has not (a known list, no proof)."""
+_IDENTITY: Final = (
+    f"({'|'.join(_any_case(each) for each in _IDENTITIES)}):(?!({'|'.join(_any_case(each) for each in _READING)}))"
+)
+_REFUSED: Final = f"{_IDENTITY}.*|({'|'.join(_any_case(each) for each in _RAISES)})"
+ASSUMES: Final = re.compile(_any_case("sts:AssumeRole"))
+"""The action that makes the function somebody else."""
+_HANDS_OUT: Final = _any_case("iam:PassRole")
 _ACTION_RULE: Final = "an IAM action without a wildcard, such as sqs:SendMessage"
 
 
@@ -197,6 +226,8 @@ def _action(action: str) -> str:
         raise rule_error(f"is a wildcard: it allows what nobody has read; must be {_ACTION_RULE}")
     if re.fullmatch(_HANDS_OUT, action):
         raise rule_error("would let the function hand out roles: it is never allowed")
+    if re.fullmatch(_REFUSED, action):
+        raise rule_error("would let the function raise its own rights, or others': it is never allowed")
     if not re.fullmatch(_ACTION, action):
         raise rule_error(f"must be {_ACTION_RULE}")
     return action
@@ -206,7 +237,7 @@ Action = Annotated[
     str,
     AfterValidator(_action),
     Field(
-        description=_ACTION_RULE, json_schema_extra={"pattern": f"^{_ACTION}$", "not": {"pattern": f"^{_HANDS_OUT}$"}}
+        description=_ACTION_RULE, json_schema_extra={"pattern": f"^{_ACTION}$", "not": {"pattern": f"^({_REFUSED})$"}}
     ),
 ]
 # A policy's variable, such as ${aws:username}, is IAM's own.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tapctl.config.additions import (
+    ASSUMES,
     BOUNDARY_ARN,
     HTTPS,
     MAX_POLICY_CHARS,
@@ -91,18 +92,28 @@ def _permissions(raw: Mapping[str, Any]) -> Iterator[Violation]:
     key = "processor.permissions"
     yield from _repeated(_tables(raw, key), "sid")
     for place, table in _tables(raw, key):
-        resources = table.get("resources")
-        everything = [
-            each
-            for each in (resources if isinstance(resources, list) else ())
-            if isinstance(each, str) and is_everything(each)
-        ]
+        everything = [each for each in _listed(table.get("resources")) if isinstance(each, str) and is_everything(each)]
         if everything and not table.get("why"):
             rule = 'is everything that there is; name the resources, or give the reason as why = "…"'
             yield f"{place}.resources", everything[0], rule
+        yield from _assumed_roles(place, table)
     size = len(json.dumps([table for _, table in _tables(raw, key)], default=str))
     if size > MAX_POLICY_CHARS:
         yield key, size, f"has {size} characters in all, and the role's policy has room for {MAX_POLICY_CHARS}"
+
+
+def _assumed_roles(place: str, table: Mapping[str, Any]) -> Iterator[Violation]:
+    """A role that the function may become is named whole: with a pattern it could become any that trusts it."""
+    actions, resources = table.get("actions"), table.get("resources")
+    if not any(isinstance(each, str) and ASSUMES.fullmatch(each) for each in _listed(actions)):
+        return
+    for at, each in enumerate(_listed(resources)):
+        if isinstance(each, str) and re.search("[*?]", each):
+            yield f"{place}.resources.{at}", each, "is a pattern; name each role that the function may assume"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _egress(raw: Mapping[str, Any]) -> Iterator[Violation]:

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     NOT_TOLD = "not told"
     """AWS did not tell all of what identifies a settled resource."""
     NOT_RECORDED = "not recorded"
+    UNRECORDED = "unrecorded"
+    """The resource bears our name and our tags, the files want it, and the record does not hold it."""
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
@@ -77,6 +79,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         FindingState.UNKNOWN,
         "not recorded by the tapctl that wrote the manifest; apply records it",
     ),
+    Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),

@@ -77,6 +77,19 @@ def _is_deleted_with(entry: Entry, parent: Entry) -> bool:
     )
 
 
+def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries recorded as kept that no removal leaves so, as entries to be compared: their phase hides them.
+
+    A removal keeps only what may be retained, and nothing that another recorded resource still needs.
+    """
+    needed = {need for entry in entries.values() if entry.phase is not Phase.KEPT for need in entry.needs}
+    return {
+        address: entry.model_copy(update={"phase": Phase.MADE})
+        for address, entry in entries.items()
+        if entry.phase is Phase.KEPT and (address in needed or not reconciler_of(entry).retainable)
+    }
+
+
 def observations_for(entries: Mapping[str, Entry]) -> Iterator[ObserveRequest]:
     """List what to observe because it is recorded; resources retained on purpose are left out."""
     for entry in entries.values():

@@ -23,6 +23,7 @@ from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.manifest.store import SUFFIX, Store
 from tapctl.names import Names
+from tapctl.reconcilers import kept_without_reason
 from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
@@ -253,22 +254,25 @@ def known_suffixes(invocation: Invocation, store: Store) -> list[str]:
 
 
 def deployed_environments(
-    invocation: Invocation, screen: Screen, *, required: bool = False
+    invocation: Invocation, screen: Screen, *, required: bool = False, with_file: bool = False
 ) -> dict[str, Manifest | ManifestError]:
     """The records of all deployed environments by suffix, or why one cannot be used; without those destroyed.
+
+    ``with_file``: those too that are destroyed by their record, and have a file of their own.
 
     Raises:
         ManifestError: there is no record at all, and one is ``required``.
     """
     store = open_store_unidentified(invocation, screen)
     deployed: dict[str, Manifest | ManifestError] = {}
+    names = known_environments(invocation.config) if with_file else ()
     for suffix in known_suffixes(invocation, store) if required else store.suffixes():
         try:
             manifest = read_manifest(invocation, store, suffix)
         except ManifestError as error:
             deployed[suffix] = error
             continue
-        if manifest is not None and is_deployed(manifest):
+        if manifest is not None and (suffix in names or is_deployed(manifest)):
             deployed[suffix] = manifest
     return deployed
 
@@ -291,8 +295,9 @@ def recorded_addresses(state: str) -> dict[str, list[str]]:
 
 
 def is_deployed(manifest: Manifest) -> bool:
-    """True if any resource is recorded that was not retained on purpose."""
-    return any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())
+    """True if any resource is recorded that was not retained on purpose, or that no removal retains."""
+    made = any(entry.phase is not Phase.KEPT for entry in manifest.entries.values())
+    return made or bool(kept_without_reason(manifest.entries))
 
 
 def read_manifest(invocation: Invocation, store: Store, suffix: str) -> Manifest | None:

@@ -55,6 +55,23 @@ def test_everything_at_once_is_taken(folder: Folder) -> None:
             {"API_TOKEN_URL": "https://example.com", "DATABASE_SECRET_ARN": "arn:x", "JSON": '{"a": 1}'},
         ),
         ("common", PERMISSIONS, [{**PERMISSION, "resources": ["*"], "why": "it has no resources"}]),
+        (
+            "common",
+            PERMISSIONS,
+            [
+                {
+                    "sid": "Become",
+                    "actions": ["sts:AssumeRole"],
+                    "resources": ["arn:aws:iam::{account_id}:role/ledger"],
+                },
+                {
+                    "sid": "Read",
+                    "actions": ["iam:GetRole", "kms:GetKeyPolicy", "sqs:ListQueues"],
+                    "resources": ["*"],
+                    "why": "w",
+                },
+            ],
+        ),
         ("common", PERMISSIONS, [{**PERMISSION, "resources": ["arn:aws:s3:::b/${aws:PrincipalTag/team}/*"]}]),
         ("common", EGRESSES, [{**EGRESS, "to": to} for to in ("pl-0123456789abcdef0", "sg-01234567", "2001:db8::/32")]),
         ("common", EGRESSES, [{**EGRESS, "to": "0.0.0.0/0"}, {**EGRESS, "port": 8443}, EGRESS]),
@@ -110,6 +127,26 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
         (PERMISSIONS, [{**PERMISSION, "actions": []}], ".0.actions", "must be an array of 1 to 50 actions"),
         (PERMISSIONS, [{**PERMISSION, "actions": ["sqs:*"]}], ".0.actions.0", "is a wildcard"),
         (PERMISSIONS, [{**PERMISSION, "actions": ["IAM:passrole"]}], ".0.actions.0", "would let the function hand out"),
+        *(
+            (PERMISSIONS, [{**PERMISSION, "actions": [action]}], ".0.actions.0", "would let the function raise its own")
+            for action in (
+                *("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy"),
+                *("IAM:createpolicyversion", "iam:DeleteRolePermissionsBoundary", "organizations:LeaveOrganization"),
+                *("kms:PutKeyPolicy", "kms:creategrant", "lambda:UpdateFunctionCode", "ssm:SendCommand"),
+            )
+        ),
+        (
+            PERMISSIONS,
+            [{**PERMISSION, "actions": ["sts:AssumeRole"], "resources": ["*"], "why": "w"}],
+            ".0.resources.0",
+            "is a pattern; name each role that the function may assume",
+        ),
+        (
+            PERMISSIONS,
+            [{**PERMISSION, "actions": ["sts:assumerole"], "resources": ["arn:aws:iam::{account_id}:role/*"]}],
+            ".0.resources.0",
+            "is a pattern; name each role",
+        ),
         (PERMISSIONS, [{**PERMISSION, "actions": ["SendMessage"]}], ".0.actions.0", "must be an IAM action without a"),
         (PERMISSIONS, [{**PERMISSION, "resources": ["*"]}], ".0.resources", "is everything that there is; name the"),
         (PERMISSIONS, [{**PERMISSION, "resources": ["arn:aws:sqs:*:*:*"]}], ".0.resources", "is everything that there"),

@@ -139,6 +139,7 @@ def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> Non
     (finding,) = found.of_type("finding")
     assert (finding["address"], finding["field"]) == ("security-group-rules/db-sg-dev", "rules")
     assert finding["live"] == "open to the world: ingress 0.0.0.0/0 tcp/5432"
+    assert world.tapctl("status", "--env", "dev").code == 2
     world.applied("dev")
     assert world.drift().code == 0
 
@@ -155,6 +156,31 @@ def test_a_record_that_calls_everything_kept_hides_nothing(world: World) -> None
     findings = {(one["address"], one["field"]) for one in found.of_type("finding")}
     assert ("lambda-function/payment-processor-dev", "timeout_s") in findings
     assert ("lambda-function/payment-processor-dev", "phase") in findings
+    for verb in ("drift", "status", "status --env dev"):
+        assert world.tapctl(*verb.split()).code == 2, verb
+
+
+def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> None:
+    """Without its entry a resource would not be compared; without any, nothing would."""
+    world.deploy()
+    rules, key = "security-group-rules/db-sg-dev", "kms-key/alias/db-key-dev"
+    whole = world.manifest()
+    less = {address: each for address, each in whole["entries"].items() if address != rules}
+    world.path().write_text(json.dumps({**whole, "entries": less}))
+    found = world.drift("dev", "--who")
+    assert found.code == 7
+    (finding,) = found.of_type("finding")
+    assert (finding["address"], finding["field"], finding["state"]) == (rules, "*", "UNKNOWN")
+    assert "the record does not hold it" in world.tapctl("drift", "--env", "dev").out
+    assert world.tapctl("status", "--env", "dev").code == 7
+    kept = {key: {**whole["entries"][key], "phase": "kept"}}
+    world.path().write_text(json.dumps({**whole, "entries": kept}))
+    for verb in ("drift", "drift --env dev"):
+        destroyed = world.tapctl(*verb.split())
+        assert destroyed.code == 7, verb
+        assert "OK" not in destroyed.verdict
+    world.applied("dev")
+    assert world.drift().code == 0
 
 
 def test_a_record_alone_does_not_take_the_final_snapshot_away(world: World) -> None:

@@ -221,9 +221,12 @@ def test_a_state_that_holds_nothing_is_an_error_that_says_what_was_looked_for(
 
 
 def test_records_of_what_was_destroyed_are_nothing_to_compare(dev: World) -> None:
+    """Of a copy: what its record tells of dev itself would be looked at."""
     record = dev.manifest()
-    record["entries"] = {name: {**entry, "phase": "kept"} for name, entry in record["entries"].items()}
-    dev.path().write_text(json.dumps(record))
+    key = {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept", "id": "alias/db-key-pr-9"}
+    record |= {"suffix": "pr-9", "entries": {"kms-key/alias/db-key-pr-9": key}}
+    dev.path().unlink()
+    dev.path("pr-9").write_text(json.dumps(record))
     answer = dev.tapctl("drift")
     assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
     assert "nothing was compared" in answer.err
