@@ -4,7 +4,12 @@ const SHORTEST = 13;
 const LONGEST = 19;
 const SEARCHED = 64;
 // Digits, each perhaps followed by a little of what people put between the groups of a card number.
-const RUN = /\d(?:[\s\p{Pd}._/·]{0,3}\d)+/gu;
+// (A colon between two digits and two is a time of day.)
+const RUN = /\d(?:(?:[\s\p{Pd}._/·,|;+*#=~•\u2212\ufe0f\u20e3]{0,3}|(?<=\d{3}):(?=\d{3}))\d)+/gu;
+// What the large schemes give out, by length: looked for within a group that has a digit or a security code glued to it.
+const ISSUED =
+  /^(?:4\d{15}|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|6(?:011|4[4-9]\d|5\d\d)\d{12}|35\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11})$/;
+const ISSUED_LENGTHS = [14, 15, 16];
 // A UUID's longest group has 12 digits. Read as one number about one in a thousand random ones would pass for a card.
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const DIGIT = /\p{Nd}/u;
@@ -42,6 +47,12 @@ function* candidates(groups) {
       digits += next;
       if (digits.length > LONGEST) break;
       if (digits.length >= SHORTEST) yield digits;
+    }
+    for (const length of ISSUED_LENGTHS) {
+      for (let start = 0; length < group.length && start + length <= group.length; start += 1) {
+        const part = group.slice(start, start + length);
+        if (ISSUED.test(part)) yield part;
+      }
     }
     // A number with something glued to it, such as its expiry date.
     for (let length = SHORTEST; group.length > LONGEST && length <= LONGEST; length += 1) {

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from tapctl.config.additions import (
     ASSUMES,
@@ -32,6 +32,8 @@ Violation = tuple[str, Any, str]
 """A key's path, its value, and the broken rule."""
 
 _PROTECTED_INSTANCES = 2
+_MOVING_TAGS: Final = frozenset({"latest", "stable", "edge", "nightly", "main", "master", "head", "HEAD"})
+"""Tags of images that are pushed again and again by habit."""
 
 
 def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
@@ -200,6 +202,7 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
     if change is not None and image is None:
         yield "processor.image", change, "changes the image of common.toml, which has none"
     yield from _registry(common, raw)
+    yield from _moving_tag(common, raw)
     yield from _latency(common, raw)
     yield from _boundary(common, raw)
 
@@ -229,6 +232,18 @@ def _registry(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Vio
             "or name the registry in common.toml by its account id"
         )
         yield "region", region, rule
+
+
+def _moving_tag(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
+    """A protected environment runs a release: under a tag that moves by habit another one would go in unasked."""
+    if _value_at(raw, "protected") is not True or _value_at(common, "processor.package") != "image":
+        return
+    own, shared = _value_at(raw, "processor.image.tag"), _value_at(common, "processor.image.tag")
+    rule = "is a tag that moves, and the environment is protected: name a version, or a digest (sha256:…)"
+    if own in _MOVING_TAGS:
+        yield "processor.image.tag", own, rule
+    elif own is None and shared in _MOVING_TAGS:
+        yield "protected", True, f"needs an image that stays: processor.image.tag in common.toml, {shared}, {rule}"
 
 
 def _latency(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:

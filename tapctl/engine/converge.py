@@ -247,6 +247,8 @@ class _Attempt:
     """True if the resource was made by this loop: not found, and not brought back."""
     made_again: bool = False
     """True if what this loop had made failed in a way that may pass, and was deleted to be made once more."""
+    brought_back: bool = False
+    """True if the resource was there, to be deleted later: nobody has created it."""
     announced: bool = False
     """True once the outputs were announced early."""
     result: Result = Result.UNCHANGED
@@ -414,7 +416,8 @@ class _ConvergeLoop:
         self.requested.record_create(fixed)
         self.attempt.created_at, self.attempt.made = self.poller.now, anew
         if self.attempt.result is not Result.REPLACED:
-            self.attempt.result = Result.CREATED
+            self.attempt.result = Result.CREATED if anew else Result.UPDATED
+        self.attempt.brought_back = not anew
         self.poller.call_made()
 
     # -- present -----------------------------------------------------------------------------------------------------
@@ -526,7 +529,7 @@ class _ConvergeLoop:
         self.context.journal.put(record)
         self.context.outputs[self.address] = outputs
         result = self.attempt.result
-        if self.change.action is Action.CREATE and result is Result.UPDATED:
+        if self.change.action is Action.CREATE and result is Result.UPDATED and not self.attempt.brought_back:
             # A subresource planned as a create is made by changing its parent: to the user it was created.
             result = Result.CREATED
         return Finished(self.address, result, self.poller.elapsed, unreadable=tuple(sorted(seen.unreadable.values())))

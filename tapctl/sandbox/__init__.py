@@ -6,6 +6,6 @@ Nothing here imports moto before it is needed: it is an extra, ``tapctl[sandbox]
 from __future__ import annotations
 
 from tapctl.sandbox.daemon import ensure, status, stop
-from tapctl.sandbox.seeding import CREDENTIALS, Seed, seed_for
+from tapctl.sandbox.seeding import Seed, credentials_of, seed_for
 
-__all__ = ["CREDENTIALS", "Seed", "ensure", "seed_for", "status", "stop"]
+__all__ = ["Seed", "credentials_of", "ensure", "seed_for", "status", "stop"]

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from tapctl.config import Config
 
-# Any would do: the emulated AWS checks no signature.
-CREDENTIALS = ("sandbox", "sandbox")
 _ZONES, _MIN_ZONES = 3, 2
 _LAMBDA_READS = {
     "Version": "2012-10-17",
@@ -33,11 +31,19 @@ _LAMBDA_READS = {
 """The policy that a repository in another account needs before a function gets its image."""
 
 
+def credentials_of(account: str) -> tuple[str, str]:
+    """The credentials of this account in the embedded AWS; empty: of the one that it has anyway.
+
+    It has every account and checks no signature: the key's id tells whose it is.
+    """
+    return account or "sandbox", "sandbox"
+
+
 @dataclass(frozen=True)
 class Seed:
     """The needs of one environment in one region. ``stack``: its CloudFormation stack; ``image``: repository and tag.
 
-    ``registry`` is the account of the image's registry, empty for the environment's own.
+    ``registry`` is the account of the image's registry, empty for the environment's own, which is ``account``.
 
     A named ``environment`` has one stack in a region: if its file names another one later, that one is missing, as it
     would be in AWS.
@@ -48,6 +54,7 @@ class Seed:
     image: tuple[str, str] | None
     environment: str = ""
     registry: str = ""
+    account: str = ""
 
 
 def seed_for(config: Config, region: str) -> Seed:
@@ -62,6 +69,7 @@ def seed_for(config: Config, region: str) -> Seed:
         (tagged.repository, tagged.tag) if tagged is not None else None,
         config.environment,
         host[0] if host else registry,
+        config.account_id,
     )
 
 
@@ -71,7 +79,7 @@ def load_seed(url: str, seed: Seed) -> None:
     Raises:
         SandboxError: the emulated AWS refuses them.
     """
-    aws = Aws(Connection(seed.region, endpoint_url=url, credentials=CREDENTIALS))
+    aws = Aws(Connection(seed.region, endpoint_url=url, credentials=credentials_of(seed.account)))
     try:
         if seed.stack is not None:
             _build(aws, seed.stack)

@@ -170,7 +170,7 @@ def connect(invocation: Invocation, screen: Screen, config: Config | None, regio
     pool = invocation.pool
     if invocation.sandbox:
         with pool.lock if pool else nullcontext():
-            connection = _sandbox_connection(invocation, screen, config, region)
+            connection = _sandbox_connection(invocation, screen, config, region, account)
     elif config is not None:
         connection = Connection(invocation.region or config.region, role_arn=config.role_arn)
     else:
@@ -190,7 +190,9 @@ def _default_region() -> str:
     return region
 
 
-def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config | None, region: str) -> Connection:
+def _sandbox_connection(
+    invocation: Invocation, screen: Screen, config: Config | None, region: str, account: str
+) -> Connection:
     """A connection to the embedded AWS, which is started and furnished for this environment where needed."""
     from tapctl import sandbox
 
@@ -200,7 +202,8 @@ def _sandbox_connection(invocation: Invocation, screen: Screen, config: Config |
     for other in _all_configs(invocation) if fresh else ():
         with suppress(SandboxError):  # the command that works with that environment reports it
             sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
-    return Connection(region, endpoint_url=url, credentials=sandbox.CREDENTIALS)
+    credentials = sandbox.credentials_of(config.account_id if config else account)
+    return Connection(region, endpoint_url=url, credentials=credentials)
 
 
 def _all_configs(invocation: Invocation) -> Iterable[Config]:

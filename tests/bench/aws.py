@@ -65,7 +65,7 @@ def served() -> Iterator[Aws]:
         os.chdir(folder)
         for name in [name for name in os.environ if name.startswith(("AWS_", "TAPCTL_"))]:
             del os.environ[name]
-        key, secret = sandbox.CREDENTIALS
+        key, secret = sandbox.credentials_of("")
         os.environ.update(
             AWS_ENDPOINT_URL=door.url, AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret, PYTHONPATH=str(ROOT)
         )

@@ -140,7 +140,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def examined(entry: Entry) -> Examined:
     record = empty(environment="dev", suffix="dev", account="1", region="us-east-2")
-    return Examined(record, "1", {entry.address: entry}, {}, Report((), 0, 0, 0))
+    return Examined(record, "1", {entry.address: entry}, {}, {}, Report((), 0, 0, 0))
 
 
 def test_what_is_half_made_is_finished_by_an_apply(session: Session) -> None:

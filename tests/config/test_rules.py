@@ -63,6 +63,19 @@ def test_an_environment_cannot_change_an_image_that_common_toml_lacks(folder: Fo
     assert rule == "changes the image of common.toml, which has none"
 
 
+def test_a_protected_environment_runs_no_image_under_a_tag_that_moves(folder: Folder) -> None:
+    folder.put("common", "processor.image", {"repository": "payments", "tag": "latest"})
+    told = folder.problem()
+    assert told[:3] == ("prod.toml", "protected", "true")
+    assert "processor.image.tag in common.toml, latest, is a tag that moves" in told[3]
+    folder.put("prod", "processor.image", {"tag": "1.0.1"})
+    assert folder.problems() == []
+    folder.put("prod", "processor.image", {"tag": "main"})
+    assert folder.problem()[:3] == ("prod.toml", "processor.image.tag", '"main"')
+    folder.put("common", "processor.package", "zip")
+    assert folder.problems() == []
+
+
 def test_tags_that_differ_in_case_alone_are_refused(folder: Folder) -> None:
     _, key, shown, rule = folder.put("common", "tags", {"Team": "a", "TEAM": "b"}).problem()
     assert (key, shown) == ("tags", '"team"')

@@ -32,10 +32,21 @@ def test_the_stack_is_of_its_region(aws: Aws, sandbox_url: str) -> None:
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
 
+def test_it_has_each_account_that_is_asked_for_and_what_is_in_one_is_in_no_other(aws: Aws, sandbox_url: str) -> None:
+    other = replace(SEED, account="210987654321")
+    load_seed(sandbox_url, other)
+    credentials = sandbox.credentials_of(other.account)
+    there = Aws(Connection(other.region, endpoint_url=sandbox_url, credentials=credentials))
+    assert there.identify("210987654321").account == "210987654321"
+    (stack,) = there.cloudformation.describe_stacks()["Stacks"]
+    assert ":210987654321:" in stack["StackId"]
+    assert aws.cloudformation.describe_stacks()["Stacks"] == []
+
+
 @pytest.mark.parametrize("region", ["us-west-1", "ap-northeast-1", "ca-central-1", "us-gov-west-1"])
 def test_its_zones_are_those_of_the_region(sandbox_url: str, region: str) -> None:
     load_seed(sandbox_url, replace(SEED, region=region))
-    ec2 = Aws(Connection(region, endpoint_url=sandbox_url, credentials=sandbox.CREDENTIALS)).ec2
+    ec2 = Aws(Connection(region, endpoint_url=sandbox_url, credentials=sandbox.credentials_of(""))).ec2
     known = {one["ZoneName"] for one in ec2.describe_availability_zones()["AvailabilityZones"]}
     zones = {one["AvailabilityZone"] for one in ec2.describe_subnets()["Subnets"] if not one["DefaultForAz"]}
     assert zones <= known
@@ -119,6 +130,7 @@ class _Config:
     networking: _Networking
     processor: _Processor
     environment: str = ""
+    account_id: str = ""
 
 
 def seed(networking: _Networking, image: _Image | None) -> sandbox.Seed:

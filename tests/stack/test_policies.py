@@ -9,7 +9,7 @@ import pytest
 from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.aws.policy import as_json
 from tapctl.names import Names
-from tapctl.sandbox.seeding import CREDENTIALS
+from tapctl.sandbox.seeding import credentials_of
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust
 from tests.conftest import ACCOUNT
 
@@ -30,7 +30,7 @@ def conditions(document: Any, key: str) -> set[frozenset[str]]:
     [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")],
 )
 def test_kms_takes_the_key_s_policy_in_each_partition(sandbox_url: str, region: str, partition: str) -> None:
-    aws = Aws(Connection(region, endpoint_url=sandbox_url, credentials=CREDENTIALS))
+    aws = Aws(Connection(region, endpoint_url=sandbox_url, credentials=credentials_of("")))
     aws.identity = Identity(ACCOUNT, f"arn:{partition}:iam::{ACCOUNT}:root")
     names = Names("dev", ACCOUNT, region, partition)
 

@@ -35,7 +35,7 @@ def pid(world: World) -> int:
 
 
 def topics(endpoint: str) -> Any:
-    return Aws(Connection("us-east-2", endpoint_url=endpoint, credentials=sandbox.CREDENTIALS)).sns
+    return Aws(Connection("us-east-2", endpoint_url=endpoint, credentials=sandbox.credentials_of(""))).sns
 
 
 def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import traceback
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ACCOUNT = "123456789012"
+_ACCOUNT_KEY = re.compile("[0-9]{12}")
+_ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 # Requests without a signature, and S3's, whose bodies may be streams, are moto's alone.
 _NOT_PARSED = ("", "s3")
 # moto keeps its state in the process, whatever the number of applications, and is not thread-safe.
@@ -57,6 +60,9 @@ class Sandbox:
         """Answer one request."""
         if self.latency_s:
             time.sleep(self.latency_s)
+        # An access key whose id is an account is of that account: moto has each that it is asked for.
+        if _ACCOUNT_KEY.fullmatch(key := wire.access_key_of(environ)):
+            environ[_ACCOUNT_HEADER] = key
         service, region = wire.service_of(environ) or ("", "")
         with _MOTO:
             parsed = wire.parse_request(environ, service, region) if service not in _NOT_PARSED else None
@@ -113,7 +119,7 @@ class Sandbox:
             parsed.operation.name,
             parsed.params(),
             parsed.region,
-            ACCOUNT,
+            environ.get(_ACCOUNT_HEADER, ACCOUNT),
             send,
             self.simulation,
             environ["HTTP_HOST"],
