@@ -237,6 +237,12 @@ def test_an_unreadable_field_of_a_restored_resource_is_not_recorded_as_made() ->
     assert "limit" not in world.journal.entries["key/a"].spec
 
 
+def test_what_is_brought_back_was_not_created() -> None:
+    world = World()
+    world.put(Key(), "a", SMALL, going_since=0.0, kept=Retained("2031-05-06", "pending deletion"))
+    assert bring(world, resource(Key(), SMALL)).result is Result.UPDATED
+
+
 def test_a_record_that_cannot_be_written_fails_the_node_before_its_call() -> None:
     world = World()
     world.moment = _full_disk
