@@ -34,9 +34,10 @@ _LAMBDA_READS = {
 def credentials_of(account: str) -> tuple[str, str]:
     """The credentials of this account in the embedded AWS; empty: of the one that it has anyway.
 
-    It has every account and checks no signature: the key's id tells whose it is.
+    It has every account and checks no signature: the key's id tells whose it is. (The account alone would be hidden in
+    every error, as keys are.)
     """
-    return account or "sandbox", "sandbox"
+    return f"sandbox-{account}" if account else "sandbox", "sandbox"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 ACCOUNT = "123456789012"
-_ACCOUNT_KEY = re.compile("[0-9]{12}")
+_ACCOUNT_KEY = re.compile("sandbox-([0-9]{12})")
 _ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 # Requests without a signature, and S3's, whose bodies may be streams, are moto's alone.
 _NOT_PARSED = ("", "s3")
@@ -60,9 +60,9 @@ class Sandbox:
         """Answer one request."""
         if self.latency_s:
             time.sleep(self.latency_s)
-        # An access key whose id is an account is of that account: moto has each that it is asked for.
-        if _ACCOUNT_KEY.fullmatch(key := wire.access_key_of(environ)):
-            environ[_ACCOUNT_HEADER] = key
+        # An access key that names an account is of that account: moto has each that it is asked for.
+        if named := _ACCOUNT_KEY.fullmatch(wire.access_key_of(environ)):
+            environ[_ACCOUNT_HEADER] = named[1]
         service, region = wire.service_of(environ) or ("", "")
         with _MOTO:
             parsed = wire.parse_request(environ, service, region) if service not in _NOT_PARSED else None
