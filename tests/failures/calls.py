@@ -18,7 +18,10 @@ _READS: Final = ("Describe", "Get", "BatchGet", "List")
 _CALLS: Final = json.loads(FILE.read_text())
 
 
-PREFLIGHT: Final = ("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes")
+PREFLIGHT: Final = (
+    *("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"),
+    "service-quotas:GetServiceQuota",
+)
 """What may not be asked before a change is said, and stops nothing."""
 SPARED: Final = (
     *PREFLIGHT,

@@ -114,20 +114,22 @@ def test_a_denied_right_is_named_before_anything_is_made(world: World) -> None:
     assert {each["check"]: each["ok"] for each in checked} == dict.fromkeys(
         ("permissions", "quotas", "credentials", "upgrade", "name", "network", "image"), True
     )
-    more = Counter(planned.asked) & Counter(
-        dict.fromkeys(("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"), 99)
-    )
+    more = Counter(planned.asked) & Counter(dict.fromkeys(PREFLIGHT, 99))
     assert more.total() <= 12
 
 
 def test_what_may_not_be_asked_before_a_change_stops_nothing(world: World) -> None:
     def nobody_may_ask(visit: Visit, proceed: Proceed) -> Served:
-        return deny(visit.name)(visit, proceed) if visit.name in PREFLIGHT else proceed()
+        asked = (*PREFLIGHT, "rds:DescribeOrderableDBInstanceOptions")
+        return deny(visit.name)(visit, proceed) if visit.name in asked else proceed()
 
     answer = world.meeting(nobody_may_ask, "plan", "--env", "dev")
     assert answer.code == 0
     assert "? permissions: could not be asked: iam:SimulatePrincipalPolicy denied" in answer.out
+    assert answer.out.count("rds:DescribeOrderableDBInstanceOptions denied") == 1
+    assert "? upgrade: whether RDS has what is wanted could not be asked" in answer.out
     assert "? quotas: could not be asked: lambda:GetAccountSettings denied" in answer.out
+    assert "? quotas: the rules of a security group could not be asked: servicequotas:GetServiceQuota" in answer.out
 
 
 def test_a_network_and_an_image_that_are_both_broken_are_both_told(world: World) -> None:
@@ -137,6 +139,19 @@ def test_a_network_and_an_image_that_are_both_broken_are_both_told(world: World)
     assert answer.code == 3
     assert "stack: nothing does not exist" in answer.err
     assert "has no image tagged no" in answer.err
+    assert "x network: " in answer.out
+    told = world.tapctl("apply", "--env", "dev", "--yes", "--json")
+    assert told.code == 3
+    checked = {each["check"]: each for each in told.of_type("preflight")}
+    assert {name: each["ok"] for name, each in checked.items()} == {"network": False, "image": False}
+    assert "has no image tagged no" in checked["image"]["detail"]
+
+
+def test_of_a_network_and_an_image_the_one_that_is_there_is_said_too(world: World) -> None:
+    world.edit("common.toml", 'tag = "', 'tag = "no')
+    answer = world.tapctl("plan", "--env", "dev", "--json")
+    assert answer.code == 3
+    assert {each["check"]: each["ok"] for each in answer.of_type("preflight")} == {"network": True, "image": False}
 
 
 # -- by the record -----------------------------------------------------------------------------------------------------

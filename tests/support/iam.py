@@ -103,7 +103,7 @@ _UNSCOPED: Final = frozenset(
         *("lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions"),
         *("logs:DescribeLogGroups", "rds:DescribeAccountAttributes", "rds:DescribeDBEngineVersions"),
         *("rds:DescribeEvents", "rds:DescribeOrderableDBInstanceOptions", "secretsmanager:ListSecrets"),
-        *("sns:ListTopics", "tag:GetResources"),
+        *("servicequotas:GetServiceQuota", "sns:ListTopics", "tag:GetResources"),
     }
 )
 # Everything else of these services is about the one thing that this parameter names.
@@ -138,7 +138,7 @@ _NAME: Final = re.compile(r"{(\w+)}")
 
 def checks(visit: Visit) -> list[Check]:
     """What IAM checks of this call."""
-    name = visit.name.replace("resourcegroupstaggingapi:", "tag:")
+    name = visit.name.replace("resourcegroupstaggingapi:", "tag:").replace("service-quotas:", "servicequotas:")
     if name == "sts:GetCallerIdentity":  # needs no permission
         return []
     assert visit.request is not None
