@@ -11,6 +11,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.config.schema import Image
 from tapctl.errors import AwsRefused, ConfigError
+from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.stack.image import resolve, tags_of
 from tests.conftest import ACCOUNT, REGION
 
@@ -244,11 +245,11 @@ def test_an_architecture_that_lambda_has_not_is_refused(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
-def test_an_image_that_lambda_cannot_pull_is_refused(aws: Aws, status: str) -> None:
-    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST, "imageStatus": status}]}):
-        error = refused(aws, image())
+def test_an_image_that_lambda_cannot_pull_is_refused(aws: Aws, sandbox_app: Sandbox, status: str) -> None:
+    push(aws)
+    sandbox_app.simulation.script("ecr.image", status)
 
-    assert f"is {status} in {HOST}, and Lambda cannot pull it" in str(error.evidence)
+    assert f"is {status} in {HOST}, and Lambda cannot pull it" in str(refused(aws, image()).evidence)
 
 
 NO = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}

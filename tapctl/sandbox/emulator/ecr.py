@@ -56,6 +56,15 @@ def a_layer_is_fetched_from_s3(request: Request, _: Next) -> Reply:
     return {"downloadUrl": f"http://{request.host}/{bucket}/{key}?{signed}", "layerDigest": digest}
 
 
+@contract("DescribeImages")
+def an_image_tells_its_status(request: Request, proceed: Next) -> Reply:
+    """An image may be archived (script ``ecr.image``), and cannot be pulled then (ECR API reference, ImageDetail)."""
+    reply = proceed()
+    for image in reply["imageDetails"]:
+        image["imageStatus"] = request.simulation.next_outcome("ecr.image") or "ACTIVE"
+    return reply
+
+
 @contract("PutImage")
 def a_digest_is_of_the_manifest(request: Request, proceed: Next) -> Reply:
     """The digest is the SHA-256 of the manifest's bytes; moto hashes the list of layers alone."""
