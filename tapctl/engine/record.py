@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -89,5 +90,10 @@ def recorded_value(spec: type[Spec], name: str, recorded: Mapping[str, Any]) -> 
         KeyError: the field is not recorded.
         ValidationError: it is recorded in a form that this tapctl does not know.
     """
-    annotation: Any = spec.model_fields[name].annotation
-    return TypeAdapter(annotation).validate_python(recorded[name])
+    return _reader(spec.model_fields[name].annotation).validate_python(recorded[name])
+
+
+# Few types serve all fields of all specs, and to build what reads one takes far longer than the reading.
+@cache
+def _reader(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
