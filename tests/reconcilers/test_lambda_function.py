@@ -439,7 +439,8 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
 
 
 def test_an_image_that_lambda_cannot_read_is_no_other_image(bench: Bench) -> None:
-    (first,) = [each for each in bench.fresh() if each.image_uri][:1]
+    specs: list[Any] = bench.fresh()
+    first = next(each for each in specs if each.image_uri)
     bench.converge(first)
     bench.sandbox.simulation.script("lambda.code", "AccessDeniedException")
     seen = bench.look(first)

@@ -59,7 +59,7 @@ def furnish_at_once(world: World, count: int) -> None:
         of("secretsmanager").create_secret(name, "x", None, None, None, None, None, [], force_overwrite=False)
         for kept in groups:
             kept[name] = _another(kept["theirs-0-dev"], name=name)
-        mine = {"function_name": name, "tags": {}, "kms_key_arn": None, "_vpc_config": None}
+        mine: dict[str, Any] = {"function_name": name, "tags": {}, "kms_key_arn": None, "_vpc_config": None}
         functions[name] = {**function, "latest": _another(function["latest"], **mine)}
         alarms[name] = _another(alarm, name=name, alarm_arn=f"{alarm.alarm_arn}-{name}")
 
