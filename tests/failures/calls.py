@@ -26,7 +26,8 @@ PREFLIGHT: Final = (
 SPARED: Final = (
     *PREFLIGHT,
     *("ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcAttribute", "ecr:DescribeImages"),
-    *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "rds:DescribeOrderableDBInstanceOptions"),
+    *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy"),
+    "rds:DescribeOrderableDBInstanceOptions",
 )
 """Reads that an apply does without, any one of them."""
 

@@ -18,6 +18,7 @@ _OF_AWS: Final = "999999999999"
 @contract(
     *("CreateRepository", "DescribeRepositories", "PutImage", "ListImages", "DescribeImages", "BatchGetImage"),
     *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "GetDownloadUrlForLayer", "SetRepositoryPolicy"),
+    "GetRepositoryPolicy",
 )
 def a_registry_is_of_the_account_that_is_named(request: Request, proceed: Next) -> Reply:
     """The registry is another account's where the request names that one; moto looks into the caller's alone."""
