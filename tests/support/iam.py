@@ -54,6 +54,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "ecr:BatchGetImage": ("ecr:repository/{repositoryName}",),
     "ecr:DescribeImages": ("ecr:repository/{repositoryName}",),
     "ecr:GetDownloadUrlForLayer": ("ecr:repository/{repositoryName}",),
+    "ecr:GetRepositoryPolicy": ("ecr:repository/{repositoryName}",),
     "kms:CreateAlias": ("kms:{AliasName}", "kms:key/{TargetKeyId}"),
     "kms:DeleteAlias": ("kms:{AliasName}", "kms:key/{AliasName}"),
     "logs:DescribeSubscriptionFilters": ("logs:log-group:{logGroupName}:*",),
