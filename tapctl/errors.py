@@ -278,7 +278,7 @@ class AwsError(TapctlError):
         return f"{_IAM_PREFIX.get(self.service, self.service)}:{self.operation}"
 
 
-_IAM_PREFIX = {"resourcegroupstaggingapi": "tag"}
+_IAM_PREFIX = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 """SDK service to its prefix in IAM actions, where the two differ."""
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 _PERMISSION = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)(?: on resource: (?P<resource>[^\s,]+))?")

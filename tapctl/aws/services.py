@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
@@ -89,6 +90,11 @@ class Clients(ABC):
     def secretsmanager(self) -> SecretsManagerClient:
         """Secrets Manager."""
         return cast("SecretsManagerClient", self.client("secretsmanager"))
+
+    @property
+    def service_quotas(self) -> ServiceQuotasClient:
+        """Service Quotas."""
+        return cast("ServiceQuotasClient", self.client("service-quotas"))
 
     @property
     def sns(self) -> SNSClient:

@@ -11,7 +11,7 @@ from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
-from tapctl.commands.preflight import Flight, Quotas, check_all
+from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.commands.waivers import waivers_for
@@ -29,7 +29,6 @@ from tapctl.errors import (
     AwsRefused,
     ConfigError,
     ExitCode,
-    NetworkingError,
     Problem,
     Refused,
     Status,
@@ -159,7 +158,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
         spares=spares_of(waivers),
     )
     _check_adopted(session, permits.adopted, stack)
-    changes = [_check_version(session, stack, change, observed) for change in plan.changes]
+    unasked: list[str] = []
+    changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
     changes = [
         plan_restore(session, permits, change, stack[change.address].spec)
         if change.type == DbCluster.type and change.address in stack
@@ -182,33 +182,46 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
         session.screen.warn(
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
-    preflight = check_all(session.aws, stack, plan, values_of(session.config, session.names), quotas)
+    values = values_of(session.config, session.names)
+    preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked)
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
 
 
 def _look_up(session: Session, manifest: Manifest, image_digest: str) -> tuple[NetworkContract, Artifact]:
-    """Look up the network and the function's code, side by side.
+    """Look up the network and the function's code, side by side, and what common.toml names of AWS.
 
     Raises:
-        TapctlError: one of them is not there, or broken; where both are, the other one has been shown.
+        TapctlError: one of them is not there, or broken; where more are, the others have been shown.
     """
     unread: list[str] = []
     artifact = in_background(partial(resolve_artifact, session, manifest, image_digest, unread.append))
-    check_additions(session)
     demand = address_demand(manifest, session.names, session.config.database.instance_count)
-    folder = session.invocation.config
-    try:
-        network = resolve_network(
-            session.aws, session.config.networking, folder=folder, arrivals=demand, warn=session.screen.warn
-        )
-    except NetworkingError:
-        if isinstance(error := artifact.exception(), ConfigError):
-            session.screen.error(error, NOTHING_CHANGED)
-        raise
-    release = artifact.result()
+    folder, asked = session.invocation.config, session.config.networking
+    failed: dict[str, TapctlError] = {}
+    _try("additions", partial(check_additions, session), failed)
+    ask = partial(resolve_network, session.aws, asked, folder=folder, arrivals=demand, warn=session.screen.warn)
+    network = _try("network", ask, failed)
+    release = _try("image", artifact.result, failed)
     for text in unread:
         session.screen.warn(text)
+    if failed:
+        session.screen.preflight([looked_up(check, failed.get(check)) for check in ("network", "image")])
+        *others, last = failed.values()
+        for error in others:
+            session.screen.error(error, NOTHING_CHANGED)
+        raise last
+    assert network is not None
+    assert release is not None
     return network, release
+
+
+def _try(check: str, call: Callable[[], T], failed: dict[str, TapctlError]) -> T | None:
+    """Call; what fails is kept under the name of the check."""
+    try:
+        return call()
+    except TapctlError as error:
+        failed[check] = error
+        return None
 
 
 def check_additions(session: Session) -> None:
@@ -254,11 +267,23 @@ def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
         return None
 
 
-def _check_version(session: Session, stack: Stack, change: Change, observed: Mapping[str, Observation]) -> Change:
-    """Block an engine version, or a class of instances, that RDS would refuse half way."""
+def _check_version(
+    session: Session,
+    stack: Stack,
+    change: Change,
+    observed: Mapping[str, Observation],
+    unasked: Callable[[str], object],
+) -> Change:
+    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied."""
     if change.blocked or change.address not in stack:
         return change
-    refused = _version_refusal(session, stack, change, observed)
+    try:
+        refused = _version_refusal(session, stack, change, observed)
+    except AwsRefused as error:
+        if not error.is_denied:
+            raise
+        unasked(f"whether RDS has what is wanted could not be asked: {error.iam_action} denied")
+        return change
     return replace(change, blocked=refused) if refused else change
 
 

@@ -18,18 +18,19 @@ from tapctl.aws.client import Aws
 from tapctl.aws.rights import ANY, Need, Right, needed_for
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsError, AwsRefused, Refused, TapctlError, WrongTarget
+from tapctl.errors import AwsError, AwsRefused, ConfigError, Refused, TapctlError, WrongTarget
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules
 from tapctl.render.screen import Check
 from tapctl.stack.rights import Values
 from tapctl.threads import in_background
 
 MAX_CALLS: Final = 12
-_OTHER_CALLS: Final = 3
-"""Two about quotas, and one for the ARN of the caller's role."""
+_OTHER_CALLS: Final = 4
+"""Three about quotas, and one for the ARN of the caller's role."""
 _MOST_EVALUATIONS: Final = 2000
 """Actions times resources of one simulation: the whole answer is one page."""
 _ROLE_ARN_PARTS: Final = 2
@@ -54,6 +55,9 @@ _QUOTAS: Final[Mapping[str, str]] = {
     "rds-event-subscription": "EventSubscriptions",
 }
 """Type to RDS's name of its quota (DescribeAccountAttributes)."""
+_RULES_QUOTA: Final = "L-0EA8095F"
+"""Service Quotas' code for the rules of a security group, inbound or outbound (VPC user guide, "Amazon VPC quotas")."""
+_DEFAULT_RULES: Final = 60
 
 
 @dataclass(frozen=True)
@@ -77,34 +81,53 @@ class Quotas:
         return cls(in_background(aws.lambda_.get_account_settings), in_background(aws.rds.describe_account_attributes))
 
 
-def check_all(aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas | None) -> Flight:
-    """Check all that can be known of this plan before its first change; ``quotas``: where they were asked already."""
+def check_all(
+    aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas | None, *, unasked: Sequence[str] = ()
+) -> Flight:
+    """Check all that can be known of this plan before its first change.
+
+    ``quotas``: where they were asked already. ``unasked``: what the reading may not ask of versions and classes.
+    """
     work = [change for change in plan.work if change.blocked is None and change.action in _NEEDS]
     if not work:
         if quotas is not None:
             wait([quotas.functions, quotas.databases])
         return Flight()
     quotas = quotas or Quotas.ask(aws)
+    grouped = [change for change in work if change.type == SecurityGroupRules.type and change.address in stack]
+    rules = in_background(partial(_most_rules, aws)) if grouped else None
+    permissions = _permissions(aws, needed_by(work, plan, values))
     found = [
-        *_permissions(aws, needed_by(work, plan, values)),
-        *_quota_checks(work, quotas),
+        *permissions,
+        *_quota_checks(work, quotas, _of_rules(stack, grouped, rules) if rules else ()),
         *_credentials(aws, usual_s(stack, work)),
-        *_settled_by_the_reading(plan),
+        *_settled_by_the_reading(plan, unasked),
     ]
     return Flight(
         tuple(found), tuple(_error(check) for check in found if check.ok is False and check.check not in _BLOCKING)
     )
 
 
-def _settled_by_the_reading(plan: Plan) -> Iterator[Check]:
+def _settled_by_the_reading(plan: Plan, unasked: Sequence[str]) -> Iterator[Check]:
     """Checks that the reading has passed already: it would have ended, or blocked, the plan otherwise."""
     blocked = [change for change in plan.changes if change.blocked is not None]
     upgrades = [change for change in blocked if change.type == DbCluster.type and change.action is Action.UPDATE]
     names = [change for change in blocked if change not in upgrades]
-    yield Check("upgrade", not upgrades, _blocked(upgrades) or "versions and classes can be had")
+    yield from (Check("upgrade", ok=None, detail=text) for text in dict.fromkeys(unasked))
+    if upgrades or not unasked:
+        yield Check("upgrade", not upgrades, _blocked(upgrades) or "versions and classes can be had")
     yield Check("name", not names, _blocked(names) or "no name is taken by anybody else")
-    yield Check("network", ok=True, detail="the networking holds its contract")
-    yield Check("image", ok=True, detail="the function's code is there")
+    yield looked_up("network")
+    yield looked_up("image")
+
+
+def looked_up(check: str, error: TapctlError | None = None) -> Check:
+    """The check of the network or the image, which are looked up before anything else."""
+    if error is not None:
+        told = (isinstance(error, ConfigError) and error.evidence) or error.cause
+        return Check(check, ok=False, detail="; ".join(told.splitlines()))
+    passed = {"network": "the networking holds its contract", "image": "the function's code is there"}
+    return Check(check, ok=True, detail=passed[check])
 
 
 def _blocked(changes: Iterable[Change]) -> str:
@@ -291,9 +314,9 @@ def _why(error: AwsError) -> str:
 # -- quotas ------------------------------------------------------------------------------------------------------------
 
 
-def _quota_checks(work: Sequence[Change], quotas: Quotas) -> list[Check]:
-    """Check what this plan makes against the account's quotas."""
-    found: list[Check] = []
+def _quota_checks(work: Sequence[Change], quotas: Quotas, rules: Iterable[Check]) -> list[Check]:
+    """Check what this plan makes against the account's quotas; ``rules``: those of the security groups."""
+    found = [*rules]
     for answer, look in ((quotas.functions, _of_functions), (quotas.databases, _of_databases)):
         try:
             found += look(work, answer.result())
@@ -313,6 +336,35 @@ def _of_databases(work: Sequence[Change], answer: Mapping[str, Any]) -> list[Che
             detail = f"RDS has room for {max(most - used, 0)} of {count} {type_}: {used} of {most} are used"
             found.append(Check("quotas", ok=False, detail=detail, resource=_QUOTAS[type_]))
     return found
+
+
+def _most_rules(aws: Aws) -> int:
+    """Ask how many rules of a direction a group may have here; an account that never changed that has the default."""
+    try:
+        answer = aws.service_quotas.get_service_quota(ServiceCode="vpc", QuotaCode=_RULES_QUOTA)
+    except AwsRefused as error:
+        if not error.matches("NoSuchResourceException"):
+            raise
+        return _DEFAULT_RULES
+    return int(answer["Quota"].get("Value", _DEFAULT_RULES))
+
+
+def _of_rules(stack: Stack, changes: Sequence[Change], answer: Future[int]) -> Iterator[Check]:
+    """Check the rules of each group and direction; while it changes, those that go are there beside those that come."""
+    try:
+        most = answer.result()
+    except AwsError as error:
+        detail = f"the rules of a security group could not be asked: {_why(error)}; {_DEFAULT_RULES} is the default"
+        yield Check("quotas", ok=None, detail=detail, resource=_RULES_QUOTA)
+        most = _DEFAULT_RULES
+    for change in changes:
+        going = {each.have for each in change.fields if each.path == "rules" and isinstance(each.have, Rule)}
+        rules = stack[change.address].spec.rules | (going if change.action is Action.UPDATE else set())
+        for direction in ("ingress", "egress"):
+            count = sum(rule.direction == direction for rule in rules)
+            if count > most:
+                detail = f"EC2 has room for {most} {direction} rules of {change.id}, and {count} are due"
+                yield Check("quotas", ok=False, detail=detail, resource=_RULES_QUOTA)
 
 
 def _of_functions(work: Sequence[Change], answer: Mapping[str, Any]) -> list[Check]:

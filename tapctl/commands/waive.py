@@ -17,7 +17,7 @@ from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import check, path_of
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.waiver import live_text
+from tapctl.engine.waiver import live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
@@ -47,11 +47,13 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     if found is None:
         raise ManifestError(f"nothing of {session.suffix} is deployed")
     drifted = [one for one in found.report.findings if one.state in DRIFTED or one.waiver]
-    meant = [one for one in targets if not _names_any(session, one, drifted) and "/" in one]
+    patterns = (one for one in targets if "/" in one or one.startswith("*."))
+    meant = [one for one in patterns if not _names_any(session, one, drifted)]
     named = [one for one in drifted if any(target == ALL or is_named(session, target, one) for target in targets)]
     if len(meant) < len(targets):
         named = named or choose(session, [one for one in targets if one not in meant], drifted)
-    tables = [*tables_of(named), *(ahead(target, found.entries) for target in meant)]
+    early = {target: ahead(target, found.entries) for target in meant}
+    tables = [*tables_of(named), *early.values()]
     if not tables:
         raise Refused(
             "none of this can be waived", hint="only a value that differs can be: what is missing is made again"
@@ -62,8 +64,9 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     rows = [common | table | answer for table in tables]
     text = with_waivers(path, rows, known_environments(session.invocation.config))
     write_file(path, text)
-    for target in meant:
-        session.screen.warn(f"{target} matches nothing now")
+    for target, table in early.items():
+        if not any(matches(table["address"], one.address) and matches(table["field"], one.field) for one in drifted):
+            session.screen.warn(f"{target} matches nothing now")
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
     record = [{key: str(value) for key, value in row.items()} for row in rows]
     session.screen.document("\n".join(shown), {"file": str(path), "waivers": record})
@@ -107,7 +110,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
 
 
 def ahead(target: str, addresses: Any) -> dict[str, Any]:
-    """The part to waive before it is there: the longest recorded address that the target begins with, and a field."""
+    """The part to waive before it is there, or in many places (``*``): the longest recorded address, and a field."""
     known = sorted((one for one in addresses if target.startswith(f"{one}.")), key=len)
     address = known[-1] if known else target.partition(".")[0]
     field = target.removeprefix(address).removeprefix(".")

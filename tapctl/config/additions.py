@@ -50,8 +50,11 @@ def sorted_by(*keys: str) -> AfterValidator:
 
 
 def _different(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Sort texts whose order means nothing, and leave out repetitions."""
-    return tuple(sorted(set(items)))
+    """Sort texts whose order means nothing; one that is there twice was meant to be another."""
+    twice = sorted({item for item in items if items.count(item) > 1})
+    if twice:
+        raise rule_error(f"has {twice[0]} more than once")
+    return tuple(sorted(items))
 
 
 def _some(count: int, what: str) -> tuple[Any, AfterValidator]:
@@ -282,7 +285,7 @@ def _peer(peer: str) -> str:
         canonical = str(ip_network(peer, strict=False)) if "/" in peer else ""
     except ValueError:
         canonical = ""
-    if canonical != peer:
+    if not canonical or canonical != peer:
         raise rule_error(f"must be {_PEER_RULE}{f'; did you mean {canonical}?' if canonical else ''}")
     return peer
 

@@ -37,7 +37,7 @@ from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
 from tapctl.reconcilers.kms_key_rights import KEY_RIGHTS
-from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users
+from tapctl.reconcilers.kms_key_users import SNAPSHOTS, key_users, topics_under
 
 if TYPE_CHECKING:
     from mypy_boto3_kms.type_defs import KeyMetadataTypeDef
@@ -232,9 +232,12 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        # SNS tells keys topic by topic, and its alias is asked for by name: once before the alias goes is enough.
-        named = bool(observed.spec.alias)
-        users = key_users(aws, arn, id, topics=named) | (_others_names(aws, arn, id) if named else frozenset())
+        users = key_users(aws, arn, id) | (_others_names(aws, arn, id) if observed.spec.alias else frozenset())
+        asked = f"topics under {arn}"
+        if not users and asked not in aws.learnt:
+            users = topics_under(aws, arn, id)
+            # Once a run, a topic a call: before the alias goes, by which a topic may name the key.
+            aws.learnt |= frozenset() if users else {asked}
         if users - self._going:
             return _used_by(users - self._going, id)
         if users:
@@ -252,33 +255,27 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         return None
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
-        """Find the keys by tags, also among those without an alias, which the tagging API may not show yet.
+        """Find the keys by tags; where the tagging API shows none of ours yet, among those that no alias names.
 
         The id of each is the alias of its Name tag, if that names the key, or if none does and the key is described as
         ours; else any alias of the key, or KMS's own id.
         """
-        tagged = _find(aws, owner.search_tags)
         aliases = _aliases(aws)
-        for key_id in sorted({*tagged, *_not_indexed(aws)}):
-            try:
-                live_tags = _tags_of(aws, key_id)
-                if not owner.finds(live_tags):
-                    continue
-                name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
-                named = aliases.get(key_id, ())
-                ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
-            except AwsRefused as error:
-                if not _may_be_skipped(error, any_key=key_id not in tagged):
-                    raise
-                continue
-            yield name if ours and name != _ALIAS else min(named, default=key_id)
+        found = False
+        for key_id in sorted(_find(aws, owner.search_tags)):
+            if name := _owned_as(aws, key_id, owner, aliases.get(key_id, ())):
+                found = found or name.startswith(_ALIAS)
+                yield name
+        for key_id in sorted(() if found else _not_indexed(aws)):
+            if name := _owned_as(aws, key_id, owner, (), any_key=True):
+                yield name
 
     def removed_with(self, going: Collection[str]) -> KmsKey:
         """Leave out, of what uses the key, what goes before it."""
         return KmsKey(self._window_days, going)
 
     def retained_because(self, aws: Aws, id: str, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> Retained | None:
-        """Name what uses the key and stays."""
+        """Name what uses the key and stays, but for topics, which are asked one by one right before the key goes."""
         arn = observed.outputs.arn if observed.outputs else ""
         users = (key_users(aws, arn, id) | _others_names(aws, arn, id)) - self._going if arn else frozenset()
         return _used_by(users, "it") if users else None
@@ -435,7 +432,8 @@ def _rotation_period(aws: Aws, key: Key) -> int:
 def _users_of(aws: Aws, key_id: str) -> list[str]:
     """List who was given this key: grants (Aurora, Secrets Manager and Lambda use a key by one), aliases, its users."""
     grantees = (f"a grant to {_grantee(grant) or 'unknown'}" for grant in _grants(aws, key_id))
-    return [*grantees, *_aliases_of(aws, key_id), *sorted(key_users(aws, aws.arn("kms", f"key/{key_id}")))]
+    arn = aws.arn("kms", f"key/{key_id}")
+    return [*grantees, *_aliases_of(aws, key_id), *sorted(key_users(aws, arn) or topics_under(aws, arn))]
 
 
 def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
@@ -510,6 +508,21 @@ def _aliases(aws: Aws) -> dict[str, list[str]]:
             # Some of AWS's own aliases have no key yet (ListAliases).
             aliases.setdefault(alias.get("TargetKeyId", ""), []).append(alias["AliasName"])
     return aliases
+
+
+def _owned_as(aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any_key: bool = False) -> str:
+    """Tell the id under which this key is the owner's; empty if it is not. ``named``: its aliases."""
+    try:
+        live_tags = _tags_of(aws, key_id)
+        if not owner.finds(live_tags):
+            return ""
+        name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
+        ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
+    except AwsRefused as error:
+        if not _may_be_skipped(error, any_key=any_key):
+            raise
+        return ""
+    return name if ours and name != _ALIAS else min(named, default=key_id)
 
 
 def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:

@@ -2,7 +2,8 @@
 
 KMS itself cannot tell. ListGrants names the grants of RDS, Secrets Manager and Lambda, and not what each was made for;
 CloudWatch Logs and SNS have none, since the key's policy lets them in (KMS developer guide, "Determine past usage of a
-KMS key"). So each service is listed, in bulk; SNS alone tells the key only topic by topic.
+KMS key"). So each service is listed, in bulk. SNS alone tells the key only topic by topic: it is asked last,
+once, and where something else keeps the key already, not at all.
 """
 
 from __future__ import annotations
@@ -20,16 +21,30 @@ SNAPSHOTS: Final = frozenset({"db-cluster-snapshot", "db-snapshot", "db-cluster-
 """The types of copies of a database, which are unreadable without their key."""
 
 
-def key_users(aws: Aws, arn: str, alias: str = "", *, topics: bool = True) -> frozenset[str]:
-    """List the addresses of everything that uses this key and is not being deleted. ``topics``: those of SNS too.
+def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
+    """List the addresses of everything but topics that uses this key and is not being deleted.
 
     Raises:
         AwsRefused: a service may not be asked. Its users are not known then, and the key must stay.
     """
-    aliases = {alias, f"{arn.rpartition(':')[0]}:{alias}"} if alias else set()
-    names = frozenset({arn, arn.rpartition("/")[2], *aliases})
-    searches = (_databases, _copies, _log_groups, _secrets, _functions, *([_topics] if topics else []))
+    names = _names(arn, alias)
+    searches = (_databases, _copies, _log_groups, _secrets, _functions)
     return frozenset(user for search in searches for user in search(aws, names))
+
+
+def topics_under(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
+    """List the addresses of the topics that use this key: a call for each topic of the account.
+
+    Raises:
+        AwsRefused: as `key_users`.
+    """
+    return frozenset(_topics(aws, _names(arn, alias)))
+
+
+def _names(arn: str, alias: str) -> frozenset[str]:
+    """Every form in which a service may tell the key."""
+    aliases = {alias, f"{arn.rpartition(':')[0]}:{alias}"} if alias else set()
+    return frozenset({arn, arn.rpartition("/")[2], *aliases})
 
 
 def _databases(aws: Aws, names: frozenset[str]) -> Iterator[str]:

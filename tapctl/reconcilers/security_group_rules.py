@@ -104,6 +104,7 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
     actions = (
         Right(Need.OBSERVE, ("ec2:DescribeSecurityGroups",), why=LISTS),
+        Right(Need.PLAN, ("servicequotas:GetServiceQuota",), why="the account's own quotas"),
         Right(Need.CREATE | Need.UPDATE | Need.DELETE, ("ec2:DescribeSecurityGroupRules",), why=LISTS),
         Right(
             Need.CREATE | Need.UPDATE,

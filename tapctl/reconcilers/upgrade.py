@@ -43,16 +43,15 @@ def check_upgrade(
 
 
 def check_orderable(aws: Aws, engine: str, version: str, *, address: str, classes: Collection[str]) -> Refused | None:
-    """Ask RDS if instances of these classes can be had of this version; None if so, or where that may not be asked."""
-    try:
-        missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
-        known = _known_versions(aws, engine, version) if missing else []
-    except AwsRefused as error:
-        if not error.is_denied:
-            raise
-        return None
+    """Ask RDS if instances of these classes can be had of this version; None if so.
+
+    Raises:
+        AwsRefused: that may not be asked.
+    """
+    missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
     if not missing:
         return None
+    known = _known_versions(aws, engine, version)
     if version not in known:
         return Refused(
             f"{address}: RDS has no {engine} {version} in {aws.region}",

@@ -10,9 +10,11 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.download import download
+from tapctl.aws.policy import Statement, from_answer
 from tapctl.aws.rights import Need, Right
 from tapctl.config.schema import Image
 from tapctl.errors import AwsError, AwsRefused, ConfigError, Problem
@@ -35,12 +37,13 @@ _INDEXES = frozenset(
 _MANIFESTS = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
 _PLATFORMS: Final = {"amd64": "x86_64", "arm64": "arm64"}
 """An image's word for an architecture to Lambda's."""
+_PULLS: Final = ("ecr:batchgetimage", "ecr:getdownloadurlforlayer")
 _NOBODY: Final[Callable[[str], object]] = str
 
 IMAGE_RIGHTS: Final = (
     Right(Need.PLAN | Need.EXPOSURES, ("ecr:DescribeImages",), ("{repository}",)),
-    # Which architecture the image is for.
-    Right(Need.PLAN, ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"), ("{repository}",)),
+    # Which architecture the image is for, and whether Lambda may read it.
+    Right(Need.PLAN, ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy"), ("{repository}",)),
 )
 """The rights to look the image up."""
 
@@ -81,7 +84,7 @@ def resolve(
     architecture: str = "x86_64",
     warn: Callable[[str], object] = _NOBODY,
 ) -> str:
-    """Look up the image's URI, ``<registry>/<repository>@sha256:…``: one call to ECR, three for a new image.
+    """Look up the image's URI, ``<registry>/<repository>@sha256:…``: one call to ECR, four for a new image.
 
     ``deployed``: the URI that runs already, which needs no second look. ``architecture``: the function's. ``warn`` is
     told where the image's own could not be read.
@@ -112,6 +115,10 @@ def resolve(
         if built_for not in (architecture, ""):
             rule = f"is built for {built_for}, and the function runs {architecture}: each call would fail"
             raise _problem(image, rule, f"push one for {architecture}: {_push(name, architecture)}")
+        if closed := _closed(aws, image, place, account, warn):
+            raise _problem(
+                image, closed, "let lambda.amazonaws.com take ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"
+            )
     return uri
 
 
@@ -226,6 +233,36 @@ def _architecture(aws: Aws, image: Image, place: _Place, found: _Found, warn: Ca
         why = "its manifest or configuration has another form"
     warn(f"the architecture of {_name_in_registry(image)} could not be read before it is deployed: {why}")
     return ""
+
+
+def _closed(aws: Aws, image: Image, place: _Place, account: str, warn: Callable[[str], object]) -> str:
+    """Tell why Lambda may not read the image, as far as the repository's policy tells; empty where it may.
+
+    A repository of the function's account needs none: Lambda writes its own statement (Lambda developer guide, "Using
+    container images": "Amazon ECR permissions").
+    """
+    where = f"the repository {image.repository} of account {place.owner} in {place.region}"
+    try:
+        answer = aws.read(aws.ecr.get_repository_policy, registryId=place.owner, repositoryName=image.repository)
+        statements = from_answer(answer["policyText"], "ecr:GetRepositoryPolicy").statements
+    except AwsRefused as error:
+        if error.matches("RepositoryPolicyNotFoundException"):
+            return "" if place.owner == account else f"{where} has no policy, and lets no other account in"
+        why = f"{error.iam_action} is denied" if error.is_denied else f"ECR answers {error.aws_code}"
+        warn(f"whether Lambda may read {_name_in_registry(image)} could not be asked: {why}")
+        return ""
+    about = [one for one in statements if _is_of_lambda(one)]
+    if any(one.effect == "Deny" and not one.conditions for one in about):
+        return f"the policy of {where} denies Lambda to read it"
+    if place.owner != account and not any(one.effect == "Allow" for one in about):
+        return f"the policy of {where} does not let Lambda of another account read it"
+    return ""
+
+
+def _is_of_lambda(statement: Statement) -> bool:
+    """True if the statement is about reading an image, by Lambda or by everybody."""
+    pulls = any(fnmatchcase(pull, action.lower()) for pull in _PULLS for action in statement.actions)
+    return pulls and any(principal.name in ("*", "lambda.amazonaws.com") for principal in statement.principals)
 
 
 def _missing(image: Image, place: _Place, error: AwsRefused) -> Exception:

@@ -43,6 +43,7 @@ SERVICES = {
     "lambda_": "lambda",
     "tagging": "resourcegroupstaggingapi",
     "kms_without_retries": "kms",
+    "service_quotas": "service-quotas",
 }
 
 

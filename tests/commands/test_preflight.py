@@ -18,6 +18,7 @@ from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.engine.resources import Stack
 from tapctl.errors import AwsRefused, ExitCode, Refused
 from tapctl.names import Names
+from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Check
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.rights import values_of
@@ -79,7 +80,8 @@ class ScriptedAws:
         self.concurrency, self.free = 1000, 990
         self.quotas: list[dict[str, Any]] = []
         self.end: datetime | None = None
-        self.iam = self.lambda_ = self.rds = self
+        self.rules: int | AwsRefused = 60
+        self.iam = self.lambda_ = self.rds = self.service_quotas = self
 
     def get_paginator(self, _: str) -> Paginator:
         """The simulations."""
@@ -99,6 +101,12 @@ class ScriptedAws:
         if self.refusal:
             raise self.refusal
         return {"AccountQuotas": self.quotas}
+
+    def get_service_quota(self, **_: str) -> dict[str, Any]:
+        """The rules that a security group may have."""
+        if isinstance(self.rules, AwsRefused):
+            raise self.rules
+        return {"Quota": {"Value": float(self.rules)}}
 
     def credentials_end(self) -> datetime | None:
         """The end of the credentials."""
@@ -125,7 +133,7 @@ def test_a_plan_that_makes_everything_is_asked_for_in_at_most_twelve_calls() -> 
         name: [True] for name in ("permissions", "quotas", "credentials", "upgrade", "name", "network", "image")
     }
     assert "found no room" not in found["permissions"][0].detail
-    assert len(aws.asked) + 3 <= 12
+    assert len(aws.asked) + 4 <= 12
 
 
 def test_nothing_is_asked_of_a_plan_that_changes_nothing() -> None:
@@ -279,6 +287,45 @@ def test_databases_that_no_quota_has_room_for_are_refused(most: int, ok: bool) -
     (check,) = checks(aws, CREATE_ALL)["quotas"]
     assert check.ok == ok
     assert ok or check.resource == "DBInstances"
+
+
+def rule(peer: str) -> Rule:
+    return Rule(direction="egress", protocol="tcp", from_port=443, to_port=443, peer=peer)
+
+
+def test_rules_that_a_security_group_has_no_room_for_are_refused() -> None:
+    aws, rules = ScriptedAws(), "security-group-rules/lambda-sg-dev"
+    wanted = [each.direction for each in STACK[rules].spec.rules].count("egress")
+    gone = [FieldChange("rules", rule(f"10.0.0.{number}/32"), None) for number in range(3)]
+    update = plan_of(change(rules, Action.UPDATE, FieldChange("rules", None, rule("10.1.0.0/16")), *gone))
+    aws.rules = wanted + 3
+    assert [check.ok for check in checks(aws, update)["quotas"]] == [True]
+    aws.rules = wanted + 2
+    (refused,) = checks(aws, update)["quotas"]
+    assert (refused.ok, refused.resource) == (False, "L-0EA8095F")
+    assert f"room for {wanted + 2} egress rules of lambda-sg-dev, and {wanted + 3} are due" in refused.detail
+    aws.rules = 0
+    refusals = [check.detail for check in checks(aws, CREATE_ALL)["quotas"] if check.ok is False]
+    assert sorted("ingress" in each for each in refusals) == [False, True]
+
+
+@pytest.mark.parametrize(("code", "asked"), [("NoSuchResourceException", [True]), ("AccessDenied", [None])])
+def test_the_default_counts_where_no_quota_of_rules_is_told(code: str, asked: list[bool | None]) -> None:
+    aws = ScriptedAws()
+    aws.rules = AwsRefused("service-quotas", "GetServiceQuota", code, "no")
+    found = checks(aws, CREATE_ALL)["quotas"]
+    assert [check.ok for check in found] == asked
+    assert asked == [True] or "servicequotas:GetServiceQuota denied; 60 is the default" in found[-1].detail
+
+
+def test_what_may_not_be_asked_of_versions_is_said_once() -> None:
+    client: Any = ScriptedAws()
+    values = values_of(CONFIG, NAMES)
+    flight = check_all(client, STACK, RESERVE, values, None, unasked=["denied", "denied"])
+    assert [(each.ok, each.detail) for each in flight.checks if each.check == "upgrade"] == [(None, "denied")]
+    upgrade = replace(change("db-cluster/db-cluster-dev", Action.UPDATE), blocked=Refused("no such target"))
+    flight = check_all(client, STACK, plan_of(*RESERVE.changes, upgrade), values, None, unasked=["denied"])
+    assert [each.ok for each in flight.checks if each.check == "upgrade"] == [None, False]
 
 
 @pytest.mark.parametrize(("left_s", "ok"), [(3600, True), (300, False), (-60, False)])

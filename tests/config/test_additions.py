@@ -90,9 +90,18 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
         ),
         (BOUNDARY, "arn:aws:iam::{account_id}:policy/{stage}", "", NO_TOKEN),
         (BOUNDARY, 1, "", "this is an integer"),
+        (ROLE_PATH, 1, "", "this is an integer"),
         (ROLE_PATH, "payments", "", "must be an IAM path of at most 512"),
         (ROLE_PATH, "/aws-service-role/x/", "", "begins with a path that IAM keeps for itself"),
         (ROLE_PATH, "/{sufix}/", "", "; did you mean {suffix}?"),
+        ("processor.architecture", True, "", 'must be "x86_64" or "arm64"'),
+        (VARIABLES, ["A"], "", "this is an array"),
+        (CLUSTER, "x", "", "this is a string"),
+        (CLUSTER, {f"a{n}": "1" for n in range(101)}, "", "at most 100"),
+        (EXTRA, "x", "", "this is a string"),
+        (EXTRA, [{**ALARM, "name": f"a{n}"} for n in range(51)], "", "must be an array of at most"),
+        (EXTRA, [{**ALARM, "metric": 1}], ".0.metric", "this is an integer"),
+        (EXTRA, [{**CUSTOM, "dimensions": ["a"]}], ".0.dimensions", "this is an array"),
         ("processor.architecture", "arm", "", 'must be "x86_64" or "arm64"'),
         (VARIABLES, {"DB_NAME": "x"}, ".DB_NAME", "tapctl sets DB_ENDPOINT, DB_NAME, DB_PORT"),
         (VARIABLES, {"AWS_REGION": "x"}, ".AWS_REGION", "is a variable that Lambda sets itself"),
@@ -137,6 +146,15 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
             ".0.resources.0",
             "is a pattern; name each role",
         ),
+        (PERMISSIONS, [{**PERMISSION, "actions": "sqs:SendMessage"}], ".0.actions", "this is a string"),
+        (
+            PERMISSIONS,
+            [{**PERMISSION, "actions": ["sqs:SendMessage"] * 2}],
+            ".0.actions",
+            "has sqs:SendMessage more than once",
+        ),
+        (PERMISSIONS, [{**PERMISSION, "resources": PERMISSION["resources"] * 2}], ".0.resources", "more than once"),
+        (PERMISSIONS, [{**PERMISSION, "sid": f"S{n}"} for n in range(21)], "", "must be an array of at most 20"),
         (PERMISSIONS, [{**PERMISSION, "actions": ["SendMessage"]}], ".0.actions.0", "must be an IAM action without a"),
         (PERMISSIONS, [{**PERMISSION, "resources": ["*"]}], ".0.resources", "is everything that there is; name the"),
         (PERMISSIONS, [{**PERMISSION, "resources": ["arn:aws:sqs:*:*:*"]}], ".0.resources", "is everything that there"),
@@ -156,6 +174,8 @@ def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: A
         (EGRESSES, [{**EGRESS, "port": 0}], ".0.port", "must be a port: a whole number from 1 to 65535"),
         (EGRESSES, [{**EGRESS, "port": "443"}], ".0.port", "this is a string"),
         (EGRESSES, [{**EGRESS, "to": "10.20.0.1/16"}], ".0.to", "; did you mean 10.20.0.0/16?"),
+        (EGRESSES, [{**EGRESS, "to": ""}], ".0.to", "must be a CIDR block (10.20.0.0/16, 2001:db8::/32)"),
+        (EGRESSES, [{**EGRESS, "port": port} for port in range(1, 52)], "", "must be an array of at most 50 rules"),
         (EGRESSES, [{**EGRESS, "to": "10.20.0.0"}], ".0.to", "must be a CIDR block (10.20.0.0/16, 2001:db8::/32)"),
         (EGRESSES, [{**EGRESS, "to": "example.com/16"}], ".0.to", "must be a CIDR block (10.20.0.0/16, 2001:db8::/32)"),
         (EGRESSES, [{**EGRESS, "to": "0.0.0.0/0", "port": 22}], ".0.to", WORLD),
@@ -227,6 +247,19 @@ def test_a_subscriber_that_is_none_is_refused(folder: Folder, value: str, rule: 
     assert (file, where) == ("dev.toml", f"{SUBSCRIBERS}.0")
     assert rule in told
     assert "hidden1" not in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("email:oncall@example.com", "this is a string"),
+        (["email:oncall@example.com"] * 2, "has email:oncall@example.com more than once"),
+        ([f"email:p{number}@example.com" for number in range(101)], "must be an array of at most"),
+    ],
+)
+def test_a_list_of_subscribers_that_is_none_is_refused(folder: Folder, value: Any, rule: str) -> None:
+    problems = folder.put("dev", SUBSCRIBERS, value).problems()
+    assert rule in " ".join(each.rule for each in problems)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.sandbox.emulator.aws_tags import TAG
+from tapctl.sandbox.emulator.aws_tags import APPLICATION, TAG
 from tests.conftest import ACCOUNT, REGION, Network
 from tests.emulator.conftest import Refused
 from tests.emulator.test_cloudwatch import put
@@ -149,6 +149,16 @@ def test_naive_code_takes_them_for_somebody_s_and_may_not_remove_them(
     case.give(aws, thing, "more")
     case.take(aws, thing, ["Name", "more"])
     assert not tags(case.told(aws, thing))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_naive_code_takes_an_application_s_tag_away_for_ever(aws: Aws, network: Network, case: Case) -> None:
+    thing = case.make(aws, network)
+    case.give(aws, thing, APPLICATION)
+    case.give(aws, thing, "more")
+    for keys in ([APPLICATION], [APPLICATION, "more"] if case is not CASES["ec2"] else ["more"]):
+        case.take(aws, thing, keys)
+    assert set(tags(case.told(aws, thing))) == {"Name", TAG[0], APPLICATION}
 
 
 def test_a_group_is_not_made_with_one(aws: Aws, network: Network, refused: Refused) -> None:

@@ -59,6 +59,14 @@ def test_a_change_keeps_state_and_tags(aws: Aws) -> None:
     assert tags(aws) == {"a": "1"}
 
 
+def test_naive_code_takes_an_alarm_that_warms_up_for_one_that_rings(aws: Aws) -> None:
+    warm_up = {"WarmUpPeriodDurationInMinutes": 2880}
+    put(aws, WarmUpConfiguration=warm_up)
+    assert describe(aws)["WarmUpConfiguration"] == warm_up
+    put(aws, Threshold=2.0)
+    assert "WarmUpConfiguration" not in describe(aws)
+
+
 def test_actions_are_switched_off_and_seen_so(aws: Aws) -> None:
     put(aws, AlarmActions=[f"arn:aws:sns:us-east-1:{ACCOUNT}:t"])
     aws.cloudwatch.disable_alarm_actions(AlarmNames=["a"])

@@ -7,6 +7,7 @@ from urllib import request as http
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.sandbox.emulator.simulation import Simulation
 from tests.emulator.conftest import Refused
 
 
@@ -42,6 +43,13 @@ def test_an_image_outlives_its_tag(aws: Aws) -> None:
         "imageDetails"
     ]
     assert not left.get("imageTags")
+
+
+def test_naive_code_takes_an_archived_image_for_one_to_pull(aws: Aws, simulation: Simulation) -> None:
+    aws.ecr.put_image(repositoryName="repo", imageManifest=manifest("a"), imageTag="1")
+    simulation.script("ecr.image", "ARCHIVED")
+    statuses = [aws.ecr.describe_images(repositoryName="repo")["imageDetails"][0]["imageStatus"] for _ in range(2)]
+    assert statuses == ["ARCHIVED", "ACTIVE"]
 
 
 def test_an_immutable_tag_stays(aws: Aws, refused: Refused) -> None:

@@ -96,6 +96,14 @@ def test_naive_code_may_not_remove_tags_of_aws_s_own(aws: Aws, make: Build, refu
         aws.lambda_.tag_resource(Resource=arn, Tags={"aws:mine": "x"})
 
 
+def test_naive_code_takes_an_application_s_tag_away_for_ever(aws: Aws, make: Build) -> None:
+    make(Tags={"Name": "mine", "awsApplication": "arn", "more": "x"})
+    arn = describe(aws)["FunctionArn"]
+    aws.lambda_.untag_resource(Resource=arn, TagKeys=["awsApplication"])
+    aws.lambda_.untag_resource(Resource=arn, TagKeys=["awsApplication", "more"])
+    assert {*aws.lambda_.list_tags(Resource=arn)["Tags"]} == {"Name", "awsApplication", OF_AWS["Key"]}
+
+
 def test_the_role_must_be_lambdas(aws: Aws, make: Build, refused: Refused) -> None:
     with refused("InvalidParameterValueException", "cannot be assumed by Lambda"):
         make(Role=f"arn:aws:iam::{ACCOUNT}:role/none")
@@ -333,6 +341,41 @@ def test_a_create_may_fail(aws: Aws, clock: Clock, simulation: Simulation, make_
     clock.advance(LONG_S)
     shown = aws.lambda_.get_function(FunctionName="f")["Configuration"]
     assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "SubnetOutOfIPAddresses")
+
+
+def test_naive_code_takes_a_function_that_is_there_for_one_that_works(
+    aws: Aws, clock: Clock, simulation: Simulation, make_function: Build
+) -> None:
+    make_function()
+    clock.advance(LONG_S)
+    simulation.script("lambda.rest", "Idle")
+    for _ in range(2):
+        shown = aws.lambda_.get_function(FunctionName="f")["Configuration"]
+        assert (shown["State"], shown["StateReasonCode"]) == ("Inactive", "Idle")
+
+
+def test_naive_code_takes_an_image_that_lambda_cannot_read_for_another_one(
+    aws: Aws, simulation: Simulation, make_function: Build
+) -> None:
+    make_function()
+    simulation.script("lambda.code", "AccessDeniedException")
+    for _ in range(2):
+        code = aws.lambda_.get_function(FunctionName="f")["Code"]
+        assert "ResolvedImageUri" not in code
+        assert code["Error"]["ErrorCode"] == "AccessDeniedException"
+
+
+def test_naive_code_takes_a_new_account_for_any_other(
+    aws: Aws, clock: Clock, simulation: Simulation, make_function: Build, refused: Refused
+) -> None:
+    simulation.script("lambda.account", "new")
+    with refused("ValidationException", "less than or equal to 3008"):
+        make_function(MemorySize=4096)
+    make_function(MemorySize=3008)
+    clock.advance(LONG_S)
+    assert aws.lambda_.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"] == 10
+    with refused("InvalidParameterValueException", "below its minimum value of [10]"):
+        aws.lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
 
 
 def test_naive_code_takes_the_values_of_a_failed_update_for_what_is_in_force(

@@ -18,12 +18,16 @@ _READS: Final = ("Describe", "Get", "BatchGet", "List")
 _CALLS: Final = json.loads(FILE.read_text())
 
 
-PREFLIGHT: Final = ("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes")
+PREFLIGHT: Final = (
+    *("iam:SimulatePrincipalPolicy", "lambda:GetAccountSettings", "rds:DescribeAccountAttributes"),
+    "service-quotas:GetServiceQuota",
+)
 """What may not be asked before a change is said, and stops nothing."""
 SPARED: Final = (
     *PREFLIGHT,
     *("ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcAttribute", "ecr:DescribeImages"),
-    *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "rds:DescribeOrderableDBInstanceOptions"),
+    *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy"),
+    "rds:DescribeOrderableDBInstanceOptions",
 )
 """Reads that an apply does without, any one of them."""
 

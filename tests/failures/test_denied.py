@@ -18,7 +18,7 @@ GONE = {"kms-key": 1}
 
 def action(name: str) -> str:
     """Name this operation as IAM does."""
-    return name.replace("resourcegroupstaggingapi:", "tag:")
+    return name.replace("resourcegroupstaggingapi:", "tag:").replace("service-quotas:", "servicequotas:")
 
 
 def is_told(answer: Answer, name: str) -> None:

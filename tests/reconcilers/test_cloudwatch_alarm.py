@@ -251,3 +251,16 @@ def test_a_removal_meets_what_a_change_meets() -> None:
     CloudwatchAlarm().delete(scripted({"delete_alarms": gone}), NAME, seen, None)
     with pytest.raises(NotYet):
         CloudwatchAlarm().delete(scripted({"delete_alarms": busy}), NAME, seen, None)
+
+
+def test_a_warm_up_that_somebody_gave_an_alarm_shows_and_is_undone(aws: Aws) -> None:
+    kind = CloudwatchAlarm()
+    kind.create(aws, NAME, WANT, OURS)
+    (live,) = aws.cloudwatch.describe_alarms(AlarmNames=[NAME])["MetricAlarms"]
+    kept: Any = {name: live[name] for name in ("Namespace", "MetricName", "Dimensions", "Statistic", "Period")}
+    kept |= {name: live[name] for name in ("ComparisonOperator", "Threshold", "EvaluationPeriods", "AlarmActions")}
+    aws.cloudwatch.put_metric_alarm(AlarmName=NAME, **kept, WarmUpConfiguration={"WarmUpPeriodDurationInMinutes": 2880})
+    silent = look(aws).spec
+    assert "2880" in silent.expression
+    kind.update(aws, NAME, silent, WANT)
+    assert look(aws).spec == WANT

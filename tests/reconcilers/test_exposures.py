@@ -84,6 +84,11 @@ def _cluster(**more: Any) -> Expose:
     return expose
 
 
+def _activity_stream(bench: Bench) -> None:
+    (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
+    bench.aws.rds.start_activity_stream(ResourceArn=cluster["DBClusterArn"], Mode="async", KmsKeyId="k")
+
+
 def _same_zone(bench: Bench) -> None:
     reply: Any = bench.aws.rds.describe_db_instances()
     other = {**reply["DBInstances"][0], "DBInstanceIdentifier": "db-cluster-test"}
@@ -225,12 +230,7 @@ EXPOSURES = [
     Exposure("security_group", "other_vpcs", _other_vpc, "vpc-", ("ec2", "DescribeSecurityGroupVpcAssociations")),
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
     Exposure("db_cluster", "auto_minor_version_upgrade", _cluster(AutoMinorVersionUpgrade=False), "False"),
-    Exposure(
-        "db_cluster",
-        "activity_stream",
-        _cluster(ActivityStreamStatus="started", ActivityStreamKinesisStreamName="s"),
-        "s",
-    ),
+    Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), "starting"),
     Exposure("db_cluster", "internet_gateway", _cluster(InternetAccessGatewayEnabled=True), "True"),
     Exposure("db_cluster", "global_cluster", _cluster(GlobalClusterIdentifier="world"), "world"),

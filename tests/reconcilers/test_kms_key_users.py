@@ -10,7 +10,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.kms_key import KmsKey
-from tapctl.reconcilers.kms_key_users import key_users
+from tapctl.reconcilers.kms_key_users import key_users, topics_under
 from tests.reconcilers.driving import OURS, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
 from tests.reconcilers.scripted import answer, refuse
@@ -75,9 +75,38 @@ def test_each_service_tells_its_users_of_the_key(  # noqa: PLR0917 -- as its cas
 def test_a_topic_names_its_key_in_any_form_and_one_that_is_gone_names_none(aws: Aws) -> None:
     for name, key in (("arn", ARN), ("id", "0a"), ("alias", "alias/k"), ("other", "alias/other"), ("none", "")):
         aws.sns.create_topic(Name=name, Attributes={"KmsMasterKeyId": key} if key else {})
-    assert key_users(aws, ARN, "alias/k") == {"sns-topic/arn", "sns-topic/id", "sns-topic/alias"}
+    assert topics_under(aws, ARN, "alias/k") == {"sns-topic/arn", "sns-topic/id", "sns-topic/alias"}
     refuse(aws.sns, "GetTopicAttributes", "NotFound")
-    assert key_users(aws, ARN, "alias/k") == set()
+    assert topics_under(aws, ARN, "alias/k") == set()
+
+
+def test_topics_are_asked_once_a_run_last_and_whether_an_alias_names_the_key_or_not(aws: Aws) -> None:
+    aws.sns.create_topic(Name="theirs")
+    for alias in (ID, ""):
+        seen = ready(aws)
+        if not alias:
+            aws.kms.delete_alias(AliasName=ID)
+        aws.learnt.clear()
+        before = aws.call_log.calls["sns:GetTopicAttributes"]
+        assert REC.retained_because(aws, ID, seen) is None
+        assert aws.call_log.calls["sns:GetTopicAttributes"] == before
+        delete_until_gone(REC, aws, ID, FIRST)
+        assert aws.call_log.calls["sns:GetTopicAttributes"] == before + 1
+    seen = ready(aws)
+    aws.learnt.clear()
+    aws.kms.create_alias(AliasName="alias/theirs", TargetKeyId=seen.outputs.key_id if seen.outputs else "")
+    assert isinstance(REC.delete(aws, ID, seen, FIRST), Retained)
+    assert aws.call_log.calls["sns:GetTopicAttributes"] == before + 1, "it stays anyway"
+
+
+def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:
+    seen = ready(aws)
+    aws.sns.create_topic(Name="theirs", Attributes={"KmsMasterKeyId": ID})
+    kept = REC.delete(aws, ID, seen, FIRST)
+    assert kept == Retained("what uses it is gone", f"sns-topic/theirs uses {ID}")
+    aws.kms.delete_alias(AliasName=ID)
+    without = look(REC, aws, ID, FIRST)
+    assert isinstance(REC.delete(aws, ID, without, FIRST), Retained)
 
 
 @pytest.mark.parametrize(

@@ -438,6 +438,16 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     assert (seen.spec, seen.update_failure) == (second, None)
 
 
+def test_an_image_that_lambda_cannot_read_is_no_other_image(bench: Bench) -> None:
+    specs: list[Any] = bench.fresh()
+    first = next(each for each in specs if each.image_uri)
+    bench.converge(first)
+    bench.sandbox.simulation.script("lambda.code", "AccessDeniedException")
+    seen = bench.look(first)
+    assert seen is not None
+    assert (seen.spec, seen.unreadable) == (first, {"image_uri": "ecr:BatchGetImage"})
+
+
 # -- the image's repository --------------------------------------------------------------------------------------------
 
 

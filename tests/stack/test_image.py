@@ -11,6 +11,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.config.schema import Image
 from tapctl.errors import AwsRefused, ConfigError
+from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.stack.image import resolve, tags_of
 from tests.conftest import ACCOUNT, REGION
 
@@ -65,7 +66,7 @@ def test_a_tag_becomes_the_digest_it_names_in_this_account_and_region(aws: Aws) 
     assert resolve(aws, image(), ACCOUNT, REGION) == f"{HOST}/payment-processor@{digest}"
 
 
-def test_an_image_that_runs_already_is_resolved_by_one_call_and_a_new_one_by_three(aws: Aws) -> None:
+def test_an_image_that_runs_already_is_resolved_by_one_call_and_a_new_one_by_four(aws: Aws) -> None:
     uri = f"{HOST}/payment-processor@{push(aws)}"
     aws.call_log.calls.clear()
 
@@ -73,7 +74,9 @@ def test_an_image_that_runs_already_is_resolved_by_one_call_and_a_new_one_by_thr
 
     assert dict(aws.call_log.calls) == {"ecr:DescribeImages": 1}
     resolve(aws, image(), ACCOUNT, REGION)
-    assert set(aws.call_log.calls) == {"ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+    assert set(aws.call_log.calls) == {
+        *("ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy")
+    }
 
 
 def test_a_tag_that_was_moved_names_the_new_image(aws: Aws) -> None:
@@ -105,8 +108,60 @@ def test_a_digest_that_is_nowhere_in_the_repository_is_refused(aws: Aws) -> None
     )
 
 
+def let(aws: Aws, effect: str = "Allow", *, registry: str = ACCOUNT, **more: Any) -> None:
+    """Let the repository's policy be this statement about Lambda."""
+    lambda_: dict[str, Any] = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "ecr:Batch*", **more}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": effect, **lambda_}]})
+    aws.ecr.set_repository_policy(repositoryName="payment-processor", registryId=registry, policyText=text)
+
+
+@pytest.mark.parametrize("more", [{}, {"Principal": "*", "Action": "*"}])
+def test_a_repository_whose_policy_denies_lambda_is_refused(aws: Aws, more: dict[str, Any]) -> None:
+    push(aws)
+    let(aws, "Deny", **more)
+    error = refused(aws, image())
+    assert f"the policy of the repository payment-processor of account {ACCOUNT}" in str(error.evidence)
+    assert "denies Lambda to read it" in str(error.evidence)
+    assert error.hint == "let lambda.amazonaws.com take ecr:BatchGetImage and ecr:GetDownloadUrlForLayer"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Condition": {"StringNotEquals": {"aws:SourceAccount": ACCOUNT}}},
+        {"Action": "ecr:PutImage"},
+        {"Principal": {"AWS": "210987654321"}},
+    ],
+)
+def test_a_denial_that_may_be_of_others_is_no_denial_of_lambda(aws: Aws, more: dict[str, Any]) -> None:
+    push(aws)
+    let(aws, "Deny", **more)
+    assert resolve(aws, image(), ACCOUNT, REGION)
+
+
+def test_another_account_s_repository_has_to_let_lambda_in(aws: Aws) -> None:
+    other = "210987654321"
+    push(aws, registry=other)
+    assert "has no policy, and lets no other account in" in str(refused(aws, image(registry=other)).evidence)
+    let(aws, registry=other, Action="ecr:PutImage")
+    assert "does not let Lambda of another account read it" in str(refused(aws, image(registry=other)).evidence)
+    let(aws, registry=other)
+    assert resolve(aws, image(registry=other), ACCOUNT, REGION)
+
+
+@pytest.mark.parametrize(("code", "why"), [("AccessDeniedException", "ecr:GetRepositoryPolicy is denied"), ("X", "X")])
+def test_a_policy_that_may_not_be_read_is_said(aws: Aws, code: str, why: str) -> None:
+    push(aws)
+    told: list[str] = []
+    with answering(aws, 400, {"Error": {"Code": code, "Message": "no"}}, "GetRepositoryPolicy"):
+        assert resolve(aws, image(), ACCOUNT, REGION, warn=told.append)
+    assert "whether Lambda may read payment-processor:1.0.0 could not be asked" in told[0]
+    assert told[0].endswith(why)
+
+
 def test_another_accounts_registry_is_named_by_its_account_id(aws: Aws) -> None:
     digest = push(aws, registry="210987654321")
+    let(aws, registry="210987654321")
 
     uri = resolve(aws, image(registry="210987654321"), ACCOUNT, REGION)
 
@@ -244,11 +299,11 @@ def test_an_architecture_that_lambda_has_not_is_refused(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("status", ["ARCHIVED", "ACTIVATING"])
-def test_an_image_that_lambda_cannot_pull_is_refused(aws: Aws, status: str) -> None:
-    with answering(aws, 200, {"imageDetails": [{"imageDigest": DIGEST, "imageStatus": status}]}):
-        error = refused(aws, image())
+def test_an_image_that_lambda_cannot_pull_is_refused(aws: Aws, sandbox_app: Sandbox, status: str) -> None:
+    push(aws)
+    sandbox_app.simulation.script("ecr.image", status)
 
-    assert f"is {status} in {HOST}, and Lambda cannot pull it" in str(error.evidence)
+    assert f"is {status} in {HOST}, and Lambda cannot pull it" in str(refused(aws, image()).evidence)
 
 
 NO = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}

@@ -156,6 +156,8 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     ahead = drifted.tapctl("waive", "--env", "dev", "lambda-function/*.tags.map-migrated", *until)
     assert (ahead.code, "matches nothing now" in ahead.err) == (0, True)
     assert "matches nothing here" in drifted.tapctl("drift", "--env", "dev").err
+    everywhere = drifted.tapctl("waive", "--env", "dev", "*.retention_*", *until)
+    assert (everywhere.code, "matches nothing now" in everywhere.err) == (0, False)
     assert drifted.tapctl("waive", "--env", "dev", *until).code == 64
     assert drifted.tapctl("waive", "--env", "dev", "0123456789", *until).code == 64
     everything = drifted.tapctl("waive", "--env", "dev", "all", *until, "--json")

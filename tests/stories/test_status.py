@@ -127,7 +127,10 @@ class TestOfAFunction:
         assert row(answer)["health"] == f"{FUNCTION} is Inactive: Unknown: AWS gives no reason"
 
     def test_that_nobody_calls_and_rests_is_well(self, dev: World) -> None:
-        assert dev.meeting(inactive("Idle"), "status").code == 0
+        dev.door.sandbox.simulation.script("lambda.rest", "Idle")
+        answer = dev.tapctl("status")
+        assert answer.code == 0
+        assert "Idle" in answer.out + answer.err
 
 
 def test_instances_of_which_none_serves_are_counted(dev: World) -> None:

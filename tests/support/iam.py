@@ -54,6 +54,7 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "ecr:BatchGetImage": ("ecr:repository/{repositoryName}",),
     "ecr:DescribeImages": ("ecr:repository/{repositoryName}",),
     "ecr:GetDownloadUrlForLayer": ("ecr:repository/{repositoryName}",),
+    "ecr:GetRepositoryPolicy": ("ecr:repository/{repositoryName}",),
     "kms:CreateAlias": ("kms:{AliasName}", "kms:key/{TargetKeyId}"),
     "kms:DeleteAlias": ("kms:{AliasName}", "kms:key/{AliasName}"),
     "logs:DescribeSubscriptionFilters": ("logs:log-group:{logGroupName}:*",),
@@ -103,7 +104,7 @@ _UNSCOPED: Final = frozenset(
         *("lambda:GetAccountSettings", "lambda:ListEventSourceMappings", "lambda:ListFunctions"),
         *("logs:DescribeLogGroups", "rds:DescribeAccountAttributes", "rds:DescribeDBEngineVersions"),
         *("rds:DescribeEvents", "rds:DescribeOrderableDBInstanceOptions", "secretsmanager:ListSecrets"),
-        *("sns:ListTopics", "tag:GetResources"),
+        *("servicequotas:GetServiceQuota", "sns:ListTopics", "tag:GetResources"),
     }
 )
 # Everything else of these services is about the one thing that this parameter names.
@@ -138,7 +139,7 @@ _NAME: Final = re.compile(r"{(\w+)}")
 
 def checks(visit: Visit) -> list[Check]:
     """What IAM checks of this call."""
-    name = visit.name.replace("resourcegroupstaggingapi:", "tag:")
+    name = visit.name.replace("resourcegroupstaggingapi:", "tag:").replace("service-quotas:", "servicequotas:")
     if name == "sts:GetCallerIdentity":  # needs no permission
         return []
     assert visit.request is not None

@@ -2,7 +2,8 @@
 
 Every tag whose key begins with ``aws:`` is AWS's (Tagging AWS Resources user guide, "Tag naming limits and
 requirements"); the one here is what CloudFormation sets on whatever it imports. How a service refuses such keys is in
-its API reference; the texts are ours.
+its API reference; the texts are ours. The tag of myApplications has no such prefix: whoever takes it away finds it
+again (https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/aws-myApplications.html).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
 
 TAG: Final = ("aws:cloudformation:stack-name", "imported")
+
+APPLICATION: Final = "awsApplication"
 
 # All names of the parameters and reply fields that hold tags, and of those that hold keys of tags.
 _TAGS: Final = ("Tags", "TagList", "tags")
@@ -39,6 +42,16 @@ def _rules_for(service: str, tags: Tags) -> Rules:
         if any(key.startswith(tags.reserved) for key in _named_keys(request.params)):
             raise ServiceError(tags.refusal, f"Tag keys that begin with {' or '.join(tags.reserved)} are reserved.")
         return proceed()
+
+    @rules(*tags.taken_by)
+    def an_application_sets_its_tag_again(request: Request, proceed: Next) -> Reply:
+        """The tag of an application that is taken away is back at once: here it stays."""
+        params = request.params
+        named = [name for name in _KEYS if APPLICATION in params.get(name, [])]
+        for name in named:
+            params[name] = [key for key in params[name] if key != APPLICATION]
+        taken = request.operation == "DeleteTags" and _named_keys(params) == [APPLICATION]
+        return {} if taken or (named and not any(params[name] for name in named)) else proceed()
 
     return rules
 

@@ -23,6 +23,7 @@ SERVICE: Final = Service(
 )
 
 _MAX_ACTIONS = 5
+_SILENCING = ("EvaluationWindow", "WarmUpConfiguration")
 
 
 @contract("PutMetricAlarm")
@@ -46,6 +47,24 @@ def an_alarm_keeps_its_state_and_tags(request: Request, proceed: Next) -> Reply:
     reply = proceed()
     after = _alarm(request)
     after.state_value = before.state_value if before is not None else "INSUFFICIENT_DATA"
+    return reply
+
+
+@contract("PutMetricAlarm")
+def what_silences_an_alarm_is_kept_until_it_is_put_again(request: Request, proceed: Next) -> Reply:
+    """Warm-up and window, which moto drops; a put without them resets them (API reference, PutMetricAlarm)."""
+    reply = proceed()
+    given = {name: request.params[name] for name in _SILENCING if name in request.params}
+    notes_on(_alarm(request))["silencing"] = given
+    return reply
+
+
+@contract("DescribeAlarms")
+def what_silences_an_alarm_is_told(request: Request, proceed: Next) -> Reply:
+    """Warm-up and window are shown where they are set."""
+    reply, alarms = proceed(), request.backend("cloudwatch").alarms
+    for shown in reply.get("MetricAlarms", []):
+        shown.update(notes_on(alarms[shown["AlarmName"]]).get("silencing", {}))
     return reply
 
 

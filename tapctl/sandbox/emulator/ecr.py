@@ -18,6 +18,7 @@ _OF_AWS: Final = "999999999999"
 @contract(
     *("CreateRepository", "DescribeRepositories", "PutImage", "ListImages", "DescribeImages", "BatchGetImage"),
     *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "GetDownloadUrlForLayer", "SetRepositoryPolicy"),
+    "GetRepositoryPolicy",
 )
 def a_registry_is_of_the_account_that_is_named(request: Request, proceed: Next) -> Reply:
     """The registry is another account's where the request names that one; moto looks into the caller's alone."""
@@ -54,6 +55,15 @@ def a_layer_is_fetched_from_s3(request: Request, _: Next) -> Reply:
     s3.put_object(bucket, key, layer)
     signed = f"X-Amz-Credential=AKIA/20260101/{request.region}/s3/aws4_request&X-Amz-Signature=0"
     return {"downloadUrl": f"http://{request.host}/{bucket}/{key}?{signed}", "layerDigest": digest}
+
+
+@contract("DescribeImages")
+def an_image_tells_its_status(request: Request, proceed: Next) -> Reply:
+    """An image may be archived (script ``ecr.image``), and cannot be pulled then (ECR API reference, ImageDetail)."""
+    reply = proceed()
+    for image in reply["imageDetails"]:
+        image["imageStatus"] = request.simulation.next_outcome("ecr.image") or "ACTIVE"
+    return reply
 
 
 @contract("PutImage")

@@ -40,6 +40,7 @@ _IMAGE: Final = re.compile(
 # Actions that Lambda checks the role of a function in a VPC for.
 _FOR_A_VPC: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
 CONCURRENCY, UNRESERVED_FLOOR = 1000, 100
+_NEW_ACCOUNT_CONCURRENCY, _NEW_ACCOUNT_MB = 10, 3008
 
 
 def functions_by_name(request: Request) -> dict[str, Any]:
@@ -197,10 +198,12 @@ def some_concurrency_stays_unreserved(request: Request, proceed: Next) -> Reply:
     others = sum(
         function.reserved_concurrency or 0 for function in functions_by_name(request).values() if function is not mine
     )
-    if CONCURRENCY - others - request.params["ReservedConcurrentExecutions"] < UNRESERVED_FLOOR:
+    limit = _concurrency(request)
+    floor = min(UNRESERVED_FLOOR, limit)
+    if limit - others - request.params["ReservedConcurrentExecutions"] < floor:
         raise invalid_parameter(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-            f"below its minimum value of [{UNRESERVED_FLOOR}]."
+            f"below its minimum value of [{floor}]."
         )
     return proceed()
 
@@ -208,18 +211,46 @@ def some_concurrency_stays_unreserved(request: Request, proceed: Next) -> Reply:
 @acceptance("GetAccountSettings")
 def account_settings_are_known(request: Request, _: Next) -> Reply:
     """Moto has no GetAccountSettings; the limits are those of an account without raised quotas."""
-    every = functions_by_name(request).values()
+    every, limit = functions_by_name(request).values(), _concurrency(request)
     reserved = sum(function.reserved_concurrency or 0 for function in every)
     return {
         "AccountLimit": {
             "TotalCodeSize": 80530636800,
             "CodeSizeUnzipped": 262144000,
             "CodeSizeZipped": 52428800,
-            "ConcurrentExecutions": CONCURRENCY,
-            "UnreservedConcurrentExecutions": CONCURRENCY - reserved,
+            "ConcurrentExecutions": limit,
+            "UnreservedConcurrentExecutions": limit - reserved,
         },
         "AccountUsage": {"TotalCodeSize": sum(function.code_size for function in every), "FunctionCount": len(every)},
     }
+
+
+@acceptance("CreateFunction", "UpdateFunctionConfiguration")
+def a_new_account_has_less_memory(request: Request, proceed: Next) -> Reply:
+    """An account that is new (script ``lambda.account``) gives a function 3008 MB at most.
+
+    The text is that of remotion-dev/template-next-app-dir#6; the limits are in the Lambda guide, "Lambda quotas".
+    """
+    memory = request.params.get("MemorySize", 0)
+    if _is_new_account(request) and memory > _NEW_ACCOUNT_MB:
+        raise ServiceError(
+            "ValidationException",
+            f"1 validation error detected: Value '{memory}' at 'memorySize' failed to satisfy constraint: Member must "
+            f"have value less than or equal to {_NEW_ACCOUNT_MB}",
+        )
+    return proceed()
+
+
+def _is_new_account(request: Request) -> bool:
+    notes = notes_on(request.backend("lambda"))
+    if not notes.get("new") and request.simulation.next_outcome("lambda.account"):
+        notes["new"] = True
+    return bool(notes.get("new"))
+
+
+def _concurrency(request: Request) -> int:
+    """Tell how many executions the account may have at a time."""
+    return _NEW_ACCOUNT_CONCURRENCY if _is_new_account(request) else CONCURRENCY
 
 
 _ATTACHED: Final = ("DeadLetterConfig", "FileSystemConfigs", "SnapStart")
@@ -366,6 +397,36 @@ def states_are_shown(request: Request, proceed: Next) -> Reply:
             LastUpdateStatusReasonCode=notes["update_failure"],
             LastUpdateStatusReason="The update could not be made.",
         )
+    return reply
+
+
+@timing("GetFunction", "GetFunctionConfiguration")
+def a_function_that_nobody_calls_is_inactive(request: Request, proceed: Next) -> Reply:
+    """After weeks without a call (script ``lambda.rest``, its reason) a function is Inactive: its network is gone.
+
+    Lambda developer guide, "Lambda function states"; the next change or call wakes it.
+    """
+    reply, notes = proceed(), notes_on(function_of(request))
+    if reason := request.simulation.next_outcome("lambda.rest"):
+        notes["rests"] = reason
+    if "rests" in notes:
+        shown = reply["Configuration"] if request.operation == "GetFunction" else reply
+        shown.update(State="Inactive", StateReasonCode=notes["rests"], StateReason="The function is idle.")
+    return reply
+
+
+@timing("GetFunction")
+def an_image_may_be_out_of_reach(request: Request, proceed: Next) -> Reply:
+    """Where Lambda cannot read the image any more (script ``lambda.code``) the error stands in place of its digest.
+
+    Lambda API reference, FunctionCodeLocation: Error.
+    """
+    reply, notes = proceed(), notes_on(function_of(request))
+    if code := request.simulation.next_outcome("lambda.code"):
+        notes["unread"] = code
+    if "unread" in notes:
+        reply["Code"].pop("ResolvedImageUri", None)
+        reply["Code"]["Error"] = {"ErrorCode": notes["unread"], "Message": "Lambda cannot read the image."}
     return reply
 
 

@@ -36,8 +36,9 @@ SERVICES: Final[tuple[Service, ...]] = (
     logs.SERVICE,
     rds.SERVICE,
     secretsmanager.SERVICE,
+    # moto's alone: no rule corrects Service Quotas, nor Systems Manager.
+    Service(name="service-quotas", throttling="TooManyRequestsException"),
     sns.SERVICE,
-    # moto's alone: no rule corrects Systems Manager.
     Service(name="ssm", throttling="ThrottlingException"),
     tagging.SERVICE,
 )

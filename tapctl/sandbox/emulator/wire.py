@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from moto.core.model import OperationModel
 
 # The name in a request's signature → botocore's name for the service; absent: the same.
-_BY_SIGNATURE = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+_BY_SIGNATURE = {
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 # Statuses that the service models leave out; 501 is a server error that no SDK retries.
 _SERVER_ERRORS = {"InternalFailure": 500, "NotImplemented": 501, "ServiceUnavailable": 503}
 # A request is parsed once, whoever asks first: the environ holds the result under this key.

@@ -273,6 +273,18 @@ def test_automated_backups_can_be_kept(aws: Aws, make_cluster: Build) -> None:
     assert left["SnapshotType"] == "automated"
 
 
+def test_naive_code_does_not_see_where_the_activity_goes(aws: Aws, make_cluster: Build, refused: Refused) -> None:
+    make_cluster()
+    arn = describe(aws)["DBClusterArn"]
+    started = aws.rds.start_activity_stream(ResourceArn=arn, Mode="async", KmsKeyId="k")
+    assert describe(aws)["ActivityStreamKinesisStreamName"] == started["KinesisStreamName"]
+    assert describe(aws)["ActivityStreamStatus"] == "started"
+    aws.rds.stop_activity_stream(ResourceArn=arn)
+    assert "ActivityStreamStatus" not in describe(aws)
+    with refused("DBClusterNotFoundFault"):
+        aws.rds.stop_activity_stream(ResourceArn=f"{arn}-other")
+
+
 def test_the_data_api_is_switched_by_its_own_calls(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     make_cluster()
     arn = describe(aws)["DBClusterArn"]

@@ -191,13 +191,38 @@ def clusters_come_in_pages(request: Request, proceed: Next) -> Reply:
     return paginate(request, "DBClusters", proceed()["DBClusters"])
 
 
-@contract("EnableHttpEndpoint", "DisableHttpEndpoint")
-def the_data_api_is_switched(request: Request, _: Next) -> Reply:
-    """Moto has neither; of a cluster that is not serverless ModifyDBCluster does not switch it."""
+@contract("StartActivityStream", "StopActivityStream")
+def activity_is_streamed(request: Request, _: Next) -> Reply:
+    """Moto has neither; all that a cluster does goes to a Kinesis stream (Aurora user guide, "Activity streams")."""
+    cluster = _cluster_at(request, "DBClusterNotFoundFault")
+    notes = notes_on(cluster)
+    notes["stream"] = f"aws-rds-das-{cluster.resource_id}" if request.operation == "StartActivityStream" else ""
+    return {"Status": "started" if notes["stream"] else "stopped", "KinesisStreamName": notes["stream"]}
+
+
+@contract("DescribeDBClusters")
+def a_cluster_tells_its_activity_stream(request: Request, proceed: Next) -> Reply:
+    """A cluster tells the stream that its activity goes to."""
+    reply, clusters = proceed(), request.backend("rds").clusters
+    for shown in reply["DBClusters"]:
+        if stream := notes_on(clusters[shown["DBClusterIdentifier"]]).get("stream"):
+            shown.update(ActivityStreamStatus="started", ActivityStreamKinesisStreamName=stream)
+    return reply
+
+
+def _cluster_at(request: Request, refusal: str) -> Any:
+    """Return the cluster of the request's ARN."""
     arn = request.params["ResourceArn"]
     cluster = next((cluster for cluster in request.backend("rds").clusters.values() if cluster.arn == arn), None)
     if cluster is None:
-        raise ServiceError("ResourceNotFoundFault", f"The resource {arn} is not found.")
+        raise ServiceError(refusal, f"The resource {arn} is not found.")
+    return cluster
+
+
+@contract("EnableHttpEndpoint", "DisableHttpEndpoint")
+def the_data_api_is_switched(request: Request, _: Next) -> Reply:
+    """Moto has neither; of a cluster that is not serverless ModifyDBCluster does not switch it."""
+    arn, cluster = request.params["ResourceArn"], _cluster_at(request, "ResourceNotFoundFault")
     # Not by its setter, which is for serverless clusters only.
     cluster._enable_http_endpoint = request.operation == "EnableHttpEndpoint"  # noqa: SLF001 -- see above
     return {"ResourceArn": arn, "HttpEndpointEnabled": cluster.http_endpoint_enabled}
