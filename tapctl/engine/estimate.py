@@ -106,13 +106,14 @@ class Estimate:
     high_s: float = 0
     critical_path: tuple[str, ...] = ()
     """The addresses of the longest chain, in order."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """The usual time of the work on each resource, by address."""
 
     def then(self, later: Estimate) -> Estimate:
         """The estimate of this execution and another one after it."""
         path = (*self.critical_path, *later.critical_path)
-        return Estimate(
-            self.usual_s + later.usual_s, self.low_s + later.low_s, self.high_s + later.high_s, critical_path=path
-        )
+        usual_s, low_s, high_s = self.usual_s + later.usual_s, self.low_s + later.low_s, self.high_s + later.high_s
+        return Estimate(usual_s, low_s, high_s, path, {**self.resources, **later.resources})
 
 
 def estimate_command(durations: Durations, operation: Operation) -> Estimate:
@@ -123,10 +124,11 @@ def estimate_command(durations: Durations, operation: Operation) -> Estimate:
 
 def estimate(nodes: Sequence[Node], usual: Mapping[str, Usual]) -> Estimate:
     """Estimate the execution of this graph, in which everything that may run at once does."""
-    best_s, path = _longest(nodes, {address: each.usual_s for address, each in usual.items()})
+    resources = {node.address: usual[node.address].usual_s for node in nodes}
+    best_s, path = _longest(nodes, resources)
     low_s, _ = _longest(nodes, {address: each.low_s for address, each in usual.items()})
     high_s, _ = _longest(nodes, {address: each.high_s for address, each in usual.items()})
-    return Estimate(best_s, low_s, high_s, path)
+    return Estimate(best_s, low_s, high_s, path, resources)
 
 
 def longest_s(nodes: Sequence[Node], seconds: Mapping[str, float]) -> float:

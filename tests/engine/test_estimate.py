@@ -78,7 +78,7 @@ def usual(**other: float) -> dict[str, Usual]:
 
 
 def test_the_longest_chain_decides() -> None:
-    assert estimate(GRAPH, usual()) == Estimate(670, 335, 1340, ("key", "cluster", "instance"))
+    assert estimate(GRAPH, usual()) == Estimate(670, 335, 1340, ("key", "cluster", "instance"), SECONDS)
     slow = estimate(GRAPH, usual(function=3000))
     assert (slow.usual_s, slow.critical_path) == (3015, ("key", "cluster", "function"))
     assert longest_s(GRAPH, SECONDS) == 670
@@ -87,8 +87,8 @@ def test_the_longest_chain_decides() -> None:
 
 
 def test_one_execution_after_another_takes_both_times() -> None:
-    both = Estimate(1, 2, 3, ("a",)).then(Estimate(10, 20, 30, ("b",)))
-    assert both == Estimate(11, 22, 33, ("a", "b"))
+    both = Estimate(1, 2, 3, ("a",), {"a": 1}).then(Estimate(10, 20, 30, ("b",), {"b": 10}))
+    assert both == Estimate(11, 22, 33, ("a", "b"), {"a": 1, "b": 10})
 
 
 def test_a_command_takes_time_beside_its_resources() -> None:
