@@ -12,7 +12,7 @@ from tapctl.commands.plan import consequences, plan_counts, snapshot_stays_due
 from tapctl.config import Config
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, Plan
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
@@ -43,7 +43,7 @@ def wanted_beside(session: Session, manifest: Manifest, observed: Observations) 
     addresses = {*(resource.address for resource in stack), *entries}
     recorded = {address: _as_recorded(session, entries.get(address), observed.get(address)) for address in addresses}
     plan = make_plan(stack, entries, recorded, session.claimant, registry(), allowed=addresses)
-    plan = replace(plan, changes=tuple(_known(plan, entries)))
+    plan = replace(plan, changes=tuple(_known(plan, entries, observed)))
     if plan.is_empty:
         return None
     counts = plan_counts(plan)
@@ -94,12 +94,27 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
     return Observed(spec, outputs, owner=session.owner, **impacts)
 
 
-def _known(plan: Plan, entries: Mapping[str, Entry]) -> Iterator[Change]:
-    """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding."""
+def _known(plan: Plan, entries: Mapping[str, Entry], observed: Observations) -> Iterator[Change]:
+    """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding.
+
+    A value that is there already, since somebody has accepted it, is recorded and not changed.
+    """
     for change in plan.changes:
         entry = entries.get(change.address)
         if entry is not None and (entry.phase is Phase.LEAVING or change.action is Action.CREATE):
             continue
-        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY)
+        live = observed.get(change.address)
+        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY and not is_there(field, live))
         if fields or change.action is not Action.UPDATE:
             yield replace(change, fields=fields)
+
+
+def is_there(field: FieldChange, live: Observation | None) -> bool:
+    """True if AWS has the wanted value, or of a set the wanted member."""
+    if not isinstance(live, Observed):
+        return False
+    root, _, key = field.path.partition(".")
+    value = getattr(live.spec, root, None)
+    if isinstance(value, frozenset):
+        return field.want in value or (field.want is None and field.have not in value)
+    return bool((value.get(key) if isinstance(value, Mapping) else value) == field.want)
