@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,7 @@ from botocore.session import Session
 from tests.support.served import MEASURED
 
 _ID_BYTES = 16
+_MIDDLE = 1
 
 
 def install() -> None:
@@ -34,6 +35,7 @@ def install() -> None:
     _remember_methods_of_clients()
     _remember_event_names()
     _remember_handlers()
+    _share_handlers()
     _remember_words_of_the_user_agent()
     _sign_with_no_signature()
     _draw_random_bytes_in_advance()
@@ -101,16 +103,36 @@ def _remember_handlers() -> None:
             takes[function] = accepts(handler)
         return takes[function]
 
-    def copied(trie: Any, node: dict[str, Any]) -> dict[str, Any]:
-        return {
-            key: copied(trie, value) if isinstance(value, dict) else NodeList(*map(list, value))
-            if isinstance(value, NodeList)
-            else value
-            for key, value in node.items()
-        }  # fmt: skip
-
     vars(botocore.hooks)["accepts_kwargs"] = remembered
-    setattr(vars(botocore.hooks)["_PrefixTrie"], "_recursive_copy", copied)  # noqa: B010  # private, so unknown to mypy
+
+
+def _share_handlers() -> None:
+    """Let all emitters share what none of them changes: each client copies the hundreds of handlers of its session."""
+    trie: Any = vars(botocore.hooks)["_PrefixTrie"]
+    copy_all, remove = trie._recursive_copy, trie.remove_item
+
+    def shared(original: Any) -> Any:
+        made = trie()
+        made._root = original._root
+        return made
+
+    def added(node: dict[str, Any], parts: Sequence[str], value: Any, section: int) -> dict[str, Any]:
+        if not parts:
+            lists = [list(each) for each in node["values"] or NodeList([], [], [])]
+            lists[section].append(value)
+            return {**node, "values": NodeList(*lists)}
+        first, *others = parts
+        child = node["children"].get(first) or {"chunk": first, "children": {}, "values": None}
+        return {**node, "children": {**node["children"], first: added(child, others, value, section)}}
+
+    def append_item(self: Any, key: str, value: Any, section: int = _MIDDLE) -> None:
+        self._root = added(self._root, key.split("."), value, section)
+
+    def remove_item(self: Any, key: str, value: Any) -> None:
+        self._root = copy_all(self, self._root)
+        remove(self, key, value)
+
+    trie.__copy__, trie.append_item, trie.remove_item = shared, append_item, remove_item
 
 
 def _remember_words_of_the_user_agent() -> None:
