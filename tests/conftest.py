@@ -20,7 +20,9 @@ from tests.support import fast_botocore
 from tests.support.door import Door
 from tests.support.fast_botocore import measured as measured  # noqa: PLC0414  # a fixture
 from tests.support.loopback import loopback_only
+from tests.support.saved import made_once
 from tests.support.served import Unmeasured, served
+from tests.support.strides import SOAK
 from tests.support.world import World, new_world
 
 ACCOUNT = "123456789012"
@@ -49,6 +51,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.set_threshold(100_000, 50, 100)
 
 fast_botocore.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell a run of everything from a run without the soak's tests, before any test module is read."""
+    if "not soak" not in str(config.option.markexpr):
+        SOAK.append(True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,7 +123,12 @@ class Network:
 
 
 @pytest.fixture
-def network(sandbox_url: str) -> Network:
+def network(sandbox_url: str, sandbox_app: Sandbox) -> Network:
+    """A network in an AWS that has nothing else."""
+    return made_once(sandbox_app, "network", _make_network)
+
+
+def _make_network() -> Network:
     ec2 = boto3.client("ec2", region_name=REGION)
     vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})

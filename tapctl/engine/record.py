@@ -90,7 +90,8 @@ def recorded_value(spec: type[Spec], name: str, recorded: Mapping[str, Any]) -> 
         KeyError: the field is not recorded.
         ValidationError: it is recorded in a form that this tapctl does not know.
     """
-    return _reader(spec.model_fields[name].annotation).validate_python(recorded[name])
+    annotation: Any = spec.model_fields[name].annotation
+    return _reader(annotation).validate_python(recorded[name])
 
 
 # Few types serve all fields of all specs, and to build what reads one takes far longer than the reading.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tapctl.config import schema
 from tests.support.additions import ADDITIONS, ALARM, EGRESS, PERMISSION, add_all
 from tests.support.config_folder import Folder
-
-# It has no types of its own; moto brings it.
-jsonschema: Any = importlib.import_module("jsonschema")
 
 VARIABLES, PERMISSIONS, EGRESSES = "processor.environment", "processor.permissions", "processor.egress"
 CLUSTER, INSTANCE, EXTRA = "database.cluster_parameters", "database.instance_parameters", "alarms.extra"
@@ -30,16 +25,11 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "environments")
 
 
-def valid_by_schema(folder: Folder, file: str) -> bool:
-    kind = schema()["common" if file == "common" else "environment"]
-    return bool(jsonschema.Draft202012Validator(kind).is_valid(folder.tables[file]))
-
-
 def test_everything_at_once_is_taken(folder: Folder) -> None:
     add_all(folder).put("dev", SUBSCRIBERS, ["email:oncall@example.com"])
     config = folder.load()["dev"]
-    assert valid_by_schema(folder, "common")
-    assert valid_by_schema(folder, "dev")
+    assert folder.valid_by_schema("common")
+    assert folder.valid_by_schema("dev")
     assert config.processor.permissions[0].actions == ("sqs:SendMessage",)
     assert (config.alarms.extra[0].threshold, config.alarms.subscribers) == (268435456.0, ("email:oncall@example.com",))
 
@@ -68,7 +58,7 @@ def test_everything_at_once_is_taken(folder: Folder) -> None:
 )
 def test_what_aws_accepts_is_taken(folder: Folder, file: str, key: str, value: Any) -> None:
     assert folder.put(file, key, value).problems() == []
-    assert valid_by_schema(folder, file)
+    assert folder.valid_by_schema(file)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 
 from tapctl.config import schema
-from tests.support.config_folder import ENVIRONMENTS, Folder
+from tests.support.config_folder import ENVIRONMENTS, Folder, validator
 
 # It has no types of its own; moto brings it.
 jsonschema: Any = importlib.import_module("jsonschema")
 
 FILES = ["common", "dev", "staging", "prod"]
-
-
-def validator(file: str) -> Any:
-    return jsonschema.Draft202012Validator(schema()["common" if file == "common" else "environment"])
 
 
 def content(file: str) -> dict[str, Any]:

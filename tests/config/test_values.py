@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tapctl.config import schema
 from tapctl.config.types import EngineVersion
 from tapctl.sandbox.emulator.rds.catalog import AVAILABLE
 from tests.support.config_folder import Folder
-
-# It has no types of its own; moto brings it.
-jsonschema: Any = importlib.import_module("jsonschema")
 
 
 @dataclass(frozen=True)
@@ -289,11 +284,6 @@ REFUSED = [
 ]
 
 
-def valid_by_schema(folder: Folder, file: str) -> bool:
-    kind = schema()["common" if file == "common" else "environment"]
-    return bool(jsonschema.Draft202012Validator(kind).is_valid(folder.tables[file]))
-
-
 @pytest.mark.parametrize(("file", "path", "value"), TAKEN)
 def test_a_value_that_aws_accepts_is_taken(tmp_path: Path, file: str, path: str, value: Any) -> None:
     folder = Folder(tmp_path / "environments").put(file, path, value)
@@ -301,7 +291,7 @@ def test_a_value_that_aws_accepts_is_taken(tmp_path: Path, file: str, path: str,
     for name in path.split("."):
         taken = getattr(taken, name)
     assert (str(taken) if path == "networking" else taken) == value
-    assert valid_by_schema(folder, file)
+    assert folder.valid_by_schema(file)
 
 
 @pytest.mark.parametrize(("place", "value", "rule", "known"), REFUSED)
@@ -313,7 +303,7 @@ def test_a_value_that_aws_refuses_or_that_is_unsafe_is_refused(
     (problem,) = [each for each in folder.problems() if rule in each.rule]
     assert (Path(problem.file).name, problem.key) == (f"{file}.toml", path)
     assert str(value)[:20].strip() in problem.value or "\n" in value
-    assert valid_by_schema(folder, file) is not known
+    assert folder.valid_by_schema(file) is not known
 
 
 def test_the_longest_timeout_and_latency_that_lambda_has(tmp_path: Path) -> None:
@@ -367,7 +357,7 @@ def test_a_tag_s_key_that_aws_refuses_or_tapctl_sets_is_refused(tmp_path: Path, 
     assert (file, shown) == ("common.toml", '"x"'), "the value, not the key once more"
     assert where.startswith("tags.")
     assert told.startswith(rule)
-    assert not valid_by_schema(folder, "common")
+    assert not folder.valid_by_schema("common")
 
 
 @pytest.mark.parametrize("value", ["aws:x", "RDS:x", "v" * 257, "a;b", "a\tb", " a", "a ", " ", "*"])
@@ -376,7 +366,7 @@ def test_a_tag_s_value_that_aws_refuses_is_refused(tmp_path: Path, value: str) -
     _, where, _, rule = folder.problem()
     assert where == "tags.Team"
     assert rule.startswith("must be a string of at most 256 letters")
-    assert not valid_by_schema(folder, "common")
+    assert not folder.valid_by_schema("common")
 
 
 def test_a_tag_with_a_wrong_key_and_a_wrong_value_has_two_problems(tmp_path: Path) -> None:

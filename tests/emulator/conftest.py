@@ -141,7 +141,7 @@ def simulation(clock: Clock) -> Simulation:
 
 
 @pytest.fixture
-def lambda_role(aws: Aws, clock: Clock) -> str:
+def lambda_role(aws: Aws, network: Network, clock: Clock) -> str:  # the network is put there first
     """A role that has been there for long, and may manage interfaces."""
     arn = aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust())["Role"]["Arn"]
     aws.iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=allow(INTERFACES))

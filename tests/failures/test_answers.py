@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tapctl.aws.answers import UNUSABLE
 from tapctl.errors import AwsNoAnswer, ConfigError, ExitCode, NetworkingError
 from tests.support.answered import BEFORE, Change, Member, Recorded, noting_reads
 from tests.support.door import Door
+from tests.support.strides import SOAK, examples, sampled
 from tests.support.world import Answer, World, new_world
 
 EMPTY = ("list", "map")
@@ -84,9 +85,7 @@ ODD: list[Any] = [
     *(-1, 0, 10**17, 10**30, float("inf"), float("nan"), True, False, [], {}, ["junk"], [{}], {"a": "b"}, None),
 ]
 """Values that AWS never answers: of other types, huge, unknown, empty, or made to speak to a terminal."""
-BOUNDED = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+BOUNDED = examples(10, 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +133,7 @@ def by_type(addresses: list[str]) -> tuple[list[str], list[str]]:
 
 def test_no_member_that_the_model_does_not_require_is_taken_for_granted(recorded: Recorded, read: set[str]) -> None:
     green = set()
-    for member in recorded.tape.members:
+    for member in sampled(recorded.tape.members, 5):
         ones, others = by_type(recorded.readers[member.operation])
         outcomes = {outcome(recorded, member, member.drop, address) for address in ones}
         unusable = [text for text in outcomes if UNUSABLE in text]
@@ -146,7 +145,8 @@ def test_no_member_that_the_model_does_not_require_is_taken_for_granted(recorded
 
     assert len(recorded.tape.members) > 400
     known = DEFAULTS.keys() | NO_FIELD
-    assert green == known, (green - known, known - green)
+    assert green <= known, green - known
+    assert not SOAK or green == known, known - green
 
 
 @BOUNDED

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.strides import examples
 from tests.support.world import World
 
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 64}
 VERBS = (("plan",), ("drift",), ("status",), ("outputs",), ("manifest", "show"), ("manifest", "history"), ("parity",))
-BOUNDED = settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+BOUNDED = examples(3, 12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 _ODD: st.SearchStrategy[Any] = st.sampled_from(
     [

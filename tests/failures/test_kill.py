@@ -77,6 +77,7 @@ def test_killed_in_an_apply(world: World, nth: int, moment: str) -> None:
     assert len(keys) == 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("nth", "moment"), at_each(EDIT_CHANGES, 17))
 def test_killed_in_an_apply_of_edits(world: World, nth: int, moment: str) -> None:
     world.deploy()
@@ -100,6 +101,7 @@ def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
     assert done + len(again.changes) == DESTROY_CHANGES, "not one call more than needed"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("nth", "moment"), at_each(FIRST_APPLY_WRITES, 33))
 def test_killed_at_a_write_of_the_record(world: World, nth: int, moment: str) -> None:
     """Writes in S3 can be timed; the lock of the dead run is somebody else's until its lease ends."""

@@ -48,6 +48,7 @@ def test_a_second_command_is_refused_while_the_first_is_at_work(world: World, st
     assert world.owned() == world.wanted()
 
 
+@pytest.mark.soak
 def test_a_lock_dies_with_its_holder(world: World) -> None:
     hold = Hold(world.door, "kms:CreateKey")
     with started(world, *APPLY) as running:

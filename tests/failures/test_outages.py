@@ -48,7 +48,8 @@ def test_a_key_that_is_lost_twice_is_left_to_the_next_apply(world: World, name: 
     converged(world)
 
 
-@pytest.mark.parametrize(("name", "kind"), strided([one for one in EACH if one not in LOST_KEYS], len(EACH), 56))
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "kind"), [one for one in EACH if one not in LOST_KEYS])
 def test_an_outage_that_outlasts_the_sdk(world: World, name: str, kind: str) -> None:
     answer = world.meeting(hiccup(name, kind, SDK_ATTEMPTS), *APPLY)
     assert answer.code == 0, answer.err

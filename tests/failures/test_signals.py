@@ -28,7 +28,7 @@ HELD = (
 )
 
 
-@pytest.mark.parametrize(("verb", "held"), strided(HELD, 3, 2))
+@pytest.mark.parametrize(("verb", "held"), strided(HELD, len(HELD), 2))
 @pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2, 1))
 def test_a_signal_while_a_read_hangs(world: World, verb: str, held: str, number: int) -> None:
     """A read that does not come back (20 s a time, four times) is waited for by nobody."""
@@ -74,7 +74,8 @@ def test_a_signal_in_the_middle_of_an_apply(world: World, nth: int, number: int)
     assert world.owned() == world.wanted()
 
 
-@pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_of_a_destroy(world: World, number: int) -> None:
     world.deploy()
     recorded = set(world.manifest()["entries"])

@@ -27,6 +27,7 @@ def count(answer: Answer, operation: str) -> int:
     return answer.asked.count(operation)
 
 
+@pytest.mark.soak
 def test_a_protected_database_is_made_changed_and_removed_each_in_one_go(living: World) -> None:
     made = living.applied("prod")
     assert "CONVERGED" in made.verdict

@@ -24,6 +24,7 @@ from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.simulation import Simulation
 from tests.reconcilers import cases
 from tests.support.engine_clock import VirtualClock
+from tests.support.saved import made_once
 
 OWNER = Owner.ours("test", "dev")
 CASES: Mapping[str, ModuleType] = {
@@ -92,9 +93,8 @@ class Bench:
         self.sandbox.reset()
         self.diary, self.steps, self.die_at = Diary(), 0, None
         # What is there before anything is tried is there at once, and was there for long.
-        self.sandbox.simulation = Simulation(self.clock.now)
-        self.world = self.case.prepare(self.aws)
-        self.sandbox.simulation.scale = self.scale
+        self.world = dict(made_once(self.sandbox, self.case.__name__, lambda: self.case.prepare(self.aws)))
+        self.sandbox.simulation = Simulation(self.clock.now, self.scale)
         found: list[Spec] = self.case.examples(self.world)
         return found[: self.most]
 

@@ -56,14 +56,17 @@ def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Ite
     sandbox_app.simulation = peace
 
 
-test_removed_is_gone = plain.test_removed_is_gone_and_removing_it_twice_is_nothing
+@pytest.mark.parametrize("bench", strided(TYPES, 3, 1), indirect=True)
+def test_removed_is_gone(bench: Living) -> None:
+    plain.test_removed_is_gone_and_removing_it_twice_is_nothing(bench)
 
 
-@pytest.mark.parametrize("bench", strided(TYPES, 4, 1), indirect=True)
+@pytest.mark.parametrize("bench", strided(TYPES, 4, 2), indirect=True)
 def test_each_example_becomes_the_next(bench: Living) -> None:
     plain.test_each_example_becomes_the_next(bench)
 
 
+@pytest.mark.parametrize("bench", strided(TYPES, 2, 1), indirect=True)
 @pytest.mark.parametrize(
     "die_at", [pytest.param(1, marks=pytest.mark.soak), 2, pytest.param(3, marks=pytest.mark.soak)]
 )

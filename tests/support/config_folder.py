@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import tomllib
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tapctl.config import Config, load_all
+from tapctl.config import Config, load_all, schema
 from tapctl.errors import ConfigError, Problem
+
+# It has no types of its own; moto brings it.
+jsonschema: Any = importlib.import_module("jsonschema")
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
 """A small, a middle and a protected environment; the folder at the top of the repository is its user's."""
@@ -51,6 +56,10 @@ class Folder:
         (only,) = self.problems()
         return Path(only.file).name, only.key, only.value, only.rule
 
+    def valid_by_schema(self, file: str) -> bool:
+        """Tell whether this file is as the JSON Schema of its kind says."""
+        return bool(validator(file).is_valid(self.tables[file]))
+
     def _table(self, file: str, key: str) -> tuple[dict[str, Any], str]:
         *tables, last = key.split(".")
         found = self.tables.setdefault(file, {})
@@ -63,6 +72,16 @@ class Folder:
         for name, tables in self.tables.items():
             lines = [f"{json.dumps(key)} = {_toml(value)}\n" for key, value in tables.items()]
             (self.path / f"{name}.toml").write_text("".join(lines), encoding="utf-8")
+
+
+def validator(file: str) -> Any:
+    """Return what holds a file of this name against the JSON Schema of its kind."""
+    return _validator("common" if file == "common" else "environment")
+
+
+@cache
+def _validator(kind: str) -> Any:
+    return jsonschema.Draft202012Validator(schema()[kind])
 
 
 def _toml(value: Any) -> str:

@@ -6,13 +6,18 @@ import io
 import pickle
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from moto.core.base_backend import BackendDict
 
+from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.rules import ServiceError
+from tapctl.sandbox.emulator.simulation import Simulation
+
+T = TypeVar("T")
 
 _IN_USE: list[Any] = vars(BackendDict)["_instances"]
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
@@ -51,6 +56,25 @@ class Saved:
         for backend, content in zip(self.backends, contents, strict=True):
             vars(backend).clear()
             vars(backend).update(content)
+
+
+def made_once(sandbox: Sandbox, name: str, make: Callable[[], T]) -> T:
+    """Make something the first time, and later put back the AWS that had it: nothing may be in it that is needed."""
+    if name in _MADE:
+        saved, made = _MADE[name]
+        saved.back()
+        return cast("T", made)
+    # It takes no time by any test's clock, and is long before that.
+    sandbox.simulation, before = Simulation(), sandbox.simulation
+    try:
+        made = make()
+    finally:
+        sandbox.simulation = before
+    _MADE[name] = (Saved.now(), made)
+    return made
+
+
+_MADE: dict[str, tuple[Saved, Any]] = {}
 
 
 class _Writer(pickle.Pickler):

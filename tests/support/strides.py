@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+SOAK: list[bool] = []
+"""Not empty in a run that holds the soak's tests, too."""
 
 
 def strided(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
@@ -14,3 +18,13 @@ def strided(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
         pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=() if at % step == start else pytest.mark.soak)
         for at, one in enumerate(cases)
     ]
+
+
+def examples(few: int, many: int, **more: Any) -> settings:
+    """Few examples of what hypothesis makes up for every run of the tests, many for the soak."""
+    return settings(max_examples=many if SOAK else few, deadline=None, derandomize=True, **more)
+
+
+def sampled(cases: Sequence[Any], step: int) -> Sequence[Any]:
+    """Every ``step``-th case for every run of the tests, all of them for the soak."""
+    return cases if SOAK else cases[::step]
