@@ -196,6 +196,10 @@ class Refused(TapctlError):
     exit_code = ExitCode.REFUSED
 
 
+class ConsentMissing(Refused):
+    """What cannot be undone is changed only where the user names the resource."""
+
+
 class PlanInvalid(TapctlError):
     """A plan file cannot be used: it cannot be read, was cut off, or is no plan of this format."""
 

@@ -21,7 +21,7 @@ from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigE
 from tapctl.safety.redaction import hide
 
 IN_FLIGHT = 10
-_READS = ("Describe", "Get", "BatchGet", "List", "Head", "Simulate", "Assume")
+_READS = ("Describe", "Get", "BatchGet", "List", "Head", "Simulate", "Assume", "Lookup")
 # The state store is not the stack: writing the manifest is no change of the stack.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
 _SERVER_ERROR = 500

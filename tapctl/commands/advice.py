@@ -26,6 +26,7 @@ from tapctl.stack.never_wanted import CONSTANT
 from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at
 from tapctl.stack.waivers import opens
 
+ACCEPTED: Final = "the files want it already, and an apply records it"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -145,6 +146,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     by_name = known is not None and (known.left_alone.get(one.field) == ALLOW or one.field in known.fixed_once_set)
     if by_name and one.live:
         return Advice(undo=f"{session.command('apply')} --allow {one.address}")
+    if provenance is not None and one.live is not None and one.live == provenance.value(one.address, one.field):
+        return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {shlex.quote(f'{one.address}.{one.field}')}" if can_be_accepted else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"))

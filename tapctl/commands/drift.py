@@ -176,7 +176,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     status, code, counts, summary = drift_verdict(report)
     if known is not None and (old := len(found.report.findings) - len(report.findings)):
         counts["known"] = old
-        summary += f" · {old} known already"
+        summary = f"{summary if report.findings else 'nothing new'} · {old} known already"
     return session.finish(status, code, counts, summary)
 
 

@@ -32,6 +32,7 @@ from tapctl.stack.rights import (
     values_of,
 )
 
+_LISTER: Final = "tapctl-status"
 PAGE: Final = "permissions.md"
 """The name of the page on the roles, beside the policies."""
 
@@ -91,7 +92,12 @@ def page(names: Names, state: Sequence[Right]) -> str:
 
 The policies allow this environment's objects alone. The bucket's policy keeps everybody else from them:
 
-{_code(_bucket_policy(objects, [f"{account}:role/{name}" for name in (read, change)]))}
+{_code(_bucket_policy(objects, [f"{account}:role/{name}" for name in (read, change, _LISTER)]))}
+
+`{_LISTER}` is one role for all environments of the bucket: workflows list them with it (`TAPCTL_STATUS_ROLE`). It has
+the trust of the role that reads, and this policy:
+
+{_code(_lister_policy(objects[0]))}
 """
     return f"""# Permissions of {names.suffix}
 
@@ -166,6 +172,15 @@ def _role_trust(account: str) -> dict[str, Any]:
             "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"],
             "Condition": {"StringLike": {"sts:RoleSessionName": "tapctl-*"}},
         }
+    )
+
+
+def _lister_policy(objects: str) -> dict[str, Any]:
+    """The right to read the records beside these objects."""
+    folder = objects.rpartition("/")[0]
+    return _policy(
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": folder.partition("/")[0]},
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{folder}/*.json"},
     )
 
 

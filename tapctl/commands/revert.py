@@ -17,11 +17,11 @@ from tapctl.commands.targets import choose, place
 from tapctl.engine.converge import Job
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.events import Result
-from tapctl.engine.plan import Plan
+from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Node, Stack
-from tapctl.errors import ExitCode, Refused, Status
+from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
 
@@ -61,7 +61,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
                 evidence="\n".join(f"{where}: {why}" for where, why in [*left.items(), *ignored.items()]),
                 hint=f"what ends each one stands under it: {session.command('drift')}",
             )
-        session.screen.plan(plan)
+        session.screen.plan(plan, by="revert")
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), summary=NOTHING_CHANGED)
         if not confirm(session, _question(session, plan)):
@@ -124,7 +124,7 @@ def _plan(
         spares=lambda address, path, _: path not in fields[address],
     )
     # What else differs is neither shown nor touched: it was not asked for.
-    changes = tuple(replace(change, left=()) for change in plan.changes)
+    changes = tuple(replace(change, left=(), blocked=without_allow(session, change)) for change in plan.changes)
     ignored = {
         f"{change.address}.{path}": "a person ends it: the command stands under it in drift"
         for change in changes
@@ -132,6 +132,16 @@ def _plan(
         for path in sorted(fields[change.address] - {field.path for field in change.fields})
     }
     return replace(plan, changes=changes, confirmed=(), forgotten=()), ignored
+
+
+def without_allow(session: Session, change: Change) -> TapctlError | None:
+    """The reason why the change is not made, with what may be done instead: a revert is given no ``--allow``."""
+    blocked = change.blocked
+    if isinstance(blocked, ConsentMissing):
+        apply, accept = session.command("apply"), session.command("accept")
+        meant = f"if that is meant, and the files want it: {apply} --allow {change.address}"
+        return Refused(blocked.cause, hint=f"{meant}; to keep what is there: {accept} {change.address}")
+    return blocked
 
 
 def _question(session: Session, plan: Plan) -> str:

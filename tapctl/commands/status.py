@@ -252,18 +252,27 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
 
 
 def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
-    """Drift and reboots, counted; of resources that are named already, nothing is counted again."""
+    """Drift, reboots and waivers; of resources that are named already, nothing but a waiver is told again."""
     groups: dict[str, set[str]] = defaultdict(set)
+    waived: set[str] = set()
     for finding in report.findings:
+        if finding.waiver:
+            waived.add(finding.address)
         if finding.address in named or finding.waiver:
             continue
         waits_for_reboot = finding.reason is Reason.DEFERRED and finding.detail == REBOOT
         kind = "DRIFT" if finding.state in _DRIFT else "reboot" if waits_for_reboot else finding.state.value.lower()
         groups[kind].add(finding.address)
-    if drifted := sorted(groups["DRIFT"]):
-        more = [f"and {len(drifted) - _SHOWN} more"] if len(drifted) > _SHOWN else []
-        yield Problem(f"DRIFT: {len(drifted)} drifted ({', '.join([*drifted[:_SHOWN], *more])})")
+    if drifted := groups["DRIFT"]:
+        yield Problem(f"DRIFT: {len(drifted)} drifted ({_listed(drifted)})")
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if unknown := len(groups["unknown"]):
         yield Problem(f"{unknown} could not be compared whole", ExitCode.INCOMPLETE)
+    if waived:
+        yield Problem(f"waived: {_listed(waived)}", ExitCode.OK)
+
+
+def _listed(addresses: set[str]) -> str:
+    more = [f"and {len(addresses) - _SHOWN} more"] if len(addresses) > _SHOWN else []
+    return ", ".join([*sorted(addresses)[:_SHOWN], *more])

@@ -62,14 +62,14 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
-    text = with_waivers(path, rows, known_environments(session.invocation.config))
-    write_file(path, text)
+    write_file(path, with_waivers(path, rows, known_environments(session.invocation.config)))
     for target, table in early.items():
         if not any(matches(table["address"], one.address) and matches(table["field"], one.field) for one in drifted):
             session.screen.warn(f"{target} matches nothing now")
     shown = [f"  {row['address']}.{row['field']}  until {last}" for row in rows]
     record = [{key: str(value) for key, value in row.items()} for row in rows]
-    session.screen.document("\n".join(shown), {"file": str(path), "waivers": record})
+    text = "\n".join(shown)
+    session.screen.document(text, {"file": str(path), "waivers": record, "text": text})
     summary = f"{len(rows)} until {last} · written to {path}"
     return session.finish(Status.WAIVED, counts={"waived": len(rows)}, summary=summary)
 

@@ -12,7 +12,7 @@ from tapctl.commands.plan import consequences, plan_counts, snapshot_stays_due
 from tapctl.config import Config
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations
-from tapctl.engine.plan import AFTER_APPLY, Action, Change, Plan
+from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
@@ -97,14 +97,27 @@ def _as_recorded(session: Session, entry: Entry | None, live: Observation | None
 def _known(plan: Plan, entries: Mapping[str, Entry], observed: Observations) -> Iterator[Change]:
     """The changes of what is recorded whole, or not at all: what a run left half done is told by its finding.
 
-    So is what is there and not recorded.
+    So is what is there and not recorded. A value that is there already, since somebody has accepted it, is recorded and
+    not changed.
     """
     for change in plan.changes:
         entry = entries.get(change.address)
         if entry is not None and (entry.phase is Phase.LEAVING or change.action is Action.CREATE):
             continue
-        if entry is None and change.address in observed:
+        live = observed.get(change.address)
+        if entry is None and live is not None:
             continue
-        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY)
+        fields = tuple(field for field in change.fields if field.want != AFTER_APPLY and not is_there(field, live))
         if fields or change.action is not Action.UPDATE:
             yield replace(change, fields=fields)
+
+
+def is_there(field: FieldChange, live: Observation | None) -> bool:
+    """True if AWS has the wanted value, or of a set the wanted member."""
+    if not isinstance(live, Observed):
+        return False
+    root, _, key = field.path.partition(".")
+    value = getattr(live.spec, root, None)
+    if isinstance(value, frozenset):
+        return field.want in value or (field.want is None and field.have not in value)
+    return bool((value.get(key) if isinstance(value, Mapping) else value) == field.want)

@@ -14,7 +14,7 @@ from typing import Final
 
 from tapctl.aws.client import Aws
 from tapctl.aws.trail import Attribute, TrailEvent, TrailReader, home_region
-from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Report, Who
+from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Reason, Report, Who
 from tapctl.engine.model import address as address_of
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, AwsRefused
@@ -25,6 +25,8 @@ from tapctl.session.session import Session
 DELIVERY: Final = timedelta(minutes=15)
 """The longest that CloudTrail usually takes to show an event."""
 HISTORY: Final = timedelta(days=90)
+_OF_THE_RECORD: Final = (Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.WRONG_PHASE)
+"""Reasons that say nothing of AWS: the record, which tapctl was given, is of another tapctl, or was written into."""
 _MADE_BY_SOMEBODY: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 
 
@@ -34,6 +36,10 @@ def with_causes(report: Report) -> Report:
 
 
 def _recorded_cause(finding: Finding) -> str:
+    if finding.reason is Reason.GAVE_UP:
+        return "aws"
+    if finding.reason in _OF_THE_RECORD:
+        return "input"
     return "unfinished" if finding.reason in UNFINISHED else ""
 
 
@@ -58,7 +64,7 @@ class _Search:
     def explain(self, finding: Finding) -> Finding:
         """Find who made the change, and the cause that follows."""
         entry = self._manifest.entries.get(finding.address)
-        if entry is None or finding.state not in _MADE_BY_SOMEBODY:
+        if entry is None or finding.state not in _MADE_BY_SOMEBODY or finding.reason in _OF_THE_RECORD:
             return finding
         trail = reconciler_of(entry).trail
         if not any(True for _ in trail.events(finding.field)):
@@ -72,7 +78,7 @@ class _Search:
                 self._refused[region] = _reason(error)
                 self._session.screen.warn(f"who changed it could not be asked in {region}: {self._refused[region]}")
             else:
-                return replace(finding, who=self._who(event), cause=_cause(event) if event else finding.cause)
+                return replace(finding, who=self._who(event), cause=finding.cause or _cause(event))
         return replace(finding, who=Who(note=self._refused[region]))
 
     def _reader(self, region: str) -> TrailReader:
@@ -165,7 +171,9 @@ def _reason(error: AwsError) -> str:
     return f"CloudTrail gave no answer ({error.aws_code})"
 
 
-def _cause(event: TrailEvent) -> str:
+def _cause(event: TrailEvent | None) -> str:
+    if event is None:
+        return ""
     if event.run:
         return "unfinished"
     if event.via == "service":

@@ -133,7 +133,8 @@ class Finding:
     who: Who | None = None
     """The author of the change; None where nobody asked."""
     cause: str = ""
-    """``person``, ``automation``, ``aws``, ``unfinished`` or ``input``, where it is known."""
+    """``person``, ``automation``, ``aws`` (it gave the resource up, or a service of it made the change),
+    ``unfinished`` (a run of ours), or ``input`` (the record that tapctl was given); empty where it is not known."""
 
     @property
     def state(self) -> FindingState:

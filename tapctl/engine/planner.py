@@ -19,7 +19,7 @@ from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftFie
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.engine.waiver import Spares, spare_nothing
-from tapctl.errors import FieldUnreadable, Refused
+from tapctl.errors import ConsentMissing, FieldUnreadable, Refused
 
 
 def make_plan(
@@ -321,7 +321,7 @@ def _ask_consent(reconciler: Reconciler[Any, Any], change: Change, *, given: boo
     assert field is not None, "one of the two needs consent"
     loses = field.impact is Impact.DATA_LOSS
     why = "what is older than that is lost" if loses else "nothing leads back from a new major version"
-    blocked = Refused(
+    blocked = ConsentMissing(
         f"{change.address}: {field.path} would go from {field.have} to {field.want}, and {why}",
         hint=f"if that is meant: --allow {change.address}; otherwise put the old value back into the configuration",
     )

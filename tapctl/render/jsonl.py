@@ -17,7 +17,7 @@ from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Re
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
-from tapctl.render.reports import is_shown
+from tapctl.render.reports import field_text, finding_text, is_shown
 from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
 from tapctl.render.severity import severity_of
 from tapctl.render.terminal import OutputStream, Stopwatch, ask, one_line, sanitize_json
@@ -32,8 +32,9 @@ _ALL: Final = "all"
 _DEFAULT_STATUS: Final[Mapping[int, Status]] = {
     ExitCode.DIFFERENT: Status.DIFFERENT,
     ExitCode.INCOMPLETE: Status.INCOMPLETE,
+    ExitCode.OK: Status.OK,
 }
-"""The word of a verdict that has none of its own, by its exit status; else OK."""
+"""The word of a verdict that has none of its own, by its exit status; else FAILED."""
 
 Record = dict[str, Any]
 
@@ -57,8 +58,11 @@ def version_record(verb: str, target: Target) -> Record:
     }
 
 
-def change_record(change: Change) -> Record:
-    """The record of one planned change. ``have`` or ``want`` null: the field is not there, or not wanted."""
+def change_record(change: Change, names: Mapping[str, str] = MappingProxyType({})) -> Record:
+    """The record of one planned change. ``have`` or ``want`` null: the field is not there, or not wanted.
+
+    ``names``: what people call a value that is a digest.
+    """
     blocked = change.blocked
     return {
         "type": "planned_change",
@@ -73,6 +77,7 @@ def change_record(change: Change) -> Record:
                 "impact": field.impact.word,
                 "outside": field.outside,
                 "until": field.until,
+                "text": field_text(field, names),
             }
             for field in change.fields
         ],
@@ -136,7 +141,9 @@ def ended_record(event: Finished | Failed | Detached | Skipped, elapsed_s: float
     )
 
 
-def finding_record(finding: Finding, advice: Advice | None, suffix: str = "") -> Record:
+def finding_record(
+    finding: Finding, advice: Advice | None, suffix: str = "", names: Mapping[str, str] = MappingProxyType({})
+) -> Record:
     """The record of one finding, and of what to do about it.
 
     ``id`` stays the same as long as this field, or member of a set, differs; ``fingerprint`` while the values do, too.
@@ -154,6 +161,7 @@ def finding_record(finding: Finding, advice: Advice | None, suffix: str = "") ->
         "recorded": recorded,
         "live": live,
         "asked": refs.to_json(finding.asked),
+        "text": finding_text(finding, names),
         "note": finding.note,
         "cause": finding.cause or None,
         "who": asdict(finding.who) if finding.who else None,
@@ -219,7 +227,7 @@ def verdict_record(verdict: Verdict) -> Record:
         "verb": verdict.verb,
         "env": target.env if target.suffix else _ALL,
         "suffix": target.suffix,
-        "status": verdict.status or _DEFAULT_STATUS.get(verdict.exit, Status.OK),
+        "status": verdict.status or _DEFAULT_STATUS.get(verdict.exit, Status.FAILED),
         "exit": verdict.exit,
         "counts": dict(verdict.counts),
         "elapsed_s": _seconds(verdict.elapsed_s),
@@ -267,6 +275,8 @@ class JsonScreen:
         self.asking = Stopwatch()
         self._target = Target()
         self._introduced = False
+        self._early: list[Record] = []
+        """The warnings given before the target was known: the first line tells it."""
         self._unchanged: list[str] = []
         """The addresses that the plan leaves as they are: their lines are due at the end of an execution."""
         self._last_progress: dict[str, Progress] = {}
@@ -290,14 +300,25 @@ class JsonScreen:
             self.err.lines(one_line(text))
 
     def warn(self, text: str) -> None:
-        """Write one sentence on stderr."""
+        """Write one sentence on stderr, and the same as a line."""
         self.err.lines(f"warning: {one_line(text)}")
+        record = {"type": "warning", "message": one_line(text)}
+        if self._introduced:
+            self._write(record | self._whose())
+        else:
+            self._early.append(record)
 
-    def plan(self, plan: Plan, *, removing: bool = False) -> None:  # noqa: ARG002 -- each action says it
+    def plan(
+        self,
+        plan: Plan,
+        *,
+        removing: bool = False,  # noqa: ARG002 -- each action says it
+        by: str = "apply",  # noqa: ARG002 -- the version line says it
+    ) -> None:
         """Write one line a change; unchanged resources are counted in the verdict, and listed after an execution."""
         for change in plan.changes:
             if is_shown(change):
-                self._write(change_record(change))
+                self._write(change_record(change, plan.names))
         self._unchanged = [change.address for change in plan.to(Action.NOTHING) if change.blocked is None]
 
     def stack(self, needs: Mapping[str, Collection[str]]) -> None:
@@ -322,7 +343,9 @@ class JsonScreen:
         """Write one line. Times are seconds."""
         times = {"usual_s": estimate.usual_s, "low_s": estimate.low_s, "high_s": estimate.high_s}
         rounded = {name: _seconds(value) for name, value in times.items()}
-        self._write({"type": "estimate", **rounded, "critical_path": list(estimate.critical_path)} | self._whose())
+        resources = {address: _seconds(usual_s) for address, usual_s in estimate.resources.items()}
+        path = {"critical_path": list(estimate.critical_path), "resources": resources}
+        self._write({"type": "estimate", **rounded, **path} | self._whose())
 
     def plan_hash(self, hash: str, path: str, expires: str) -> None:
         """Write one line."""
@@ -359,7 +382,7 @@ class JsonScreen:
         """Write one line a finding."""
         for finding in report.findings:
             told = advice.get((finding.address, finding.field))
-            self._write(finding_record(finding, told, self._target.suffix) | self._whose())
+            self._write(finding_record(finding, told, self._target.suffix, report.names) | self._whose())
 
     def table(
         self,
@@ -411,6 +434,8 @@ class JsonScreen:
         if not self._introduced:
             self._introduced = True
             self._write(version_record(self.verb, self._target))
+            for record in self._early:
+                self._write(record | self._whose())
 
     def _write(self, record: Mapping[str, object]) -> None:
         """Write one line of plain ASCII: no value can break a line, hide in one, or speak to a CI system."""

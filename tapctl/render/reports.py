@@ -35,7 +35,7 @@ VALUE_WIDTH: Final = 50
 # -- plan --------------------------------------------------------------------------------------------------------------
 
 
-OUTSIDE: Final = "changed outside tapctl; apply will undo it"
+OUTSIDE: Final = "changed outside tapctl; {by} will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
@@ -51,10 +51,19 @@ _ACTION_SYMBOLS: Final = {
 
 
 def plan_lines(
-    plan: Plan, *, verbose: bool = False, removing: bool = False, paint: Palette = PLAIN, width: int | None = None
+    plan: Plan,
+    *,
+    verbose: bool = False,
+    removing: bool = False,
+    by: str = "apply",
+    paint: Palette = PLAIN,
+    width: int | None = None,
 ) -> list[str]:
-    """The changes of a plan that are to be seen. ``verbose``: values whole, and the fields of creates too."""
-    blocks = [_block(change, plan.names, verbose=verbose) for change in plan.changes if is_shown(change)]
+    """The changes of a plan that are to be seen. ``verbose``: values whole, and the fields of creates too.
+
+    ``by``: the command that makes them.
+    """
+    blocks = [_block(change, plan.names, by, verbose=verbose) for change in plan.changes if is_shown(change)]
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
     return block_lines(blocks, paint, width)
@@ -159,8 +168,8 @@ def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int 
     return [start + first, *(" " * _BELOW + line for line in rest)]
 
 
-def _block(change: Change, names: Mapping[str, str], *, verbose: bool) -> Block:
-    outside = REMOVED if change.removed_outside else OUTSIDE if change.outside else ""
+def _block(change: Change, names: Mapping[str, str], by: str, *, verbose: bool) -> Block:
+    outside = REMOVED if change.removed_outside else OUTSIDE.format(by=by) if change.outside else ""
     costs = change.impact > Impact.NONE and change.action in (Action.UPDATE, Action.DELETE)
     notes = [outside if not change.blocked else "", change.note]
     blocked = change.blocked
@@ -217,13 +226,16 @@ def _joined_fields(one: FieldChange, other: FieldChange) -> FieldChange:
 
 
 def _field_detail(field: FieldChange, names: Mapping[str, str], limit: int | None) -> Detail:
+    return Detail(field.path, field_text(field, names, limit), field.cost)
+
+
+def field_text(field: FieldChange, names: Mapping[str, str], limit: int | None = LIMIT) -> str:
+    """The change of a field: ``15 → 30``."""
     if field.want is None:
-        value = f"{format_item(field.have, limit)} → {REMOVE}"
-    elif field.have is None:
-        value = f"{NONE} → {format_item(field.want, limit)}"
-    else:
-        value = format_change(field.have, field.want, limit=limit, names=names)
-    return Detail(field.path, value, field.cost)
+        return f"{format_item(field.have, limit)} → {REMOVE}"
+    if field.have is None:
+        return f"{NONE} → {format_item(field.want, limit)}"
+    return format_change(field.have, field.want, limit=limit, names=names)
 
 
 # -- drift -------------------------------------------------------------------------------------------------------------
@@ -257,7 +269,7 @@ def drift_lines(
     findings = matched(report.findings, _sides, _joined_findings)
     names = _names(findings)
     fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
-    values = [_value(finding, report.names, None if verbose else LIMIT) for finding in findings]
+    values = [finding_text(finding, report.names, None if verbose else LIMIT) for finding in findings]
     widths = widest(names), widest(fields), widest(values, limit=VALUE_WIDTH)
     lines: list[str] = []
     for finding, after, *texts in zip(findings, [*findings, None][1:], names, fields, values, strict=True):
@@ -366,7 +378,8 @@ def _id(finding: Finding) -> str:
     return finding.address.removeprefix(f"{finding.type}/")
 
 
-def _value(finding: Finding, names: Mapping[str, str], limit: int | None) -> str:
+def finding_text(finding: Finding, names: Mapping[str, str], limit: int | None = LIMIT) -> str:
+    """The difference of a finding, or its note where there are no two values: ``30 → 60``, ``+ ingress …``."""
     if finding.state in _NOTE_IS_VALUE:
         return one_line(finding.note)
     if finding.reason is Reason.UNCONFIRMED:

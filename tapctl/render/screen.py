@@ -170,8 +170,8 @@ class Screen(Protocol):
     def warn(self, text: str) -> None:
         """Write one sentence that should be read (stderr)."""
 
-    def plan(self, plan: Plan, *, removing: bool = False) -> None:
-        """Show what would be done, field by field."""
+    def plan(self, plan: Plan, *, removing: bool = False, by: str = "apply") -> None:
+        """Show what would be done, field by field; ``by``: the command that does it."""
 
     def stack(self, needs: Mapping[str, Collection[str]]) -> None:
         """Keep the stack as a graph: each address with those that it needs."""

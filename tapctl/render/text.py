@@ -76,12 +76,12 @@ class TextScreen:
         """Write one sentence on stderr."""
         self._say(f"warning: {one_line(text)}")
 
-    def plan(self, plan: Plan, *, removing: bool = False) -> None:
+    def plan(self, plan: Plan, *, removing: bool = False, by: str = "apply") -> None:
         """Write the header and the plan."""
         from tapctl.render.reports import plan_lines
 
         self._head(self.out, self.paint)
-        shown = plan_lines(plan, verbose=self.verbose, removing=removing, paint=self.paint, width=self.width)
+        shown = plan_lines(plan, verbose=self.verbose, removing=removing, by=by, paint=self.paint, width=self.width)
         self.out.lines(*shown)
 
     def stack(self, needs: Mapping[str, Collection[str]]) -> None:

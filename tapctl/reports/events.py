@@ -57,6 +57,7 @@ class FieldChange(Event):
     impact: str
     outside: bool = False
     until: str | None = None
+    text: str = Field("", description="The change as people read it.")
 
 
 class Blocked(Event):
@@ -144,8 +145,11 @@ class Finding(Event):
     severity: Literal["high", "medium", "low"] = "low"
     recorded: Any
     live: Any
+    text: str = Field("", description="The difference as people read it.")
     note: str = ""
     edit: str = ""
+    accept: str = ""
+    waive: str = ""
     undo: str = ""
     undo_note: str = ""
     read: str = ""
@@ -200,6 +204,13 @@ class Error(Event):
     problems: list[FileProblem] = []
 
 
+class Warned(Event):
+    """A sentence that should be read."""
+
+    type: Literal["warning"]
+    message: str
+
+
 class Preflight(Event):
     """A check before the first change."""
 
@@ -217,6 +228,7 @@ class Estimate(Event):
     type: Literal["estimate"]
     usual_s: Seconds
     critical_path: list[Address]
+    resources: dict[str, float] = Field({}, description="Address to the usual seconds of the work on it.")
 
 
 class Span(Event):
@@ -327,6 +339,7 @@ Line = Annotated[
     | Finding
     | Output
     | Error
+    | Warned
     | Preflight
     | Estimate
     | Span

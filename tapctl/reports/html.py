@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 from tapctl.render.terminal import duration, one_line
-from tapctl.reports.events import Document, Finding, Graph, Output, PlannedChange, Preflight, Status
+from tapctl.reports.events import Finding, Output, PlannedChange, Preflight, Status
 from tapctl.reports.picture import picture
 from tapctl.reports.run import Run
 from tapctl.reports.text import matrix
@@ -16,11 +16,13 @@ from tapctl.reports.timeline import Bar, timeline
 from tapctl.reports.values import (
     STATES,
     change_text,
+    commands,
     field_name,
     finding_text,
     place_text,
     symbol_of,
     target_line,
+    who_text,
 )
 
 _SHORTEST_S: Final = 0.001
@@ -79,6 +81,8 @@ def render(run: Run) -> str:
 
 def _sections(run: Run) -> Iterator[Section]:
     yield "errors", "Errors", [line for at in range(len(run.errors)) for line in _error(run, at)]
+    warnings = [f"<li>{_text(each)}</li>" for each in run.warnings]
+    yield "warnings", "Warnings", ["<ul>", *warnings, "</ul>"] if warnings else []
     yield "findings", f"Findings ({len(run.findings)})", [line for each in run.findings for line in _finding(each)]
     checks = [[_badge(each.ok), _text(each.check), _text(each.detail)] for each in run.of(Preflight)]
     yield "preflight", "Checks before the first change", _table(("", "check", "detail"), checks)
@@ -151,25 +155,19 @@ def _error(run: Run, at: int) -> list[str]:
 def _finding(finding: Finding) -> list[str]:
     symbol = STATES.get(finding.state, "!")
     style = "drift" if symbol == "!" else "open"
+    difference = finding_text(finding)
     who, waiver = finding.who, finding.waiver
     parts = {
-        "recorded → live": finding_text(finding),
-        "note": finding.note,
+        "recorded → live": difference,
+        "note": finding.note if finding.note not in difference else "",
         "decided by": place_text(finding),
-        "who": " · ".join(filter(None, (who.principal, who.at, who.via, who.event, who.note))) if who else "",
+        "who": who_text(who, finding.cause) if who else "",
         "waived": f"{waiver.reason} ({waiver.owner}, until {waiver.until})" if waiver else "",
-        "keep it": finding.edit,
     }
     told = [f"<dt>{name}</dt><dd>{_text(text)}</dd>" for name, text in parts.items() if text]
-    commands = {
-        "undo it": (finding.undo_note, finding.undo),
-        "read it": (finding.read_note, finding.read),
-        "do it now": ("", finding.now),
-    }
     told += [
         f"<dt>{name}</dt><dd>{_text(note)} <code>{_text(command)}</code></dd>"
-        for name, (note, command) in commands.items()
-        if command
+        for name, note, command in commands(finding)
     ]
     head = (
         f'<article class="{style}" id="f-{_text(finding.id)}"><h3><span aria-hidden="true">{symbol}</span> '
@@ -249,13 +247,12 @@ def _timeline(run: Run) -> list[str]:
     if not path and run.estimate:
         path = run.estimate.critical_path
     told = [f"<p>Critical path: {' → '.join(f'<code>{_text(each)}</code>' for each in path)}</p>"] if path else []
-    keys = [
-        '<ul class="legend"><li class="call">calls to AWS</li><li class="wait">waiting</li>',
-        '<li class="usual">usual time</li><li class="critical">critical path</li></ul>',
-    ]
+    keys = ['<li class="call">calls to AWS</li>', '<li class="wait">waiting</li>', '<li class="whole">between</li>']
+    keys += ['<li class="usual">the usual time, as a shadow</li>'] if any(bar.usual_s for bar in bars) else []
+    keys += ['<li class="critical">critical path</li>'] if any(bar.critical for bar in bars) else []
     return [
         *told,
-        *keys,
+        f'<ul class="legend">{"".join(keys)}</ul>',
         f'<ol class="ticks" aria-hidden="true">{"".join(ticks)}</ol>',
         '<ol class="gantt">',
         *rows,
@@ -268,7 +265,9 @@ def _bar(bar: Bar, start: float, span: float) -> list[str]:
         left = max(0.0, 100 * (from_s - start) / span)
         return f"left:{left:.2f}%;width:{max(0.25, min(100 - left, 100 * (to_s - from_s) / span)):.2f}%"
 
-    usual = f'<i class="usual" style="{at(bar.start_s, bar.start_s + bar.usual_s)}"></i>' if bar.usual_s else ""
+    ends_s = bar.start_s + bar.usual_s
+    style = "usual beyond" if ends_s > start + span else "usual"
+    usual = f'<i class="{style}" style="{at(bar.start_s, ends_s)}"></i>' if bar.usual_s else ""
     parts = [
         f'<i class="{"call" if each.calls else "wait"}" style="{at(each.start_s, each.end_s)}"></i>'
         for each in sorted(bar.spans, key=lambda each: bool(each.calls))
@@ -300,21 +299,26 @@ def _style(verdict: str) -> str:
 
 
 def _documents(run: Run) -> list[str]:
-    texts = [each.text for each in run.of(Graph)]
-    texts += [str(text) for each in run.of(Document) if (text := (each.model_extra or {}).get("text"))]
-    return [line for text in texts for line in _scrolled("Text", [f"<pre>{_lines(text)}</pre>"])]
+    return [line for text in run.documents for line in _scrolled("Text", [f"<pre>{_lines(text)}</pre>"])]
 
 
 # -- elements ----------------------------------------------------------------------------------------------------------
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table that scrolls by itself where it is too wide; nothing where there is no row."""
+    """A table that scrolls by itself where it is too wide; no empty column, and nothing where there is no row."""
     if not rows:
         return []
-    head = "".join(f'<th scope="col">{column or "<span class=hidden>symbol</span>"}</th>' for column in columns)
-    body = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
+    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    head = "".join(f'<th scope="col">{columns[at] or "<span class=hidden>symbol</span>"}</th>' for at in kept)
+    # The first column with a name says what a row is about; where it is, may stand before.
+    about = next(at for at in kept if columns[at] not in ("", "where"))
+    body = [f"<tr>{''.join(_cell(row[at], is_head=at == about) for at in kept)}</tr>" for row in rows]
     return _scrolled("Table", [f"<table><thead><tr>{head}</tr></thead><tbody>", *body, "</tbody></table>"])
+
+
+def _cell(text: str, *, is_head: bool) -> str:
+    return f'<th scope="row">{text}</th>' if is_head else f"<td>{text}</td>"
 
 
 def _scrolled(label: str, lines: Iterable[str]) -> list[str]:

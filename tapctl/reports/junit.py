@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from tapctl.render.terminal import one_line
 from tapctl.reports.run import Run
@@ -62,6 +62,7 @@ def render(run: Run) -> str:
             "<testsuites>",
             f" <testsuite name={_quoted(name)} {attributes} time={_quoted(_time(elapsed))}>",
             *(line for case in cases for line in case.lines()),
+            *(f"  <system-err>{escape(one_line(text))}</system-err>" for text in ["; ".join(run.warnings)] if text),
             " </testsuite>",
             "</testsuites>",
         ]

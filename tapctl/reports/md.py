@@ -8,10 +8,19 @@ from itertools import accumulate
 from typing import Final
 
 from tapctl.render.terminal import duration, one_line
-from tapctl.reports.events import Finding, PlannedChange, Status
+from tapctl.reports.events import Finding, PlanFile, PlannedChange, Status
 from tapctl.reports.run import Run
 from tapctl.reports.text import matrix
-from tapctl.reports.values import change_text, field_name, finding_text, place_text, symbol_of, target_line
+from tapctl.reports.values import (
+    change_text,
+    commands,
+    field_name,
+    finding_text,
+    place_text,
+    symbol_of,
+    target_line,
+    who_text,
+)
 
 LIMIT: Final = 1024 * 1024
 """Bytes that a summary may have: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands"""
@@ -20,7 +29,8 @@ _SPARE: Final = 512
 """Bytes kept for the words on what was cut."""
 _MARKUP: Final = re.compile(r"[^A-Za-z0-9 .,/+=(){}?;%'\"\x80-\U0010ffff-]")
 """Characters that Markdown, HTML or GitHub may take for more."""
-_GOOD: Final = ("OK", "CONVERGED", "DESTROYED", "NOTHING", "UNLOCKED", "RUNNING")
+_DOCUMENT: Final = 64 * 1024
+"""Characters of a text that are shown."""
 
 
 def render(run: Run, limit: int = LIMIT) -> str:
@@ -41,6 +51,10 @@ def escape(text: str) -> str:
     return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))
 
 
+def _indented(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip(" "))) + escape(line)
+
+
 def code(text: str) -> str:
     """The text as code: GitHub finds no mention and no issue in code."""
     return f"<code>{escape(text)}</code>" if text else ""
@@ -50,24 +64,26 @@ def _mark(run: Run) -> str:
     verdict = run.verdict
     if verdict is None:
         return "✂"
-    return "✅" if verdict.exit == 0 and verdict.status in _GOOD else "❌" if verdict.exit not in (0, 2, 7) else "⚠️"
+    return "✅" if verdict.exit == 0 else "❌" if verdict.exit not in (2, 7) else "⚠️"
 
 
 def _sections(run: Run) -> Iterator[list[str]]:
     yield from (_error(run, at) for at in range(len(run.errors)))
+    yield [*(f"> ⚠️ {escape(text)}\n" for text in run.warnings)]
     findings = [_finding(finding) for finding in run.findings]
-    columns = ("severity", "state", "resource", "field", "recorded → live", "decided by", "next")
-    yield _table("findings", columns, findings, opened=True)
+    columns = ("severity", "state", "resource", "field", "recorded → live", "decided by", "who", "next")
+    yield _table("finding", columns, findings, opened=True)
     changes = [_change(change) for change in run.changes.values()]
-    yield _table("planned changes", ("", "resource", "action", "impact", "fields", "note"), changes)
+    yield _table("planned change", ("", "resource", "action", "impact", "fields", "note"), changes)
+    yield [*_plan(run)]
     if run.differences:
         columns_, rows = matrix(run)
-        yield _table("differences", [escape(each) for each in columns_], [[*map(code, row)] for row in rows])
+        yield _table("difference", [escape(each) for each in columns_], [[*map(code, row)] for row in rows])
     statuses = [
         [code(each.environment), str(each.resources), code(each.since), code(each.by), escape(each.health)]
         for each in run.of(Status)
     ]
-    yield _table("environments", ("environment", "resources", "since", "by", "health"), statuses, opened=True)
+    yield _table("environment", ("environment", "resources", "since", "by", "health"), statuses, opened=True)
     results = [
         [
             code(result.address),
@@ -77,12 +93,30 @@ def _sections(run: Run) -> Iterator[list[str]]:
         ]
         for result in run.results.values()
     ]
-    yield _table("resources", ("resource", "result", "time", "note"), results)
+    yield _table("resource", ("resource", "result", "time", "note"), results)
+    for text in run.documents:
+        cut = "" if len(text) <= _DOCUMENT else "\n…"
+        shown = "\n".join(map(_indented, f"{text[:_DOCUMENT]}{cut}".split("\n")))
+        yield [f"<details><summary>text</summary>\n\n<pre>{shown}</pre></details>", ""]
+
+
+def _plan(run: Run) -> Iterator[str]:
+    """The hash by which a plan is approved (``apply --expect``), the time it takes, and until when its file holds."""
+    if run.verdict is None or not run.verdict.plan_hash:
+        return
+    told = [f"plan {code(run.verdict.plan_hash)}"]
+    told += [f"usually {duration(run.estimate.usual_s)}"] if run.estimate else []
+    told += [f"to be applied until {escape(each.expires)}" for each in run.of(PlanFile) if each.expires]
+    yield from (" · ".join(told), "")
 
 
 def _finding(finding: Finding) -> list[str]:
     texts = (finding.address, field_name(finding), finding_text(finding), place_text(finding))
-    return [finding.severity, finding.state, *map(code, texts), code(finding.undo or finding.now or finding.read)]
+    who = escape(who_text(finding.who, finding.cause)) if finding.who else ""
+    waiver = finding.waiver
+    told = [escape(f"until {waiver.until}: {waiver.reason} ({waiver.owner})")] if waiver else []
+    told += [f"{label}: {code(command) or escape(note)}" for label, note, command in commands(finding)]
+    return [finding.severity, finding.state, *map(code, texts), who, "<br>".join(told)]
 
 
 def _change(change: PlannedChange) -> list[str]:
@@ -101,10 +135,12 @@ def _error(run: Run, at: int) -> list[str]:
 
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, opened: bool = False) -> list[str]:
-    """A folded table, a row a line; nothing where there is no row."""
+    """A folded table, a row a line; no column in which there is nothing, and nothing where there is no row."""
     if not rows:
         return []
+    kept = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    columns, rows = [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
     head = "".join(f"<th>{column}</th>" for column in columns)
     body = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
-    title = f"<details{' open' if opened else ''}><summary>{len(rows)} {name}</summary>"
+    title = f"<details{' open' if opened else ''}><summary>{len(rows)} {name}{'s'[: len(rows) - 1]}</summary>"
     return [title, "", f"<table><tr>{head}</tr>", *body, "</table></details>", ""]

@@ -17,7 +17,7 @@ from tapctl.render.terminal import OutputStream
 from tapctl.reports import format_of, render
 from tapctl.reports.run import Run, run_of
 
-_FOR_PEOPLE: Final = frozenset({"asked_s", "ask", "note", "warn"})
+_FOR_PEOPLE: Final = frozenset({"asked_s", "ask", "note"})
 """The members of a screen that no line of JSON comes of."""
 _AS_IT_GOES: Final = "jsonl"
 

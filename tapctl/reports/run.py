@@ -14,10 +14,12 @@ from tapctl.errors import ConfigError, Problem
 from tapctl.reports.events import (
     LINE,
     Difference,
+    Document,
     Error,
     Estimate,
     Event,
     Finding,
+    Graph,
     PlannedChange,
     Progress,
     Resource,
@@ -25,6 +27,7 @@ from tapctl.reports.events import (
     Stack,
     Verdict,
     Version,
+    Warned,
 )
 
 E = TypeVar("E", bound=Event)
@@ -108,12 +111,25 @@ class Run:
     @cached_property
     def usual(self) -> dict[str, float]:
         """Address to the seconds that its change usually takes, as far as they were told."""
-        return {each.address: each.usual_s for each in self.of(Progress) if each.usual_s > 0}
+        waited = {each.address: each.usual_s for each in self.of(Progress) if each.usual_s > 0}
+        return waited | (self.estimate.resources if self.estimate else {})
 
     @cached_property
     def estimate(self) -> Estimate | None:
         """The usual time of the whole, and its critical path."""
         return next(iter(reversed(self.of(Estimate))), None)
+
+    @property
+    def documents(self) -> list[str]:
+        """The texts that are an answer as they are."""
+        told = [each.model_extra or {} for each in self.of(Document)]
+        texts = [*(each.text for each in self.of(Graph)), *(one.get("text") or one.get("diff") for one in told)]
+        return [str(text) for text in texts if text]
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """The warnings, each once."""
+        return list(dict.fromkeys(each.message for each in self.of(Warned)))
 
     @property
     def headline(self) -> str:

@@ -72,7 +72,8 @@ def render(run: Run) -> str:
                         "executionSuccessful": verdict is not None and not run.errors,
                         **({"exitCode": verdict.exit} if verdict else {"exitSignalName": "cut off"}),
                         "toolExecutionNotifications": [
-                            {"level": "note" if verdict else "warning", "message": {"text": one_line(run.headline)}}
+                            {"level": "note" if verdict else "warning", "message": {"text": one_line(run.headline)}},
+                            *({"level": "warning", "message": {"text": one_line(text)}} for text in run.warnings),
                         ],
                     }
                 ],

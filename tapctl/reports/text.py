@@ -7,7 +7,7 @@ from typing import Any
 
 from tapctl.render.reports import Block, Detail, block_lines
 from tapctl.render.terminal import PLAIN, duration, one_line, table_lines
-from tapctl.reports.events import Document, Graph, Output, Status
+from tapctl.reports.events import Finding, Output, Status
 from tapctl.reports.run import Run
 from tapctl.reports.values import (
     STATES,
@@ -18,12 +18,14 @@ from tapctl.reports.values import (
     shown,
     symbol_of,
     target_line,
+    who_text,
 )
 
 
 def render(run: Run) -> str:
     """The target, changes, findings, results, tables and errors, and last the verdict."""
-    return "\n".join([*filter(None, [target_line(run)]), *_blocks(run), *_tables(run), *_errors(run), run.headline])
+    parts = (_blocks(run), _tables(run), _warnings(run), _errors(run))
+    return "\n".join([*filter(None, [target_line(run)]), *(line for part in parts for line in part), run.headline])
 
 
 def _blocks(run: Run) -> Iterator[str]:
@@ -45,7 +47,7 @@ def _blocks(run: Run) -> Iterator[str]:
             finding.resource_type,
             finding.address.partition("/")[2],
             f"{finding.state} {finding.severity}",
-            details=(Detail(field_name(finding), finding_text(finding), place_text(finding)),),
+            details=tuple(_details(finding)),
         )
         for finding in run.findings
     ]
@@ -64,6 +66,16 @@ def _blocks(run: Run) -> Iterator[str]:
         yield from block_lines(blocks, PLAIN)
 
 
+def _details(finding: Finding) -> Iterator[Detail]:
+    yield Detail(field_name(finding), finding_text(finding), place_text(finding))
+    if finding.who:
+        yield Detail("who", who_text(finding.who, finding.cause))
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    yield from (f"warning: {one_line(text)}" for text in run.warnings)
+
+
 def _tables(run: Run) -> Iterator[str]:
     if statuses := run.of(Status):
         rows = [[each.environment, str(each.resources), each.since, each.by, each.health] for each in statuses]
@@ -73,9 +85,7 @@ def _tables(run: Run) -> Iterator[str]:
         yield from table_lines(columns, rows)
     for output in run.of(Output):
         yield f"{one_line(output.name)}={one_line(output.value)}"
-    for document in (*run.of(Graph), *run.of(Document)):
-        text = (document.model_extra or {}).get("text") or getattr(document, "text", "")
-        yield from str(text).splitlines()
+    yield from (line for text in run.documents for line in text.splitlines())
 
 
 def matrix(run: Run) -> tuple[list[str], list[list[str]]]:

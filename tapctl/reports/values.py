@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tapctl.render.terminal import one_line
 from tapctl.render.values import NONE, REMOVE, format_pair, format_value, truncate
-from tapctl.reports.events import FieldChange, Finding, PlannedChange
+from tapctl.reports.events import FieldChange, Finding, PlannedChange, Who
 from tapctl.reports.run import Run
 
 SYMBOLS: Final = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "settle": "…", "nothing": "…"}
@@ -27,16 +28,44 @@ def symbol_of(change: PlannedChange) -> str:
 
 def change_text(field: FieldChange, limit: int = LONGEST) -> str:
     """The change of a field: ``15 → 30``."""
+    if field.text:
+        return truncate(one_line(field.text), limit)
     return _pair(field.have, field.want, none_left=NONE, none_right=REMOVE, limit=limit)
 
 
 def finding_text(finding: Finding, limit: int = LONGEST) -> str:
     """The recorded and the live value of a finding, or its note where there is none."""
+    if finding.text:
+        return " ".join(filter(None, (truncate(one_line(finding.text), limit), _remark(finding))))
     if finding.recorded is None and finding.live is None:
         return finding.note
     if finding.state == "PENDING" and finding.recorded is None:
         return " ".join(filter(None, (shown(finding.live, limit), finding.note)))
     return _pair(finding.recorded, finding.live, none_left=NONE, none_right=NONE, limit=limit)
+
+
+def _remark(finding: Finding) -> str:
+    """The note, where the text does not tell it."""
+    return one_line(finding.note) if one_line(finding.note) not in finding.text else ""
+
+
+def who_text(who: Who, cause: str | None = None) -> str:
+    """The author of a change, or why nobody can tell: ``person · sam · 2026-11-28T21:40:04Z · console · …``."""
+    event = f"{who.event} ({who.event_id})" if who.event_id else who.event
+    run = f"run {who.run}" if who.run else ""
+    return " · ".join(filter(None, (cause, who.principal, who.at, who.via, event, run, who.note)))
+
+
+def commands(finding: Finding) -> list[tuple[str, str, str]]:
+    """The choices about a finding: each a label, a few words, and the command; of these two, one may be empty."""
+    choices = [
+        ("keep it", finding.edit, finding.accept),
+        ("undo it", finding.undo_note, finding.undo),
+        ("waive it", "", finding.waive),
+        ("read it", finding.read_note, finding.read),
+        ("do it now", "", finding.now),
+    ]
+    return [choice for choice in choices if choice[2] or (choice[0] == "keep it" and choice[1])]
 
 
 def field_name(finding: Finding) -> str:

@@ -7,6 +7,7 @@ cannot be used stops the command that is about it, and never hides the others.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from enum import Enum
@@ -196,12 +197,16 @@ def _sandbox_connection(
     """A connection to the embedded AWS, which is started and furnished for this environment where needed."""
     from tapctl import sandbox
 
+    began = time.monotonic()
     fresh = announce_sandbox_start(screen)
     region = invocation.region or (config.region if config else region or _ANY_REGION)
     url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
     for other in _all_configs(invocation) if fresh else ():
         with suppress(SandboxError):  # the command that works with that environment reports it
             sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
+    if fresh:
+        # It is no part of what the command takes: the next one, which finds it there, would be told a wrong time.
+        invocation.usage.started += time.monotonic() - began
     credentials = sandbox.credentials_of(config.account_id if config else account)
     return Connection(region, endpoint_url=url, credentials=credentials)
 

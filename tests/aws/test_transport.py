@@ -162,6 +162,7 @@ def test_every_page_is_a_call(aws: Aws) -> None:
         ("iam", "SimulatePrincipalPolicy", False),
         ("s3", "PutObject", False),
         ("sts", "AssumeRole", False),
+        ("cloudtrail", "LookupEvents", False),
         ("kms", "CancelKeyDeletion", True),
         ("ec2", "AuthorizeSecurityGroupEgress", True),
         ("lambda", "TagResource", True),

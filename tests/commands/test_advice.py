@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.client import Aws, Connection
-from tapctl.commands.advice import advise
+from tapctl.commands.advice import ACCEPTED, advise
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
@@ -125,6 +125,12 @@ def test_a_live_value_can_be_kept_where_its_file_may_say_it(run: Session, findin
     # Of a table of several keys, a person has to say which.
     assert told.accept in ({f"tapctl accept --env dev {place}"} if edit else {""}) | ({""} if edit in TABLES else set())
     assert {path: path.read_bytes() for path in run.invocation.config.iterdir()} == before
+
+
+def test_a_value_that_the_files_want_already_is_recorded_by_an_apply(run: Session) -> None:
+    (told,) = advice(run, found(FUNCTION, "timeout_s", 30))
+    assert (told.edit, told.accept) == (ACCEPTED, "tapctl apply --env dev")
+    assert told.undo == f"tapctl revert --env dev {FUNCTION}.timeout_s"
 
 
 @pytest.mark.parametrize("file", ["common", "dev"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from tapctl.aws.client import Aws, Connection
 from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.drift import Examined
-from tapctl.commands.revert import as_recorded, fields_of
+from tapctl.commands.revert import as_recorded, fields_of, without_allow
 from tapctl.commands.waive import ahead, parse_day, tables_of, with_waivers
 from tapctl.config import Edit
 from tapctl.config.waivers import path_of
 from tapctl.engine.drift import Finding, Reason, Report
+from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ConfigError, Refused, UsageError
+from tapctl.errors import ConfigError, ConsentMissing, Refused, UsageError
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import empty
 from tapctl.render import choose_screen
@@ -47,6 +49,22 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
 
 def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED) -> Finding:
     return Finding(address, address.partition("/")[0], field, reason, "as it was", live)
+
+
+# -- revert -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_revert_that_would_lose_data_names_what_may_be_done_instead(session: Session) -> None:
+    asked = Change(LOGS, "log-group", LOGS, Action.NOTHING, blocked=ConsentMissing("it loses data", hint="--allow it"))
+    error = without_allow(session, asked)
+    assert isinstance(error, Refused)
+    assert error.cause == "it loses data"
+    assert error.hint == (
+        f"if that is meant, and the files want it: tapctl apply --env dev --allow {LOGS}; "
+        f"to keep what is there: tapctl accept --env dev {LOGS}"
+    )
+    other = Refused("it is not ours")
+    assert without_allow(session, replace(asked, blocked=other)) is other
 
 
 # -- accept ------------------------------------------------------------------------------------------------------------

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.wanted import wanted_beside
+from tapctl.commands.wanted import is_there, wanted_beside
 from tapctl.engine import refs
+from tapctl.engine.model import Observed, Spec
+from tapctl.engine.observe import Absent
+from tapctl.engine.plan import FieldChange
 from tapctl.engine.record import Entry, Phase
 from tapctl.manifest import open_store
 from tapctl.manifest.manifest import Manifest
@@ -105,3 +109,31 @@ def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:
     assert wanted_beside(run, recorded(run).model_copy(update={"networking": {}}), {}) is None
     zipped = session(folder.put("common", "processor.package", "zip").drop("common", "processor.image"))
     assert wanted_beside(zipped, recorded(run), {}) is None, "there is no handler beside these files"
+
+
+class Closed(Spec):
+    """A spec with a value, members and a set."""
+
+    days: int
+    tags: Mapping[str, str]
+    rules: frozenset[str]
+
+
+@pytest.mark.parametrize(
+    ("field", "there"),
+    [
+        (FieldChange("days", 30, 60), True),
+        (FieldChange("days", 60, 30), False),
+        (FieldChange("tags.Team", None, "blue"), True),
+        (FieldChange("tags.Team", None, "red"), False),
+        (FieldChange("tags.Gone", "x", None), True),
+        (FieldChange("rules", None, "a"), True),
+        (FieldChange("rules", None, "b"), False),
+        (FieldChange("rules", "b", None), True),
+        (FieldChange("rules", "a", None), False),
+    ],
+)
+def test_what_is_there_already_is_no_change_that_an_apply_makes(field: FieldChange, there: bool) -> None:
+    spec = Closed(days=60, tags={"Team": "blue"}, rules=frozenset({"a"}))
+    assert is_there(field, Observed(spec, None)) is there
+    assert not is_there(field, Absent())

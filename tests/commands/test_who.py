@@ -171,9 +171,21 @@ def test_a_record_without_a_time_explains_nothing(session: Session) -> None:
     assert found.who.note.endswith("; or older than 90 days")
 
 
-def test_the_record_alone_knows_what_is_unfinished() -> None:
-    found = [Finding("a/b", "a", "f", reason) for reason in (Reason.UNCONFIRMED, Reason.CHANGED)]
-    assert [one.cause for one in with_causes(Report(tuple(found), 2, 0, 1)).findings] == ["unfinished", ""]
+def test_the_record_alone_knows_what_is_unfinished_what_aws_gave_up_and_what_is_its_own_fault() -> None:
+    causes = {
+        Reason.UNCONFIRMED: "unfinished",
+        Reason.GAVE_UP: "aws",
+        Reason.NOT_RECORDED: "input",
+        Reason.UNKNOWN_FORM: "input",
+        Reason.WRONG_PHASE: "input",
+        Reason.CHANGED: "",
+    }
+    found = tuple(Finding("a/b", "a", "f", reason) for reason in causes)
+    assert [one.cause for one in with_causes(Report(found, 2, 0, 1)).findings] == [*causes.values()]
+
+
+def test_who_wrote_into_the_record_is_nothing_that_cloudtrail_knows(session: Session) -> None:
+    assert told(session, RULES, "phase", reason=Reason.WRONG_PHASE).who is None
 
 
 @pytest.mark.parametrize("type_", sorted(registry()))

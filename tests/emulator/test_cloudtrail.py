@@ -64,6 +64,20 @@ def test_a_role_s_session_is_told_and_iam_s_events_are_at_home(aws: Aws) -> None
     assert looked_up(aws, "ResourceName", "/x")["Events"] == [], "the events of logs name no resource"
 
 
+def test_a_user_is_told_by_the_key_that_signed(aws: Aws) -> None:
+    aws.iam.create_user(UserName="sam")
+    key = aws.iam.create_access_key(UserName="sam")["AccessKey"]
+    boto3.client(
+        "logs",
+        region_name=aws.region,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    ).create_log_group(logGroupName="/x")
+    (told,) = looked_up(aws, "EventName", "CreateLogGroup")["Events"]
+    identity = json.loads(told["CloudTrailEvent"])["userIdentity"]
+    assert (identity["userName"], identity["arn"]) == ("sam", "arn:aws:iam::123456789012:user/sam")
+
+
 def test_fifty_are_told_at_a_time_the_newest_first(aws: Aws) -> None:
     for number in range(51):
         aws.sns.create_topic(Name=f"t{number}")

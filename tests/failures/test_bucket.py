@@ -71,6 +71,20 @@ def test_apply_drift_and_destroy_with_the_record_in_s3(teams: World) -> None:
     assert not [key for key in keys if key.endswith(".lock")]
 
 
+@pytest.mark.soak
+def test_a_plan_file_and_how_long_it_took_are_of_the_bucket_too(teams: World) -> None:
+    planned = teams.tapctl("plan", "--env", "dev", "--out", "dev.plan", *STATE)
+    assert planned.code == 0, planned.err
+    elsewhere = teams.tapctl("apply", "--plan", "dev.plan", "--yes")
+    assert (elsewhere.code, "the plan's is s3://records/payments/dev.json" in elsewhere.err) == (8, True)
+    made = teams.tapctl("apply", "--plan", "dev.plan", "--yes", *STATE)
+    assert made.code == 0, made.out + made.err
+    keys = {one["Key"] for one in teams.client("s3").list_objects_v2(Bucket="records")["Contents"]}
+    assert {"payments/dev.plans.json", "payments/dev.durations.json"} <= keys
+    again = teams.tapctl("apply", "--plan", "dev.plan", "--yes", *STATE)
+    assert (again.code, "was applied already" in again.err) == (8, True)
+
+
 @pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy", "status", "outputs"])
 def test_no_bucket(world: World, verb: str) -> None:
     answer = world.tapctl(verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)

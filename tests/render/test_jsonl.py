@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,7 @@ def test_a_planned_change_has_its_fields(shown: Shown) -> None:
     )
     assert (made["action"], made["blocked"]) == ("create", None)
     field = {"path": "rotation", "have": None, "want": True, "impact": "none", "outside": False, "until": ""}
+    field["text"] = "(none) → true"
     assert made["fields"] == [field]
     assert [one["impact"] for one in (*changed["fields"], changed)] == ["failover", "failover"]
     assert blocked["action"] == "nothing"
@@ -165,6 +167,7 @@ def test_a_finding_has_both_values_and_the_advice(shown: Shown) -> None:
         "recorded": 15,
         "live": 30,
         "asked": None,
+        "text": "15 → 30",
         "note": "",
         "cause": None,
         "who": None,
@@ -306,7 +309,13 @@ def test_the_verdict_is_the_last_line(shown: Shown) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "word"),
-    [(None, 0, "OK"), (None, 2, "DIFFERENT"), (None, 7, "INCOMPLETE"), (Status.BLOCKED, 6, "BLOCKED")],
+    [
+        (None, 0, "OK"),
+        (None, 2, "DIFFERENT"),
+        (None, 7, "INCOMPLETE"),
+        (None, 9, "FAILED"),
+        (Status.BLOCKED, 6, "BLOCKED"),
+    ],
 )
 def test_every_verdict_has_a_word(shown: Shown, status: Status | None, code: int, word: str) -> None:
     shown.screen.verdict(Verdict("plan", PROD, status, code))
@@ -319,6 +328,18 @@ def test_stdout_holds_json_and_nothing_else() -> None:
     shown.screen.warn("careful")
     assert shown.screen.ask("Apply?", "yes")
     assert (shown.stdout.getvalue(), shown.stderr.getvalue()) == ("", "reading\nwarning: careful\nApply? ")
+
+
+def test_a_warning_is_a_line_too_and_never_before_the_first(shown: Shown) -> None:
+    shown.screen.warn("the region is another")
+    assert shown.all == []
+    shown.screen.target(replace(PROD, identity="sso:dana"))
+    shown.screen.warn("nobody is\ntold")
+    first, second, third = shown.all
+    whose = {"env": "prod", "suffix": "prod"}
+    assert first["type"] == "version"
+    assert second == {"type": "warning", "message": "the region is another", **whose}
+    assert third == {"type": "warning", "message": "nobody is told", **whose}
 
 
 def test_a_quiet_screen_writes_no_notes() -> None:

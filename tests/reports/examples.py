@@ -58,7 +58,7 @@ def change(address: str = CLUSTER, action: str = "update", *fields: Record, **mo
 
 
 def field(path: str = "port", have: Any = 5432, want: Any = 5433) -> Record:
-    return {"path": path, "have": have, "want": want, "impact": "none"}
+    return {"path": path, "have": have, "want": want, "impact": "none", "text": ""}
 
 
 def result(address: str, result: str = "created", elapsed_s: float = 1.0, **more: Any) -> Record:
@@ -90,9 +90,35 @@ RULE = {"direction": "ingress", "peer": "0.0.0.0/0", "description": HOSTILE}
 DRIFT: list[Record] = [
     version(),
     stack(**{KEY: [], GROUP: [], CLUSTER: [KEY, GROUP], FUNCTION: [CLUSTER, "gone/elsewhere"]}),
-    finding(config=PLACE, undo="tapctl apply --env dev", edit="common.toml: processor.timeout_s"),
+    finding(
+        config=PLACE,
+        cause="automation",
+        who={
+            "principal": "dana",
+            "at": "2026-11-28",
+            "via": "console",
+            "event": "Update",
+            "event_id": "e-1",
+            "run": "r-1",
+            "note": "a run of tapctl that is not the record's last",
+        },
+        edit="common.toml: processor.timeout_s",
+        accept="tapctl accept --env dev x",
+        undo="tapctl apply --env dev",
+        waive="tapctl waive --env dev x",
+    ),
+    {"type": "warning", "message": "nobody is told"},
+    {"type": "warning", "message": "nobody is told"},
     finding("rules", None, RULE, address=GROUP, id="f01a5211e7", severity="high"),
-    finding("policy", None, None, address=KEY, state="UNKNOWN", severity="high", note="kms:GetKeyPolicy denied"),
+    finding(
+        *("policy", None, None),
+        address=KEY,
+        state="UNKNOWN",
+        severity="high",
+        text="kms:GetKeyPolicy denied",
+        note="kms:GetKeyPolicy denied",
+        read="tapctl drift",
+    ),
     finding("port", None, 5433, address=CLUSTER, state="PENDING", note="until reboot"),
     finding(
         *("memory_mb", 128, 256),
@@ -107,10 +133,10 @@ DRIFT: list[Record] = [
 APPLY: list[Record] = [
     version("apply"),
     stack(**{KEY: [], CLUSTER: [KEY], FUNCTION: [CLUSTER]}),
-    change(KEY, "create", field("rotation", None, True)),
+    change(KEY, "create", field("rotation", None, True) | {"text": "(none) → true"}),
     change(CLUSTER, "update", field(), field("tags.Owner", "dana", None), impact="failover"),
     change(FUNCTION, "nothing", blocked={"code": "refused", "message": HOSTILE}),
-    {"type": "estimate", "usual_s": 185.0, "critical_path": [KEY, CLUSTER]},
+    {"type": "estimate", "usual_s": 185.0, "critical_path": [KEY, CLUSTER], "resources": {KEY: 0.5}},
     {"type": "progress", "address": CLUSTER, "status": "creating", "elapsed_s": 2, "usual_s": 185},
     span(KEY, "kms:CreateKey", 1.0, 1.5),
     span(CLUSTER, "rds:DescribeDBClusters", 0.2, 0.3),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from html import escape, unescape
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,13 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 PHONE, DESK = 360, 1280
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--virtual-time-budget=5000", "--window-size=1400,2000"),
+    *(
+        "--disable-quic",
+        "--disable-component-update",
+        "--disable-sync",
+        "--virtual-time-budget=5000",
+        "--window-size=1400,2000",
+    ),
 )
 # The page itself runs no script: one in the document around it looks at the page.
 _LOOK = """
@@ -50,7 +57,10 @@ function look(frame) {
   return {width: frame.clientWidth, needed: page.documentElement.scrollWidth, contrast, smallest,
     dark: view.matchMedia('(prefers-color-scheme: dark)').matches,
     boxes: page.querySelectorAll('svg g.box').length,
-    tracks: [...page.querySelectorAll('.track')].every(track => track.clientWidth > 100)};
+    tracks: [...page.querySelectorAll('.track')].every(track => track.clientWidth > 100),
+    bare: [...page.querySelectorAll('.track i:not(.whole)')].map(bar => view.getComputedStyle(bar)).filter(
+      style => style.backgroundImage === 'none' && /, 0\\)$/.test(style.backgroundColor)).length,
+    headings: [...page.querySelectorAll('h1, h2, h3')].map(heading => Number(heading.tagName[1]))};
 }
 onload = () => {
   const seen = [...document.querySelectorAll('iframe')].map(look);
@@ -86,5 +96,7 @@ def test_every_page_fits_a_phone_and_a_desk_and_can_be_read(tmp_path: Path, dark
         assert each["contrast"] >= 4.5, name  # WCAG 2.2, 1.4.3
         assert each["smallest"] >= 11, name
         assert each["tracks"], name
+        assert each["bare"] == 0, "a bar that nobody sees"
+        assert all(after - before <= 1 for before, after in pairwise([0, *each["headings"]])), name
         assert each["dark"] is dark, name
     assert [each["boxes"] for each in seen[:2]] == [4, 4]

@@ -44,6 +44,8 @@ def test_text_has_the_target_first_and_the_verdict_last() -> None:
     assert "error aws-refused: creating it" in text
     assert "digraph {" in render(run("status"), "text")
     assert "kms:GetKeyPolicy denied" in render(run("drift"), "text")
+    assert "who        automation · dana · 2026-11-28" in render(run("drift"), "text")
+    assert "warning: nobody is told\n" in render(run("drift"), "text")
     assert "until reboot" in render(run("drift"), "text")
 
 
@@ -58,6 +60,31 @@ def test_markdown_has_the_verdict_first_and_folds_details() -> None:
     assert render(run("cut"), "md").startswith("### ✂ APPLY dev&#58; CUT OFF")
     assert render(run("apply"), "md").startswith("### ❌")
     assert render(run("status"), "md").startswith("### ✅")
+
+
+def test_markdown_tells_who_and_what_to_do_the_plan_to_approve_and_what_was_warned_of() -> None:
+    text = render(run("drift"), "md")
+    assert "<td>automation · dana · 2026&#45;11&#45;28 · console" in text.replace("-", "&#45;")
+    assert "keep it: <code>tapctl accept --env dev x</code><br>undo it: <code>tapctl apply --env dev</code>" in text
+    assert "until 2027-01-01&#58; load test (dana)" in text
+    assert "> ⚠️ nobody is told" in text
+    planned = [
+        version("plan"),
+        RUNS["apply"][2],
+        RUNS["apply"][5],
+        {"type": "plan", "hash": "4f1c", "path": "dev.plan", "expires": "2026-11-30"},
+        {"type": "document", "diff": " [x]\n-a = 1\n+a = 2"},
+        verdict("plan", 0, "OK", plan_hash="4f1c"),
+    ]
+    plan = render(run_of(planned), "md")
+    assert "<summary>1 planned change</summary>" in plan
+    assert "plan <code>4f1c</code> · usually 3 m 05 s · to be applied until 2026-11-30" in plan
+    assert "<pre> &#91;x&#93;\n-a = 1\n+a = 2</pre>" in plan
+    hashed = render(run_of([version("apply"), verdict("apply", 0, "CONVERGED", plan_hash="4f1c")]), "md")
+    assert "plan <code>4f1c</code>\n" in hashed
+    long = render(run_of([version("graph"), {"type": "document", "text": "a" * 70_000}, verdict("graph", 0)]), "md")
+    assert 65_000 < len(long) < 66_000
+    assert "a\n…</pre>" in long
 
 
 def test_markdown_of_others_is_text_without_mentions() -> None:
@@ -118,6 +145,14 @@ def test_sarif_has_errors_and_forbidden_differences_with_fingerprints_that_stay(
     )
     (cut,) = json.loads(render(run("cut"), "sarif"))["runs"]
     assert cut["invocations"][0]["exitSignalName"] == "cut off"
+
+
+def test_sarif_and_junit_tell_what_was_warned_of() -> None:
+    (one,) = json.loads(render(run("drift"), "sarif"))["runs"]
+    told = one["invocations"][0]["toolExecutionNotifications"]
+    assert [(each["level"], each["message"]["text"]) for each in told][1:] == [("warning", "nobody is told")]
+    assert suite("drift").findtext("system-err") == "nobody is told"
+    assert suite("apply").find("system-err") is None
 
 
 def test_sarif_names_a_file_outside_of_the_folder_by_its_whole_path() -> None:
@@ -256,19 +291,21 @@ def test_a_page_can_be_used_with_a_keyboard_and_heard(name: str) -> None:
     assert all(
         each["tabindex"] == "0" and each["aria-label"] for each in page.of("div") if each.get("class") == "scroll"
     )
-    assert all(each.get("scope") == "col" for each in page.of("th"))
+    assert all(each.get("scope") in ("col", "row") for each in page.of("th"))
 
 
 def test_a_page_has_the_verdict_the_findings_the_stack_the_timeline_and_the_matrix() -> None:
     drift = Page(render(run("drift"), "html"))
-    assert [each["aria-labelledby"] for each in drift.of("section")] == ["findings-h", "stack-h", "timeline-h"]
+    assert [each["aria-labelledby"] for each in drift.of("section")] == [
+        *("warnings-h", "findings-h", "stack-h", "timeline-h")
+    ]
     assert len(drift.of("article")) == 5
     boxes = [str(each["class"]) for each in drift.of("g")]
     assert boxes == ["box open", "box drift", "box open", "box drift"]
     apply_ = Page(render(run("apply"), "html"))
     assert [str(each["class"]) for each in apply_.of("g")] == ["box create", "box bad", "box bad"]
     bars = [str(each["class"]) for each in apply_.of("i")]
-    assert bars.count("usual") == 1
+    assert [bar for bar in bars if bar.startswith("usual")] == ["usual", "usual beyond"]
     assert {"whole", "call", "wait"} <= set(bars)
     assert [each.get("class") for each in apply_.of("li")].count("critical") == 3
     assert "the run was cut off" in " ".join(Page(render(run("cut"), "html")).text)
@@ -277,6 +314,20 @@ def test_a_page_has_the_verdict_the_findings_the_stack_the_timeline_and_the_matr
     status = "".join(Page(render(run("status"), "html")).text)
     assert "24 of 100" in status
     assert "  a\n" in status
+
+
+def test_a_page_tells_of_a_finding_who_why_and_what_to_do_and_of_the_run_what_was_warned_of() -> None:
+    text = " ".join(Page(render(run("drift"), "html")).text)
+    assert "automation · dana · 2026-11-28 · console · Update (e-1) · run r-1" in text
+    for command in ("tapctl accept --env dev x", "tapctl apply --env dev", "tapctl waive --env dev x", "tapctl drift"):
+        assert command in text
+    assert "nobody is told" in text
+
+
+def test_a_table_has_no_empty_column_and_a_row_a_head() -> None:
+    told = run_of([version("plan"), {"type": "preflight", "check": "quotas", "ok": True, "detail": ""}, verdict()])
+    page = Page(render(told, "html"))
+    assert [each["scope"] for each in page.of("th")] == ["col", "col", "row"]
 
 
 def test_a_plan_s_page_shows_what_it_is_about_to_do() -> None:

@@ -62,7 +62,7 @@ def test_what_is_no_run_is_refused_with_its_place(content: bytes, key: str, rule
 
 def test_a_change_that_was_planned_twice_is_the_last_one() -> None:
     assert [*run("apply").changes] == [KEY, CLUSTER, FUNCTION]
-    assert run("apply").usual == {CLUSTER: 185}
+    assert run("apply").usual == {KEY: 0.5, CLUSTER: 185}
 
 
 def test_the_schema_names_every_kind_of_line() -> None:

@@ -54,6 +54,7 @@ LINES: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "estimate": {"usual_s": _NUMBER, "critical_path": (list,)},
     "plan": {"hash": _TEXT, "path": _TEXT, "expires": _TEXT},
     "iam_policy": {"for": _TEXT},
+    "warning": {"message": _TEXT},
     "preflight": {"check": _TEXT, "ok": (bool, type(None)), "detail": _TEXT},
 }
 RESULTS = {"created", "updated", "replaced", "deleted", "kept", "unchanged", "failed", "skipped"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +45,10 @@ def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:
     # It starts where it is needed. An environment that the sandbox cannot hold keeps no other one out.
     far = user.folder / "environments" / "far.toml"
     far.write_text((far.parent / "dev.toml").read_text().replace("us-east-2", "eusc-de-east-1"))
-    planned = user.tapctl("plan", "--env", "dev", "--sandbox")
+    began = time.monotonic()
+    planned = user.tapctl("plan", "--env", "dev", "--sandbox", "--report", "run.jsonl")
+    told = json.loads((user.folder / "run.jsonl").read_text().splitlines()[-1])
+    assert told["elapsed_s"] < time.monotonic() - began - 0.5, "its start is not the command's time"
     assert (planned.code, planned.verdict.split(" · ")[0]) == (0, f"PLAN dev: {len(user.stack())} to create")
     assert planned.err.startswith("starting the embedded AWS\n")
     first = pid(user)

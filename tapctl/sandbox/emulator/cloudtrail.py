@@ -79,8 +79,9 @@ def _identity(request: Request, access_key: str) -> dict[str, str]:
     role = sts.get_assumed_role_from_access_key(access_key)
     if role is not None:
         return {"type": "AssumedRole", "arn": role.arn, "accountId": request.account, "accessKeyId": access_key}
-    arn = f"arn:{request.partition}:iam::{request.account}:user/moto"
-    return {"type": "IAMUser", "arn": arn, "accountId": request.account, "userName": "moto", "accessKeyId": access_key}
+    user = request.backend("iam", request.partition).get_user_from_access_key_id(access_key)
+    name, arn = (user.name, user.arn) if user else ("moto", f"arn:{request.partition}:iam::{request.account}:user/moto")
+    return {"type": "IAMUser", "arn": arn, "accountId": request.account, "userName": name, "accessKeyId": access_key}
 
 
 def _as_told(value: Any) -> Any:
