@@ -20,6 +20,7 @@ from tests.support import fast_botocore
 from tests.support.door import Door
 from tests.support.fast_botocore import measured as measured  # noqa: PLC0414  # a fixture
 from tests.support.loopback import loopback_only
+from tests.support.remembering import RememberingSandbox
 from tests.support.saved import made_once
 from tests.support.served import Unmeasured, served
 from tests.support.strides import SOAK
@@ -66,8 +67,8 @@ def _loopback_only() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sandbox_app() -> Sandbox:
-    return Sandbox()
+def sandbox_app() -> RememberingSandbox:
+    return RememberingSandbox()
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,8 @@ _ALIAS: Final = "alias/"
 _DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
 _PENDING: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 _WORKING: Final = frozenset({"Creating", "Updating"})
+# A plan asks no more topics than this for their key.
+_TOPICS_OF_A_PLAN: Final = 25
 # ScheduleKeyDeletion's bounds; the longest wherever nothing better is known.
 _WINDOW_DAYS: Final = range(7, 31)
 # A rotation period that no key has: the key is pending deletion after all.
@@ -275,9 +277,12 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         return KmsKey(self._window_days, going)
 
     def retained_because(self, aws: Aws, id: str, observed: Observed[KmsKeySpec, KmsKeyOutputs]) -> Retained | None:
-        """Name what uses the key and stays, but for topics, which are asked one by one right before the key goes."""
+        """Name what uses the key and stays; of many topics not here, since each is a call, but right before it goes."""
         arn = observed.outputs.arn if observed.outputs else ""
-        users = (key_users(aws, arn, id) | _others_names(aws, arn, id)) - self._going if arn else frozenset()
+        if not arn:
+            return None
+        topics = topics_under(aws, arn, id, at_most=_TOPICS_OF_A_PLAN)
+        users = (key_users(aws, arn, id) | _others_names(aws, arn, id) | topics) - self._going
         return _used_by(users, "it") if users else None
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:

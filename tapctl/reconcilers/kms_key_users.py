@@ -2,13 +2,13 @@
 
 KMS itself cannot tell. ListGrants names the grants of RDS, Secrets Manager and Lambda, and not what each was made for;
 CloudWatch Logs and SNS have none, since the key's policy lets them in (KMS developer guide, "Determine past usage of a
-KMS key"). So each service is listed, in bulk. SNS alone tells the key only topic by topic: it is asked last,
-once, and where something else keeps the key already, not at all.
+KMS key"). So each service is listed, in bulk. SNS alone tells the key only topic by topic: a removal asks it
+last, once, and not at all where something else keeps the key already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.engine.model import address
@@ -32,13 +32,18 @@ def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
     return frozenset(user for search in searches for user in search(aws, names))
 
 
-def topics_under(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
+def topics_under(aws: Aws, arn: str, alias: str = "", *, at_most: int | None = None) -> frozenset[str]:
     """List the addresses of the topics that use this key: a call for each topic of the account.
+
+    ``at_most``: none is asked where the account has more topics than this.
 
     Raises:
         AwsRefused: as `key_users`.
     """
-    return frozenset(_topics(aws, _names(arn, alias)))
+    topics = list(_listed(aws.pages(aws.sns.get_paginator("list_topics")), "Topics"))
+    if at_most is not None and len(topics) > at_most:
+        return frozenset()
+    return frozenset(_encrypted(aws, topics, _names(arn, alias)))
 
 
 def _names(arn: str, alias: str) -> frozenset[str]:
@@ -104,8 +109,8 @@ def _secrets(aws: Aws, names: frozenset[str]) -> Iterator[str]:
             yield address("secret", str(secret.get("Name")))
 
 
-def _topics(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    for topic in _listed(aws.pages(aws.sns.get_paginator("list_topics")), "Topics"):
+def _encrypted(aws: Aws, topics: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterator[str]:
+    for topic in topics:
         arn = topic.get("TopicArn", "")
         try:
             attributes = aws.read(aws.sns.get_topic_attributes, TopicArn=arn)["Attributes"]

@@ -16,6 +16,7 @@ from tapctl.sandbox.emulator.simulation import Simulation
 from tests.conftest import Network
 from tests.emulator.lambda_helpers import INTERFACES, allow, trust, zipped
 from tests.support.clocks import VirtualClock
+from tests.support.remembering import RememberingSandbox
 from tests.support.served import Unmeasured
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def _models_anew() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _measured(unmeasured: Unmeasured) -> Iterator[None]:
+def _measured(unmeasured: Unmeasured, sandbox_app: RememberingSandbox) -> Iterator[None]:
     """Here it is the embedded AWS that is tested."""
-    unmeasured.measured = True
+    unmeasured.measured, sandbox_app.remembers = True, False
     yield
-    unmeasured.measured = False
+    unmeasured.measured, sandbox_app.remembers = False, True
 
 
 @pytest.fixture

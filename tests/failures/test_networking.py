@@ -9,6 +9,7 @@ import pytest
 from moto.backends import get_backend
 
 from tests.conftest import add_endpoint
+from tests.support.remembering import forget
 from tests.support.world import World
 
 
@@ -35,6 +36,7 @@ def template(stacks: Any) -> dict[str, Any]:
 
 def left_at(status: str) -> None:
     """The stack's last operation ended like this."""
+    forget()
     for stack in get_backend("cloudformation")["123456789012"]["us-east-2"].stacks.values():
         stack.status = status
 

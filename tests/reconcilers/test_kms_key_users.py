@@ -88,8 +88,6 @@ def test_topics_are_asked_once_a_run_last_and_whether_an_alias_names_the_key_or_
             aws.kms.delete_alias(AliasName=ID)
         aws.learnt.clear()
         before = aws.call_log.calls["sns:GetTopicAttributes"]
-        assert REC.retained_because(aws, ID, seen) is None
-        assert aws.call_log.calls["sns:GetTopicAttributes"] == before
         delete_until_gone(REC, aws, ID, FIRST)
         assert aws.call_log.calls["sns:GetTopicAttributes"] == before + 1
     seen = ready(aws)
@@ -97,6 +95,17 @@ def test_topics_are_asked_once_a_run_last_and_whether_an_alias_names_the_key_or_
     aws.kms.create_alias(AliasName="alias/theirs", TargetKeyId=seen.outputs.key_id if seen.outputs else "")
     assert isinstance(REC.delete(aws, ID, seen, FIRST), Retained)
     assert aws.call_log.calls["sns:GetTopicAttributes"] == before + 1, "it stays anyway"
+
+
+def test_a_plan_names_the_topics_that_use_the_key_and_asks_none_of_many(aws: Aws) -> None:
+    seen = ready(aws)
+    aws.sns.create_topic(Name="theirs", Attributes={"KmsMasterKeyId": ID})
+    assert REC.retained_because(aws, ID, seen) == Retained("what uses it is gone", "sns-topic/theirs uses it")
+    for number in range(25):
+        aws.sns.create_topic(Name=f"other-{number}")
+    before = aws.call_log.calls["sns:GetTopicAttributes"]
+    assert REC.retained_because(aws, ID, seen) is None
+    assert aws.call_log.calls["sns:GetTopicAttributes"] == before
 
 
 def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:

@@ -13,6 +13,7 @@ from tapctl.errors import NetworkingError
 from tapctl.stack.network import MAX_SUBNETS, AddressDemand, NetworkContract, resolve
 from tests.conftest import ACCOUNT, REGION, Network, add_endpoint
 from tests.reconcilers.scripted import answer
+from tests.support.remembering import forget
 
 
 def static(vpc_id: str | None, subnet_ids: tuple[str, ...]) -> NetworkingReference:
@@ -63,6 +64,7 @@ def test_a_missing_vpc(aws: Aws, good: NetworkingReference) -> None:
 
 
 def test_a_vpc_that_is_not_available(aws: Aws, good: NetworkingReference, network: Network) -> None:
+    forget()
     ec2_backends[ACCOUNT][REGION].vpcs[network.vpc_id].state = "pending"
 
     assert broken(aws, good) == [f"VPC: {network.vpc_id} is pending, not available"]
@@ -105,6 +107,7 @@ def test_a_subnet_of_another_vpc(aws: Aws, good: NetworkingReference, network: N
 
 
 def test_a_subnet_that_is_not_available(aws: Aws, good: NetworkingReference, network: Network) -> None:
+    forget()
     backend = ec2_backends[ACCOUNT][REGION]
     backend.get_subnet(network.subnet_ids[1]).state = "pending"
 
@@ -122,6 +125,7 @@ def test_a_subnet_where_lambda_or_aurora_cannot_be(
     aws: Aws, good: NetworkingReference, network: Network, place: str, told: str
 ) -> None:
     name, zone_id = place.split()
+    forget()
     vars(ec2_backends[ACCOUNT][REGION].get_subnet(network.subnet_ids[1]))["_availability_zone"] = SimpleNamespace(
         name=name, zone_id=zone_id
     )
@@ -132,6 +136,7 @@ def test_a_subnet_where_lambda_or_aurora_cannot_be(
 
 
 def test_a_subnet_of_ipv6_alone(aws: Aws, good: NetworkingReference, network: Network) -> None:
+    forget()
     ec2_backends[ACCOUNT][REGION].get_subnet(network.subnet_ids[1]).ipv6_native = True
 
     assert broken(aws, good) == [f"addresses: {network.subnet_ids[1]} has IPv6 alone; Lambda and Aurora need IPv4"]

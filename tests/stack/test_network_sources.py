@@ -16,6 +16,7 @@ from tapctl.config import NetworkingReference
 from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.stack.network import NetworkIds, ids_from_outputs, read_cloudformation, read_ssm, resolve
 from tests.conftest import ACCOUNT, REGION, Network
+from tests.support.remembering import forget
 
 STACK = NetworkingReference(kind="cloudformation", target="networking-test")
 PATH = NetworkingReference(kind="ssm", target="/networking/test")
@@ -66,6 +67,7 @@ def test_a_missing_stack(aws: Aws) -> None:
 )
 def test_a_stack_that_is_whole_after_a_change_is_complete(aws: Aws, status: str) -> None:
     make_stack(aws, VpcId="vpc-0a", PrivateSubnetIds="subnet-0a,subnet-0b")
+    forget()
     cloudformation_backends[ACCOUNT][REGION].get_stack(STACK.target).status = status
 
     assert read_cloudformation(aws, STACK.target) == NetworkIds("vpc-0a", ("subnet-0a", "subnet-0b"))
@@ -87,6 +89,7 @@ def test_a_stack_that_is_whole_after_a_change_is_complete(aws: Aws, status: str)
 )
 def test_a_stack_that_is_not_complete(aws: Aws, status: str) -> None:
     make_stack(aws, VpcId="vpc-0a", PrivateSubnetIds="subnet-0a,subnet-0b")
+    forget()
     cloudformation_backends[ACCOUNT][REGION].get_stack(STACK.target).status = status
 
     assert read_cloudformation(aws, STACK.target).broken == (f"stack: networking-test is {status}, not complete",)
@@ -94,6 +97,7 @@ def test_a_stack_that_is_not_complete(aws: Aws, status: str) -> None:
 
 def test_a_failed_stack_without_outputs_names_all_of_it(aws: Aws) -> None:
     make_stack(aws)
+    forget()
     cloudformation_backends[ACCOUNT][REGION].get_stack(STACK.target).status = "ROLLBACK_COMPLETE"
 
     with pytest.raises(NetworkingError) as raised:

@@ -10,6 +10,7 @@ from tapctl.errors import AwsRefused, NetworkingError
 from tapctl.stack.network import resolve
 from tests.conftest import REGION, Network, add_endpoint
 from tests.reconcilers.scripted import DENIED, refuse
+from tests.support.remembering import forget
 
 
 class Bench:
@@ -209,6 +210,7 @@ def test_any_other_refusal_goes_through(bench: Bench, operation: str) -> None:
 
 
 def test_a_table_that_does_not_show_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget()
     monkeypatch.setattr("moto.ec2.models.route_tables.RouteBackend.describe_route_tables", lambda *_, **__: [])
 
     assert bench.resolve() == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from moto.backends import get_backend
 
+from tests.support.remembering import forget
 from tests.support.world import World
 
 _TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -62,6 +63,7 @@ def furnish_at_once(world: World, count: int) -> None:
         mine: dict[str, Any] = {"function_name": name, "tags": {}, "kms_key_arn": None, "_vpc_config": None}
         functions[name] = {**function, "latest": _another(function["latest"], **mine)}
         alarms[name] = _another(alarm, name=name, alarm_arn=f"{alarm.alarm_arn}-{name}")
+    forget()
 
 
 def _another(thing: Any, **other: Any) -> Any:

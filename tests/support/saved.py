@@ -16,6 +16,7 @@ from moto.core.base_backend import BackendDict
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.rules import ServiceError
 from tapctl.sandbox.emulator.simulation import Simulation
+from tests.support.remembering import Memory, remember_in
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ class Saved:
     """The content of the backends, pickled as one, so that shared objects stay shared."""
     same: list[Any]
     """Objects that keep their identity: the backends and all above them, and what nobody changes."""
+    answers: Memory
+    """What reads were answered in this state."""
 
     @classmethod
     def now(cls) -> Saved:
@@ -44,7 +47,9 @@ class Saved:
         backends = tuple(one for service in services for account in service.values() for one in account.values())
         written, same = io.BytesIO(), [*above, *backends]
         _Writer(written, same).dump([vars(one) for one in backends])
-        return cls(accounts, backends, written.getvalue(), same)
+        answers: Memory = {}
+        remember_in(answers)
+        return cls(accounts, backends, written.getvalue(), same, answers)
 
     def back(self) -> None:
         """Put the saved state back: whatever moto was told since has not happened."""
@@ -56,6 +61,7 @@ class Saved:
         for backend, content in zip(self.backends, contents, strict=True):
             vars(backend).clear()
             vars(backend).update(content)
+        remember_in(self.answers)
 
 
 def made_once(sandbox: Sandbox, name: str, make: Callable[[], T]) -> T:

@@ -1,0 +1,98 @@
+"""An emulated AWS that answers once: while nothing has changed, a read that was answered is answered from memory.
+
+Most of a run's time goes into moto. What is sent and answered is the same either way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from tapctl.aws.transport import is_change
+from tapctl.sandbox.emulator import wire
+from tapctl.sandbox.emulator.app import Sandbox
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Memory = dict[tuple[Any, ...], tuple[str, list[tuple[str, str]], bytes]]
+"""Answers by what was asked."""
+
+# S3 is no part of the stack, and the trail tells of calls.
+_NEVER = ("", "s3", "cloudtrail")
+
+
+class _State:
+    """The memory of the present state of moto, which is one for the process."""
+
+    def __init__(self) -> None:
+        self.memory: Memory = {}
+        self.lock = threading.Lock()
+
+
+_STATE = _State()
+
+
+def remember_in(memory: Memory) -> None:
+    """Take these answers for those of the present state, and remember further ones in them."""
+    with _STATE.lock:
+        _STATE.memory = memory
+
+
+def forget() -> None:
+    """Forget the answers: the state has changed, or somebody has changed it without asking."""
+    remember_in({})
+
+
+class RememberingSandbox(Sandbox):
+    """The emulated AWS; it remembers where no time passes, nothing is scripted and nobody stands in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remembers = True
+        self._plain = (self.around, self.rule_book, self.latency_s)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        service, region = wire.service_of(environ) or ("", "")
+        if service in _NEVER:
+            return super().__call__(environ, start_response)
+        parsed = wire.parse_request(environ, service, region)
+        if parsed is None or is_change(service, parsed.operation.name) or not self._still():
+            forget()
+            try:
+                return super().__call__(environ, start_response)
+            finally:
+                forget()
+        memory, asked = _STATE.memory, _asked(environ, service, region)
+        if asked not in memory:
+            told: list[Any] = []
+            body = b"".join(super().__call__(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
+            if not told[0].startswith(str(HTTPStatus.OK.value)):
+                start_response(*told)
+                return [body]
+            # A change meanwhile has begun a memory of its own; the one at hand is nobody's then.
+            memory[asked] = (told[0], told[1], body)
+        status, headers, body = memory[asked]
+        start_response(status, list(headers))
+        return [body]
+
+    def reset(self) -> None:
+        """Forget all state."""
+        super().reset()
+        forget()
+
+    def _still(self) -> bool:
+        plain = (self.around, self.rule_book, self.latency_s) == self._plain
+        return self.remembers and plain and self.simulation.scale == 0 and not any(self.simulation._scripts.values())
+
+
+def _asked(environ: WSGIEnvironment, service: str, region: str) -> tuple[Any, ...]:
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    stream = environ["wsgi.input"]
+    body = stream.read(size)
+    stream.seek(0)
+    names = ("HTTP_HOST", "REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "HTTP_X_AMZ_TARGET", "CONTENT_TYPE")
+    return (service, region, wire.access_key_of(environ), body, *(environ.get(name, "") for name in names))
