@@ -20,6 +20,7 @@ from tapctl.sandbox.emulator import app, wire
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, RuleBook, Rules
 from tapctl.sandbox.emulator.simulation import Simulation
+from tapctl.sandbox.seeding import credentials_of
 from tests.conftest import ACCOUNT, CREDENTIALS, Network
 from tests.emulator.without import rules_without
 from tests.support import served as serving
@@ -60,6 +61,18 @@ def test_the_network_fixture_spans_three_zones(aws: Aws, network: Network) -> No
 def test_nothing_but_loopback_can_be_reached() -> None:
     with pytest.raises(Exception, match="loopback"):
         boto3.client("sts", region_name="us-east-1", endpoint_url="http://192.0.2.1").get_caller_identity()
+
+
+def test_a_key_that_names_an_account_is_of_that_account(sandbox_url: str) -> None:
+    key, secret = credentials_of("210987654321")
+    sts = boto3.client(
+        "sts",
+        region_name="us-east-1",
+        endpoint_url=sandbox_url,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
+    assert sts.get_caller_identity()["Account"] == "210987654321"
 
 
 def test_what_moto_has_not_is_a_refusal_of_its_own_and_is_not_asked_again(aws: Aws) -> None:

@@ -173,6 +173,11 @@ def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> Non
     assert (finding["address"], finding["field"], finding["state"]) == (rules, "*", "UNKNOWN")
     assert "the record does not hold it" in world.tapctl("drift", "--env", "dev").out
     assert world.tapctl("status", "--env", "dev").code == 7
+    # Nor is it told as something that the files want beside.
+    world.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=99)
+    drifted = world.drift()
+    assert drifted.code == 2
+    assert rules not in json.dumps(drifted.of_type("verdict")[0].get("wanted"))
     kept = {key: {**whole["entries"][key], "phase": "kept"}}
     world.path().write_text(json.dumps({**whole, "entries": kept}))
     for verb in ("drift", "drift --env dev"):

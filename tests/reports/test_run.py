@@ -9,7 +9,8 @@ import pytest
 from tapctl.errors import ConfigError
 from tapctl.reports.events import Finding, Verdict, schema
 from tapctl.reports.run import LARGEST, parse
-from tests.reports.examples import APPLY, CLUSTER, DRIFT, FUNCTION, KEY, lines, run, version
+from tapctl.reports.values import finding_text
+from tests.reports.examples import APPLY, CLUSTER, DRIFT, FUNCTION, KEY, finding, lines, run, version
 from tests.support.event_schema import valid
 
 
@@ -69,3 +70,8 @@ def test_the_schema_names_every_kind_of_line() -> None:
     assert {"version", "finding", "span", "verdict"} <= set(schema()["discriminator"]["mapping"])
     assert json.loads(json.dumps(schema()))["$schema"].endswith("2020-12/schema")
     assert [valid(record) for record in (*DRIFT, *APPLY)]
+
+
+def test_a_finding_without_values_is_told_by_its_note() -> None:
+    found = Finding.model_validate(finding("*", None, None, state="UNKNOWN", note="the record does not hold it"))
+    assert finding_text(found) == "the record does not hold it"

@@ -52,7 +52,15 @@ def test_a_plan_says_what_it_would_undo(dev: World) -> None:
     assert "99 → 30" in planned.out
     records = dev.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
     (field,) = records[0]["fields"]
-    told = {"path": "timeout_s", "have": 99, "want": 30, "impact": "none", "outside": True, "until": ""}
+    told = {
+        "path": "timeout_s",
+        "have": 99,
+        "want": 30,
+        "impact": "none",
+        "outside": True,
+        "until": "",
+        "text": "99 → 30",
+    }
     assert field == told
     assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.failures.trouble import refuse
 from tests.support.world import World
 
 CLUSTER = "db-cluster/db-cluster-dev"
@@ -71,3 +72,11 @@ def test_a_class_that_the_cluster_s_version_has_not_is_told_before_anything_is_c
     applied = dev.tapctl("apply", "--env", "dev", "--yes")
     assert (applied.code, applied.changes) == (6, ())
     assert "db-cluster-dev-0: RDS has no db.r9g.large with aurora-postgresql 16.13 in us-east-2" in applied.err
+
+
+def test_a_question_about_a_class_that_rds_refuses_ends_the_plan(dev: World) -> None:
+    dev.edit("dev.toml", "db.t4g.medium", "db.r6g.large")
+    asking = refuse(("rds:DescribeOrderableDBInstanceOptions",), "InvalidParameterValue")
+    planned = dev.meeting(asking, "plan", "--env", "dev")
+    assert (planned.code, planned.changes) == (1, ())
+    assert "DescribeOrderableDBInstanceOptions" in planned.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -86,6 +87,8 @@ def test_parity_of_all_names_what_it_does_not_compare_and_passes_no_broken_recor
         assert "pr-42.json is empty" in broken.err
         assert "alarms.error_threshold" in broken.out, "the others are compared all the same"
         assert " OK" not in broken.verdict
+    two.path("pr-42").write_text(json.dumps({**json.loads(record), "entries": {}}))
+    assert "pr-42" not in two.tapctl("parity").verdict, "nothing of it is deployed"
     two.path("pr-42").write_bytes(record)
 
 

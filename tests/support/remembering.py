@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Memory = dict[tuple[Any, ...], tuple[str, list[tuple[str, str]], bytes]]
 """Answers by what was asked."""
 
-# S3 is no part of the stack, and the trail tells of calls.
-_NEVER = ("", "s3", "cloudtrail")
+# S3 is no part of the stack, the trail tells of calls, and the registry notes which addresses it has given out.
+_NEVER = ("", "s3", "cloudtrail", "ecr")
 
 
 class _State:
