@@ -56,6 +56,7 @@ def test_an_outage_that_outlasts_the_sdk(world: World, name: str, kind: str) -> 
     converged(world)
 
 
+@pytest.mark.soak
 def test_a_key_whose_create_was_not_answered_is_found(world: World) -> None:
     answer = world.meeting(hiccup("kms:CreateKey", "unanswered"), *APPLY)
     assert answer.code == 0, answer.err

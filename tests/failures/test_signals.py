@@ -95,6 +95,7 @@ def test_a_signal_in_the_middle_of_a_destroy(world: World, number: int) -> None:
     assert world.owned() == {"kms-key": 1}
 
 
+@pytest.mark.soak
 def test_a_signal_while_a_change_hangs(world: World) -> None:
     """A call that AWS has taken is named; it is left, and the lock is free."""
     hold = Hold(world.door, "rds:CreateDBCluster")

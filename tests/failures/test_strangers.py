@@ -128,7 +128,7 @@ STRANGERS: dict[str, Stranger] = {
 }
 
 
-@pytest.mark.parametrize("here", strided(tuple(STRANGERS), 7, 5))
+@pytest.mark.parametrize("here", strided(tuple(STRANGERS), len(STRANGERS), 5))
 def test_a_foreign_resource_of_our_name(world: World, here: str) -> None:
     STRANGERS[here](world)
     for command in (("plan",), ("apply", "--yes")):

@@ -85,6 +85,7 @@ def test_every_alarm_tells_the_topic(deployed: Deployed) -> None:
     assert {one["ActionsEnabled"] for one in ours} == {True}
 
 
+@pytest.mark.soak
 def test_it_is_as_recorded_and_as_configured(deployed: Deployed) -> None:
     drift = deployed.tapctl("drift", "--env", deployed.env)
     assert drift.returncode == 0, drift.stdout

@@ -67,6 +67,7 @@ def at_once(count: int, work: Callable[[], None]) -> None:
         thread.join()
 
 
+@pytest.mark.soak
 def test_no_two_of_many_threads_ever_hold_the_lock(shared: Aws) -> None:
     at_once(8, lambda: rounds(Aws(shared.target), 3))
     assert read(shared) == 24

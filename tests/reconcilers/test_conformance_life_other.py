@@ -61,7 +61,7 @@ def test_removed_is_gone(bench: Living) -> None:
     plain.test_removed_is_gone_and_removing_it_twice_is_nothing(bench)
 
 
-@pytest.mark.parametrize("bench", strided(TYPES, 4, 2), indirect=True)
+@pytest.mark.parametrize("bench", strided(TYPES, len(TYPES), 6), indirect=True)
 def test_each_example_becomes_the_next(bench: Living) -> None:
     plain.test_each_example_becomes_the_next(bench)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.stories.leftovers import left
 from tests.support.additions import ALARM, BOUNDARY, add_all
 from tests.support.config_folder import Folder
@@ -32,6 +34,7 @@ def test_a_boundary_that_is_not_there_is_told_before_anything_is_made(world: Wor
     assert f"there is no policy arn:aws:iam::{ACCOUNT}:policy/payments-boundary" in answer.err
 
 
+@pytest.mark.soak
 def test_additions_live_as_everything_else_does(world: World) -> None:
     folder = extended(world)
     world.client("iam").create_policy(PolicyName="payments-boundary", PolicyDocument=DENY_NOTHING)
