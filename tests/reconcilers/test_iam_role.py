@@ -11,7 +11,7 @@ from tapctl.aws.policy import allow, policy
 from tapctl.engine.diff import compare
 from tapctl.engine.ownership import Claimant
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec
+from tapctl.reconcilers.iam_role import REGION_TAG, IamRole, IamRoleSpec, boundary_exists
 from tests.reconcilers.cases import iam_role as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
@@ -139,6 +139,12 @@ def test_an_inline_policy_that_goes_while_it_is_looked_at_is_no_missing_role(aws
 
 
 # -- making and changing ---------------------------------------------------------------------------------------------
+
+
+def test_a_boundary_is_a_policy_that_is_there(aws: Aws) -> None:
+    arn = admin(aws)
+    assert boundary_exists(aws, arn)
+    assert not boundary_exists(aws, f"{arn}-of-another-name")
 
 
 def test_a_role_is_made_with_its_owner_and_boundary_at_once(aws: Aws) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,7 @@ def test_a_plan_names_the_topics_that_use_the_key_and_asks_none_of_many(aws: Aws
     before = aws.call_log.calls["sns:GetTopicAttributes"]
     assert REC.retained_because(aws, ID, seen) is None
     assert aws.call_log.calls["sns:GetTopicAttributes"] == before
+    assert REC.retained_because(aws, ID, replace(seen, outputs=None)) is None, "what is not known yet is not asked for"
 
 
 def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:

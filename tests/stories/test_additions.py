@@ -34,6 +34,16 @@ def test_a_boundary_that_is_not_there_is_told_before_anything_is_made(world: Wor
     assert f"there is no policy arn:aws:iam::{ACCOUNT}:policy/payments-boundary" in answer.err
 
 
+def test_a_subscriber_who_has_not_confirmed_is_pending_and_drift_tells_it(world: World) -> None:
+    world.deploy()
+    world.edit("dev.toml", "[alarms]\n", f'[alarms]\nsubscribers = ["email:{MAIL}"]\n')
+    world.applied("dev")
+    looked = world.drift()
+    (finding,) = looked.of_type("finding")
+    assert (looked.code, finding["state"]) == (0, "PENDING")
+    assert finding["address"] == f"sns-subscription/alarms-dev/email:{MAIL}"
+
+
 @pytest.mark.soak
 def test_additions_live_as_everything_else_does(world: World) -> None:
     folder = extended(world)
