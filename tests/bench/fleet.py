@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 
 from tapctl.cli import run
+from tapctl.sandbox.emulator import lambda_functions
 from tapctl.sandbox.emulator.rds import catalog, event_subscriptions
 from tests.bench.aws import Aws
 from tests.bench.measuring import TAPCTL, Report, ran
@@ -24,6 +25,7 @@ def fleet(report: Report, aws: Aws) -> None:
     aws.renew(0)
     # Quotas that AWS raises on request.
     vars(event_subscriptions)["_MAX_SUBSCRIPTIONS"] = 1_000
+    vars(lambda_functions)["CONCURRENCY"] = 10_000
     vars(catalog).update(QUOTAS=dict.fromkeys(catalog.QUOTAS, 1_000))
     made = 0
     for copies, most in FLEETS:
