@@ -197,7 +197,7 @@ class Refused(TapctlError):
 
 
 class ConsentMissing(Refused):
-    """What cannot be undone is changed only where the user names the resource."""
+    """A change that cannot be undone, of a resource that the user has not named for it."""
 
 
 class PlanInvalid(TapctlError):

@@ -88,13 +88,13 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is recorded, what is there, and the difference."""
+    """The comparison of a record with AWS: entries, observations, and the differences."""
 
     entries: Mapping[str, Entry]
     """The entries that were compared; one whose recorded phase does not fit is among them as made."""
     observed: Observations
     beside: Observations
-    """What is there and not recorded, as `unrecorded` tells."""
+    """The resources that are there and not recorded, by address, as `unrecorded` finds them."""
     report: Report
 
 
@@ -137,7 +137,7 @@ def compare_recorded(
 
 
 def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Observed[Any, Any]]:
-    """What the files want, what is there with our tags, and what the record does not hold: it hides what is done to it.
+    """Find the resources that the files want, that are there with our tags, and that the record does not hold.
 
     Who may write the record may take entries out of it. Nothing is asked where the record is whole.
     """

@@ -201,7 +201,7 @@ def _any_case(text: str) -> str:
 _IDENTITIES: Final = ("iam", "identitystore", "organizations", "sso", "sso-directory")
 """Services that say who may do what: a payment processor changes nothing there."""
 _READING: Final = ("Get", "List", "Describe", "Search", "Simulate", "Generate")
-"""How the names of the actions begin that only read there (Service Authorization Reference, access levels)."""
+"""Beginnings of the names of actions that only read there (Service Authorization Reference, access levels)."""
 _RAISES: Final = (
     # Who may use a thing is written by its own policy, or by a grant.
     *("kms:PutKeyPolicy", "kms:CreateGrant", "secretsmanager:PutResourcePolicy", "lambda:AddPermission"),
