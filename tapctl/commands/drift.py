@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import for_each_environment
@@ -17,13 +16,13 @@ from tapctl.commands.wanted import wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observations, ObserveRequest, observe_all
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, ManifestError, Status
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.reconcilers import kept_without_reason, never_compared, observations_for
+from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
@@ -121,10 +120,10 @@ def compare_recorded(
     report = detect_drift(entries, observed, waivers)
     findings = [
         *phase_findings(misplaced),
-        *(Finding(address, address.partition("/")[0], WHOLE_RESOURCE, Reason.UNRECORDED) for address in beside),
+        *(_unrecorded_finding(address, seen) for address, seen in beside.items()),
         *never_wanted_findings(session.names, report, {**observed, **beside}),
     ]
-    fields = sum(len(type(seen.spec).model_fields) for seen in beside.values())
+    fields = sum(len(registry()[address.partition("/")[0]].spec.model_fields) for address in beside)
     report = replace(
         report,
         findings=(*report.findings, *findings),
@@ -136,10 +135,23 @@ def compare_recorded(
     return Compared(entries, observed, beside, report)
 
 
-def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Observed[Any, Any]]:
+def _unrecorded_finding(address: str, seen: Observation) -> Finding:
+    type_, denied = address.partition("/")[0], _denied(seen)
+    return Finding(address, type_, WHOLE_RESOURCE, Reason.DENIED if denied else Reason.UNRECORDED, action=denied)
+
+
+def _denied(seen: Observation) -> str:
+    """The denied action without which nobody can tell whose the resource is; empty if that can be told."""
+    if isinstance(seen, Unreadable):
+        return seen.action
+    return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
+
+
+def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Observation]:
     """Find the resources that the files want, that are there with our tags, and that the record does not hold.
 
-    Who may write the record may take entries out of it. Nothing is asked where the record is whole.
+    Those that may not be looked at are among them. Who may write the record may take entries out of it. Nothing is
+    asked where the record is whole.
     """
     if isinstance(session.loaded, ConfigError):
         return {}
@@ -148,7 +160,7 @@ def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Obse
     return {
         address: one
         for address, one in sorted(seen.items())
-        if isinstance(one, Observed) and one.owner == session.owner and not one.deleting
+        if _denied(one) or (isinstance(one, Observed) and one.owner == session.owner and not one.deleting)
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tapctl.aws.policy import allow, as_json, policy
+from tests.failures.trouble import deny
 from tests.support.strides import strided
 from tests.support.world import World
 
@@ -186,6 +187,21 @@ def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> Non
         assert "OK" not in destroyed.verdict
     world.applied("dev")
     assert world.drift().code == 0
+
+
+@pytest.mark.parametrize("denied", ["iam:GetRole", "logs:ListTagsForResource"])
+def test_what_the_record_leaves_out_and_nobody_may_look_at_is_no_green(world: World, denied: str) -> None:
+    """Neither the resource nor whose it is can be told."""
+    world.deploy()
+    type_ = "iam-role" if denied.startswith("iam") else "log-group"
+    whole = world.manifest()
+    less = {address: each for address, each in whole["entries"].items() if each["type"] != type_}
+    world.path().write_text(json.dumps({**whole, "entries": less}))
+    found = world.meeting(deny(denied), "drift", "--env", "dev", "--json")
+    assert found.code == 7
+    unknown = [one for one in found.of_type("finding") if one["address"].startswith(f"{type_}/")]
+    assert unknown
+    assert all(one["state"] == "UNKNOWN" and denied in one["note"] for one in unknown), unknown
 
 
 def test_a_record_alone_does_not_take_the_final_snapshot_away(world: World) -> None:
