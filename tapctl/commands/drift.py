@@ -27,7 +27,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import Files, deployed_environments
+from tapctl.session.target import Files, environments_to_look_at
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
@@ -81,6 +81,8 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
     report = compared.report
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     never = never_compared(entry.type for entry in compared.entries.values())
+    if isinstance(session.loaded, ConfigError):
+        never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
 
@@ -241,7 +243,7 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         ManifestError: the state has no record.
     """
     screen.target(Target())
-    deployed = deployed_environments(invocation, screen, required=True, with_file=True)
+    deployed = environments_to_look_at(invocation, screen)
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}

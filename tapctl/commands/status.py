@@ -28,8 +28,7 @@ from tapctl.session.target import (
     Files,
     check_manifest_target,
     check_names,
-    deployed_environments,
-    is_deployed,
+    environments_to_look_at,
     known_suffixes,
     open_store_unidentified,
     resolve_recorded,
@@ -61,7 +60,7 @@ def status(invocation: Invocation, screen: Screen) -> int:
     Raises:
         ManifestError: the state has no record.
     """
-    by_suffix: dict[str, dict[str, Any]] = {}
+    by_suffix: dict[str, dict[str, Any] | None] = {}
 
     def add_row(part: Invocation, manifest: Manifest, own: Screen) -> int:
         by_suffix[manifest.suffix], code = _row(part, own, manifest)
@@ -72,21 +71,21 @@ def status(invocation: Invocation, screen: Screen) -> int:
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
     else:
         screen.target(Target())
-        deployed = deployed_environments(invocation, screen, required=True)
-        codes = for_each_environment(invocation, screen, deployed, add_row, verdicts=False)
-    rows = [row for _, row in sorted(by_suffix.items())]
+        known = environments_to_look_at(invocation, screen)
+        codes = for_each_environment(invocation, screen, known, add_row, verdicts=False)
+    rows = [row for _, row in sorted(by_suffix.items()) if row]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
     counts = {"deployed": len(rows), "unhealthy": unhealthy}
     summary = f"{len(rows)} deployed · {len(rows) - unhealthy} healthy"
-    if unusable := len(codes) - len(rows):
+    if unusable := len(codes) - len(by_suffix):
         counts["unusable"] = unusable
         summary += f" · {unusable} whose record cannot be used"
     return invocation.finish(screen, None, ExitCode.worst(codes.values()), counts, summary)
 
 
 def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
-    """The record of the environment that is named, by its suffix, if anything is deployed.
+    """The record of the environment that is named, by its suffix, if there is one.
 
     Raises:
         ManifestError: the record cannot be used, is of another environment or suffix, or the state has none at all.
@@ -101,11 +100,13 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
         return {}
     check_manifest_target(stored.manifest, store.location(target.suffix), target)
     check_names(stored.manifest, store.location(target.suffix))
-    return {target.suffix: stored.manifest} if is_deployed(stored.manifest) else {}
+    return {target.suffix: stored.manifest}
 
 
-def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any], ExitCode]:
+def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[dict[str, Any] | None, ExitCode]:
     """The row of one environment, from the record alone where AWS cannot be asked; and its exit status.
+
+    There is no row where nothing is deployed by the record, nor by AWS.
 
     Raises:
         ManifestError: the record is of another environment or suffix.
@@ -119,7 +120,10 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
-        problems = list(_problems(session, manifest))
+        compared = compare_recorded(session, manifest, waivers_for(session))
+        if compared is None:
+            return None, ExitCode.OK
+        problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)
     except AwsError as error:
         problems = [_unknown(error)]
@@ -169,10 +173,8 @@ def _row_of(
 # -- what is not well --------------------------------------------------------------------------------------------------
 
 
-def _problems(session: Session, manifest: Manifest) -> Iterator[Problem]:
+def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
-    compared = compare_recorded(session, manifest, waivers_for(session))
-    assert compared is not None, "something of it is deployed"
     named = set()
     for address, observation in sorted(compared.observed.items()):
         entry = compared.entries[address]

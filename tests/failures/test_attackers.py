@@ -181,10 +181,11 @@ def test_a_record_that_leaves_out_what_is_there_is_no_green(world: World) -> Non
     assert rules not in json.dumps(drifted.of_type("verdict")[0].get("wanted"))
     kept = {key: {**whole["entries"][key], "phase": "kept"}}
     world.path().write_text(json.dumps({**whole, "entries": kept}))
-    for verb in ("drift", "drift --env dev"):
+    for verb in ("drift", "drift --env dev", "status", "status --env dev"):
         destroyed = world.tapctl(*verb.split())
         assert destroyed.code == 7, verb
         assert "OK" not in destroyed.verdict
+        assert "healthy" not in destroyed.out.replace("0 healthy", "")
     world.applied("dev")
     assert world.drift().code == 0
 

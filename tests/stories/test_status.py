@@ -233,7 +233,16 @@ def test_records_of_what_was_destroyed_are_nothing_to_compare(dev: World) -> Non
     answer = dev.tapctl("drift")
     assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
     assert "nothing was compared" in answer.err
-    assert dev.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+    passed = "not looked at, destroyed by its record: pr-9"
+    assert passed in answer.err
+    status = dev.tapctl("status")
+    assert (status.code, status.verdict) == (0, "STATUS all: 0 deployed · 0 healthy")
+    assert passed in status.err
+    named = dev.tapctl("status", "--suffix", "pr-9")
+    assert (named.code, named.verdict) == (0, "STATUS pr-9: 0 deployed · 0 healthy")
+    for number in range(10, 14):
+        dev.path(f"pr-{number}").write_text(dev.path("pr-9").read_text().replace("pr-9", f"pr-{number}"))
+    assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12')} and 2 more" in dev.tapctl("status").err
 
 
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
