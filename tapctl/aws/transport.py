@@ -156,9 +156,16 @@ def _translate(
 
 
 def client_base(log: CallLog) -> type:
-    """The base class of every client: passes each call through ``log``."""
+    """The base class of every client: passes each call through ``log``, and makes each paginator once."""
 
     class _LoggedClient:
+        def get_paginator(self, operation_name: str) -> Any:
+            # botocore writes a class and its documentation for each that is asked for: a twentieth of a drift.
+            made = vars(self).setdefault("_paginators", {})
+            if operation_name not in made:
+                made[operation_name] = cast("Any", super()).get_paginator(operation_name)
+            return made[operation_name]
+
         def _make_api_call(self, operation_name: str, api_params: dict[str, Any]) -> Any:
             service = cast("Any", self).meta.service_model.service_name
             action = f"{service}:{operation_name}"

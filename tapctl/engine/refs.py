@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
@@ -31,14 +31,7 @@ def promise(outputs: type[O], address: str) -> O:
 
 def needs(value: Any) -> frozenset[str]:
     """List the addresses whose outputs this value waits for."""
-    addresses: set[str] = set()
-
-    def note(text: str) -> str:
-        addresses.update(match.group(1) for match in _TOKEN.finditer(text))
-        return text
-
-    substitute(value, note)
-    return frozenset(addresses)
+    return frozenset(match.group(1) for text in _strings(value) for match in _TOKEN.finditer(text))
 
 
 def resolve(value: V, known: KnownOutputs) -> V:
@@ -51,22 +44,44 @@ def resolve(value: V, known: KnownOutputs) -> V:
 
 
 def substitute(value: V, change: Callable[[str], str]) -> V:
-    """Apply ``change`` to every string in the value, keys too; models are validated anew."""
-    result: Any
+    """Apply ``change`` to every string in the value, keys too; a part that stays equal stays the same object.
+
+    Models that change are validated anew.
+    """
+    result: Any = value
     if isinstance(value, str):
-        result = change(value)
-    elif isinstance(value, BaseModel):
-        fields = {name: substitute(getattr(value, name), change) for name in type(value).model_fields}
-        result = type(value).model_validate(fields)
+        changed = change(value)
+        return cast("V", value if changed == value else changed)
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        new = {name: substitute(item, change) for name, item in fields.items()}
+        if any(new[name] is not item for name, item in fields.items()):
+            result = type(value).model_validate(new)
     elif isinstance(value, Mapping):
-        result = {substitute(key, change): substitute(item, change) for key, item in value.items()}
-    elif isinstance(value, frozenset):
-        result = frozenset(substitute(item, change) for item in value)
-    elif isinstance(value, tuple):
-        result = tuple(substitute(item, change) for item in value)
-    else:
-        result = value
+        pairs = [(key, item, substitute(key, change), substitute(item, change)) for key, item in value.items()]
+        if any(key is not new_key or item is not new_item for key, item, new_key, new_item in pairs):
+            result = {new_key: new_item for _, _, new_key, new_item in pairs}
+    elif isinstance(value, frozenset | tuple):
+        items = [(item, substitute(item, change)) for item in value]
+        if any(item is not new_item for item, new_item in items):
+            result = type(value)(new_item for _, new_item in items)
     return cast("V", result)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in the value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _strings(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _strings(key)
+            yield from _strings(item)
+    elif isinstance(value, frozenset | tuple):
+        for item in value:
+            yield from _strings(item)
 
 
 def to_json(value: Any) -> Any:

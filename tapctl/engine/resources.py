@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
 from tapctl.engine import refs
@@ -37,7 +38,7 @@ class Resource(Generic[S, O]):
         """``type/id``."""
         return address(self.type, self.id)
 
-    @property
+    @cached_property
     def values_from(self) -> frozenset[str]:
         """The addresses whose outputs the spec holds."""
         return refs.needs(self.spec)

@@ -31,6 +31,7 @@ _MIDDLE = 1
 def install() -> None:
     """Replace functions of botocore by ones that remember, and leave its lines out of what is measured."""
     _remember_models()
+    _remember_service_models()
     _remember_available_services()
     _remember_methods_of_clients()
     _remember_event_names()
@@ -51,6 +52,19 @@ def _remember_models() -> None:
         return load(JSONFileLoader(), path)
 
     setattr(JSONFileLoader, "load_file", lambda _, file_path: model(file_path))  # noqa: B010  # no method to mypy
+
+
+def _remember_service_models() -> None:
+    load: Any = vars(ClientCreator)["_load_service_model"]
+    models: dict[tuple[str, str | None], Any] = {}
+
+    def remembered(creator: ClientCreator, service_name: str, api_version: str | None = None) -> Any:
+        key = (service_name, api_version)
+        if key not in models:
+            models[key] = load(creator, service_name, api_version)
+        return models[key]
+
+    setattr(ClientCreator, "_load_service_model", remembered)  # noqa: B010  # no method to mypy
 
 
 def _remember_available_services() -> None:

@@ -23,6 +23,21 @@ Memory = dict[tuple[Any, ...], tuple[str, list[tuple[str, str]], bytes]]
 # S3 is no part of the stack, the trail tells of calls, and the registry notes which addresses it has given out.
 _NEVER = ("", "s3", "cloudtrail", "ecr")
 
+_INDEX = "resourcegroupstaggingapi"
+_TOUCHED: dict[str, frozenset[str]] = {
+    service: frozenset({service, _INDEX, *more})
+    for service, more in {
+        "cloudwatch": (),
+        "logs": (),
+        "sns": ("rds",),
+        "secretsmanager": ("rds",),
+        "lambda": ("ec2", "logs"),
+        "iam": ("lambda", "kms", "ec2", "sts"),
+        "ec2": ("rds", "lambda"),
+    }.items()
+}
+"""The services whose answers a change of this one can change; of a service that is not here: those of all."""
+
 
 class _State:
     """The memory of the present state of moto, which is one for the process."""
@@ -46,6 +61,14 @@ def forget() -> None:
     remember_in({})
 
 
+def _changed(service: str) -> None:
+    """Forget what a change of this service can have changed."""
+    touched = _TOUCHED.get(service)
+    with _STATE.lock:
+        kept = {} if touched is None else {key: one for key, one in _STATE.memory.items() if key[0] not in touched}
+        _STATE.memory = kept
+
+
 class RememberingSandbox(Sandbox):
     """The emulated AWS; it remembers where no time passes, nothing is scripted and nobody stands in between."""
 
@@ -60,12 +83,14 @@ class RememberingSandbox(Sandbox):
         if service in _NEVER:
             return super().__call__(environ, start_response)
         parsed = wire.parse_request(environ, service, region)
-        if parsed is None or is_change(service, parsed.operation.name) or not self._still():
-            forget()
+        still = self._still()
+        if parsed is None or is_change(service, parsed.operation.name) or not still:
+            changed = service if still and parsed is not None else ""
+            _changed(changed)
             try:
                 return super().__call__(environ, start_response)
             finally:
-                forget()
+                _changed(changed)
         memory, asked = _STATE.memory, _asked(environ, service, region)
         if asked not in memory:
             told: list[Any] = []
@@ -73,8 +98,11 @@ class RememberingSandbox(Sandbox):
             if not told[0].startswith(str(HTTPStatus.OK.value)):
                 start_response(*told)
                 return [body]
-            # A change meanwhile has begun a memory of its own; the one at hand is nobody's then.
-            memory[asked] = (told[0], told[1], body)
+            with _STATE.lock:
+                if _STATE.memory is memory:  # else something may have changed meanwhile
+                    memory[asked] = (told[0], told[1], body)
+            start_response(told[0], list(told[1]))
+            return [body]
         status, headers, body = memory[asked]
         start_response(status, list(headers))
         return [body]
