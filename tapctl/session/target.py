@@ -294,16 +294,13 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> dict[str,
 
 
 def _records(invocation: Invocation, store: Store) -> dict[str, Manifest | ManifestError]:
-    records: dict[str, Manifest | ManifestError] = {}
+    records: dict[str, Manifest | ManifestError | None] = {}
     for suffix in store.suffixes():
         try:
-            manifest = read_manifest(invocation, store, suffix)
+            records[suffix] = read_manifest(invocation, store, suffix)
         except ManifestError as error:
             records[suffix] = error
-            continue
-        if manifest is not None:
-            records[suffix] = manifest
-    return records
+    return {suffix: one for suffix, one in records.items() if one is not None}
 
 
 def recorded_addresses(state: str) -> dict[str, list[str]]:
