@@ -29,7 +29,7 @@ demo: $(READY)  ## The whole story on the embedded AWS, under a minute
 test: lint types tests  ## Every check: format, lint, types, tests, coverage
 
 tests: $(READY)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" --cov --cov-report=term
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" -p tests.support.coverage
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -49,4 +49,4 @@ bench: $(READY)  ## Measured: calls, memory, times against AWS's own; eight minu
 	$(BIN)/python -m tests.bench
 
 clean:  ## Remove what was set up
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

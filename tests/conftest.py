@@ -18,11 +18,10 @@ from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.sandbox.emulator.app import Sandbox
 from tests.support import fast_botocore
 from tests.support.door import Door
-from tests.support.fast_botocore import measured as measured  # noqa: PLC0414  # a fixture
 from tests.support.loopback import loopback_only
 from tests.support.remembering import RememberingSandbox
 from tests.support.saved import made_once
-from tests.support.served import Unmeasured, served
+from tests.support.served import served
 from tests.support.strides import SOAK
 from tests.support.world import World, new_world
 
@@ -72,14 +71,9 @@ def sandbox_app() -> RememberingSandbox:
 
 
 @pytest.fixture(scope="session")
-def unmeasured(sandbox_app: Sandbox) -> Unmeasured:
-    return Unmeasured(sandbox_app)
-
-
-@pytest.fixture(scope="session")
-def _sandbox_server(unmeasured: Unmeasured) -> Iterator[str]:
+def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
     """Start a server for this process (so one an xdist worker), on a port the system chooses."""
-    with served(unmeasured) as url:
+    with served(sandbox_app) as url:
         yield url
 
 

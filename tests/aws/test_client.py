@@ -181,7 +181,6 @@ def test_an_endpoint_that_refuses_connections_is_given_up_well_within_thirty_sec
 # -- an assumed role -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(
     ("actor", "user", "who"), [("dana o'neil", "", "dana-o-neil"), ("", "sam", "sam"), ("", None, str(os.getuid()))]
 )
@@ -213,7 +212,6 @@ def test_a_role_that_must_not_be_assumed_is_the_wrong_target() -> None:
     assert all("Action=AssumeRole" in body for body in there.heard)
 
 
-@pytest.mark.usefixtures("measured")
 def test_a_trust_that_takes_no_source_identity_gets_none() -> None:
     def answer(body: str) -> Answer:
         if "SourceIdentity=tapctl-" in body:
@@ -227,7 +225,6 @@ def test_a_trust_that_takes_no_source_identity_gets_none() -> None:
     assert ["SourceIdentity" in body for body in there.heard] == [True, False]
 
 
-@pytest.mark.usefixtures("measured")
 def test_a_role_that_cannot_be_assumed_at_all_is_asked_once() -> None:
     with endpoint(lambda _: refusal("RegionDisabledException", "no")) as there, pytest.raises(WrongTarget):
         to(there, role_arn=f"arn:aws:iam::{ACCOUNT}:role/deployer").identify(ACCOUNT)

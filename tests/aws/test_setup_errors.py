@@ -17,8 +17,6 @@ from tapctl.aws.transport import to_tapctl_error
 from tapctl.errors import AwsNoAnswer, ConfigError, TapctlError, WrongTarget, add_default_hint, exit_code_of
 from tests.conftest import ACCOUNT, REGION
 
-pytestmark = pytest.mark.usefixtures("measured")
-
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deployer"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFORNOBODYSEYES00", "AWS_SECRET_ACCESS_KEY": "secret-key-for-nobody-s-eyes"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

@@ -15,8 +15,6 @@ from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, LockHeld, NotYet, P
 from tests.conftest import CREDENTIALS, REGION
 from tests.support.endpoint import Answer, Endpoint, endpoint, identity, refusal
 
-pytestmark = pytest.mark.usefixtures("measured")
-
 
 def to(there: Endpoint) -> Aws:
     return Aws(Connection(region=REGION, endpoint_url=there.url, credentials=CREDENTIALS))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from tapctl.config.problems import allowed_keys
 from tapctl.config.schema import CommonFile, EnvironmentFile
 from tests.support.additions import ALARM, BOUNDARY, EGRESS, PERMISSION
 from tests.support.config_folder import ENVIRONMENTS, Folder
+from tests.support.strides import examples
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES: dict[type, st.SearchStrategy[Any]] = {
@@ -77,7 +78,7 @@ def test_any_leaf_changed_is_another_hash(path: tuple[str, ...], tmp_path_factor
     config = full(tmp_path_factory.mktemp("config"))
     before, old = config_hash(config), at(config, path)
 
-    @settings(max_examples=30, deadline=None)
+    @examples(8, 30)
     @given(VALUES[type(old)].filter(lambda value: value != old))
     def other(value: Any) -> None:
         assert config_hash(changed(config, path, value)) != before

@@ -9,7 +9,6 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused
-from tapctl.sandbox.emulator import wire
 from tapctl.sandbox.emulator.app import Sandbox
 from tapctl.sandbox.emulator.aws_tags import TAG
 from tapctl.sandbox.emulator.simulation import Simulation
@@ -17,7 +16,6 @@ from tests.conftest import Network
 from tests.emulator.lambda_helpers import INTERFACES, allow, trust, zipped
 from tests.support.clocks import VirtualClock
 from tests.support.remembering import RememberingSandbox
-from tests.support.served import Unmeasured
 
 if TYPE_CHECKING:
     from mypy_boto3_rds.type_defs import TagTypeDef
@@ -33,18 +31,12 @@ Refused = Callable[..., AbstractContextManager[None]]
 Build = Callable[..., None]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _models_anew() -> None:
-    """Models that tests elsewhere have read already are read again, where that is measured."""
-    wire._client.cache_clear()
-
-
 @pytest.fixture(autouse=True)
-def _measured(unmeasured: Unmeasured, sandbox_app: RememberingSandbox) -> Iterator[None]:
+def _asked_each_time(sandbox_app: RememberingSandbox) -> Iterator[None]:
     """Here it is the embedded AWS that is tested."""
-    unmeasured.measured, sandbox_app.remembers = True, False
+    sandbox_app.remembers = False
     yield
-    unmeasured.measured, sandbox_app.remembers = False, True
+    sandbox_app.remembers = True
 
 
 @pytest.fixture

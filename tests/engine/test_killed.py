@@ -148,6 +148,7 @@ def test_killed_at_any_moment_and_run_again_it_is_done(story: Story, traits: Col
         settled(world, story)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_killed_at_any_two_moments_and_run_again_it_is_done(story: Story) -> None:
     many, undisturbed = moments(story, ORDINARY)

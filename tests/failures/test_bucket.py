@@ -145,6 +145,7 @@ def test_a_write_without_an_answer(teams: World, nth: int, kind: str) -> None:
     assert teams.owned() == teams.wanted()
 
 
+@pytest.mark.soak
 def test_somebody_else_writes_the_record_meanwhile(teams: World) -> None:
     """Two at once in spite of the lock: whoever is overtaken stops and says by whom."""
 

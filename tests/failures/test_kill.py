@@ -91,6 +91,7 @@ def test_killed_in_an_apply_of_edits(world: World, nth: int, moment: str) -> Non
     assert world.applied("dev").changes == ()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("nth", "moment"), at_each(DESTROY_CHANGES, 21))
 def test_killed_in_a_destroy(world: World, nth: int, moment: str) -> None:
     world.deploy()

@@ -113,7 +113,8 @@ def test_a_signal_while_a_change_hangs(world: World) -> None:
     assert world.owned() == world.wanted()
 
 
-@pytest.mark.parametrize("number", strided((signal.SIGINT, signal.SIGTERM), 2))
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_at_once(world: World, number: int) -> None:
     hold = Hold(world.door, "iam:CreateRole", after=True)
     with started(world, *APPLY) as running:
@@ -132,7 +133,6 @@ def test_a_second_signal_ends_at_once(world: World, number: int) -> None:
     assert world.owned() == world.wanted()
 
 
-@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_asking_who_we_are(world: World, number: signal.Signals) -> None:
     def stop(_: Visit, proceed: Proceed) -> Served:

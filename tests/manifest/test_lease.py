@@ -246,7 +246,6 @@ def test_one_thread_renews_for_all_that_wait(lease: Lease, script: S3Script, clo
     assert script.operations == ["PutObject", "GetObject"]
 
 
-@pytest.mark.usefixtures("measured")
 def test_a_lease_is_renewed_in_the_background_even_after_errors(team: Team, script: S3Script) -> None:
     timing = LeaseTiming(lease_s=60, renew_s=0.02)
     renewed = threading.Event()

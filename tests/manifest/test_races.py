@@ -73,6 +73,7 @@ def test_no_two_of_many_threads_ever_hold_the_lock(shared: Aws) -> None:
     assert read(shared) == 24
 
 
+@pytest.mark.soak
 def test_one_of_many_takes_over_from_a_dead_holder(shared: Aws) -> None:
     with holder() as process:
         process.kill()

@@ -43,6 +43,7 @@ def test_a_cluster_that_aws_gives_up_ends_the_apply_with_aws_own_reason_and_is_k
         bench.converge(want)
 
 
+@pytest.mark.soak
 def test_a_cluster_that_loses_its_key_during_a_change_ends_the_apply(living: Living) -> None:
     bench = living("db_cluster")
     have, want = bench.fresh()[:2]
@@ -77,6 +78,7 @@ def rotation(living: Living) -> Bench:
     return found
 
 
+@pytest.mark.soak
 def test_an_impaired_secret_is_told_as_one(rotation: Bench) -> None:
     rotation.sandbox.simulation.script("rds.secret", "impaired")
     add_member(rotation.aws, 0)
@@ -86,6 +88,7 @@ def test_an_impaired_secret_is_told_as_one(rotation: Bench) -> None:
     assert "impaired" in str(caught.value.evidence)
 
 
+@pytest.mark.soak
 def test_the_rotation_waits_for_the_secret_which_waits_for_the_first_instance(rotation: Bench) -> None:
     want = rotation.case.examples({})[0]
     add_member(rotation.aws, 0)

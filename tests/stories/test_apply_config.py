@@ -58,6 +58,7 @@ def test_one_edited_key_makes_exactly_its_calls(dev: World, file: str, old: str,
     assert sorted(applied_for_good(dev).changes) == calls
 
 
+@pytest.mark.soak
 def test_many_edited_keys_make_exactly_their_calls(dev: World) -> None:
     """Of the cluster's three keys in one call; and each alarm and function setting in as few as AWS takes."""
     for file, old, new, _ in KEYS:

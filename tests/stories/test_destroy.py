@@ -9,7 +9,6 @@ import pytest
 
 from tests.stories.leftovers import left
 from tests.support.door import Proceed, Served, Trouble, Visit
-from tests.support.strides import strided
 from tests.support.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
@@ -193,7 +192,8 @@ def a_writer(world: World, times: int) -> Trouble:
     return trouble
 
 
-@pytest.mark.parametrize("times", strided([1, 2], 2))
+@pytest.mark.soak
+@pytest.mark.parametrize("times", [1, 2])
 def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World, times: int) -> None:
     gone = dev.meeting(a_writer(dev, times), "destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.err

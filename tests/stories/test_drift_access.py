@@ -157,6 +157,7 @@ def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None
     is_found_and_undone(dev, case)
 
 
+@pytest.mark.soak
 def test_all_changes_at_once_are_found_and_undone(dev: World) -> None:
     all_are_found_and_undone(dev, CASES)
 

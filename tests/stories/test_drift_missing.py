@@ -103,6 +103,7 @@ def test_each_deleted_resource_is_missing_and_made_again(
     assert (after.code, told(after.records)) == (0, set())
 
 
+@pytest.mark.soak
 def test_a_lost_alias_is_found_and_put_back_on_the_same_key(dev: World) -> None:
     before = dev.tapctl("outputs", "key_arn", "--env", "dev").out
     alias(dev)
@@ -113,6 +114,7 @@ def test_a_lost_alias_is_found_and_put_back_on_the_same_key(dev: World) -> None:
     assert dev.tapctl("outputs", "key_arn", "--env", "dev").out == before
 
 
+@pytest.mark.soak
 def test_a_key_that_was_to_be_deleted_is_the_same_key_again(dev: World) -> None:
     before = dev.tapctl("outputs", "key_arn", "--env", "dev").out
     key(dev)
@@ -194,6 +196,7 @@ def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
     assert dev.applied("dev", "--reboot").changes == ()
 
 
+@pytest.mark.soak
 def test_a_change_of_a_static_parameter_is_pending_until_a_reboot(dev: World) -> None:
     rds = dev.client("rds")
     parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}

@@ -125,6 +125,13 @@ def test_what_cannot_be_accepted_or_put_back_says_why(drifted: World) -> None:
     assert (named.code, "no key of the files may want this" in named.err) == (6, True)
     other = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.timeout", "--yes")
     assert (other.code, f"did you mean {FUNCTION}.timeout_s?" in other.err) == (64, True)
+    kms = drifted.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    grant = kms.create_grant(KeyId=key, GranteePrincipal="arn:aws:iam::999999999999:root", Operations=["Decrypt"])
+    granted = drifted.tapctl("revert", "--env", "dev", "kms-key/alias/db-key-dev.grants", "--yes")
+    assert (granted.code, granted.changes) == (6, ())
+    assert "kms-key/alias/db-key-dev.grants: a person ends it" in granted.err
+    kms.revoke_grant(KeyId=key, GrantId=grant["GrantId"])
     drifted.client("cloudwatch").delete_alarms(AlarmNames=["payment-processor-errors-dev"])
     gone = drifted.tapctl("revert", "--env", "dev", "cloudwatch-alarm/payment-processor-errors-dev", "--yes")
     assert (gone.code, "it is missing: an apply makes it again" in gone.err) == (6, True)

@@ -7,29 +7,24 @@ and to look up the names of events would be most of a run's time. What is kept i
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import botocore.hooks
 import botocore.useragent
-import pytest
 from botocore.auth import SigV4Auth
-from botocore.client import BaseClient, ClientCreator
+from botocore.client import ClientCreator
 from botocore.hooks import EventAliaser, NodeList
 from botocore.loaders import JSONFileLoader, Loader
-from botocore.session import Session
-
-from tests.support.served import MEASURED
 
 _ID_BYTES = 16
 _MIDDLE = 1
 
 
 def install() -> None:
-    """Replace functions of botocore by ones that remember, and leave its lines out of what is measured."""
+    """Replace functions of botocore by ones that remember."""
     _remember_models()
     _remember_service_models()
     _remember_available_services()
@@ -40,8 +35,6 @@ def install() -> None:
     _remember_words_of_the_user_agent()
     _sign_with_no_signature()
     _draw_random_bytes_in_advance()
-    for owner, name in ((BaseClient, "_make_api_call"), (Session, "create_client")):
-        setattr(owner, name, _unmeasured(vars(owner)[name]))
 
 
 def _remember_models() -> None:
@@ -177,27 +170,3 @@ def _draw_random_bytes_in_advance() -> None:
 
     setattr(os, "urandom", urandom)  # noqa: B010  # no function to mypy
     os.register_at_fork(after_in_child=ids.clear)
-
-
-def _unmeasured(work: Callable[..., Any]) -> Callable[..., Any]:
-    """Leave out of the coverage what this function does: to count botocore's lines takes as long again as they do."""
-
-    def do(*args: Any, **kwargs: Any) -> Any:
-        if MEASURED:
-            return work(*args, **kwargs)
-        tracer = sys.gettrace()
-        sys.settrace(None)
-        try:
-            return work(*args, **kwargs)
-        finally:
-            sys.settrace(tracer)
-
-    return do
-
-
-@pytest.fixture
-def measured() -> Iterator[None]:
-    """Count the lines that run within a call of botocore: some of them are ours."""
-    MEASURED.append(True)
-    yield
-    MEASURED.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -21,36 +21,20 @@ from botocore.httpsession import URLLib3Session
 from tapctl.sandbox.emulator.server import http_server
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _long_way: Any = URLLib3Session.send
 _SHORT: dict[str, tuple[WSGIApplication, Callable[[], bool]]] = {}
-MEASURED: list[bool] = []
-"""A mark while the lines that run within a call are counted: those that serve it need threads of their own then."""
-
-
-class Unmeasured:
-    """An embedded AWS whose lines nobody counts: its own tests do, and counting costs as much as it does."""
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
-        self.measured = False
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not self.measured:
-            sys.settrace(None)  # of this request's thread alone
-        return self.app(environ, start_response)
 
 
 @contextmanager
 def served(app: WSGIApplication, short: Callable[[], bool] = lambda: True) -> Iterator[str]:
     """Serve it on a port the system chooses, and give its address; the way there is short while ``short`` says so."""
-    unmeasured = app if isinstance(app, Unmeasured) else Unmeasured(app)
-    server = http_server(unmeasured)
+    server = http_server(app)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     here = f"127.0.0.1:{server.server_port}"
-    _SHORT[here] = (unmeasured.app, lambda: short() and not unmeasured.measured)
+    _SHORT[here] = (app, short)
     yield f"http://{here}"
     del _SHORT[here]
     server.shutdown()
@@ -72,7 +56,7 @@ def _send(self: URLLib3Session, request: Any) -> Any:
     url = urlsplit(request.url)
     app, short = _SHORT.get(url.netloc, (None, bool))
     body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-    if app is None or MEASURED or not short() or not isinstance(body, bytes | bytearray):
+    if app is None or not short() or not isinstance(body, bytes | bytearray):
         return _long_way(self, request)
     told: list[Any] = []
     environ = _environ(request, bytes(body))
