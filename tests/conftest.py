@@ -71,9 +71,9 @@ def sandbox_app() -> RememberingSandbox:
 
 
 @pytest.fixture(scope="session")
-def _sandbox_server(sandbox_app: Sandbox) -> Iterator[str]:
+def _sandbox_server(sandbox_app: RememberingSandbox) -> Iterator[str]:
     """Start a server for this process (so one an xdist worker), on a port the system chooses."""
-    with served(sandbox_app) as url:
+    with served(sandbox_app, lambda: sandbox_app.remembers) as url:
         yield url
 
 

@@ -33,7 +33,7 @@ Build = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def _asked_each_time(sandbox_app: RememberingSandbox) -> Iterator[None]:
-    """Here it is the embedded AWS that is tested."""
+    """Here it is the embedded AWS that is tested, with its server."""
     sandbox_app.remembers = False
     yield
     sandbox_app.remembers = True
