@@ -314,7 +314,7 @@ def shrink(world: World) -> None:
     """Less of what may be left out, a new major version, a zip in place of the image, and a final snapshot."""
     world.edit("dev.toml", "instance_count = 2", "instance_count = 1")
     world.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
-    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.7"')
+    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
 
 
@@ -408,7 +408,7 @@ def rights_of_prod(world: World) -> dict[str, dict[str, Check]]:
     world.edit("prod.toml", "instance_count = 3", "instance_count = 2")
     step()
     world.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
-    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.7"')
+    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     step("--allow", "db-cluster/db-cluster-prod")
     world.edit("prod.toml", "protected = true", "protected = false")
     step()

@@ -6,7 +6,7 @@ import json
 import secrets
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate
+from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate, upgrade_targets
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.secretsmanager import schedule_rotation
 from tapctl.sandbox.emulator.simulation import notes_on
@@ -251,12 +251,11 @@ _DEFERRED_UNTIL_THE_WINDOW = {
 
 @contract("ModifyDBCluster")
 def an_upgrade_goes_forward(request: Request, proceed: Next) -> Reply:
-    """A version is never taken back, and a new major must be allowed."""
+    """A version becomes one of its valid targets alone, and a new major must be allowed."""
     have, want = cluster_of(request).engine_version, request.params.get("EngineVersion", "")
-    old, new = ([int(part) for part in version.split(".") if part] for version in (have, want))
-    if new and new < old:
+    if want not in ("", have, *upgrade_targets(have)):
         raise ServiceError("InvalidParameterCombination", f"Cannot find upgrade path from {have} to {want}.")
-    if new and new[0] > old[0] and not request.params.get("AllowMajorVersionUpgrade"):
+    if want and family_of(want) != family_of(have) and not request.params.get("AllowMajorVersionUpgrade"):
         raise ServiceError(
             "InvalidParameterCombination",
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
