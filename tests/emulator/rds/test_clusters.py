@@ -148,25 +148,6 @@ def test_naive_code_wants_a_password_for_who_logs_in_by_iam(aws: Aws, make_clust
     assert "MasterUserSecret" in describe(aws)
 
 
-def test_naive_code_waits_for_a_member_of_a_global_cluster_to_be_deleted(
-    aws: Aws, make_cluster: Build, refused: Refused
-) -> None:
-    make_cluster()
-    aws.rds.create_global_cluster(
-        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
-    )
-    with refused("InvalidDBClusterStateFault", "global cluster"):
-        aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-
-
-def test_a_member_tells_its_global_cluster(aws: Aws, make_cluster: Build) -> None:
-    make_cluster()
-    aws.rds.create_global_cluster(
-        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
-    )
-    assert describe(aws)["GlobalClusterIdentifier"] == "world"
-
-
 def test_clusters_come_in_pages(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     for at in range(21):
         make_cluster(f"c{at}", ManageMasterUserPassword=False, MasterUserPassword="12345678")

@@ -336,36 +336,6 @@ def another_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) 
     return reply
 
 
-def _global_cluster(request: Request, cluster: Any) -> str:
-    """Name the global cluster that a cluster is a member of; empty if it is none's."""
-    known = {one.arn: one for one in request.backend("rds").global_clusters.values()}
-    members = {member.arn: one for one in known.values() for member in one.members}
-    found = members.get(cluster.arn)
-    return str(found.global_cluster_identifier) if found is not None else ""
-
-
-@contract("DescribeDBClusters")
-def a_member_tells_its_global_cluster(request: Request, proceed: Next) -> Reply:
-    """A cluster tells the global cluster that it is a member of; moto does not."""
-    reply = proceed()
-    for shown in reply["DBClusters"]:
-        name = _global_cluster(request, request.backend("rds").clusters[shown["DBClusterIdentifier"]])
-        if name:
-            shown["GlobalClusterIdentifier"] = name
-    return reply
-
-
-@contract("DeleteDBCluster")
-def a_member_of_a_global_cluster_stays(request: Request, proceed: Next) -> Reply:
-    """A member of a global cluster is not deleted, with the code of a cluster that is busy."""
-    if _global_cluster(request, cluster_of(request)):
-        raise ServiceError(
-            "InvalidDBClusterStateFault",
-            "This cluster is a part of a global cluster, please remove it from globalcluster first",
-        )
-    return proceed()
-
-
 @contract("DeleteDBCluster")
 def a_final_snapshot_is_named_or_skipped(request: Request, proceed: Next) -> Reply:
     """Exactly one of SkipFinalSnapshot and FinalDBSnapshotIdentifier is given; a taken name is refused."""
