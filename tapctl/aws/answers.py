@@ -42,6 +42,9 @@ class Answer(dict[str, Any]):
         AwsNoAnswer: subscribed with anything else that is absent.
     """
 
+    # A fleet holds hundreds of thousands of them.
+    __slots__ = ("_action", "_place", "_shape")
+
     def __init__(self, members: dict[str, Any], shape: Shape, action: str, place: str) -> None:
         super().__init__(members)
         self._shape, self._action, self._place = shape, action, place
@@ -61,6 +64,8 @@ class Items(list[Any]):
     Raises:
         AwsNoAnswer: subscribed with the number of an absent item.
     """
+
+    __slots__ = ("_action", "_place")
 
     def __init__(self, items: list[Any], action: str, place: str) -> None:
         super().__init__(items)
