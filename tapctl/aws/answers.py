@@ -31,6 +31,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 _LARGEST: Final = 2**63
+_ARN_PARTS: Final = 6
 _DECODED: Final = "PolicyDocument"
 """The end of the names of strings that hold a policy; of IAM's, botocore has made what JSON they hold."""
 
@@ -82,6 +83,18 @@ def unusable(action: str, why: str) -> AwsNoAnswer:
     """The error of an answer that cannot be used; ``action``: ``service:Operation``."""
     service, _, operation = action.partition(":")
     return AwsNoAnswer(service, operation, UNUSABLE, f"the answer cannot be used: {why}")
+
+
+def arn_parts(arn: str, action: str, place: str) -> list[str]:
+    """The six parts of an ARN in an answer.
+
+    Raises:
+        AwsNoAnswer: it has not so many.
+    """
+    parts = arn.split(":", _ARN_PARTS - 1)
+    if len(parts) < _ARN_PARTS:
+        raise unusable(action, f"{place} is no ARN")
+    return parts
 
 
 def checked(answer: dict[str, Any], shape: Shape | None, action: str) -> dict[str, Any]:
