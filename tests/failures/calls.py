@@ -27,7 +27,7 @@ SPARED: Final = (
     *PREFLIGHT,
     *("ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcAttribute", "ecr:DescribeImages"),
     *("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy"),
-    "rds:DescribeOrderableDBInstanceOptions",
+    *("rds:DescribeOrderableDBInstanceOptions", "sns:ListSubscriptionsByTopic"),
 )
 """Reads that an apply does without, any one of them."""
 
