@@ -7,6 +7,7 @@ them). Values are shown in the canonical form of `tapctl.commands.parity`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -47,6 +48,8 @@ from tapctl.session.session import Session, open_session
 OUTSIDE: Final = "CHANGED OUTSIDE"
 UNKNOWN: Final = "UNKNOWN"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+_WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
+"""The cause of a difference to the verdict on it."""
 
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
@@ -158,16 +161,39 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             for cause in reversed(by_cause)  # an outside change is told, whatever was not applied either
             if any(_covers(place, (address, path)) for place in by_cause[cause])
         }
-        words = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
-        verdict = next((word for cause, word in words.items() if cause in causes.values()), row["verdict"])
+        verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
         values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
+    found += _beside(places, found)
     for env, each in read.items():
         for place, action in each.unread.items():
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
             found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
     return found
+
+
+def _beside(places: Mapping[str, Mapping[str, Collection[Place]]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row each for what was changed outside, or not applied, and makes no difference between environments.
+
+    One environment alone in AWS differs from none, and the same change may have been made in all of them.
+    """
+    told: dict[tuple[Place, str], list[str]] = defaultdict(list)
+    shown = [str(row["what"]).partition(" ") for row in rows]
+    for env, by_cause in places.items():
+        for cause, found in by_cause.items():
+            for place in sorted(found):
+                if not any(_covers(place, (address, path)) for address, _, path in shown):
+                    told[place, cause].append(env)
+    return [
+        {
+            **_row(
+                address if path == WHOLE_RESOURCE else f"{address} {path}", dict.fromkeys(envs, cause), _WORDS[cause]
+            ),
+            "causes": dict.fromkeys(envs, cause),
+        }
+        for ((address, path), cause), envs in told.items()
+    ]
 
 
 def _row(what: str, values: Mapping[str, str], verdict: str) -> dict[str, Any]:
