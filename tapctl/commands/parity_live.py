@@ -44,6 +44,7 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
+from tapctl.session.target import known_suffixes, open_store_unidentified
 
 OUTSIDE: Final = "CHANGED OUTSIDE"
 UNKNOWN: Final = "UNKNOWN"
@@ -67,18 +68,24 @@ class LiveEnvironment:
     """The places where the record differs from the files."""
     unread: Mapping[Place, str]
     """The places that could not be read, with the action that was denied."""
+    unrecorded: Collection[str]
+    """The addresses of what is there with our tags, and not recorded: nobody knows what was meant."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
     """Compare the files of all environments, or of those named, and what is deployed of them.
 
     Returns the exit status: the worst of the comparison's, and of the environments that could not be read.
+
+    Raises:
+        ManifestError: the state has no record at all, so that nothing could be read.
     """
     screen.target(Target())
+    known_suffixes(invocation, open_store_unidentified(invocation, screen))
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    known = known_records(invocation, screen, chosen)
-    read: dict[str, LiveEnvironment] = {}
+    known = known_records(invocation, screen, chosen, emptied=True)
+    read: dict[str, LiveEnvironment | None] = {}
 
     def look(part: Invocation, record: Manifest, own: Screen) -> int:
         session = open_session(replace(part, region=record.region), own)
@@ -86,7 +93,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         return ExitCode.OK
 
     codes = for_each_environment(invocation, screen, known, look, verdicts=False)
-    live = {env: read[env] for env in known if env in read}
+    live = {env: each for env in known if (each := read.get(env)) is not None}
     records = [*rows("files", compare(chosen)), *_live_rows(live, chosen)]
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
     show(screen, chosen, records)
@@ -108,17 +115,20 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
-def _read(session: Session) -> LiveEnvironment:
+def _read(session: Session) -> LiveEnvironment | None:
+    """The environment as it is; None where nothing of it is deployed, by its record and by AWS."""
     manifest, _ = session.load_manifest()
     compared = compare_recorded(session, manifest, exposures=True)
-    assert compared is not None, "something of it is deployed"
+    if compared is None:
+        return None
     observed = compared.observed
     outside = {(one.address, one.field) for one in compared.report.findings if one.state in _OUTSIDE_STATES}
     wanted = wanted_beside(session, manifest, {**compared.beside, **observed})
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
-    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, dict(_unread(observed)))
+    unread = dict(_unread(observed))
+    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, unread, [*compared.beside])
 
 
 def _as_observed(manifest: Manifest, observed: Observations) -> Manifest:
@@ -170,6 +180,7 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
             found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
+        found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
 
 

@@ -89,6 +89,20 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
     exposed.applied("dev")
 
 
+def test_a_live_parity_of_an_emptied_record_is_not_ok(dev: World) -> None:
+    forge(dev, lambda entries: entries.clear())
+    told = dev.tapctl("parity", "--live", "--json")
+    rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
+    assert (told.code, {one["verdict"] for one in rows}) == (7, {"UNKNOWN"})
+    assert {"dev": "not recorded"} in [one["values"] for one in rows]
+
+
+@pytest.mark.parametrize("state", ["nowhere", "s3://misspelt/tapctl"])
+def test_a_live_parity_without_a_record_is_not_ok(shared: World, state: str) -> None:
+    told = shared.tapctl("parity", "--live", "--state", state)
+    assert (told.code, "PARITY all: FAILED" in told.verdict) == (3, True), told.err
+
+
 @pytest.mark.parametrize("verb", ["accept", "revert"])
 def test_nothing_has_drifted_is_no_word_on_what_was_not_compared(dev: World, verb: str) -> None:
     forge(dev, lambda entries: entries[FUNCTION].update(spec={}))
