@@ -168,6 +168,10 @@ def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Obse
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
     found = examine(session)
+    if found is None and isinstance(session.loaded, ConfigError):
+        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
+        summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
+        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report

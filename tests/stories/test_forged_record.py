@@ -89,12 +89,15 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
     exposed.applied("dev")
 
 
-def test_a_live_parity_of_an_emptied_record_is_not_ok(dev: World) -> None:
+def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:
     forge(dev, lambda entries: entries.clear())
     told = dev.tapctl("parity", "--live", "--json")
     rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
     assert (told.code, {one["verdict"] for one in rows}) == (7, {"UNKNOWN"})
     assert {"dev": "not recorded"} in [one["values"] for one in rows]
+    (dev.folder / "environments" / "dev.toml").unlink()
+    without_file = dev.tapctl("drift", "--env", "dev")
+    assert (without_file.code, "AWS was not asked" in without_file.verdict) == (7, True)
 
 
 @pytest.mark.parametrize("state", ["nowhere", "s3://misspelt/tapctl"])
