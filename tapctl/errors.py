@@ -11,6 +11,7 @@
     ├── LockHeld                exit 5   somebody else is changing this environment
     ├── Refused                 exit 6   protection, policy, or not ours
     ├── PlanInvalid             exit 3   a plan file is cut, of another format, or no plan
+    ├── RunInvalid              exit 3   a recorded run cannot be read, or is none
     ├── PlanOutdated            exit 8   the approved plan is not what would be done now
     ├── NotConverged            exit 4   AWS did not get there; run it again
     ├── StoreFailed             exit 4   the manifest could not be written; a rescue copy was
@@ -205,6 +206,17 @@ class PlanInvalid(TapctlError):
 
     code = "plan-invalid"
     exit_code = ExitCode.INVALID
+
+
+class RunInvalid(TapctlError):
+    """A recorded run cannot be used: it cannot be read, or holds no JSON Lines of tapctl's."""
+
+    code = "run-invalid"
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, run: str, problem: str, *, line: int = 0, hint: str) -> None:
+        where = f"{run}: line {line}" if line else run
+        super().__init__("the recorded run is not valid", evidence=f"{where}: {problem}", hint=hint)
 
 
 class PlanOutdated(TapctlError):

@@ -31,6 +31,7 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 _LARGEST: Final = 2**63
+_ARN_PARTS: Final = 6
 _DECODED: Final = "PolicyDocument"
 """The end of the names of strings that hold a policy; of IAM's, botocore has made what JSON they hold."""
 
@@ -41,6 +42,9 @@ class Answer(dict[str, Any]):
     Raises:
         AwsNoAnswer: subscribed with anything else that is absent.
     """
+
+    # A fleet holds hundreds of thousands of them.
+    __slots__ = ("_action", "_place", "_shape")
 
     def __init__(self, members: dict[str, Any], shape: Shape, action: str, place: str) -> None:
         super().__init__(members)
@@ -62,6 +66,8 @@ class Items(list[Any]):
         AwsNoAnswer: subscribed with the number of an absent item.
     """
 
+    __slots__ = ("_action", "_place")
+
     def __init__(self, items: list[Any], action: str, place: str) -> None:
         super().__init__(items)
         self._action, self._place = action, place
@@ -77,6 +83,18 @@ def unusable(action: str, why: str) -> AwsNoAnswer:
     """The error of an answer that cannot be used; ``action``: ``service:Operation``."""
     service, _, operation = action.partition(":")
     return AwsNoAnswer(service, operation, UNUSABLE, f"the answer cannot be used: {why}")
+
+
+def arn_parts(arn: str, action: str, place: str) -> list[str]:
+    """The six parts of an ARN in an answer.
+
+    Raises:
+        AwsNoAnswer: it has not so many.
+    """
+    parts = arn.split(":", _ARN_PARTS - 1)
+    if len(parts) < _ARN_PARTS:
+        raise unusable(action, f"{place} is no ARN")
+    return parts
 
 
 def checked(answer: dict[str, Any], shape: Shape | None, action: str) -> dict[str, Any]:

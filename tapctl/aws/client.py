@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from tapctl.aws.answers import arn_parts
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
 from tapctl.aws.prompts import forbid_prompts
 from tapctl.aws.services import Clients
@@ -117,6 +118,7 @@ class Aws(Clients):
                 evidence=str(error),
                 hint=f"{hint}, check with: aws sts get-caller-identity",
             ) from error
+        arn_parts(answer["Arn"], "sts:GetCallerIdentity", "Arn")
         identity = Identity(answer["Account"], answer["Arn"])
         if identity.account != account:
             raise WrongTarget(

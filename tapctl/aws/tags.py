@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.aws.answers import arn_parts
+
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 BY_AWS: Final = frozenset({"awsApplication"})
 """Tags that a service of AWS's sets, and sets again, under names of no prefix: myApplications
 (https://docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/aws-myApplications.html)."""
+_SEARCH: Final = "resourcegroupstaggingapi:GetResources"
 
 
 def as_dict(tags: Mapping[str, str] | Iterable[Mapping[str, object]], prefix: str = "") -> dict[str, str]:
@@ -65,6 +68,6 @@ def find(aws: Aws, tags: Mapping[str, str | Sequence[str]], service: str, kind: 
     ]
     for page in aws.pages(aws.tagging.get_paginator("get_resources"), TagFilters=filters, **more):
         for resource in page["ResourceTagMappingList"]:
-            _, _, its_service, _, _, name = resource["ResourceARN"].split(":", 5)
+            _, _, its_service, _, _, name = arn_parts(resource["ResourceARN"], _SEARCH, "ResourceARN")
             if its_service == service and name.startswith(kind):
                 yield name.removeprefix(kind)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
-from tapctl.errors import UsageError
+from tapctl.errors import RunInvalid
 from tapctl.render.screen import Screen
 from tapctl.safety.files import read_file
 
@@ -25,16 +25,16 @@ def known_findings(run: str, screen: Screen) -> Known:
     """The findings of a recorded drift. One that was cut off counts as far as it goes, which is said.
 
     Raises:
-        UsageError: the file cannot be read, or holds no recorded drift.
+        RunInvalid: the file cannot be read, or holds no recorded drift.
     """
     try:
         lines = read_file(Path(run), _MAX_BYTES).decode(errors="replace").splitlines()
     except OSError as error:
-        raise UsageError(f"the recorded run {run} cannot be read: {error.strerror}", hint=_HINT) from None
+        raise RunInvalid(run, f"cannot be read: {error.strerror}", hint=_HINT) from None
     records = [_record(line) for line in lines]
     first = records[0] if records else None
     if first is None or first.get("type") != "version" or first.get("verb") != "drift":
-        raise UsageError(f"{run} holds no recorded drift", evidence="its first line is no version line", hint=_HINT)
+        raise RunInvalid(run, "holds no recorded drift", line=1, hint=_HINT)
     whole = [one for one in records if one is not None]
     if len(whole) < len(records) or whole[-1].get("type") != "verdict":
         screen.warn(f"{run} was cut off: what it had found until then is known")

@@ -12,6 +12,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from ipaddress import ip_network
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
@@ -23,14 +24,14 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules
+from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, Rule, SecurityGroupRules
 from tapctl.render.screen import Check
 from tapctl.stack.rights import Values
 from tapctl.threads import in_background
 
 MAX_CALLS: Final = 12
-_OTHER_CALLS: Final = 4
-"""Three about quotas, and one for the ARN of the caller's role."""
+_OTHER_CALLS: Final = 5
+"""Three about quotas, one about prefix lists, and one for the ARN of the caller's role."""
 _MOST_EVALUATIONS: Final = 2000
 """Actions times resources of one simulation: the whole answer is one page."""
 _ROLE_ARN_PARTS: Final = 2
@@ -58,6 +59,20 @@ _QUOTAS: Final[Mapping[str, str]] = {
 _RULES_QUOTA: Final = "L-0EA8095F"
 """Service Quotas' code for the rules of a security group, inbound or outbound (VPC user guide, "Amazon VPC quotas")."""
 _DEFAULT_RULES: Final = 60
+_FAMILIES: Final = ("IPv4", "IPv6")
+_PREFIX_LIST: Final = "pl-"
+_WEIGHTS: Final[Mapping[str, int]] = {
+    "cloudfront.origin-facing": 55,
+    "route53-healthchecks": 25,
+    "vpc-lattice": 10,
+    "s3express": 6,
+    "groundstation": 5,
+    "ec2-instance-connect": 2,
+}
+"""End of the name of AWS's own prefix list to the rules that it counts as; other ones count as one each.
+
+https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
+"""
 
 
 @dataclass(frozen=True)
@@ -95,11 +110,12 @@ def check_all(
         return Flight()
     quotas = quotas or Quotas.ask(aws)
     grouped = [change for change in work if change.type == SecurityGroupRules.type and change.address in stack]
-    rules = in_background(partial(_most_rules, aws)) if grouped else None
+    groups = {change.id: _rules_due(stack, change) for change in grouped}
+    rules = _RuleQuota.ask(aws, groups) if groups else None
     permissions = _permissions(aws, needed_by(work, plan, values))
     found = [
         *permissions,
-        *_quota_checks(work, quotas, _of_rules(stack, grouped, rules) if rules else ()),
+        *_quota_checks(work, quotas, _of_rules(groups, rules) if rules else ()),
         *_credentials(aws, usual_s(stack, work)),
         *_settled_by_the_reading(plan, unasked),
     ]
@@ -349,22 +365,78 @@ def _most_rules(aws: Aws) -> int:
     return int(answer["Quota"].get("Value", _DEFAULT_RULES))
 
 
-def _of_rules(stack: Stack, changes: Sequence[Change], answer: Future[int]) -> Iterator[Check]:
-    """Check the rules of each group and direction; while it changes, those that go are there beside those that come."""
+def _sizes(aws: Aws, lists: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    """Ask how many rules each prefix list counts as, and of which family: a list of ours as all that it may hold."""
+    paginator = aws.ec2.get_paginator("describe_managed_prefix_lists")
+    pages = aws.pages(paginator, PrefixListIds=list(lists))
+    return {
+        each.get("PrefixListId", ""): (each.get("MaxEntries", _weight(each)), each.get("AddressFamily", ""))
+        for page in pages
+        for each in page.get("PrefixLists", ())
+    }
+
+
+def _weight(prefix_list: Mapping[str, Any]) -> int:
+    name = prefix_list.get("PrefixListName", "")
+    return next((weight for end, weight in _WEIGHTS.items() if name.endswith(f".{end}")), 1)
+
+
+@dataclass(frozen=True)
+class _RuleQuota:
+    """The answers about the rules of security groups. ``lists``: the prefix lists that any rule names."""
+
+    most: Future[int]
+    lists: Sequence[str]
+    sizes: Future[Mapping[str, tuple[int, str]]] | None
+
+    @classmethod
+    def ask(cls, aws: Aws, groups: Mapping[str, frozenset[Rule]]) -> _RuleQuota:
+        """Ask Service Quotas and EC2, in the background."""
+        peers = {rule.peer for rules in groups.values() for rule in rules}
+        lists = sorted(peer for peer in peers if peer.startswith(_PREFIX_LIST))
+        sizes = in_background(partial(_sizes, aws, lists)) if lists else None
+        return cls(in_background(partial(_most_rules, aws)), lists, sizes)
+
+
+def _rules_due(stack: Stack, change: Change) -> frozenset[Rule]:
+    """The rules of a group while it changes: those that go are there beside those that come."""
+    going = {each.have for each in change.fields if each.path == "rules" and isinstance(each.have, Rule)}
+    rules: frozenset[Rule] = stack[change.address].spec.rules
+    return rules | (going if change.action is Action.UPDATE else {OF_EVERY_NEW_GROUP})
+
+
+def _of_rules(groups: Mapping[str, frozenset[Rule]], quota: _RuleQuota) -> Iterator[Check]:
+    """Check the rules of each group, direction and family."""
+    most, sizes = _DEFAULT_RULES, dict.fromkeys(quota.lists, (1, ""))
     try:
-        most = answer.result()
+        most = quota.most.result()
     except AwsError as error:
         detail = f"the rules of a security group could not be asked: {_why(error)}; {_DEFAULT_RULES} is the default"
         yield Check("quotas", ok=None, detail=detail, resource=_RULES_QUOTA)
-        most = _DEFAULT_RULES
-    for change in changes:
-        going = {each.have for each in change.fields if each.path == "rules" and isinstance(each.have, Rule)}
-        rules = stack[change.address].spec.rules | (going if change.action is Action.UPDATE else set())
+    try:
+        sizes |= quota.sizes.result() if quota.sizes else {}
+    except AwsError as error:
+        named = ", ".join(quota.lists)
+        detail = f"how many rules {named} counts as could not be asked: {_why(error)}; as one is assumed"
+        yield Check("quotas", ok=None, detail=detail, resource=_RULES_QUOTA)
+    for id_, rules in groups.items():
         for direction in ("ingress", "egress"):
-            count = sum(rule.direction == direction for rule in rules)
+            there = [rule.peer for rule in rules if rule.direction == direction]
+            count = max(sum(_size(peer, family, sizes) for peer in there) for family in _FAMILIES)
             if count > most:
-                detail = f"EC2 has room for {most} {direction} rules of {change.id}, and {count} are due"
+                detail = f"EC2 has room for {most} {direction} rules of {id_}, and {count} are due"
                 yield Check("quotas", ok=False, detail=detail, resource=_RULES_QUOTA)
+
+
+def _size(peer: str, family: str, sizes: Mapping[str, tuple[int, str]]) -> int:
+    """The rules of a family that a peer counts as (VPC user guide, "Security group size"): a group is of both."""
+    if peer in sizes:
+        size, of = sizes[peer]
+        return size if of in ("", family) else 0
+    try:
+        return int(f"IPv{ip_network(peer).version}" == family)
+    except ValueError:
+        return 1
 
 
 def _of_functions(work: Sequence[Change], answer: Mapping[str, Any]) -> list[Check]:

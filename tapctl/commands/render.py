@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tapctl.errors import ConfigError, Problem, Status
+from tapctl.errors import RunInvalid, Status
 from tapctl.render.screen import Screen, Target
 from tapctl.reports import render as render_run
 from tapctl.reports.run import LARGEST, parse
@@ -19,7 +19,7 @@ def render(invocation: Invocation, screen: Screen, run: str, format_: str) -> in
     """Print the run in this format, as the command itself would have written it.
 
     Raises:
-        ConfigError: the run cannot be read, or is none of tapctl's.
+        RunInvalid: the run cannot be read, or is none of tapctl's.
     """
     screen.target(Target())
     text = render_run(parse(_content(run), run), format_)
@@ -31,5 +31,5 @@ def _content(run: str) -> bytes:
     try:
         return sys.stdin.buffer.read(LARGEST + 1) if run == _STDIN else read_file(Path(run), LARGEST)
     except OSError as error:
-        problem = Problem(run, "", "", f"cannot be read: {error.strerror}")
-        raise ConfigError([problem], hint="name a file of JSON Lines, or - for stdin") from None
+        problem = f"cannot be read: {error.strerror}"
+        raise RunInvalid(run, problem, hint="name a file of JSON Lines, or - for stdin") from None

@@ -483,6 +483,11 @@ def _classify(error: AwsRefused, want: LambdaFunctionSpec) -> NotYet | AwsRefuse
             "a new account may give a function no more than 3008 MB: have AWS Support raise that, or set "
             "processor.memory_mb to 3008 or less; then run the same command again"
         )
+    if error.matches(_INVALID, text="availability zone lambda doesn't support"):
+        error.hint = (
+            f"one of {', '.join(sorted(want.subnet_ids))} is in a zone without Lambda: have the networking name "
+            "private subnets in other zones, then run the same command again: it continues from here"
+        )
     return classify(error, _TRANSIENT)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
+from tapctl.aws.answers import unusable
 from tapctl.aws.policy import PolicyDocument, from_answer, when
 from tapctl.aws.refusals import Transient, classify
 from tapctl.aws.rights import Need, Right, arn
@@ -121,6 +122,8 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         secret: MasterUserSecretTypeDef = cluster.get("MasterUserSecret", {}) if cluster else {}
         if cluster is None or "SecretArn" not in secret:
             return None
+        if not secret["SecretArn"]:
+            raise unusable("rds:DescribeDBClusters", "the SecretArn of the MasterUserSecret is empty")
         try:
             description: Mapping[str, Any] = aws.read(aws.secretsmanager.describe_secret, SecretId=secret["SecretArn"])
         except AwsRefused as error:

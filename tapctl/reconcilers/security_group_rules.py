@@ -66,6 +66,10 @@ class Rule(BaseModel):
         return (self.direction, self.protocol, self.from_port, self.to_port, self.peer)
 
 
+OF_EVERY_NEW_GROUP: Final = Rule(direction="egress", protocol=ANY_PROTOCOL, from_port=-1, to_port=-1, peer="0.0.0.0/0")
+"""The rule that EC2 gives to every new group, which lets everything out."""
+
+
 class SecurityGroupRulesSpec(Spec):
     """Every rule of the group, at least one: the rules of a group without any show as absent."""
 
@@ -105,6 +109,8 @@ class SecurityGroupRules(Reconciler[SecurityGroupRulesSpec, SecurityGroupRulesOu
     actions = (
         Right(Need.OBSERVE, ("ec2:DescribeSecurityGroups",), why=LISTS),
         Right(Need.PLAN, ("servicequotas:GetServiceQuota",), why="the account's own quotas"),
+        # Only where a rule names a prefix list: it counts as all that it may hold.
+        Right(Need.PLAN, ("ec2:DescribeManagedPrefixLists",), why=LISTS),
         Right(Need.CREATE | Need.UPDATE | Need.DELETE, ("ec2:DescribeSecurityGroupRules",), why=LISTS),
         Right(
             Need.CREATE | Need.UPDATE,

@@ -65,8 +65,8 @@ def format_change(left: Any, right: Any, *, limit: int | None = LIMIT, names: Ma
 
 
 def format_item(value: Any, limit: int | None = LIMIT) -> str:
-    """A value that is added or removed; one that has a name, such as a statement, is shown whole."""
-    return truncate(format_value(value), None if own_name(value) else limit)
+    """A value that is added or removed; one of a kind that has names, such as a statement, is shown whole."""
+    return truncate(format_value(value), None if hasattr(type(value), "named_by") else limit)
 
 
 def own_name(value: Any) -> str:

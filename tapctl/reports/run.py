@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from tapctl.errors import ConfigError, Problem
+from tapctl.errors import RunInvalid
 from tapctl.reports.events import (
     LINE,
     Difference,
@@ -153,7 +153,7 @@ def parse(content: bytes, name: str) -> Run:
     """Read JSON Lines. A last line that was cut off is left out.
 
     Raises:
-        ConfigError: this is no run of tapctl's; the problem names the line.
+        RunInvalid: this is no run of tapctl's; the evidence names the line.
     """
     if len(content) > LARGEST:
         raise _refused(name, 0, f"is larger than {LARGEST:,} bytes")
@@ -195,5 +195,5 @@ def _last(line: str, name: str, number: int) -> list[Event]:
     return [*_events([""] * (number - 1) + [line], name)]
 
 
-def _refused(name: str, number: int, rule: str) -> ConfigError:
-    return ConfigError([Problem(name, f"line {number}" if number else "", "", rule)], hint=_HINT)
+def _refused(name: str, number: int, problem: str) -> RunInvalid:
+    return RunInvalid(name, problem, line=number, hint=_HINT)

@@ -88,6 +88,14 @@ def test_identity_tells_account_and_partition() -> None:
     assert len(there.heard) == 1
 
 
+def test_an_identity_without_an_arn_is_none() -> None:
+    with (
+        endpoint(lambda _: identity(arn="junk")) as there,
+        pytest.raises(AwsNoAnswer, match=r"GetCallerIdentity.*Arn is no ARN"),
+    ):
+        to(there).identify(ACCOUNT)
+
+
 @pytest.mark.parametrize("name", ["account", "partition"])
 def test_nothing_is_known_of_the_account_before_it_was_asked_for(name: str) -> None:
     with pytest.raises(RuntimeError, match="identify"):

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tapctl.aws import tags
+from tapctl.errors import AwsNoAnswer
 from tests.reconcilers.scripted_aws import scripted
 
 
@@ -42,3 +45,10 @@ def test_the_search_answers_the_names_of_one_kind_of_one_service() -> None:
     assert list(tags.find(aws, {"A": "1", "B": ["2", "3"]}, "logs", "log-group:", Limit=5)) == ["/aws/lambda/f:*"]
     filters = [{"Key": "A", "Values": ["1"]}, {"Key": "B", "Values": ["2", "3"]}]
     assert aws.calls == [("get_resources", {"TagFilters": filters, "Limit": 5})]
+
+
+@pytest.mark.parametrize("arn", ["", "junk", "arn:aws:kms:us-east-1:123456789012"])
+def test_the_search_cannot_use_what_is_no_arn(arn: str) -> None:
+    aws = scripted({"get_resources": {"ResourceTagMappingList": [{"ResourceARN": arn}]}})
+    with pytest.raises(AwsNoAnswer, match="ResourceARN is no ARN"):
+        list(tags.find(aws, {"A": "1"}, "kms"))

@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.commands.known import known_findings, only_new
 from tapctl.engine.drift import Finding, Reason, Report
-from tapctl.errors import UsageError
+from tapctl.errors import RunInvalid
 from tapctl.render import choose_screen
 from tapctl.render.jsonl import finding_record
 from tapctl.render.screen import Screen
@@ -58,10 +58,10 @@ def test_a_run_that_was_cut_off_counts_as_far_as_it_goes(tmp_path: Path, screen:
 
 @pytest.mark.parametrize("records", [[], [[1]], [{"type": "version", "verb": "plan"}], [found(SIZE)]])
 def test_what_is_no_recorded_drift_is_refused(tmp_path: Path, screen: Screen, records: list[object]) -> None:
-    with pytest.raises(UsageError, match="holds no recorded drift"):
+    with pytest.raises(RunInvalid, match="is not valid"):
         known_findings(run(tmp_path / "run", *records), screen)
 
 
 def test_a_run_that_cannot_be_read_is_refused(tmp_path: Path, screen: Screen) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(RunInvalid, match="is not valid"):
         known_findings(str(tmp_path), screen)

@@ -81,11 +81,20 @@ class ScriptedAws:
         self.quotas: list[dict[str, Any]] = []
         self.end: datetime | None = None
         self.rules: int | AwsRefused = 60
-        self.iam = self.lambda_ = self.rds = self.service_quotas = self
+        self.lists: list[dict[str, Any]] | AwsRefused = []
+        self.lists_asked: list[str] = []
+        self.iam = self.lambda_ = self.rds = self.service_quotas = self.ec2 = self
 
     def get_paginator(self, _: str) -> Paginator:
         """The simulations."""
         return Paginator(self)
+
+    def pages(self, _: Paginator, PrefixListIds: list[str]) -> list[dict[str, Any]]:  # noqa: N803 -- AWS's
+        """The prefix lists."""
+        self.lists_asked += PrefixListIds
+        if isinstance(self.lists, AwsRefused):
+            raise self.lists
+        return [{"PrefixLists": self.lists}]
 
     def get_role(self, RoleName: str) -> dict[str, Any]:  # noqa: N803 -- AWS's
         """The role with its path."""
@@ -306,7 +315,74 @@ def test_rules_that_a_security_group_has_no_room_for_are_refused() -> None:
     assert f"room for {wanted + 2} egress rules of lambda-sg-dev, and {wanted + 3} are due" in refused.detail
     aws.rules = 0
     refusals = [check.detail for check in checks(aws, CREATE_ALL)["quotas"] if check.ok is False]
-    assert sorted("ingress" in each for each in refusals) == [False, True]
+    # The database's group has no egress rule but the one that each new group has.
+    assert sorted("ingress" in each for each in refusals) == [False, False, True]
+
+
+def due(aws: ScriptedAws, *peers: str) -> list[tuple[bool | None, str]]:
+    """The checks of quotas of an apply that adds egress rules to these peers, and takes away none."""
+    client: Any = aws
+    rules = "security-group-rules/lambda-sg-dev"
+    update = change(rules, Action.UPDATE, *(FieldChange("rules", rule(peer), None) for peer in peers))
+    flight = check_all(client, STACK, plan_of(update), values_of(CONFIG, NAMES), Quotas.ask(client))
+    return [(each.ok, each.detail) for each in flight.checks if each.check == "quotas"]
+
+
+EGRESSES = [each.direction for each in STACK["security-group-rules/lambda-sg-dev"].spec.rules].count("egress")
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        ({"MaxEntries": 20, "PrefixListName": "ours"}, 20),
+        ({"PrefixListName": "com.amazonaws.us-east-2.s3", "OwnerId": "AWS"}, 1),
+        ({"PrefixListName": "com.amazonaws.global.cloudfront.origin-facing", "OwnerId": "AWS"}, 55),
+        ({}, 1),
+    ],
+)
+def test_a_prefix_list_counts_as_all_that_it_may_hold(told: dict[str, Any], counts: int) -> None:
+    aws = ScriptedAws()
+    aws.lists = [{"PrefixListId": "pl-1", "AddressFamily": "IPv4", **told}]
+    aws.rules = EGRESSES + counts
+    assert due(aws, "pl-1") == [(True, "there is room for all of it")]
+    assert aws.lists_asked == ["pl-1"]
+    aws.rules = EGRESSES + counts - 1
+    ((ok, detail),) = due(aws, "pl-1")
+    assert ok is False
+    assert f"room for {aws.rules} egress rules of lambda-sg-dev, and {EGRESSES + counts} are due" in detail
+    aws.lists = [{"PrefixListId": "pl-1", "AddressFamily": "IPv6", **told}]
+    aws.rules = max(EGRESSES, counts) + 1
+    assert due(aws, "pl-1", "10.9.0.0/16") == [(True, "there is room for all of it")]
+
+
+def test_rules_of_each_family_have_their_own_room() -> None:
+    aws = ScriptedAws()
+    aws.rules = EGRESSES + 30
+    four, six = ([form.format(number) for number in range(30)] for form in ("10.0.{}.0/24", "fd00:{}::/32"))
+    assert due(aws, *four, *six) == [(True, "there is room for all of it")]
+    assert aws.lists_asked == []
+    ((ok, detail),) = due(aws, *four, *six, "sg-1")
+    assert (ok, f"{EGRESSES + 31} are due" in detail) == (False, True)
+
+
+def test_the_rule_that_ec2_gives_a_new_group_takes_room_until_it_is_taken_away() -> None:
+    aws = ScriptedAws()
+    create = plan_of(change("security-group-rules/lambda-sg-dev", Action.CREATE))
+    aws.rules = EGRESSES + 1
+    assert [check.ok for check in checks(aws, create)["quotas"]] == [True]
+    aws.rules = EGRESSES
+    assert [check.ok for check in checks(aws, create)["quotas"]] == [False]
+
+
+def test_prefix_lists_that_may_not_be_asked_are_said_and_count_as_one_rule() -> None:
+    aws = ScriptedAws()
+    aws.rules = EGRESSES + 1
+    aws.lists = AwsRefused("ec2", "DescribeManagedPrefixLists", "UnauthorizedOperation", "no")
+    ((ok, detail),) = due(aws, "pl-1")
+    assert ok is None
+    assert detail == (
+        "how many rules pl-1 counts as could not be asked: ec2:DescribeManagedPrefixLists denied; as one is assumed"
+    )
 
 
 @pytest.mark.parametrize(("code", "asked"), [("NoSuchResourceException", [True]), ("AccessDenied", [None])])

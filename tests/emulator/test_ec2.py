@@ -231,6 +231,81 @@ def test_one_duplicate_fails_all(aws: Aws, group: str, other: str, refused: Refu
         aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("1.0.0.0/8"), cidr("1.1.0.0/8")])
 
 
+def listing(prefix_list: str) -> IpPermissionTypeDef:
+    return {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": prefix_list}]}
+
+
+def prefix_list(aws: Aws, most: int, family: str = "IPv4") -> str:
+    made = aws.ec2.create_managed_prefix_list(PrefixListName="ours", MaxEntries=most, AddressFamily=family)
+    return made["PrefixList"]["PrefixListId"]
+
+
+def test_a_rule_to_a_prefix_list_keeps_its_description(aws: Aws, group: str) -> None:
+    listed = prefix_list(aws, 5)
+    rule: IpPermissionTypeDef = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+
+    def of(text: str) -> IpPermissionTypeDef:
+        return {**rule, "PrefixListIds": [{"PrefixListId": listed, "Description": text}]}
+
+    def told() -> list[str | None]:
+        (found,) = aws.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        (there,) = (each for each in found["IpPermissionsEgress"] if each["PrefixListIds"])
+        (row,) = (each for each in rules(aws, group, egress=True) if "PrefixListId" in each)
+        assert there.get("IpRanges") == []
+        return [there["PrefixListIds"][0].get("Description"), row.get("Description")]
+
+    made = aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[of("why")])
+    assert made["SecurityGroupRules"][0]["Description"] == "why"
+    assert told() == ["why", "why"]
+    aws.ec2.update_security_group_rule_descriptions_egress(GroupId=group, IpPermissions=[of("now")])
+    assert told() == ["now", "now"]
+    aws.ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[of("now")])
+    without: IpPermissionTypeDef = {**rule, "PrefixListIds": [{"PrefixListId": listed}]}
+    aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[without])
+    assert told() == [None, None]
+
+
+def test_naive_code_counts_a_prefix_list_as_one_rule(aws: Aws, group: str, refused: Refused) -> None:
+    full = listing(prefix_list(aws, 58))
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[full, cidr("10.0.0.0/8")])
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("11.0.0.0/8")])
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("12.0.0.0/8")])
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[listing(prefix_list(aws, 60, "IPv6"))])
+    # The other way there is the rule that each new group has.
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[listing(prefix_list(aws, 60))])
+
+
+def test_a_list_of_aws_counts_by_its_weight(aws: Aws, group: str, refused: Refused) -> None:
+    lists = aws.ec2.describe_managed_prefix_lists()["PrefixLists"]
+    of_s3, of_cloudfront = (
+        next(each["PrefixListId"] for each in lists if each["PrefixListName"].endswith(end))
+        for end in (".s3", "cloudfront.origin-facing")
+    )
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[listing(of_s3), listing(of_cloudfront)])
+    four = [cidr(f"10.{at}.0.0/16") for at in range(4)]
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=four)
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("12.0.0.0/8")])
+
+
+def test_each_family_has_its_own_sixty_rules(aws: Aws, group: str, other: str, refused: Refused) -> None:
+    ports: IpPermissionTypeDef = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    aws.ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[
+            {**ports, "IpRanges": [{"CidrIp": f"10.{at}.0.0/16"} for at in range(60)]},
+            {**ports, "Ipv6Ranges": [{"CidrIpv6": f"fd{at:02}::/16"} for at in range(10, 69)]},
+        ],
+    )
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[peer(other)])
+    aws.ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[{**ports, "Ipv6Ranges": [{"CidrIpv6": "fc00::/16"}]}]
+    )
+
+
 def test_what_is_not_there_is_not_found(aws: Aws, group: str, other: str, refused: Refused) -> None:
     with refused("InvalidPermission.NotFound"):
         aws.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[peer(other)])

@@ -335,6 +335,26 @@ def test_naive_code_makes_the_second_update_while_the_first_goes_on(
     aws.lambda_.update_function_code(FunctionName="f", ZipFile=zipped())
 
 
+@pytest.mark.parametrize("zone", ["e", "a"])
+def test_naive_code_puts_a_function_into_a_zone_that_lambda_does_not_serve(
+    *, aws: Aws, clock: Clock, place: Place, make_function: Build, refused: Refused, zone: str
+) -> None:
+    subnet = place.subnet
+    if zone == "e":
+        subnet = aws.ec2.create_subnet(VpcId=place.vpc, CidrBlock="10.0.9.0/24", AvailabilityZone="us-east-1e")[
+            "Subnet"
+        ]["SubnetId"]
+    else:
+        clock.simulation.script("lambda.zone", "use1-az6")
+    config: Any = {**place.config(), "SubnetIds": [subnet]}
+    with refused("InvalidParameterValueException", "availability zone Lambda doesn't support"):
+        make_function(VpcConfig=config)
+    make_function()
+    clock.advance(LONG_S)
+    with refused("InvalidParameterValueException", "availability zone Lambda doesn't support"):
+        aws.lambda_.update_function_configuration(FunctionName="f", VpcConfig=config)
+
+
 def test_a_create_may_fail(aws: Aws, clock: Clock, simulation: Simulation, make_function: Build) -> None:
     simulation.script("lambda.create", "SubnetOutOfIPAddresses")
     make_function()

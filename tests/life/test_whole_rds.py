@@ -59,11 +59,11 @@ def test_a_protected_database_is_made_changed_and_removed_each_in_one_go(living:
 @pytest.mark.soak
 def test_a_major_upgrade_moves_the_database_to_new_groups_and_the_old_ones_go(living: World) -> None:
     living.deploy("prod")
-    living.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.4"')
+    living.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     living.applied("prod", "--allow", "db-cluster/db-cluster-prod")
     rds = living.client("rds", PROD)
     told = rds.describe_db_instances()["DBInstances"]
-    assert {one["EngineVersion"] for one in told} == {"17.4"}
+    assert {one["EngineVersion"] for one in told} == {"17.9"}
     assert {
         (group["DBParameterGroupName"], group["ParameterApplyStatus"])
         for one in told

@@ -10,12 +10,13 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import URLLib3Session
 
 from tapctl.aws.client import Aws
-from tapctl.errors import AwsError, AwsNoAnswer, ManifestError, Refused
+from tapctl.errors import AwsError, AwsNoAnswer, AwsRefused, ManifestError, Refused, exit_code_of
 from tapctl.manifest import bucket as bucket_module
 from tapctl.manifest import open_store
 from tapctl.manifest.bucket import Bucket
 from tapctl.manifest.lock import LockInfo
 from tapctl.manifest.s3 import S3Store
+from tapctl.sandbox.emulator.app import Sandbox
 from tests.conftest import ACCOUNT
 from tests.manifest.examples import DANA, SAM, entry, manifest
 from tests.manifest.s3_script import S3Script, answer, drop_request, pass_through, refuse
@@ -119,13 +120,28 @@ def test_a_store_without_conditional_writes_is_refused_with_that_reason(aws: Aws
 
 
 @pytest.mark.parametrize("code", ["OperationAborted", "ConditionalRequestConflict", "Conflict"])
-def test_any_409_is_a_conflict_and_tried_again(aws: Aws, script: S3Script, code: str) -> None:
+def test_any_409_is_a_conflict_and_tried_again(aws: Aws, sandbox_app: Sandbox, script: S3Script, code: str) -> None:
     store = open_store("s3://records/team", aws)
-    script.then("PutObject", refuse(409, code))
+    if code == "Conflict":
+        script.then("PutObject", refuse(409, code))
+    else:
+        sandbox_app.simulation.script("s3.conflict", code)
     store.write(manifest(), None)
+    assert script.operations.count("PutObject") > 1
     stored = store.read("dev")
     assert stored is not None
     assert stored.manifest == manifest()
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed"])
+def test_credentials_that_s3_does_not_take_are_told_as_that(
+    aws: Aws, sandbox_app: Sandbox, script: S3Script, code: str
+) -> None:
+    store = open_store("s3://records/team", aws)
+    sandbox_app.simulation.script("s3.credentials", code)
+    with pytest.raises(AwsRefused, match=code) as told:
+        store.read("dev")
+    assert exit_code_of(told.value) == 9
 
 
 def test_a_412_with_a_code_of_its_own_is_a_condition_that_failed(aws: Aws, script: S3Script) -> None:

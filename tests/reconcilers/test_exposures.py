@@ -84,6 +84,42 @@ def _cluster(**more: Any) -> Expose:
     return expose
 
 
+def _modified(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        bench.aws.rds.modify_db_cluster(DBClusterIdentifier=bench.id, ApplyImmediately=True, **more)
+
+    return expose
+
+
+def _gateway(bench: Bench) -> None:
+    assert bench.sandbox is not None
+    bench.sandbox.simulation.script("rds.internet-gateway", "yes")
+
+
+def _global_member(bench: Bench) -> None:
+    (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
+    bench.aws.rds.create_global_cluster(
+        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=cluster["DBClusterArn"]
+    )
+
+
+def _global_forwarding(bench: Bench) -> None:
+    _global_member(bench)
+    _modified(EnableGlobalWriteForwarding=True)(bench)
+
+
+def _replica(bench: Bench) -> None:
+    (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
+    bench.aws.rds.create_db_cluster(
+        DBClusterIdentifier="replica",
+        Engine=cluster["Engine"],
+        DBSubnetGroupName=cluster["DBSubnetGroup"],
+        MasterUsername="owner",
+        MasterUserPassword="12345678",
+        ReplicationSourceIdentifier=cluster["DBClusterArn"],
+    )
+
+
 def _activity_stream(bench: Bench) -> None:
     (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
     bench.aws.rds.start_activity_stream(ResourceArn=cluster["DBClusterArn"], Mode="async", KmsKeyId="k")
@@ -229,14 +265,15 @@ EXPOSURES = [
     Exposure("security_group", "strangers", _stranger, "(RDSNetworkInterface)", ("ec2", "DescribeNetworkInterfaces")),
     Exposure("security_group", "other_vpcs", _other_vpc, "vpc-", ("ec2", "DescribeSecurityGroupVpcAssociations")),
     Exposure("iam_role", "instance_profiles", _instance_profile, "bastion", ("iam", "ListInstanceProfilesForRole")),
-    Exposure("db_cluster", "auto_minor_version_upgrade", _cluster(AutoMinorVersionUpgrade=False), "False"),
+    Exposure("db_cluster", "auto_minor_version_upgrade", _modified(AutoMinorVersionUpgrade=False), "False"),
     Exposure("db_cluster", "activity_stream", _activity_stream, "aws-rds-das-"),
     Exposure("db_cluster", "activity_stream", _cluster(ActivityStreamStatus="starting"), "starting"),
-    Exposure("db_cluster", "internet_gateway", _cluster(InternetAccessGatewayEnabled=True), "True"),
-    Exposure("db_cluster", "global_cluster", _cluster(GlobalClusterIdentifier="world"), "world"),
-    Exposure("db_cluster", "replicas", _cluster(ReadReplicaIdentifiers=["arn:r"]), "arn:r"),
+    Exposure("db_cluster", "internet_gateway", _gateway, "True"),
+    Exposure("db_cluster", "global_cluster", _global_member, "world"),
+    Exposure("db_cluster", "replicas", _replica, "cluster:replica"),
     Exposure("db_cluster", "replicates", _cluster(ReplicationSourceIdentifier="arn:s"), "arn:s"),
-    Exposure("db_cluster", "write_forwarding", _cluster(LocalWriteForwardingStatus="enabled"), "local"),
+    Exposure("db_cluster", "write_forwarding", _modified(EnableLocalWriteForwarding=True), "local"),
+    Exposure("db_cluster", "write_forwarding", _global_forwarding, "global"),
     Exposure("db_cluster", "custom_endpoints", _cluster(CustomEndpoints=["x.cluster-custom"]), "x.cluster-custom"),
     Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"Domain": "d-1"}, {}]), "d-1"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),

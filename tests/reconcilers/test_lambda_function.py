@@ -438,6 +438,15 @@ def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_nex
     assert (seen.spec, seen.update_failure) == (second, None)
 
 
+def test_a_zone_that_lambda_does_not_serve_is_told_with_what_to_do(bench: Bench) -> None:
+    first: Any = bench.fresh()[0]
+    (subnet,) = bench.aws.ec2.describe_subnets(SubnetIds=[min(first.subnet_ids)])["Subnets"]
+    bench.sandbox.simulation.script("lambda.zone", subnet["AvailabilityZoneId"])
+    with pytest.raises(AwsRefused, match="availability zone Lambda doesn't support") as told:
+        bench.converge(first)
+    assert f"one of {', '.join(sorted(first.subnet_ids))} is in a zone without Lambda" in str(told.value.hint)
+
+
 def test_an_image_that_lambda_cannot_read_is_no_other_image(bench: Bench) -> None:
     specs: list[Any] = bench.fresh()
     first = next(each for each in specs if each.image_uri)

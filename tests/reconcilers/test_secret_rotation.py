@@ -7,7 +7,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Retained
-from tapctl.errors import AwsRefused, NotYet, Patience
+from tapctl.errors import AwsNoAnswer, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.secret_rotation import SecretRotationSpec
 from tests.reconcilers.cases import secret_rotation as case
 from tests.reconcilers.clusters import CLUSTER, described
@@ -51,6 +51,12 @@ def test_without_its_cluster_or_its_secret_it_is_absent(aws: Aws) -> None:
     assert REC.observe(aws, ID, WANT) is None
     answer(aws.rds, "DescribeDBClusters", described(aws, MasterUserSecret=None))
     assert REC.observe(aws, ID, WANT) is None
+
+
+def test_a_cluster_that_names_its_secret_by_nothing_cannot_be_used(aws: Aws, secret: str) -> None:
+    answer(aws.rds, "DescribeDBClusters", described(aws, MasterUserSecret={"SecretArn": ""}))
+    with pytest.raises(AwsNoAnswer, match="SecretArn of the MasterUserSecret is empty"):
+        REC.observe(aws, ID, WANT)
 
 
 def test_a_secret_that_may_not_be_read_is_not_absent(aws: Aws, secret: str) -> None:

@@ -162,4 +162,6 @@ def test_two_statements_of_one_name_are_told_by_what_differs_in_them() -> None:
 def test_a_statement_that_is_added_is_shown_whole() -> None:
     statement = allow("Keys", [f"kms:Action{number}" for number in range(20)])
     assert format_item(statement) == format_value(statement)
+    nameless = statement.model_copy(update={"sid": ""})
+    assert format_item(nameless) == format_value(nameless)
     assert len(format_item("x" * 100)) == LIMIT

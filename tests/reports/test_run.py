@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from tapctl.errors import ConfigError
+from tapctl.errors import RunInvalid
 from tapctl.reports.events import Finding, Verdict, schema
 from tapctl.reports.run import LARGEST, parse
 from tapctl.reports.values import finding_text
@@ -41,7 +41,7 @@ def test_lines_of_a_newer_tapctl_and_empty_ones_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "key", "rule"),
+    ("content", "place", "rule"),
     [
         (b"", "line 1", "is no version line"),
         (lines(DRIFT[1:]), "line 1", "is no version line"),
@@ -57,12 +57,10 @@ def test_lines_of_a_newer_tapctl_and_empty_ones_are_passed_over() -> None:
         ),
     ],
 )
-def test_what_is_no_run_is_refused_with_its_place(content: bytes, key: str, rule: str) -> None:
-    with pytest.raises(ConfigError) as refused:
+def test_what_is_no_run_is_refused_with_its_place(content: bytes, place: str, rule: str) -> None:
+    with pytest.raises(RunInvalid) as refused:
         parse(content, "run.jsonl")
-    (problem,) = refused.value.problems
-    assert (problem.file, problem.key) == ("run.jsonl", key)
-    assert problem.rule.startswith(rule)
+    assert str(refused.value.evidence).startswith(": ".join(filter(None, ("run.jsonl", place, rule))))
     assert "--report" in str(refused.value.hint)
 
 

@@ -169,7 +169,7 @@ def test_a_cluster_is_never_replaced(dev: World) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("major", ["17.7"])
+@pytest.mark.parametrize("major", ["17.9"])
 def test_a_new_major_version_replaces_the_parameter_groups(world: World, major: str) -> None:
     world.deploy()
     world.edit("common.toml", 'engine_version = "16.13"', f'engine_version = "{major}"')

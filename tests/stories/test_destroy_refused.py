@@ -7,7 +7,6 @@ import shutil
 import pytest
 
 from tests.stories.leftovers import left
-from tests.support.door import Proceed, Served, Visit, without_length
 from tests.support.world import World
 
 
@@ -39,18 +38,20 @@ def test_destroy_asks(dev: World) -> None:
 
 
 def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: World) -> None:
-    def tie(visit: Visit, proceed: Proceed) -> Served:
-        status, headers, body = proceed()
-        if visit.name == "rds:DescribeDBClusters":
-            headers, body = (
-                without_length(headers),
-                body.replace(b"</DBCluster>", b"<GlobalClusterIdentifier>world</GlobalClusterIdentifier></DBCluster>"),
-            )
-        return status, headers, body
-
-    refused = dev.meeting(tie, "destroy", "--env", "dev", "--yes")
+    rds = dev.client("rds")
+    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    rds.create_global_cluster(GlobalClusterIdentifier="world", SourceDBClusterIdentifier=cluster["DBClusterArn"])
+    rds.create_db_cluster(
+        DBClusterIdentifier="replica",
+        Engine=cluster["Engine"],
+        DBSubnetGroupName=cluster["DBSubnetGroup"],
+        MasterUsername="owner",
+        MasterUserPassword="12345678",
+        ReplicationSourceIdentifier=cluster["DBClusterArn"],
+    )
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
-    assert "global cluster world" in refused.err
+    assert "global cluster world, its replica arn:aws:rds:us-east-2:123456789012:cluster:replica" in refused.err
 
 
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:

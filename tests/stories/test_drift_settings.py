@@ -256,3 +256,13 @@ def test_each_change_by_hand_is_found_and_undone(dev: World, case: Case) -> None
 def test_all_changes_at_once_are_found_and_undone(dev: World) -> None:
     said = all_are_found_and_undone(dev, CASES)
     assert PASSWORD not in said
+
+
+def test_minor_upgrades_switched_off_for_one_instance_are_off_for_its_cluster_until_the_next_apply(dev: World) -> None:
+    dev.client("rds").modify_db_instance(
+        DBInstanceIdentifier="db-cluster-dev-0", AutoMinorVersionUpgrade=False, ApplyImmediately=True
+    )
+    found = dev.tapctl("drift", "--env", "dev", "--json").of_type("finding")
+    assert sorted(one["address"] for one in found) == ["db-cluster/db-cluster-dev", "db-instance/db-cluster-dev-0"]
+    assert dev.applied("dev").changes == ("rds:ModifyDBInstance",)
+    assert dev.drift().code == 0

@@ -51,13 +51,23 @@ def test_a_protection_that_is_lifted_is_told(dev: World) -> None:
 
 
 def test_a_major_upgrade_says_that_nothing_leads_back_and_how_long_it_takes(dev: World) -> None:
-    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.4"')
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     code, counted = impacts(dev)
     assert (code, counted["upgrade"]) == (6, 1)
     planned = dev.tapctl("plan", "--env", "dev", "--allow", CLUSTER)
     assert planned.code == 0
     assert "a new major version cannot be undone; it usually takes 15 to 60 minutes" in planned.out
     assert "engine_version" in planned.out
+
+
+def test_a_major_version_s_minor_that_is_older_than_the_cluster_s_is_told_before_anything_is_changed(
+    dev: World,
+) -> None:
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.7"')
+    planned = dev.tapctl("apply", "--env", "dev", "--yes", "--allow", CLUSTER)
+    assert (planned.code, planned.changes) == (6, ())
+    assert f"{CLUSTER}: RDS upgrades aurora-postgresql 16.13 to no 17.7" in planned.err
+    assert "its valid targets are 16.14, 16.15, 17.9, 17.10, 17.11" in planned.err
 
 
 def test_a_version_and_a_class_that_are_newer_than_tapctl_are_asked_of_rds(world: World) -> None:

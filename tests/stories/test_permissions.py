@@ -41,6 +41,8 @@ IN_TROUBLE = {
     ("plan", "kms:ListKeys"): "as in a drift",
     ("destroy", "kms:ListKeys"): "a key that neither alias nor index shows",
     ("destroy", "ec2:DeleteNetworkInterface"): "an interface that Lambda has left behind",
+    ("plan", "ec2:DescribeManagedPrefixLists"): "where a rule names a prefix list",
+    ("apply", "ec2:DescribeManagedPrefixLists"): "as in a plan",
     ("plan", "iam:GetRole"): "of the role that asks; the embedded AWS's caller is none",
     ("apply", "iam:GetRole"): "as in a plan",
     **{
@@ -108,6 +110,20 @@ def test_a_new_account_is_told_what_it_has_no_room_for(world: World) -> None:
         "x quotas: Lambda can reserve 0 concurrent executions at most for payment-processor-dev, not 10" in answer.out
     )
     assert "? quotas: no API tells if a function may have 4096 MB in this account" in answer.out
+
+
+@pytest.mark.parametrize(("most", "code"), [(58, 6), (57, 0)])
+def test_a_prefix_list_has_room_as_all_that_it_may_hold(world: World, most: int, code: int) -> None:
+    made = world.client("ec2").create_managed_prefix_list(PrefixListName="ours", MaxEntries=most, AddressFamily="IPv4")
+    common = world.folder / "environments" / "common.toml"
+    rule = '[[processor.egress]]\nport = {}\nto = "{}"\nwhy = "{}"\n'
+    added = [(443, made["PrefixList"]["PrefixListId"], "endpoints"), (444, "10.20.0.0/16", "more")]
+    common.write_text("\n".join([common.read_text(), *(rule.format(*each) for each in added)]))
+    # A new group has one rule more, which lets everything out, until that is taken away.
+    answer = world.tapctl("apply", "--env", "dev", "--yes")
+    assert answer.code == code, answer.out + answer.err
+    assert ("x quotas: EC2 has room for 60 egress rules of lambda-sg-dev, and 61 are due" in answer.out) == bool(code)
+    assert bool(answer.changes) != bool(code)
 
 
 def denying(action: str) -> Callable[[Visit, Proceed], Served]:
@@ -314,7 +330,7 @@ def shrink(world: World) -> None:
     """Less of what may be left out, a new major version, a zip in place of the image, and a final snapshot."""
     world.edit("dev.toml", "instance_count = 2", "instance_count = 1")
     world.edit("dev.toml", "protected = false", "protected = false\nfinal_snapshot = true")
-    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.7"')
+    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
 
 
@@ -408,7 +424,7 @@ def rights_of_prod(world: World) -> dict[str, dict[str, Check]]:
     world.edit("prod.toml", "instance_count = 3", "instance_count = 2")
     step()
     world.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
-    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.7"')
+    world.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
     step("--allow", "db-cluster/db-cluster-prod")
     world.edit("prod.toml", "protected = true", "protected = false")
     step()

@@ -215,7 +215,7 @@ def noting_reads() -> Iterator[set[str]]:
     read: set[str] = set()
 
     def note(answer: Answer, name: str) -> None:
-        action, place = vars(answer)["_action"], vars(answer)["_place"]
+        action, place = answer._action, answer._place
         read.add(f"{action} {place}.{name}".replace(" .", " "))
 
     def get(answer: Answer, name: str, default: Any = None) -> Any:

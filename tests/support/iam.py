@@ -94,6 +94,7 @@ _UNSCOPED: Final = frozenset(
     {
         *(
             "cloudwatch:DescribeAlarms",
+            "ec2:DescribeManagedPrefixLists",
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSecurityGroupRules",
             "ec2:DescribeRouteTables",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tapctl.sandbox.emulator import cloudtrail, wire
+from tapctl.sandbox.emulator import cloudtrail, s3, wire
 from tapctl.sandbox.emulator.rules import Reply, Request, RuleBook, ServiceError
 from tapctl.sandbox.emulator.services import RULES
 from tapctl.sandbox.emulator.simulation import Simulation
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 _ACCOUNT_KEY = re.compile("sandbox-([0-9]{12})")
 _ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
-# Requests without a signature, and S3's, whose bodies may be streams, are moto's alone.
-_NOT_PARSED = ("", "s3")
+# Requests without a signature are moto's alone; S3's have bodies that may be streams.
+_NOT_PARSED = ("", s3.SERVICE.name)
 # moto keeps its state in the process, whatever the number of applications, and is not thread-safe.
 _MOTO = threading.Lock()
 
@@ -69,7 +69,7 @@ class Sandbox:
 
         def serve() -> HttpResponse:
             with _MOTO:
-                return self._answer(environ, parsed)
+                return self._answer(environ, parsed, service, region)
 
         response = serve() if parsed is None else self.around(parsed, environ, serve)
         start_response(f"{response.status} -", response.headers)
@@ -83,9 +83,11 @@ class Sandbox:
             moto_api_backend.reset()
             self.simulation.reset()
 
-    def _answer(self, environ: WSGIEnvironment, parsed: ParsedRequest | None) -> HttpResponse:
+    def _answer(
+        self, environ: WSGIEnvironment, parsed: ParsedRequest | None, service: str, region: str
+    ) -> HttpResponse:
         try:
-            return self._serve(environ, parsed)
+            return self._serve_s3(environ, region) if service == s3.SERVICE.name else self._serve(environ, parsed)
         except ServiceError as refusal:
             error = refusal
         except NotImplementedError as missing:
@@ -108,6 +110,23 @@ class Sandbox:
             agent, key = environ.get("HTTP_USER_AGENT", ""), wire.access_key_of(environ)
             cloudtrail.record(self._request(environ, parsed), agent, key)
         return response
+
+    def _serve_s3(self, environ: WSGIEnvironment, region: str) -> HttpResponse:
+        """Answer a request of S3: its rules may refuse it, and change nothing of it."""
+        answered: list[HttpResponse] = []
+
+        def send(*_: object) -> Reply:
+            answered.append(self._ask_moto(environ))
+            return {}
+
+        operation, params = s3.operation_of(environ)
+        account = environ.get(_ACCOUNT_HEADER, ACCOUNT)
+        request = Request(s3.SERVICE.name, operation, params, region, account, send, self.simulation)
+        try:
+            self.rule_book.answer(request)
+        except ServiceError as error:
+            return s3.refusal(environ, error)
+        return answered[0]
 
     def _request(self, environ: WSGIEnvironment, parsed: ParsedRequest) -> Request:
         def send(service: str, operation: str, params: Mapping[str, Any]) -> Reply:

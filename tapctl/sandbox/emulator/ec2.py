@@ -145,6 +145,53 @@ def _wanted(permissions: list[dict[str, Any]]) -> Iterator[_Identity]:
                 yield protocol, *ports, peer[name]
 
 
+_MOST_RULES: Final = 60
+# What AWS's own lists count as, by the end of their names: VPC user guide, "AWS-managed prefix list weight".
+_WEIGHTS: Final = {
+    "cloudfront.origin-facing": 55,
+    "route53-healthchecks": 25,
+    "vpc-lattice": 10,
+    "s3express": 6,
+    "groundstation": 5,
+    "ec2-instance-connect": 2,
+}
+
+
+@contract(*_AUTHORIZE)
+def a_prefix_list_counts_as_all_that_it_may_hold(request: Request, proceed: Next) -> Reply:
+    """A group has 60 rules each way of each family; a prefix list counts as its MaxEntries, or AWS's own weight.
+
+    VPC user guide, "Amazon VPC quotas" and "Security group size"; moto counts both families together, and no list.
+    """
+    ec2, egress = request.backend("ec2"), request.operation.endswith("Egress")
+    group = _groups(request).get(request.params.get("GroupId", ""))
+    if group is None:
+        return proceed()
+    have = [_identity_of(rule)[3] for rule in (group.egress_rules if egress else group.ingress_rules)]
+    peers = [*have, *(wanted[3] for wanted in _wanted(request.params.get("IpPermissions", [])))]
+    for family in ("IPv4", "IPv6"):
+        if sum(_size(ec2, peer, family) for peer in peers) > _MOST_RULES:
+            raise ServiceError(
+                "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached."
+            )
+    ec2._verify_group_will_respect_rule_count_limit = _all_was_counted  # noqa: SLF001 -- moto has no switch for it
+    return proceed()
+
+
+def _all_was_counted(*_: Any, **__: Any) -> None:
+    """Count nothing again."""
+
+
+def _size(ec2: Any, peer: str, family: str) -> int:
+    """Tell how many rules of a family a peer counts as."""
+    known = ec2.managed_prefix_lists.get(peer)
+    if known is None:
+        # A group is of both families.
+        return int(not peer or peer.startswith("sg-") or (":" in peer) == (family == "IPv6"))
+    weight = next((size for end, size in _WEIGHTS.items() if known.prefix_list_name.endswith(f".{end}")), 1)
+    return int(known.max_entries or weight) if known.address_family == family else 0
+
+
 @contract(*_REVOKE)
 def a_rule_is_revoked_whatever_its_description(request: Request, proceed: Next) -> Reply:
     """Rules are named by protocol, ports and peer, or by id; an unknown id has an error of its own."""
@@ -202,7 +249,13 @@ def _named_rule(by_id: dict[str, Any], id_: str) -> Any:
 
 
 def _describe(rule: Any, text: str) -> None:
-    (rule.source_group or rule.ip_range)["Description"] = text
+    kept = notes_on(rule) if rule.prefix_list_id else rule.source_group or rule.ip_range
+    kept["Description"] = text
+
+
+def _description(rule: Any) -> str:
+    """Tell the description of a rule to a group or a prefix list; moto tells those of ranges."""
+    return str(rule.source_group.get("Description") or notes_on(rule).get("Description", ""))
 
 
 def _descriptions(permission: dict[str, Any]) -> list[str]:
@@ -307,14 +360,13 @@ def _change(rule: Any, change: dict[str, Any]) -> None:
 
 @contract("DescribeSecurityGroupRules", *_AUTHORIZE)
 def rules_tell_their_description(request: Request, proceed: Next) -> Reply:
-    """A rule whose peer is a group is returned with its own description."""
+    """A rule whose peer is a group or a prefix list is returned with its own description."""
     reply = proceed()
     known = {
         rule.id: rule for group in _groups(request).values() for rule in (*group.egress_rules, *group.ingress_rules)
     }
     for shown in reply["SecurityGroupRules"]:
-        text = known[shown["SecurityGroupRuleId"]].source_group.get("Description")
-        if text:
+        if text := _description(known[shown["SecurityGroupRuleId"]]):
             shown["Description"] = text
     return reply
 
@@ -326,6 +378,31 @@ def all_new_rules_are_returned(request: Request, proceed: Next) -> Reply:
     reply = proceed()
     new = [rule for rule in _described_rules(request) if rule["SecurityGroupRuleId"] not in before]
     return {**reply, "SecurityGroupRules": new}
+
+
+@contract(*_AUTHORIZE, "DescribeSecurityGroups")
+def a_rule_to_a_prefix_list_keeps_its_description(request: Request, proceed: Next) -> Reply:
+    """A rule whose peer is a prefix list has a description, which the group tells too; moto drops it."""
+    reply, groups = proceed(), _groups(request)
+    if request.operation != "DescribeSecurityGroups":
+        group = groups[request.params["GroupId"]]
+        rules = group.egress_rules if request.operation.endswith("Egress") else group.ingress_rules
+        by_identity = {_identity_of(rule): rule for rule in rules if rule.prefix_list_id}
+        for permission in request.params.get("IpPermissions", []):
+            for identity, text in zip(_wanted([permission]), _descriptions(permission), strict=True):
+                if text and identity in by_identity:
+                    _describe(by_identity[identity], text)
+        return reply
+    for shown in reply["SecurityGroups"]:
+        group = groups[shown["GroupId"]]
+        for name, rules in (("IpPermissions", group.ingress_rules), ("IpPermissionsEgress", group.egress_rules)):
+            texts = {_identity_of(rule): _description(rule) for rule in rules if rule.prefix_list_id}
+            for permission in shown[name]:
+                about = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
+                for listed in permission["PrefixListIds"]:
+                    text = texts[(*about, listed["PrefixListId"])]
+                    listed.update({"Description": text} if text else {})
+    return reply
 
 
 def _described_rules(request: Request) -> list[dict[str, Any]]:

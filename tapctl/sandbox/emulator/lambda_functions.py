@@ -40,6 +40,8 @@ _IMAGE: Final = re.compile(
 # Actions that Lambda checks the role of a function in a VPC for.
 _FOR_A_VPC: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
 CONCURRENCY, UNRESERVED_FLOOR = 1000, 100
+_WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
+"""Zones, by their ids, that Lambda has no interfaces in."""
 _NEW_ACCOUNT_CONCURRENCY, _NEW_ACCOUNT_MB = 10, 3008
 
 
@@ -104,6 +106,25 @@ def a_function_in_a_vpc_needs_its_network(request: Request, proceed: Next) -> Re
         raise invalid_parameter("The subnets and security groups of a function must be of the same VPC.")
     role = role_of(request)
     check_may_manage_interfaces(policy_documents(role) if role is not None else [])
+    return proceed()
+
+
+@acceptance(*_CONFIGURATION)
+def a_function_is_in_zones_that_lambda_serves(request: Request, proceed: Next) -> Reply:
+    """A subnet in a zone that Lambda does not serve is refused; a script (``lambda.zone``, its id) names one more.
+
+    The words are those of keboola/developer-portal#81.
+    """
+    named = notes_on(request.backend("lambda")).setdefault("unserved", set())
+    if zone := request.simulation.next_outcome("lambda.zone"):
+        named.add(zone)
+    subnets = request.params.get("VpcConfig", {}).get("SubnetIds", [])
+    zones = {each.availability_zone_id for each in request.backend("ec2").describe_subnets() if each.id in subnets}
+    if zones & (_WITHOUT_LAMBDA | named):
+        raise invalid_parameter(
+            "The provided subnets contain availability zone Lambda doesn't support. Please use a different set of "
+            "subnets."
+        )
     return proceed()
 
 

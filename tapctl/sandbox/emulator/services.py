@@ -15,6 +15,7 @@ from tapctl.sandbox.emulator import (
     lambda_interfaces,
     logs,
     rds,
+    s3,
     secretsmanager,
     sns,
     tagging,
@@ -35,6 +36,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     lambda_functions.SERVICE,
     logs.SERVICE,
     rds.SERVICE,
+    s3.SERVICE,
     secretsmanager.SERVICE,
     # moto's alone: no rule corrects Service Quotas, nor Systems Manager.
     Service(name="service-quotas", throttling="TooManyRequestsException"),

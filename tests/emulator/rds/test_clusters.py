@@ -148,25 +148,6 @@ def test_naive_code_wants_a_password_for_who_logs_in_by_iam(aws: Aws, make_clust
     assert "MasterUserSecret" in describe(aws)
 
 
-def test_naive_code_waits_for_a_member_of_a_global_cluster_to_be_deleted(
-    aws: Aws, make_cluster: Build, refused: Refused
-) -> None:
-    make_cluster()
-    aws.rds.create_global_cluster(
-        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
-    )
-    with refused("InvalidDBClusterStateFault", "global cluster"):
-        aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
-
-
-def test_a_member_tells_its_global_cluster(aws: Aws, make_cluster: Build) -> None:
-    make_cluster()
-    aws.rds.create_global_cluster(
-        GlobalClusterIdentifier="world", SourceDBClusterIdentifier=describe(aws)["DBClusterArn"]
-    )
-    assert describe(aws)["GlobalClusterIdentifier"] == "world"
-
-
 def test_clusters_come_in_pages(aws: Aws, make_cluster: Build, refused: Refused) -> None:
     for at in range(21):
         make_cluster(f"c{at}", ManageMasterUserPassword=False, MasterUserPassword="12345678")
@@ -209,11 +190,31 @@ def test_an_upgrade_goes_forward(aws: Aws, make_cluster: Build, refused: Refused
     with refused("InvalidParameterCombination", "upgrade path from 16.9 to 16.8"):
         aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="16.8", ApplyImmediately=True)
     with refused("InvalidParameterCombination", "AllowMajorVersionUpgrade"):
-        aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="17.4", ApplyImmediately=True)
+        aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="17.5", ApplyImmediately=True)
     aws.rds.modify_db_cluster(
-        DBClusterIdentifier="c", EngineVersion="17.4", AllowMajorVersionUpgrade=True, ApplyImmediately=True
+        DBClusterIdentifier="c", EngineVersion="17.5", AllowMajorVersionUpgrade=True, ApplyImmediately=True
     )
-    assert describe(aws)["EngineVersion"] == "17.4"
+    assert describe(aws)["EngineVersion"] == "17.5"
+
+
+def test_naive_code_upgrades_to_a_major_version_s_minor_that_is_older(
+    aws: Aws, make_cluster: Build, refused: Refused
+) -> None:
+    make_cluster(EngineVersion="16.8")
+
+    def targets() -> list[str]:
+        (known,) = aws.rds.describe_db_engine_versions(
+            Engine="aurora-postgresql", EngineVersion=describe(aws)["EngineVersion"]
+        )["DBEngineVersions"]
+        return [target["EngineVersion"] for target in known["ValidUpgradeTarget"] if target["IsMajorVersionUpgrade"]]
+
+    assert targets() == ["17.4", "17.5", "17.6", "17.7", "17.9", "17.10", "17.11"]
+    aws.rds.modify_db_cluster(DBClusterIdentifier="c", EngineVersion="16.13", ApplyImmediately=True)
+    assert targets() == ["17.9", "17.10", "17.11"]
+    with refused("InvalidParameterCombination", "upgrade path from 16.13 to 17.7"):
+        aws.rds.modify_db_cluster(
+            DBClusterIdentifier="c", EngineVersion="17.7", AllowMajorVersionUpgrade=True, ApplyImmediately=True
+        )
 
 
 def test_tags_are_embedded(aws: Aws, make_cluster: Build) -> None:

@@ -249,10 +249,10 @@ def test_a_major_upgrade_moves_the_members_and_restarts_them(
     with refused("InvalidParameterCombination", "only be specified for a major"):
         upgrade("16.15", "h")
     with refused("InvalidParameterCombination", "cannot be used"):
-        upgrade("17.4", "g")
+        upgrade("17.11", "g")
     with refused("DBParameterGroupNotFound"):
-        upgrade("17.4", "none")
-    upgrade("17.4", "h")
+        upgrade("17.11", "none")
+    upgrade("17.11", "h")
     clock.advance(2405)
     (instance,) = aws.rds.describe_db_instances()["DBInstances"]
     assert instance["DBParameterGroups"][0]["DBParameterGroupName"] == "h"

@@ -126,6 +126,31 @@ def test_a_deleted_instance_is_gone(aws: Aws, make_cluster: Build, make_instance
     assert aws.rds.describe_db_instances()["DBInstances"] == []
 
 
+def minor_upgrades(aws: Aws) -> tuple[bool, dict[str, bool]]:
+    """What the cluster says of AutoMinorVersionUpgrade, and what its members say."""
+    (cluster,) = aws.rds.describe_db_clusters()["DBClusters"]
+    told = aws.rds.describe_db_instances()["DBInstances"]
+    return cluster["AutoMinorVersionUpgrade"], {
+        each["DBInstanceIdentifier"]: each["AutoMinorVersionUpgrade"] for each in told
+    }
+
+
+def test_naive_code_takes_a_cluster_that_lets_minor_upgrades_in_for_one_that_stays_so(
+    aws: Aws, make_cluster: Build, make_instance: Build
+) -> None:
+    make_cluster()
+    make_instance("i")
+    make_instance("j", AutoMinorVersionUpgrade=False)
+    assert minor_upgrades(aws) == (False, {"i": True, "j": False})
+    aws.rds.modify_db_instance(DBInstanceIdentifier="j", AutoMinorVersionUpgrade=True, ApplyImmediately=True)
+    assert minor_upgrades(aws) == (True, {"i": True, "j": True})
+    aws.rds.modify_db_cluster(DBClusterIdentifier="c", AutoMinorVersionUpgrade=False, ApplyImmediately=True)
+    make_instance("k")
+    assert minor_upgrades(aws) == (False, {"i": False, "j": False, "k": False})
+    aws.rds.modify_db_instance(DBInstanceIdentifier="i", AutoMinorVersionUpgrade=True, ApplyImmediately=True)
+    assert minor_upgrades(aws) == (False, {"i": True, "j": False, "k": False})
+
+
 def test_what_is_not_immediate_waits(aws: Aws, make_cluster: Build, make_instance: Build) -> None:
     make_cluster()
     make_instance()

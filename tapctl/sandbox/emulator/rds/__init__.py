@@ -9,6 +9,7 @@ from tapctl.sandbox.emulator.rds import (
     catalog,
     cluster_timing,
     clusters,
+    connections,
     event_subscriptions,
     group_timing,
     instances,
@@ -40,6 +41,7 @@ SERVICE: Final = Service(
     contract=(
         backups.contract,
         restores.contract,
+        connections.contract,
         clusters.contract,
         stops.contract,
         instances.contract,

@@ -135,13 +135,27 @@ def engine_versions_are_known(request: Request, _: Next) -> Reply:
     return paginate(request, "DBEngineVersions", versions if request.params.get("Engine", ENGINE) == ENGINE else [])
 
 
-def _version(major: int, minor: int) -> dict[str, Any]:
-    newer = [
-        (new_major, new_minor)
+def upgrade_targets(version: str) -> list[str]:
+    """List the versions that RDS upgrades this one to.
+
+    A minor of a newer major is one only if it was released with this version or after it: each minor that a cluster
+    gets takes some of them away (terraform-aws-modules/terraform-aws-rds#627: from 16.13 to 17.9, not to 17.6).
+    """
+    major, minor = (int(part) for part in version.split("."))
+    return [
+        f"{new_major}.{new_minor}"
         for new_major, new_minors in AVAILABLE.items()
         for new_minor in new_minors
-        if (new_major, new_minor) > (major, minor)
+        if (new_major, new_minor) > (major, minor) and _release(new_major, new_minor) >= _release(major, minor)
     ]
+
+
+def _release(major: int, minor: int) -> int:
+    """Tell the place of a minor among PostgreSQL's releases: 15.13, 16.9 and 17.5 came on one day, and so on."""
+    return minor + 4 * (major - 17)
+
+
+def _version(major: int, minor: int) -> dict[str, Any]:
     return {
         "Engine": ENGINE,
         "MajorEngineVersion": str(major),
@@ -152,8 +166,12 @@ def _version(major: int, minor: int) -> dict[str, Any]:
         "SupportsLogExportsToCloudwatchLogs": True,
         "SupportedEngineModes": ["provisioned"],
         "ValidUpgradeTarget": [
-            {"Engine": ENGINE, "EngineVersion": f"{new_major}.{new_minor}", "IsMajorVersionUpgrade": new_major > major}
-            for new_major, new_minor in newer
+            {
+                "Engine": ENGINE,
+                "EngineVersion": target,
+                "IsMajorVersionUpgrade": not target.startswith(f"{major}."),
+            }
+            for target in upgrade_targets(f"{major}.{minor}")
         ],
     }
 

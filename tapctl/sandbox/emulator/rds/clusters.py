@@ -6,7 +6,7 @@ import json
 import secrets
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate
+from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate, upgrade_targets
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.secretsmanager import schedule_rotation
 from tapctl.sandbox.emulator.simulation import notes_on
@@ -251,12 +251,11 @@ _DEFERRED_UNTIL_THE_WINDOW = {
 
 @contract("ModifyDBCluster")
 def an_upgrade_goes_forward(request: Request, proceed: Next) -> Reply:
-    """A version is never taken back, and a new major must be allowed."""
+    """A version becomes one of its valid targets alone, and a new major must be allowed."""
     have, want = cluster_of(request).engine_version, request.params.get("EngineVersion", "")
-    old, new = ([int(part) for part in version.split(".") if part] for version in (have, want))
-    if new and new < old:
+    if want not in ("", have, *upgrade_targets(have)):
         raise ServiceError("InvalidParameterCombination", f"Cannot find upgrade path from {have} to {want}.")
-    if new and new[0] > old[0] and not request.params.get("AllowMajorVersionUpgrade"):
+    if want and family_of(want) != family_of(have) and not request.params.get("AllowMajorVersionUpgrade"):
         raise ServiceError(
             "InvalidParameterCombination",
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
@@ -335,36 +334,6 @@ def another_parameter_group_waits_for_a_reboot(request: Request, proceed: Next) 
         for member in cluster.members:
             notes_on(member)["cluster_parameters_wait"] = True
     return reply
-
-
-def _global_cluster(request: Request, cluster: Any) -> str:
-    """Name the global cluster that a cluster is a member of; empty if it is none's."""
-    known = {one.arn: one for one in request.backend("rds").global_clusters.values()}
-    members = {member.arn: one for one in known.values() for member in one.members}
-    found = members.get(cluster.arn)
-    return str(found.global_cluster_identifier) if found is not None else ""
-
-
-@contract("DescribeDBClusters")
-def a_member_tells_its_global_cluster(request: Request, proceed: Next) -> Reply:
-    """A cluster tells the global cluster that it is a member of; moto does not."""
-    reply = proceed()
-    for shown in reply["DBClusters"]:
-        name = _global_cluster(request, request.backend("rds").clusters[shown["DBClusterIdentifier"]])
-        if name:
-            shown["GlobalClusterIdentifier"] = name
-    return reply
-
-
-@contract("DeleteDBCluster")
-def a_member_of_a_global_cluster_stays(request: Request, proceed: Next) -> Reply:
-    """A member of a global cluster is not deleted, with the code of a cluster that is busy."""
-    if _global_cluster(request, cluster_of(request)):
-        raise ServiceError(
-            "InvalidDBClusterStateFault",
-            "This cluster is a part of a global cluster, please remove it from globalcluster first",
-        )
-    return proceed()
 
 
 @contract("DeleteDBCluster")

@@ -158,6 +158,30 @@ def a_parameter_group_is_of_the_family(request: Request, proceed: Next) -> Reply
     return proceed()
 
 
+@contract("CreateDBInstance", "ModifyDBInstance", "ModifyDBCluster")
+def minor_upgrades_are_of_the_whole_cluster(request: Request, proceed: Next) -> Reply:
+    """AutoMinorVersionUpgrade of a cluster is that of all members, new ones too; a member's makes it what all have.
+
+    The table in the Aurora user guide, "Automatic minor version upgrades for Aurora DB clusters"; moto keeps them
+    apart.
+    """
+    params, clusters, name = request.params, request.backend("rds").clusters, "AutoMinorVersionUpgrade"
+    new = clusters.get(params.get("DBClusterIdentifier", "")) if request.operation == "CreateDBInstance" else None
+    if new is not None:
+        params.setdefault(name, new.auto_minor_version_upgrade)
+    reply = proceed()
+    if name not in params:
+        return reply
+    if request.operation == "ModifyDBCluster":
+        for member in clusters[params["DBClusterIdentifier"]].members:
+            member.auto_minor_version_upgrade = params[name]
+        return reply
+    cluster = clusters.get(instance_of(request).db_cluster_identifier or "")
+    if cluster is not None:
+        cluster.auto_minor_version_upgrade = all(member.auto_minor_version_upgrade for member in cluster.members)
+    return reply
+
+
 @contract("ModifyDBInstance")
 def an_instance_change_that_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
     """Another class waits for the window in PendingModifiedValues, unless ApplyImmediately."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tapctl.sandbox.emulator.rds.catalog import full_version
+from tapctl.sandbox.emulator.rds.catalog import full_version, upgrade_targets
 from tapctl.sandbox.emulator.rds.lifecycle import AVAILABLE, status_of
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 
@@ -42,7 +42,7 @@ def a_restored_cluster_is_its_snapshots(request: Request, proceed: Next) -> Repl
             "InvalidParameterCombination", f"A snapshot of {snapshot.engine} cannot be restored as {params['Engine']}."
         )
     version = full_version(params.setdefault("EngineVersion", snapshot.engine_version))
-    if _parts(version) < _parts(snapshot.engine_version):
+    if version not in (snapshot.engine_version, *upgrade_targets(snapshot.engine_version)):
         raise ServiceError(
             "InvalidParameterCombination", f"Cannot find upgrade path from {snapshot.engine_version} to {version}."
         )
@@ -53,10 +53,6 @@ def a_restored_cluster_is_its_snapshots(request: Request, proceed: Next) -> Repl
     if snapshot.encrypted:
         params.setdefault("KmsKeyId", snapshot.kms_key_id)
     return proceed()
-
-
-def _parts(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
 
 
 @creation(OPERATION)
