@@ -91,6 +91,9 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
 
 def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:
     forge(dev, lambda entries: entries.clear())
+    destroyed = dev.manifest() | {"environment": "staging", "suffix": "staging", "region": "us-west-2"}
+    dev.path().with_name("staging.json").write_text(json.dumps(destroyed))
+    assert dev.tapctl("drift", "--env", "staging").verdict == "DRIFT staging: DESTROYED · nothing of it is deployed"
     told = dev.tapctl("parity", "--live", "--json")
     rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
     assert (told.code, {one["verdict"] for one in rows}) == (7, {"UNKNOWN"})
