@@ -11,7 +11,7 @@ from typing import Final
 
 from tapctl.commands.advice import edit_for
 from tapctl.commands.apply import confirm
-from tapctl.commands.drift import examine
+from tapctl.commands.drift import examine, finish_nothing
 from tapctl.commands.plan import NOTHING_CHANGED
 from tapctl.commands.targets import choose, place
 from tapctl.commands.writing import write_file
@@ -50,7 +50,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     found = examine(session)
     chosen = choose(session, targets, found.report.findings if found else ())
     if not chosen:
-        return session.finish(Status.NOTHING, summary="nothing has drifted")
+        return finish_nothing(session, found)
     result = collect(session, chosen)
     for where, why in result.refused.items():
         session.screen.warn(f"{where} cannot be accepted: {why}")

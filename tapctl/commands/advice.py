@@ -45,7 +45,8 @@ def advise(
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        if finding.reason is Reason.CHANGED and finding.waiver is None and _is_exposure(finding):
+        is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
+        if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     usable = not isinstance(session.loaded, ConfigError)
@@ -92,7 +93,9 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
     door = (finding.type, _root(finding.field)) in CONSTANT or opens(live_text(finding.live))
     if not door and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
-    if advice.undo == session.command("apply") and not advice.undo_note:
+    # A revert puts back nothing that lets the world in, whatever is recorded.
+    forged = finding.recorded is not None and opens(live_text(finding.recorded))
+    if advice.undo == session.command("apply") and not advice.undo_note and not forged:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
 

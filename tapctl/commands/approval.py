@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, continues, differences, read_plan
@@ -32,7 +32,7 @@ class _Use(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hash: str
-    runs: tuple[str, ...]
+    runs: Annotated[tuple[str, ...], Field(min_length=1)]
     by: str
     at: str
     done: bool

@@ -31,7 +31,7 @@ from tapctl.session.target import Files, environments_to_look_at
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import never_wanted
+from tapctl.stack.never_wanted import exposed, never_wanted
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -168,6 +168,10 @@ def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Obse
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
     found = examine(session)
+    if found is None and isinstance(session.loaded, ConfigError):
+        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
+        summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
+        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
@@ -194,6 +198,14 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     return session.finish(status, code, counts, summary)
 
 
+def finish_nothing(session: Session, found: Examined | None) -> int:
+    """End a command that acts on what drifted, where nothing has; what was not compared may have."""
+    if found is None or found.report.is_complete:
+        return session.finish(Status.NOTHING, summary="nothing has drifted")
+    summary = f"nothing has drifted of what was compared: {found.report.compared} of {found.report.fields} fields"
+    return session.finish(Status.NOTHING, ExitCode.INCOMPLETE, summary=summary)
+
+
 def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
     """The findings on entries whose recorded phase does not fit."""
     for address, entry in sorted(misplaced.items()):
@@ -202,6 +214,7 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
 
 def never_wanted_findings(names: Names, report: Report, observed: Observations) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference."""
+    all_told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
     told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings if not finding.waiver}
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
@@ -210,6 +223,10 @@ def never_wanted_findings(names: Names, report: Report, observed: Observations) 
         for field, reason in never_wanted(names, type_, id_, observation.spec):
             if (address, field) not in told:
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
+        for field, item in exposed(type_, observation.spec):
+            # A waiver may cover an exposure, where it is told as a difference.
+            if (address, field) not in all_told:
+                yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:

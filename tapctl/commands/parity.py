@@ -346,8 +346,12 @@ def compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config
     return compare_manifests({env: recorded_specs(manifest) for env, manifest in manifests.items()}, chosen.values())
 
 
-def known_records(invocation: Invocation, screen: Screen, chosen: Mapping[str, Config]) -> dict[str, Manifest]:
+def known_records(
+    invocation: Invocation, screen: Screen, chosen: Mapping[str, Config], *, emptied: bool = False
+) -> dict[str, Manifest]:
     """Read the records of these environments, in whichever region each was deployed.
+
+    ``emptied``: those too that tell of nothing that is deployed, which whoever may write them may have made so.
 
     Raises:
         ManifestError: a record cannot be read, or is of another environment.
@@ -362,7 +366,7 @@ def known_records(invocation: Invocation, screen: Screen, chosen: Mapping[str, C
         manifest, account = stored.manifest, config.account_id
         check(manifest, store.location(env), environment=env, suffix=env, account=account, region=manifest.region)
         check_names(manifest, store.location(env))
-        if is_deployed(manifest):
+        if emptied or is_deployed(manifest):
             manifests[env] = manifest
     return manifests
 

@@ -7,6 +7,7 @@ them). Values are shown in the canonical form of `tapctl.commands.parity`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -43,10 +44,13 @@ from tapctl.manifest.manifest import Manifest
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
+from tapctl.session.target import known_suffixes, open_store_unidentified
 
 OUTSIDE: Final = "CHANGED OUTSIDE"
 UNKNOWN: Final = "UNKNOWN"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+_WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
+"""The cause of a difference to the verdict on it."""
 
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
@@ -64,18 +68,24 @@ class LiveEnvironment:
     """The places where the record differs from the files."""
     unread: Mapping[Place, str]
     """The places that could not be read, with the action that was denied."""
+    unrecorded: Collection[str]
+    """The addresses of what is there with our tags, and not recorded: nobody knows what was meant."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
     """Compare the files of all environments, or of those named, and what is deployed of them.
 
     Returns the exit status: the worst of the comparison's, and of the environments that could not be read.
+
+    Raises:
+        ManifestError: the state has no record at all, so that nothing could be read.
     """
     screen.target(Target())
+    known_suffixes(invocation, open_store_unidentified(invocation, screen))
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    known = known_records(invocation, screen, chosen)
-    read: dict[str, LiveEnvironment] = {}
+    known = known_records(invocation, screen, chosen, emptied=True)
+    read: dict[str, LiveEnvironment | None] = {}
 
     def look(part: Invocation, record: Manifest, own: Screen) -> int:
         session = open_session(replace(part, region=record.region), own)
@@ -83,7 +93,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         return ExitCode.OK
 
     codes = for_each_environment(invocation, screen, known, look, verdicts=False)
-    live = {env: read[env] for env in known if env in read}
+    live = {env: each for env in known if (each := read.get(env)) is not None}
     records = [*rows("files", compare(chosen)), *_live_rows(live, chosen)]
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
     show(screen, chosen, records)
@@ -105,17 +115,20 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
-def _read(session: Session) -> LiveEnvironment:
+def _read(session: Session) -> LiveEnvironment | None:
+    """The environment as it is; None where nothing of it is deployed, by its record and by AWS."""
     manifest, _ = session.load_manifest()
     compared = compare_recorded(session, manifest, exposures=True)
-    assert compared is not None, "something of it is deployed"
+    if compared is None:
+        return None
     observed = compared.observed
     outside = {(one.address, one.field) for one in compared.report.findings if one.state in _OUTSIDE_STATES}
     wanted = wanted_beside(session, manifest, {**compared.beside, **observed})
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
-    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, dict(_unread(observed)))
+    unread = dict(_unread(observed))
+    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, unread, [*compared.beside])
 
 
 def _as_observed(manifest: Manifest, observed: Observations) -> Manifest:
@@ -158,16 +171,40 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             for cause in reversed(by_cause)  # an outside change is told, whatever was not applied either
             if any(_covers(place, (address, path)) for place in by_cause[cause])
         }
-        words = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
-        verdict = next((word for cause, word in words.items() if cause in causes.values()), row["verdict"])
+        verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
         values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
+    found += _beside(places, found)
     for env, each in read.items():
         for place, action in each.unread.items():
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
             found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
+        found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
+
+
+def _beside(places: Mapping[str, Mapping[str, Collection[Place]]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row each for what was changed outside, or not applied, and makes no difference between environments.
+
+    One environment alone in AWS differs from none, and the same change may have been made in all of them.
+    """
+    told: dict[tuple[Place, str], list[str]] = defaultdict(list)
+    shown = [str(row["what"]).partition(" ") for row in rows]
+    for env, by_cause in places.items():
+        for cause, found in by_cause.items():
+            for place in sorted(found):
+                if not any(_covers(place, (address, path)) for address, _, path in shown):
+                    told[place, cause].append(env)
+    return [
+        {
+            **_row(
+                address if path == WHOLE_RESOURCE else f"{address} {path}", dict.fromkeys(envs, cause), _WORDS[cause]
+            ),
+            "causes": dict.fromkeys(envs, cause),
+        }
+        for ((address, path), cause), envs in told.items()
+    ]
 
 
 def _row(what: str, values: Mapping[str, str], verdict: str) -> dict[str, Any]:

@@ -232,13 +232,18 @@ def publish(session: Session, plan: PlanFile, out: PlanOut | None, *, blocked: b
 
 
 def write_plan(path: Path, plan: PlanFile) -> None:
-    """Write the file whole or not at all, for its owner alone.
+    """Write the file whole or not at all, for its owner alone, in place of an empty file or of another plan at most.
 
     Raises:
-        PlanUnwritten: it could not be written; what was there before is still there.
+        PlanUnwritten: it could not be written, or something else is there; that is still there.
     """
     draft = ""
     try:
+        if not _is_replaceable(path):
+            raise PlanUnwritten(
+                f"{path} is there and is no plan file: it was left as it is",
+                hint="name another file, or remove that one, then run the same command again",
+            )
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600
         with os.fdopen(descriptor, "wb") as file:
             file.write(canonical(plan.model_dump(mode="json")))
@@ -253,6 +258,24 @@ def write_plan(path: Path, plan: PlanFile) -> None:
             evidence=error.strerror,
             hint="name a file in a folder that can be written, then run the same command again",
         ) from error
+
+
+def _is_replaceable(path: Path) -> bool:
+    """True if nothing is lost in this place: nothing is there, an empty file, or some plan, be it edited or old.
+
+    A draft takes the place of whatever has the name: a record, a configuration, a device.
+
+    Raises:
+        OSError: what is there is no plain file, or cannot be read.
+    """
+    if not path.exists() and not path.is_symlink():
+        return True
+    try:
+        text = read_file(path, MAX_BYTES)
+        data = json.loads(text) if text.strip() else {"plan_hash": ""}
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "plan_hash" in data
 
 
 def read_plan(path: Path) -> PlanFile:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from tapctl.commands.apply import confirm, finish_failed
-from tapctl.commands.drift import Examined, examine
+from tapctl.commands.drift import Examined, examine, finish_nothing
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
 from tapctl.commands.runner import EngineRunner
@@ -22,8 +22,10 @@ from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Node, Stack
 from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
+from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
+from tapctl.stack.never_wanted import exposed, never_wanted
 
 _NO_REVERT: Mapping[Reason, str] = {
     Reason.ABSENT: "it is missing: an apply makes it again",
@@ -31,7 +33,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.NOT_OURS: "it is not ours, and is never removed",
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
-    Reason.NEVER_WANTED: "it is recorded so, and never wanted: an apply mends it",
+    Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -48,10 +50,12 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         found = examine(session, locked=True)
         chosen = choose(session, targets, found.report.findings if found else ())
         if found is None or not chosen:
-            return session.finish(Status.NOTHING, summary="nothing has drifted")
+            return finish_nothing(session, found)
         warn_of_old_record(session, found.manifest, found.observed)
         fields, left = fields_of(found, chosen)
         stack = as_recorded(found, fields)
+        for where in never_put_back(session.names, stack, fields):
+            left[where] = _NO_REVERT[Reason.NEVER_WANTED]
         plan, ignored = _plan(session, found, stack, fields)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
@@ -109,6 +113,22 @@ def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
                 hint="an apply records it anew, and puts it in order",
             ) from None
     return stack
+
+
+def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
+    """Take out of ``fields`` those whose recorded value the product can never want, and name their places.
+
+    A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
+    """
+    taken = []
+    for address, paths in fields.items():
+        resource = stack[address]
+        recorded = (resource.type, resource.id, resource.spec)
+        roots = {name for name, _ in (*never_wanted(names, *recorded), *exposed(resource.type, resource.spec))}
+        refused = sorted(path for path in paths if path.partition(".")[0] in roots)
+        paths.difference_update(refused)
+        taken += [f"{address}.{path}" for path in refused]
+    return taken
 
 
 def _plan(

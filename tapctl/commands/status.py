@@ -120,7 +120,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     config = _config_state(session, manifest)
     under_way = session.run_under_way()
     try:
-        compared = compare_recorded(session, manifest, waivers_for(session))
+        compared = compare_recorded(session, manifest, waivers_for(session), exposures=True)
         if compared is None:
             return None, ExitCode.OK
         problems = list(_problems(session, compared))

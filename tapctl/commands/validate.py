@@ -40,7 +40,7 @@ def validate(invocation: Invocation, screen: Screen) -> int:
         from tapctl.stack.package import build, handler_of
 
         build(handler_of(invocation.config))
-    if path_of(invocation.config).exists():
+    if path_of(invocation.config).exists() or path_of(invocation.config).is_symlink():
         from tapctl.stack.waivers import waivers_of
 
         waivers_of(invocation.config, "", known_environments(invocation.config), today())

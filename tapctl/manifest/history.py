@@ -156,7 +156,14 @@ def diff_run(before: Manifest | None, written: Sequence[Manifest]) -> VersionDif
 
 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:
-    return parse(store.read_history(suffix, name), history_folder(suffix) + name)
+    manifest = parse(store.read_history(suffix, name), history_folder(suffix) + name)
+    if version_name(manifest).partition("-")[0] != name.partition("-")[0]:
+        raise ManifestError(
+            f"{history_folder(suffix)}{name} is not the version that its name says",
+            evidence=f"it holds serial {manifest.serial}",
+            hint="somebody has written there: move it away, then run the same command again",
+        )
+    return manifest
 
 
 def _read_unlock(store: Store, suffix: str, name: str) -> Unlock:

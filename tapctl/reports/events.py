@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-Seconds = Annotated[float, Field(description="Seconds.")]
+_LONGEST_S: Final = 1e9
+"""More seconds than any run takes, and few enough to be reckoned with."""
+Seconds = Annotated[float, Field(ge=0, le=_LONGEST_S, allow_inf_nan=False, description="Seconds.")]
 Address = Annotated[str, Field(description="A resource: type/id.")]
 
 
@@ -228,7 +230,7 @@ class Estimate(Event):
     type: Literal["estimate"]
     usual_s: Seconds
     critical_path: list[Address]
-    resources: dict[str, float] = Field({}, description="Address to the usual seconds of the work on it.")
+    resources: dict[str, Seconds] = Field({}, description="Address to the usual seconds of the work on it.")
 
 
 class Span(Event):

@@ -218,7 +218,7 @@ def _stack(run: Run) -> list[str]:
 def _look(run: Run, address: str) -> tuple[str, str, str]:
     """The style, symbol and state of a resource: what went wrong before what differs, and that before what was done."""
     result, change = run.results.get(address), run.changes.get(address)
-    found = [finding for finding in run.findings if finding.address == address]
+    found = run.findings_of.get(address, ())
     if change and change.blocked:
         return "bad", "x", "blocked"
     if found:

@@ -95,13 +95,12 @@ def _resources(run: Run) -> Iterator[_Case]:
             case.failures.append(f"blocked: {change.blocked.message}")
         elif change and not result:
             case.told.append(f"planned: {change.action}")
-        for finding in run.findings:
-            if finding.address == address:
-                place = place_text(finding)
-                text = f"{finding.state} {finding.severity} {field_name(finding)}: {finding_text(finding)}"
-                text += f" [{place}]" if place else ""
-                kind = case.failures if finding.state in _DIFFERENT else case.told
-                (case.skipped if finding.state == "UNKNOWN" else kind).append(text)
+        for finding in run.findings_of.get(address, ()):
+            place = place_text(finding)
+            text = f"{finding.state} {finding.severity} {field_name(finding)}: {finding_text(finding)}"
+            text += f" [{place}]" if place else ""
+            kind = case.failures if finding.state in _DIFFERENT else case.told
+            (case.skipped if finding.state == "UNKNOWN" else kind).append(text)
         yield case
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TextIO, cast
 
 from tapctl.render.jsonl import JsonScreen
 from tapctl.render.screen import Screen
@@ -67,7 +68,7 @@ class Recording:
         for path in self.reports:
             if format_of(path) == _AS_IT_GOES:
                 with self._told(path, shown.warn):
-                    self.tape.copies.append(OutputStream(_made(path).open("w", encoding="utf-8"), path))
+                    self.tape.copies.append(OutputStream(_opened(path), path))
         unheard = OutputStream(io.StringIO(), "run")
         kept = JsonScreen(io.StringIO(), self.tape, unheard, verb=verb, quiet=True)
         return cast("Screen", _Recorder(shown, kept))
@@ -89,8 +90,8 @@ class Recording:
         for path, format_ in ((path, format_of(path)) for path in self.reports):
             # An ending of no format was refused, as the run tells.
             if run is not None and format_ is not None and format_ != _AS_IT_GOES:
-                with self._told(path, warn):
-                    _made(path).write_text(render(run, format_), encoding="utf-8")
+                with self._told(path, warn), _opened(path) as file:
+                    file.write(render(run, format_))
 
     @contextmanager
     def _told(self, path: str, warn: Callable[[str], None]) -> Iterator[None]:
@@ -101,7 +102,9 @@ class Recording:
             warn(f"the report {path} could not be written: {error.strerror}")
 
 
-def _made(path: str) -> Path:
-    """The path of a report, whose folder is there."""
+def _opened(path: str) -> TextIO:
+    """The file of a report, whose folder is made. A pipe that nobody reads is an error: it would wait for ever."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return Path(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "w", encoding="utf-8")

@@ -83,6 +83,14 @@ class Run:
         return sorted(self.of(Finding), key=lambda finding: order.index(finding.severity))
 
     @cached_property
+    def findings_of(self) -> dict[str, list[Finding]]:
+        """The findings on each resource that has some, by address, in the same order."""
+        found: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.address, []).append(finding)
+        return found
+
+    @cached_property
     def errors(self) -> list[Error]:
         """The errors."""
         return self.of(Error)

@@ -12,6 +12,7 @@ from tapctl.aws.policy import PolicyDocument
 from tapctl.config.additions import HTTPS, opens_world
 from tapctl.engine.model import Spec
 from tapctl.names import Names
+from tapctl.reconcilers import registry
 from tapctl.reconcilers.security_group_rules import Rule
 
 EVERYBODY: Final = "*"
@@ -39,6 +40,17 @@ def never_wanted(names: Names, type_: str, id: str, live: Spec) -> Iterator[tupl
             yield name, "tapctl never sets this"
         for reason in _reasons(names, id, value):
             yield name, reason
+
+
+def exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
+    """List the exposures of a live resource, field and item: the product never wants any, and no key of the files may.
+
+    An apply leaves them alone and records none of them. So where the record tells of one, somebody has written there.
+    """
+    for name in sorted(registry()[type_].leaves(allowed=True)):
+        value = getattr(live, name)
+        if value != type(live).model_fields[name].default:
+            yield from ((name, item) for item in (sorted(value) if isinstance(value, frozenset) else (value,)))
 
 
 def _reasons(names: Names, id: str, value: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def test_a_report_that_cannot_be_written_is_told_and_the_others_are_written(
     for folder in reports[:2]:
         assert f"warning: the report {folder} could not be written: Is a directory" in told
     assert (tmp_path / "run.xml").exists()
+
+
+@pytest.mark.parametrize("name", ["run.md", "run.jsonl"])
+def test_a_report_into_a_pipe_that_nobody_reads_waits_for_nobody(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / name)
+    assert run([*VALIDATE, "--report", str(tmp_path / name)]) == 0
+    assert f"warning: the report {tmp_path / name} could not be written: " in capsys.readouterr().err
 
 
 def test_the_lines_are_in_their_file_as_they_happen_and_a_full_disk_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tapctl.commands.approval import NO_APPROVAL, USED, Approval, take_approval
 from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.plan_file import PlanOut, write_plan
+from tapctl.commands.plan_file import PlanOut, read_plan, write_plan
 from tapctl.engine.plan import Action, FieldChange
 from tapctl.errors import ManifestError, PlanOutdated, StoreFailed, UsageError
 from tapctl.session.invocation import Invocation
@@ -156,8 +157,12 @@ def test_a_hash_has_to_be_that_of_the_plan_of_now(run: Session) -> None:
         take_approval(None, "0" * 64, NO_PERMITS).check(run, today, manifest())
 
 
-def test_what_keeps_the_plans_that_were_applied_is_read_with_suspicion(run: Session, path: Path) -> None:
-    run.store.put_sidecar("dev", USED, b'{"format":2}')
+@pytest.mark.parametrize("runs", [None, []])
+def test_what_keeps_the_plans_that_were_applied_is_read_with_suspicion(
+    run: Session, path: Path, runs: list[str] | None
+) -> None:
+    use = {"hash": read_plan(path).hash, "runs": runs, "by": "x", "at": "x", "done": True}
+    run.store.put_sidecar("dev", USED, json.dumps({"format": 1, "plans": [use]}).encode())
     with pytest.raises(ManifestError, match="keeps which plans were applied cannot be used"):
         approved(path).check_target(run)
 

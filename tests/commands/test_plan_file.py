@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ def sha256(values: dict[str, Any], *without: str) -> str:
 
 def test_a_file_is_one_canonical_document_with_its_hash_for_its_owner_alone(run: Session, tmp_path: Path) -> None:
     path = tmp_path / "dev.plan"
-    path.write_text("an older one")
+    path.write_text('{"plan_hash": "an older one"}')
     path.chmod(0o644)
     file = sealed(run, update(TIMEOUT), out=PlanOut(path, 3600))
     write_plan(path, file)
@@ -109,6 +110,33 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(run: Session, tmp_p
     with pytest.raises(PlanUnwritten):
         write_plan(tmp_path / "dev.plan", sealed(run))
     assert [each.name for each in tmp_path.iterdir()] == ["dev.plan"]
+
+
+@pytest.mark.parametrize(
+    "there",
+    ["protected = true\n", '{"entries": {}, "format": 1, "suffix": "dev"}', '["plan_hash"]', "[" * 100_000],
+    ids=["a configuration", "a record", "a list", "deep"],
+)
+def test_a_plan_takes_the_place_of_no_other_file(run: Session, tmp_path: Path, there: str) -> None:
+    path = tmp_path / "dev.toml"
+    path.write_text(there)
+    with pytest.raises(PlanUnwritten, match="is no plan file"):
+        write_plan(path, sealed(run))
+    assert path.read_text() == there
+    assert [each.name for each in tmp_path.iterdir()] == ["dev.toml"]
+
+
+def test_a_plan_takes_the_place_of_an_empty_file_and_of_no_pipe(run: Session, tmp_path: Path) -> None:
+    empty, pipe = tmp_path / "dev.plan", tmp_path / "pipe"
+    file = sealed(run)
+    empty.touch()
+    write_plan(empty, file)
+    assert read_plan(empty) == file
+    os.mkfifo(pipe)
+    with pytest.raises(PlanUnwritten, match="could not be written") as raised:
+        write_plan(pipe, file)
+    assert raised.value.evidence == "it is a pipe, no plain file"
+    assert pipe.is_fifo()
 
 
 SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {

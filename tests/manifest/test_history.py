@@ -168,6 +168,15 @@ def test_a_version_that_is_broken_is_named(tmp_path: Path) -> None:
         versions(store, "dev", 9)
 
 
+def test_a_version_under_another_one_s_name_is_refused(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    write(store, manifest(serial=1), manifest(serial=2))
+    (tmp_path / "history" / "dev" / "00000097-x.json").write_bytes((tmp_path / "dev.json").read_bytes())
+    with pytest.raises(ManifestError, match="is not the version that its name says") as raised:
+        version(store, "dev", 97)
+    assert raised.value.evidence == "it holds serial 2"
+
+
 def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     write(store, manifest(serial=1), manifest(serial=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -10,7 +11,7 @@ from tapctl.errors import RunInvalid
 from tapctl.reports.events import Finding, Verdict, schema
 from tapctl.reports.run import LARGEST, parse
 from tapctl.reports.values import finding_text
-from tests.reports.examples import APPLY, CLUSTER, DRIFT, FUNCTION, KEY, finding, lines, run, version
+from tests.reports.examples import APPLY, CLUSTER, DRIFT, FUNCTION, KEY, finding, lines, run, span, version
 from tests.support.event_schema import valid
 
 
@@ -50,6 +51,10 @@ def test_lines_of_a_newer_tapctl_and_empty_ones_are_passed_over() -> None:
         (b"[" * 100_000, "line 1", "is no version line"),
         (b"\xff\x00", "line 1", "is no version line"),
         (b" " * (LARGEST + 1), "", "is larger than"),
+        *(
+            (lines([version(), span(KEY, "wait", *times)]), "line 2", "is no line of a run: ")
+            for times in ((-1.0, 1.0), (0.0, 1e308), (0.0, math.nan), (math.inf, 1.0))
+        ),
     ],
 )
 def test_what_is_no_run_is_refused_with_its_place(content: bytes, place: str, rule: str) -> None:

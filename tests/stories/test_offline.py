@@ -28,6 +28,12 @@ def files(shared: World) -> Iterator[World]:
         path.write_bytes(content)
 
 
+def test_validate_sees_waivers_that_no_command_can_read(files: World) -> None:
+    (files.folder / "environments" / "waivers.toml").symlink_to("nowhere")
+    told = files.tapctl("validate")
+    assert (told.code, "waivers.toml: is a link that leads nowhere" in told.err) == (3, True)
+
+
 def test_validate_takes_all_or_one(shared: World) -> None:
     every = shared.tapctl("validate")
     assert (every.code, every.asked, every.err) == (0, (), "")

@@ -1,0 +1,116 @@
+"""A record that somebody has written into: it hides nothing that is open, and opens nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.world import World
+
+KEY = "kms-key/alias/db-key-dev"
+FUNCTION = "lambda-function/payment-processor-dev"
+RULES = "security-group-rules/db-sg-dev"
+STRANGER = "arn:aws:iam::999999999999:role/reader"
+
+
+@pytest.fixture(scope="module")
+def exposed(shared: World) -> World:
+    """A stranger has a grant of the key, and anybody may call the function by its URL."""
+    shared.deploy()
+    kms = shared.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    kms.create_grant(KeyId=key, GranteePrincipal=STRANGER, Operations=["Decrypt"])
+    shared.client("lambda").create_function_url_config(FunctionName="payment-processor-dev", AuthType="NONE")
+    return shared
+
+
+def forge(world: World, change: Callable[[dict[str, Any]], None]) -> None:
+    forged = world.manifest()
+    change(forged["entries"])
+    world.path().write_text(json.dumps(forged))
+
+
+def test_status_is_not_healthy_where_others_were_let_in(exposed: World) -> None:
+    told = exposed.tapctl("status", "--env", "dev", "--json")
+    (row,) = told.of_type("status")
+    assert (told.code, row["problems"]) == (2, [f"DRIFT: 2 drifted ({KEY}, {FUNCTION})"])
+
+
+def test_parity_tells_what_was_changed_in_the_only_environment_that_is_deployed(exposed: World) -> None:
+    told = exposed.tapctl("parity", "--live", "--json")
+    (grant, url) = sorted(
+        (one for one in told.of_type("difference") if one["where"] == "aws"), key=lambda one: one["what"]
+    )
+    assert (grant["verdict"], grant["causes"]) == ("CHANGED OUTSIDE", {"dev": "outside"})
+    assert url["what"].endswith(" urls")
+    assert (told.code, told.of_type("verdict")[-1]["counts"]["outside"]) == (2, 2)
+
+
+def test_what_others_were_let_in_by_is_drift_whatever_is_recorded(exposed: World) -> None:
+    honest = exposed.drift()
+    live = {(one["address"], one["field"]): one["live"] for one in honest.of_type("finding")}
+    assert {*live} == {(KEY, "grants"), (FUNCTION, "urls")}
+
+    def record_them(entries: dict[str, Any]) -> None:
+        for (address, field), value in live.items():
+            entries[address]["spec"][field] = [value]
+
+    forge(exposed, record_them)
+    told = exposed.drift()
+    assert (told.code, told.records[-1]["counts"]["drifted"]) == (2, 2)
+    for one in told.of_type("finding"):
+        assert (one["live"], one["note"]) == (live[one["address"], one["field"]], "never wanted, whatever is recorded")
+        assert one["undo"].startswith(("aws kms revoke-grant", "aws lambda delete-function-url-config"))
+    refused = exposed.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+
+
+def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
+    door = {"description": "", "direction": "ingress", "from_port": 5432, "peer": "0.0.0.0/0", "protocol": "tcp"}
+    everybody = {"kind": "AWS", "name": "*"}
+
+    def open_doors(entries: dict[str, Any]) -> None:
+        entries[RULES]["spec"]["rules"].append({**door, "to_port": 5432})
+        entries["db-instance/db-cluster-dev-0"]["spec"]["publicly_accessible"] = True
+        entries[KEY]["spec"]["policy"]["statements"][0]["principals"].append(everybody)
+        entries[FUNCTION]["spec"]["timeout_s"] = 31
+
+    forge(exposed, open_doors)
+    (rules,) = [one for one in exposed.drift().of_type("finding") if one["address"] == RULES]
+    assert rules["undo"] == "tapctl apply --env dev"
+    answer = exposed.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "1 put back as recorded · 5 left"), answer.err
+    assert {*answer.changes} == {"lambda:UpdateFunctionConfiguration"}
+    for place in (f"{RULES}.rules", "db-instance/db-cluster-dev-0.publicly_accessible", f"{KEY}.policy.statements"):
+        assert f"{place} is not put back: tapctl never wants what is recorded" in answer.err
+    exposed.applied("dev")
+
+
+def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:
+    forge(dev, lambda entries: entries.clear())
+    destroyed = dev.manifest() | {"environment": "staging", "suffix": "staging", "region": "us-west-2"}
+    dev.path().with_name("staging.json").write_text(json.dumps(destroyed))
+    assert dev.tapctl("drift", "--env", "staging").verdict == "DRIFT staging: DESTROYED · nothing of it is deployed"
+    told = dev.tapctl("parity", "--live", "--json")
+    rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
+    assert (told.code, {one["verdict"] for one in rows}) == (7, {"UNKNOWN"})
+    assert {"dev": "not recorded"} in [one["values"] for one in rows]
+    (dev.folder / "environments" / "dev.toml").unlink()
+    without_file = dev.tapctl("drift", "--env", "dev")
+    assert (without_file.code, "AWS was not asked" in without_file.verdict) == (7, True)
+
+
+@pytest.mark.parametrize("state", ["nowhere", "s3://misspelt/tapctl"])
+def test_a_live_parity_without_a_record_is_not_ok(shared: World, state: str) -> None:
+    told = shared.tapctl("parity", "--live", "--state", state)
+    assert (told.code, "PARITY all: FAILED" in told.verdict) == (3, True), told.err
+
+
+@pytest.mark.parametrize("verb", ["accept", "revert"])
+def test_nothing_has_drifted_is_no_word_on_what_was_not_compared(dev: World, verb: str) -> None:
+    forge(dev, lambda entries: entries[FUNCTION].update(spec={}))
+    nothing = dev.tapctl(verb, "--env", "dev", "--yes")
+    assert (nothing.code, "NOTHING" in nothing.verdict, "of what was compared" in nothing.verdict) == (7, True, True)
