@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.engine.refs import needs
+
 if TYPE_CHECKING:
     from tapctl.engine.record import Entry
 
@@ -85,7 +87,7 @@ def _output_problems(entry: Entry) -> Iterator[str]:
 
 
 def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
-    """Name each number, text and nesting beyond all bounds."""
+    """Name each number, text and nesting beyond all bounds, and each promise of an output: a record has none."""
     if depth > _MAX_DEPTH:
         yield f"{place}: is nested more than {_MAX_DEPTH} deep"
     elif isinstance(value, dict):
@@ -98,6 +100,8 @@ def _odd_values(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
         yield f"{place}: is a number beyond all bounds"
     elif isinstance(value, str) and len(value) > _MAX_TEXT:
         yield f"{place}: is longer than {_MAX_TEXT:,} characters"
+    elif isinstance(value, str) and needs(value):
+        yield f"{place}: {printable(value)} promises an output that was known when it was recorded"
 
 
 def printable(text: str, longest: int = 60) -> str:

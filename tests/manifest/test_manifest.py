@@ -181,6 +181,10 @@ _ARN = "arn:aws:kms:us-east-2:123456789012:key/a"
         (changed(networking={"n": 10**400}), "networking.n: is a number beyond all bounds"),
         (changed(networking={"n": "x" * 200_000}), "networking.n: is longer than"),
         (changed(networking=_NESTED), "is nested more than 30 deep"),
+        (
+            odd(spec={"statements": ["⟦iam-role/r#arn⟧"]}),
+            "entries.kms-key/a.spec.statements.0: ⟦iam-role/r#arn⟧ promises an output",
+        ),
         (odd(confirmed={"n": 10**400}), "entries.kms-key/a.confirmed.n: is a number beyond all bounds"),
         (odd(type="KMS Key"), "entries.KMS Key/a.type: "),
         (odd(id="a b"), "entries.kms-key/a b.id: "),
