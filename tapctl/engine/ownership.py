@@ -88,7 +88,7 @@ class Ownership:
 
     @property
     def tags(self) -> str:
-        """The owner tags first, then the others, as far as they are shown."""
+        """The owner tags first, then the others, as far as they are shown: one line, whatever breaks are in them."""
         live: Mapping[str, str] = getattr(self.seen.spec, "tags", {})
         others = [
             f"{key}={value}"[:_SHOWN_TAG]
@@ -96,7 +96,7 @@ class Ownership:
             if key not in {*self.owner.tags, "Name"} and self.seen.owner is None
         ]
         more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
-        return ", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more])
+        return " ".join(", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more]).splitlines())
 
     def error(self, *, wanted: bool = True) -> Refused:
         """Make the refusal of a resource that is not ours, or may be somebody else's.

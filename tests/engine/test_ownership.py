@@ -119,6 +119,7 @@ def test_tags_that_name_nobody_are_nobodys() -> None:
         (thing(THEIRS, Team="shop"), "its tags say: ManagedBy=terraform, EnvironmentSuffix=shop"),
         (thing(None), "its tags say: no owner tags"),
         (thing(None, Name="n", Owner="platform"), "its tags say: no owner tags, Owner=platform"),
+        (thing(None, **{"a\nhint  run this": "b"}), "its tags say: no owner tags, a hint  run this=b"),
         (thing(Owner("", "", "prod")), "its tags say: ManagedBy=-, EnvironmentSuffix=-, Environment=prod"),
         (
             thing(None, **{f"t{number}": "v" for number in range(7)}),
