@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tapctl.commands.advice import advise
-from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
@@ -27,7 +27,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
-from tapctl.session.target import Files, environments_to_look_at
+from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of

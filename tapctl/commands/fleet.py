@@ -3,27 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from tapctl.commands.certificate import NAME as CERTIFICATE
+from tapctl.commands.certificate import earlier_certificate
+from tapctl.config import known_environments
 from tapctl.engine.record import Phase
-from tapctl.errors import ManifestError, Status, TapctlError, add_default_hint, bug, exit_code_of
+from tapctl.errors import AwsError, ManifestError, Status, StoreFailed, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
+from tapctl.names import Names
 from tapctl.render.kept import KeptScreen
-from tapctl.render.screen import Screen
+from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.pool import ClientPool, Place
+from tapctl.session.target import is_deployed, known_suffixes, open_store_unidentified, read_manifests
 from tapctl.threads import as_they_end
 
 BEAT_S: Final = 30.0
 """Seconds without a result after which those that are awaited are named."""
 _NAMED: Final = 5
 
+_PASSED_NAMED: Final = 3
+
 Members = Mapping[str, Manifest | ManifestError]
 """Suffix to record, or to why the record cannot be used."""
 Act = Callable[[Invocation, Manifest, Screen], int]
 """The command on one environment; returns the exit status. It is called in a thread of its own."""
+
+
+def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
+    """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
+
+    These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
+    Only copies whose destroy has left its certificate are passed over, which is said.
+
+    Raises:
+        ManifestError: there is no record at all.
+    """
+    store = open_store_unidentified(invocation, screen)
+    known_suffixes(invocation, store)
+    records = read_manifests(invocation, store)
+    names = known_environments(invocation.config)
+    passed = [
+        suffix
+        for suffix, one in records.items()
+        if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
+    ]
+    if passed:
+        more = f" and {len(passed) - _PASSED_NAMED} more" if len(passed) > _PASSED_NAMED else ""
+        screen.note(f"not looked at, destroyed by its certificate: {', '.join(passed[:_PASSED_NAMED])}{more}")
+    return {suffix: one for suffix, one in records.items() if suffix not in passed}
+
+
+def _is_certified(store: Store, manifest: Manifest) -> bool:
+    """True if a destroy of this very environment has proved that nothing was left."""
+    text = None
+    with suppress(StoreFailed, AwsError):
+        text = store.get_sidecar(manifest.suffix, CERTIFICATE)
+    if text is None:
+        return False
+    target = Target(manifest.environment, manifest.suffix, manifest.account, manifest.region)
+    may_have = Names(manifest.suffix, manifest.account, manifest.region).may_have
+    certificate = earlier_certificate(text, target, may_have)
+    return certificate is not None and certificate.complete
 
 
 def for_each_environment(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.drift import Compared, compare_recorded
-from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import FindingState, Reason, Report
@@ -28,7 +28,6 @@ from tapctl.session.target import (
     Files,
     check_manifest_target,
     check_names,
-    environments_to_look_at,
     known_suffixes,
     open_store_unidentified,
     resolve_recorded,

@@ -31,8 +31,6 @@ from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
 from tapctl.session.recorded_file import file_is_gone
 
 _S3: Final = "s3://"
-_NAMED: Final = 3
-"""Environments that are named where more are meant."""
 _ANY_REGION: Final = "us-east-1"
 _GLANCE_S: Final = 0.5
 """Seconds; an embedded AWS that runs answers at once."""
@@ -265,35 +263,12 @@ def known_suffixes(invocation: Invocation, store: Store) -> list[str]:
 
 def deployed_environments(invocation: Invocation, screen: Screen) -> dict[str, Manifest | ManifestError]:
     """The records of all deployed environments by suffix, or why one cannot be used; without those destroyed."""
-    records = _records(invocation, open_store_unidentified(invocation, screen))
+    records = read_manifests(invocation, open_store_unidentified(invocation, screen))
     return {suffix: one for suffix, one in records.items() if isinstance(one, ManifestError) or is_deployed(one)}
 
 
-def environments_to_look_at(invocation: Invocation, screen: Screen) -> dict[str, Manifest | ManifestError]:
-    """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
-
-    These are the deployed ones, and those that are destroyed by their record and have a file of their own: who may
-    write a record may empty it. Copies that are destroyed by their record are passed over, which is said.
-
-    Raises:
-        ManifestError: there is no record at all.
-    """
-    store = open_store_unidentified(invocation, screen)
-    known_suffixes(invocation, store)
-    names = known_environments(invocation.config)
-    records = _records(invocation, store)
-    passed = [
-        suffix
-        for suffix, one in records.items()
-        if suffix not in names and not isinstance(one, ManifestError) and not is_deployed(one)
-    ]
-    if passed:
-        more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-        screen.note(f"not looked at, destroyed by its record: {', '.join(passed[:_NAMED])}{more}")
-    return {suffix: one for suffix, one in records.items() if suffix not in passed}
-
-
-def _records(invocation: Invocation, store: Store) -> dict[str, Manifest | ManifestError]:
+def read_manifests(invocation: Invocation, store: Store) -> dict[str, Manifest | ManifestError]:
+    """All records by suffix, or why one cannot be used."""
     records: dict[str, Manifest | ManifestError | None] = {}
     for suffix in store.suffixes():
         try:

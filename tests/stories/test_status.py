@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -223,26 +224,47 @@ def test_a_state_that_holds_nothing_is_an_error_that_says_what_was_looked_for(
     assert "--state" in answer.err
 
 
-def test_records_of_what_was_destroyed_are_nothing_to_compare(dev: World) -> None:
-    """Of a copy: what its record tells of dev itself would be looked at."""
+def certify(world: World, copy: str, **other: Any) -> Path:
+    """Leave the certificate of a destroy of this copy of dev beside its record."""
+    record = json.loads(world.path(copy).read_text())
+    own = {name: record[name] for name in ("environment", "suffix", "account", "region")}
+    path = world.path(copy).with_name(f"{copy}.certificate.json")
+    path.write_text(json.dumps({"format": 1, **own, "complete": True, "gone": [], **other}))
+    return path
+
+
+def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
+    """What the record of a copy tells of dev itself would be drift."""
     record = dev.manifest()
     key = {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept", "id": "alias/db-key-pr-9"}
     record |= {"suffix": "pr-9", "entries": {"kms-key/alias/db-key-pr-9": key}}
     dev.path().unlink()
     dev.path("pr-9").write_text(json.dumps(record))
+    passed = "not looked at, destroyed by its certificate: pr-9"
+
+    answer = dev.tapctl("drift")
+    assert (answer.code, answer.out.count("DRIFT pr-9: DESTROYED")) == (0, 1), answer.out + answer.err
+    assert passed not in answer.err
+    status = dev.tapctl("status")
+    assert (status.code, status.verdict) == (0, "STATUS all: 0 deployed · 0 healthy")
+    named = dev.tapctl("status", "--suffix", "pr-9")
+    assert (named.code, named.verdict) == (0, "STATUS pr-9: 0 deployed · 0 healthy")
+
+    for forged in ({"suffix": "pr-8"}, {"complete": False}, {"gone": ["kms-key/alias/db-key-prod"]}):
+        certify(dev, "pr-9", **forged)
+        assert passed not in dev.tapctl("status").err, forged
+    certificate = certify(dev, "pr-9")
     answer = dev.tapctl("drift")
     assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
     assert "nothing was compared" in answer.err
-    passed = "not looked at, destroyed by its record: pr-9"
     assert passed in answer.err
-    status = dev.tapctl("status")
-    assert (status.code, status.verdict) == (0, "STATUS all: 0 deployed · 0 healthy")
-    assert passed in status.err
-    named = dev.tapctl("status", "--suffix", "pr-9")
-    assert (named.code, named.verdict) == (0, "STATUS pr-9: 0 deployed · 0 healthy")
     for number in range(10, 14):
         dev.path(f"pr-{number}").write_text(dev.path("pr-9").read_text().replace("pr-9", f"pr-{number}"))
+        certify(dev, f"pr-{number}")
     assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12')} and 2 more" in dev.tapctl("status").err
+    certificate.unlink()
+    certificate.mkdir()
+    assert "by its certificate: pr-10, pr-11, pr-12 and 1 more\n" in dev.tapctl("status").err
 
 
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
