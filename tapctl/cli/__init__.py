@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -18,6 +19,8 @@ from tapctl.cli.reporting import RECORDINGS, Recordings, leave_reports
 from tapctl.commands.signals import ending_signals
 
 _COMPLETE = "_TAPCTL_COMPLETE"
+_RARELY = 50_000
+"""New objects between two collections of garbage; Python's own number is 700."""
 
 
 class Terminated(BaseException):
@@ -37,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "tapctl", _COMPLETE, instruction))
+    # What start-up makes stays: to look through it for what does not takes time.
+    gc.set_threshold(_RARELY)
+    # pydantic would look for plugins in every package that is installed, and none is to change how files are judged.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "true"
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

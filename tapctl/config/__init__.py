@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,7 +86,7 @@ class Edit:
 class NetworkingReference(BaseModel):
     """The ``networking`` key: the source of the networking stack's ids."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: Literal["cloudformation", "ssm", "terraform", "pulumi", "static"]
     target: str = ""
@@ -124,7 +124,7 @@ class Alarms(CommonAlarms, EnvironmentAlarms):
 class Config(BaseModel):
     """The configuration of one environment: both files merged, defaults filled in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     environment: str
     service: str
@@ -251,8 +251,20 @@ def check_region(region: str) -> None:
 
 def config_hash(config: Config) -> str:
     """Hash the configuration's canonical form: SHA-256, in hex."""
-    canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(_plain(config), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON takes it. To have pydantic do this would take as long as all else that ``validate`` does."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields.items()
+        return {name: _plain(getattr(value, name)) for name, field in fields if not field.exclude}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True)
@@ -300,8 +312,9 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
     assert own is not None, "a file without a value has problems"
     processor = {**dict(own.processor), **dict(common.processor)}
     if own.processor.image is not None:
-        processor["image"] = processor["image"].model_copy(update=own.processor.image.model_dump())
-    return Config(
+        processor["image"] = processor["image"].model_copy(update=dict(own.processor.image))
+    # Of values that their files' models have judged; to judge them again would build models that nothing else needs.
+    return Config.model_construct(
         environment=environment,
         service=common.service,
         tags=common.tags,
@@ -313,15 +326,15 @@ def _merge(environment: str, common: CommonFile | None, own: EnvironmentFile | N
         final_snapshot_is_written=own.final_snapshot is not None,
         role_arn=own.role_arn,
         organisation=common.organisation,
-        database=Database(**dict(common.database), **dict(own.database)),
-        processor=Processor(**processor),
+        database=Database.model_construct(**dict(common.database), **dict(own.database)),
+        processor=Processor.model_construct(**processor),
         secrets=common.secrets,
         logs=common.logs,
-        alarms=Alarms(**dict(common.alarms), **dict(own.alarms)),
+        alarms=Alarms.model_construct(**dict(common.alarms), **dict(own.alarms)),
     )
 
 
 def _reference(own: EnvironmentFile) -> NetworkingReference:
     kind, _, target = own.networking.partition(":")
-    ids = own.network.model_dump() if own.network else {}
-    return NetworkingReference.model_validate({"kind": kind, "target": target, **ids})
+    ids = dict(own.network) if own.network else {}
+    return NetworkingReference.model_construct(kind=cast("Any", kind), target=target, **ids)

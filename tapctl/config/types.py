@@ -7,7 +7,6 @@ minutes, or would accept and thereby make the stack unsafe, is refused here with
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +37,9 @@ _LONGEST_WORD = 100
 def did_you_mean(word: object, known: Mapping[str, str] | Iterable[str]) -> str:
     """``; did you mean x?``, or an empty text if no known word is close. A mapping has the text to show for a word."""
     shown = known if isinstance(known, Mapping) else {each: each for each in known}
-    # difflib takes the square of a word's length in time.
+    import difflib  # for a mistake alone
+
+    # It takes the square of a word's length in time.
     close = difflib.get_close_matches(str(word), list(shown), n=1) if len(str(word)) <= _LONGEST_WORD else []
     return f"; did you mean {shown[close[0]]}?" if close else ""
 

@@ -105,7 +105,9 @@ def test_an_instance_alone_is_left_to_moto(aws: Aws) -> None:
         MasterUsername="o",
         MasterUserPassword="12345678",
     )
-    assert describe(aws, "alone")["DBInstanceStatus"] == "available"
+    aws.rds.modify_db_instance(DBInstanceIdentifier="alone", AutoMinorVersionUpgrade=False, ApplyImmediately=True)
+    told = describe(aws, "alone")
+    assert (told["DBInstanceStatus"], told["AutoMinorVersionUpgrade"]) == ("available", False)
 
 
 def test_an_unknown_instance_is_not_found(aws: Aws, refused: Refused) -> None:
