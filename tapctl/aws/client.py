@@ -197,9 +197,8 @@ class Aws(Clients):
             return call()
         target = self.target
         place = "" if key.startswith("sts.") else target.region  # we are the same in every region
-        full = (
-            f"{target.role_arn} {target.endpoint_url} {place} {key} {json.dumps(kwargs, sort_keys=True, default=str)}"
-        )
+        who = f"{target.role_arn} {target.credentials}"  # the user's own credentials are one account's
+        full = f"{who} {target.endpoint_url} {place} {key} {json.dumps(kwargs, sort_keys=True, default=str)}"
         mine: Future[T] = Future()
         theirs = memo.setdefault(full, mine)
         if theirs is not mine:

@@ -13,17 +13,21 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tapctl.aws.answers import checked, unusable
 from tapctl.aws.setup_errors import certificate_places, setup_error
 from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
 from tapctl.safety.redaction import hide
 
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
 IN_FLIGHT = 10
 _READS = ("Describe", "Get", "BatchGet", "List", "Head", "Simulate", "Assume", "Lookup")
 # The state store is not the stack: writing the manifest is no change of the stack.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
+_OK = 200
 _SERVER_ERROR = 500
 _PAGE_HEAD = 512
 _LONGEST_MESSAGE = 4_000
@@ -86,20 +90,28 @@ def guard_hook(log: CallLog) -> Callable[..., None]:
 
 
 def parse_hook(log: CallLog) -> Callable[..., None]:
-    """The handler of botocore's ``before-parse`` event: notes that an answer came, and refuses a page of HTML as one.
+    """The handler of botocore's ``before-parse`` event: notes that an answer came, and refuses what is none of AWS's.
 
-    Such a page is of a proxy, or of a network that wants a log-in, whatever its status.
+    A page of HTML is of a proxy, or of a network that wants a log-in, whatever its status. Nothing at all in answer to
+    a read is, too: as JSON or CBOR, AWS says ``{}`` at least, and botocore would take nothing for "there is none".
     """
 
-    def look(response_dict: dict[str, Any], **_: Any) -> None:
+    def look(response_dict: dict[str, Any], operation_model: OperationModel, **_: Any) -> None:
         from botocore.parsers import ResponseParserError
 
         log.heard.answer = True
         body = response_dict.get("body")
-        if isinstance(body, bytes) and is_page(body):
+        if isinstance(body, bytes) and (
+            is_page(body) or (not body and response_dict["status_code"] == _OK and _tells(operation_model))
+        ):
             raise ResponseParserError
 
     return look
+
+
+def _tells(operation: OperationModel) -> bool:
+    """True of a read whose answer has a body; S3's may have all in its headers."""
+    return operation.service_model.service_name != "s3" and operation.name.startswith(_READS)
 
 
 def is_page(body: bytes) -> bool:

@@ -5,15 +5,18 @@ A completion asks nobody and never fails: where nothing can be read, nothing is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.errors import TapctlError
 
 if TYPE_CHECKING:
     import click
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@=+/-]*")
 
 Complete = Callable[["click.Context", "click.Parameter", str], list[str]]
 """A callback as click takes it: the words that begin with what is typed so far."""
@@ -65,4 +68,5 @@ def _records(context: click.Context) -> dict[str, list[str]]:
 
 
 def _matching(words: Iterable[str], typed: str) -> list[str]:
-    return sorted(word for word in set(words) if word.startswith(typed))
+    """The words that begin so. The shell puts them unquoted into the line: names with a meaning to it are left out."""
+    return sorted(word for word in set(words) if word.startswith(typed) and _PLAIN.fullmatch(word))

@@ -14,7 +14,7 @@ from tapctl.commands.apply import confirm
 from tapctl.commands.drift import examine, finish_nothing
 from tapctl.commands.plan import NOTHING_CHANGED
 from tapctl.commands.targets import choose, place
-from tapctl.commands.writing import write_file
+from tapctl.commands.writing import read_text, with_line_ends, write_file
 from tapctl.config import Config, Edit, config_hash, known_environments, load
 from tapctl.engine import refs
 from tapctl.engine.diff import compare, details
@@ -166,13 +166,13 @@ def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
     """The file as it is, and with the edits: its comments and its layout are kept."""
     import tomlkit
 
-    before = path.read_text(encoding="utf-8")
+    before = read_text(path)
     document, plain = tomlkit.parse(before), tomllib.loads(before)
     for edit in edits:
         if edit.file == path.stem:
             edit.apply(document)
             edit.apply(plain)
-    after = tomlkit.dumps(document)
+    after = with_line_ends(tomlkit.dumps(document), before)
     assert tomllib.loads(after) == plain, "the layout is kept, and the values are the edited ones"
     return before, after
 
@@ -212,6 +212,6 @@ def write(path: Path, before: str, after: str) -> None:
     Raises:
         Refused: it has been changed, or cannot be written.
     """
-    if not path.exists() or path.read_text(encoding="utf-8") != before:
+    if not path.exists() or read_text(path) != before:
         raise Refused(f"{path} was changed meanwhile, and was not written", hint="run the same command again")
     write_file(path, after)

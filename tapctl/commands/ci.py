@@ -11,7 +11,7 @@ from typing import Final
 
 from tapctl.commands.writing import write_file
 from tapctl.config import environments
-from tapctl.errors import ConfigError, ExitCode, Problem, Status, UsageError
+from tapctl.errors import ConfigError, ExitCode, Problem, Refused, Status, UsageError
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 
@@ -34,10 +34,16 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
     Raises:
         ConfigError: there is no environment, or the folder's name cannot stand in a workflow.
         UsageError: a file is there, and nobody can be asked.
-        Refused: a file cannot be written.
+        Refused: a name is a link's, which may lead out of the repository; or a file cannot be written.
     """
     screen.target(Target())
     texts = {Path(path): _filled(invocation, template) for path, template in _TEMPLATES[system].items()}
+    if links := [place for path in texts for place in (*reversed(path.parents), path) if place.is_symlink()]:
+        raise Refused(
+            f"there is a symbolic link: {', '.join(map(str, dict.fromkeys(links)))}",
+            evidence="it may lead out of the repository, and its target would be written",
+            hint="remove it, then run the same command again",
+        )
     theirs = [path for path, text in texts.items() if _is_another(path, text)]
     if theirs and not _may_overwrite(invocation, screen, theirs):
         return invocation.finish(screen, Status.CANCELLED, ExitCode.REFUSED, summary="nothing was written")
@@ -65,7 +71,7 @@ def _is_another(path: Path, text: str) -> bool:
     try:
         return path.read_text(encoding="utf-8") != text
     except FileNotFoundError:
-        return path.is_symlink()
+        return False
     except (OSError, UnicodeDecodeError):
         return True
 

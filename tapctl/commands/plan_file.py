@@ -338,12 +338,17 @@ def continues(then: PlanFile, today: PlanFile) -> bool:
 
 
 def _is_within(change: PlannedChange, approved: PlannedChange) -> bool:
-    if Action[change.action.upper()] > Action[approved.action.upper()]:
+    if Action[change.action.upper()] > Action[approved.action.upper()] or _code(change) - _code(approved):
         return False
     if approved.action in ("create", "replace"):
         return True  # all of it was to be made
     costs_more = Impact[change.impact.upper()] > Impact[approved.impact.upper()]
     return not costs_more and {_field(part) for part in change.fields} <= {_field(part) for part in approved.fields}
+
+
+def _code(change: PlannedChange) -> set[str]:
+    """The package that is to be deployed: of what is wanted, the one thing that no input tells (`_INPUTS`)."""
+    return {str(part.want) for part in change.fields if part.path == "code_sha256"}
 
 
 def _field(part: PlannedField) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tapctl.clock import today
 from tapctl.commands.drift import examine
 from tapctl.commands.targets import ALL, DRIFTED, choose, is_named
-from tapctl.commands.writing import write_file
+from tapctl.commands.writing import read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import check, path_of
@@ -136,8 +136,8 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         raw = read(path)
         if isinstance(raw, Problem):
             raise ConfigError([raw])
-        text = path.read_text(encoding="utf-8")
-    document = tomlkit.parse(text)
+        text = read_text(path)
+    before, document = text, tomlkit.parse(text)
     for row in rows:
         present = [one for one in document.get("waiver", ()) if _identity(one) == _identity(row)]
         if present:
@@ -146,7 +146,7 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         table = tomlkit.table()
         table.update(row)
         document.setdefault("waiver", tomlkit.aot()).append(table)
-    text = tomlkit.dumps(document)
+    text = with_line_ends(tomlkit.dumps(document), before)
     check_doors(path, check(path, tomllib.loads(text), environments, today()))
     return text
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tapctl.errors import Refused
 from tapctl.safety.files import replace_file
+
+
+def read_text(path: Path) -> str:
+    """The file's text with the ends of its lines as they are, so that whoever writes it again changes none.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    return path.read_bytes().decode()
+
+
+def with_line_ends(text: str, before: str) -> str:
+    """The text, whose new lines end as all did in the one before (CRLF), or as they are."""
+    bare = re.compile(r"(?<!\r)\n")
+    return text if bare.search(before) or "\n" not in before else bare.sub("\r\n", text)
 
 
 def write_file(path: Path, text: str) -> None:

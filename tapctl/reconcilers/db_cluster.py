@@ -974,7 +974,7 @@ def _free_name(aws: Aws, id: str, resource_id: str) -> str:
     one is taken (``-2``, ``-3`` …).
     """
     token = resource_id.lower().removeprefix("cluster-")
-    name, taken = f"{id}-final-{token}", _final_snapshots(aws, id)
+    name, taken = f"{id}-final-{token}", _named_final(aws, id)
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 2))
     return next(candidate for candidate in (name, *numbered) if candidate not in taken)
 
@@ -986,6 +986,12 @@ def _age(item: tuple[str, DBClusterSnapshotTypeDef]) -> tuple[datetime, datetime
 
 
 def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
+    """The manual snapshots of clusters of this name that a removal's final ones may be; anybody may choose a name."""
+    named = _named_final(aws, id)
+    return {name: snapshot for name, snapshot in named.items() if snapshot.get("DBClusterIdentifier") == id}
+
+
+def _named_final(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
     snapshots = {

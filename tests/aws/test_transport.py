@@ -288,6 +288,17 @@ def test_a_page_of_html_is_no_answer_of_aws(service: str, status: int) -> None:
     assert "hotel" not in f"{raised.value.cause} {raised.value.evidence}"
 
 
+@pytest.mark.parametrize(
+    "call", ["logs.describe_log_groups", "cloudwatch.describe_alarms", "secretsmanager.list_secrets"]
+)
+def test_nothing_is_no_answer_to_a_read(call: str) -> None:
+    service, _, operation = call.partition(".")
+    with endpoint(lambda _: Answer(200)) as there:
+        client = to(there).client(service, retries=False)
+        with pytest.raises(AwsNoAnswer, match="what came back is no answer of AWS"):
+            getattr(client, operation)()
+
+
 def _in_xml(*names: str) -> str:
     """The last one as text, within elements of the others' names."""
     inside = names[-1]

@@ -69,6 +69,14 @@ def test_words_are_offered(
     assert offered(typed, monkeypatch, capsys) == words
 
 
+def test_a_name_that_means_something_to_the_shell_or_the_terminal_is_not_offered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("$(reboot)", "d;reboot", "e\x1b[31m", "-rf", "two words"):
+        (folder / "environments" / f"{name}.toml").write_text("")
+    assert offered("tapctl plan --env ", monkeypatch, capsys) == ["dev", "prod", "staging"]
+
+
 def test_a_script_for_the_shell_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("_TAPCTL_COMPLETE", "zsh_source")
     with pytest.raises(SystemExit) as ended:

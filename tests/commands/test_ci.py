@@ -106,11 +106,26 @@ def test_what_is_there_is_overwritten_only_where_that_is_said(workflows: Path) -
     assert called("ci", "init", "github", "--yes").code == 0
     assert plan.read_text().startswith("# Written by tapctl ci init github")
     plan.unlink()
-    plan.symlink_to(plan.parent / "nowhere")
-    assert called("ci", "init", "github").code == 64
-    plan.unlink()
     plan.write_bytes(b"\xff")
     assert called("ci", "init", "github").code == 64
+
+
+def test_no_link_is_followed_and_nothing_is_written_beside_one(repository: Path) -> None:
+    (repository / "theirs").mkdir()
+    (repository / "theirs" / "file").write_text("theirs")
+    link = repository / ".github" / "workflows" / "tapctl-drift.yml"
+    link.parent.mkdir(parents=True)
+    for target in (repository / "theirs" / "file", repository / "nowhere"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        asked = called("ci", "init", "github", "--yes")
+        assert asked.code == 6
+        assert "there is a symbolic link: .github/workflows/tapctl-drift.yml" in asked.err
+    shutil.rmtree(repository / ".github")
+    (repository / ".github").symlink_to(repository / "theirs")
+    assert called("ci", "init", "github", "--yes").code == 6
+    assert [path.name for path in (repository / "theirs").iterdir()] == ["file"]
+    assert (repository / "theirs" / "file").read_text() == "theirs"
 
 
 def test_gitlab_has_the_environments_that_have_a_file(repository: Path) -> None:

@@ -16,6 +16,7 @@ from tapctl.commands.accept import changed_beside, collect, edited, other_enviro
 from tapctl.commands.drift import Examined
 from tapctl.commands.revert import as_recorded, fields_of, without_allow
 from tapctl.commands.waive import ahead, parse_day, tables_of, with_waivers
+from tapctl.commands.writing import write_file
 from tapctl.config import Edit
 from tapctl.config.waivers import path_of
 from tapctl.engine.drift import Finding, Reason, Report
@@ -138,6 +139,20 @@ def test_comments_and_layout_are_kept_and_a_removed_key_is_gone(session: Session
     file.unlink()
     with pytest.raises(Refused, match="was changed meanwhile"):
         write(file, before, after)
+
+
+def test_the_ends_of_a_files_lines_are_kept(session: Session) -> None:
+    file = session.invocation.config / "dev.toml"
+    text = (ENVIRONMENTS / "dev.toml").read_text().replace("\n", "\r\n")
+    file.write_bytes(text.encode())
+    edits = list(collect(session, [found(FUNCTION, "memory_mb", 2048)]).edits.values())
+    before, after = edited(file, edits)
+    write(file, before, after)
+    assert file.read_bytes().decode() == text.replace("memory_mb = 1024", "memory_mb = 2048")
+    waivers = path_of(session.invocation.config)
+    waivers.write_bytes(b"# ours\r\n")
+    write_file(waivers, with_waivers(waivers, [row()], ("dev",)))
+    assert waivers.read_bytes().count(b"\n") == waivers.read_bytes().count(b"\r\n") > 5
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

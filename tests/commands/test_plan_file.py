@@ -273,6 +273,15 @@ def test_the_rest_of_a_plan_wants_the_same_and_costs_no_more(
     assert continues(then, sealed(run, *today)) is is_rest
 
 
+@pytest.mark.parametrize(("code", "is_rest"), [("approved", True), ("other", False)])
+@pytest.mark.parametrize("today", [Action.CREATE, Action.UPDATE])
+def test_another_package_is_never_the_rest_of_a_plan(run: Session, today: Action, code: str, is_rest: bool) -> None:
+    def made(action: Action, want: str) -> Change:
+        return change("lambda-function/f", action, FieldChange("code_sha256", None, want))
+
+    assert continues(sealed(run, made(Action.CREATE, "approved")), sealed(run, made(today, code))) is is_rest
+
+
 def test_with_other_files_nothing_is_the_rest_of_a_plan(run: Session) -> None:
     then = sealed(run, update(TIMEOUT))
     assert not continues(then, otherwise(then, config_hash="d" * 64))

@@ -9,7 +9,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import NotConverged
-from tapctl.reconcilers.db_cluster import DbClusterSpec
+from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshots
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.reconcilers.test_db_cluster_parameters import with_
@@ -22,7 +22,8 @@ OLD, NEW = datetime(2031, 1, 1, tzinfo=UTC), datetime(2031, 5, 1, tzinfo=UTC)
 
 def snapshot(name: str, status: str, cluster: datetime, taken: datetime | None = None, **more: Any) -> dict[str, Any]:
     own = {} if taken is None else {"SnapshotCreateTime": taken}
-    return {"DBClusterSnapshotIdentifier": name, "Status": status, "ClusterCreateTime": cluster, **own, **more}
+    named = {"DBClusterSnapshotIdentifier": name, "DBClusterIdentifier": ID}
+    return {**named, "Status": status, "ClusterCreateTime": cluster, **own, **more}
 
 
 def remaining_after_delete(aws: Aws, last: DbClusterSpec, *snapshots: dict[str, Any]) -> str | None:
@@ -60,3 +61,12 @@ def test_a_snapshot_of_a_suffix_that_begins_like_ours_is_ignored(aws: Aws) -> No
         remaining_after_delete(aws, NOT_DUE, snapshot(f"{ID}-final-abc-2", "creating", NEW, PercentProgress=40))
         is not None
     )
+
+
+def test_a_snapshot_of_another_cluster_under_such_a_name_is_ignored(aws: Aws) -> None:
+    mine = snapshot(f"{ID}-final-x", "available", OLD, OLD)
+    theirs = snapshot(f"{ID}-final-y", "available", NEW, NEW, DBClusterIdentifier="of-somebody-else")
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs]}, times=2)
+    assert final_snapshots(aws, ID) == [f"{ID}-final-x"]
+    assert [one for one, _ in REC.retained_after_delete(aws, ID, DUE)] == [f"db-cluster-snapshot/{ID}-final-x"]
+    assert remaining_after_delete(aws, DUE, {**theirs, "Status": "creating"}) is None

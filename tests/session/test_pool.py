@@ -34,6 +34,15 @@ def test_environments_share_a_client_and_one_look_at_our_identity_whatever_their
         assert pool.client(other, ACCOUNT).target == other
 
 
+def test_accounts_of_the_embedded_aws_share_no_answer() -> None:
+    with endpoint(lambda _: identity()) as there:
+        pool = ClientPool({}, jobs=2)
+        for key in ("sandbox-123456789012", "sandbox-210987654321"):
+            place = Connection("us-east-1", endpoint_url=there.url, credentials=(key, "sandbox"))
+            pool.client(place, ACCOUNT).identify(ACCOUNT)
+        assert len(there.heard) == 2
+
+
 def test_bulk_reads_are_for_all_that_is_recorded_in_the_account_and_region() -> None:
     place = Connection("us-east-1", credentials=CREDENTIALS)
     pool = ClientPool({(ACCOUNT, "us-east-1"): {"log-group": ("a", "b", "c")}}, jobs=1)
