@@ -30,6 +30,31 @@ P = ParamSpec("P")
 _GLOBAL = ("sandbox", "json", "no_color", "quiet", "verbose")
 
 
+_EMPTY = "is empty; is a variable not set?"
+
+
+class Folder(click.Path):
+    """A folder that is named: an empty word is not the current one."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse an empty word."""
+        if value == "":
+            self.fail(_EMPTY, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _named(_: click.Context, param: click.Parameter, value: str | None) -> str:
+    """The name that was given, empty where none was: an empty word is no way to give none."""
+    if value == "":
+        raise click.BadParameter(_EMPTY, param=param)
+    return value or ""
+
+
 # -- the options -------------------------------------------------------------------------------------------------------
 
 
@@ -100,7 +125,13 @@ def permit_options(command: F) -> F:
     """Add the options that let an apply do what it does not do by itself."""
     for option in (
         click.option("--empty", is_flag=True, help="Make a missing cluster without data."),
-        click.option("--restore", default="", metavar="SNAPSHOT", help="Make a missing cluster from this snapshot."),
+        click.option(
+            "--restore",
+            default=None,
+            callback=_named,
+            metavar="SNAPSHOT",
+            help="Make a missing cluster from this snapshot.",
+        ),
         click.option(
             "--reboot", is_flag=True, help="Reboot the instances whose parameters wait for it, readers first."
         ),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tapctl.cli import run
 from tapctl.cli.options import parse_duration, parse_plan_out
 from tapctl.commands.plan_file import LASTS_S, PlanOut
 from tapctl.errors import UsageError
@@ -47,3 +48,15 @@ def test_a_plan_is_written_where_a_file_is_named(file: Path | None, expires: str
 def test_a_time_that_no_plan_lasts_is_a_wrong_call(file: Path | None, expires: str) -> None:
     with pytest.raises(UsageError, match="--expires"):
         parse_plan_out(file, expires)
+
+
+@pytest.mark.parametrize(
+    "words", [("plan", "--env", "dev", "--restore", ""), ("iam-policy", "--for", "plan", "--env", "dev", "--out", "")]
+)
+def test_an_empty_word_is_no_name_and_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*words]) == 64
+    assert "is empty; is a variable not set?" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
