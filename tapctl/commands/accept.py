@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -61,16 +61,16 @@ def accept(session: Session, targets: Sequence[str]) -> int:
             hint=f"{session.command('revert')} puts back what is recorded",
         )
     edits = list(result.edits.values())
-    texts = {file: edited(session.invocation.config / f"{file}.toml", edits) for file in {one.file for one in edits}}
+    paths = sorted({session.invocation.config / f"{one.file}.toml" for one in edits})
+    texts = {path: edited(path, edits) for path in paths}
     others, beside = other_environments(session, edits), changed_beside(session, edits, result.accepted)
     _show(session, texts, edits, others, beside)
-    question = f"Write this into {', '.join(f'{file}.toml' for file in sorted(texts))}?"
+    question = f"Write this into {', '.join(path.name for path in texts)}?"
     if others:
         question = f"{question} {', '.join(others)} will want it too."
     if not confirm(session, question):
         return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
-    for file, (before, after) in texts.items():
-        write(session.invocation.config / f"{file}.toml", before, after)
+    write(texts)
     counts = {"accepted": len(result.accepted), "refused": len(result.refused), "files": len(texts)}
     summary = f"{counts['accepted']} accepted · {counts['refused']} not · apply records it"
     code = ExitCode.DIFFERENT if result.refused else ExitCode.OK
@@ -179,14 +179,14 @@ def edited(path: Path, edits: Sequence[Edit]) -> tuple[str, str]:
 
 def _show(
     session: Session,
-    texts: dict[str, tuple[str, str]],
+    texts: Mapping[Path, tuple[str, str]],
     edits: Sequence[Edit],
     others: Sequence[str],
     beside: Sequence[str],
 ) -> None:
     lines: list[str] = []
-    for file, (before, after) in sorted(texts.items()):
-        name = str(session.invocation.config / f"{file}.toml")
+    for path, (before, after) in texts.items():
+        name = str(path)
         lines += difflib.unified_diff(before.splitlines(), after.splitlines(), name, name, lineterm="", n=1)
         if before == after:
             lines.append(f"{name} wants it already: {session.command('apply')} records it")
@@ -206,12 +206,16 @@ def _show(
     session.screen.document("\n".join(lines), record)
 
 
-def write(path: Path, before: str, after: str) -> None:
-    """Write the file, unless somebody has changed it since it was shown.
+def write(texts: Mapping[Path, tuple[str, str]]) -> None:
+    """Write the files, or none if somebody has changed one since it was shown.
+
+    ``texts``: the text of each before and after.
 
     Raises:
-        Refused: it has been changed, or cannot be written.
+        Refused: one has been changed, or cannot be written.
     """
-    if not path.exists() or read_text(path) != before:
-        raise Refused(f"{path} was changed meanwhile, and was not written", hint="run the same command again")
-    write_file(path, after)
+    for path, (before, _) in texts.items():
+        if not path.exists() or read_text(path) != before:
+            raise Refused(f"{path} was changed meanwhile, and {NOTHING_CHANGED}", hint="run the same command again")
+    for path, (_, after) in texts.items():
+        write_file(path, after)

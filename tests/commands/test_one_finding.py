@@ -133,12 +133,15 @@ def test_comments_and_layout_are_kept_and_a_removed_key_is_gone(session: Session
     edits = list(collect(session, [found(FUNCTION, "memory_mb", 2048)]).edits.values())
     before, after = edited(file, edits)
     assert (before, after) == (text, text.replace("memory_mb = 1024", "memory_mb = 2048"))
-    write(file, before, after)
-    with pytest.raises(Refused, match="was changed meanwhile"):
-        write(file, before, after)
+    write({file: (before, after)})
+    other = session.invocation.config / "common.toml"
+    common = other.read_text()
+    with pytest.raises(Refused, match="was changed meanwhile, and nothing was changed"):
+        write({other: (common, "no more"), file: (before, after)})
+    assert other.read_text() == common
     file.unlink()
     with pytest.raises(Refused, match="was changed meanwhile"):
-        write(file, before, after)
+        write({file: (before, after)})
 
 
 def test_the_ends_of_a_files_lines_are_kept(session: Session) -> None:
@@ -147,7 +150,7 @@ def test_the_ends_of_a_files_lines_are_kept(session: Session) -> None:
     file.write_bytes(text.encode())
     edits = list(collect(session, [found(FUNCTION, "memory_mb", 2048)]).edits.values())
     before, after = edited(file, edits)
-    write(file, before, after)
+    write({file: (before, after)})
     assert file.read_bytes().decode() == text.replace("memory_mb = 1024", "memory_mb = 2048")
     waivers = path_of(session.invocation.config)
     waivers.write_bytes(b"# ours\r\n")
