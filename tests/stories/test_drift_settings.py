@@ -180,6 +180,7 @@ CASES = [
         "a parameter nobody set",
         lambda world: parameter(world, "cluster", "log_hostname", "1"),
         drift_of("db-cluster-parameter-group/db-cluster-params-pg16-dev", "parameters.log_hostname"),
+        edit="common.toml: database.cluster_parameters",
     ),
     Case(
         "fewer days of backups",
