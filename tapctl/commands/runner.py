@@ -184,7 +184,8 @@ class EngineRunner:
     def keep_durations(self, operation: Operation) -> None:
         """Keep beside the record how long it all took; ``operation``: of the command as a whole."""
         lost = any(isinstance(failed.error, LockHeld | StoreFailed) for failed in self.outcome.failed)
-        if lost or not self._measured:
+        # Who has stopped the run waits for no more than its record and its lock.
+        if lost or not self._measured or self.outcome.signal is not None:
             return
         usage, asked_s = self.session.invocation.usage, self.session.screen.asked_s
         rest_s = max(0.0, time.monotonic() - usage.started - asked_s - self._chains_s)
