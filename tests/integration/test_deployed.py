@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.conftest import Deployed
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def cluster(deployed: Deployed) -> dict[str, Any]:
