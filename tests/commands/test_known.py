@@ -58,10 +58,12 @@ def test_a_run_that_was_cut_off_counts_as_far_as_it_goes(tmp_path: Path, screen:
 
 @pytest.mark.parametrize("records", [[], [[1]], [{"type": "version", "verb": "plan"}], [found(SIZE)]])
 def test_what_is_no_recorded_drift_is_refused(tmp_path: Path, screen: Screen, records: list[object]) -> None:
-    with pytest.raises(RunInvalid, match="is not valid"):
+    with pytest.raises(RunInvalid, match="is not valid") as refused:
         known_findings(run(tmp_path / "run", *records), screen)
+    assert refused.value.evidence == f"{tmp_path / 'run'}: line 1: holds no recorded drift"
 
 
 def test_a_run_that_cannot_be_read_is_refused(tmp_path: Path, screen: Screen) -> None:
-    with pytest.raises(RunInvalid, match="is not valid"):
+    with pytest.raises(RunInvalid, match="is not valid") as refused:
         known_findings(str(tmp_path), screen)
+    assert str(refused.value.evidence).startswith(f"{tmp_path}: cannot be read: ")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stories.leftovers import left
 from tests.support.faults import Fault, FaultInjector
-from tests.support.world import Answer, World
+from tests.support.world import World
 
 SHARES = {
     Fault.THROTTLED: 0.04,
@@ -37,37 +37,27 @@ def stop_faults(world: World) -> None:
     world.door.sandbox.around = FaultInjector()
 
 
-def patiently(world: World, *command: str) -> Answer:
-    """Run this command again where AWS gave no answer before anything was changed: one read in a thousand fails so."""
-    answer = world.tapctl(*command, "--env", "dev", "--yes")
-    for _ in range(5):
-        if not (answer.code == 1 and "nothing was changed" in answer.err):
-            break
-        answer = world.tapctl(*command, "--env", "dev", "--yes")
-    assert answer.code == 0, answer.out + answer.err
-    return answer
-
-
 @pytest.mark.soak
 def test_a_bad_day_is_no_event(rough: World) -> None:
     bad = rough.door.sandbox.around
     stop_faults(rough)
     before = left(rough)
     rough.door.sandbox.around = bad
-    made = patiently(rough, "apply")
+    made = rough.applied("dev")
     assert f"{len(rough.stack())} created" in made.verdict
     rough.edit("common.toml", "log_min_duration_statement_ms = 1000", "log_min_duration_statement_ms = 2000")
     rough.edit("common.toml", 'CostCenter = "payments"', 'CostCenter = "cards"')
     rough.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
-    patiently(rough, "apply")
-    stop_faults(rough)
+    rough.applied("dev")
     assert rough.tapctl("drift", "--env", "dev").code == 0
 
+    stop_faults(rough)
     again = rough.applied("dev")
     assert again.changes == ()
     assert len(rough.client("kms").list_keys()["Keys"]) == 1
 
     rough.door.sandbox.around = bad
-    patiently(rough, "destroy")
+    gone = rough.tapctl("destroy", "--env", "dev", "--yes")
+    assert gone.code == 0, gone.out + gone.err
     stop_faults(rough)
     assert left(rough) == before | {"key:PendingDeletion"}
