@@ -26,8 +26,7 @@ from tapctl.threads import as_they_end
 BEAT_S: Final = 30.0
 """Seconds without a result after which those that are awaited are named."""
 _NAMED: Final = 5
-
-_PASSED_NAMED: Final = 3
+"""Environments that are named where more are meant; of those that are passed over, too."""
 
 Members = Mapping[str, Manifest | ManifestError]
 """Suffix to record, or to why the record cannot be used."""
@@ -54,8 +53,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
     ]
     if passed:
-        more = f" and {len(passed) - _PASSED_NAMED} more" if len(passed) > _PASSED_NAMED else ""
-        screen.note(f"not looked at, destroyed by its certificate: {', '.join(passed[:_PASSED_NAMED])}{more}")
+        more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
+        screen.note(f"not looked at, destroyed by its certificate: {', '.join(passed[:_NAMED])}{more}")
     return {suffix: one for suffix, one in records.items() if suffix not in passed}
 
 

@@ -37,6 +37,7 @@ from tapctl.stack.definition import planned_addresses
 _COLUMNS: Final = ("environment", "suffix", "account", "region", "resources", "since", "by", "config", "health")
 _HEALTHY: Final = "healthy"
 _IDLE: Final = f"{INACTIVE}: Idle"
+_UNASKED: Final = "destroyed by its record; AWS was not asked, since no usable file says what for"
 _SHOWN: Final = 3
 """Problems of an environment that are named in its row; JSON has them all."""
 _ALARMS_A_CALL: Final = 100
@@ -121,6 +122,8 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
     try:
         compared = compare_recorded(session, manifest, waivers_for(session), exposures=True)
         if compared is None:
+            if isinstance(session.loaded, ConfigError):
+                return _row_of(manifest, config, [Problem(_UNASKED, ExitCode.INCOMPLETE)], under_way)
             return None, ExitCode.OK
         problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)

@@ -101,6 +101,9 @@ def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_
     (dev.folder / "environments" / "dev.toml").unlink()
     without_file = dev.tapctl("drift", "--env", "dev")
     assert (without_file.code, "AWS was not asked" in without_file.verdict) == (7, True)
+    for verb in ("status", "status --env dev"):
+        short = dev.tapctl(*verb.split())
+        assert (short.code, "AWS was not asked" in short.out) == (7, True), verb
 
 
 @pytest.mark.parametrize("state", ["nowhere", "s3://misspelt/tapctl"])

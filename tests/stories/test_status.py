@@ -258,13 +258,13 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
     assert "nothing was compared" in answer.err
     assert passed in answer.err
-    for number in range(10, 14):
+    for number in range(10, 16):
         dev.path(f"pr-{number}").write_text(dev.path("pr-9").read_text().replace("pr-9", f"pr-{number}"))
         certify(dev, f"pr-{number}")
-    assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12')} and 2 more" in dev.tapctl("status").err
+    assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12, pr-13, pr-14')} and 2 more" in dev.tapctl("status").err
     certificate.unlink()
     certificate.mkdir()
-    assert "by its certificate: pr-10, pr-11, pr-12 and 1 more\n" in dev.tapctl("status").err
+    assert "by its certificate: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
 
 
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
