@@ -145,18 +145,21 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
-    plan = make_plan(
+    make = partial(
+        make_plan,
         stack,
         manifest.entries,
         observed,
         session.claimant,
         registry(),
-        allowed=permits.allowed,
         adopted=permits.adopted,
         adopt_overwritten=ADOPT_ALL in permits.adopted,
         reboot=permits.reboot,
         spares=spares_of(waivers),
     )
+    plan = make(allowed=permits.allowed)
+    if permits.allowed:
+        _tell_of_unneeded(session, permits.allowed, plan, make())
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
@@ -370,24 +373,35 @@ def consequences(plan: Plan) -> list[str]:
 
 
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
-    """Make sure that each address to be removed may be one of ours.
+    """Make sure that each address that is permitted is one that this stack can have: a slip must not pass for it.
 
-    An address of a type of ours where nothing is, is a warning and no error: an earlier run of the same command, which
-    was cut off, may have removed the resource already. Misspelt, it lets nothing be removed, and the plan says so.
+    A resource that the stack can have and has not is a warning and no error: an earlier run of the same command, which
+    was cut off, may have removed it already.
 
     Raises:
-        UsageError: it is no address of anything that tapctl manages.
+        UsageError: it is no address of anything that this suffix can have.
     """
     known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
     for address in allowed:
-        near = did_you_mean(address, sorted(known)) if address not in known else ""
-        if address.partition("/")[0] not in registry():
+        if address in known:
+            continue
+        type_, _, id_ = address.partition("/")
+        near = did_you_mean(address, sorted(known))
+        if not session.names.may_have(type_, id_):
             raise UsageError(
-                f"--allow {address} names nothing that tapctl manages{near}",
+                f"--allow {address} names nothing that {session.suffix} can have{near}",
                 hint=f"an address is type/id, as {session.command('plan')} shows them",
             )
-        if address not in known:
-            session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
+        session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
+
+
+def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, without: Plan) -> None:
+    """Warn of each permit that changes nothing of the plan; ``without``: the same plan without any."""
+    before = {change.address: change for change in without.changes}
+    for change in plan.changes:
+        named = change.address in allowed and change.blocked is None
+        if named and replace(change, allowed=False) == before[change.address]:
+            session.screen.warn(f"--allow {change.address}: nothing that is planned of it needs that")
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:
