@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tapctl.commands.advice import delete_member
 from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
@@ -24,7 +23,7 @@ from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.session.session import Session
 
 
@@ -167,15 +166,10 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
         if deletion.reconciler.is_protection(observation):
             return _protected(session, f"{address}: {reason}")
         return undeletable_error(session, address, reason, observation)
-    foreign = sorted(observation.members - inventory.deletions.keys())
+    foreign = observation.members - inventory.deletions.keys()
     if foreign:
         # RDS would accept the deletion of our own members, and then refuse the cluster's as long as the others exist.
-        names = ", ".join(foreign)
-        return Refused(
-            f"{address} holds what is not ours and is never removed: {names}",
-            evidence="RDS deletes no cluster that has members; nothing of it was begun",
-            hint=f"if it may go: {delete_member(foreign[0].rpartition('/')[2], session)}, then run this again",
-        )
+        return held_by_others(session.aws, deletion.id, foreign)
     if observation.deleting or address in inventory.retained:
         return None
     return deletion.reconciler.removal_refusal(session.aws, deletion.id, observation, deletion.last)
