@@ -40,7 +40,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
         plan = _plan(session, inventory)
-        approval.check(session, _seal(session, inventory, plan), inventory.manifest)
+        approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
         if plan.blocked:
