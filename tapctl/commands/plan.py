@@ -14,6 +14,7 @@ from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
+from tapctl.commands.subscribers import tell_of_confirmations
 from tapctl.commands.waivers import waivers_for
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -174,6 +175,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    tell_of_confirmations(session, plan.changes)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     if any(change.outside for change in plan.changes):
