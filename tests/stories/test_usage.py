@@ -127,6 +127,16 @@ def test_allow_may_name_what_is_gone_already_or_needs_no_permit(dev: World) -> N
     ]
 
 
+@pytest.mark.parametrize("live", [(), ("--live",)])
+@pytest.mark.parametrize("flag", [("--region", "eu-west-1"), ("--suffix", "pr-42")])
+def test_parity_ignores_no_flag_that_is_for_one_environment(
+    shared: World, flag: tuple[str, str], live: tuple[str, ...]
+) -> None:
+    answer = shared.tapctl("parity", *flag, *live)
+    assert (answer.code, answer.asked) == (64, ())
+    assert f"{flag[0]} is for one environment; parity compares each under its own name" in answer.err
+
+
 @pytest.mark.parametrize(
     ("command", "hint"),
     [
