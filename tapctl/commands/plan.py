@@ -377,33 +377,32 @@ def consequences(plan: Plan) -> list[str]:
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
     """Make sure that each address that is permitted is one that this stack can have: a slip must not pass for it.
 
-    A resource that the stack can have and has not is a warning and no error: an earlier run of the same command, which
-    was cut off, may have removed it already.
-
     Raises:
         UsageError: it is no address of anything that this suffix can have.
     """
-    known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
     for address in allowed:
-        if address in known:
-            continue
         type_, _, id_ = address.partition("/")
-        near = did_you_mean(address, sorted(known))
         if not session.names.may_have(type_, id_):
+            known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
             raise UsageError(
-                f"--allow {address} names nothing that {session.suffix} can have{near}",
+                f"--allow {address} names nothing that {session.suffix} can have{did_you_mean(address, sorted(known))}",
                 hint=f"an address is type/id, as {session.command('plan')} shows them",
             )
-        session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
 
 
 def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, without: Plan) -> None:
-    """Warn of each permit that changes nothing of the plan; ``without``: the same plan without any."""
-    before = {change.address: change for change in without.changes}
-    for change in plan.changes:
-        named = change.address in allowed and change.blocked is None
-        if named and replace(change, allowed=False) == before[change.address]:
-            session.screen.warn(f"--allow {change.address}: nothing that is planned of it needs that")
+    """Warn of each permit that changes nothing of the plan; ``without``: the same plan without any.
+
+    It is no error: an earlier run of the same command, which was cut off, may have made that change already.
+    """
+    planned, before = ({change.address: change for change in each.changes} for each in (plan, without))
+    for address in allowed:
+        change = planned.get(address)
+        if change is None:
+            near = did_you_mean(address, sorted(planned))
+            session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
+        elif change.blocked is None and replace(change, allowed=False) == before[address]:
+            session.screen.warn(f"--allow {address}: nothing that is planned of it needs that")
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:
