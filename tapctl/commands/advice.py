@@ -134,7 +134,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
-    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED):
+    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE):
         return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")

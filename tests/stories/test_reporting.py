@@ -302,6 +302,27 @@ def test_parity_of_what_was_destroyed_is_that_of_its_file(record: World) -> None
     assert "compared 3 environments, 1 of them by their manifests too" in record.tapctl("parity").verdict
 
 
+@pytest.mark.parametrize("phase", ["making", "leaving", "kept", ""])
+def test_parity_is_not_ok_about_what_a_run_has_left_half_way(two: World, phase: str) -> None:
+    function = "lambda-function/payment-processor"
+    written = {env: two.path(env).read_text() for env in ("dev", "staging")}
+    for env, text in written.items():
+        record = json.loads(text)
+        entry = record["entries"].pop(f"{function}-{env}")
+        if phase:
+            # The same in no environment: nothing of it is compared.
+            changed = entry["spec"] | {"timeout_s": len(env)}
+            record["entries"][f"{function}-{env}"] = entry | {"phase": phase, "spec": changed}
+        two.path(env).write_text(json.dumps(record))
+    answer = two.tapctl("parity", "--json")
+    for env, text in written.items():
+        two.path(env).write_text(text)
+    (row,) = (one for one in answer.of_type("difference") if one["verdict"] == "UNKNOWN")
+    told = f"recorded as {phase}" if phase else "not recorded"
+    assert (row["what"], row["values"]) == (f"{function}-<name>", {"dev": told, "staging": told})
+    assert (answer.code, answer.records[-1]["counts"]["unknown"]) == (7, 1)
+
+
 def test_parity_of_two(two: World) -> None:
     answer = two.tapctl("parity", "dev", "staging")
     assert answer.code == 0
