@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.commands.places import place_of
+from tapctl.commands.targets import place
 from tapctl.config import Edit, load
-from tapctl.engine.drift import Finding, FindingState, Reason, Report
+from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.record import Entry
@@ -20,6 +21,7 @@ from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.screen import Advice
+from tapctl.render.terminal import sanitize
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.never_wanted import CONSTANT
@@ -89,7 +91,7 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
         return Advice()
     if finding.reason not in (Reason.CHANGED, Reason.NOT_OURS) or _is_theirs(finding):
         return advice
-    target = shlex.quote(f"{finding.address}.{finding.field}")
+    target = _target(finding, session)
     door = (finding.type, _root(finding.field)) in CONSTANT or opens(live_text(finding.live))
     if not door and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
@@ -98,6 +100,12 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
     if advice.undo == session.command("apply") and not advice.undo_note and not forged:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
+
+
+def _target(finding: Finding, session: Session) -> str:
+    """The word that names the finding in a command; its id where the screen has to spell what is in the name."""
+    name = place(finding)
+    return shlex.quote(name) if sanitize(name) == name else finding_id(session.suffix, finding)
 
 
 def _is_exposure(finding: Finding) -> bool:
@@ -152,7 +160,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if provenance is not None and one.live is not None and one.live == provenance.value(one.address, one.field):
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
-    accept = f"{session.command('accept')} {shlex.quote(f'{one.address}.{one.field}')}" if can_be_accepted else ""
+    accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"))
 
 

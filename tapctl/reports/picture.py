@@ -28,7 +28,9 @@ def columns_of(needs: Needs) -> list[list[str]]:
         path = {} if root in depth else {root: iter(needs[root])}
         while path:
             address = next(reversed(path))
-            inner = next((need for need in path[address] if need in needs and need not in path and need not in depth), None)
+            inner = next(
+                (need for need in path[address] if need in needs and need not in path and need not in depth), None
+            )
             if inner is not None:
                 path[inner] = iter(needs[inner])
                 continue
