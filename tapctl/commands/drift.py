@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tapctl.commands.advice import advise
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
@@ -292,7 +292,8 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}
-        return invocation.finish(screen, Status.NOTHING, counts=counts, summary="the state knows no environment")
+        summary = f"the state knows no environment{never_recorded(invocation, deployed)}"
+        return invocation.finish(screen, Status.NOTHING, counts=counts, summary=summary)
     codes = for_each_environment(
         invocation,
         screen,
@@ -303,5 +304,5 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
     code = ExitCode.worst(codes.values())
     clean = sum(each == ExitCode.OK for each in codes.values())
     counts = {"environments": len(codes), "clean": clean}
-    summary = f"{clean} of {len(codes)} environments are as recorded"
+    summary = f"{clean} of {len(codes)} environments are as recorded{never_recorded(invocation, deployed)}"
     return invocation.finish(screen, Status.OK if code == ExitCode.OK else None, code, counts, summary)

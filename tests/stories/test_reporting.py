@@ -193,14 +193,17 @@ def test_status_is_one_row_an_environment(two: World) -> None:
     ]
     assert all(row.split()[6:] == ["user/moto", "current", "healthy"] for row in rows)
     assert [row.split()[5] for row in rows] == [two.manifest(one)["written_at"] for one in ("dev", "staging")]
-    assert verdict == "STATUS all: 2 deployed · 2 healthy"
+    assert verdict == "STATUS all: 2 deployed · 2 healthy · not looked at, no record: prod"
 
 
 def test_status_of_one(two: World) -> None:
     answer = two.tapctl("status", "--env", "staging")
     assert answer.verdict == "STATUS staging: 1 deployed · 1 healthy"
     assert two.tapctl("status", "--suffix", "staging").verdict == "STATUS staging: 1 deployed · 1 healthy"
-    assert two.tapctl("status", "--env", "prod").verdict == "STATUS prod: 0 deployed · 0 healthy"
+    assert (
+        two.tapctl("status", "--env", "prod").verdict
+        == "STATUS prod: 0 deployed · 0 healthy · not looked at, no record"
+    )
     assert two.tapctl("status", "--env", "nowhere").code == 3
 
 
