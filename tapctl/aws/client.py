@@ -41,6 +41,12 @@ class Connection:
     endpoint_url: str | None = None
     credentials: tuple[str, str] | None = None
 
+    def command(self, text: str) -> str:
+        """A command of the AWS CLI, for this place."""
+        place = f"{text} --region {self.region}"
+        # The embedded AWS: the real one must never hear of it.
+        return f"{place} --endpoint-url {self.endpoint_url}" if self.endpoint_url else place
+
 
 @dataclass(frozen=True)
 class Identity:

@@ -20,6 +20,7 @@ from tapctl.engine.record import Entry
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
 from tapctl.session.session import Session
@@ -128,7 +129,7 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
         values = {**known, "value": text.partition(" ")[0], "name": text.partition(" by ")[2]}
         quoted = {name: shlex.quote(value) for name, value in values.items()}
         commands.append(reconciler.left_alone[_root(finding.field)].format_map(quoted))
-    return " && ".join(aws_command(command, session) for command in dict.fromkeys(commands))
+    return " && ".join(session.aws.target.command(command) for command in dict.fromkeys(commands))
 
 
 def _is_theirs(one: Finding) -> bool:
@@ -139,7 +140,7 @@ def _is_theirs(one: Finding) -> bool:
 
 def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: str | None) -> Advice:
     if one.reason is Reason.NOT_OURS:
-        return Advice(undo=delete_member(str(one.live).rpartition("/")[2], session))
+        return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
     if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE):
@@ -162,19 +163,6 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"))
-
-
-def delete_member(identifier: str, session: Session) -> str:
-    """The command that removes a cluster's member which is not ours: tapctl never does."""
-    return aws_command(f"aws rds delete-db-instance --db-instance-identifier {identifier}", session)
-
-
-def aws_command(command: str, session: Session) -> str:
-    """The command of the AWS CLI, for this session's AWS."""
-    target = session.aws.target
-    command = f"{command} --region {target.region}"
-    # The embedded AWS: the real one must never hear of it.
-    return f"{command} --endpoint-url {target.endpoint_url}" if target.endpoint_url else command
 
 
 def _edit(finding: Finding, session: Session, provenance: Provenance) -> tuple[str, bool]:

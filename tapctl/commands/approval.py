@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tapctl.commands.permits import NO_PERMITS, Permits
-from tapctl.commands.plan_file import PlanFile, continues, differences, read_plan
+from tapctl.commands.plan_file import NOTHING_KEPT, PlanFile, continues, differences, read_plan
+from tapctl.engine.model import Retained
 from tapctl.errors import ExitCode, ManifestError, PlanOutdated, StoreFailed, UsageError
 from tapctl.manifest.manifest import Manifest, now, summarise
 from tapctl.session.invocation import Invocation
@@ -135,8 +137,12 @@ class Approval:
                 hint="apply it where it was made, with the same --env, --suffix, --region and --state",
             )
 
-    def check(self, session: Session, today: PlanFile, manifest: Manifest) -> None:
+    def check(
+        self, session: Session, today: PlanFile, manifest: Manifest, kept: Mapping[str, Retained] = NOTHING_KEPT
+    ) -> None:
         """Make sure that what would be done now is what was approved, to the field; or what an apply of it has left.
+
+        ``kept``: what a destroy would leave today, by address.
 
         Raises:
             PlanOutdated: it is something else; the evidence tells what has changed since.
@@ -152,7 +158,7 @@ class Approval:
             return
         if today.plan_hash == self.file.plan_hash or self._is_rest(self.file, session, today, manifest):
             return
-        changed = differences(self.file, today)
+        changed = differences(self.file, today, kept)
         shown = [*islice(changed, _SHOWN)]
         more = sum(1 for _ in changed)
         raise self._outdated(

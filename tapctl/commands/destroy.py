@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tapctl.commands.advice import delete_member
 from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
-from tapctl.commands.inventory import Inventory, delete_inventory, ownership_of, refresh, sweep, take_inventory
+from tapctl.commands.inventory import (
+    NOTHING_LEFT,
+    Inventory,
+    Swept,
+    delete_inventory,
+    ownership_of,
+    refresh,
+    sweep,
+    take_inventory,
+)
 from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
@@ -24,7 +32,7 @@ from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
-from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
 from tapctl.session.session import Session
 
 
@@ -41,7 +49,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         earlier = _earlier_certificate(session)
         inventory = take_inventory(session)
         plan = _plan(session, inventory)
-        approval.check(session, _seal(session, inventory, plan), inventory.manifest)
+        approval.check(session, _seal(session, inventory, plan), inventory.manifest, inventory.retained)
         session.screen.plan(plan, removing=True)
         _show_estimate(session, inventory, plan)
         if plan.blocked:
@@ -61,10 +69,8 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         approval.begin(session)
         runner = EngineRunner(session, session.journal(inventory.manifest, inventory.version), lease)
         delete_inventory(runner, inventory)
-        left: set[str] = set()
-        if runner.outcome.ok:
-            left = set(sweep(session, runner, inventory))
-        code = approval.end(session, report_destroy(session, runner, inventory, left, earlier))
+        swept = sweep(session, runner, inventory) if runner.outcome.ok else NOTHING_LEFT
+        code = approval.end(session, report_destroy(session, runner, inventory, swept, earlier))
         runner.keep_durations(Operation.DELETE)
         return code
 
@@ -167,15 +173,10 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
         if deletion.reconciler.is_protection(observation):
             return _protected(session, f"{address}: {reason}")
         return undeletable_error(session, address, reason, observation)
-    foreign = sorted(observation.members - inventory.deletions.keys())
+    foreign = observation.members - inventory.deletions.keys()
     if foreign:
         # RDS would accept the deletion of our own members, and then refuse the cluster's as long as the others exist.
-        names = ", ".join(foreign)
-        return Refused(
-            f"{address} holds what is not ours and is never removed: {names}",
-            evidence="RDS deletes no cluster that has members; nothing of it was begun",
-            hint=f"if it may go: {delete_member(foreign[0].rpartition('/')[2], session)}, then run this again",
-        )
+        return held_by_others(session.aws, deletion.id, foreign)
     if observation.deleting or address in inventory.retained:
         return None
     return deletion.reconciler.removal_refusal(session.aws, deletion.id, observation, deletion.last)
@@ -210,6 +211,15 @@ def _left_error(session: Session, foreign: tuple[str, ...]) -> Refused:
         f"{count} the tags of {session.suffix} and none of its names; tapctl never touches such a thing",
         evidence="\n".join(foreign),
         hint=f"see whose it is: remove it yourself, or take its tag {SUFFIX_TAG} away; then run this again",
+    )
+
+
+def _anew_error(session: Session, anew: tuple[str, ...]) -> Refused:
+    """Refuse what somebody has made anew, under our names and without our tags, while the destroy ran."""
+    return Refused(
+        f"somebody has made anew, without the tags of {session.suffix}, what this run has removed",
+        evidence="\n".join(sorted(anew)),
+        hint="see whose it is, and remove it yourself where nobody needs it: its name is one of ours",
     )
 
 
@@ -274,21 +284,21 @@ def report_destroy(
     session: Session,
     runner: EngineRunner,
     inventory: Inventory,
-    left: set[str],
+    swept: Swept,
     earlier: EarlierCertificate | None = None,
 ) -> int:
     """Show the certificate and the verdict, and write the record; returns the exit status."""
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
-    undone = {event.address for event in ended} | left | set(inventory.foreign)
+    undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *inventory.foreign}
     proof = _certificate(session, runner, inventory, undone)
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
-    if left:
-        for address in sorted(left):
+    if swept.remaining:
+        for address in sorted(swept.remaining):
             session.screen.warn(f"left: {address}")
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
@@ -298,8 +308,11 @@ def report_destroy(
             return session.finish(Status.NOT_RECORDED, runner.report_unsaved(error), counts, summary)
     if not certified:
         return session.finish(Status.NOT_CERTIFIED, StoreFailed.exit_code, counts, summary)
-    if inventory.foreign:
-        session.screen.error(_left_error(session, inventory.foreign), "all that is ours is gone, or kept as told above")
+    refused = [_left_error(session, inventory.foreign)] if inventory.foreign else []
+    refused += [_anew_error(session, swept.anew)] if swept.anew else []
+    for refusal in refused:
+        session.screen.error(refusal, "all that is ours is gone, or kept as told above")
+    if refused:
         return session.finish(Status.NOT_DESTROYED, ExitCode.REFUSED, counts, summary)
     return session.finish(Status.DESTROYED, ExitCode.OK, counts, f"{summary} · nothing else of ours is left")
 
@@ -361,7 +374,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         run=session.id,
         by=target.identity,
         at=now(),
-        deleted=deleted(runner, existing(inventory) | recorded),
+        deleted=deleted(runner, (existing(inventory) | recorded) - undone),
         retained={event.address: event.retained for event in finished if event.retained is not None},
         remaining=tuple(undone),
     )

@@ -23,6 +23,7 @@ from tapctl.errors import ConfigError, ExitCode, ManifestError, Status
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
+from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
 from tapctl.session.invocation import Invocation
@@ -125,9 +126,9 @@ def compare_recorded(
     lacking = [address for address, seen in others.items() if _is_gone(seen)] if _is_settled(session, manifest) else []
     findings = [
         *phase_findings(misplaced),
-        *(_unrecorded_finding(address, seen) for address, seen in beside.items()),
+        *(_unrecorded_finding(address, seen, entries) for address, seen in beside.items()),
         *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
-        *never_wanted_findings(session.names, report, {**observed, **beside}),
+        *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
     ]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
@@ -146,10 +147,25 @@ def _type_of(address: str) -> str:
     return address.partition("/")[0]
 
 
-def _unrecorded_finding(address: str, seen: Observation) -> Finding:
+def _unrecorded_finding(address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
     denied = _denied(seen)
-    reason = Reason.DENIED if denied else Reason.UNRECORDED
-    return Finding(address, _type_of(address), WHOLE_RESOURCE, reason, action=denied)
+    reason = Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED
+    return Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.DENIED if denied else reason, action=denied)
+
+
+def _are_rules_being_made(address: str, entries: Mapping[str, Entry]) -> bool:
+    """True if these are the rules of a group that a first apply has made, or was making, without finishing them.
+
+    By the record: it holds the group, none of its rules was confirmed, and something is being made for the first time.
+    """
+    type_, _, id_ = address.partition("/")
+    rules = entries.get(address)
+    return (
+        type_ == SecurityGroupRules.type
+        and f"{SecurityGroupRules.parent_type}/{id_}" in entries
+        and (rules is None or rules.confirmed_spec is None)
+        and any(entry.confirmed_spec is None for entry in entries.values())
+    )
 
 
 def _denied(seen: Observation) -> str:
@@ -240,15 +256,21 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
         yield Finding(address, entry.type, "phase", Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
 
 
-def never_wanted_findings(names: Names, report: Report, observed: Observations) -> Iterator[Finding]:
-    """The findings on what the product can never want and the record does not tell as a difference."""
+def never_wanted_findings(
+    names: Names, report: Report, observed: Observations, entries: Mapping[str, Entry]
+) -> Iterator[Finding]:
+    """The findings on what the product can never want and the record does not tell as a difference.
+
+    The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away.
+    """
     all_told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
     told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings if not finding.waiver}
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
         type_, _, id_ = address.partition("/")
-        for field, reason in never_wanted(names, type_, id_, observation.spec):
+        passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
+        for field, reason in never_wanted(names, type_, id_, observation.spec, passing):
             if (address, field) not in told:
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in exposed(type_, observation.spec):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from tapctl.aws.answers import arn_parts
+from tapctl.aws.client import Aws
+from tapctl.aws.tags import as_dict
 from tapctl.commands.certificate import NAME as CERTIFICATE
 from tapctl.commands.certificate import earlier_certificate
-from tapctl.config import known_environments
+from tapctl.config import known_environments, load
+from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsError, ManifestError, Status, StoreFailed, TapctlError, add_default_hint, bug, exit_code_of
 from tapctl.manifest.manifest import Manifest
@@ -20,11 +24,14 @@ from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.pool import ClientPool, Place
-from tapctl.session.target import is_deployed, known_suffixes, open_store_unidentified, read_manifests
+from tapctl.session.target import connect, is_deployed, known_suffixes, open_store_unidentified, read_manifests
 from tapctl.threads import as_they_end
 
 BEAT_S: Final = 30.0
 """Seconds without a result after which those that are awaited are named."""
+_VALUES: Final = 20
+"""Values that a filter of GetResources takes."""
+_COPIES: Final = ("cluster-snapshot", "snapshot", "cluster-auto-backup", "auto-backup")
 _NAMED: Final = 5
 """Environments that are named where more are meant; of those that are passed over, too."""
 
@@ -38,7 +45,7 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
     """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
-    Only copies whose destroy has left its certificate are passed over, which is said.
+    Only copies whose destroy has left its certificate, and whose tag nothing in AWS bears, are passed over: it is said.
 
     Raises:
         ManifestError: there is no record at all.
@@ -47,14 +54,17 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
     known_suffixes(invocation, store)
     records = read_manifests(invocation, store)
     names = known_environments(invocation.config)
-    passed = [
-        suffix
+    certified = {
+        suffix: one
         for suffix, one in records.items()
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
-    ]
+    }
+    passed = sorted(certified.keys() - _may_be_there(invocation, screen, certified))
     if passed:
         more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-        screen.note(f"not looked at, destroyed by its certificate: {', '.join(passed[:_NAMED])}{more}")
+        screen.note(
+            f"not looked at, destroyed by its certificate and gone from AWS: {', '.join(passed[:_NAMED])}{more}"
+        )
     return {suffix: one for suffix, one in records.items() if suffix not in passed}
 
 
@@ -79,6 +89,48 @@ def _is_certified(store: Store, manifest: Manifest) -> bool:
     may_have = Names(manifest.suffix, manifest.account, manifest.region).may_have
     certificate = earlier_certificate(text, target, may_have)
     return certificate is not None and certificate.complete
+
+
+def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str, Manifest]) -> set[str]:
+    """The suffixes whose tag something in AWS bears, or of which that could not be asked.
+
+    Who may write an empty record may write a certificate beside it. A call for twenty copies of an environment.
+    """
+    if certified:
+        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} destroyed copies is there")
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for suffix, one in certified.items():
+        places.setdefault((one.environment, one.account, one.region), []).append(suffix)
+    found: set[str] = set()
+    for (env, account, region), suffixes in places.items():
+        try:
+            config = load(invocation.config, env) if env in known_environments(invocation.config) else None
+            aws = connect(replace(invocation, region=region), screen, config, account=account)
+            aws.identify(account)
+            for first in range(0, len(suffixes), _VALUES):
+                found |= _tagged(aws, suffixes[first : first + _VALUES])
+        except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
+            found.update(suffixes)
+    return found
+
+
+def _tagged(aws: Aws, suffixes: Sequence[str]) -> set[str]:
+    """Those of the suffixes whose tag something bears that no destroy leaves on purpose."""
+    pages = aws.pages(
+        aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
+    )
+    return {
+        as_dict(each["Tags"]).get(SUFFIX_TAG, "")
+        for page in pages
+        for each in page["ResourceTagMappingList"]
+        if not _stays(each["ResourceARN"])
+    }
+
+
+def _stays(arn: str) -> bool:
+    """True if a destroy leaves such a thing: a key that waits for its deletion, a copy of the data."""
+    _, _, service, _, _, name = arn_parts(arn, "resourcegroupstaggingapi:GetResources", "ResourceARN")
+    return service == "kms" or (service == "rds" and name.partition(":")[0] in _COPIES)
 
 
 def for_each_environment(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tapctl.aws.client import Aws
 from tapctl.commands.runner import EngineRunner
+from tapctl.engine.events import Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict
@@ -169,9 +170,22 @@ def delete_inventory(runner: EngineRunner, inventory: Inventory) -> None:
     runner.remove(deletion_graph(inventory.deletions.values(), teardown_ranks()), inventory.deletions)
 
 
-def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, Observation]:
-    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what remains after that."""
-    remaining = leftovers(session, runner, inventory)
+@dataclass(frozen=True)
+class Swept:
+    """The addresses of what is there after the sweep."""
+
+    remaining: tuple[str, ...]
+    """What is ours, or may be."""
+    anew: tuple[str, ...]
+    """What somebody has made anew, without our tags, under a name whose resource this run had removed."""
+
+
+NOTHING_LEFT: Final = Swept((), ())
+
+
+def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
+    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what is there then."""
+    remaining, anew = leftovers(session, runner, inventory)
     for _ in range(_SWEEPS):
         deletions = {
             address: replace(deletion, entry=None, last=_spec(observation))
@@ -182,8 +196,8 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[
             break
         observations = {address: remaining[address][1] for address in deletions}
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
-        remaining = leftovers(session, runner, inventory)
-    return {address: observation for address, (_, observation) in remaining.items()}
+        remaining, anew = leftovers(session, runner, inventory)
+    return Swept(tuple(remaining), anew)
 
 
 def _is_another(before: Observation | None, now: Observation) -> bool:
@@ -193,16 +207,29 @@ def _is_another(before: Observation | None, now: Observation) -> bool:
     return before.outputs is not None and now.outputs is not None and now.outputs != before.outputs
 
 
-def leftovers(session: Session, runner: EngineRunner, inventory: Inventory) -> dict[str, tuple[Deletion, Observation]]:
-    """Find the resources of ours that still exist without a reason."""
+def leftovers(
+    session: Session, runner: EngineRunner, inventory: Inventory
+) -> tuple[dict[str, tuple[Deletion, Observation]], tuple[str, ...]]:
+    """Find the resources of ours that still exist without a reason, and what is somebody else's in place of one."""
     tagged, _ = _by_name(session, discover_by_tags(session), inventory.manifest)
     deletions = {**recreated_by_aws(session), **tagged, **inventory.deletions}
     observations = _observe(session, deletions)
-    return {
+    found = {
         address: (deletion, observations[address])
         for address, deletion in deletions.items()
         if _is_leftover(session, runner, deletion, observations)
     }
+    finished = runner.outcome.finished
+    anew = (
+        address
+        for address, seen in observations.items()
+        if isinstance(seen, Observed)
+        and not seen.deleting
+        and address not in found
+        and address in finished
+        and finished[address].result is Result.DELETED
+    )
+    return found, tuple(anew)
 
 
 def ownership_of(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> Ownership:

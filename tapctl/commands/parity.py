@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tapctl.config import Config, config_hash, load, load_all
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import ExitCode, ManifestError, Status, add_default_hint, exit_code_of
+from tapctl.errors import ExitCode, ManifestError, Status, UsageError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES, Names
 from tapctl.reconcilers import kept_without_reason
@@ -281,7 +281,11 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     """Compare all environments, or those named: their files, and their records if there are any.
 
     A single one is compared with all the others: in whatever two others differ, one of them differs from this one.
+
+    Raises:
+        UsageError: a flag is given that is for one environment.
     """
+    check_flags(invocation)
     screen.target(Target())
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
@@ -303,6 +307,20 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     own = ExitCode.DIFFERENT if refused or behind else ExitCode.INCOMPLETE if unfinished else ExitCode.OK
     code = ExitCode.worst([own, beside.code])
     return invocation.finish(screen, status_of(code), code, counts, summary)
+
+
+def check_flags(invocation: Invocation) -> None:
+    """Make sure that no flag is given which is for one environment.
+
+    Raises:
+        UsageError: one is.
+    """
+    given = [flag for flag, value in (("--suffix", invocation.suffix), ("--region", invocation.region)) if value]
+    if given:
+        raise UsageError(
+            f"{given[0]} is for one environment; parity compares each under its own name, in its own region",
+            hint="leave it out",
+        )
 
 
 def choose(invocation: Invocation, environments: tuple[str, ...]) -> dict[str, Config]:

@@ -21,6 +21,7 @@ from tapctl.commands.parity import (
     UNKNOWN,
     canonical_address,
     canonical_forms,
+    check_flags,
     choose,
     compare,
     compare_specs,
@@ -78,8 +79,10 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     Returns the exit status: the worst of the comparison's, and of the environments that could not be read.
 
     Raises:
+        UsageError: a flag is given that is for one environment.
         ManifestError: the state has no record at all, so that nothing could be read.
     """
+    check_flags(invocation)
     screen.target(Target())
     known_suffixes(invocation, open_store_unidentified(invocation, screen))
     chosen = choose(invocation, environments)

@@ -14,6 +14,7 @@ from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
+from tapctl.commands.subscribers import tell_of_confirmations
 from tapctl.commands.waivers import waivers_for
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -145,18 +146,21 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
-    plan = make_plan(
+    make = partial(
+        make_plan,
         stack,
         manifest.entries,
         observed,
         session.claimant,
         registry(),
-        allowed=permits.allowed,
         adopted=permits.adopted,
         adopt_overwritten=ADOPT_ALL in permits.adopted,
         reboot=permits.reboot,
         spares=spares_of(waivers),
     )
+    plan = make(allowed=permits.allowed)
+    if permits.allowed:
+        _tell_of_unneeded(session, permits.allowed, plan, make())
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
@@ -171,6 +175,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     if snapshot_stays:
         file = f"{session.config.environment}.toml"
         session.screen.warn(f"a final snapshot stays due: {file} does not say final_snapshot = false")
+    tell_of_confirmations(session, plan.changes)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     if any(change.outside for change in plan.changes):
@@ -370,24 +375,34 @@ def consequences(plan: Plan) -> list[str]:
 
 
 def _check_allowed(session: Session, allowed: tuple[str, ...], manifest: Manifest) -> None:
-    """Make sure that each address to be removed may be one of ours.
-
-    An address of a type of ours where nothing is, is a warning and no error: an earlier run of the same command, which
-    was cut off, may have removed the resource already. Misspelt, it lets nothing be removed, and the plan says so.
+    """Make sure that each address that is permitted is one that this stack can have: a slip must not pass for it.
 
     Raises:
-        UsageError: it is no address of anything that tapctl manages.
+        UsageError: it is no address of anything that this suffix can have.
     """
-    known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
     for address in allowed:
-        near = did_you_mean(address, sorted(known)) if address not in known else ""
-        if address.partition("/")[0] not in registry():
+        type_, _, id_ = address.partition("/")
+        if not session.names.may_have(type_, id_):
+            known = {*manifest.entries, *planned_addresses(session.config, session.suffix)}
             raise UsageError(
-                f"--allow {address} names nothing that tapctl manages{near}",
+                f"--allow {address} names nothing that {session.suffix} can have{did_you_mean(address, sorted(known))}",
                 hint=f"an address is type/id, as {session.command('plan')} shows them",
             )
-        if address not in known:
+
+
+def _tell_of_unneeded(session: Session, allowed: tuple[str, ...], plan: Plan, without: Plan) -> None:
+    """Warn of each permit that changes nothing of the plan; ``without``: the same plan without any.
+
+    It is no error: an earlier run of the same command, which was cut off, may have made that change already.
+    """
+    planned, before = ({change.address: change for change in each.changes} for each in (plan, without))
+    for address in allowed:
+        change = planned.get(address)
+        if change is None:
+            near = did_you_mean(address, sorted(planned))
             session.screen.warn(f"--allow {address}: there is no such thing, or it is gone already{near}")
+        elif change.blocked is None and replace(change, allowed=False) == before[address]:
+            session.screen.warn(f"--allow {address}: nothing that is planned of it needs that")
 
 
 def _check_adopted(session: Session, adopted: tuple[str, ...], stack: Stack) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tapctl import __version__
 from tapctl.commands.permits import Permits
 from tapctl.engine import refs
-from tapctl.engine.model import Impact
+from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
@@ -320,6 +321,7 @@ def schema() -> dict[str, Any]:
 
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
+NOTHING_KEPT: Final[Mapping[str, Retained]] = MappingProxyType({})
 _INPUTS: Final = ("tapctl", "config_hash", "aws", "destroy", "permits", "networking", "image")
 """The values that decide, together with AWS, what is to be done."""
 
@@ -355,8 +357,11 @@ def _field(part: PlannedField) -> str:
     return part.path.partition(".")[0]
 
 
-def differences(then: PlanFile, today: PlanFile) -> Iterator[str]:
-    """Tell in a line each what has changed since: in tapctl, in the files, in the record, in AWS."""
+def differences(then: PlanFile, today: PlanFile, kept: Mapping[str, Retained] = NOTHING_KEPT) -> Iterator[str]:
+    """Tell in a line each what has changed since: in tapctl, in the files, in the record, in AWS.
+
+    ``kept``: what a destroy would leave today, by address.
+    """
     if then.tapctl != today.tapctl:
         yield f"in tapctl: {then.tapctl} → {today.tapctl}"
     if then.config_hash != today.config_hash:
@@ -378,7 +383,9 @@ def differences(then: PlanFile, today: PlanFile) -> Iterator[str]:
     source = made if any(wants_other) else "AWS"
     for address in dict.fromkeys([*before, *after]):
         approved, change = before.get(address), after.get(address)
-        if change is None:
+        if change is None and address in kept:
+            yield f"in AWS: {address}: {_verb(approved)} was approved, now it is kept: {kept[address].why}"
+        elif change is None:
             yield f"in {source}: {address}: the approved {_verb(approved)} is not needed any more"
         elif approved is None:
             yield f"in {source}: {address}: {_verb(change)} was not approved{_shown(change)}"

@@ -399,10 +399,13 @@ class _RuleQuota:
 
 
 def _rules_due(stack: Stack, change: Change) -> frozenset[Rule]:
-    """The rules of a group while it changes: those that go are there beside those that come."""
+    """The rules of a group while it changes: those that go are there beside those that come.
+
+    A new group counts as one with both of EC2's rules: in a VPC without IPv6 one of that family is too many.
+    """
     going = {each.have for each in change.fields if each.path == "rules" and isinstance(each.have, Rule)}
     rules: frozenset[Rule] = stack[change.address].spec.rules
-    return rules | (going if change.action is Action.UPDATE else {OF_EVERY_NEW_GROUP})
+    return rules | (going if change.action is Action.UPDATE else OF_EVERY_NEW_GROUP)
 
 
 def _of_rules(groups: Mapping[str, frozenset[Rule]], quota: _RuleQuota) -> Iterator[Check]:

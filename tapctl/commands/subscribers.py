@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
 from tapctl.engine.model import address
+from tapctl.engine.plan import Action, Change
 from tapctl.errors import AwsError
 from tapctl.reconcilers.sns_subscription import SnsSubscription, is_confirmed, subscriber, subscriptions
 from tapctl.reconcilers.sns_topic import SnsTopic
@@ -46,6 +47,23 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
     ]
     if others:
         session.screen.warn(f"{topic} has subscribers that others have added, and keeps them: {_listed(others)}")
+
+
+def tell_of_confirmations(session: Session, changes: Iterable[Change]) -> None:
+    """Tell which queues and functions that are to be subscribed are another account's: SNS has that one confirm.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html
+    """
+    for change in changes:
+        if change.type != SnsSubscription.type or change.action is not Action.CREATE:
+            continue
+        receiver = change.id.partition("/")[2]
+        account = receiver.split(":")[4] if receiver.startswith("arn:") else session.aws.account
+        if account != session.aws.account:
+            session.screen.warn(
+                f"{receiver} is of account {account}, which has to confirm it: SNS sends it a SubscriptionConfirmation,"
+                " whose token that account gives to aws sns confirm-subscription; no alarm reaches it before"
+            )
 
 
 def _listed(subscribers: Collection[str]) -> str:

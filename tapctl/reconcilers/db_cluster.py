@@ -10,7 +10,7 @@ AWS's facts are from the RDS API reference and the Aurora user guide ("Deleting 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
@@ -42,6 +42,7 @@ from tapctl.reconcilers.rds import (
     arn_of,
     classify,
     cluster_of,
+    how_to_delete,
     how_to_recover,
     how_to_start,
     last_event,
@@ -931,11 +932,21 @@ def _snapshot_quota(aws: Aws) -> tuple[int, int]:
 # -- removing ----------------------------------------------------------------------------------------------------------
 
 
+def held_by_others(aws: Aws, id: str, members: Iterable[str]) -> Refused:
+    """Refuse the removal of a cluster with members of somebody else's, of these addresses."""
+    foreign = sorted(members)
+    return Refused(
+        f"{address(DbCluster.type, id)} holds what is not ours and is never removed: {', '.join(foreign)}",
+        evidence="RDS deletes no cluster that has members",
+        hint=f"if it may go: {how_to_delete(aws, foreign[0].partition('/')[2])}, then run this again",
+    )
+
+
 def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
-    """Look for members that somebody else added: we never delete those, and RDS may refuse the cluster's deletion.
+    """Look for members that somebody else added meanwhile: they stay, and so does the cluster, however long one waits.
 
     Raises:
-        NotYet: there are foreign members.
+        Refused: there are foreign members.
     """
     try:
         members = describe_instances(aws, "db-cluster-id", (id,))
@@ -943,12 +954,12 @@ def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
         # The refusal that is being explained matters more than this one.
         return
     foreign = [
-        member.get("DBInstanceIdentifier", "")
+        address("db-instance", member.get("DBInstanceIdentifier", ""))
         for member in members
         if member.get("DBInstanceStatus") != "deleting" and Owner.of(as_dict(member.get("TagList", []))) != ours
     ]
     if foreign:
-        raise NotYet(f"{id} holds members that are not ours: {', '.join(sorted(foreign))}", Patience.BUSY)
+        raise held_by_others(aws, id, foreign)
 
 
 def final_snapshot_due(live: DbClusterSpec, last: Spec | None, configured: bool | None) -> bool:

@@ -265,11 +265,14 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         aliases = _aliases(aws)
         found = False
         for key_id in sorted(_find(aws, owner.search_tags)):
-            if name := _owned_as(aws, key_id, owner, aliases.get(key_id, ())):
-                found = found or name.startswith(_ALIAS)
+            name, ours = _owned_as(aws, key_id, owner, aliases.get(key_id, ()))
+            # A key that somebody has given our tags says nothing of whether there is one of ours.
+            found = found or ours
+            if name:
                 yield name
         for key_id in sorted(() if found else _not_indexed(aws)):
-            if name := _owned_as(aws, key_id, owner, (), any_key=True):
+            name, _ = _owned_as(aws, key_id, owner, (), any_key=True)
+            if name:
                 yield name
 
     def removed_with(self, going: Collection[str]) -> KmsKey:
@@ -515,19 +518,25 @@ def _aliases(aws: Aws) -> dict[str, list[str]]:
     return aliases
 
 
-def _owned_as(aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any_key: bool = False) -> str:
-    """Tell the id under which this key is the owner's; empty if it is not. ``named``: its aliases."""
+def _owned_as(
+    aws: Aws, key_id: str, owner: Owner, named: Collection[str], *, any_key: bool = False
+) -> tuple[str, bool]:
+    """Tell the id of this key, empty if it does not bear the owner's tags, and if the key is the owner's by that id.
+
+    ``named``: its aliases.
+    """
     try:
         live_tags = _tags_of(aws, key_id)
         if not owner.finds(live_tags):
-            return ""
+            return "", False
         name = f"{_ALIAS}{live_tags.get('Name', '').removeprefix(_ALIAS)}"
         ours = name in named or (not named and _is_described(aws, key_id, owner.suffix))
     except AwsRefused as error:
         if not _may_be_skipped(error, any_key=any_key):
             raise
-        return ""
-    return name if ours and name != _ALIAS else min(named, default=key_id)
+        return "", False
+    ours = ours and name != _ALIAS
+    return name if ours else min(named, default=key_id), ours
 
 
 def _is_described(aws: Aws, key_id: str, suffix: str) -> bool:

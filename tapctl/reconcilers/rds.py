@@ -72,10 +72,12 @@ RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
 
 def how_to_start(aws: Aws, cluster: str) -> str:
     """Tell the command that starts a stopped cluster: until then, for a week, AWS does nothing with the cluster."""
-    target = aws.target
-    command = f"aws rds start-db-cluster --db-cluster-identifier {cluster} --region {target.region}"
-    # With the embedded AWS's endpoint: the real AWS must never get this command.
-    return f"start it first: {command}" + (f" --endpoint-url {target.endpoint_url}" if target.endpoint_url else "")
+    return f"start it first: {aws.target.command(f'aws rds start-db-cluster --db-cluster-identifier {cluster}')}"
+
+
+def how_to_delete(aws: Aws, instance: str) -> str:
+    """Tell the command that deletes an instance which is not ours: tapctl never does."""
+    return aws.target.command(f"aws rds delete-db-instance --db-instance-identifier {instance}")
 
 
 def how_to_recover(aws: Aws, cluster: str) -> str:

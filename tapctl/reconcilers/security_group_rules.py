@@ -66,8 +66,12 @@ class Rule(BaseModel):
         return (self.direction, self.protocol, self.from_port, self.to_port, self.peer)
 
 
-OF_EVERY_NEW_GROUP: Final = Rule(direction="egress", protocol=ANY_PROTOCOL, from_port=-1, to_port=-1, peer="0.0.0.0/0")
-"""The rule that EC2 gives to every new group, which lets everything out."""
+OF_EVERY_NEW_GROUP: Final = frozenset(
+    Rule(direction="egress", protocol=ANY_PROTOCOL, from_port=-1, to_port=-1, peer=peer)
+    for peer in ("0.0.0.0/0", "::/0")
+)
+"""The rules that EC2 gives to every new group, which let everything out; of IPv6 where the VPC has a block of that.
+https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html"""
 
 
 class SecurityGroupRulesSpec(Spec):

@@ -5,7 +5,7 @@ A record is evidence and no truth. Who may write it can make a hole look recorde
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from tapctl.aws.policy import PolicyDocument
@@ -32,13 +32,18 @@ CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
 """(type, field) to the one value that the product can want."""
 
 
-def never_wanted(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str, str]]:
-    """List the fields of a live resource that the product can never want, each with the reason."""
+def never_wanted(
+    names: Names, type_: str, id: str, live: Spec, passing: Collection[Rule] = ()
+) -> Iterator[tuple[str, str]]:
+    """List the fields of a live resource that the product can never want, each with the reason.
+
+    ``passing``: rules that are told otherwise.
+    """
     for name in type(live).model_fields:
         value = getattr(live, name)
         if (type_, name) in CONSTANT and value != CONSTANT[type_, name]:
             yield name, "tapctl never sets this"
-        for reason in _reasons(names, id, value):
+        for reason in _reasons(names, id, value, passing):
             yield name, reason
 
 
@@ -53,14 +58,16 @@ def exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
             yield from ((name, item) for item in (sorted(value) if isinstance(value, frozenset) else (value,)))
 
 
-def _reasons(names: Names, id: str, value: Any) -> Iterator[str]:
+def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> Iterator[str]:
     if isinstance(value, PolicyDocument):
         yield from _policy_reasons(value)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _reasons(names, id, item)
+            yield from _reasons(names, id, item, passing)
     elif isinstance(value, frozenset):
-        rules = sorted((rule for rule in value if isinstance(rule, Rule)), key=lambda rule: rule.key)
+        rules = sorted(
+            {rule for rule in value if isinstance(rule, Rule)}.difference(passing), key=lambda rule: rule.key
+        )
         yield from (f"open to the world: {rule}" for rule in rules if _is_open(names, id, rule))
 
 

@@ -25,7 +25,7 @@ from tapctl.commands.plan_file import (
     schema,
     write_plan,
 )
-from tapctl.engine.model import Impact
+from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.session.session import Session
@@ -239,6 +239,14 @@ def test_what_has_changed_since_is_told_by_its_place(run: Session) -> None:
 def test_a_change_that_is_another_is_told(run: Session, then: Change | None, today: Change | None, told: str) -> None:
     before, after = (sealed(run, *filter(None, [each])) for each in (then, today))
     assert [*differences(before, after)] == [told]
+
+
+def test_what_was_to_go_and_is_kept_now_is_told_as_kept(run: Session) -> None:
+    before, after = sealed(run, change(WRITER, Action.DELETE), destroy=True), sealed(run, destroy=True)
+    kept = {WRITER: Retained("you free it", "somebody uses it")}
+    assert [*differences(before, after, kept)] == [
+        f"in AWS: {WRITER}: delete was approved, now it is kept: somebody uses it"
+    ]
 
 
 def test_a_newer_tapctl_that_wants_otherwise_is_told_apart_from_the_files(run: Session) -> None:

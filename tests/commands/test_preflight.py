@@ -14,6 +14,7 @@ from tapctl.aws.policy import when
 from tapctl.aws.rights import Need, Right
 from tapctl.commands.preflight import Quotas, check_all, needed_by, simulations, usual_s
 from tapctl.config import load
+from tapctl.config.schema import Egress
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.engine.resources import Stack
 from tapctl.errors import AwsRefused, ExitCode, Refused
@@ -122,9 +123,9 @@ class ScriptedAws:
         return self.end
 
 
-def checks(aws: ScriptedAws, plan: Plan) -> dict[str, list[Check]]:
+def checks(aws: ScriptedAws, plan: Plan, stack: Stack = STACK) -> dict[str, list[Check]]:
     client: Any = aws
-    flight = check_all(client, STACK, plan, values_of(CONFIG, NAMES), Quotas.ask(client))
+    flight = check_all(client, stack, plan, values_of(CONFIG, NAMES), Quotas.ask(client))
     found: dict[str, list[Check]] = {}
     for check in flight.checks:
         found.setdefault(check.check, []).append(check)
@@ -365,13 +366,17 @@ def test_rules_of_each_family_have_their_own_room() -> None:
     assert (ok, f"{EGRESSES + 31} are due" in detail) == (False, True)
 
 
-def test_the_rule_that_ec2_gives_a_new_group_takes_room_until_it_is_taken_away() -> None:
+@pytest.mark.parametrize("to", ["0.0.0.0/0", "fd00::/8"])
+def test_the_rule_that_ec2_gives_a_new_group_takes_room_of_each_family_until_it_is_taken_away(to: str) -> None:
     aws = ScriptedAws()
+    egress = Egress(port=443, to=to, why="endpoints")
+    processor = CONFIG.processor.model_copy(update={"egress": (egress,)})
+    stack = planned_stack(CONFIG.model_copy(update={"processor": processor}), "dev")
     create = plan_of(change("security-group-rules/lambda-sg-dev", Action.CREATE))
     aws.rules = EGRESSES + 1
-    assert [check.ok for check in checks(aws, create)["quotas"]] == [True]
+    assert [check.ok for check in checks(aws, create, stack)["quotas"]] == [True]
     aws.rules = EGRESSES
-    assert [check.ok for check in checks(aws, create)["quotas"]] == [False]
+    assert [check.ok for check in checks(aws, create, stack)["quotas"]] == [False]
 
 
 def test_prefix_lists_that_may_not_be_asked_are_said_and_count_as_one_rule() -> None:

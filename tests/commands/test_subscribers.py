@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
+from tapctl.engine.plan import Action, Change
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -91,3 +93,15 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
 def test_without_a_topic_nothing_is_asked(session: Session, said: io.StringIO) -> None:
     tell_of_subscribers(session, [])
     assert said.getvalue() == ""
+
+
+def test_a_receiver_in_another_account_is_told_to_confirm(session: Session, said: io.StringIO) -> None:
+    theirs = "arn:aws:sqs:us-east-2:210987654321:alarms"
+    receivers = [theirs, "arn:aws:lambda:us-east-2:123456789012:function:a", "email:a@example.com"]
+    made = [
+        Change(f"sns-subscription/alarms-dev/{each}", "sns-subscription", f"alarms-dev/{each}", Action.CREATE)
+        for each in receivers
+    ]
+    tell_of_confirmations(session, [*made, replace(made[0], action=Action.NOTHING)])
+    (warning,) = said.getvalue().splitlines()
+    assert warning.startswith(f"warning: {theirs} is of account 210987654321, which has to confirm it: ")

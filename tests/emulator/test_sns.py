@@ -73,6 +73,8 @@ def test_naive_code_takes_an_address_for_subscribed(aws: Aws, arn: str) -> None:
     made = aws.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue)["SubscriptionArn"]
     assert made.startswith(f"{arn}:")
     assert listed(aws, arn)[queue] == made
+    theirs = queue.replace("123456789012", "210987654321")
+    assert aws.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=theirs)["SubscriptionArn"] == "pending confirmation"
 
 
 def test_what_nobody_has_confirmed_has_no_arn(aws: Aws, arn: str, refused: Refused) -> None:

@@ -355,6 +355,14 @@ def test_a_key_that_the_tagging_api_does_not_know_yet_is_found_among_those_witho
     assert list(REC.list_owned(aws, OURS)) == [ID]
 
 
+def test_a_strangers_key_with_our_tags_does_not_hide_one_that_the_tagging_api_does_not_know_yet(aws: Aws) -> None:
+    theirs = make(aws, alias="alias/theirs", **{**FIRST.tags, "Name": "whatever"})
+    indexed = {"ResourceARN": aws.arn("kms", f"key/{theirs}"), "Tags": []}
+    answer(aws.tagging, "GetResources", {"ResourceTagMappingList": [indexed]})
+    make(aws, **FIRST.tags)
+    assert sorted(REC.list_owned(aws, OURS)) == [ID, "alias/theirs"]
+
+
 def test_keys_of_others_that_an_index_knows_are_not_asked_for_their_tags(aws: Aws) -> None:
     for name in range(3):
         make(aws, Name=f"theirs-{name}")

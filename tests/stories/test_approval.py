@@ -87,6 +87,16 @@ def test_a_destroy_is_approved_as_well(dev: World) -> None:
     planned = dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
     assert "file gone.plan, to be applied until 20" in planned.out
     assert json.loads((dev.folder / "gone.plan").read_text())["created"] <= now()
+    theirs = dev.client("secretsmanager").create_secret(
+        Name="theirs",
+        SecretString="x",
+        KmsKeyId=dev.manifest()["entries"]["kms-key/alias/db-key-dev"]["outputs"]["arn"],
+    )["ARN"]
+    refused(
+        dev.tapctl("apply", "--plan", "gone.plan", "--yes"),
+        "in AWS: kms-key/alias/db-key-dev: delete was approved, now it is kept: secret/theirs uses it",
+    )
+    dev.client("secretsmanager").delete_secret(SecretId=theirs, ForceDeleteWithoutRecovery=True)
     answer = dev.tapctl("apply", "--plan", "gone.plan", "--yes")
     assert answer.verdict.startswith("APPLY dev: DESTROYED"), answer.out + answer.err
     kept = kept_durations(dev)

@@ -213,3 +213,29 @@ def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     nothing = dev.tapctl("outputs", "--env", "dev")
     assert nothing.code == 3
     assert "nothing of dev is deployed" in nothing.err
+
+
+def test_an_alarm_that_somebody_makes_anew_meanwhile_is_left_and_named(dev: World) -> None:
+    alarm = "payment-processor-errors-dev"
+
+    def again(visit: Visit, proceed: Proceed) -> Served:
+        served = proceed()
+        if visit.name == "sns:DeleteTopic":
+            dev.client("cloudwatch").put_metric_alarm(
+                AlarmName=alarm,
+                ComparisonOperator="GreaterThanThreshold",
+                EvaluationPeriods=1,
+                MetricName="Errors",
+                Namespace="AWS/Lambda",
+                Period=60,
+                Statistic="Sum",
+                Threshold=1,
+            )
+        return served
+
+    gone = dev.meeting(again, "destroy", "--env", "dev", "--yes")
+    assert gone.code == 6
+    assert gone.verdict.startswith("DESTROY dev: NOT DESTROYED")
+    (row,) = (line.split() for line in gone.out.splitlines() if line.endswith(alarm) and line[0] != " ")
+    assert row == ["left", "cloudwatch-alarm", alarm]
+    assert "somebody has made anew, without the tags of dev, what this run has removed" in gone.err

@@ -93,6 +93,26 @@ def test_a_member_that_is_not_ours_stops_it_before_anything_is_begun(dev: World)
         assert "aws rds delete-db-instance --db-instance-identifier analytics" in refused.err
 
 
+def test_a_member_that_somebody_adds_meanwhile_is_named_and_not_waited_for(world: World) -> None:
+    world.deploy()
+
+    def add() -> None:
+        world.door.after.clear()
+        world.client("rds").create_db_instance(
+            DBInstanceIdentifier="analytics",
+            DBClusterIdentifier="db-cluster-dev",
+            Engine="aurora-postgresql",
+            DBInstanceClass="db.r6g.large",
+        )
+
+    world.door.after["rds:DeleteDBInstance"] = add
+    left = world.tapctl("destroy", "--env", "dev", "--yes")
+    assert left.code == 4
+    assert "db-cluster/db-cluster-dev holds what is not ours and is never removed: db-instance/analytics" in left.err
+    assert "aws rds delete-db-instance --db-instance-identifier analytics --region us-east-2" in left.err
+    assert left.asked.count("rds:DeleteDBCluster") == 1
+
+
 def test_a_cluster_protected_while_the_question_is_open_stays_whole(dev: World) -> None:
     def protect() -> None:
         dev.client("rds").modify_db_cluster(DBClusterIdentifier="db-cluster-dev", DeletionProtection=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
-from tests.support.world import World
+from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
 
@@ -102,3 +102,56 @@ def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_en
     assert status.of_type("status")[0]["problems"][0].startswith(f"not there: {addresses[0]}, {addresses[1]}: tapctl")
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
     assert dev.drift().code == 0  # what the changed files want is a plan's to tell
+
+
+# -- a first apply -----------------------------------------------------------------------------------------------------
+
+GROUP, RULES, TOPIC = "security-group/db-sg-dev", "security-group-rules/db-sg-dev", "sns-topic/alarms-dev"
+ALL_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def begun(world: World, *making: str) -> str:
+    """Take the group's rules back to what EC2 gives a new one, and the record to these being made; the group's id."""
+    record = world.manifest()
+    if RULES not in making:
+        del record["entries"][RULES]
+    for address in making:
+        record["entries"][address] |= {"phase": "making", "outputs": None}
+    world.path().write_text(json.dumps(record))
+    ec2 = world.client("ec2")
+    (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])["SecurityGroups"]
+    ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+    ec2.authorize_security_group_egress(GroupId=group["GroupId"], IpPermissions=[ALL_OUT])
+    return str(group["GroupId"])
+
+
+def told_of_rules(answer: Answer) -> list[tuple[str, str, str]]:
+    found = (one for one in answer.of_type("finding") if one["address"] == RULES)
+    return [(one["field"], one["state"], one["note"]) for one in found]
+
+
+@pytest.mark.parametrize("making", [(GROUP,), (RULES,), (TOPIC,)], ids=["group", "rules", "others"])
+def test_the_rule_that_ec2_gives_a_new_group_is_no_drift_while_a_first_apply_is_unfinished(
+    dev: World, making: tuple[str, ...]
+) -> None:
+    begun(dev, *making)
+    answer = dev.drift()
+    assert (answer.code, told_of_rules(answer)) == (7, [("*", "PENDING", "an apply did not finish; run it again")])
+
+
+def test_anything_else_that_is_open_is_drift_while_a_first_apply_is_unfinished(dev: World) -> None:
+    group = begun(dev, GROUP)
+    dev.client("ec2").authorize_security_group_egress(
+        GroupId=group, IpPermissions=[ALL_OUT | {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}]
+    )
+    answer = dev.drift()
+    assert answer.code == 2
+    assert told_of_rules(answer)[1:] == [("rules", "DRIFT", "never wanted, whatever is recorded")]
+
+
+def test_the_rule_of_a_new_group_is_drift_where_no_apply_is_unfinished(dev: World) -> None:
+    """Somebody has taken the rules out of the record."""
+    begun(dev)
+    answer = dev.drift()
+    assert answer.code == 2
+    assert [state for _, state, _ in told_of_rules(answer)] == ["UNKNOWN", "DRIFT"]

@@ -31,6 +31,7 @@ def test_fewer_days_of_logs_and_backups_lose_data_and_are_cut_only_where_they_ar
     assert (refused.code, refused.changes) == (6, ())
     named = [word for address in (CLUSTER, *LOGS) for word in ("--allow", address)]
     assert impacts(dev, *named) == (0, {"data_loss": 3})
+    assert "warning" not in dev.tapctl("plan", "--env", "dev", *named).err
     asked = dev.tapctl("apply", "--env", "dev", *named, typed="no\n")
     assert "Apply this to dev? Of its resources 3 lose data. Type yes:" in asked.err
     dev.applied("dev", *named)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tapctl.manifest import open_store
+from tests.failures.trouble import deny
 from tests.manifest.examples import SAM
 from tests.stories.test_drift_access import OPEN, group_id, permission
 from tests.support.door import Proceed, Refusal, Served, Trouble, Visit, denied
@@ -240,7 +241,7 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     record |= {"suffix": "pr-9", "entries": {"kms-key/alias/db-key-pr-9": key}}
     dev.path().unlink()
     dev.path("pr-9").write_text(json.dumps(record))
-    passed = "not looked at, destroyed by its certificate: pr-9"
+    passed = "not looked at, destroyed by its certificate and gone from AWS: pr-9"
 
     answer = dev.tapctl("drift")
     assert (answer.code, answer.out.count("DRIFT pr-9: DESTROYED")) == (0, 1), answer.out + answer.err
@@ -268,7 +269,26 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     assert f"{passed.replace('pr-9', 'pr-10, pr-11, pr-12, pr-13, pr-14')} and 2 more" in dev.tapctl("status").err
     certificate.unlink()
     certificate.mkdir()
-    assert "by its certificate: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
+    assert "gone from AWS: pr-10, pr-11, pr-12, pr-13, pr-14 and 1 more\n" in dev.tapctl("status").err
+
+
+def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
+    """Who may write an empty record may write that, too."""
+    tags = {"EnvironmentSuffix": "pr-9", "Environment": "dev", "ManagedBy": "tapctl"}
+    record = dev.manifest() | {"suffix": "pr-9", "entries": {}}
+    dev.path().unlink()
+    dev.path("pr-9").write_text(json.dumps(record))
+    certify(dev, "pr-9")
+    dev.client("kms").create_key(Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()])
+    assert dev.tapctl("drift").verdict == "DRIFT all: NOTHING · the state knows no environment"
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    topic = dev.client("sns").create_topic(Name="alarms-pr-9", Tags=listed)["TopicArn"]
+    answer = dev.tapctl("drift")
+    assert answer.code == 2
+    assert "it is there, and the record does not hold it" in answer.out
+    dev.client("sns").delete_topic(TopicArn=topic)
+    answer = dev.meeting(deny("resourcegroupstaggingapi:GetResources"), "drift")
+    assert "DRIFT pr-9: " in answer.out
 
 
 def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:

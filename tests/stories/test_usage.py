@@ -97,26 +97,44 @@ def test_the_lock_names_the_whole_command(dev: World) -> None:
     assert json.loads(seen[0])["holder"]["command"] == "tapctl --quiet apply --env dev"
 
 
+@pytest.mark.parametrize(
+    ("address", "near"),
+    [
+        ("db-clster/db-cluster-dev", "db-cluster/db-cluster-dev"),
+        ("db-cluster/db-cluster-prod", "db-cluster/db-cluster-dev"),  # another environment's
+    ],
+)
 @pytest.mark.parametrize("json", [(), ("--json",)])
-def test_allow_must_name_something_that_tapctl_manages(dev: World, json: tuple[str, ...]) -> None:
-    answer = dev.tapctl("apply", "--env", "dev", "--allow", "db-clster/db-cluster-dev", *json)
+def test_allow_must_name_something_that_the_stack_can_have(
+    dev: World, json: tuple[str, ...], address: str, near: str
+) -> None:
+    answer = dev.tapctl("apply", "--env", "dev", "--allow", address, *json)
     assert (answer.code, answer.asked) == (64, ("sts:GetCallerIdentity",))
     said = answer.out + answer.err
-    assert "--allow db-clster/db-cluster-dev names nothing that tapctl manages" in said
-    assert "did you mean db-cluster/db-cluster-dev?" in said
+    assert f"--allow {address} names nothing that dev can have" in said
+    assert f"did you mean {near}?" in said
 
 
-def test_allow_may_name_a_resource_that_is_gone_already(dev: World) -> None:
+def test_allow_may_name_what_is_gone_already_or_needs_no_permit(dev: World) -> None:
     """The same command, run again after it was cut off."""
-    answer = dev.tapctl(
-        "apply", "--env", "dev", "--allow", "db-cluster/db-cluster-old", "--allow", "db-cluster/db-cluster-dev"
-    )
+    gone, key = "db-instance/db-cluster-dev-1", "kms-key/alias/db-key-dev"
+    allowed = [word for address in (gone, key) for word in ("--allow", address)]
+    answer = dev.tapctl("plan", "--env", "dev", *allowed)
     assert answer.code == 0
-    (warning,) = (line for line in answer.err.splitlines() if line.startswith("warning: --allow"))
-    assert warning == (
-        "warning: --allow db-cluster/db-cluster-old: there is no such thing, or it is gone already; "
-        "did you mean db-cluster/db-cluster-dev?"
-    )
+    assert [line for line in answer.err.splitlines() if line.startswith("warning: --allow")] == [
+        f"warning: --allow {gone}: there is no such thing, or it is gone already; did you mean {gone[:-1]}0?",
+        f"warning: --allow {key}: nothing that is planned of it needs that",
+    ]
+
+
+@pytest.mark.parametrize("live", [(), ("--live",)])
+@pytest.mark.parametrize("flag", [("--region", "eu-west-1"), ("--suffix", "pr-42")])
+def test_parity_ignores_no_flag_that_is_for_one_environment(
+    shared: World, flag: tuple[str, str], live: tuple[str, ...]
+) -> None:
+    answer = shared.tapctl("parity", *flag, *live)
+    assert (answer.code, answer.asked) == (64, ())
+    assert f"{flag[0]} is for one environment; parity compares each under its own name" in answer.err
 
 
 @pytest.mark.parametrize(

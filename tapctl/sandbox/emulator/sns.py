@@ -86,12 +86,16 @@ def _subscriptions(request: Request) -> dict[str, Any]:
 
 @contract("Subscribe")
 def a_receiver_has_to_confirm(request: Request, proceed: Next) -> Reply:
-    """An e-mail or web address gets nothing before it has confirmed; a queue or function confirms by itself."""
+    """An e-mail or web address gets nothing before it has confirmed; a queue or function of the account does by itself.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html
+    """
     known = {*_subscriptions(request)}
     reply = proceed()
     arn = reply["SubscriptionArn"]
     notes = notes_on(_subscriptions(request)[arn])
-    if arn not in known and request.params["Protocol"] in _BY_A_PERSON:
+    theirs = request.params["Endpoint"].split(":")[4:5] not in ([], [request.account])
+    if arn not in known and (request.params["Protocol"] in _BY_A_PERSON or theirs):
         notes["pending"] = True
         request.simulation.mark(_subscriptions(request)[arn], "subscribed")
     if notes.get("pending"):
