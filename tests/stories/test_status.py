@@ -280,7 +280,10 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(record))
     certify(dev, "pr-9")
     dev.client("kms").create_key(Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()])
-    assert dev.tapctl("drift").verdict == "DRIFT all: NOTHING · the state knows no environment"
+    assert (
+        dev.tapctl("drift").verdict
+        == "DRIFT all: NOTHING · the state knows no environment · not looked at, no record: dev, prod, staging"
+    )
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     topic = dev.client("sns").create_topic(Name="alarms-pr-9", Tags=listed)["TopicArn"]
     answer = dev.tapctl("drift")
