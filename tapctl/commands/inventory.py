@@ -202,9 +202,13 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
 
 def _is_another(before: Observation | None, now: Observation) -> bool:
     """True if two things of one name were seen, of which the plan has shown the first alone: the second is left."""
-    if not isinstance(before, Observed) or not isinstance(now, Observed):
-        return False
-    return before.outputs is not None and now.outputs is not None and now.outputs != before.outputs
+    return (
+        isinstance(before, Observed)
+        and isinstance(now, Observed)
+        and before.outputs is not None
+        and now.outputs is not None
+        and now.outputs != before.outputs
+    )
 
 
 def leftovers(
