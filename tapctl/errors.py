@@ -407,6 +407,9 @@ THROTTLING = frozenset(
 
 
 _SETTINGS = frozenset({"ProxyConnectionError"})
+_HUNG_UP = "ConnectionClosedError"
+SERVER_ERROR = 500
+"""The first HTTP status that says that AWS itself failed."""
 _CERTIFICATE = re.compile("certificate|CRL|PEM|Errno", re.IGNORECASE)
 
 
@@ -425,6 +428,11 @@ class AwsNoAnswer(AwsError):
     def throttled(self) -> bool:
         """True if AWS turned the call away before it did anything."""
         return self.aws_code in THROTTLING
+
+    @property
+    def is_passing(self) -> bool:
+        """True if AWS was busy, failed or hung up at once: a moment later the same call may be answered."""
+        return self.throttled or self.status >= SERVER_ERROR or self.aws_code == _HUNG_UP
 
 
 class Patience(Enum):

@@ -188,7 +188,13 @@ class Aws(Clients):
         return self._ids.get(type_, ())
 
     def read(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call one reading operation; inside a round the same read is made once."""
+        """Call one reading operation; inside a round the same read is made once.
+
+        Raises:
+            AwsNoAnswer: AWS was busy, failed or hung up in the SDK's attempts and, a moment later, in as many more; or
+                did not answer at all.
+            AwsRefused: it said no.
+        """
         client = cast("Any", call).__self__
         key = f"{client.meta.service_model.service_name}.{cast('Any', call).__name__}"
         return self._once(key, kwargs, lambda: call(*args, **kwargs))
@@ -200,7 +206,7 @@ class Aws(Clients):
     def _once(self, key: str, kwargs: Mapping[str, Any], call: Callable[[], T]) -> T:
         memo = self._memo
         if memo is None:
-            return call()
+            return _answered(call)
         target = self.target
         place = "" if key.startswith("sts.") else target.region  # we are the same in every region
         who = f"{target.role_arn} {target.credentials}"  # the user's own credentials are one account's
@@ -210,7 +216,7 @@ class Aws(Clients):
         if theirs is not mine:
             return cast("T", theirs.result())
         try:
-            mine.set_result(call())
+            mine.set_result(_answered(call))
         except Exception as error:  # noqa: BLE001 -- handed to everybody who asked the same
             if self._fleet is not None and isinstance(error, AwsNoAnswer):
                 del memo[full]  # the next environment asks anew
@@ -266,6 +272,16 @@ class Aws(Clients):
         session.events.register("before-send", guard_hook(self.call_log))
         session.events.register("before-parse", parse_hook(self.call_log))
         return session
+
+
+def _answered(call: Callable[[], T]) -> T:
+    """The answer to a read, which is made anew once after the SDK's attempts: most readers do not look again."""
+    try:
+        return call()
+    except AwsNoAnswer as error:
+        if not error.is_passing:
+            raise
+        return call()
 
 
 def beside(id_: str, ids: Iterable[str], most: int | None) -> tuple[str, ...]:

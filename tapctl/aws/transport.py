@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tapctl.aws.answers import checked, unusable
 from tapctl.aws.setup_errors import certificate_places, setup_error
-from tapctl.errors import THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
+from tapctl.errors import SERVER_ERROR, THROTTLING, AwsError, AwsNoAnswer, AwsRefused, ConfigError, NotYet, WrongTarget
 from tapctl.safety.redaction import hide
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _READS = ("Describe", "Get", "BatchGet", "List", "Head", "Simulate", "Assume", "
 # The state store is not the stack: writing the manifest is no change of the stack.
 _NOT_THE_STACK = frozenset({"s3", "sts"})
 _OK = 200
-_SERVER_ERROR = 500
 _PAGE_HEAD = 512
 _LONGEST_MESSAGE = 4_000
 _LOST_CODES = THROTTLING | {"RequestTimeout", "RequestTimeoutException"}
@@ -129,7 +128,7 @@ def to_tapctl_error(service: str, operation: str, error: Exception) -> AwsError 
         meta = error.response.get("ResponseMetadata", {})
         code = str(body.get("Code") or "Unknown")
         status = int(meta.get("HTTPStatusCode") or 0)
-        kind = AwsNoAnswer if code in _LOST_CODES or status >= _SERVER_ERROR else AwsRefused
+        kind = AwsNoAnswer if code in _LOST_CODES or status >= SERVER_ERROR else AwsRefused
         message = str(body.get("Message") or "no message")
         return kind(
             service,

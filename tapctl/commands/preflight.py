@@ -93,7 +93,10 @@ class Quotas:
     @classmethod
     def ask(cls, aws: Aws) -> Quotas:
         """Ask Lambda and RDS, in the background."""
-        return cls(in_background(aws.lambda_.get_account_settings), in_background(aws.rds.describe_account_attributes))
+        return cls(
+            in_background(lambda: aws.read(aws.lambda_.get_account_settings)),
+            in_background(lambda: aws.read(aws.rds.describe_account_attributes)),
+        )
 
 
 def check_all(
@@ -320,7 +323,7 @@ def _principal(aws: Aws) -> str:
     if kind != "assumed-role" or len(names) < _ROLE_ARN_PARTS:
         return ""
     # A session's ARN leaves out the path of its role.
-    return aws.iam.get_role(RoleName=names[0])["Role"]["Arn"]
+    return aws.read(aws.iam.get_role, RoleName=names[0])["Role"]["Arn"]
 
 
 def _why(error: AwsError) -> str:

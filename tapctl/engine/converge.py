@@ -245,6 +245,8 @@ class _Attempt:
     """The moment at which AWS accepted the create, or first said that the name is taken."""
     made: bool = False
     """True if the resource was made by this loop: not found, and not brought back."""
+    unheard: bool = False
+    """True if a change of ours may have been accepted without an answer: what shows then is this loop's work."""
     made_again: bool = False
     """True if what this loop had made failed in a way that may pass, and was deleted to be made once more."""
     brought_back: bool = False
@@ -297,11 +299,14 @@ class _ConvergeLoop:
             return self.turn(seen)
         except AlreadyExists as answer:
             self.attempt.created_at = self.poller.now
+            # The SDK asks again where an answer was lost, and meets what its first call has made.
+            self.attempt.unheard = not self.change.adopts
             self.poller.pause(str(answer))
             return None
         except AwsNoAnswer as error:
-            if not self.reconciler.create_is_repeatable and not error.throttled:
-                self.attempt.unconfirmed_create = True
+            if not error.throttled:
+                self.attempt.unheard = True
+                self.attempt.unconfirmed_create |= not self.reconciler.create_is_repeatable
             raise
 
     def turn(self, seen: Observed[Any, Any] | None) -> Finished | None:
@@ -529,8 +534,10 @@ class _ConvergeLoop:
         self.context.journal.put(record)
         self.context.outputs[self.address] = outputs
         result = self.attempt.result
+        if result is Result.UNCHANGED and self.attempt.unheard:
+            result = Result.UPDATED
         if self.change.action is Action.CREATE and result is Result.UPDATED and not self.attempt.brought_back:
-            # A subresource planned as a create is made by changing its parent: to the user it was created.
+            # Planned as a create, and made: by changing its parent, or by a call whose answer was lost.
             result = Result.CREATED
         return Finished(self.address, result, self.poller.elapsed, unreadable=tuple(sorted(seen.unreadable.values())))
 

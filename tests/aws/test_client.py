@@ -304,6 +304,21 @@ def test_a_refusal_is_the_answer_to_everybody_who_asked_the_same(aws: Aws) -> No
     assert aws.call_log.calls["iam:GetRole"] == 1
 
 
+def test_in_a_round_a_read_is_made_anew_where_aws_was_busy_for_as_long_as_the_sdk_waits() -> None:
+    with endpoint(lambda _: refusal("Throttling", status=400) if len(there.heard) <= 4 else identity()) as there:
+        view = to(there).memoized()
+        assert view.read(view.sts.get_caller_identity)["Account"] == ACCOUNT
+    assert len(there.heard) == 5
+
+
+def test_what_aws_answers_in_no_form_of_its_own_is_not_asked_for_again() -> None:
+    with endpoint(lambda _: Answer(200, "<html>the proxy's page</html>")) as there:
+        view = to(there).memoized()
+        with pytest.raises(AwsNoAnswer):
+            view.read(view.sts.get_caller_identity)
+    assert len(there.heard) == 1
+
+
 def test_batch_ids_are_those_of_the_round_and_the_own_one(aws: Aws) -> None:
     view = aws.memoized({"db-instance": ("b", "a")})
 
@@ -339,7 +354,7 @@ def test_views_of_many_environments_share_reads_and_count_their_own(aws: Aws) ->
 
 
 def test_a_read_without_an_answer_is_made_again_for_the_next_environment() -> None:
-    with endpoint(lambda _: refusal("Throttling", status=400) if len(there.heard) <= 4 else identity()) as there:
+    with endpoint(lambda _: refusal("Throttling", status=400) if len(there.heard) <= 8 else identity()) as there:
         view = to(there).shared({}, {})
         with pytest.raises(AwsNoAnswer):
             view.read(view.sts.get_caller_identity)

@@ -86,6 +86,10 @@ class ScriptedAws:
         self.lists_asked: list[str] = []
         self.iam = self.lambda_ = self.rds = self.service_quotas = self.ec2 = self
 
+    def read(self, call: Callable[..., dict[str, Any]], **asked: str) -> dict[str, Any]:
+        """One read."""
+        return call(**asked)
+
     def get_paginator(self, _: str) -> Paginator:
         """The simulations."""
         return Paginator(self)

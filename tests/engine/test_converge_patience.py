@@ -263,7 +263,7 @@ def test_a_name_that_is_taken_is_looked_at_again_and_may_be_our_own_lost_answer(
     mine = Thing(SMALL, Plain.outputs(arn="x"), OURS)
     world = World(Stranger(mine, shy=60))
 
-    assert bring(world, resource(Plain())).result is Result.UNCHANGED
+    assert bring(world, resource(Plain())).result is Result.CREATED
     assert world.calls == []
 
 

@@ -273,8 +273,7 @@ def test_answers_lost_now_and_then_never_end_a_node_that_waits_for_minutes() -> 
 def test_a_create_whose_answer_is_lost_makes_one_thing(kind: Plain, took_effect: bool) -> None:
     world = World(Lossy("create", [1], took_effect=took_effect), Shy(60))
 
-    bring(world, resource(kind))
-
+    assert bring(world, resource(kind)).result is Result.CREATED
     assert world.made[f"{kind.type}/a"] == 1
 
 
@@ -319,8 +318,7 @@ def test_an_interrupted_create_without_effect_is_repeated_after_the_propagation_
 def test_an_update_whose_answer_is_lost_is_asked_for_again_only_where_it_does_not_show(took_effect: bool) -> None:
     world = World(Lossy("update", [1], took_effect=took_effect))
 
-    bring(world, large(world), Action.UPDATE)
-
+    assert bring(world, large(world), Action.UPDATE).result is Result.UPDATED
     assert world.calls == ["update plain/a"]
 
 

@@ -123,6 +123,7 @@ def test_who_writes_the_state_or_tags_takes_no_alarm_that_ends_as_ours_do_and_no
     assert world.client("cloudwatch").describe_alarms()["MetricAlarms"][0]["AlarmName"] == alarm
 
 
+@pytest.mark.soak
 def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> None:
     world.deploy()
     (group,) = world.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])[
@@ -145,6 +146,7 @@ def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> Non
     assert world.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_record_that_calls_everything_kept_hides_nothing(world: World) -> None:
     world.deploy()
     record = world.manifest()
@@ -365,6 +367,7 @@ def test_a_forged_certificate_is_not_continued(world: World, forged: dict[str, A
 # -- the organisation's own limits -----------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_permissions_boundary_stays_until_its_role_is_named(world: World) -> None:
     world.deploy()
     boundary = world.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY)
@@ -390,6 +393,7 @@ def test_a_permissions_boundary_stays_until_its_role_is_named(world: World) -> N
     assert world.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_key_that_others_still_use_is_kept_and_the_plan_names_them(world: World) -> None:
     world.deploy()
     key = world.client("kms").describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["Arn"]

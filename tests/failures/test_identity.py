@@ -74,6 +74,7 @@ def test_credentials_that_run_out_right_after(world: World, command: tuple[str, 
         assert told in answer.err
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("changes", strided((1, 9, 25), 3, 1))
 def test_credentials_that_run_out_half_way(world: World, changes: int) -> None:
     answer = world.meeting(refuse((), "ExpiredToken", after_changes=changes), "apply", "--env", "dev", "--yes")

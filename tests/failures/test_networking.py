@@ -113,6 +113,7 @@ def test_subnets_without_room_for_every_instance(world: World) -> None:
     assert world.tapctl("plan", "--env", "dev").code == 0
 
 
+@pytest.mark.soak
 def test_what_is_deployed_stays_when_its_networking_breaks(world: World) -> None:
     world.deploy()
     before = world.manifest()

@@ -85,6 +85,7 @@ def test_a_stream_that_is_none(dev: World, name: str) -> None:
         getattr(sys, name).close()
 
 
+@pytest.mark.soak
 def test_a_report_that_cannot_be_written_is_no_success(dev: World) -> None:
     """/dev/full takes nothing, as a full disk."""
     ended = shell(dev, f"{TAPCTL} plan --env dev > /dev/full")

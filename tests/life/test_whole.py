@@ -5,6 +5,8 @@ Propagation, busy states, late looks and lingering interfaces all at once: each 
 
 from __future__ import annotations
 
+import pytest
+
 from tapctl.sandbox.emulator.lambda_interfaces import LINGERS_S
 from tests.stories.leftovers import left
 from tests.support.world import World
@@ -15,6 +17,7 @@ def interfaces(world: World) -> int:
     return len(world.client("ec2").describe_network_interfaces(Filters=filters)["NetworkInterfaces"])
 
 
+@pytest.mark.soak
 def test_made_changed_destroyed_and_made_again(living: World) -> None:
     before = left(living)
     made = living.tapctl("apply", "--env", "dev", "--yes")

@@ -34,8 +34,8 @@ __all__ = [
     "test_what_was_removed_can_be_made_again",
 ]
 
-QUICK = ("db_cluster_parameter_group", "db_subnet_group", "secret_rotation")
-SLOW = ("db_parameter_group", "db_cluster", "db_instance")
+QUICK = ("db_subnet_group", "secret_rotation")
+SLOW = ("db_cluster_parameter_group", "db_parameter_group", "db_cluster", "db_instance")
 EXHAUSTIVE = [pytest.param(one, marks=pytest.mark.soak) for one in SLOW]
 
 

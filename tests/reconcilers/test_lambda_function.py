@@ -421,6 +421,7 @@ def test_nothing_is_asked_for_while_it_is_being_made_or_changed(bench: Bench) ->
     assert asked == {"UpdateFunctionConfiguration": 1, "TagResource": 1}
 
 
+@pytest.mark.soak
 def test_an_update_of_ours_that_lambda_gives_up_ends_with_its_reason_and_the_next_apply_asks_again(
     bench: Bench,
 ) -> None:

@@ -54,6 +54,7 @@ def test_a_cluster_that_loses_its_key_during_a_change_ends_the_apply(living: Liv
     assert "can't access the KMS encryption key" in str(caught.value.evidence)
 
 
+@pytest.mark.soak
 def test_an_instance_that_aws_gives_up_ends_the_apply_and_the_next_one_replaces_it(living: Living) -> None:
     bench = living("db_instance")
     want = bench.fresh()[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tapctl.manifest.manifest import now
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
@@ -83,6 +85,7 @@ def test_an_apply_that_was_cut_off_is_continued_with_its_file(dev: World) -> Non
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
+@pytest.mark.soak
 def test_a_destroy_is_approved_as_well(dev: World) -> None:
     planned = dev.tapctl("plan", "--destroy", "--env", "dev", "--out", "gone.plan")
     assert "file gone.plan, to be applied until 20" in planned.out

@@ -175,6 +175,7 @@ def test_an_extra_member_is_reported_and_never_removed(dev: World, stranger: Non
     assert "analytics" in {one["DBInstanceIdentifier"] for one in members}
 
 
+@pytest.mark.soak
 def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
     rds = dev.client("rds")
     parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}

@@ -259,6 +259,7 @@ def test_all_changes_at_once_are_found_and_undone(dev: World) -> None:
     assert PASSWORD not in said
 
 
+@pytest.mark.soak
 def test_minor_upgrades_switched_off_for_one_instance_are_off_for_its_cluster_until_the_next_apply(dev: World) -> None:
     dev.client("rds").modify_db_instance(
         DBInstanceIdentifier="db-cluster-dev-0", AutoMinorVersionUpgrade=False, ApplyImmediately=True

@@ -112,6 +112,7 @@ def test_a_new_account_is_told_what_it_has_no_room_for(world: World) -> None:
     assert "? quotas: no API tells if a function may have 4096 MB in this account" in answer.out
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("most", "code"), [(58, 6), (57, 0)])
 def test_a_prefix_list_has_room_as_all_that_it_may_hold(world: World, most: int, code: int) -> None:
     made = world.client("ec2").create_managed_prefix_list(PrefixListName="ours", MaxEntries=most, AddressFamily="IPv4")

@@ -70,6 +70,7 @@ def test_a_second_apply_changes_nothing(shared: World, prod: Answer) -> None:
     assert f"{len(shared.stack('prod'))} unchanged · {fields}/{fields} fields read back" in again.verdict
 
 
+@pytest.mark.soak
 def test_a_zip_is_our_handler_on_a_runtime_that_lives(world: World) -> None:
     world.edit("common.toml", 'package = "image"', 'package = "zip"')
     world.applied("staging")

@@ -91,6 +91,7 @@ def test_what_is_not_well_is_named_and_ends_with_2(
         assert words in text.out
 
 
+@pytest.mark.soak
 def test_many_problems_are_counted_in_the_row_and_all_in_json(dev: World) -> None:
     client = dev.client("cloudwatch")
     names = sorted(alarm["AlarmName"] for alarm in client.describe_alarms()["MetricAlarms"])
