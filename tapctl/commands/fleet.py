@@ -68,6 +68,16 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
     return {suffix: one for suffix, one in records.items() if suffix not in passed}
 
 
+def never_recorded(invocation: Invocation, members: Members) -> str:
+    """The remark, for the verdict, on the environments that have a file and no record; empty if all have one.
+
+    They are not looked at: most were never applied. But who may write a record may remove it, too.
+    """
+    lacking = sorted(known_environments(invocation.config) - members.keys())
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    return f" · not looked at, no record: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
+
+
 def _is_certified(store: Store, manifest: Manifest) -> bool:
     """True if a destroy of this very environment has proved that nothing was left."""
     text = None

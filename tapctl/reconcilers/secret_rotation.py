@@ -83,7 +83,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "--remove-replica-regions {value}",
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
     }
-    never_compared = ("last rotation",)
+    never_compared = ("last rotation, its window",)
     trail = Trail(
         "secretsmanager",
         whole=("RotateSecret", "CancelRotateSecret", "DeleteSecret", "RestoreSecret"),

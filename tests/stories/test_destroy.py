@@ -55,7 +55,7 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     drifted = world.drift()
     assert (drifted.code, drifted.records[-1]["status"]) == (0, "DESTROYED")
     status = world.tapctl("status")
-    assert status.verdict == "STATUS all: 0 deployed · 0 healthy"
+    assert status.verdict == "STATUS all: 0 deployed · 0 healthy · not looked at, no record: prod, staging"
 
     # Lambda writes once more after it is gone: a log group without tags and retention comes back.
     world.client("logs").create_log_group(logGroupName=LOGS)
@@ -138,7 +138,9 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     assert set(kept["gone"]) == recorded - {key}
     assert kept["kept"][key] == {"until": told[key]["until"], "why": told[key]["why"]}
     # It is no manifest: nobody takes it for an environment.
-    assert world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+    assert (
+        world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy · not looked at, no record: prod, staging"
+    )
 
 
 @pytest.mark.soak
