@@ -37,14 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     With ``_TAPCTL_COMPLETE`` (set by the shell's completion) the words that may follow are printed instead.
     """
     if instruction := os.environ.get(_COMPLETE):
-        from click.shell_completion import shell_complete
-
-        sys.exit(shell_complete(cli, {}, "tapctl", _COMPLETE, instruction))
+        sys.exit(_complete(instruction))
     # What start-up makes stays: to look through it for what does not takes time.
     gc.set_threshold(_RARELY)
     # pydantic would look for plugins in every package that is installed, and none is to change how files are judged.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "true"
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _complete(instruction: str) -> int:
+    """Print the words that may follow, or the shell's script for it; 1, and not a word, where that cannot be done."""
+    from click.shell_completion import shell_complete
+
+    try:
+        return shell_complete(cli, {}, "tapctl", _COMPLETE, instruction)
+    except Exception:  # noqa: BLE001 -- a word of ours would stand in the middle of what somebody types
+        return 1
 
 
 def run(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,10 @@ from tapctl.errors import (
     bug,
     exit_code_of,
 )
+
+if TYPE_CHECKING:
+    from tapctl.render.screen import Screen
+    from tapctl.session.invocation import Invocation
 
 COMMAND = "tapctl.command"
 """The key under which a context keeps the command as it was typed."""
@@ -55,7 +59,7 @@ def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str
     meant = _with_environment(verb, arguments)
     screen.error(UsageError(error.format_message(), evidence=meant, hint=hint), _state(0))
     if verb or json:
-        return Invocation(verb).finish(screen, Status.FAILED, UsageError.exit_code)
+        _finish(Invocation(verb), screen, Status.FAILED, UsageError.exit_code)
     return UsageError.exit_code
 
 
@@ -79,6 +83,12 @@ def report_error(meta: Meta, error: TapctlError) -> int:
 
 def report_bug(meta: Meta, error: Exception) -> int:
     """Report an exception that nobody foresaw."""
+    if isinstance(error, OSError) and "screen" not in meta:
+        # A help, or a version: nothing else is written without a screen.
+        unwritten = TapctlError(
+            "stdout cannot be written", evidence=str(error), hint="make room there, and run it again"
+        )
+        return _show_error(meta, unwritten, unwritten.exit_code, 0)
     state = meta["invocation"].state if "invocation" in meta else "./manifests"
     told = bug(error)
     told.hint = f"the manifest in {state} is right up to the last change; report this, then run the same command again"
@@ -93,7 +103,7 @@ def report_interrupt(meta: Meta, number: signal.Signals) -> int:
     code = exit_status(number)
     if "screen" in meta:
         meta["screen"].warn(f"stopped by {number.name}; {_state(_accepted_changes(meta))}. To go on: {meta[COMMAND]}")
-        meta["invocation"].finish(meta["screen"], Status.STOPPED, code)
+        _finish(meta["invocation"], meta["screen"], Status.STOPPED, code)
     return code
 
 
@@ -118,9 +128,17 @@ def _show_error(meta: Meta, error: TapctlError, code: int, changes: int) -> int:
         locate(error)
     if "screen" in meta:
         meta["screen"].error(error, _state(changes))
-        meta["invocation"].finish(meta["screen"], Status.FAILED, code)
+        _finish(meta["invocation"], meta["screen"], Status.FAILED, code)
     else:
         from tapctl.render.frame import error_lines
 
         print(*error_lines(error), sep="\n", file=sys.stderr)  # noqa: T201 -- there is no screen
     return code
+
+
+def _finish(invocation: Invocation, screen: Screen, status: Status, code: int) -> None:
+    """Show the verdict of a failure; where it cannot be written that is told, and what has failed before decides."""
+    try:
+        invocation.finish(screen, status, code)
+    except TapctlError as unwritten:
+        screen.warn(str(unwritten))
