@@ -295,6 +295,7 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     # That one environment has it and another not, is not known of what a run has left half way.
     half_way = {row["what"] for row in unfinished}
     told = [row for row in rows("manifests", recorded) if row["what"] not in half_way]
+    behind += moved_rows("manifests", known, chosen)
     records = [*rows("files", compare(chosen)), *behind, *unfinished, *told]
     show(screen, chosen, records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (ALLOWED, REFUSED))
@@ -365,6 +366,25 @@ def _compare_recorded(
         if env not in current
     ]
     return split_tags(compare_specs(current, chosen), current, chosen), behind
+
+
+def moved_rows(where: str, known: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> list[dict[str, object]]:
+    """A row for each environment that is deployed in another region than its files name, which have changed since.
+
+    In the canonical form a region is no difference. One that was applied with ``--region`` is where it was wanted.
+    """
+    return [
+        {
+            "type": "difference",
+            "where": where,
+            "what": "region",
+            "values": {env: manifest.region},
+            "verdict": NOT_APPLIED,
+            "causes": {env: "not applied"},
+        }
+        for env, manifest in known.items()
+        if manifest.region != chosen[env].region and manifest.config_hash != config_hash(chosen[env])
+    ]
 
 
 def unfinished_rows(known: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> list[dict[str, object]]:

@@ -26,6 +26,7 @@ from tapctl.commands.parity import (
     compare,
     compare_specs,
     known_records,
+    moved_rows,
     recorded_specs,
     records_beside,
     rows,
@@ -98,6 +99,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     codes = for_each_environment(invocation, screen, known, look, verdicts=False)
     live = {env: each for env in known if (each := read.get(env)) is not None}
     records = [*rows("files", compare(chosen)), *_live_rows(live, chosen)]
+    records += moved_rows("aws", {env: each.live for env, each in live.items()}, chosen)
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
     show(screen, chosen, records)
     words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN)

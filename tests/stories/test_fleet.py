@@ -72,6 +72,23 @@ def test_all_goes_with_nothing_that_is_for_one(two: World, more: str) -> None:
     assert more.partition(" ")[0] in answer.err
 
 
+@pytest.mark.parametrize(
+    ("more", "where"), [((), "manifests"), pytest.param(("--live",), "aws", marks=pytest.mark.soak)]
+)
+def test_an_environment_whose_file_names_another_region_was_not_applied_there(
+    two: World, more: tuple[str, ...], where: str
+) -> None:
+    two.edit("dev.toml", 'region = "us-east-2"', 'region = "us-west-1"')
+    answer = two.tapctl("parity", *more, "--json")
+    two.edit("dev.toml", 'region = "us-west-1"', 'region = "us-east-2"')
+    assert answer.code == 2
+    late = [one for one in answer.of_type("difference") if one["verdict"] == "NOT APPLIED"]
+    assert [(one["where"], one["what"], one["values"]) for one in late] == [
+        (where, "region", {"dev": "us-east-2"}),
+    ]
+    assert answer.records[-1]["counts"]["not_applied"] == 1
+
+
 def test_parity_of_aws_tells_an_outside_change_from_what_was_not_applied(two: World) -> None:
     same = two.tapctl("parity", "--live", "--json")
     assert same.code == 0, same.out
