@@ -36,12 +36,14 @@ _LISTER: Final = "tapctl-status"
 PAGE: Final = "permissions.md"
 """The name of the page on the roles, beside the policies."""
 
+_HEADING: Final = "# Permissions of "
+
 
 def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path | None) -> int:
     """Print the policy for ``command``; with ``out``, write it there in files that IAM takes.
 
     Raises:
-        UsageError: the files cannot be written.
+        UsageError: the files cannot be written, or one would take the place of somebody's own page.
     """
     config, target = resolve_target(invocation, screen)
     names = Names(target.suffix, target.account, target.region, partition_of(target.region))
@@ -56,6 +58,7 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
     files[PAGE] = page(names, [each.right.filled(values) for each in state])
     try:
         out.mkdir(parents=True, exist_ok=True)
+        _check_page(out / PAGE)
         for stale in [*out.glob(f"tapctl-{command}-{names.suffix}-*.json")]:
             # Of an earlier, longer policy.
             if re.fullmatch(r".*-[0-9]+\.json", stale.name) and stale.name not in files:
@@ -68,6 +71,15 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
     listing = "\n".join(str(out / name) for name in sorted(files))
     screen.document(listing, {"type": "iam_policy", "for": command, "files": listing.splitlines()})
     return invocation.finish(screen, Status.OK)
+
+
+def _check_page(path: Path) -> None:
+    """Make sure that no page but one of ours is overwritten: many have a page of that name. (A link is replaced.)"""
+    if path.is_file() and not path.is_symlink() and not path.read_bytes().startswith(_HEADING.encode()):
+        raise UsageError(
+            f"{path} is there and is no page of tapctl's: it was left as it is",
+            hint="name a folder of its own, such as policies",
+        )
 
 
 def _files(command: str, names: Names, statements: Sequence[Statement]) -> dict[str, str]:
@@ -99,7 +111,7 @@ the trust of the role that reads, and this policy:
 
 {_code(_lister_policy(objects[0]))}
 """
-    return f"""# Permissions of {names.suffix}
+    return f"""{_HEADING}{names.suffix}
 
 Printed by `tapctl iam-policy --for COMMAND --env ENV --out DIR`. Each policy is made of what the code declares beside
 the calls that it makes, in files of at most {MAX_CHARACTERS:,} characters, as managed policies are. All files of a

@@ -85,6 +85,14 @@ def test_whoever_lists_the_environments_reads_the_records_and_nothing_else(tmp_p
     assert '"Resource": "arn:aws:s3:::records/team/*.json"' in told
 
 
+def test_somebodys_own_page_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / PAGE).write_text("# Who may do what\n")
+    assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path)) == 64
+    assert f"{tmp_path / PAGE} is there and is no page of tapctl's: it was left as it is" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [PAGE]
+    assert (tmp_path / PAGE).read_text() == "# Who may do what\n"
+
+
 def test_without_a_bucket_the_page_speaks_of_none(tmp_path: Path) -> None:
     assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path), state=str(tmp_path)) == 0
     assert "bucket" not in (tmp_path / PAGE).read_text()
