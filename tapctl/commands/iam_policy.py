@@ -74,12 +74,21 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
 
 
 def _check_page(path: Path) -> None:
-    """Make sure that no page but one of ours is overwritten: many have a page of that name. (A link is replaced.)"""
-    if path.is_file() and not path.is_symlink() and not path.read_bytes().startswith(_HEADING.encode()):
-        raise UsageError(
-            f"{path} is there and is no page of tapctl's: it was left as it is",
-            hint="name a folder of its own, such as policies",
-        )
+    """Make sure that no page but one of ours is overwritten: many have a page of that name. A link is replaced.
+
+    Raises:
+        UsageError: it is somebody's own.
+        OSError: it cannot be read.
+    """
+    if path.is_symlink() or not path.is_file():
+        return
+    with path.open("rb") as file:
+        if file.read(len(_HEADING)) == _HEADING.encode():
+            return
+    raise UsageError(
+        f"{path} is there and is no page of tapctl's: it was left as it is",
+        hint="name a folder of its own, such as policies",
+    )
 
 
 def _files(command: str, names: Names, statements: Sequence[Statement]) -> dict[str, str]:
