@@ -7,6 +7,7 @@ stand inside any string of a spec. Dependencies are found here, never declared.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
@@ -94,4 +95,7 @@ def to_json(value: Any) -> Any:
         return sorted((to_json(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON has no word for it, and a double that AWS tells may be one.
+        return str(value)
     return value

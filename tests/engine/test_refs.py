@@ -119,3 +119,8 @@ def test_the_same_value_is_always_the_same_json_and_another_value_another(value:
 def test_plain_json_has_lists_for_tuples_and_sorted_lists_for_sets() -> None:
     made = refs.to_json(holder("b").statements | {Statement(who="a")})
     assert made == [{"who": "b", "what": ["b"], "when": ["b"]}, {"who": "a", "what": [], "when": []}]
+
+
+def test_a_number_that_json_cannot_hold_is_told_as_a_word() -> None:
+    numbers = (float("nan"), float("inf"), float("-inf"), 1.5)
+    assert json.dumps(refs.to_json(numbers), allow_nan=False) == '["nan", "inf", "-inf", 1.5]'
