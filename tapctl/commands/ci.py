@@ -32,7 +32,7 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
     """Write the files of this CI system; one that is there, and is another, is overwritten only where that is said.
 
     Raises:
-        ConfigError: there is no environment, or the folder's name cannot stand in a workflow.
+        ConfigError: there is no environment, or the folder's name cannot stand in a workflow, or is of this machine.
         UsageError: a file is there, and nobody can be asked.
         Refused: a name is a link's, which may lead out of the repository; or a file cannot be written.
     """
@@ -57,6 +57,9 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
 
 def _filled(invocation: Invocation, template: str) -> str:
     folder = invocation.config.as_posix()
+    if invocation.config.is_absolute() or ".." in invocation.config.parts:
+        rule = "leads out of this folder, and a pipeline has the repository alone: name it from the repository's root"
+        raise ConfigError([Problem("--config", "", json.dumps(folder), rule)])
     if not folder.isprintable() or set(folder) & set("\"'\\${}`"):
         raise ConfigError([Problem("--config", "", json.dumps(folder), "cannot stand in a workflow")])
     names = environments(invocation.config)

@@ -191,3 +191,10 @@ def test_without_environments_or_with_a_folder_that_breaks_a_workflow_nothing_is
     assert called("ci", "init", "github", "--config", "empty").code == 3
     assert called("ci", "init", "github", "--config", 'a"b').code == 3
     assert not (repository / ".github").exists()
+
+
+def test_a_folder_that_no_checkout_has_is_written_into_no_pipeline(repository: Path) -> None:
+    for folder in (str(repository / "environments"), f"../{repository.name}/environments"):
+        answer = called("ci", "init", "github", "--config", folder)
+        assert (answer.code, "leads out of this folder" in answer.err) == (3, True)
+    assert not (repository / ".github").exists()
