@@ -34,6 +34,7 @@ from tapctl.commands.parity import (
     split_tags,
     status_of,
 )
+from tapctl.commands.plan import look_up
 from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
 from tapctl.engine import refs
@@ -121,14 +122,21 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
 
 
 def _read(session: Session) -> LiveEnvironment | None:
-    """The environment as it is; None where nothing of it is deployed, by its record and by AWS."""
+    """The environment as it is; None where nothing of it is deployed, by its record and by AWS.
+
+    Raises:
+        TapctlError: what it is compared with cannot be read.
+    """
     manifest, _ = session.load_manifest()
     compared = compare_recorded(session, manifest, exposures=True)
     if compared is None:
         return None
     observed = compared.observed
     outside = {(one.address, one.field) for one in compared.report.findings if one.state in _OUTSIDE_STATES}
-    wanted = wanted_beside(session, manifest, {**compared.beside, **observed})
+    # Files that have changed may name another network or image, which the record does not know.
+    changed = manifest.config_hash != session.target.config_hash and session.aws.region == session.config.region
+    looked_up = look_up(session, manifest) if changed else None
+    wanted = wanted_beside(session, manifest, {**compared.beside, **observed}, looked_up)
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}

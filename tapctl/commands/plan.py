@@ -135,7 +135,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     waivers = waivers_for(session)
     manifest, version = session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
-    network, release = _look_up(session, manifest, image_digest)
+    network, release = look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
     snapshot_stays = snapshot_stays_due(session, manifest)
     config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
@@ -192,7 +192,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
 
 
-def _look_up(session: Session, manifest: Manifest, image_digest: str) -> tuple[NetworkContract, Artifact]:
+def look_up(session: Session, manifest: Manifest, image_digest: str = "") -> tuple[NetworkContract, Artifact]:
     """Look up the network and the function's code, side by side, and what common.toml names of AWS.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The changes that an apply would make beside undoing drift: the files against the record, without a call to AWS."""
+"""The changes that an apply would make beside undoing drift: the files against the record, with no call of its own."""
 
 from __future__ import annotations
 
@@ -29,14 +29,20 @@ from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
 
 
-def wanted_beside(session: Session, manifest: Manifest, observed: Observations) -> Wanted | None:
+def wanted_beside(
+    session: Session,
+    manifest: Manifest,
+    observed: Observations,
+    looked_up: tuple[NetworkContract, Artifact] | None = None,
+) -> Wanted | None:
     """The changes that the files want of what is recorded, as if nothing had drifted; None where nobody can tell.
 
-    Planned as an apply plans, with the recorded state in place of the observed one. The verdict does not depend on it:
-    files that cannot be used want nothing. An image that its tag no longer names is not looked up.
+    Planned as an apply plans, with the recorded state in place of the observed one. Files that cannot be used want
+    nothing. ``looked_up``: the network and the code that the files name now. Without them, which a verdict must not
+    depend on, both count as recorded: an image that its tag no longer names, or another network, is no change.
     """
     try:
-        stack = _stack(session, manifest)
+        stack = _stack(session, manifest, looked_up)
     except (ConfigError, ValidationError):
         return None
     entries = manifest.entries
@@ -51,18 +57,21 @@ def wanted_beside(session: Session, manifest: Manifest, observed: Observations) 
     return Wanted(plan, " · ".join([summary, *consequences(plan)]), session.command("plan"))
 
 
-def _stack(session: Session, manifest: Manifest) -> Stack:
-    """The stack that the files want, in the recorded network.
+def _stack(session: Session, manifest: Manifest, looked_up: tuple[NetworkContract, Artifact] | None) -> Stack:
+    """The stack that the files want, in the network that was looked up, else in the recorded one.
 
     Raises:
         ConfigError: the files or the handler cannot be used.
         ValidationError: no network is recorded.
     """
     config = session.config
-    network = NetworkContract.model_validate({**manifest.networking}, strict=False)
+    network, artifact = looked_up or (
+        NetworkContract.model_validate({**manifest.networking}, strict=False),
+        _artifact(session, config, manifest),
+    )
     if f"{DbCluster.type}/{session.names.cluster}" in manifest.entries and snapshot_stays_due(session, manifest):
         config = config.model_copy(update={"final_snapshot": True})
-    return build(config, session.names, network, _artifact(session, config, manifest))
+    return build(config, session.names, network, artifact)
 
 
 def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -87,6 +88,29 @@ def test_an_environment_whose_file_names_another_region_was_not_applied_there(
         (where, "region", {"dev": "us-east-2"}),
     ]
     assert answer.records[-1]["counts"]["not_applied"] == 1
+
+
+@pytest.mark.soak
+def test_another_image_or_network_that_was_not_applied_is_told(two: World) -> None:
+    ecr = two.client("ecr")
+    (image,) = ecr.batch_get_image(repositoryName="payment-processor", imageIds=[{"imageTag": "1.0.0"}])["images"]
+    text = json.dumps({**json.loads(image["imageManifest"]), "annotations": {"release": "1.0.1"}})
+    ecr.put_image(repositoryName="payment-processor", imageTag="1.0.1", imageManifest=text)
+    recorded = two.manifest()["networking"]
+    ids = f'vpc_id = "{recorded["vpc_id"]}"\nprivate_subnet_ids = {json.dumps(recorded["subnet_ids"][:2])}'
+    file = two.folder / "environments" / "dev.toml"
+    before = file.read_text()
+    two.edit("dev.toml", '"cloudformation:networking-dev"', '"static"')
+    two.edit("dev.toml", "[database]", f"[network]\n{ids}\n[database]")
+    two.edit("dev.toml", "[processor]", '[processor]\nimage = { tag = "1.0.1" }')
+    answer = two.tapctl("parity", "--live", "--json")
+    file.write_text(before)
+    assert answer.code == 2
+    assert {one["what"] for one in answer.of_type("difference") if one["verdict"] == "NOT APPLIED"} == {
+        "db-subnet-group/db-subnet-<name> subnet_ids",
+        "lambda-function/payment-processor-<name> subnet_ids",
+        "lambda-function/payment-processor-<name> image_uri",
+    }
 
 
 def test_parity_of_aws_tells_an_outside_change_from_what_was_not_applied(two: World) -> None:
