@@ -229,8 +229,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     """A cluster; the id is its identifier. A cluster never waits for its members.
 
     ``member_group``: the parameter group of the members for the wanted major version, which a major upgrade moves them
-    to in the same call. ``final_snapshot``: the configuration's word, None where it is not known.
-    to in the same call. ``restore_from``: the snapshot that a cluster which is not there is made from.
+    to in the same call. ``final_snapshot``: the configuration's word, None where it is not known. ``restore_from``: the
+    snapshot that a cluster which is not there is made from.
     """
 
     type = "db-cluster"
