@@ -188,7 +188,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
     values = values_of(session.config, session.names)
-    preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked)
+    file = str(session.invocation.config / "common.toml")
+    preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
 
 

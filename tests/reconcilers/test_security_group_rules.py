@@ -103,13 +103,15 @@ def test_each_kind_of_peer_is_told_and_one_that_is_not_known_too(aws: Aws, world
 # -- changing --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "pl-12345678", "peer"])
+@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "list", "peer"])
 @pytest.mark.parametrize(("direction", "port"), [("ingress", 5432), ("egress", -1)])
 def test_every_kind_of_rule_is_added_and_revoked(
     aws: Aws, world: dict[str, str], peer: str, direction: Literal["ingress", "egress"], port: int
 ) -> None:
     protocol = "-1" if port < 0 else "tcp"
-    rule = Rule(direction=direction, protocol=protocol, from_port=port, to_port=port, peer=world.get(peer, peer))
+    of_aws = aws.ec2.describe_managed_prefix_lists()["PrefixLists"][0]["PrefixListId"]
+    named = (world | {"list": of_aws}).get(peer, peer)
+    rule = Rule(direction=direction, protocol=protocol, from_port=port, to_port=port, peer=named)
 
     bring(REC, aws, ID, wanted(world, HTTPS, rule))
 

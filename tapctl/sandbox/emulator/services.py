@@ -17,6 +17,7 @@ from tapctl.sandbox.emulator import (
     rds,
     s3,
     secretsmanager,
+    service_quotas,
     sns,
     tagging,
 )
@@ -38,9 +39,9 @@ SERVICES: Final[tuple[Service, ...]] = (
     rds.SERVICE,
     s3.SERVICE,
     secretsmanager.SERVICE,
-    # moto's alone: no rule corrects Service Quotas, nor Systems Manager.
-    Service(name="service-quotas", throttling="TooManyRequestsException"),
+    service_quotas.SERVICE,
     sns.SERVICE,
+    # moto's alone: no rule corrects Systems Manager.
     Service(name="ssm", throttling="ThrottlingException"),
     tagging.SERVICE,
 )
