@@ -205,6 +205,18 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
     yield from _moving_tag(common, raw)
     yield from _latency(common, raw)
     yield from _boundary(common, raw)
+    yield from _resources(common, raw)
+
+
+def _resources(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
+    """What the function may use is in its own partition: IAM takes no policy that names another."""
+    region = _value_at(raw, "region")
+    for place, table in _tables(common, "processor.permissions"):
+        for arn in _listed(table.get("resources")):
+            partition = arn.split(":", 2)[1] if isinstance(arn, str) and arn.count(":") > 1 else "{partition}"
+            if isinstance(region, str) and partition not in ("{partition}", partition_of(region)):
+                rule = f"must be in the partition of {arn} ({place}.resources in common.toml), {partition}"
+                yield "region", region, f"{rule}, or write {{partition}} there"
 
 
 def _boundary(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:

@@ -307,3 +307,17 @@ def test_a_boundary_is_of_each_environment_s_account_and_partition(
     problems = folder.put("common", BOUNDARY, arn).problems()
     assert {(each.key, rule in each.rule) for each in problems} == {(key, True)}
     assert len(problems) == 3
+
+
+@pytest.mark.parametrize(("partition", "refused"), [("{partition}", 0), ("aws", 2)])
+def test_what_the_function_may_use_is_in_each_environment_s_partition(
+    folder: Folder, partition: str, refused: int
+) -> None:
+    arns = [f"arn:{partition}:sqs:{{region}}:{{account_id}}:{name}" for name in ("events", "orders")]
+    folder.put("common", PERMISSIONS, [{**PERMISSION, "resources": arns}])
+    assert folder.problems() == []
+    # A region that is none is told as that alone.
+    problems = folder.put("dev", "region", "cn-north-1").put("prod", "region", 1).problems()
+    told = [each for each in problems if each.file.endswith("dev.toml")]
+    assert [each.key for each in told] == ["region"] * refused
+    assert all("or write {partition} there" in each.rule for each in told)
