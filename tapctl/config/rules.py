@@ -183,6 +183,16 @@ def environment_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
     if networking != "static" and network is not None:
         yield "network", network, 'is for networking = "static" alone'
     yield from _role(raw)
+    yield from _subscribers(raw)
+
+
+def _subscribers(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    """A topic reaches queues and functions of its own partition alone."""
+    region, key = _value_at(raw, "region"), "alarms.subscribers"
+    for at, subscriber in enumerate(_listed(_value_at(raw, key)) if isinstance(region, str) else ()):
+        partition = re.match("arn:([^:{]+):", subscriber) if isinstance(subscriber, str) else None
+        if partition and partition[1] != partition_of(region):
+            yield f"{key}.{at}", subscriber, f"must be in the partition of {region}: arn:{partition_of(region)}:…"
 
 
 def _role(raw: Mapping[str, Any]) -> Iterator[Violation]:

@@ -294,6 +294,13 @@ def test_subscribers_in_common_toml_are_refused_with_the_reason(folder: Folder) 
     assert rule.startswith("may differ between environments, and belongs in their own files")
 
 
+def test_a_subscriber_is_in_the_environments_own_partition(folder: Folder) -> None:
+    arns = [f"arn:{name}:sqs:us-east-2:123456789012:ringing" for name in ("aws", "aws-cn", "{partition}")]
+    _, key, shown, rule = folder.put("dev", SUBSCRIBERS, arns).problem()
+    assert (key, rule) == (f"{SUBSCRIBERS}.1", "must be in the partition of us-east-2: arn:aws:…")
+    assert arns[1] in shown
+
+
 @pytest.mark.parametrize(
     ("arn", "key", "rule"),
     [
