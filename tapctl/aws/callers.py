@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tapctl import __version__
+from tapctl.safety.redaction import redact
 
 # Whom a CI runs for: GitHub Actions, GitLab, Buildkite, Azure Pipelines, CircleCI.
 _ACTORS: Final = (
@@ -21,11 +22,21 @@ _ACTORS: Final = (
 _NOT_OF_STS = re.compile("[^A-Za-z0-9_.@-]")
 _LONGEST = 40
 """Of the 64 characters that STS takes, with room for the run."""
+_LONGEST_KEPT: Final = 500
+
+
+def as_kept(text: str) -> str:
+    """The text of a variable, or of the command line, as records and locks keep it: they are refused with any other.
+
+    One line of characters that print, not too long, and without the user part of an address.
+    """
+    plain = "".join(char if char.isprintable() else "?" for char in text)
+    return redact(plain)[:_LONGEST_KEPT]
 
 
 def ci_actor(environ: Mapping[str, str]) -> str:
     """Whom a CI runs for, by its variables; empty where they name nobody."""
-    return next((environ[name] for name in _ACTORS if environ.get(name)), "")
+    return as_kept(next((environ[name] for name in _ACTORS if environ.get(name)), ""))
 
 
 def _caller() -> str:

@@ -34,12 +34,17 @@ def tell_github(run: Run | None, code: int, env: Mapping[str, str], warn: Callab
     for name, make in (("GITHUB_STEP_SUMMARY", _summary), ("GITHUB_OUTPUT", _outputs)):
         if path := env.get(name):
             try:
-                with open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 -- appended to
+                with open(path, "a", encoding="utf-8", opener=_waiting_for_nobody) as file:
                     file.write(make(run, code, file.tell()))
             except OSError as error:
                 warn(f"{name} could not be written: {error.strerror}")
     # A command is heard on stderr too, and stdout is for the answer alone.
     sys.stderr.write("".join(f"{line}\n" for line in annotation_lines(run, env)))
+
+
+def _waiting_for_nobody(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody reads is an error: it would wait for ever."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def annotation_lines(run: Run, env: Mapping[str, str]) -> list[str]:

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.commands.places import place_of
+from tapctl.commands.targets import place
 from tapctl.config import Edit, load
-from tapctl.engine.drift import Finding, FindingState, Reason, Report
+from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.record import Entry
@@ -21,6 +22,7 @@ from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.screen import Advice
+from tapctl.render.terminal import sanitize
 from tapctl.session.session import Session
 from tapctl.session.target import is_gone
 from tapctl.stack.never_wanted import CONSTANT
@@ -90,7 +92,7 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
         return Advice()
     if finding.reason not in (Reason.CHANGED, Reason.NOT_OURS) or _is_theirs(finding):
         return advice
-    target = shlex.quote(f"{finding.address}.{finding.field}")
+    target = _target(finding, session)
     door = (finding.type, _root(finding.field)) in CONSTANT or opens(live_text(finding.live))
     if not door and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
@@ -99,6 +101,12 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
     if advice.undo == session.command("apply") and not advice.undo_note and not forged:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
+
+
+def _target(finding: Finding, session: Session) -> str:
+    """The word that names the finding in a command; its id where the screen has to spell what is in the name."""
+    name = place(finding)
+    return shlex.quote(name) if sanitize(name) == name else finding_id(session.suffix, finding)
 
 
 def _is_exposure(finding: Finding) -> bool:
@@ -137,7 +145,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
-    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED):
+    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE):
         return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")
@@ -155,7 +163,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if provenance is not None and one.live is not None and one.live == provenance.value(one.address, one.field):
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
-    accept = f"{session.command('accept')} {shlex.quote(f'{one.address}.{one.field}')}" if can_be_accepted else ""
+    accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"))
 
 

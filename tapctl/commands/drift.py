@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tapctl.commands.advice import advise
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.subscribers import tell_of_subscribers
@@ -16,7 +16,7 @@ from tapctl.commands.wanted import wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
-from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
+from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, ManifestError, Status
@@ -96,7 +96,7 @@ class Compared:
     """The entries that were compared; one whose recorded phase does not fit is among them as made."""
     observed: Observations
     beside: Observations
-    """The resources that are there and not recorded, by address, as `unrecorded` finds them."""
+    """The resources that are there with our tags and not recorded, or may not be looked at, by address."""
     report: Report
 
 
@@ -114,34 +114,43 @@ def compare_recorded(
     """
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
-    beside = unrecorded(session, entries)
-    if not beside and all(entry.phase is Phase.KEPT for entry in entries.values()):
+    deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
+    others = _not_recorded(session, entries)
+    beside = {address: seen for address, seen in others.items() if _is_unrecorded(session, seen)}
+    if not beside and not deployed:
         return None
     if not locked:
         session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
     report = detect_drift(entries, observed, waivers)
+    lacking = [address for address, seen in others.items() if _is_gone(seen)] if _is_settled(session, manifest) else []
     findings = [
         *phase_findings(misplaced),
         *(_unrecorded_finding(address, seen, entries) for address, seen in beside.items()),
+        *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
         *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
     ]
-    fields = sum(len(registry()[address.partition("/")[0]].spec.model_fields) for address in beside)
+    unseen = (*beside, *lacking)
+    fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
         findings=(*report.findings, *findings),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
-        resources=report.resources + len(beside),
-        missed=(*report.missed, *beside),
+        resources=report.resources + len(unseen),
+        missed=(*report.missed, *unseen),
     )
     return Compared(entries, observed, beside, report)
 
 
+def _type_of(address: str) -> str:
+    return address.partition("/")[0]
+
+
 def _unrecorded_finding(address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
-    type_, denied = address.partition("/")[0], _denied(seen)
+    denied = _denied(seen)
     reason = Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED
-    return Finding(address, type_, WHOLE_RESOURCE, Reason.DENIED if denied else reason, action=denied)
+    return Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.DENIED if denied else reason, action=denied)
 
 
 def _are_rules_being_made(address: str, entries: Mapping[str, Entry]) -> bool:
@@ -166,21 +175,39 @@ def _denied(seen: Observation) -> str:
     return seen.unreadable.get("tags", "") if isinstance(seen, Observed) else ""
 
 
-def unrecorded(session: Session, entries: Mapping[str, Entry]) -> dict[str, Observation]:
-    """Find the resources that the files want, that are there with our tags, and that the record does not hold.
+def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observations:
+    """Look at the resources that the files want, and that the record does not hold as deployed.
 
-    Those that may not be looked at are among them. Who may write the record may take entries out of it. Nothing is
-    asked where the record is whole.
+    Who may write the record may take entries out of it, or call them kept: that is no reason not to look where others
+    are deployed. Nothing is asked where the record is whole.
     """
     if isinstance(session.loaded, ConfigError):
         return {}
-    lacking = [one for one in planned_stack(session.loaded, session.suffix) if one.address not in entries]
-    seen = observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, None) for one in lacking])
-    return {
-        address: one
-        for address, one in sorted(seen.items())
-        if _denied(one) or (isinstance(one, Observed) and one.owner == session.owner and not one.deleting)
-    }
+    recorded = {address for address, entry in entries.items() if entry.phase is not Phase.KEPT} or entries.keys()
+    lacking = [one for one in planned_stack(session.loaded, session.suffix) if one.address not in recorded]
+    return dict(
+        sorted(observe_all(session.aws, [ObserveRequest(one.reconciler, one.id, None) for one in lacking]).items())
+    )
+
+
+def _is_unrecorded(session: Session, seen: Observation) -> bool:
+    """True if the resource is there with our tags, or may not be looked at."""
+    if _denied(seen):
+        return True
+    return isinstance(seen, Observed) and seen.owner == session.owner and not seen.deleting and seen.retained is None
+
+
+def _is_gone(seen: Observation) -> bool:
+    return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
+
+
+def _is_settled(session: Session, manifest: Manifest) -> bool:
+    """True if the record is of the files as they are, and tells of no run that was cut off.
+
+    All that the files want is recorded then, or a run was cut off where no entry shows it: between two resources.
+    """
+    phases = {entry.phase for entry in manifest.entries.values()}
+    return manifest.config_hash == session.target.config_hash and phases <= {Phase.MADE, Phase.KEPT}
 
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
@@ -287,7 +314,8 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
     if not deployed:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}
-        return invocation.finish(screen, Status.NOTHING, counts=counts, summary="the state knows no environment")
+        summary = f"the state knows no environment{never_recorded(invocation, deployed)}"
+        return invocation.finish(screen, Status.NOTHING, counts=counts, summary=summary)
     codes = for_each_environment(
         invocation,
         screen,
@@ -298,5 +326,5 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
     code = ExitCode.worst(codes.values())
     clean = sum(each == ExitCode.OK for each in codes.values())
     counts = {"environments": len(codes), "clean": clean}
-    summary = f"{clean} of {len(codes)} environments are as recorded"
+    summary = f"{clean} of {len(codes)} environments are as recorded{never_recorded(invocation, deployed)}"
     return invocation.finish(screen, Status.OK if code == ExitCode.OK else None, code, counts, summary)

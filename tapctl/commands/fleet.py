@@ -68,6 +68,16 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
     return {suffix: one for suffix, one in records.items() if suffix not in passed}
 
 
+def never_recorded(invocation: Invocation, members: Members) -> str:
+    """The remark, for the verdict, on the environments that have a file and no record; empty if all have one.
+
+    They are not looked at: most were never applied. But who may write a record may remove it, too.
+    """
+    lacking = sorted(known_environments(invocation.config) - members.keys())
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    return f" · not looked at, no record: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
+
+
 def _is_certified(store: Store, manifest: Manifest) -> bool:
     """True if a destroy of this very environment has proved that nothing was left."""
     text = None
@@ -105,7 +115,7 @@ def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str
 
 
 def _tagged(aws: Aws, suffixes: Sequence[str]) -> set[str]:
-    """Those of the suffixes whose tag something bears that no destroy leaves on purpose."""
+    """Find the suffixes whose tag something bears, keys and copies of the data apart: a destroy leaves those."""
     pages = aws.pages(
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )

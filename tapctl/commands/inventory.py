@@ -175,9 +175,9 @@ class Swept:
     """The addresses of what is there after the sweep."""
 
     remaining: tuple[str, ...]
-    """What is ours, or may be."""
+    """Addresses of resources that are ours, or may be."""
     anew: tuple[str, ...]
-    """What somebody has made anew, without our tags, under a name whose resource this run had removed."""
+    """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
 
 
 NOTHING_LEFT: Final = Swept((), ())
@@ -187,16 +187,28 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
     """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what is there then."""
     remaining, anew = leftovers(session, runner, inventory)
     for _ in range(_SWEEPS):
-        if not remaining:
-            break
         deletions = {
             address: replace(deletion, entry=None, last=_spec(observation))
             for address, (deletion, observation) in remaining.items()
+            if not _is_another(inventory.observations.get(address), observation)
         }
-        observations = {address: observation for address, (_, observation) in remaining.items()}
+        if not deletions:
+            break
+        observations = {address: remaining[address][1] for address in deletions}
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
         remaining, anew = leftovers(session, runner, inventory)
     return Swept(tuple(remaining), anew)
+
+
+def _is_another(before: Observation | None, now: Observation) -> bool:
+    """True if two things of one name were seen, of which the plan has shown the first alone: the second is left."""
+    return (
+        isinstance(before, Observed)
+        and isinstance(now, Observed)
+        and before.outputs is not None
+        and now.outputs is not None
+        and now.outputs != before.outputs
+    )
 
 
 def leftovers(

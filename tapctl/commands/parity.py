@@ -20,6 +20,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ExitCode, ManifestError, Status, UsageError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest, check
 from tapctl.names import MAX_INSTANCES, Names
+from tapctl.reconcilers import kept_without_reason
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
@@ -272,7 +273,7 @@ def _digest(entry: Entry) -> str:
     return str(entry.spec.get(_IMAGE, "")).partition("@")[2] if is_function else ""
 
 
-ALLOWED, REFUSED, NOT_APPLIED = "allowed", "NOT ALLOWED", "NOT APPLIED"
+ALLOWED, REFUSED, NOT_APPLIED, UNKNOWN = "allowed", "NOT ALLOWED", "NOT APPLIED", "UNKNOWN"
 _IMAGE: Final = "image_uri"
 
 
@@ -288,15 +289,22 @@ def parity(invocation: Invocation, screen: Screen, environments: tuple[str, ...]
     screen.target(Target())
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    recorded, behind = _compare_recorded(known_records(invocation, screen, chosen), chosen)
-    records = [*rows("files", compare(chosen)), *behind, *rows("manifests", recorded)]
+    known = known_records(invocation, screen, chosen)
+    recorded, behind = _compare_recorded(known, chosen)
+    unfinished = unfinished_rows(known, chosen)
+    # That one environment has it and another not, is not known of what a run has left half way.
+    half_way = {row["what"] for row in unfinished}
+    told = [row for row in rows("manifests", recorded) if row["what"] not in half_way]
+    records = [*rows("files", compare(chosen)), *behind, *unfinished, *told]
     show(screen, chosen, records)
     allowed, refused = (sum(record["verdict"] == word for record in records) for word in (ALLOWED, REFUSED))
     compared = f"compared {len(chosen)} environments, {len(recorded.environments)} of them by their manifests too"
-    late = f" · {len(behind)} not applied" if behind else ""
+    more = {"not applied": len(behind), "unknown": len(unfinished)}
+    late = "".join(f" · {count} {word}" for word, count in more.items() if count)
     summary = f"{allowed} allowed differences · {refused} not allowed{late} · {compared}{beside.remark}"
-    counts = {"allowed": allowed, "disallowed": refused} | ({"not_applied": len(behind)} if behind else {})
-    own = ExitCode.DIFFERENT if refused or behind else ExitCode.OK
+    counts = {"allowed": allowed, "disallowed": refused}
+    counts |= {word.replace(" ", "_"): count for word, count in more.items() if count}
+    own = ExitCode.DIFFERENT if refused or behind else ExitCode.INCOMPLETE if unfinished else ExitCode.OK
     code = ExitCode.worst([own, beside.code])
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
@@ -357,6 +365,35 @@ def _compare_recorded(
         if env not in current
     ]
     return split_tags(compare_specs(current, chosen), current, chosen), behind
+
+
+def unfinished_rows(known: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> list[dict[str, object]]:
+    """A row for each resource that is recorded half way, or not at all although the files that were applied want it.
+
+    Its spec is compared with nothing: it may be the one that was asked for, or the one before.
+    """
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for env, manifest in known.items():
+        form = recorded_specs(manifest).generic()
+        for address, phase in _half_way(manifest, chosen[env]).items():
+            found[canonical_address(address, form)][env] = phase
+    return [
+        {"type": "difference", "where": "manifests", "what": what, "values": values, "verdict": UNKNOWN}
+        for what, values in sorted(found.items())
+    ]
+
+
+def _half_way(manifest: Manifest, config: Config) -> dict[str, str]:
+    """The addresses that no spec of this record is compared of, with the word that it has for them."""
+    entries = manifest.entries
+    wanted = planned_addresses(config, manifest.suffix) if manifest.config_hash == config_hash(config) else frozenset()
+    lacking = {address for address in wanted if address not in entries or entries[address].phase is Phase.KEPT}
+    phases = {address: entry.phase for address, entry in entries.items()}
+    half = {address for address, phase in phases.items() if phase in (Phase.MAKING, Phase.LEAVING)}
+    return {
+        address: f"recorded as {phases[address].value}" if address in phases else "not recorded"
+        for address in lacking | half | kept_without_reason(entries).keys()
+    }
 
 
 def compare_specs(manifests: Mapping[str, Manifest], chosen: Mapping[str, Config]) -> Parity:

@@ -18,6 +18,7 @@ from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
     REFUSED,
+    UNKNOWN,
     canonical_address,
     canonical_forms,
     check_flags,
@@ -48,7 +49,6 @@ from tapctl.session.session import Session, open_session
 from tapctl.session.target import known_suffixes, open_store_unidentified
 
 OUTSIDE: Final = "CHANGED OUTSIDE"
-UNKNOWN: Final = "UNKNOWN"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
 _WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
 """The cause of a difference to the verdict on it."""

@@ -144,7 +144,9 @@ def _plan(
         spares=lambda address, path, _: path not in fields[address],
     )
     # What else differs is neither shown nor touched: it was not asked for.
-    changes = tuple(replace(change, left=(), blocked=without_allow(session, change)) for change in plan.changes)
+    changes = tuple(
+        replace(change, left=(), foreign_members=(), blocked=without_allow(session, change)) for change in plan.changes
+    )
     ignored = {
         f"{change.address}.{path}": "a person ends it: the command stands under it in drift"
         for change in changes

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.drift import Compared, compare_recorded
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
-from tapctl.engine.drift import FindingState, Reason, Report
+from tapctl.engine.drift import Finding, FindingState, Reason, Report
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
@@ -69,10 +69,12 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
+        remark = "" if named else " · not looked at, no record"
     else:
         screen.target(Target())
         known = environments_to_look_at(invocation, screen)
         codes = for_each_environment(invocation, screen, known, add_row, verdicts=False)
+        remark = never_recorded(invocation, known)
     rows = [row for _, row in sorted(by_suffix.items()) if row]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
@@ -81,7 +83,7 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if unusable := len(codes) - len(by_suffix):
         counts["unusable"] = unusable
         summary += f" · {unusable} whose record cannot be used"
-    return invocation.finish(screen, None, ExitCode.worst(codes.values()), counts, summary)
+    return invocation.finish(screen, None, ExitCode.worst(codes.values()), counts, f"{summary}{remark}")
 
 
 def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
@@ -186,7 +188,7 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
             yield problem
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
-    yield from _findings(compared.report, named)
+    yield from _findings(session, compared.report, named)
 
 
 def _interrupted(session: Session, entry: Entry) -> Problem | None:
@@ -255,7 +257,15 @@ def _ringing(session: Session, entries: Iterable[Entry]) -> Iterator[Problem]:
                 yield Problem(f"{CloudwatchAlarm.type}/{alarm['AlarmName']} rings")
 
 
-def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
+def _kind(finding: Finding) -> str:
+    if finding.state in _DRIFT:
+        return "DRIFT"
+    if finding.reason is Reason.DEFERRED and finding.detail == REBOOT:
+        return "reboot"
+    return finding.reason.value if finding.reason is Reason.NEVER_MADE else finding.state.value.lower()
+
+
+def _findings(session: Session, report: Report, named: set[str]) -> Iterator[Problem]:
     """Drift, reboots and waivers; of resources that are named already, nothing but a waiver is told again."""
     groups: dict[str, set[str]] = defaultdict(set)
     waived: set[str] = set()
@@ -264,13 +274,13 @@ def _findings(report: Report, named: set[str]) -> Iterator[Problem]:
             waived.add(finding.address)
         if finding.address in named or finding.waiver:
             continue
-        waits_for_reboot = finding.reason is Reason.DEFERRED and finding.detail == REBOOT
-        kind = "DRIFT" if finding.state in _DRIFT else "reboot" if waits_for_reboot else finding.state.value.lower()
-        groups[kind].add(finding.address)
+        groups[_kind(finding)].add(finding.address)
     if drifted := groups["DRIFT"]:
         yield Problem(f"DRIFT: {len(drifted)} drifted ({_listed(drifted)})")
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
+    if lacking := groups["never made"]:
+        yield Problem(f"not there: {_listed(lacking)}: {session.command('apply')} goes on", ExitCode.INCOMPLETE)
     if unknown := len(groups["unknown"]):
         yield Problem(f"{unknown} could not be compared whole", ExitCode.INCOMPLETE)
     if waived:

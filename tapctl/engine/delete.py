@@ -55,9 +55,17 @@ class _DeleteLoop:
 
     def observe(self) -> Observed[Any, Any] | None:
         seen = self.reconciler.observe(self.context.aws, self.id, self.last)
+        if seen is not None and self.is_another(seen):
+            # Nobody was shown that one: a sweep finds it, and the next plan tells of it.
+            seen = None
         if seen is None:
             self.observe_leftovers()
         return seen
+
+    def is_another(self, seen: Observed[Any, Any]) -> bool:
+        """True if it is not what our last step was taken on, but another of the same name."""
+        before = self.last_step_on.outputs if self.last_step_on is not None else None
+        return before is not None and seen.outputs is not None and seen.outputs != before
 
     def observe_leftovers(self) -> None:
         # A successor of the same name needs no leftover to be gone.

@@ -52,7 +52,9 @@ class Reason(StrEnum):
     """AWS did not tell all of what identifies a settled resource."""
     NOT_RECORDED = "not recorded"
     UNRECORDED = "unrecorded"
-    """The resource bears our name and our tags, the files want it, and the record does not hold it."""
+    """The resource bears our name and our tags, the files want it, and the record does not hold it as made."""
+    NEVER_MADE = "never made"
+    """The files that were applied last want the resource, and it is neither recorded nor there."""
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
@@ -80,6 +82,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "not recorded by the tapctl that wrote the manifest; apply records it",
     ),
     Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
+    Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
@@ -91,7 +94,9 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
 }
 """Reason to the state it means and the note that is printed."""
 _WAIVABLE: Final = frozenset({Reason.CHANGED, Reason.NOT_OURS})
-UNFINISHED: Final = frozenset({Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED})
+UNFINISHED: Final = frozenset(
+    {Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED, Reason.NEVER_MADE}
+)
 """Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
 
 

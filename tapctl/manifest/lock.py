@@ -7,13 +7,13 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tapctl.aws.callers import ci_actor
+from tapctl.aws.callers import as_kept, ci_actor
 from tapctl.clock import Clock
 from tapctl.errors import LockHeld
 from tapctl.manifest.manifest import now
@@ -82,14 +82,14 @@ class LockHolder(BaseModel):
     def here(cls, who: str, command: str, environ: Mapping[str, str]) -> LockHolder:
         """The holder that is this process, from now on."""
         return cls(
-            who=who[:_LONGEST],
-            host=socket.gethostname(),
+            who=as_kept(who),
+            host=as_kept(socket.gethostname()),
             pid=os.getpid(),
-            command=command[:_LONGEST],
+            command=as_kept(command),
             since=now(),
-            ci=ci_run(environ)[:_LONGEST],
+            ci=ci_run(environ),
             commit=ci_commit(environ),
-            actor=ci_actor(environ)[:_LONGEST],
+            actor=ci_actor(environ),
             machine=this_machine(),
         )
 
@@ -127,14 +127,15 @@ def ci_run(environ: Mapping[str, str]) -> str:
 
     GitHub Actions, GitLab, Jenkins, CircleCI, Buildkite; CodeBuild, Bitbucket and Azure Pipelines by their run's id.
     """
-    run = environ.get("GITHUB_RUN_ID")
-    if run:
+    return as_kept(next(_ci_runs(environ), ""))
+
+
+def _ci_runs(environ: Mapping[str, str]) -> Iterator[str]:
+    if run := environ.get("GITHUB_RUN_ID"):
         server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
-        return f"{server}/{repository}/actions/runs/{run}" if server and repository else f"GITHUB_RUN_ID {run}"
-    for name in _CI_ADDRESSES:
-        if environ.get(name):
-            return environ[name]
-    return next((f"{name} {environ[name]}" for name in _CI_IDS if environ.get(name)), "")
+        yield f"{server}/{repository}/actions/runs/{run}" if server and repository else f"GITHUB_RUN_ID {run}"
+    yield from (environ[name] for name in _CI_ADDRESSES if environ.get(name))
+    yield from (f"{name} {environ[name]}" for name in _CI_IDS if environ.get(name))
 
 
 class LockInfo(BaseModel):

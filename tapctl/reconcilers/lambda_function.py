@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, from_answer, when
@@ -106,6 +106,11 @@ _TAKEN_AWAY: Final[Mapping[str, tuple[str, Any]]] = {
     "file_systems": ("FileSystemConfigs", []),
     "snap_start": ("SnapStart", {"ApplyOn": "None"}),
 }
+# Settings of asynchronous calls: AWS's name to ours, and Lambda's own value (PutFunctionEventInvokeConfig).
+_ASYNCHRONOUS: Final[Mapping[str, tuple[str, int]]] = {
+    "MaximumRetryAttempts": ("retries", 2),
+    "MaximumEventAgeInSeconds": ("s of age", 21_600),
+}
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
 # Reason codes of a failure by rights that IAM or KMS may not have spread yet.
 _OF_RIGHTS: Final = ("InsufficientRolePermissions", "KMSKeyAccessDenied")
@@ -165,7 +170,8 @@ class LambdaFunctionSpec(Spec):
     event_sources: frozenset[str] = frozenset()
     """Further sources of events for the function: ``<id of the mapping> from <source>``. Wanted: none."""
     destinations: frozenset[str] = frozenset()
-    """Destinations of the results of asynchronous calls: ``<ARN> on <OnSuccess or OnFailure>``. Wanted: none."""
+    """Settings of asynchronous calls that somebody has made: ``<ARN> on <OnSuccess or OnFailure>``, how often a failed
+    call is tried again, how old it may be (after either its event is lost). Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""
@@ -594,13 +600,17 @@ def _event_sources(aws: Aws, id: str) -> frozenset[str]:
 
 def _destinations(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.lambda_.get_paginator("list_function_event_invoke_configs"), FunctionName=id)
-    return frozenset(
-        f"{target['Destination']} on {outcome}"
-        for page in pages
-        for config in page.get("FunctionEventInvokeConfigs", ())
-        for outcome, target in cast("dict[str, dict[str, str]]", config.get("DestinationConfig", {})).items()
-        if target.get("Destination")
-    )
+    configs = [config for page in pages for config in page.get("FunctionEventInvokeConfigs", ())]
+    return frozenset(text for config in configs for text in _asynchronous(config))
+
+
+def _asynchronous(config: Mapping[str, Any]) -> Iterator[str]:
+    for outcome, target in config.get("DestinationConfig", {}).items():
+        if target.get("Destination"):
+            yield f"{target['Destination']} on {outcome}"
+    for member, (words, default) in _ASYNCHRONOUS.items():
+        if config.get(member, default) != default:
+            yield f"{config[member]} {words}"
 
 
 def _aliases(aws: Aws, id: str) -> frozenset[str]:

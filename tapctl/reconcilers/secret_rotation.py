@@ -87,7 +87,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "replicas": "aws secretsmanager disassociate-cross-account-replica --secret-id {secret_arn} "
         "--cross-account-replica-arn {value}",
     }
-    never_compared = ("last rotation",)
+    never_compared = ("last rotation, its window",)
     trail = Trail(
         "secretsmanager",
         whole=("RotateSecret", "CancelRotateSecret", "DeleteSecret", "RestoreSecret"),

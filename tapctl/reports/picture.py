@@ -23,15 +23,19 @@ def columns_of(needs: Needs) -> list[list[str]]:
     A need that is no address here, and one that closes a circle, are passed over.
     """
     depth: dict[str, int] = {}
-
-    def place(address: str, above: frozenset[str]) -> int:
-        if address not in depth:
-            inner = [need for need in needs[address] if need in needs and need not in above]
-            depth[address] = max((place(need, above | {address}) + 1 for need in inner), default=0)
-        return depth[address]
-
-    for address in needs:
-        place(address, frozenset({address}))
+    for root in needs:
+        # No recursion: a recorded run may be anybody's, and as deep as it likes.
+        path = {} if root in depth else {root: iter(needs[root])}
+        while path:
+            address = next(reversed(path))
+            inner = next(
+                (need for need in path[address] if need in needs and need not in path and need not in depth), None
+            )
+            if inner is not None:
+                path[inner] = iter(needs[inner])
+                continue
+            del path[address]
+            depth[address] = max((depth[need] + 1 for need in needs[address] if need in depth), default=0)
     columns: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for address in needs:
         columns[depth[address]].append(address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -103,8 +104,17 @@ class Recording:
 
 
 def _opened(path: str) -> TextIO:
-    """The file of a report, whose folder is made. A pipe that nobody reads is an error: it would wait for ever."""
+    """The file of a report, whose folder is made. A pipe that nobody reads is an error: it would wait for ever.
+
+    Neither is a link followed: in a folder of many, somebody else may have laid it.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            error.strerror = "it is a symbolic link, which is not followed"
+        raise
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "w", encoding="utf-8")

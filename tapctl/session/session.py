@@ -130,7 +130,7 @@ class Session:
         journal.update(
             config_hash=self.target.config_hash, run=self.id, written_by=self.target.identity, aws=self.aws_kind
         )
-        journal.update(ci=ci_run(os.environ)[:500], commit=ci_commit(os.environ), actor=ci_actor(os.environ)[:500])
+        journal.update(ci=ci_run(os.environ), commit=ci_commit(os.environ), actor=ci_actor(os.environ))
         return journal
 
     def read_durations(self) -> Durations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,10 @@ def test_a_file_that_cannot_be_written_is_told_and_elsewhere_nothing_is_done(tmp
     tell_github(run("drift"), 2, {"GITHUB_OUTPUT": str(tmp_path)}, warnings.append)
     tell_github(None, 2, {"GITHUB_ACTIONS": "true"}, warnings.append)
     assert len(warnings) == 1
+
+
+def test_a_pipe_that_nobody_reads_is_told_and_waits_for_nobody(tmp_path: Path) -> None:
+    pipe, told = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    tell_github(run("drift"), 2, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(pipe)}, told.append)
+    assert told == ["GITHUB_STEP_SUMMARY could not be written: No such device or address"]

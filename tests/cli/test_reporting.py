@@ -82,11 +82,23 @@ def test_a_report_into_a_pipe_that_nobody_reads_waits_for_nobody(
     assert f"warning: the report {tmp_path / name} could not be written: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["run.md", "run.jsonl"])
+def test_a_report_follows_no_link(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "theirs").write_text("kept")
+    (tmp_path / name).symlink_to(tmp_path / "theirs")
+    assert run([*VALIDATE, "--report", str(tmp_path / name)]) == 0
+    told = f"the report {tmp_path / name} could not be written: it is a symbolic link, which is not followed"
+    assert told in capsys.readouterr().err
+    assert (tmp_path / "theirs").read_text() == "kept"
+
+
 def test_the_lines_are_in_their_file_as_they_happen_and_a_full_disk_is_told(tmp_path: Path) -> None:
     recording = Recording([f"{tmp_path}/run.jsonl", f"{tmp_path}/full.jsonl"])
-    (tmp_path / "full.jsonl").symlink_to("/dev/full")
     shown = choose_screen(io.StringIO(), io.StringIO(), {})
     screen = recording.beside(shown, "outputs")
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, recording.tape.copies[1].stream.fileno())
+    os.close(full)
     screen.output("name", "value")
     assert [json.loads(line)["type"] for line in (tmp_path / "run.jsonl").read_text().splitlines()] == [
         "version",

@@ -84,6 +84,50 @@ def test_a_merge_applies_the_plan_of_the_reviewed_commit_in_a_protected_environm
     assert any('tapctl apply --plan "plan/$ENVIRONMENT.json"' in step.get("run", "") for step in job["steps"])
 
 
+MESSAGE = """Smaller logs.\r
+tapctl-allow: dev log-group//aws/lambda/payment-processor-dev\r
+tapctl-allow: dev sns-subscription/email:on.call+1@example.com
+ tapctl-allow: dev kms-key/indented
+tapctl-allow: prod db-cluster/db-cluster-prod
+tapctl-allow: dev db-cluster/$(touch pwned)
+tapctl-allow: dev --yes of-two-words
+"""
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment(repository: Path, system: str) -> None:
+    assert called("ci", "init", system).code == 0
+    program = repository / "bin" / "tapctl"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > said\n')
+    program.chmod(0o755)
+    if system == "github":
+        scripts = [step.get("run", "") for step in _steps(repository / ".github" / "workflows")]
+    else:
+        scripts = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["plan"]["script"]
+    (script,) = [each for each in scripts if "tapctl plan --env" in each]
+    git, shell = shutil.which("git"), shutil.which("sh")
+    assert git
+    assert shell
+    subprocess.run([git, "init", "--quiet"], check=True)
+    author = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
+    subprocess.run([git, *author, "commit", "--quiet", "--allow-empty", "--message", MESSAGE], check=True)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    values = {"PATH": path, "ENVIRONMENT": "dev", "HEAD": "HEAD", "CI_COMMIT_MESSAGE": MESSAGE}
+    subprocess.run([shell, "-e", "-c", script], env=values, check=True)
+    said = Path("said").read_text().splitlines()
+    assert said[:7] == [
+        "plan",
+        "--env",
+        "dev",
+        "--allow",
+        "log-group//aws/lambda/payment-processor-dev",
+        "--allow",
+        "sns-subscription/email:on.call+1@example.com",
+    ]
+    assert "--allow" not in said[7:]
+
+
 @pytest.mark.parametrize("linter", [["actionlint"], ["zizmor", "--offline", "--min-severity", "medium"]])
 def test_the_linters_of_workflows_find_nothing(workflows: Path, linter: list[str]) -> None:
     program = shutil.which(linter[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from tapctl.commands import fleet
-from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.fleet import for_each_environment, never_recorded
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, WrongTarget
 from tapctl.manifest.manifest import Manifest
@@ -46,6 +47,14 @@ def records(*suffixes: str) -> dict[str, Manifest | ManifestError]:
 def say(part: Invocation, _: Manifest, screen: Screen) -> int:
     screen.warn(f"this is {part.suffix}")
     return ExitCode.OK
+
+
+def test_environments_without_a_record_are_named_up_to_a_number(tmp_path: Path) -> None:
+    for name in "abcdefgh":
+        (tmp_path / f"{name}.toml").touch()
+    invocation = Invocation("drift", config=tmp_path)
+    assert never_recorded(invocation, records("a")) == " · not looked at, no record: b, c, d, e, f and 2 more"
+    assert never_recorded(invocation, records(*"abcdefgh", "pr-1")) == ""
 
 
 def test_reports_come_in_order_whoever_ends_first_and_progress_as_it_comes() -> None:

@@ -16,7 +16,7 @@ from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion
 from tapctl.errors import AwsNoAnswer, AwsRefused, LockHeld, NotConverged, Patience, Refused
 from tests.engine.driving import Told, delete_until_gone, entry, quiet, there
-from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingSpec
+from tests.engine.kinds import SMALL, Adopted, Early, Key, Needed, Peeled, Plain, ThingOutputs, ThingSpec
 from tests.engine.traits import (
     Deaf,
     Looks,
@@ -28,7 +28,7 @@ from tests.engine.traits import (
     no_answer,
     refused,
 )
-from tests.engine.world import THEIRS, Seen, Thing, World
+from tests.engine.world import OURS, THEIRS, Call, Seen, Thing, Trait, World
 
 A_DAY = range(1, 100_000)
 MADE = entry(Plain(), needs=("key/k",), spec={"size": "small"}, outputs={"arn": "arn:plain/a"})
@@ -54,6 +54,22 @@ def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
     world = there(Plain(), TagsFirst(20, lag=10))
     assert delete_until_gone(world, Plain()).result is Result.DELETED
     assert "plain/a" not in world.things
+
+
+class Namesake(Trait):
+    """Behind the one that goes another of the same name shows, in another place."""
+
+    def after(self, call: Call, world: World) -> None:
+        if call.verb == "delete" and call.number == 1:
+            world.things[call.address] = Thing(SMALL, ThingOutputs(arn="arn:plain/elsewhere"), OURS)
+
+
+def test_another_of_the_same_name_is_left_when_ours_is_gone() -> None:
+    world = there(Plain(), Namesake())
+    world.journal.put(MADE)
+    assert delete_until_gone(world, Plain(), entry=MADE).result is Result.DELETED
+    assert (world.log.count("delete plain/a"), [*world.things]) == (1, ["plain/a"])
+    assert "plain/a" not in world.journal.entries
 
 
 def test_the_record_keeps_its_spec_during_a_removal() -> None:

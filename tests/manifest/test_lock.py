@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from tapctl.aws.callers import ci_actor
 from tapctl.manifest.lock import LockHolder, LockInfo, ci_commit, ci_run
+from tapctl.manifest.manifest import empty
+from tapctl.manifest.shape import problems
 from tests.manifest.examples import DANA
 
 GITHUB = {"GITHUB_RUN_ID": "77", "GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "pay/stack"}
@@ -50,6 +53,21 @@ def test_a_lock_names_whom_a_ci_runs_for_and_which_commit() -> None:
     assert (holder.actor, holder.commit) == ("dana", "9f3c1a7e" * 5)
     assert ", GITHUB_RUN_ID 7, for dana, 9f3c1a7e9f3c)" in str(holder)
     assert str(LockHolder.here("user/dana", "tapctl apply", {})).count(",") == 0
+
+
+@pytest.mark.parametrize("odd", ["x\n::error::y\x1b[31m", "\udcff\udcfe", "7" * 3000, "a\u2028b\u202ec"])
+def test_what_a_ci_or_a_command_line_says_oddly_is_kept_as_records_and_locks_take_it(odd: str) -> None:
+    environ = {**dict.fromkeys(GITHUB, odd), "GITHUB_ACTOR": odd}
+    manifest = empty(environment="dev", suffix="dev", account="1" * 12, region="us-east-2")
+    kept = manifest.model_copy(update={"ci": ci_run(environ), "actor": ci_actor(environ)})
+    assert list(problems(dict(kept))) == []
+    lock = LockInfo(id="one", holder=LockHolder.here(odd, odd, environ))
+    assert LockInfo.parse(lock.encode()) == lock
+    assert str(lock.holder).isprintable()
+
+
+def test_the_password_in_the_address_of_a_ci_is_not_kept() -> None:
+    assert ci_run({"BUILD_URL": "https://dana:correct-horse@jenkins.example/7"}) == "https://***@jenkins.example/7"
 
 
 @pytest.mark.parametrize(

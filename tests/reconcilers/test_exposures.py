@@ -197,6 +197,15 @@ def _destination(bench: Bench) -> None:
     )
 
 
+def _losing_events(bench: Bench) -> None:
+    bench.aws.lambda_.put_function_event_invoke_config(
+        FunctionName=bench.id,
+        MaximumRetryAttempts=0,
+        MaximumEventAgeInSeconds=21_600,
+        DestinationConfig={"OnSuccess": {}, "OnFailure": {}},  # as AWS answers where there are none
+    )
+
+
 def _alias(bench: Bench) -> None:
     version = bench.aws.lambda_.publish_version(FunctionName=bench.id)["Version"]
     bench.aws.lambda_.create_alias(FunctionName=bench.id, Name="live", FunctionVersion=version)
@@ -288,6 +297,7 @@ EXPOSURES = [
         "elsewhere on OnSuccess",
         ("lambda_", "ListFunctionEventInvokeConfigs"),
     ),
+    Exposure("lambda_function", "destinations", _losing_events, "0 retries"),
     Exposure("lambda_function", "aliases", _alias, "live of version 1", ("lambda_", "ListAliases")),
     Exposure("lambda_function", "ipv6", _ipv6, "True"),
     Exposure("security_group", "strangers", _stranger, "(RDSNetworkInterface)", ("ec2", "DescribeNetworkInterfaces")),

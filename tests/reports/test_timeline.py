@@ -49,3 +49,10 @@ def test_a_resource_stands_right_of_what_it_needs_whatever_the_order_and_a_circl
     assert sorted(map(sorted, columns_of({"a": ["b"], "b": ["a"], "c": ["c", "x"]}))) == [["a"], ["b", "c"]]
     drawn = picture({"a/" + "x" * 50: ["gone"]}, lambda _: ("same", "", "as it was"))
     assert "x" * 27 + "…" in drawn
+
+
+def test_a_forged_run_may_be_as_deep_and_as_dense_as_it_likes() -> None:
+    deep = {str(at): [str(at + 1)] for at in range(3000)} | {"3000": []}
+    assert columns_of(deep)[:2] == [["3000"], ["2999"]]
+    dense = {str(at): [*map(str, range(300))] for at in range(300)}
+    assert sum(map(len, columns_of(dense))) == 300

@@ -55,7 +55,7 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     drifted = world.drift()
     assert (drifted.code, drifted.records[-1]["status"]) == (0, "DESTROYED")
     status = world.tapctl("status")
-    assert status.verdict == "STATUS all: 0 deployed · 0 healthy"
+    assert status.verdict == "STATUS all: 0 deployed · 0 healthy · not looked at, no record: prod, staging"
 
     # Lambda writes once more after it is gone: a log group without tags and retention comes back.
     world.client("logs").create_log_group(logGroupName=LOGS)
@@ -84,7 +84,6 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
-@pytest.mark.soak
 def test_the_interfaces_of_a_function_that_is_gone_keep_its_role_without_a_record_too(world: World) -> None:
     world.deploy()
     world.path().unlink()
@@ -138,10 +137,11 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     assert set(kept["gone"]) == recorded - {key}
     assert kept["kept"][key] == {"until": told[key]["until"], "why": told[key]["why"]}
     # It is no manifest: nobody takes it for an environment.
-    assert world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy"
+    assert (
+        world.tapctl("status").verdict == "STATUS all: 0 deployed · 0 healthy · not looked at, no record: prod, staging"
+    )
 
 
-@pytest.mark.soak
 def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
     world.deploy()
@@ -203,7 +203,6 @@ def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World, times: i
     assert dev.client("logs").describe_log_groups()["logGroups"] == []
 
 
-@pytest.mark.soak
 def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     """Whatever is left at the end is no success."""
     gone = dev.meeting(a_writer(dev, 100), "destroy", "--env", "dev", "--yes")

@@ -54,7 +54,6 @@ def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: Wo
     assert "global cluster world, its replica arn:aws:rds:us-east-2:123456789012:cluster:replica" in refused.err
 
 
-@pytest.mark.soak
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
@@ -172,3 +171,21 @@ def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> 
     gone = moved.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ())
     assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
+
+
+def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev: World) -> None:
+    ec2 = dev.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    ours = {"ManagedBy": "tapctl", "EnvironmentSuffix": "dev", "Environment": "dev"}
+    tags = [{"Key": key, "Value": value} for key, value in ours.items()]
+    specification = {"ResourceType": "security-group", "Tags": tags}
+    made = ec2.create_security_group(
+        GroupName="db-sg-dev", Description="d", VpcId=vpc, TagSpecifications=[specification]
+    )["GroupId"]
+    ended = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (ended.code, "warning: left: security-group/db-sg-dev" in ended.err) == (4, True), ended.err
+    (group,) = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["db-sg-dev"]}])["SecurityGroups"]
+    assert (group["GroupId"], len(group["IpPermissionsEgress"])) == (made, 1)
+    # It bears our name and our tags: a plan that shows it may be approved.
+    planned = dev.tapctl("plan", "--destroy", "--env", "dev")
+    assert "security-group        db-sg-dev" in planned.out

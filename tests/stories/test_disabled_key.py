@@ -38,7 +38,6 @@ def test_the_key_is_enabled_first_and_the_rest_is_judged_after(stuck: World) -> 
     assert stuck.tapctl("plan", "--env", "dev", "--detailed-exitcode").code == 0
 
 
-@pytest.mark.soak
 def test_a_key_that_cannot_be_enabled_ends_the_apply(stuck: World) -> None:
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         if visit.name == "kms:EnableKey":

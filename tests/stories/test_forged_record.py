@@ -106,6 +106,20 @@ def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_
         assert (short.code, "AWS was not asked" in short.out) == (7, True), verb
 
 
+def test_a_kept_that_hides_what_is_deployed_is_no_ok_though_nothing_says_that_it_needs_it(dev: World) -> None:
+    def hide(entries: dict[str, Any]) -> None:
+        for entry in entries.values():
+            entry["needs"] = []
+        entries[KEY]["phase"] = "kept"
+
+    forge(dev, hide)
+    told = dev.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"]) == (7, KEY, "UNKNOWN")
+    assert KEY in told.records[-1]["not_compared"]
+    assert dev.tapctl("status", "--env", "dev").code == 7
+
+
 @pytest.mark.parametrize("state", ["nowhere", "s3://misspelt/tapctl"])
 def test_a_live_parity_without_a_record_is_not_ok(shared: World, state: str) -> None:
     told = shared.tapctl("parity", "--live", "--state", state)

@@ -85,6 +85,25 @@ def test_what_a_drift_could_not_compare_is_named_and_counted(dev: World) -> None
     assert last["compared"] == last["counts"]["compared"] == dev.field_count() - 1
 
 
+def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_entry_is_made(dev: World) -> None:
+    alarms = ["db-cpu-0-dev", "db-connections-0-dev"]
+    dev.client("cloudwatch").delete_alarms(AlarmNames=alarms)
+    record = dev.manifest()
+    addresses = sorted(f"cloudwatch-alarm/{alarm}" for alarm in alarms)
+    for address in addresses:
+        del record["entries"][address]
+    dev.path().write_text(json.dumps(record))
+    answer = dev.drift()
+    told = [(one["address"], one["field"], one["state"], one["cause"]) for one in answer.of_type("finding")]
+    assert told == [(address, "*", "PENDING", "unfinished") for address in addresses]
+    assert (answer.code, fields_not_compared(answer.records[-1])) == (7, addresses)
+    status = dev.tapctl("status", "--env", "dev", "--json")
+    assert status.code == 7
+    assert status.of_type("status")[0]["problems"][0].startswith(f"not there: {addresses[0]}, {addresses[1]}: tapctl")
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
+    assert dev.drift().code == 0  # what the changed files want is a plan's to tell
+
+
 # -- a first apply -----------------------------------------------------------------------------------------------------
 
 GROUP, RULES, TOPIC = "security-group/db-sg-dev", "security-group-rules/db-sg-dev", "sns-topic/alarms-dev"

@@ -13,6 +13,7 @@ from tests.support.world import World
 
 FUNCTION = "lambda-function/payment-processor-dev"
 RULES = "security-group-rules/db-sg-dev"
+CLUSTER = "db-cluster/db-cluster-dev"
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +185,20 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
 
 
+def test_what_a_revert_of_one_resource_shows_holds_and_its_command_works_whatever_a_tag_is_called(
+    drifted: World,
+) -> None:
+    rds = drifted.client("rds")
+    rds.modify_db_cluster(DBClusterIdentifier="db-cluster-dev", BackupRetentionPeriod=9, ApplyImmediately=True)
+    cluster = rds.describe_db_clusters(DBClusterIdentifier="db-cluster-dev")["DBClusters"][0]["DBClusterArn"]
+    rds.add_tags_to_resource(ResourceName=cluster, Tags=[{"Key": "odd\u200bkey", "Value": "x"}])
+    found = next(one for one in drifted.drift().of_type("finding") if one["field"].startswith("tags.odd"))
+    assert found["undo"] == f"tapctl revert --env dev {found['id']}"
+    put_back = drifted.tapctl("revert", "--env", "dev", found["id"], f"{CLUSTER}.backup_retention_days", "--yes")
+    assert put_back.code == 0, put_back.err
+    assert "not ours" not in put_back.out
+
+
 def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics = drifted.client("sns")
     (topic,) = [one["TopicArn"] for one in topics.list_topics()["Topics"] if one["TopicArn"].endswith(":alarms-dev")]
@@ -195,7 +210,6 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
 
-@pytest.mark.soak
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")

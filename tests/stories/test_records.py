@@ -55,7 +55,7 @@ def test_drift_of_all_has_a_verdict_each_and_ends_as_the_worst(broken: World) ->
     verdicts = [line for line in answer.out.splitlines() if line.startswith("DRIFT ")]
     assert verdicts[0].startswith("DRIFT dev: OK")
     assert verdicts[1].startswith("DRIFT pr-42: FAILED · the manifest")
-    assert verdicts[2] == "DRIFT all: 1 of 2 environments are as recorded"
+    assert verdicts[2] == "DRIFT all: 1 of 2 environments are as recorded · not looked at, no record: prod, staging"
     assert "pr-42.json is empty" in answer.err
 
 

@@ -207,14 +207,17 @@ def test_status_is_one_row_an_environment(two: World) -> None:
     ]
     assert all(row.split()[6:] == ["user/moto", "current", "healthy"] for row in rows)
     assert [row.split()[5] for row in rows] == [two.manifest(one)["written_at"] for one in ("dev", "staging")]
-    assert verdict == "STATUS all: 2 deployed · 2 healthy"
+    assert verdict == "STATUS all: 2 deployed · 2 healthy · not looked at, no record: prod"
 
 
 def test_status_of_one(two: World) -> None:
     answer = two.tapctl("status", "--env", "staging")
     assert answer.verdict == "STATUS staging: 1 deployed · 1 healthy"
     assert two.tapctl("status", "--suffix", "staging").verdict == "STATUS staging: 1 deployed · 1 healthy"
-    assert two.tapctl("status", "--env", "prod").verdict == "STATUS prod: 0 deployed · 0 healthy"
+    assert (
+        two.tapctl("status", "--env", "prod").verdict
+        == "STATUS prod: 0 deployed · 0 healthy · not looked at, no record"
+    )
     assert two.tapctl("status", "--env", "nowhere").code == 3
 
 
@@ -314,6 +317,27 @@ def test_parity_of_what_was_destroyed_is_that_of_its_file(record: World) -> None
     gone["entries"] = kept_key(gone)
     record.path().write_text(json.dumps(gone))
     assert "compared 3 environments, 1 of them by their manifests too" in record.tapctl("parity").verdict
+
+
+@pytest.mark.parametrize("phase", ["making", "leaving", "kept", ""])
+def test_parity_is_not_ok_about_what_a_run_has_left_half_way(two: World, phase: str) -> None:
+    function = "lambda-function/payment-processor"
+    written = {env: two.path(env).read_text() for env in ("dev", "staging")}
+    for env, text in written.items():
+        record = json.loads(text)
+        entry = record["entries"].pop(f"{function}-{env}")
+        if phase:
+            # The same in no environment: nothing of it is compared.
+            changed = entry["spec"] | {"timeout_s": len(env)}
+            record["entries"][f"{function}-{env}"] = entry | {"phase": phase, "spec": changed}
+        two.path(env).write_text(json.dumps(record))
+    answer = two.tapctl("parity", "--json")
+    for env, text in written.items():
+        two.path(env).write_text(text)
+    (row,) = (one for one in answer.of_type("difference") if one["verdict"] == "UNKNOWN")
+    told = f"recorded as {phase}" if phase else "not recorded"
+    assert (row["what"], row["values"]) == (f"{function}-<name>", {"dev": told, "staging": told})
+    assert (answer.code, answer.records[-1]["counts"]["unknown"]) == (7, 1)
 
 
 def test_parity_of_two(two: World) -> None:

@@ -248,7 +248,10 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
     assert (answer.code, answer.out.count("DRIFT pr-9: DESTROYED")) == (0, 1), answer.out + answer.err
     assert passed not in answer.err
     status = dev.tapctl("status")
-    assert (status.code, status.verdict) == (0, "STATUS all: 0 deployed · 0 healthy")
+    assert (status.code, status.verdict) == (
+        0,
+        "STATUS all: 0 deployed · 0 healthy · not looked at, no record: dev, prod, staging",
+    )
     named = dev.tapctl("status", "--suffix", "pr-9")
     assert (named.code, named.verdict) == (0, "STATUS pr-9: 0 deployed · 0 healthy")
 
@@ -257,7 +260,8 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
         assert passed not in dev.tapctl("status").err, forged
     certificate = certify(dev, "pr-9")
     answer = dev.tapctl("drift")
-    assert (answer.code, answer.verdict) == (0, "DRIFT all: NOTHING · the state knows no environment")
+    nothing = "the state knows no environment · not looked at, no record: dev, prod, staging"
+    assert (answer.code, answer.verdict) == (0, f"DRIFT all: NOTHING · {nothing}")
     assert "nothing was compared" in answer.err
     assert passed in answer.err
     for number in range(10, 16):
@@ -277,7 +281,10 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     dev.path("pr-9").write_text(json.dumps(record))
     certify(dev, "pr-9")
     dev.client("kms").create_key(Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()])
-    assert dev.tapctl("drift").verdict == "DRIFT all: NOTHING · the state knows no environment"
+    assert (
+        dev.tapctl("drift").verdict
+        == "DRIFT all: NOTHING · the state knows no environment · not looked at, no record: dev, prod, staging"
+    )
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     topic = dev.client("sns").create_topic(Name="alarms-pr-9", Tags=listed)["TopicArn"]
     answer = dev.tapctl("drift")

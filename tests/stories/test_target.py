@@ -125,7 +125,10 @@ class TestTwo:
         clean = two.tapctl("drift")
         verdicts = [line for line in clean.out.splitlines() if line.startswith("DRIFT ")]
         assert [line.split(":")[0] for line in verdicts] == ["DRIFT dev", "DRIFT pr-42", "DRIFT all"]
-        assert (clean.code, verdicts[-1]) == (0, "DRIFT all: OK · 2 of 2 environments are as recorded")
+        assert (clean.code, verdicts[-1]) == (
+            0,
+            "DRIFT all: OK · 2 of 2 environments are as recorded · not looked at, no record: prod, staging",
+        )
 
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=7)
         found = two.tapctl("drift")
@@ -133,7 +136,7 @@ class TestTwo:
         assert found.code == 2
         assert verdicts[1:] == [
             "DRIFT pr-42: 1 drifted · 0 pending · 0 unknown",
-            "DRIFT all: 1 of 2 environments are as recorded",
+            "DRIFT all: 1 of 2 environments are as recorded · not looked at, no record: prod, staging",
         ]
         assert "undo it:\n        tapctl revert --env dev --suffix pr-42 lambda-function/" in found.out
         two.applied("dev", "--suffix", "pr-42")

@@ -119,6 +119,10 @@ def test_a_topic_that_is_closed_or_gone_shows(aws: Aws, topic: str) -> None:
     subscribe(aws, topic)
     let(aws, topic, "cloudwatch.amazonaws.com")
     assert status(aws) == "no-permission"
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": topic}
+    for policy in ({"Statement": [everybody]}, {"Statement": everybody}):
+        aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
+        assert status(aws) == "active"
     aws.sns.delete_topic(TopicArn=topic)
     assert status(aws) == "topic-not-exist"
 

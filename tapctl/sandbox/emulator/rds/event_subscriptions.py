@@ -101,12 +101,17 @@ def _topic_state(request: Request, arn: str) -> str:
     if topic is None:
         return "topic-not-exist"
     # The policy that SNS gives every new topic lets the whole account publish, RDS for it as well.
-    principals = [statement.get("Principal", {}) for statement in json.loads(topic.policy)["Statement"]]
-    publishes = any({_PUBLISHER} & {*_listed(each.get("Service"))} or each.get("AWS") == "*" for each in principals)
-    return "" if publishes else "no-permission"
+    principals = [statement.get("Principal", {}) for statement in _listed(json.loads(topic.policy)["Statement"])]
+    return "" if any(map(_may_be_rds, principals)) else "no-permission"
 
 
-def _listed(value: Any) -> list[str]:
+def _may_be_rds(principal: Any) -> bool:
+    if not isinstance(principal, dict):
+        return bool(principal == "*")
+    return _PUBLISHER in _listed(principal.get("Service")) or "*" in _listed(principal.get("AWS"))
+
+
+def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
