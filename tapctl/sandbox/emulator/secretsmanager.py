@@ -87,9 +87,9 @@ def an_owned_secret_is_left_to_its_owner(request: Request, proceed: Next) -> Rep
 
 @contract("AssociateCrossAccountReplica", "DisassociateCrossAccountReplica", "DescribeSecret")
 def a_secret_may_be_copied_to_another_account(request: Request, proceed: Next) -> Reply:
-    """A secret has one replica in another account at most, and tells of it; moto has none.
+    """A secret tells of its replica in another account, which is taken to accept; moto has none.
 
-    Secrets Manager API reference, AssociateCrossAccountReplica. That the replica accepts is taken for granted.
+    Secrets Manager API reference, AssociateCrossAccountReplica.
     """
     secret = request.backend("secretsmanager").secrets.get(request.params["SecretId"])
     if secret is None:
@@ -104,8 +104,6 @@ def a_secret_may_be_copied_to_another_account(request: Request, proceed: Next) -
             raise ServiceError("InvalidRequestException", f"{arn} is no replica of this secret.")
         del copies[arn]
         return {"ARN": secret.arn, "CrossAccountReplicaARN": arn}
-    if {*copies} - {arn}:
-        raise ServiceError("LimitExceededException", "The secret has a replica in another account already.")
     copies[arn] = "InSync"
     return {"ARN": secret.arn, "CrossAccountReplicaARN": arn, "ReplicationStatus": "InSync"}
 

@@ -19,6 +19,7 @@ from tapctl.sandbox.emulator import (
     secretsmanager,
     service_quotas,
     sns,
+    sts,
     tagging,
 )
 from tapctl.sandbox.emulator.aws_tags import aws_tag_rules
@@ -43,6 +44,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     sns.SERVICE,
     # moto's alone: no rule corrects Systems Manager.
     Service(name="ssm", throttling="ThrottlingException"),
+    sts.SERVICE,
     tagging.SERVICE,
 )
 
