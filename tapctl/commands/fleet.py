@@ -149,7 +149,7 @@ def for_each_environment(
         for suffix, each in kept.items()
     }
     codes: dict[str, int] = {}
-    screen.note(f"{invocation.verb}: {len(kept)} environments, {jobs} at a time")
+    screen.note(f"{invocation.verb}: {len(kept)} environment{'s' * (len(kept) != 1)}, {jobs} at a time")
     try:
         for one in as_they_end(calls, jobs, BEAT_S):
             if one is None:
