@@ -259,7 +259,8 @@ def check_additions(session: Session) -> None:
                 problems.append((f"{key}.{name}", value, f"is a parameter of {family} that RDS lets nobody set"))
     if problems:
         file = str(session.invocation.config / "common.toml")
-        raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems])
+        hint = f"correct what is named, then run {session.command('plan')}: without AWS nobody sees this"
+        raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems], hint=hint)
 
 
 def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:
