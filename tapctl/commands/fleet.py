@@ -116,7 +116,7 @@ def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str
 
 
 def _tagged(aws: Aws, suffixes: Sequence[str]) -> set[str]:
-    """Those of the suffixes whose tag something bears that no destroy leaves on purpose."""
+    """Find the suffixes whose tag something bears, keys and copies of the data apart: a destroy leaves those."""
     pages = aws.pages(
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )

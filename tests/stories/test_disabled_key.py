@@ -34,7 +34,6 @@ def test_the_key_is_enabled_first_and_the_rest_is_judged_after(stuck: World) -> 
     assert (again.code, "goes first" in again.err) == (6, False), "as any other plan of a stopped cluster"
 
 
-@pytest.mark.soak
 def test_a_key_that_cannot_be_enabled_ends_the_apply(stuck: World) -> None:
     def trouble(visit: Visit, proceed: Proceed) -> Served:
         if visit.name == "kms:EnableKey":

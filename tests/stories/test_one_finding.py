@@ -216,7 +216,6 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
 
-@pytest.mark.soak
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
