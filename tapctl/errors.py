@@ -338,6 +338,9 @@ _REGION_IS_OFF = re.compile(
     "|region [a-z0-9-]{1,32} is (?:disabled|not enabled)",
     re.IGNORECASE,
 )
+# A region that is not enabled for the account knows none of its keys: STS's, most services' and EC2's word for that
+# (segmentio/aws-okta#225, awslabs/landing-zone-accelerator-on-aws#269).
+_UNKNOWN_HERE = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
 _WRONG_KEY = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "InvalidAccessKeyId"})
 _ENDS_WITH_TIME = re.compile("expired", re.IGNORECASE)
 # As AWS words them: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
@@ -481,6 +484,8 @@ def credentials_hint(error: AwsRefused) -> str:
         return (
             "correct the access key (its id or its secret is not one that AWS knows), or log in again (aws sso login)"
         )
+    if error.aws_code in _UNKNOWN_HERE:
+        return "log in again (aws sso login); where that does not help, enable the region for this account"
     return "log in again (aws sso login)"
 
 

@@ -73,6 +73,15 @@ def dns_suffix(region: str) -> str:
     return _partition(region).domain
 
 
+def database_host(region: str) -> str:
+    """A pattern for the end of the hosts of RDS in this region: in China ``rds`` stands before the region, or after it.
+
+    aws-advanced-jdbc-wrapper, ``RdsUtils``: both orders are in use there. Of newer partitions nobody says which.
+    """
+    name = re.escape(region)
+    return rf"(?:{name}\.rds|rds\.{name})\.{re.escape(dns_suffix(region))}"
+
+
 def registry_host(account: str, region: str) -> str:
     """The host of this account's ECR registry in this region."""
     return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}"

@@ -68,7 +68,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
     question = f"Write this into {', '.join(path.name for path in texts)}?"
     if others:
         question = f"{question} {', '.join(others)} will want it too."
-    if not confirm(session, question):
+    if not confirm(session, question, shown="the change"):
         return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
     write(texts)
     counts = {"accepted": len(result.accepted), "refused": len(result.refused), "files": len(texts)}

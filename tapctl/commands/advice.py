@@ -126,9 +126,12 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     known = {"id": id_} | {name: value for entry in recorded if entry for name, value in (entry.outputs or {}).items()}
     commands = []
     for text in (str(each.live) for each in findings):
-        values = {**known, "value": text.partition(" ")[0], "name": text.partition(" by ")[2]}
+        value = text.partition(" ")[0]
+        values = {**known, "value": value, "label": value.partition(".")[0], "name": text.partition(" by ")[2]}
         quoted = {name: shlex.quote(value) for name, value in values.items()}
-        commands.append(reconciler.left_alone[_root(finding.field)].format_map(quoted))
+        field = _root(finding.field)
+        elsewhere = reconciler.ended_elsewhere if text.startswith("arn:") else {}
+        commands.append(elsewhere.get(field, reconciler.left_alone[field]).format_map(quoted))
     return " && ".join(session.aws.target.command(command) for command in dict.fromkeys(commands))
 
 

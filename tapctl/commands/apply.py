@@ -100,8 +100,8 @@ def _question(session: Session, plan: Plan) -> str:
     return f"{first} this to {session.suffix}?{f' Of its resources {costs}.' if costs else ''}"
 
 
-def confirm(session: Session, question: str) -> bool:
-    """Ask the user; True if the answer is yes. ``--yes`` is an answer.
+def confirm(session: Session, question: str, *, shown: str = "the plan") -> bool:
+    """Ask the user about what was ``shown``; True if the answer is yes. ``--yes`` is an answer.
 
     Raises:
         UsageError: nobody is there to answer.
@@ -112,7 +112,7 @@ def confirm(session: Session, question: str) -> bool:
         raise UsageError(
             "there is a question and no terminal to answer it",
             evidence=question,
-            hint=f"look at the plan above, then run: {session.invocation.command} --yes",
+            hint=f"look at {shown} above, then run: {session.invocation.command} --yes",
         )
     return session.screen.ask(f"{question} Type yes:", "yes")
 

@@ -97,7 +97,8 @@ def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str
     Who may write an empty record may write a certificate beside it. A call for twenty copies of an environment.
     """
     if certified:
-        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} destroyed copies is there")
+        copies = "copy" if len(certified) == 1 else "copies"
+        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} destroyed {copies} is there")
     places: dict[tuple[str, str, str], list[str]] = {}
     for suffix, one in certified.items():
         places.setdefault((one.environment, one.account, one.region), []).append(suffix)
@@ -115,7 +116,7 @@ def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str
 
 
 def _tagged(aws: Aws, suffixes: Sequence[str]) -> set[str]:
-    """Those of the suffixes whose tag something bears that no destroy leaves on purpose."""
+    """Find the suffixes whose tag something bears, keys and copies of the data apart: a destroy leaves those."""
     pages = aws.pages(
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )
@@ -149,7 +150,7 @@ def for_each_environment(
         for suffix, each in kept.items()
     }
     codes: dict[str, int] = {}
-    screen.note(f"{invocation.verb}: {len(kept)} environments, {jobs} at a time")
+    screen.note(f"{invocation.verb}: {len(kept)} environment{'s' * (len(kept) != 1)}, {jobs} at a time")
     try:
         for one in as_they_end(calls, jobs, BEAT_S):
             if one is None:

@@ -175,9 +175,9 @@ class Swept:
     """The addresses of what is there after the sweep."""
 
     remaining: tuple[str, ...]
-    """What is ours, or may be."""
+    """Addresses of resources that are ours, or may be."""
     anew: tuple[str, ...]
-    """What somebody has made anew, without our tags, under a name whose resource this run had removed."""
+    """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
 
 
 NOTHING_LEFT: Final = Swept((), ())

@@ -13,7 +13,7 @@ from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError, Status, UsageError
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
-from tapctl.regions import dns_suffix, partition_of
+from tapctl.regions import database_host, partition_of
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names
@@ -97,7 +97,7 @@ def _own_values(manifest: Manifest) -> dict[str, str]:
         "topic_arn": re.escape(names.topic_arn),
     }
     if not os.environ.get("AWS_ENDPOINT_URL"):  # another emulator has hosts of its own
-        host = f"[a-z0-9]+{re.escape(f'.{region}.rds.{dns_suffix(region)}')}"
+        host = rf"[a-z0-9]+\.{database_host(region)}"
         own["cluster_endpoint"] = re.escape(f"{names.cluster}.cluster-") + host
         own["cluster_reader_endpoint"] = re.escape(f"{names.cluster}.cluster-ro-") + host
     return own

@@ -25,6 +25,7 @@ from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
 from tapctl.render.screen import Screen, Target
+from tapctl.render.values import format_value
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
 from tapctl.stack.definition import planned_addresses
@@ -506,5 +507,6 @@ def _cell(record: Mapping[str, object], column: str) -> str:
     value = values.get(column) if isinstance(values, Mapping) else None
     causes = record.get("causes")
     cause = causes.get(column) if isinstance(causes, Mapping) else None
-    shown = "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{shown} ({cause})" if cause else shown
+    shown = "-" if value is None else format_value(value)
+    # Where no value is told, the cause is.
+    return f"{shown} ({cause})" if cause and shown != cause else shown

@@ -15,7 +15,7 @@ from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.commands.subscribers import tell_of_confirmations
-from tapctl.commands.waivers import waivers_for
+from tapctl.commands.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
@@ -179,6 +179,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
     if any(change.outside for change in plan.changes):
+        warn_of_ended_waivers(session)
         warn_of_old_record(session, manifest, observed)
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
@@ -188,7 +189,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
             f"there is no record at {session.location}: apply writes it anew, with {found} resources found in AWS"
         )
     values = values_of(session.config, session.names)
-    preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked)
+    file = str(session.invocation.config / "common.toml")
+    preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
 
 
@@ -258,7 +260,8 @@ def check_additions(session: Session) -> None:
                 problems.append((f"{key}.{name}", value, f"is a parameter of {family} that RDS lets nobody set"))
     if problems:
         file = str(session.invocation.config / "common.toml")
-        raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems])
+        hint = f"correct what is named, then run {session.command('plan')}: without AWS nobody sees this"
+        raise ConfigError([Problem(file, key, value, rule) for key, value, rule in problems], hint=hint)
 
 
 def _ask(session: Session, what: str, call: Callable[[], T]) -> T | None:

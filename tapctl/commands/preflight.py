@@ -17,9 +17,10 @@ from typing import Any, Final
 
 from tapctl.aws.client import Aws
 from tapctl.aws.rights import ANY, Need, Right, needed_for
+from tapctl.engine.model import address
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsError, AwsRefused, ConfigError, Refused, TapctlError, WrongTarget
+from tapctl.errors import AwsError, AwsRefused, ConfigError, Problem, Refused, TapctlError, WrongTarget
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.kms_key import KmsKey
@@ -61,6 +62,7 @@ _RULES_QUOTA: Final = "L-0EA8095F"
 _DEFAULT_RULES: Final = 60
 _FAMILIES: Final = ("IPv4", "IPv6")
 _PREFIX_LIST: Final = "pl-"
+_NO_SUCH_LIST: Final = "EC2 has no such prefix list here: make it, have it shared, or correct the key"
 _WEIGHTS: Final[Mapping[str, int]] = {
     "cloudfront.origin-facing": 55,
     "route53-healthchecks": 25,
@@ -100,11 +102,19 @@ class Quotas:
 
 
 def check_all(
-    aws: Aws, stack: Stack, plan: Plan, values: Values, quotas: Quotas | None, *, unasked: Sequence[str] = ()
+    aws: Aws,
+    stack: Stack,
+    plan: Plan,
+    values: Values,
+    quotas: Quotas | None,
+    *,
+    unasked: Sequence[str] = (),
+    file: str = "common.toml",
 ) -> Flight:
     """Check all that can be known of this plan before its first change.
 
     ``quotas``: where they were asked already. ``unasked``: what the reading may not ask of versions and classes.
+    ``file``: the one that names prefix lists.
     """
     work = [change for change in plan.work if change.blocked is None and change.action in _NEEDS]
     if not work:
@@ -122,9 +132,13 @@ def check_all(
         *_credentials(aws, usual_s(stack, work)),
         *_settled_by_the_reading(plan, unasked),
     ]
-    return Flight(
-        tuple(found), tuple(_error(check) for check in found if check.ok is False and check.check not in _BLOCKING)
-    )
+    errors = [_error(check) for check in found if check.ok is False and check.check not in _BLOCKING]
+    missing = _missing(stack, groups, rules) if rules else ()
+    if missing:
+        error = ConfigError([Problem(file, "processor.egress", each, _NO_SUCH_LIST) for each in missing])
+        found = [looked_up("network", error) if check.check == "network" else check for check in found]
+        errors.append(error)
+    return Flight(tuple(found), tuple(errors))
 
 
 def _settled_by_the_reading(plan: Plan, unasked: Sequence[str]) -> Iterator[Check]:
@@ -369,9 +383,12 @@ def _most_rules(aws: Aws) -> int:
 
 
 def _sizes(aws: Aws, lists: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Ask how many rules each prefix list counts as, and of which family: a list of ours as all that it may hold."""
+    """Ask how many rules each prefix list counts as, and of which family: a list of ours as all that it may hold.
+
+    By a filter: an id that is asked for itself ends the call where one list is not there.
+    """
     paginator = aws.ec2.get_paginator("describe_managed_prefix_lists")
-    pages = aws.pages(paginator, PrefixListIds=list(lists))
+    pages = aws.pages(paginator, Filters=[{"Name": "prefix-list-id", "Values": list(lists)}])
     return {
         each.get("PrefixListId", ""): (each.get("MaxEntries", _weight(each)), each.get("AddressFamily", ""))
         for page in pages
@@ -382,6 +399,16 @@ def _sizes(aws: Aws, lists: Sequence[str]) -> Mapping[str, tuple[int, str]]:
 def _weight(prefix_list: Mapping[str, Any]) -> int:
     name = prefix_list.get("PrefixListName", "")
     return next((weight for end, weight in _WEIGHTS.items() if name.endswith(f".{end}")), 1)
+
+
+def _missing(stack: Stack, groups: Iterable[str], quota: _RuleQuota) -> list[str]:
+    """The prefix lists that wanted rules name and EC2 does not know: none where that may not be asked."""
+    wanted = {rule.peer for id_ in groups for rule in stack[address(SecurityGroupRules.type, id_)].spec.rules}
+    try:
+        known = quota.sizes.result() if quota.sizes else {}
+    except AwsError:
+        return []
+    return [each for each in quota.lists if each in wanted and each not in known]
 
 
 @dataclass(frozen=True)

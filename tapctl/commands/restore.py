@@ -54,7 +54,8 @@ def plan_restore(session: Session, permits: Permits, change: Change, want: DbClu
     refused = Refused(
         f"{change.address} is not there, and {found}",
         evidence="\n".join(reversed(taken)),
-        hint=f"--restore {taken[-1]} makes it from that; --empty makes a new one without data",
+        hint=f"{session.command('apply')} --restore {taken[-1]} makes it from that; "
+        "--empty makes a new one without data",
     )
     return replace(change, blocked=refused)
 

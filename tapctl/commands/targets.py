@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tapctl.config.types import did_you_mean
+from tapctl.config.waivers import path_of
 from tapctl.engine.drift import Finding, FindingState, finding_id
 from tapctl.errors import UsageError
 from tapctl.session.session import Session
@@ -23,10 +24,13 @@ def choose(session: Session, targets: Sequence[str], findings: Sequence[Finding]
     drifted = [finding for finding in findings if finding.state in DRIFTED]
     for target in targets:
         if target != ALL and not any(is_named(session, target, finding) for finding in drifted):
+            waived = _waived(session, target, findings)
             raise UsageError(
                 f"{target} names nothing that drifted{did_you_mean(target, [place(one) for one in drifted])}",
-                evidence=_waived(session, target, findings),
-                hint=f"a target is type/id, type/id.field or a finding's id, as {session.command('drift')} shows them",
+                evidence=waived,
+                hint=f"take the waiver out of {path_of(session.invocation.config)}, then run this again"
+                if waived
+                else f"a target is type/id, type/id.field or a finding's id, as {session.command('drift')} shows them",
             )
     if not targets or ALL in targets:
         return drifted

@@ -27,6 +27,9 @@ from tapctl.stack.waivers import may_be_door
 _HEADER: Final = (
     "# Differences that somebody answers for until a day: tapctl drift shows them, tapctl apply leaves them.\n"
 )
+_HINT: Final = (
+    "the file is as it was, since this would stand there: give what it may hold (--reason, --until, the target)"
+)
 _DAYS: Final = re.compile("([0-9]{1,3})d")
 _IDENTITY: Final = ("environment", "address", "field", "live")
 """The keys that say what is waived; the others say by whom, why and until when."""
@@ -147,7 +150,11 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         table.update(row)
         document.setdefault("waiver", tomlkit.aot()).append(table)
     text = with_line_ends(tomlkit.dumps(document), before)
-    check_doors(path, check(path, tomllib.loads(text), environments, today()))
+    try:
+        check_doors(path, check(path, tomllib.loads(text), environments, today()))
+    except ConfigError as error:
+        # No such place is in the file yet, which was read without a fault before.
+        raise ConfigError([*error.problems], hint=_HINT) from None
     return text
 
 

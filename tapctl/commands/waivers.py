@@ -26,12 +26,21 @@ def _all(session: Session) -> tuple[Waiver, ...]:
     return waivers_of(folder, session.target.env, known_environments(folder), today())
 
 
+def warn_of_ended_waivers(session: Session) -> None:
+    """Say which waivers have ended: what they covered is drift again, and an apply undoes it."""
+    for one in _all(session):
+        if one.until < today().isoformat():
+            session.screen.warn(f"{_place(one)} ended on {one.until}, and counts no more")
+
+
 def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
     """Say which waivers cover nothing, or have ended: somebody believes in them."""
+    warn_of_ended_waivers(session)
     used = {finding.waiver for finding in findings}
-    for one in _all(session):
-        place = f"the waiver of {one.field} of {one.address} ({one.owner})"
-        if one.until < today().isoformat():
-            session.screen.warn(f"{place} ended on {one.until}, and counts no more")
-        elif one not in used:
-            session.screen.warn(f"{place} matches nothing here")
+    for one in waivers_for(session):
+        if one not in used:
+            session.screen.warn(f"{_place(one)} matches nothing here")
+
+
+def _place(waiver: Waiver) -> str:
+    return f"the waiver of {waiver.field} of {waiver.address} ({waiver.owner})"

@@ -183,6 +183,16 @@ def environment_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
     if networking != "static" and network is not None:
         yield "network", network, 'is for networking = "static" alone'
     yield from _role(raw)
+    yield from _subscribers(raw)
+
+
+def _subscribers(raw: Mapping[str, Any]) -> Iterator[Violation]:
+    """A topic reaches queues and functions of its own partition alone."""
+    region, key = _value_at(raw, "region"), "alarms.subscribers"
+    for at, subscriber in enumerate(_listed(_value_at(raw, key)) if isinstance(region, str) else ()):
+        partition = re.match("arn:([^:{]+):", subscriber) if isinstance(subscriber, str) else None
+        if partition and partition[1] != partition_of(region):
+            yield f"{key}.{at}", subscriber, f"must be in the partition of {region}: arn:{partition_of(region)}:…"
 
 
 def _role(raw: Mapping[str, Any]) -> Iterator[Violation]:
@@ -205,6 +215,18 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
     yield from _moving_tag(common, raw)
     yield from _latency(common, raw)
     yield from _boundary(common, raw)
+    yield from _resources(common, raw)
+
+
+def _resources(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
+    """What the function may use is in its own partition: IAM takes no policy that names another."""
+    region = _value_at(raw, "region")
+    for place, table in _tables(common, "processor.permissions"):
+        for arn in _listed(table.get("resources")):
+            partition = arn.split(":", 2)[1] if isinstance(arn, str) and arn.count(":") > 1 else "{partition}"
+            if isinstance(region, str) and partition not in ("{partition}", partition_of(region)):
+                rule = f"must be in the partition of {arn} ({place}.resources in common.toml), {partition}"
+                yield "region", region, f"{rule}, or write {{partition}} there"
 
 
 def _boundary(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:

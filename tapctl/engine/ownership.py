@@ -142,7 +142,7 @@ class Ownership:
         if self.overwritten:
             return Refused(
                 f"{self.address} exists and is not ours; {left}",
-                evidence=f"{self.evidence}; the record and the tag of the suffix say that it was",
+                evidence=f"{self.evidence}; the record and the tag of the suffix say that it was ours",
                 hint="where automation has overwritten our tags, take all such resources back: apply with --adopt all",
             )
         return Refused(

@@ -215,7 +215,9 @@ class Bucket:
         """
         if isinstance(error, AwsRefused) and error.matches("NoSuchBucket"):
             return ManifestError(
-                f"the bucket {self.name} does not exist", evidence=str(error), hint="make it, or correct --state"
+                f"the bucket {self.name} does not exist",
+                evidence=str(error),
+                hint=f"make it (aws s3 mb s3://{self.name}), or correct --state or TAPCTL_STATE",
             )
         if isinstance(error, AwsRefused) and error.is_denied:
             whose = f", which has to belong to account {self.owner}" if self.owner else ""

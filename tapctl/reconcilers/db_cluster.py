@@ -229,8 +229,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     """A cluster; the id is its identifier. A cluster never waits for its members.
 
     ``member_group``: the parameter group of the members for the wanted major version, which a major upgrade moves them
-    to in the same call. ``final_snapshot``: the configuration's word, None where it is not known.
-    to in the same call. ``restore_from``: the snapshot that a cluster which is not there is made from.
+    to in the same call. ``final_snapshot``: the configuration's word, None where it is not known. ``restore_from``: the
+    snapshot that a cluster which is not there is made from.
     """
 
     type = "db-cluster"
@@ -264,7 +264,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "replicas": "aws rds describe-db-clusters --db-cluster-identifier {value}",
         "replicates": "aws rds promote-read-replica-db-cluster --db-cluster-identifier {id}",
         "write_forwarding": f"{_MODIFY} --no-enable-{{value}}-write-forwarding --apply-immediately",
-        "custom_endpoints": "aws rds describe-db-cluster-endpoints --db-cluster-identifier {id}",
+        "custom_endpoints": "aws rds delete-db-cluster-endpoint --db-cluster-endpoint-identifier {label}",
         "directories": f"{_MODIFY} --domain none --apply-immediately",
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",

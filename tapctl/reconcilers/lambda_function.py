@@ -170,8 +170,8 @@ class LambdaFunctionSpec(Spec):
     event_sources: frozenset[str] = frozenset()
     """Further sources of events for the function: ``<id of the mapping> from <source>``. Wanted: none."""
     destinations: frozenset[str] = frozenset()
-    """What somebody has set for asynchronous calls: ``<ARN> on <OnSuccess or OnFailure>``, how often a failed call is
-    tried again, how old it may be (after either its event is lost). Wanted: none."""
+    """Settings of asynchronous calls that somebody has made: ``<ARN> on <OnSuccess or OnFailure>``, how often a failed
+    call is tried again, how old it may be (after either its event is lost). Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""

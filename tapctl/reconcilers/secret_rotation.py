@@ -83,13 +83,20 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "--remove-replica-regions {value}",
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
     }
+    ended_elsewhere: ClassVar[Mapping[str, str]] = {
+        "replicas": "aws secretsmanager disassociate-cross-account-replica --secret-id {secret_arn} "
+        "--cross-account-replica-arn {value}",
+    }
     never_compared = ("last rotation, its window",)
     trail = Trail(
         "secretsmanager",
         whole=("RotateSecret", "CancelRotateSecret", "DeleteSecret", "RestoreSecret"),
         fields={
             "resource_policy": ("PutResourcePolicy", "DeleteResourcePolicy"),
-            "replicas": ("ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"),
+            "replicas": (
+                *("ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"),
+                *("AssociateCrossAccountReplica", "DisassociateCrossAccountReplica"),
+            ),
             "tags": ("TagResource", "UntagResource"),
         },
     )
@@ -206,8 +213,8 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
 
 def _replicas(description: Mapping[str, Any]) -> frozenset[str]:
     regions = (replica.get("Region", "") for replica in description.get("ReplicationStatus", ()))
-    others = (next(iter(replica.values()), "") for replica in description.get("CrossAccountReplicas", ()))
-    return frozenset([*regions, *map(str, others)])
+    others = (replica.get("ReplicaSecretARN", "") for replica in description.get("CrossAccountReplicas", ()))
+    return frozenset([*regions, *others])
 
 
 def _policy(aws: Aws, arn: str) -> PolicyDocument | None:

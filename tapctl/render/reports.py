@@ -290,7 +290,7 @@ def drift_lines(
         if advised is not None and (after is None or after.address != finding.address or following != advised):
             lines += advice_lines(advised, paint)
     compared = f"checked {report.compared} of {_fields(report.fields)} on {_resources(report.resources)}"
-    never = _not_compared_lines(report.never_compared, paint)
+    never = _not_compared_lines(report.never_compared, paint, width)
     return [*lines, *_difference_count(findings), f"  {compared}", *never]
 
 
@@ -335,14 +335,18 @@ def _paint_last(line: str, word: str, style: str, paint: Palette) -> str:
     return f"{before}{paint(style, found)}{after}"
 
 
-def _not_compared_lines(listed: Sequence[str], paint: Palette) -> list[str]:
-    """Lines on facts that AWS tells and nobody compared: one a type."""
+def _not_compared_lines(listed: Sequence[str], paint: Palette, width: int | None) -> list[str]:
+    """Lines on facts that AWS tells and nobody compared: one a type; broken up where it is wider."""
     by_type: dict[str, list[str]] = defaultdict(list)
     for each in listed:
         type_, _, what = each.partition(": ")
         by_type[type_].append(what)
-    width = widest(by_type)
-    rows = [f"    {pad(type_, width)}  {'; '.join(what)}" for type_, what in by_type.items()]
+    width_of_types = widest(by_type)
+    rows: list[str] = []
+    for type_, facts in by_type.items():
+        start, text = f"    {pad(type_, width_of_types)}  ", "; ".join(facts)
+        first, *more = wrap(text, width - cells(start)) if width else [text]
+        rows += [f"{start}{first}", *(f"{'':{cells(start)}}{line}" for line in more)]
     return [paint("dim", line) for line in (f"  not compared, on purpose ({len(listed)})", *rows)] if listed else []
 
 

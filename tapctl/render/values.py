@@ -103,11 +103,24 @@ def _parts(left: BaseModel, right: BaseModel) -> list[str]:
         if before == after:
             continue
         if isinstance(before, frozenset):
-            gone, came = (sorted(map(_inner, each)) for each in (before - after, after - before))
-            parts.append(" ".join([field, *(f"- {text}" for text in gone), *(f"+ {text}" for text in came)]))
+            parts.append(f"{field} {_members(before - after, after - before)}")
         else:
             parts.append(f"{field} {' → '.join(format_pair(before, after, limit=None))}")
     return parts
+
+
+def _members(gone: frozenset[Any], came: frozenset[Any]) -> str:
+    """What is gone from a set and what came to it; of one model that differs in one set, only what differs in that."""
+    if len(gone) == len(came) == 1:
+        (one,), (other,) = gone, came
+        if isinstance(one, BaseModel) and isinstance(other, type(one)):
+            differing = {name for name in type(one).model_fields if getattr(one, name) != getattr(other, name)}
+            same = one.model_copy(update=dict.fromkeys(differing))
+            if len(differing) == 1 and all(isinstance(getattr(one, name), frozenset) for name in differing):
+                return f"{_single(same)} {_parts(one, other)[0]}"
+    return " ".join(
+        [*(f"- {text}" for text in sorted(map(_inner, gone))), *(f"+ {text}" for text in sorted(map(_inner, came)))]
+    )
 
 
 def _format_images(left: re.Match[str], right: re.Match[str], names: Mapping[str, str]) -> str:

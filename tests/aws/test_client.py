@@ -126,6 +126,8 @@ def test_refused_credentials_are_the_wrong_target() -> None:
     ("code", "message", "hint"),
     [
         ("ExpiredToken", "The security token included in the request is expired", "log in again"),
+        ("InvalidClientTokenId", "The security token included in the request is invalid.", "enable the region"),
+        ("AuthFailure", "AWS was not able to validate the provided access credentials", "enable the region"),
         ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", "the access key"),
         ("SignatureDoesNotMatch", "The request signature we calculated does not match", "the access key"),
         ("SignatureDoesNotMatch", "Signature expired: 20310506T0 is now earlier than 20310507T0", "clock"),

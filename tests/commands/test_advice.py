@@ -221,6 +221,8 @@ def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
         found(key, "grants", "2 to arn:y (Decrypt)"),
         found(LOGS, "subscriptions", "arn:z by to the 'SIEM'"),
         found(secret, "replicas", "eu-west-1"),
+        found(secret, "replicas", "arn:copy"),
+        found(CLUSTER, "custom_endpoints", "reports.cluster-custom-x.us-east-2.rds.amazonaws.com"),
     ]
     entries = {
         key: Entry(type="kms-key", id="alias/db-key-dev", phase=Phase.MADE, spec={}, outputs={"key_id": "k-1"}),
@@ -237,7 +239,11 @@ def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
         "--log-group-name /aws/lambda/payment-processor-dev "
         """--filter-name 'to the '"'"'SIEM'"'"'' --region us-east-2""",
         (secret, "replicas"): "aws secretsmanager remove-regions-from-replication --secret-id arn:s "
-        "--remove-replica-regions eu-west-1 --region us-east-2",
+        "--remove-replica-regions eu-west-1 --region us-east-2 "
+        "&& aws secretsmanager disassociate-cross-account-replica --secret-id arn:s "
+        "--cross-account-replica-arn arn:copy --region us-east-2",
+        (CLUSTER, "custom_endpoints"): "aws rds delete-db-cluster-endpoint --db-cluster-endpoint-identifier reports "
+        "--region us-east-2",
     }
 
 

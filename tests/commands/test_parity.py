@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tapctl.commands.parity import Parity, RecordedSpecs, compare, compare_manifests
+from tapctl.commands.parity import Parity, RecordedSpecs, compare, compare_manifests, show
 from tapctl.config import Config, load_all
 from tapctl.engine import refs
 from tapctl.names import MAX_INSTANCES
+from tapctl.render import choose_screen
 from tapctl.stack.definition import planned_stack
 from tests.support.additions import add_all
 from tests.support.config_folder import ENVIRONMENTS, Folder
@@ -279,3 +281,14 @@ def test_additions_are_the_same_wherever_the_suffix_stands_in_them_and_subscribe
     other = {**configs, "dev": folder.load()["dev"]}
     parity = compare_manifests({name: planned(config) for name, config in other.items()}, configs.values())
     assert "cloudwatch-alarm/db-freeable-memory-0-<name>" in parity.disallowed
+
+
+def test_values_are_shown_as_words_and_a_cause_that_stands_for_a_value_once() -> None:
+    row: dict[str, Any] = {"where": "aws", "verdict": "CHANGED OUTSIDE"}
+    rules = {"what": "rules", "values": {"dev": [{"port": 5432}], "qa": None}, "causes": {"dev": "outside"}}
+    changed = {"what": "tags", "values": {"dev": "outside", "qa": True}, "causes": {"dev": "outside"}}
+    told = io.StringIO()
+    show(choose_screen(told, io.StringIO(), {"TERM": "dumb"}), ("dev", "qa"), [row | rules, row | changed])
+    _, first, second = (re.split(" {2,}", line) for line in told.getvalue().splitlines())
+    assert first == ["aws", "rules", "{port=5432} (outside)", "-", "CHANGED OUTSIDE"]
+    assert second == ["aws", "tags", "outside", "true", "CHANGED OUTSIDE"]

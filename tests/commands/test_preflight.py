@@ -17,7 +17,7 @@ from tapctl.config import load
 from tapctl.config.schema import Egress
 from tapctl.engine.plan import Action, Change, FieldChange, Plan
 from tapctl.engine.resources import Stack
-from tapctl.errors import AwsRefused, ExitCode, Refused
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, Refused
 from tapctl.names import Names
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render.screen import Check
@@ -94,9 +94,9 @@ class ScriptedAws:
         """The simulations."""
         return Paginator(self)
 
-    def pages(self, _: Paginator, PrefixListIds: list[str]) -> list[dict[str, Any]]:  # noqa: N803 -- AWS's
+    def pages(self, _: Paginator, Filters: list[dict[str, Any]]) -> list[dict[str, Any]]:  # noqa: N803 -- AWS's
         """The prefix lists."""
-        self.lists_asked += PrefixListIds
+        self.lists_asked += [value for each in Filters for value in each["Values"]]
         if isinstance(self.lists, AwsRefused):
             raise self.lists
         return [{"PrefixLists": self.lists}]
@@ -381,6 +381,30 @@ def test_the_rule_that_ec2_gives_a_new_group_takes_room_of_each_family_until_it_
     assert [check.ok for check in checks(aws, create, stack)["quotas"]] == [True]
     aws.rules = EGRESSES
     assert [check.ok for check in checks(aws, create, stack)["quotas"]] == [False]
+
+
+def test_prefix_lists_that_are_not_there_are_told_at_once_and_each_named() -> None:
+    aws = ScriptedAws()
+    aws.lists = [{"PrefixListId": "pl-00000002", "AddressFamily": "IPv4", "MaxEntries": 5}]
+    egress = tuple(Egress(port=443, to=f"pl-0000000{number}", why="endpoints") for number in (1, 2, 3))
+    processor = CONFIG.processor.model_copy(update={"egress": egress})
+    stack = planned_stack(CONFIG.model_copy(update={"processor": processor}), "dev")
+    rules = "security-group-rules/lambda-sg-dev"
+    # A list that goes from the rules may be gone already.
+    update = plan_of(change(rules, Action.UPDATE, FieldChange("rules", rule("pl-9"), None)))
+    client: Any = aws
+    flight = check_all(client, stack, update, values_of(CONFIG, NAMES), None, file="environments/common.toml")
+    (error,) = flight.errors
+    assert error.exit_code == ExitCode.INVALID
+    assert isinstance(error, ConfigError)
+    assert [(each.file, each.key, each.value) for each in error.problems] == [
+        ("environments/common.toml", "processor.egress", "pl-00000001"),
+        ("environments/common.toml", "processor.egress", "pl-00000003"),
+    ]
+    (check,) = [each for each in flight.checks if each.check == "network"]
+    assert (check.ok, "pl-00000001" in check.detail, "pl-00000003" in check.detail) == (False, True, True)
+    aws.lists = AwsRefused("ec2", "DescribeManagedPrefixLists", "UnauthorizedOperation", "no")
+    assert check_all(client, stack, update, values_of(CONFIG, NAMES), None).errors == ()
 
 
 def test_prefix_lists_that_may_not_be_asked_are_said_and_count_as_one_rule() -> None:

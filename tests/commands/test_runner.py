@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
-from tapctl.commands.runner import EngineRunner, with_location
+from tapctl.commands.runner import EngineRunner, root_causes, with_location
 from tapctl.config import load
 from tapctl.engine.events import Detached, Failed, Finished, Result, Skipped
 from tapctl.errors import AwsRefused, LockHeld, NotConverged, Refused, StoreFailed
@@ -50,6 +50,12 @@ def test_the_evidence_of_an_error_stays_under_its_cause() -> None:
 def test_one_cause_of_many_names_them_all() -> None:
     error = with_location([Failed(CLUSTER, no_room(), 1), Failed(FUNCTION, no_room(), 1)], DOING)
     assert error.cause == "changing db-cluster db-cluster-dev, lambda-function payment-processor-dev"
+
+
+def test_credentials_that_ran_out_are_one_cause_whatever_was_asked_for() -> None:
+    expired = [AwsRefused(service, "Describe", "ExpiredToken", "expired") for service in ("rds", "iam")]
+    failed = [Failed(CLUSTER, expired[0], 1), Failed(FUNCTION, no_room(), 1), Failed(FUNCTION, expired[1], 1)]
+    assert [len(each) for each in root_causes(failed)] == [2, 1]
 
 
 def test_an_error_that_names_its_resource_stays_as_it_is() -> None:

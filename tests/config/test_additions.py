@@ -294,6 +294,13 @@ def test_subscribers_in_common_toml_are_refused_with_the_reason(folder: Folder) 
     assert rule.startswith("may differ between environments, and belongs in their own files")
 
 
+def test_a_subscriber_is_in_the_environments_own_partition(folder: Folder) -> None:
+    arns = [f"arn:{name}:sqs:us-east-2:123456789012:ringing" for name in ("aws", "aws-cn", "{partition}")]
+    _, key, shown, rule = folder.put("dev", SUBSCRIBERS, arns).problem()
+    assert (key, rule) == (f"{SUBSCRIBERS}.1", "must be in the partition of us-east-2: arn:aws:…")
+    assert arns[1] in shown
+
+
 @pytest.mark.parametrize(
     ("arn", "key", "rule"),
     [
@@ -307,3 +314,17 @@ def test_a_boundary_is_of_each_environment_s_account_and_partition(
     problems = folder.put("common", BOUNDARY, arn).problems()
     assert {(each.key, rule in each.rule) for each in problems} == {(key, True)}
     assert len(problems) == 3
+
+
+@pytest.mark.parametrize(("partition", "refused"), [("{partition}", 0), ("aws", 2)])
+def test_what_the_function_may_use_is_in_each_environment_s_partition(
+    folder: Folder, partition: str, refused: int
+) -> None:
+    arns = [f"arn:{partition}:sqs:{{region}}:{{account_id}}:{name}" for name in ("events", "orders")]
+    folder.put("common", PERMISSIONS, [{**PERMISSION, "resources": arns}])
+    assert folder.problems() == []
+    # A region that is none is told as that alone.
+    problems = folder.put("dev", "region", "cn-north-1").put("prod", "region", 1).problems()
+    told = [each for each in problems if each.file.endswith("dev.toml")]
+    assert [each.key for each in told] == ["region"] * refused
+    assert all("or write {partition} there" in each.rule for each in told)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from threading import Barrier, Thread
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib import request as http
 from urllib.error import HTTPError
 
@@ -22,6 +22,7 @@ from tapctl.sandbox.emulator.rules import Next, Reply, Request, RuleBook, Rules
 from tapctl.sandbox.emulator.simulation import Simulation
 from tapctl.sandbox.seeding import credentials_of
 from tests.conftest import ACCOUNT, CREDENTIALS, Network
+from tests.emulator.conftest import Refused
 from tests.emulator.without import rules_without
 from tests.support import served as serving
 
@@ -48,6 +49,16 @@ def test_a_region_is_of_its_partition(sandbox_url: str, region: str, partition: 
     users = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "kms:Decrypt", "Resource": "*"}
     root = {"Effect": "Allow", "Principal": {"AWS": f"arn:{partition}:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
     there.kms.create_key(Policy=json.dumps({"Statement": [users, root]}))
+
+
+def test_naive_code_blames_the_credentials_for_a_region_that_is_off(
+    aws: Aws, simulation: Simulation, refused: Refused
+) -> None:
+    simulation.script("sts.region", "off")
+    sts: Any = aws.client("sts")
+    with refused("InvalidClientTokenId", "security token"):
+        sts.get_caller_identity()
+    assert sts.get_caller_identity()["Account"] == ACCOUNT
 
 
 def test_the_network_fixture_spans_three_zones(aws: Aws, network: Network) -> None:

@@ -277,6 +277,29 @@ def test_naive_code_counts_a_prefix_list_as_one_rule(aws: Aws, group: str, refus
         aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[listing(prefix_list(aws, 60))])
 
 
+def test_naive_code_names_a_prefix_list_that_is_not_there(aws: Aws, group: str, refused: Refused) -> None:
+    known, unknown = prefix_list(aws, 5), "pl-0123456789abcdef0"
+    with refused("InvalidPrefixListID.NotFound", f"'{unknown}' does not exist"):
+        aws.ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[listing(known), listing(unknown)])
+    with refused("InvalidPrefixListID.NotFound"):
+        aws.ec2.describe_managed_prefix_lists(PrefixListIds=[known, unknown])
+    found = aws.ec2.describe_managed_prefix_lists(Filters=[{"Name": "prefix-list-id", "Values": [known, unknown]}])
+    assert [each["PrefixListId"] for each in found["PrefixLists"]] == [known]
+
+
+def test_a_raised_quota_of_rules_is_in_force(aws: Aws, group: str, refused: Refused) -> None:
+    rules: Any = {"ServiceCode": "vpc", "QuotaCode": "L-0EA8095F"}
+    with refused("IllegalArgumentException"):
+        aws.service_quotas.request_service_quota_increase(**rules, DesiredValue=60)
+    asked = aws.service_quotas.request_service_quota_increase(**rules, DesiredValue=61)["RequestedQuota"]
+    assert (asked["Status"], asked["DesiredValue"]) == ("APPROVED", 61)
+    assert aws.service_quotas.get_service_quota(**rules)["Quota"]["Value"] == 61
+    full = listing(prefix_list(aws, 60))
+    aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[full, cidr("10.0.0.0/8")])
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        aws.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[cidr("12.0.0.0/8")])
+
+
 def test_a_list_of_aws_counts_by_its_weight(aws: Aws, group: str, refused: Refused) -> None:
     lists = aws.ec2.describe_managed_prefix_lists()["PrefixLists"]
     of_s3, of_cloudfront = (

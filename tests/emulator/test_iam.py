@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tapctl.aws.client import Aws
-from tests.conftest import ACCOUNT
+from tapctl.aws.client import Aws, Connection
+from tests.conftest import ACCOUNT, CREDENTIALS
 from tests.emulator.conftest import LONG_S, Build, Clock, Place, Refused
 from tests.emulator.lambda_helpers import INTERFACES, allow, trust
 
@@ -68,6 +68,24 @@ def test_a_trust_policy_may_name_a_role(aws: Aws, role: str) -> None:
     aws.iam.update_assume_role_policy(RoleName="Role", PolicyDocument=single)
     everybody = document({**TRUST, "Principal": "*"})
     aws.iam.update_assume_role_policy(RoleName="Role", PolicyDocument=everybody)
+
+
+def test_naive_code_names_resources_of_the_common_partition_everywhere(sandbox_url: str, refused: Refused) -> None:
+    iam = Aws(Connection("cn-north-1", endpoint_url=sandbox_url, credentials=CREDENTIALS)).iam
+    iam.create_role(RoleName="Role", AssumeRolePolicyDocument=document(TRUST))
+
+    def policy(*resources: str) -> str:
+        return document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": [*resources]})
+
+    with refused("MalformedPolicyDocument", 'Partition "aws" is not valid for resource "arn:aws:s3:::b"'):
+        iam.put_role_policy(
+            RoleName="Role", PolicyName="p", PolicyDocument=policy("arn:aws-cn:s3:::b", "arn:aws:s3:::b")
+        )
+    with refused("MalformedPolicyDocument"):
+        iam.put_role_policy(RoleName="Role", PolicyName="p", PolicyDocument="{")
+    with refused("MalformedPolicyDocument", "Partition"):
+        iam.create_policy(PolicyName="p", PolicyDocument=policy("arn:aws-us-gov:s3:::b"))
+    iam.put_role_policy(RoleName="Role", PolicyName="p", PolicyDocument=policy("arn:aws-cn:s3:::b", "arn:*:s3:::b"))
 
 
 def test_inline_policies_have_a_size_together(aws: Aws, role: str, refused: Refused) -> None:

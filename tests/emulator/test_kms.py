@@ -108,6 +108,14 @@ def test_a_bad_policy_is_refused(aws: Aws, document: str, code: str, text: str) 
     assert refused.value.matches(code, text=text)
 
 
+def test_naive_code_lets_in_a_principal_of_another_partition(sandbox_url: str, refused: Refused) -> None:
+    kms = Aws(Connection("cn-north-1", endpoint_url=sandbox_url, credentials=("a", "b"))).kms
+    root = {**ROOT, "Principal": {"AWS": f"arn:aws-cn:iam::{ACCOUNT}:root"}}
+    kms.create_key(Policy=policy(root))
+    with refused("MalformedPolicyDocumentException", "invalid principals"):
+        kms.create_key(Policy=policy(root, {**root, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}))
+
+
 def test_a_good_policy_is_kept(aws: Aws, arn: str) -> None:
     aws.iam.create_role(RoleName="r", AssumeRolePolicyDocument=policy())
     role = {**ROOT, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/r"}, "Action": ["kms:Decrypt"]}

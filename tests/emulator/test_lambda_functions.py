@@ -453,3 +453,57 @@ def test_a_key_in_use_shows_it_by_a_grant(aws: Aws, clock: Clock, make_function:
     aws.lambda_.update_function_configuration(FunctionName="f", KMSKeyArn=first)
     aws.lambda_.delete_function(FunctionName="f")
     assert grantees(first) == []
+
+
+def test_traffic_leaves_by_ipv6_where_it_is_allowed(aws: Aws, place: Place, make_function: Build, clock: Clock) -> None:
+    def ipv6() -> bool:
+        clock.advance(LONG_S)
+        return aws.lambda_.get_function_configuration(FunctionName="f")["VpcConfig"]["Ipv6AllowedForDualStack"]
+
+    make_function(VpcConfig=place.config())
+    assert ipv6() is False
+    for allowed in (True, False):
+        config = place.config() | {"Ipv6AllowedForDualStack": allowed}
+        aws.lambda_.update_function_configuration(FunctionName="f", VpcConfig=config)
+        assert ipv6() is allowed
+
+
+@pytest.fixture
+def queue(aws: Aws) -> str:
+    sqs: Any = aws.client("sqs")
+    url = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+
+def test_naive_code_lets_a_queue_feed_a_function_that_may_not_read_it(
+    aws: Aws, queue: str, make_function: Build, refused: Refused
+) -> None:
+    make_function()
+    for given, missing in (([], "ReceiveMessage"), (["sqs:ReceiveMessage"], "DeleteMessage")):
+        aws.iam.put_role_policy(RoleName="r", PolicyName="queue", PolicyDocument=allow(given or "sqs:SendMessage"))
+        with refused("InvalidParameterValueException", f"permissions to call {missing} on SQS"):
+            aws.lambda_.create_event_source_mapping(FunctionName="f", EventSourceArn=queue)
+    aws.iam.put_role_policy(RoleName="r", PolicyName="queue", PolicyDocument=allow("sqs:*"))
+    aws.lambda_.create_event_source_mapping(FunctionName="f", EventSourceArn=queue)
+
+
+def test_naive_code_takes_the_mappings_for_gone_with_their_function(
+    aws: Aws, queue: str, make_function: Build, refused: Refused
+) -> None:
+    make_function()
+    aws.iam.put_role_policy(RoleName="r", PolicyName="queue", PolicyDocument=allow("sqs:*"))
+    arn = aws.lambda_.get_function_configuration(FunctionName="f")["FunctionArn"]
+    made = [
+        aws.lambda_.create_event_source_mapping(FunctionName=name, EventSourceArn=queue)["UUID"] for name in ("f", arn)
+    ]
+
+    def listed(**which: str) -> list[str]:
+        pages = aws.lambda_.get_paginator("list_event_source_mappings").paginate(
+            **which, PaginationConfig={"PageSize": 1}
+        )
+        return [mapping["UUID"] for page in pages for mapping in page["EventSourceMappings"]]
+
+    assert listed(FunctionName="f") == listed(FunctionName=arn) == listed() == made
+    assert listed(FunctionName="g") == []
+    aws.lambda_.delete_function(FunctionName="f")
+    assert listed(FunctionName="f") == made

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,31 @@ def test_groups_are_found_by_exact_name(aws: Aws, group: str) -> None:
     found = aws.logs.describe_log_groups(logGroupIdentifiers=[NAME, "none", f"{ARN}2"])["logGroups"]
     classes = {group["logGroupName"]: group["logGroupClass"] for group in found}
     assert classes == {NAME: "STANDARD", f"{NAME}2": "INFREQUENT_ACCESS"}
+
+
+def test_a_policy_masks_the_data_of_a_standard_group_until_it_is_deleted(
+    aws: Aws, group: str, refused: Refused
+) -> None:
+    def seen() -> set[tuple[str, str]]:
+        return {(name, str(value)) for name, value in aws.logs.describe_log_groups()["logGroups"][0].items()}
+
+    assert "dataProtectionStatus" not in dict(seen())
+    assert "policyDocument" not in set(aws.logs.get_data_protection_policy(logGroupIdentifier=NAME))
+    aws.logs.put_data_protection_policy(logGroupIdentifier=ARN, policyDocument="{}")
+    assert ("dataProtectionStatus", "ACTIVATED") in seen()
+    assert aws.logs.get_data_protection_policy(logGroupIdentifier=f"{ARN}:*")["policyDocument"] == "{}"
+    aws.logs.delete_data_protection_policy(logGroupIdentifier=NAME)
+    assert ("dataProtectionStatus", "DELETED") in seen()
+    aws.logs.create_log_group(logGroupName="rare", logGroupClass="INFREQUENT_ACCESS")
+    with refused("InvalidParameterException", "log class"):
+        aws.logs.put_data_protection_policy(logGroupIdentifier="rare", policyDocument="{}")
+
+
+def test_naive_code_takes_every_writer_for_one_of_iam_s(aws: Aws, group: str) -> None:
+    logs: Any = aws.logs  # untyped: newer than the stubs
+    for on in (True, False):
+        logs.put_bearer_token_authentication(logGroupIdentifier=NAME, bearerTokenAuthenticationEnabled=on)
+        assert logs.describe_log_groups()["logGroups"][0]["bearerTokenAuthenticationEnabled"] is on
 
 
 def test_a_key_must_allow_it(aws: Aws, key: str, refused: Refused) -> None:

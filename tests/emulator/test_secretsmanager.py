@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,35 @@ def test_a_secret_of_ones_own_is_left_to_moto(aws: Aws, refused: Refused) -> Non
     aws.secretsmanager.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
     with refused("ResourceNotFoundException"):
         aws.secretsmanager.rotate_secret(SecretId=arn)
+
+
+def test_naive_code_takes_a_secret_for_one_of_its_account_alone(aws: Aws, refused: Refused) -> None:
+    secrets: Any = aws.secretsmanager  # untyped: newer than the stubs
+    arn = secrets.create_secret(Name="own", SecretString="x")["ARN"]
+    one, other = (f"arn:aws:secretsmanager:us-east-1:999999999999:secret:{name}-AbCdEf" for name in ("one", "other"))
+    assert "CrossAccountReplicas" not in secrets.describe_secret(SecretId=arn)
+    for _ in range(2):
+        made = secrets.associate_cross_account_replica(SecretId=arn, CrossAccountReplicaARN=one)
+        assert (made["ARN"], made["ReplicationStatus"]) == (arn, "InSync")
+    (told,) = secrets.describe_secret(SecretId=arn)["CrossAccountReplicas"]
+    assert told == {"ReplicaSecretARN": one, "ReplicationStatus": "InSync"}
+    with refused("InvalidRequestException", "no replica"):
+        secrets.disassociate_cross_account_replica(SecretId=arn, CrossAccountReplicaARN=other)
+    with refused("ResourceNotFoundException"):
+        secrets.describe_secret(SecretId="none")
+
+
+def test_naive_code_deletes_a_secret_that_has_replicas(aws: Aws, refused: Refused) -> None:
+    secrets: Any = aws.secretsmanager  # untyped: newer than the stubs
+    arn = secrets.create_secret(Name="own", SecretString="x")["ARN"]
+    secrets.replicate_secret_to_regions(SecretId=arn, AddReplicaRegions=[{"Region": "eu-west-1"}])
+    assert secrets.describe_secret(SecretId=arn)["ReplicationStatus"][0]["Region"] == "eu-west-1"
+    with refused("InvalidParameterException", "eu-west-1"):
+        secrets.delete_secret(SecretId=arn)
+    secrets.remove_regions_from_replication(SecretId=arn, RemoveReplicaRegions=["eu-west-1"])
+    elsewhere = "arn:aws:secretsmanager:us-east-1:999999999999:secret:copy-AbCdEf"
+    secrets.associate_cross_account_replica(SecretId=arn, CrossAccountReplicaARN=elsewhere)
+    with refused("InvalidRequestException", "replicas"):
+        secrets.delete_secret(SecretId=arn)
+    secrets.disassociate_cross_account_replica(SecretId=arn, CrossAccountReplicaARN=elsewhere)
+    secrets.delete_secret(SecretId=arn)

@@ -146,7 +146,6 @@ def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> Non
     assert world.drift().code == 0
 
 
-@pytest.mark.soak
 def test_a_record_that_calls_everything_kept_hides_nothing(world: World) -> None:
     world.deploy()
     record = world.manifest()
@@ -367,7 +366,6 @@ def test_a_forged_certificate_is_not_continued(world: World, forged: dict[str, A
 # -- the organisation's own limits -----------------------------------------------------------------------------------
 
 
-@pytest.mark.soak
 def test_a_permissions_boundary_stays_until_its_role_is_named(world: World) -> None:
     world.deploy()
     boundary = world.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY)

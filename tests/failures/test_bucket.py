@@ -89,7 +89,7 @@ def test_a_plan_file_and_how_long_it_took_are_of_the_bucket_too(teams: World) ->
 def test_no_bucket(world: World, verb: str) -> None:
     answer = world.tapctl(verb, "--env", "dev", *(("--yes",) if verb in ("apply", "destroy") else ()), *STATE)
     assert (answer.code, answer.changes) == (3, ()), answer.err
-    for told in ("error manifest-invalid", "the bucket records does not exist", "--state"):
+    for told in ("error manifest-invalid", "the bucket records does not exist", "aws s3 mb s3://records", "--state"):
         assert told in answer.err
 
 

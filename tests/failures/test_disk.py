@@ -155,7 +155,6 @@ def test_the_last_write_of_a_destroy_fails(world: World) -> None:
     assert world.tapctl("destroy", "--env", "dev", "--yes").code == 0
 
 
-@pytest.mark.soak
 def test_a_destroy_whose_certificate_or_last_record_cannot_be_written_is_no_success(world: World) -> None:
     world.deploy()
     proof = world.folder / "manifests" / "dev.certificate.json"

@@ -57,6 +57,13 @@ def test_credentials_that_aws_does_not_take(world: World, code: str) -> None:
         assert told in answer.err
 
 
+def test_a_region_that_the_account_has_not_enabled(world: World) -> None:
+    world.door.sandbox.simulation.script("sts.region", "off")
+    answer = world.tapctl("plan", "--env", "dev")
+    assert (answer.code, answer.asked) == (9, ("sts:GetCallerIdentity",))
+    assert "where that does not help, enable the region for this account" in answer.err
+
+
 @pytest.mark.parametrize("command", ALL)
 def test_credentials_that_run_out_right_after(world: World, command: tuple[str, ...]) -> None:
     """Before anything was made it is the identity that is wrong, not the work that is half done."""

@@ -9,6 +9,8 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Impact
 from tapctl.errors import AlreadyExists, AwsError, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshot_due
+from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.sandbox.emulator.rds.catalog import QUOTAS
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
@@ -79,11 +81,14 @@ def test_a_service_that_does_not_change_extended_support_yet_is_told_as_one(aws:
 
 
 def test_a_cluster_whose_key_was_out_of_reach_says_what_brings_it_back_and_until_when(
-    aws: Aws, want: DbClusterSpec
+    aws: Aws, want: DbClusterSpec, sandbox_app: Sandbox
 ) -> None:
     bring(REC, aws, ID, want)
-    answer(aws.rds, "DescribeDBClusters", described(aws, Status="inaccessible-encryption-credentials-recoverable"))
-    remedy = look(REC, aws, ID, want).remedy
+    aws.kms.disable_key(KeyId=want.kms_key_arn)
+    sandbox_app.simulation.script("rds.key", "looked for")
+    seen = look(REC, aws, ID, want)
+    assert (seen.settled, seen.status) == (False, "inaccessible-encryption-credentials-recoverable")
+    remedy = seen.remedy
     assert f"aws rds start-db-cluster --db-cluster-identifier {ID} --region" in remedy
     assert "within 7 days" in remedy
 
@@ -356,22 +361,33 @@ def test_what_hangs_on_the_cluster_stands_against_its_removal(
     assert refused.cause.endswith(told)
 
 
-@pytest.mark.parametrize(
-    ("tags", "quota", "room"),
-    [
-        (DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, False),
-        (NOT_DUE, {"AccountQuotaName": "ManualClusterSnapshots", "Used": 100, "Max": 100}, True),
-        (DUE, {"AccountQuotaName": "DBClusters", "Used": 40, "Max": 40}, True),
-    ],
-)
+@pytest.mark.parametrize(("tags", "room"), [(DUE, False), (NOT_DUE, True)])
 def test_a_final_snapshot_needs_room(
-    aws: Aws, want: DbClusterSpec, tags: dict[str, str], quota: dict[str, Any], room: bool
+    aws: Aws, want: DbClusterSpec, monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], room: bool
 ) -> None:
-    answer(aws.rds, "DescribeAccountAttributes", {"AccountQuotas": [quota]})
+    monkeypatch.setitem(QUOTAS, "ManualClusterSnapshots", 0)
     refused = stands_against(aws, with_tags(want, tags))
     assert (refused is None) == room
     if refused is not None:
         assert "there is no room for one" in refused.cause
+        # Too late to be told of it: the members would be gone.
+        with pytest.raises(AwsRefused, match="SnapshotQuotaExceeded"):
+            REC.delete(aws, ID, look(REC, aws, ID, want), None)
+
+
+def test_a_quota_that_is_not_told_leaves_room(aws: Aws, want: DbClusterSpec) -> None:
+    answer(aws.rds, "DescribeAccountAttributes", {"AccountQuotas": [{"AccountQuotaName": "DBClusters", "Used": 40}]})
+    assert stands_against(aws, with_tags(want, DUE)) is None
+
+
+def test_a_snapshot_of_somebody_else_s_is_waited_for(aws: Aws, want: DbClusterSpec, sandbox_app: Sandbox) -> None:
+    seen = bring(REC, aws, ID, want)
+    sandbox_app.simulation.scale = 1.0
+    aws.rds.create_db_cluster_snapshot(DBClusterIdentifier=ID, DBClusterSnapshotIdentifier="theirs")
+    with pytest.raises(NotYet) as caught:
+        REC.delete(aws, ID, seen, None)
+    sandbox_app.simulation.scale = 0.0
+    assert caught.value.patience is Patience.LONG
 
 
 def test_room_that_may_not_be_asked_for_stands_against_a_removal(aws: Aws, want: DbClusterSpec) -> None:

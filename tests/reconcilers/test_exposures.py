@@ -21,6 +21,7 @@ from tests.reconcilers.conformance import CASES, Bench
 from tests.reconcilers.scripted import DENIED, answer, refuse
 
 ACCOUNT = "123456789012"
+COPY = "arn:aws:secretsmanager:us-east-1:999999999999:secret:copy-AbCdEf"
 STRANGER = "arn:aws:iam::999999999999:role/reader"
 Expose = Callable[[Bench], None]
 
@@ -120,6 +121,12 @@ def _replica(bench: Bench) -> None:
     )
 
 
+def _endpoint(bench: Bench) -> None:
+    bench.aws.rds.create_db_cluster_endpoint(
+        DBClusterIdentifier=bench.id, DBClusterEndpointIdentifier="reports", EndpointType="ANY"
+    )
+
+
 def _activity_stream(bench: Bench) -> None:
     (cluster,) = bench.aws.rds.describe_db_clusters()["DBClusters"]
     bench.aws.rds.start_activity_stream(ResourceArn=cluster["DBClusterArn"], Mode="async", KmsKeyId="k")
@@ -131,12 +138,13 @@ def _same_zone(bench: Bench) -> None:
     answer(bench.aws.rds, "DescribeDBInstances", {"DBInstances": [*reply["DBInstances"], other]})
 
 
-def _group(**more: Any) -> Expose:
-    def expose(bench: Bench) -> None:
-        reply: Any = bench.aws.logs.describe_log_groups(logGroupNamePrefix=bench.id)
-        answer(bench.aws.logs, "DescribeLogGroups", {"logGroups": [{**each, **more} for each in reply["logGroups"]]})
+def _mask(bench: Bench) -> None:
+    bench.aws.logs.put_data_protection_policy(logGroupIdentifier=bench.id, policyDocument="{}")
 
-    return expose
+
+def _tokens(bench: Bench) -> None:
+    logs: Any = bench.aws.logs
+    logs.put_bearer_token_authentication(logGroupIdentifier=bench.id, bearerTokenAuthenticationEnabled=True)
 
 
 def _secret_arn(bench: Bench) -> str:
@@ -151,6 +159,17 @@ def _secret(**more: Any) -> Expose:
     return expose
 
 
+def _other_region(bench: Bench) -> None:
+    bench.aws.secretsmanager.replicate_secret_to_regions(
+        SecretId=_secret_arn(bench), AddReplicaRegions=[{"Region": "eu-west-1"}]
+    )
+
+
+def _other_account(bench: Bench) -> None:
+    secrets: Any = bench.aws.secretsmanager
+    secrets.associate_cross_account_replica(SecretId=_secret_arn(bench), CrossAccountReplicaARN=COPY)
+
+
 def _open_secret(bench: Bench) -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": STRANGER}, "Action": "secretsmanager:*", "Resource": "*"}
     bench.aws.secretsmanager.put_resource_policy(
@@ -163,9 +182,12 @@ def _url(bench: Bench) -> None:
 
 
 def _event_source(bench: Bench) -> None:
-    queue = bench.aws.arn("sqs", "orders")
-    mapping = {"UUID": "1-2", "EventSourceArn": queue}
-    answer(bench.aws.lambda_, "ListEventSourceMappings", {"EventSourceMappings": [mapping]})
+    bench.aws.client("sqs").create_queue(QueueName="orders")
+    role = bench.aws.lambda_.get_function_configuration(FunctionName=bench.id)["Role"].rpartition("/")[2]
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    bench.aws.iam.put_role_policy(RoleName=role, PolicyName="queue", PolicyDocument=document)
+    bench.aws.lambda_.create_event_source_mapping(FunctionName=bench.id, EventSourceArn=bench.aws.arn("sqs", "orders"))
 
 
 def _destination(bench: Bench) -> None:
@@ -177,7 +199,10 @@ def _destination(bench: Bench) -> None:
 
 def _losing_events(bench: Bench) -> None:
     bench.aws.lambda_.put_function_event_invoke_config(
-        FunctionName=bench.id, MaximumRetryAttempts=0, MaximumEventAgeInSeconds=21_600
+        FunctionName=bench.id,
+        MaximumRetryAttempts=0,
+        MaximumEventAgeInSeconds=21_600,
+        DestinationConfig={"OnSuccess": {}, "OnFailure": {}},  # as AWS answers where there are none
     )
 
 
@@ -187,9 +212,11 @@ def _alias(bench: Bench) -> None:
 
 
 def _ipv6(bench: Bench) -> None:
-    reply: Any = bench.aws.lambda_.get_function(FunctionName=bench.id)
-    reply["Configuration"]["VpcConfig"]["Ipv6AllowedForDualStack"] = True
-    answer(bench.aws.lambda_, "GetFunction", reply)
+    config = bench.aws.lambda_.get_function_configuration(FunctionName=bench.id)["VpcConfig"]
+    network: Any = {"SubnetIds": config["SubnetIds"], "SecurityGroupIds": config["SecurityGroupIds"]}
+    bench.aws.lambda_.update_function_configuration(
+        FunctionName=bench.id, VpcConfig=network | {"Ipv6AllowedForDualStack": True}
+    )
 
 
 def _group_id(bench: Bench) -> str:
@@ -249,15 +276,19 @@ EXPOSURES = [
     Exposure(
         "log_group", "subscriptions", _subscribe, ":shipper by to the SIEM", ("logs", "DescribeSubscriptionFilters")
     ),
-    Exposure("log_group", "data_protection", _group(dataProtectionStatus="ACTIVATED"), "ACTIVATED"),
-    Exposure("log_group", "bearer_tokens", _group(bearerTokenAuthenticationEnabled=True), "True"),
+    Exposure("log_group", "data_protection", _mask, "ACTIVATED"),
+    Exposure("log_group", "bearer_tokens", _tokens, "True"),
     Exposure("secret_rotation", "resource_policy", _open_secret, STRANGER, ("secretsmanager", "GetResourcePolicy")),
-    Exposure("secret_rotation", "replicas", _secret(ReplicationStatus=[{"Region": "eu-west-1"}]), "eu-west-1"),
-    Exposure("secret_rotation", "replicas", _secret(CrossAccountReplicas=[{"ReplicaArn": "arn:x"}]), "arn:x"),
+    Exposure("secret_rotation", "replicas", _other_region, "eu-west-1"),
+    Exposure("secret_rotation", "replicas", _other_account, COPY),
     Exposure("secret_rotation", "rotated_by", _secret(RotationLambdaARN="arn:aws:lambda:x"), "arn:aws:lambda:x"),
     Exposure("lambda_function", "urls", _url, "(NONE)", ("lambda_", "ListFunctionUrlConfigs")),
     Exposure(
-        "lambda_function", "event_sources", _event_source, "1-2 from arn:", ("lambda_", "ListEventSourceMappings")
+        "lambda_function",
+        "event_sources",
+        _event_source,
+        f" from arn:aws:sqs:us-east-1:{ACCOUNT}:orders",
+        ("lambda_", "ListEventSourceMappings"),
     ),
     Exposure(
         "lambda_function",
@@ -281,8 +312,8 @@ EXPOSURES = [
     Exposure("db_cluster", "replicates", _cluster(ReplicationSourceIdentifier="arn:s"), "arn:s"),
     Exposure("db_cluster", "write_forwarding", _modified(EnableLocalWriteForwarding=True), "local"),
     Exposure("db_cluster", "write_forwarding", _global_forwarding, "global"),
-    Exposure("db_cluster", "custom_endpoints", _cluster(CustomEndpoints=["x.cluster-custom"]), "x.cluster-custom"),
-    Exposure("db_cluster", "directories", _cluster(DomainMemberships=[{"Domain": "d-1"}, {}]), "d-1"),
+    Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
+    Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
     Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),
     Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),

@@ -8,7 +8,12 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.security_group import SecurityGroup
-from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, SecurityGroupRulesSpec
+from tapctl.reconcilers.security_group_rules import (
+    OF_EVERY_NEW_GROUP,
+    Rule,
+    SecurityGroupRules,
+    SecurityGroupRulesSpec,
+)
 from tests.reconcilers.cases import security_group_rules as case
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import answer, refuse
@@ -46,6 +51,20 @@ def test_the_rule_that_ec2_gives_every_group_is_told_like_any_other(aws: Aws, wo
     aws.ec2.create_security_group(GroupName="fresh-sg-test", Description="d", VpcId=world["vpc"])
 
     assert look(REC, aws, "fresh-sg-test", wanted(world, HTTPS)).spec.rules == {EVERYTHING_OUT}
+
+
+def test_in_a_vpc_with_ipv6_both_rules_of_a_new_group_are_told_and_taken_away(aws: Aws, world: dict[str, str]) -> None:
+    aws.ec2.associate_vpc_cidr_block(VpcId=world["vpc"], AmazonProvidedIpv6CidrBlock=True)
+    tags: Any = [
+        {"ResourceType": "security-group", "Tags": [{"Key": key, "Value": case.TAGS[key]} for key in case.TAGS]}
+    ]
+    aws.ec2.create_security_group(
+        GroupName="fresh-sg-test", Description="d", VpcId=world["vpc"], TagSpecifications=tags
+    )
+    there = look(REC, aws, "fresh-sg-test", wanted(world, HTTPS)).spec.rules
+    assert there == OF_EVERY_NEW_GROUP == {EVERYTHING_OUT, EVERYTHING_OUT.model_copy(update={"peer": "::/0"})}
+
+    assert bring(REC, aws, "fresh-sg-test", wanted(world, HTTPS)).spec.rules == {HTTPS}
 
 
 def test_the_owner_is_the_groups(aws: Aws, world: dict[str, str]) -> None:
@@ -103,13 +122,15 @@ def test_each_kind_of_peer_is_told_and_one_that_is_not_known_too(aws: Aws, world
 # -- changing --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "pl-12345678", "peer"])
+@pytest.mark.parametrize("peer", ["0.0.0.0/0", "::/0", "list", "peer"])
 @pytest.mark.parametrize(("direction", "port"), [("ingress", 5432), ("egress", -1)])
 def test_every_kind_of_rule_is_added_and_revoked(
     aws: Aws, world: dict[str, str], peer: str, direction: Literal["ingress", "egress"], port: int
 ) -> None:
     protocol = "-1" if port < 0 else "tcp"
-    rule = Rule(direction=direction, protocol=protocol, from_port=port, to_port=port, peer=world.get(peer, peer))
+    of_aws = aws.ec2.describe_managed_prefix_lists()["PrefixLists"][0]["PrefixListId"]
+    named = (world | {"list": of_aws}).get(peer, peer)
+    rule = Rule(direction=direction, protocol=protocol, from_port=port, to_port=port, peer=named)
 
     bring(REC, aws, ID, wanted(world, HTTPS, rule))
 

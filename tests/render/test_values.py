@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from tapctl.aws.policy import allow, policy
+from tapctl.aws.policy import Condition, Statement, allow, policy
 from tapctl.render.values import LIMIT, as_json, format_change, format_item, format_pair, format_value, truncate
 
 
@@ -157,6 +157,19 @@ def test_two_statements_of_one_name_are_told_by_what_differs_in_them() -> None:
     other = allow("Keys", ["kms:Decrypt", "kms:*"], ["*"]).model_copy(update={"effect": "Deny"})
     assert format_change(one, other) == "Keys: effect Allow → Deny; actions - kms:Encrypt + kms:*"
     assert format_change(one, allow("Other", ["kms:Decrypt"])).startswith("sid=Keys ")
+
+
+def test_of_a_condition_with_more_values_only_those_are_told() -> None:
+    def keys(*conditions: Condition) -> Statement:
+        return allow("Keys", ["kms:Decrypt"]).model_copy(update={"conditions": frozenset(conditions)})
+
+    few = Condition(operator="ArnLike", key="aws:SourceArn", values=frozenset({"a", "b"}))
+    more = few.model_copy(update={"values": frozenset({"b", "c", "d"})})
+    told = "Keys: conditions operator=ArnLike key=aws:SourceArn values - a + c + d"
+    assert format_change(keys(few), keys(more)) == told
+    other = few.model_copy(update={"operator": "ArnEquals"})
+    assert format_change(keys(few), keys(other)).startswith("Keys: conditions - operator=ArnLike ")
+    assert format_change(keys(few), keys(few, more)).startswith("Keys: conditions + operator=ArnLike ")
 
 
 def test_a_statement_that_is_added_is_shown_whole() -> None:

@@ -53,11 +53,17 @@ def test_a_short_change_beside_a_long_one_stays_in_one_line() -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_drift_fits_and_says_all_and_the_state_stands_by_the_field(width: int) -> None:
     finding = replace(REPORT.findings[0], address=f"lambda-function/{'payment-' * 5}dev", recorded=LONG, live=LONG[1:])
-    report = replace(REPORT, findings=(finding, *REPORT.findings[1:]))
+    never = (
+        "db-cluster: clones, proxies, integrations, blue/green",
+        "db-cluster: exports, AWS Backup",
+        "iam-role: use",
+    )
+    report = replace(REPORT, findings=(finding, *REPORT.findings[1:]), never_compared=never)
     advice = {(finding.address, finding.field): ADVICE}
     whole, fitted = drift_lines(report, advice), drift_lines(report, advice, width=width)
     assert max(map(cells, fitted)) <= width
     assert sorted(squeezed(fitted)) == sorted(squeezed(whole))
+    assert width > 60 or "                exports, AWS Backup" in fitted
     assert any(line.lstrip(" !").startswith("payment-") and line.endswith("  DRIFT") for line in fitted)
     coloured = drift_lines(report, advice, width=width, paint=Palette(on=True))
     assert sum("\x1b[33mDRIFT\x1b[0m" in line for line in coloured) == 1

@@ -84,7 +84,6 @@ def test_without_the_record_the_tags_find_everything(world: World) -> None:
     assert left(world) == before | {"key:PendingDeletion"}
 
 
-@pytest.mark.soak
 def test_the_interfaces_of_a_function_that_is_gone_keep_its_role_without_a_record_too(world: World) -> None:
     world.deploy()
     world.path().unlink()
@@ -143,7 +142,6 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     )
 
 
-@pytest.mark.soak
 def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
     world.deploy()
@@ -205,7 +203,6 @@ def test_a_late_writer_during_the_destroy_is_swept_up_after(dev: World, times: i
     assert dev.client("logs").describe_log_groups()["logGroups"] == []
 
 
-@pytest.mark.soak
 def test_a_writer_that_never_stops_is_named(dev: World) -> None:
     """Whatever is left at the end is no success."""
     gone = dev.meeting(a_writer(dev, 100), "destroy", "--env", "dev", "--yes")

@@ -157,11 +157,15 @@ def test_once_the_snapshot_is_gone_the_key_goes_after_its_longest_window(applied
 
 
 @pytest.mark.soak
-def test_the_next_apply_uses_the_same_key(applied: World, gone: Answer) -> None:
-    kms = applied.client("kms", REGION)
+def test_the_next_apply_uses_the_same_key(world: World) -> None:
+    world.deploy("prod")
+    world.edit("prod.toml", "protected = true ", "protected = false ")
+    world.applied("prod")
+    assert world.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod").code == 0
+    kms = world.client("kms", REGION)
     (before,) = [one["KeyId"] for one in kms.list_keys()["Keys"]]
-    back = applied.applied("prod", "--empty")
+    back = world.applied("prod", "--empty")
     assert "kms:CreateKey" not in back.changes
     assert kms.describe_key(KeyId="alias/db-key-prod")["KeyMetadata"]["KeyId"] == before
     # The key was kept for its snapshot and has all that is wanted of it.
-    assert f"{len(applied.stack('prod')) - 1} created · 1 unchanged" in back.verdict
+    assert f"{len(world.stack('prod')) - 1} created · 1 unchanged" in back.verdict

@@ -54,7 +54,6 @@ def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: Wo
     assert "global cluster world, its replica arn:aws:rds:us-east-2:123456789012:cluster:replica" in refused.err
 
 
-@pytest.mark.soak
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])

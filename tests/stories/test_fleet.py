@@ -49,7 +49,6 @@ def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> Non
     assert not [one for one in answer.of_type("finding") if one["suffix"] == "pr-42"]
 
 
-@pytest.mark.soak
 def test_plans_of_all_stand_one_after_the_other_and_the_worst_decides(two: World) -> None:
     def deny_one(visit: Visit, proceed: Proceed) -> Served:
         if visit.params.get("StackName") == "networking-staging":

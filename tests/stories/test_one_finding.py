@@ -104,6 +104,8 @@ def test_after_its_day_a_waiver_counts_no_more(drifted: World) -> None:
     file.write_text(file.read_text().replace(str(today() + timedelta(days=30)), str(today() - timedelta(days=1))))
     answer = drifted.tapctl("drift", "--env", "dev")
     assert (answer.code, "counts no more" in answer.err) == (2, True)
+    planned = drifted.tapctl("plan", "--env", "dev")
+    assert (planned.code, "counts no more" in planned.err) == (0, True)
     file.write_text(file.read_text().replace("aws-backup:plan", "aws-backup:*").replace("2026", "2099", 1))
     assert drifted.tapctl("plan", "--env", "dev").code == 3
 
@@ -163,6 +165,7 @@ def test_what_one_environment_alone_wants_is_no_other_s(drifted: World) -> None:
     declined = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb", typed="no\n")
     assert (declined.code, "nothing was changed" in declined.verdict) == (6, True)
     retention = drifted.tapctl("accept", "--env", "dev", "log-group//aws/lambda/payment-processor-dev.retention_days")
+    assert "look at the change above, then run: " in retention.err
     assert "the same key decides log-group//aws/rds/cluster/db-cluster-dev/postgresql.retention_days" in retention.out
 
 
@@ -183,6 +186,9 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     assert "timeout_s" in drifted.tapctl("schema", "common").out
     refused = drifted.tapctl("revert", "--env", "dev", f"{FUNCTION}.memory_mb")
     assert (refused.code, "it is waived by user/moto" in refused.err) == (64, True)
+    assert "take the waiver out of environments/waivers.toml, then run this again" in refused.err
+    wordless = drifted.tapctl("waive", "--env", "dev", "*.retention_*", "--reason", "-", "--until", "9d")
+    assert (wordless.code, "the file is as it was" in wordless.err) == (3, True)
 
 
 def test_what_a_revert_of_one_resource_shows_holds_and_its_command_works_whatever_a_tag_is_called(
@@ -210,7 +216,6 @@ def test_what_somebody_else_has_claimed_is_not_put_back(drifted: World) -> None:
     topics.tag_resource(ResourceArn=topic, Tags=[{"Key": "ManagedBy", "Value": "tapctl"}])
 
 
-@pytest.mark.soak
 def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")

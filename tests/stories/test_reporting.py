@@ -150,6 +150,20 @@ def test_an_output_of_something_else_is_not_handed_to_a_script(
     assert value in answer.err or f"{type_}/{id_}" in answer.err, answer.err
 
 
+@pytest.mark.parametrize("host", ["rds.cn-north-1", "cn-north-1.rds"])
+def test_a_host_in_china_is_an_output(record: World, host: str) -> None:
+    """There the host of a cluster is written in another order than elsewhere."""
+    path = record.path()
+    there = path.read_text().replace("arn:aws:", "arn:aws-cn:")
+    there = there.replace("us-east-2.rds.amazonaws.com", f"{host}.amazonaws.com.cn").replace("us-east-2", "cn-north-1")
+    path.write_text(there)
+    record.patch.delenv("AWS_ENDPOINT_URL")
+    answer = record.tapctl("outputs", "cluster_endpoint", "--env", "dev", "--region", "cn-north-1")
+    record.patch.setenv("AWS_ENDPOINT_URL", record.door.url)
+    assert answer.code == 0, answer.err
+    assert answer.out.endswith(f".{host}.amazonaws.com.cn\n")
+
+
 def test_a_host_of_another_emulator_is_an_output(record: World) -> None:
     other = record.manifest()
     other["entries"]["db-cluster/db-cluster-dev"]["outputs"]["endpoint"] = "localhost.localstack.cloud"

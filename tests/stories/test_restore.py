@@ -31,7 +31,7 @@ def test_an_apply_is_blocked_until_somebody_says_where_the_data_comes_from(gone:
         refused = gone.tapctl(*command, "--env", "dev")
         assert (refused.code, refused.changes) == (6, ())
         assert f"{CLUSTER} is not there, and its final snapshot is" in refused.err
-        assert f"--restore {snapshot} makes it from that; --empty makes a new one without data" in refused.err
+        assert f"tapctl apply --env dev --restore {snapshot} makes it from that; --empty makes a new" in refused.err
     both = gone.tapctl("plan", "--env", "dev", "--restore", snapshot, "--empty")
     assert (both.code, both.changes) == (64, ())
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
+from tapctl.sandbox.emulator.service_quotas import quota
 from tapctl.sandbox.emulator.simulation import notes_on
 
 contract, timing = Rules("ec2"), Rules("ec2")
@@ -145,7 +146,7 @@ def _wanted(permissions: list[dict[str, Any]]) -> Iterator[_Identity]:
                 yield protocol, *ports, peer[name]
 
 
-_MOST_RULES: Final = 60
+_RULES_QUOTA: Final = "L-0EA8095F"
 # What AWS's own lists count as, by the end of their names: VPC user guide, "AWS-managed prefix list weight".
 _WEIGHTS: Final = {
     "cloudfront.origin-facing": 55,
@@ -157,11 +158,23 @@ _WEIGHTS: Final = {
 }
 
 
+@contract(*_AUTHORIZE, "DescribeManagedPrefixLists")
+def a_prefix_list_that_is_named_is_there(request: Request, proceed: Next) -> Reply:
+    """A single unknown id ends the call (aws-cloudformation/rain#308); moto takes any list in a rule."""
+    params, known = request.params, request.backend("ec2").managed_prefix_lists
+    permissions = params.get("IpPermissions", [])
+    peers = [peer["PrefixListId"] for permission in permissions for peer in permission.get("PrefixListIds", [])]
+    if unknown := [id_ for id_ in (*peers, *params.get("PrefixListIds", [])) if id_ not in known]:
+        raise ServiceError("InvalidPrefixListID.NotFound", f"The prefix list ID '{unknown[0]}' does not exist")
+    return proceed()
+
+
 @contract(*_AUTHORIZE)
 def a_prefix_list_counts_as_all_that_it_may_hold(request: Request, proceed: Next) -> Reply:
     """A group has 60 rules each way of each family; a prefix list counts as its MaxEntries, or AWS's own weight.
 
-    VPC user guide, "Amazon VPC quotas" and "Security group size"; moto counts both families together, and no list.
+    More where the quota was raised. VPC user guide, "Amazon VPC quotas" and "Security group size"; moto counts both
+    families together, and no list.
     """
     ec2, egress = request.backend("ec2"), request.operation.endswith("Egress")
     group = _groups(request).get(request.params.get("GroupId", ""))
@@ -170,7 +183,7 @@ def a_prefix_list_counts_as_all_that_it_may_hold(request: Request, proceed: Next
     have = [_identity_of(rule)[3] for rule in (group.egress_rules if egress else group.ingress_rules)]
     peers = [*have, *(wanted[3] for wanted in _wanted(request.params.get("IpPermissions", [])))]
     for family in ("IPv4", "IPv6"):
-        if sum(_size(ec2, peer, family) for peer in peers) > _MOST_RULES:
+        if sum(_size(ec2, peer, family) for peer in peers) > quota(request, "vpc", _RULES_QUOTA):
             raise ServiceError(
                 "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached."
             )

@@ -104,6 +104,24 @@ def inline_policies_have_a_size(request: Request, proceed: Next) -> Reply:
     return proceed()
 
 
+@contract("PutRolePolicy", "CreatePolicy")
+def resources_are_of_the_partition(request: Request, proceed: Next) -> Reply:
+    """A policy names resources of its own partition (aws/chalice#777, in China); moto takes those of any."""
+    try:
+        statements = json.loads(request.params["PolicyDocument"])["Statement"]
+    except (ValueError, KeyError):  # moto refuses it
+        statements = []
+    for statement in statements if isinstance(statements, list) else [statements]:
+        named = statement.get("Resource", [])
+        for resource in named if isinstance(named, list) else [named]:
+            partition = resource.split(":")[1] if resource.startswith("arn:") else "*"
+            if partition not in ("*", request.partition):
+                raise ServiceError(
+                    "MalformedPolicyDocument", f'Partition "{partition}" is not valid for resource "{resource}".'
+                )
+    return proceed()
+
+
 @contract("SimulatePrincipalPolicy")
 def rights_are_simulated(request: Request, _: Next) -> Reply:
     """Moto has no SimulatePrincipalPolicy; the caller of the embedded AWS, who is nobody in IAM, may do everything."""

@@ -127,6 +127,8 @@ def _is_account(request: Request, name: str) -> bool:
 
 
 def _exists(request: Request, name: str) -> bool:
+    if name.startswith("arn:") and name.split(":")[1] != request.partition:
+        return False
     role = re.fullmatch(rf"arn:[^:]+:iam::{request.account}:role/(?:.*/)?([^/]+)", name)
     if role is None:
         return True

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tapctl.sandbox.emulator.iam import ASSUMABLE_S, POLICY_S, policy_documents, policy_documents_at
 from tapctl.sandbox.emulator.kms import POLICY_CHANGED, key_of
+from tapctl.sandbox.emulator.policies import ALLOWED, decide
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, Service, ServiceError, Tags
 from tapctl.sandbox.emulator.simulation import notes_on
 
@@ -42,6 +43,9 @@ _FOR_A_VPC: Final = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterface
 CONCURRENCY, UNRESERVED_FLOOR = 1000, 100
 _WITHOUT_LAMBDA: Final = frozenset({"use1-az3"})
 """Zones, by their ids, that Lambda has no interfaces in."""
+# Actions that Lambda checks the role of a function for that a queue feeds.
+_FOR_A_QUEUE: Final = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+_MAPPINGS_A_PAGE: Final = 100
 _NEW_ACCOUNT_CONCURRENCY, _NEW_ACCOUNT_MB = 10, 3008
 
 
@@ -274,6 +278,20 @@ def _concurrency(request: Request) -> int:
     return _NEW_ACCOUNT_CONCURRENCY if _is_new_account(request) else CONCURRENCY
 
 
+@acceptance("CreateEventSourceMapping")
+def a_function_has_to_read_its_queue(request: Request, proceed: Next) -> Reply:
+    """The role of a function that a queue is to feed may read the queue (Lambda guide, "Using Lambda with SQS").
+
+    The words are those of aws/aws-cdk#6770.
+    """
+    source, role = request.params.get("EventSourceArn", ""), role_of(request)
+    for action in _FOR_A_QUEUE if ":sqs:" in source else ():
+        documents = policy_documents(role) if role is not None else []
+        if decide(documents, f"sqs:{action}", source, {}) != ALLOWED:
+            raise invalid_parameter(f"The provided execution role does not have permissions to call {action} on SQS")
+    return proceed()
+
+
 _ATTACHED: Final = ("DeadLetterConfig", "FileSystemConfigs", "SnapStart")
 
 
@@ -292,7 +310,7 @@ def a_function_is_shown_whole(request: Request, proceed: Next) -> Reply:
     if shown.get("VpcConfig", {}).get("SubnetIds"):
         id_ = shown["VpcConfig"]["SubnetIds"][0]
         vpc = next(subnet.vpc_id for subnet in request.backend("ec2").describe_subnets() if subnet.id == id_)
-        shown["VpcConfig"].update(VpcId=vpc, Ipv6AllowedForDualStack=False)
+        shown["VpcConfig"].update(VpcId=vpc, Ipv6AllowedForDualStack=notes.get("ipv6", False))
     else:
         shown.pop("VpcConfig", None)
     if request.operation == "GetFunction":
@@ -327,6 +345,34 @@ def what_is_attached_is_kept(request: Request, proceed: Next) -> Reply:
         attached.update({name: request.params[name] for name in _ATTACHED if name in request.params})
     shown.update({name: value for name, value in attached.items() if value not in ([], {"TargetArn": ""})})
     return reply
+
+
+@representation("CreateFunction", "UpdateFunctionConfiguration")
+def traffic_may_leave_by_ipv6(request: Request, proceed: Next) -> Reply:
+    """Ipv6AllowedForDualStack is stored (Lambda API reference, VpcConfig); moto drops it."""
+    reply = proceed()
+    allowed = request.params.get("VpcConfig", {}).get("Ipv6AllowedForDualStack")
+    if allowed is not None:
+        notes_on(function_of(request))["ipv6"] = allowed
+    return reply
+
+
+@representation("ListEventSourceMappings")
+def mappings_are_found_by_their_function(request: Request, proceed: Next) -> Reply:
+    """Mappings are listed by the function's name or ARN, 100 a page, and without the function too.
+
+    Moto compares the text that a mapping was made with. DeleteFunction leaves mappings to DeleteEventSourceMapping.
+    """
+    name = request.params.pop("FunctionName", "").rsplit(":function:", 1)[-1]
+    found = [
+        each
+        for each in proceed()["EventSourceMappings"]
+        if not name or each["FunctionArn"].endswith(f":function:{name}")
+    ]
+    begin = int(request.params.get("Marker") or 0)
+    end = begin + min(request.params.get("MaxItems", _MAPPINGS_A_PAGE), _MAPPINGS_A_PAGE)
+    more = {"NextMarker": str(end)} if end < len(found) else {}
+    return {"EventSourceMappings": found[begin:end], **more}
 
 
 @representation("ListFunctionUrlConfigs")

@@ -132,9 +132,37 @@ def a_key_is_associated(request: Request, _: Next) -> Reply:
     return {}
 
 
+@contract("PutDataProtectionPolicy", "GetDataProtectionPolicy", "DeleteDataProtectionPolicy")
+def data_is_protected_by_a_policy(request: Request, _: Next) -> Reply:
+    """Moto has none of these; a policy of the group audits data and masks it, in the class STANDARD alone.
+
+    CloudWatch Logs user guide, "Help protect sensitive log data with masking" and "Log classes": a deleted policy
+    leaves a status behind.
+    """
+    group = _group(request, request.params["logGroupIdentifier"].removesuffix(":*"))
+    notes = notes_on(group)
+    if request.operation == "PutDataProtectionPolicy":
+        if notes.get("class", "STANDARD") != "STANDARD":
+            raise ServiceError("InvalidParameterException", "The log class of the log group has no data protection.")
+        notes["masking"] = request.params["policyDocument"]
+    elif request.operation == "DeleteDataProtectionPolicy":
+        notes["masking"] = ""
+    text = notes.get("masking", "")
+    return {"logGroupIdentifier": group.name, **({"policyDocument": text} if text else {})}
+
+
+@contract("PutBearerTokenAuthentication")
+def events_are_put_with_a_token(request: Request, _: Next) -> Reply:
+    """Moto has no PutBearerTokenAuthentication; events come with a token, in place of a signature, where it is on."""
+    notes_on(_group(request, request.params["logGroupIdentifier"]))["tokens"] = request.params[
+        "bearerTokenAuthenticationEnabled"
+    ]
+    return {}
+
+
 @contract("DescribeLogGroups")
 def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply:
-    """Groups are found by logGroupIdentifiers, which moto ignores, and returned with protection, class and key."""
+    """Groups are found by logGroupIdentifiers, which moto ignores, and returned with class, key and all protection."""
     wanted = request.params.pop("logGroupIdentifiers", None)
     if wanted is None:
         reply = proceed()
@@ -148,6 +176,9 @@ def log_groups_are_found_by_exact_name(request: Request, proceed: Next) -> Reply
         notes = notes_on(_group(request, shown["logGroupName"]))
         shown["logGroupClass"] = notes.get("class", "STANDARD")
         shown["deletionProtectionEnabled"] = notes.get("protected", False)
+        shown["bearerTokenAuthenticationEnabled"] = notes.get("tokens", False)
+        if "masking" in notes:
+            shown["dataProtectionStatus"] = "ACTIVATED" if notes["masking"] else "DELETED"
     return reply
 
 

@@ -83,3 +83,35 @@ def an_owned_secret_is_left_to_its_owner(request: Request, proceed: Next) -> Rep
     if owned_secret(request) is not None:
         raise ServiceError("InvalidRequestException", "You can't do this to a secret that is managed by rds.")
     return proceed()
+
+
+@contract("AssociateCrossAccountReplica", "DisassociateCrossAccountReplica", "DescribeSecret")
+def a_secret_may_be_copied_to_another_account(request: Request, proceed: Next) -> Reply:
+    """A secret tells of its replica in another account, which is taken to accept; moto has none.
+
+    Secrets Manager API reference, AssociateCrossAccountReplica.
+    """
+    secret = request.backend("secretsmanager").secrets.get(request.params["SecretId"])
+    if secret is None:
+        return proceed()
+    copies: dict[str, str] = notes_on(secret).setdefault("copies", {})
+    if request.operation == "DescribeSecret":
+        told = [{"ReplicaSecretARN": arn, "ReplicationStatus": status} for arn, status in copies.items()]
+        return proceed() | ({"CrossAccountReplicas": told} if told else {})
+    arn = request.params["CrossAccountReplicaARN"]
+    if request.operation == "DisassociateCrossAccountReplica":
+        if arn not in copies:
+            raise ServiceError("InvalidRequestException", f"{arn} is no replica of this secret.")
+        del copies[arn]
+        return {"ARN": secret.arn, "CrossAccountReplicaARN": arn}
+    copies[arn] = "InSync"
+    return {"ARN": secret.arn, "CrossAccountReplicaARN": arn, "ReplicationStatus": "InSync"}
+
+
+@contract("DeleteSecret")
+def a_copied_secret_stays(request: Request, proceed: Next) -> Reply:
+    """A secret with a replica in another account is not deleted (Secrets Manager API reference, DeleteSecret)."""
+    secret = request.backend("secretsmanager").secrets.get(request.params["SecretId"])
+    if secret is not None and notes_on(secret).get("copies"):
+        raise ServiceError("InvalidRequestException", "You can't delete a secret that still has replicas.")
+    return proceed()

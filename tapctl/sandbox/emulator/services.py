@@ -17,7 +17,9 @@ from tapctl.sandbox.emulator import (
     rds,
     s3,
     secretsmanager,
+    service_quotas,
     sns,
+    sts,
     tagging,
 )
 from tapctl.sandbox.emulator.aws_tags import aws_tag_rules
@@ -38,10 +40,11 @@ SERVICES: Final[tuple[Service, ...]] = (
     rds.SERVICE,
     s3.SERVICE,
     secretsmanager.SERVICE,
-    # moto's alone: no rule corrects Service Quotas, nor Systems Manager.
-    Service(name="service-quotas", throttling="TooManyRequestsException"),
+    service_quotas.SERVICE,
     sns.SERVICE,
+    # moto's alone: no rule corrects Systems Manager.
     Service(name="ssm", throttling="ThrottlingException"),
+    sts.SERVICE,
     tagging.SERVICE,
 )
 

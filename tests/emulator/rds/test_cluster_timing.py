@@ -248,6 +248,16 @@ def test_a_final_snapshot_takes_longer_than_the_cluster(aws: Aws, cluster: str, 
     assert snapshot() == ("available", 100)
 
 
+def test_naive_code_deletes_a_cluster_while_somebody_takes_a_snapshot_of_it(
+    aws: Aws, cluster: str, clock: Clock, refused: Refused
+) -> None:
+    aws.rds.create_db_cluster_snapshot(DBClusterIdentifier=cluster, DBClusterSnapshotIdentifier="theirs")
+    with refused("InvalidDBClusterSnapshotStateFault", "creating"):
+        aws.rds.delete_db_cluster(DBClusterIdentifier=cluster, SkipFinalSnapshot=True)
+    clock.advance(300)
+    aws.rds.delete_db_cluster(DBClusterIdentifier=cluster, SkipFinalSnapshot=True)
+
+
 def test_a_final_snapshot_may_fail(aws: Aws, cluster: str, clock: Clock) -> None:
     clock.simulation.script("rds.snapshot", "failed")
     aws.rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="s")

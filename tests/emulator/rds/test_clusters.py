@@ -6,6 +6,7 @@ from unittest.mock import ANY
 import pytest
 
 from tapctl.aws.client import Aws
+from tapctl.sandbox.emulator.rds.catalog import QUOTAS
 from tests.emulator.conftest import OF_AWS, Build, Refused
 
 if TYPE_CHECKING:
@@ -223,6 +224,19 @@ def test_tags_are_embedded(aws: Aws, make_cluster: Build) -> None:
     aws.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "b", "Value": "2"}])
     aws.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["a"])
     assert describe(aws)["TagList"] == [{"Key": "b", "Value": "2"}, OF_AWS]
+
+
+def test_naive_code_finds_no_room_for_the_last_snapshot(
+    aws: Aws, make_cluster: Build, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUOTAS, "ManualClusterSnapshots", 1)
+    make_cluster()
+    aws.rds.create_db_cluster_snapshot(DBClusterIdentifier="c", DBClusterSnapshotIdentifier="one")
+    with refused("SnapshotQuotaExceeded"):
+        aws.rds.create_db_cluster_snapshot(DBClusterIdentifier="c", DBClusterSnapshotIdentifier="two")
+    with refused("SnapshotQuotaExceeded"):
+        aws.rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="two")
+    aws.rds.delete_db_cluster(DBClusterIdentifier="c", SkipFinalSnapshot=True)
 
 
 @pytest.mark.parametrize("both", [{}, {"SkipFinalSnapshot": True, "FinalDBSnapshotIdentifier": "s"}])

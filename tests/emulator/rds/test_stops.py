@@ -100,3 +100,26 @@ def test_where_nothing_takes_time_it_is_stopped_at_once(aws: Aws, make_cluster: 
     assert (status(aws), statuses(aws)) == ("stopped", {"stopped"})
     start(aws)
     assert (status(aws), statuses(aws)) == ("available", {"available"})
+
+
+def test_naive_code_takes_an_enabled_key_for_the_cluster_s_return(
+    aws: Aws, make_cluster: Build, make_instance: Build, clock: Clock, refused: Refused
+) -> None:
+    key = aws.kms.create_key()["KeyMetadata"]["Arn"]
+    make_cluster(StorageEncrypted=True, KmsKeyId=key)
+    make_instance("i")
+    clock.start()
+    aws.kms.disable_key(KeyId=key)
+    assert (status(aws), statuses(aws)) == ("available", {"available"})
+    clock.simulation.script("rds.key", "looked for")
+    lost = "inaccessible-encryption-credentials-recoverable"
+    assert (status(aws), statuses(aws)) == (lost, {lost})
+    with refused("KMSKeyNotAccessibleFault"):
+        start(aws)
+    aws.kms.enable_key(KeyId=key)
+    clock.advance(24 * 3600)
+    with refused(BUSY, lost):
+        change(aws, BackupRetentionPeriod=3)
+    start(aws)
+    clock.advance(3600)
+    assert (status(aws), statuses(aws)) == ("available", {"available"})

@@ -10,6 +10,7 @@ from tapctl.sandbox.emulator.rds import (
     cluster_timing,
     clusters,
     connections,
+    endpoints,
     event_subscriptions,
     group_timing,
     instances,
@@ -40,6 +41,8 @@ SERVICE: Final = Service(
     ),
     contract=(
         backups.contract,
+        # Outside of what looks into a cluster's answer.
+        endpoints.contract,
         restores.contract,
         connections.contract,
         clusters.contract,

@@ -229,6 +229,24 @@ def a_final_snapshot_takes_minutes(request: Request, proceed: Next) -> Reply:
     return reply
 
 
+@timing("CreateDBClusterSnapshot", "DeleteDBCluster")
+def a_snapshot_in_the_making_holds_its_cluster(request: Request, proceed: Next) -> Reply:
+    """A cluster is not deleted while a snapshot of it is ``creating`` (DeleteDBCluster)."""
+    snapshots = request.backend("rds").cluster_snapshots
+    if request.operation == "CreateDBClusterSnapshot":
+        reply = proceed()
+        made = snapshots[request.params["DBClusterSnapshotIdentifier"]]
+        enter_states(request, made, (lifecycle.SNAPSHOT_S, "creating"))
+        return reply
+    name = cluster_of(request).resource_id
+    for snapshot in snapshots.values():
+        if snapshot.db_cluster_identifier == name and status_of(request, snapshot) == "creating":
+            raise ServiceError(
+                "InvalidDBClusterSnapshotStateFault", f"A snapshot of {name} is not in a valid state: creating"
+            )
+    return proceed()
+
+
 @timing("DescribeDBClusterSnapshots")
 def a_snapshot_shows_its_state(request: Request, proceed: Next) -> Reply:
     """A snapshot has no progress before it is available."""

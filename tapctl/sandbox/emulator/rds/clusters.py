@@ -6,7 +6,14 @@ import json
 import secrets
 from typing import Any, Final
 
-from tapctl.sandbox.emulator.rds.catalog import family_of, full_version, key_arn, paginate, upgrade_targets
+from tapctl.sandbox.emulator.rds.catalog import (
+    QUOTAS,
+    family_of,
+    full_version,
+    key_arn,
+    paginate,
+    upgrade_targets,
+)
 from tapctl.sandbox.emulator.rules import Next, Reply, Request, Rules, ServiceError
 from tapctl.sandbox.emulator.secretsmanager import schedule_rotation
 from tapctl.sandbox.emulator.simulation import notes_on
@@ -352,6 +359,16 @@ def a_final_snapshot_is_named_or_skipped(request: Request, proceed: Next) -> Rep
             "DBClusterSnapshotAlreadyExistsFault",
             f"Cannot create the cluster snapshot because one with the identifier {name} already exists.",
         )
+    return proceed()
+
+
+@contract("DeleteDBCluster", "CreateDBClusterSnapshot")
+def a_snapshot_needs_room(request: Request, proceed: Next) -> Reply:
+    """An account has a hundred manual snapshots of clusters (RDS user guide, "Quotas"); moto counts none."""
+    snapshots = request.backend("rds").cluster_snapshots.values()
+    taken = "FinalDBSnapshotIdentifier" in request.params or request.operation == "CreateDBClusterSnapshot"
+    if taken and sum(each.snapshot_type == "manual" for each in snapshots) >= QUOTAS["ManualClusterSnapshots"]:
+        raise ServiceError("SnapshotQuotaExceeded", "Cannot create more than 100 manual cluster snapshots")
     return proceed()
 
 

@@ -1,4 +1,4 @@
-"""A cluster's connections beyond its members: global clusters, replicas, forwarded writes, an internet gateway."""
+"""A cluster's connections beyond its members: global clusters, replicas, forwarded writes, a gateway, a directory."""
 
 from __future__ import annotations
 
@@ -149,4 +149,24 @@ def a_cluster_may_be_reached_from_the_internet(request: Request, proceed: Next) 
         notes["gateway"] = notes.get("gateway", False) or given
         if notes["gateway"]:
             each.update(InternetAccessGatewayEnabled=True, VPCNetworkingEnabled=True)
+    return reply
+
+
+@contract("ModifyDBCluster", "DescribeDBClusters")
+def a_cluster_joins_a_directory(request: Request, proceed: Next) -> Reply:
+    """Users of a directory log in to its member by Kerberos, until its domain is ``none``; moto drops the change.
+
+    Aurora user guide, "Managing a DB cluster in a domain" (PostgreSQL).
+    """
+    if request.operation == "DescribeDBClusters":
+        reply, clusters = proceed(), request.backend("rds").clusters
+        for shown in reply["DBClusters"]:
+            if membership := notes_on(clusters[shown["DBClusterIdentifier"]]).get("directory"):
+                shown["DomainMemberships"] = [membership]
+        return reply
+    domain, role = request.params.pop("Domain", ""), request.params.pop("DomainIAMRoleName", "")
+    reply = proceed()
+    if domain:
+        membership = {"Domain": domain, "Status": "kerberos-enabled", "FQDN": "", "IAMRoleName": role}
+        notes_on(cluster_of(request))["directory"] = membership if domain != "none" else {}
     return reply

@@ -1,4 +1,4 @@
-"""Stopped clusters: they are neither changed nor deleted until they were started again.
+"""Clusters that stand still, stopped or without their key: nothing is done with them until they were started again.
 
 From the Aurora user guide ("Stopping and starting an Amazon Aurora DB cluster") and the RDS API reference; the words of
 the refusals are those in hashicorp/terraform-provider-aws issue 28262 and aws-solutions/instance-scheduler-on-aws
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tapctl.sandbox.emulator.kms import key_of
 from tapctl.sandbox.emulator.rds import lifecycle
 from tapctl.sandbox.emulator.rds.clusters import cluster_of
 from tapctl.sandbox.emulator.rds.lifecycle import AVAILABLE, busy_error, enter_states, record_event, status_of
@@ -19,14 +20,20 @@ timing = Rules("rds")
 
 _BUSY: Final = "InvalidDBClusterStateFault"
 _STOPPED: Final = "stopped"
+_RECOVERABLE: Final = "inaccessible-encryption-credentials-recoverable"
 _AT_REST: Final = ("stopping", _STOPPED, "starting")
 
 
-def _require_state(request: Request, cluster: Any, status: str) -> None:
+def _require_state(request: Request, cluster: Any, *statuses: str) -> None:
     present = status_of(request, cluster)
-    if present != status:
-        name = cluster.resource_id
-        raise ServiceError(_BUSY, f"DbCluster {name} is in {present} state but expected it to be one of {status}.")
+    if present not in statuses:
+        name, expected = cluster.resource_id, ", ".join(statuses)
+        raise ServiceError(_BUSY, f"DbCluster {name} is in {present} state but expected it to be one of {expected}.")
+
+
+def _has_its_key(request: Request, cluster: Any) -> bool:
+    key = key_of(request, cluster.kms_key_id) if cluster.kms_key_id else None
+    return key is None or key.key_state == "Enabled"
 
 
 def _move_with_members(request: Request, cluster: Any, seconds: float, status: str, end: str) -> Reply:
@@ -53,11 +60,36 @@ def a_cluster_stops_with_its_members(request: Request, _: Next) -> Reply:
 
 
 @contract("StartDBCluster")
-def a_stopped_cluster_starts_with_its_members(request: Request, _: Next) -> Reply:
-    """A stopped cluster starts in minutes, with its members."""
+def a_cluster_starts_with_its_key_alone(request: Request, proceed: Next) -> Reply:
+    """A cluster whose key is not enabled does not start (StartDBCluster)."""
     cluster = cluster_of(request)
-    _require_state(request, cluster, _STOPPED)
+    if not _has_its_key(request, cluster):
+        raise ServiceError("KMSKeyNotAccessibleFault", f"The KMS key {cluster.kms_key_id} can't be accessed.")
+    return proceed()
+
+
+@contract("StartDBCluster")
+def a_stopped_cluster_starts_with_its_members(request: Request, _: Next) -> Reply:
+    """A stopped cluster starts in minutes, with its members; so does one that was without its key for a while."""
+    cluster = cluster_of(request)
+    _require_state(request, cluster, _STOPPED, _RECOVERABLE)
     return _move_with_members(request, cluster, lifecycle.CLUSTER_STARTING_S, "starting", AVAILABLE)
+
+
+@timing("DescribeDBClusters", "DescribeDBInstances")
+def a_cluster_that_lost_its_key_stands_still(request: Request, proceed: Next) -> Reply:
+    """Once RDS looks for a key that is not enabled (script ``rds.key``), its cluster and members are out of reach.
+
+    The key alone does not bring them back: they are started then (re:Post, "RDS instance or Aurora cluster in an
+    inaccessible encryption state"). That nobody can start them after seven days is left out.
+    """
+    for cluster in request.backend("rds").clusters.values():
+        runs = status_of(request, cluster) == AVAILABLE
+        if runs and not _has_its_key(request, cluster) and request.simulation.next_outcome("rds.key"):
+            for each in (cluster, *cluster.members):
+                enter_states(request, each, end=_RECOVERABLE)
+            record_event(request, "db-cluster", cluster.resource_id, "Amazon RDS can't access the KMS encryption key.")
+    return proceed()
 
 
 @timing("DeleteDBInstance", "DeleteDBCluster")
