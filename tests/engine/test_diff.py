@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tapctl.engine.diff import compare, details, is_downgrade
 from tests.engine.kinds import SMALL, ThingSpec
+from tests.support.strides import examples
 
 
 def told(have: Any, want: Any) -> list[tuple[str, Any, Any]]:
@@ -109,6 +110,7 @@ values = st.recursive(
 )
 
 
+@examples(40, 300)
 @given(values, values)
 def test_something_is_told_exactly_where_something_differs(have: Any, want: Any) -> None:
     assert bool(list(details("f", have, want))) is (have != want)

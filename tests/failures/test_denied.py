@@ -50,7 +50,7 @@ def edit_all(world: World) -> None:
     world.edit("dev.toml", "error_threshold = 10", "error_threshold = 11")
 
 
-@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), FIRST_APPLY.index("cloudwatch:PutMetricAlarm")))
+@pytest.mark.parametrize("name", strided(FIRST_APPLY, len(FIRST_APPLY), -1))
 def test_a_denied_call_in_a_first_apply(world: World, name: str) -> None:
     answer = world.meeting(deny(name), *APPLY)
     assert answer.code == code_of(answer, name), answer.err
@@ -166,8 +166,8 @@ def test_drift_that_is_there_is_found_beside_what_cannot_be_seen(dev: World, nam
 @pytest.mark.parametrize(
     "name",
     [
-        *("lambda:GetFunction", "sns:DeleteTopic"),
-        *strided([name for name in DESTROY if name not in ("lambda:GetFunction", "sns:DeleteTopic")], len(DESTROY), -1),
+        "sns:DeleteTopic",
+        *strided([name for name in DESTROY if name != "sns:DeleteTopic"], len(DESTROY), -1),
     ],
 )
 def test_a_denied_call_in_a_destroy(world: World, name: str) -> None:

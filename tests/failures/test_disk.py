@@ -81,6 +81,7 @@ def test_the_disk_is_full_from_the_start(world: World) -> None:
     assert world.applied("dev").code == 0
 
 
+@pytest.mark.soak
 def test_the_disk_is_full_at_the_last_write_of_an_apply(world: World) -> None:
     """All is made and read back; only the record of the last thing is missing."""
     world.deploy()

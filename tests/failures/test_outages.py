@@ -95,9 +95,8 @@ def test_a_drift_whose_reads_are_throttled_fails(dev: World, name: str) -> None:
     assert dev.meeting(hiccup(name, "throttled"), "drift", "--env", "dev").code == 0
 
 
-@pytest.mark.parametrize(
-    ("requests", "nth"), [(24, 12), *(pytest.param(60, nth, marks=pytest.mark.soak) for nth in (2, 12, 30))]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize(("requests", "nth"), [(24, 12), *((60, nth) for nth in (2, 12, 30))])
 def test_the_network_is_gone_for_a_while(world: World, requests: int, nth: int) -> None:
     """The waiting goes on without a network: a look without an answer is no reason to make a thing twice."""
     answer = world.meeting(cut_off(nth, requests), *APPLY)

@@ -47,7 +47,8 @@ def bench(request: pytest.FixtureRequest, aws: Aws, sandbox_app: Sandbox) -> Ite
     sandbox_app.simulation = peace
 
 
-@pytest.mark.parametrize("bench", ["db_cluster", pytest.param("db_instance", marks=pytest.mark.soak)], indirect=True)
+@pytest.mark.soak
+@pytest.mark.parametrize("bench", ["db_cluster", "db_instance"], indirect=True)
 def test_made_changed_and_removed_in_one_go_each(bench: Bench) -> None:
     """The whole suite for these, in short: they take a hundred looks to come to rest."""
     first, second = bench.fresh()

@@ -66,7 +66,7 @@ def test_each_example_becomes_the_next(bench: Living) -> None:
     plain.test_each_example_becomes_the_next(bench)
 
 
-@pytest.mark.parametrize("bench", strided(TYPES, 2, 1), indirect=True)
+@pytest.mark.parametrize("bench", strided(TYPES, 5, 1), indirect=True)
 @pytest.mark.parametrize(
     "die_at", [pytest.param(1, marks=pytest.mark.soak), 2, pytest.param(3, marks=pytest.mark.soak)]
 )

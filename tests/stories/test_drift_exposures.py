@@ -54,7 +54,7 @@ def test_what_is_not_compared_is_said_and_counted(dev: World) -> None:
     assert all(line.partition(": ")[2] in page for line in last["not_compared"])
 
 
-@pytest.mark.parametrize("env", ["dev", "prod"])
+@pytest.mark.parametrize("env", ["dev", pytest.param("prod", marks=pytest.mark.soak)])
 def test_a_drift_takes_two_calls_a_resource_and_eight(world: World, env: str) -> None:
     world.deploy(env)
     last = world.drift(env).records[-1]

@@ -10,7 +10,7 @@ from tests.support.world import World
 COMMANDS = ("plan --verbose", "drift --verbose", "status", "apply --yes", "plan --suffix ##[x]", "outputs ##vso[x]")
 
 
-@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize("flags", [[], pytest.param(["--json"], marks=pytest.mark.soak)])
 def test_what_stands_in_aws_is_only_shown(dev: World, flags: list[str]) -> None:
     topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     tags = [{"Key": "a", "Value": "##vso[task.setvariable variable=x]y"}, {"Key": "b", "Value": "::error::z"}]
