@@ -74,7 +74,8 @@ def test_started_by_itself_used_and_stopped(user: World) -> None:
     assert planned.asked == ()
     assert len(topics(endpoint).list_topics()["Topics"]) == 1
     assert pid(user) == first
-    # Every hint stays there.
+    # Every hint stays there, and whatever another environment's file holds is no matter.
+    (user.folder / "environments" / "prod.toml").write_text("[")
     lost = user.tapctl("outputs", "--env", "dev", "--sandbox")
     assert "tapctl apply --env dev --sandbox" in lost.err
 
