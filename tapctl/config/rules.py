@@ -219,7 +219,7 @@ def joint_rules(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[V
 
 
 def _resources(common: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[Violation]:
-    """What the function may use is in its own partition: IAM takes no policy that names another."""
+    """Permissions of the function name its own partition alone: IAM takes no policy that names another."""
     region = _value_at(raw, "region")
     for place, table in _tables(common, "processor.permissions"):
         for arn in _listed(table.get("resources")):

@@ -110,7 +110,7 @@ def _parts(left: BaseModel, right: BaseModel) -> list[str]:
 
 
 def _members(gone: frozenset[Any], came: frozenset[Any]) -> str:
-    """What is gone from a set and what came to it; of one model that differs in one set, only what differs in that."""
+    """Items that are gone from a set and that came to it; of a model that differs in one set, those of that set."""
     if len(gone) == len(came) == 1:
         (one,), (other,) = gone, came
         if isinstance(one, BaseModel) and isinstance(other, type(one)):
