@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tapctl.aws.client import Aws
 from tapctl.commands.runner import EngineRunner
+from tapctl.engine.delete import is_another
 from tapctl.engine.events import Result
 from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
@@ -190,7 +191,7 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
         deletions = {
             address: replace(deletion, entry=None, last=_spec(observation))
             for address, (deletion, observation) in remaining.items()
-            if not _is_another(inventory.observations.get(address), observation)
+            if not is_another(inventory.observations.get(address), observation)
         }
         if not deletions:
             break
@@ -198,17 +199,6 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
         remaining, anew = leftovers(session, runner, inventory)
     return Swept(tuple(remaining), anew)
-
-
-def _is_another(before: Observation | None, now: Observation) -> bool:
-    """True if two things of one name were seen, of which the plan has shown the first alone: the second is left."""
-    return (
-        isinstance(before, Observed)
-        and isinstance(now, Observed)
-        and before.outputs is not None
-        and now.outputs is not None
-        and now.outputs != before.outputs
-    )
 
 
 def leftovers(

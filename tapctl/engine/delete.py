@@ -8,6 +8,7 @@ from tapctl.engine import refs
 from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Finished, Released, Result
 from tapctl.engine.model import Observed, Retained
+from tapctl.engine.observe import Observation
 from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Deletion
@@ -30,6 +31,17 @@ def delete(deletion: Deletion, context: EngineContext, emit: Emit, *, replacing:
         return _DeleteLoop(deletion, context, emit, replacing=replacing).run()
     except NotConverged as error:
         raise with_last_event(error, deletion.reconciler, context.aws, deletion.id) from None
+
+
+def is_another(before: Observation | None, now: Observation | None) -> bool:
+    """True if two things of one name were seen, of which a plan has shown the first alone: the second is left."""
+    return (
+        isinstance(before, Observed)
+        and isinstance(now, Observed)
+        and before.outputs is not None
+        and now.outputs is not None
+        and now.outputs != before.outputs
+    )
 
 
 class _DeleteLoop:
@@ -55,17 +67,12 @@ class _DeleteLoop:
 
     def observe(self) -> Observed[Any, Any] | None:
         seen = self.reconciler.observe(self.context.aws, self.id, self.last)
-        if seen is not None and self.is_another(seen):
+        if is_another(self.last_step_on, seen):
             # Nobody was shown that one: a sweep finds it, and the next plan tells of it.
             seen = None
         if seen is None:
             self.observe_leftovers()
         return seen
-
-    def is_another(self, seen: Observed[Any, Any]) -> bool:
-        """True if it is not what our last step was taken on, but another of the same name."""
-        before = self.last_step_on.outputs if self.last_step_on is not None else None
-        return before is not None and seen.outputs is not None and seen.outputs != before
 
     def observe_leftovers(self) -> None:
         # A successor of the same name needs no leftover to be gone.
