@@ -54,7 +54,8 @@ def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
             except ConnectionError:
                 self.close_connection = True
                 return
-            self._answer(*told, content)
+            status, headers = told
+            self._answer(status, headers, content)
 
         def _answer(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:
             code, _, phrase = status.partition(" ")
