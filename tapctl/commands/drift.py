@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
@@ -32,7 +33,7 @@ from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import exposed, never_wanted
+from tapctl.stack.never_wanted import exposed, holds, never_wanted
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -263,20 +264,25 @@ def never_wanted_findings(
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away.
     """
-    all_told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
-    told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings if not finding.waiver}
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
-        for field, reason in never_wanted(names, type_, id_, observation.spec, passing):
-            if (address, field) not in told:
+        told = [one for one in report.findings if one.address == address]
+        for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
+            unwaived = (one for one in told if one.waiver is None)
+            if field not in observation.unreadable and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in exposed(type_, observation.spec):
             # A waiver may cover an exposure, where it is told as a difference.
-            if (address, field) not in all_told:
+            if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
+
+
+def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:
+    """True if one of the findings tells of this very item: of another one in the same field is not enough."""
+    return any(one.field.partition(".")[0] == field and holds(one.live, item) for one in findings)
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:
