@@ -47,7 +47,9 @@ def advise(
     ``older``: the record is older than AWS, so that no apply brings back what it tells.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in report.findings:
+    # Several findings may be in one place: what is waived hides no advice on another one.
+    findings = sorted(report.findings, key=lambda one: one.waiver is None)
+    for finding in findings:
         is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
@@ -58,8 +60,13 @@ def advise(
         (one.address, one.field): _undoing(
             _acting(_advice(one, session, provenance, theirs.get(one.address)), one, session), session, more=more
         )
-        for one in report.findings
+        for one in findings
     }
+    strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in findings:
+        if one.reason is Reason.NOT_OURS and one.waiver is None:
+            strangers[one.address, one.field].append(how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+    advice |= {place: replace(advice[place], undo=" && ".join(commands)) for place, commands in strangers.items()}
     if older:
         undone = session.command("apply"), session.command("revert")
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
