@@ -1,22 +1,31 @@
-"""Drift of what the product can never want: each item is told, whatever else is told of its field."""
+"""Drift: what the product can never want is told item by item, and a missing record is no empty one."""
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.drift import never_wanted_findings
+from tapctl.commands.drift import examine, never_wanted_findings
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.waiver import Waiver
+from tapctl.errors import ConfigError, NotRecorded, Problem
+from tapctl.manifest import open_store
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.reconcilers.log_group import LogGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
 
 NAMES = Names("dev", "123456789012", "us-east-2")
 LOGS = "log-group//aws/lambda/payment-processor-dev"
@@ -94,3 +103,15 @@ def test_of_what_could_not_be_read_nothing_is_told() -> None:
     assert told(LOGS, group("arn:y by evil"), unreadable="subscriptions") == []
     role = IamRoleSpec(trust=policy("*"), inline={}, description="", tags={})
     assert told(ROLE, role, unreadable="trust") == []
+
+
+def test_where_no_usable_file_tells_the_names_aws_is_not_asked_for_them(tmp_path: Path) -> None:
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    wrong = ConfigError([Problem("dev.toml", "", "", "is not TOML")])
+    store = open_store(str(tmp_path), None)
+    session = Session(
+        Invocation("drift"), screen, wrong, Target("dev", "dev", "1", "us-east-2"), Aws(Connection("us-east-2")), store
+    )
+    with pytest.raises(NotRecorded) as refused:
+        examine(session)
+    assert (refused.value.counts, refused.value.evidence) == ({}, f"nothing at {store.location('dev')}")
