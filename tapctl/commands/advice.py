@@ -20,6 +20,7 @@ from tapctl.engine.record import Entry
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
@@ -30,6 +31,7 @@ from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at
 from tapctl.stack.waivers import opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
+_WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -172,7 +174,9 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
-    return Advice(edit=edit, accept=accept, undo=session.command("apply"))
+    lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
+    note = _WHERE_FROM if lost_data else ""
+    return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 
 
 def _edit(finding: Finding, session: Session, provenance: Provenance) -> tuple[str, bool]:

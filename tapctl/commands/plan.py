@@ -165,7 +165,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     unasked: list[str] = []
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
     changes = [
-        plan_restore(session, permits, change, stack[change.address].spec)
+        plan_restore(session, permits, change, stack[change.address].spec, manifest.entries.get(change.address))
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes

@@ -215,6 +215,15 @@ def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run:
     assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
 
 
+@pytest.mark.parametrize("reason", [Reason.ABSENT, Reason.DELETING])
+def test_a_cluster_that_is_gone_comes_back_only_with_a_word_on_its_data(run: Session, reason: Reason) -> None:
+    cluster, logs = (found(address, WHOLE_RESOURCE, None, reason) for address in (CLUSTER, LOGS))
+    assert [(told.undo, "--empty" in told.undo_note) for told in advice(run, cluster, logs)] == [
+        (APPLY, True),
+        (APPLY, False),
+    ]
+
+
 def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     key, secret = "kms-key/alias/db-key-dev", "secret-rotation/db-cluster-dev"
     findings = [
