@@ -7,6 +7,7 @@
     ├── ConfigError             exit 3   environment files, name or suffix; carries every Problem found
     ├── NetworkingError         exit 3   the networking contract is broken; names each clause
     ├── ManifestError           exit 3   the record is unreadable, empty, or of a newer format
+    │   └── NotRecorded                  there is none; AWS may have what it should tell of
     ├── WrongTarget             exit 9   wrong account, region or identity
     ├── LockHeld                exit 5   somebody else is changing this environment
     ├── Refused                 exit 6   protection, policy, or not ours
@@ -27,7 +28,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
 
@@ -173,6 +174,17 @@ class ManifestError(TapctlError):
 
     code = "manifest-invalid"
     exit_code = ExitCode.INVALID
+
+
+class NotRecorded(ManifestError):
+    """There is no record of the environment.
+
+    ``counts``: ``there``, the number of resources that AWS has under its names; empty where nobody could ask.
+    """
+
+    def __init__(self, cause: str, *, counts: Mapping[str, int], evidence: str, hint: str) -> None:
+        super().__init__(cause, evidence=evidence, hint=hint)
+        self.counts = counts
 
 
 class WrongTarget(TapctlError):

@@ -36,7 +36,7 @@ Attribute = Literal["ResourceName", "EventName"]
 _VERSION = re.compile(r"[0-9]{8}(v[0-9]+)?$")
 _RUN = re.compile(r"\btapctl/\S+ run/([0-9A-Za-z-]{8,64})")
 _CONSOLE = re.compile(r"(console|signin)\.amazonaws\.com|^\[?(Mozilla/|S3Console/)")
-_SERVICE = re.compile(r"\.amazonaws\.com(\.cn)?$")
+_SERVICE = re.compile(r"\.amazonaws\.com(\.cn)?$|^AWS Internal$")
 _SSO: Final = "AWSReservedSSO_"
 _PEOPLE: Final = ("Root", "IAMUser", "IdentityCenterUser", "SAMLUser", "WebIdentityUser", "FederatedUser")
 
@@ -55,7 +55,7 @@ class TrailEvent:
     by_person: bool
     """True if a person's identity or the console made the call; a role is taken for a machine's."""
     run: str
-    """The run of tapctl that made the call, as its user agent says; empty: it was none."""
+    """The run of tapctl that made the call, as its user agent says, which is the caller's own text; empty: none."""
     request: Mapping[str, Any]
     words: frozenset[str]
     """Every text in the request and among the event's resources, in lower case."""
@@ -126,10 +126,10 @@ class TrailReader:
 
 
 def _event(told: Mapping[str, Any]) -> Iterator[TrailEvent]:
-    """Read one event; nothing of one that was refused, or that is no JSON."""
+    """Read one event; nothing of one that was refused, that is no JSON, or is deeper than Python's stack."""
     try:
         event = json.loads(told.get("CloudTrailEvent", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if not isinstance(event, Mapping) or event.get("errorCode"):
         return
@@ -154,14 +154,16 @@ def _event(told: Mapping[str, Any]) -> Iterator[TrailEvent]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+    """Every text in the value, however deep: others wrote it."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
 
 
 def _via(event: Mapping[str, Any], identity: Mapping[str, Any], agent: str) -> Via:
@@ -169,9 +171,11 @@ def _via(event: Mapping[str, Any], identity: Mapping[str, Any], agent: str) -> V
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     """
+    source = str(event.get("sourceIPAddress", ""))
     if str(event.get("sessionCredentialFromConsole", "")).lower() == "true" or _CONSOLE.search(agent):
         return "console"
-    if identity.get("type") == "AWSService" or identity.get("invokedBy") or _SERVICE.search(agent):
+    # A service is told by what AWS writes: the agent is the caller's own text.
+    if identity.get("type") == "AWSService" or identity.get("invokedBy") or _SERVICE.search(source):
         return "service"
     return "cli" if agent.lstrip("[").startswith("aws-cli/") else "sdk"
 

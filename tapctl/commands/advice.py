@@ -20,6 +20,7 @@ from tapctl.engine.record import Entry
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
@@ -30,6 +31,7 @@ from tapctl.stack.provenance import Key, Provenance, provenance_of, value_at
 from tapctl.stack.waivers import opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
+_WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -47,7 +49,9 @@ def advise(
     ``older``: the record is older than AWS, so that no apply brings back what it tells.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in report.findings:
+    # Several findings may be in one place: what is waived hides no advice on another one.
+    findings = sorted(report.findings, key=lambda one: one.waiver is None)
+    for finding in findings:
         is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
@@ -58,8 +62,13 @@ def advise(
         (one.address, one.field): _undoing(
             _acting(_advice(one, session, provenance, theirs.get(one.address)), one, session), session, more=more
         )
-        for one in report.findings
+        for one in findings
     }
+    strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in findings:
+        if one.reason is Reason.NOT_OURS and one.waiver is None:
+            strangers[one.address, one.field].append(how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
+    advice |= {place: replace(advice[place], undo=" && ".join(commands)) for place, commands in strangers.items()}
     if older:
         undone = session.command("apply"), session.command("revert")
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
@@ -165,7 +174,9 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
-    return Advice(edit=edit, accept=accept, undo=session.command("apply"))
+    lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
+    note = _WHERE_FROM if lost_data else ""
+    return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 
 
 def _edit(finding: Finding, session: Session, provenance: Provenance) -> tuple[str, bool]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
@@ -19,7 +20,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, ManifestError, Status
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
 from tapctl.manifest.manifest import Manifest
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
@@ -32,7 +33,10 @@ from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import exposed, never_wanted
+from tapctl.stack.never_wanted import exposed, holds, never_wanted
+
+_NAMED: Final = 5
+"""Resources that are named where more are meant."""
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -66,16 +70,12 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
     ``locked``: the lock is ours, so that no other run is under way.
 
     Raises:
-        ManifestError: there is no record.
+        NotRecorded: there is no record.
         ConfigError: the waivers break a rule.
     """
     manifest, version = session.load_manifest()
     if version is None:
-        raise ManifestError(
-            f"there is no record of {session.suffix}",
-            evidence=f"nothing at {session.location}",
-            hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
-        )
+        raise _not_recorded_error(session)
     compared = compare_recorded(session, manifest, waivers_for(session), exposures=True, locked=locked)
     if compared is None:
         return None
@@ -86,6 +86,24 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
         never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
+
+
+def _not_recorded_error(session: Session) -> NotRecorded:
+    """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
+    seen = _not_recorded(session, {})
+    there = [address for address, one in seen.items() if not _is_gone(one) and not _is_retained(one)]
+    evidence = [f"nothing at {session.location}"]
+    if there:
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        evidence.append(f"AWS has, or does not show, what bears its names: {', '.join(there[:_NAMED])}{more}")
+    elif seen:
+        evidence.append("AWS has nothing under its names")
+    return NotRecorded(
+        f"there is no record of {session.suffix}",
+        counts={"there": len(there)} if seen else {},
+        evidence="\n".join(evidence),
+        hint=f"{session.command('apply')} writes it anew from AWS, with what it finds",
+    )
 
 
 @dataclass(frozen=True)
@@ -197,6 +215,10 @@ def _is_unrecorded(session: Session, seen: Observation) -> bool:
     return isinstance(seen, Observed) and seen.owner == session.owner and not seen.deleting and seen.retained is None
 
 
+def _is_retained(seen: Observation) -> bool:
+    return isinstance(seen, Observed) and seen.retained is not None
+
+
 def _is_gone(seen: Observation) -> bool:
     return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
 
@@ -211,7 +233,12 @@ def _is_settled(session: Session, manifest: Manifest) -> bool:
 
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
-    found = examine(session)
+    try:
+        found = examine(session)
+    except NotRecorded as error:
+        # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
+        session.screen.error(error, "nothing was changed")
+        return session.finish(Status.FAILED, error.exit_code, error.counts)
     if found is None and isinstance(session.loaded, ConfigError):
         # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
         summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
@@ -263,20 +290,25 @@ def never_wanted_findings(
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away.
     """
-    all_told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings}
-    told = {(finding.address, finding.field.partition(".")[0]) for finding in report.findings if not finding.waiver}
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
-        for field, reason in never_wanted(names, type_, id_, observation.spec, passing):
-            if (address, field) not in told:
+        told = [one for one in report.findings if one.address == address]
+        for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
+            unwaived = (one for one in told if one.waiver is None)
+            if field not in observation.unreadable and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in exposed(type_, observation.spec):
             # A waiver may cover an exposure, where it is told as a difference.
-            if (address, field) not in all_told:
+            if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
+
+
+def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:
+    """True if one of the findings tells of this very item: of another one in the same field is not enough."""
+    return any(one.field.partition(".")[0] == field and holds(one.live, item) for one in findings)
 
 
 def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, int], str]:

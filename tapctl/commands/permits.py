@@ -20,7 +20,7 @@ class Permits:
     restore: str = ""
     """The snapshot that a cluster which is not there is made from."""
     empty: bool = False
-    """True if a cluster which is not there is made without data, although there is a final snapshot of it."""
+    """True if a cluster which is not there is made without data, although one was there, or a snapshot of it is."""
 
 
 NO_PERMITS: Final = Permits()

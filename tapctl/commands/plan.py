@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
-from tapctl.aws.tags import as_dict
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
@@ -20,7 +19,7 @@ from tapctl.config.types import did_you_mean
 from tapctl.engine import model
 from tapctl.engine.estimate import Operation, estimate, estimate_command, operation_of
 from tapctl.engine.model import Impact, Observed
-from tapctl.engine.observe import Observation, ObserveRequest, observe_all
+from tapctl.engine.observe import Observation, Observations, ObserveRequest, observe_all
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
@@ -51,7 +50,6 @@ from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
 from tapctl.reconcilers.iam_role import boundary_exists
 from tapctl.reconcilers.lambda_function import LambdaFunction
-from tapctl.reconcilers.rds import cluster_of
 from tapctl.reconcilers.upgrade import check_orderable, check_upgrade
 from tapctl.session.session import Session
 from tapctl.stack.definition import ENGINE, Artifact, build, planned_addresses
@@ -137,15 +135,17 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     _check_allowed(session, permits.allowed, manifest)
     network, release = look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
-    snapshot_stays = snapshot_stays_due(session, manifest)
-    config = session.config.model_copy(update={"final_snapshot": True}) if snapshot_stays else session.config
-    stack = build(config, session.names, network, release, restore_from=permits.restore)
+    config, restore = session.config, permits.restore
+    stack = build(config, session.names, network, release, restore_from=restore)
     wanted = [ObserveRequest(resource.reconciler, resource.id, resource.spec) for resource in stack]
     leftover = {address: entry for address, entry in manifest.entries.items() if address not in stack}
     # Only where a change is likely; else when there is one.
     likely = manifest.config_hash != session.target.config_hash
     quotas = Quotas.ask(session.aws) if likely else None
     observed = observe_all(session.aws.cursory(), [*wanted, *observations_for(leftover)])
+    if snapshot_stays := snapshot_stays_due(session, manifest, observed):
+        config = config.model_copy(update={"final_snapshot": True})
+        stack = build(config, session.names, network, release, restore_from=restore)
     make = partial(
         make_plan,
         stack,
@@ -165,7 +165,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     unasked: list[str] = []
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
     changes = [
-        plan_restore(session, permits, change, stack[change.address].spec)
+        plan_restore(session, permits, change, stack[change.address].spec, manifest.entries.get(change.address))
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes
@@ -316,19 +316,23 @@ def _version_refusal(
     return None
 
 
-def snapshot_stays_due(session: Session, manifest: Manifest) -> bool:
-    """True if a final snapshot is due by the record, else by AWS, and the file neither keeps it nor gives it up.
+def snapshot_stays_due(session: Session, manifest: Manifest, observed: Observations) -> bool:
+    """True if a final snapshot is due by the record or the cluster's tag, and the file neither keeps nor gives it up.
 
-    The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it.
+    The snapshot of a protected environment is due by default. Protection that is lifted must not give it up with it,
+    nor may who writes the record, or the tag, alone.
     """
     if session.config.final_snapshot or session.config.final_snapshot_is_written:
         return False
-    entry = manifest.entries.get(model.address(DbCluster.type, session.names.cluster))
+    cluster = model.address(DbCluster.type, session.names.cluster)
+    entry, seen = manifest.entries.get(cluster), observed.get(cluster)
     if entry is not None:
         tags = (entry.confirmed_spec or entry.spec).get("tags")
-        return not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false"
-    cluster = cluster_of(session.aws, session.names.cluster)
-    return cluster is not None and as_dict(cluster.get("TagList", [])).get(FINAL_SNAPSHOT_TAG) == "true"
+        if not isinstance(tags, Mapping) or tags.get(FINAL_SNAPSHOT_TAG) != "false":
+            return True
+    if not isinstance(seen, Observed) or "tags" in seen.unreadable:
+        return False
+    return bool(seen.spec.tags.get(FINAL_SNAPSHOT_TAG, "false") != "false")
 
 
 def _tell_of_snapshot(change: Change, *, stays: bool) -> Change:

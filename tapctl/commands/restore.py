@@ -1,14 +1,19 @@
-"""A cluster that is not there although its final snapshot is: made from the snapshot, or empty, as the user says."""
+"""A cluster that is not there although its data was: made from a snapshot, or empty, as the user says."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from tapctl.commands.permits import Permits
 from tapctl.engine.plan import Action, Change
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
-from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshots, restore_refusal
+from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshots_of
 from tapctl.session.session import Session
+
+_NAMED: Final = 5
+"""Snapshots that are named, the newest."""
 
 
 def check_restore_flags(permits: Permits) -> None:
@@ -24,8 +29,13 @@ def check_restore_flags(permits: Permits) -> None:
         )
 
 
-def plan_restore(session: Session, permits: Permits, change: Change, want: DbClusterSpec) -> Change:
-    """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so."""
+def plan_restore(
+    session: Session, permits: Permits, change: Change, want: DbClusterSpec, entry: Entry | None
+) -> Change:
+    """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
+
+    ``entry``: what the record holds of it. One that was made had data, whether or not a snapshot of it is there.
+    """
     if change.blocked:
         return change
     if change.action is not Action.CREATE:
@@ -36,7 +46,7 @@ def plan_restore(session: Session, permits: Permits, change: Change, want: DbClu
         if permits.restore:
             refused = restore_refusal(session.aws, change.address, permits.restore, want)
             return replace(change, blocked=refused, note=_joined(change, f"restored from {permits.restore}"))
-        taken = final_snapshots(session.aws, change.id)
+        taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         if not error.is_denied:
             raise
@@ -46,14 +56,25 @@ def plan_restore(session: Session, permits: Permits, change: Change, want: DbClu
             hint=f"allow {error.permission}, then run the same command again",
         )
         return replace(change, blocked=refused)
-    if not taken:
+    lost = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
+    if not taken and not lost:
         return change
     if permits.empty:
-        return replace(change, note=_joined(change, f"made empty; {taken[-1]} stays"))
-    found = "its final snapshot is" if len(taken) == 1 else "final snapshots of it are"
+        return replace(change, note=_joined(change, f"made empty{f'; {taken[-1]} stays' if taken else ''}"))
+    if not taken:
+        backups = session.aws.target.command("aws rds describe-db-cluster-automated-backups")
+        refused = Refused(
+            f"{change.address} was made, and removed outside tapctl with its data: what is made now would be empty",
+            evidence="no manual snapshot of it is there",
+            hint=f"{session.command('apply')} --empty makes a new one without data; "
+            f"backups that RDS may have kept are told by: {backups}",
+        )
+        return replace(change, blocked=refused)
+    found = "a snapshot of it is" if len(taken) == 1 else "snapshots of it are"
+    more = [f"and {len(taken) - _NAMED} older"] if len(taken) > _NAMED else []
     refused = Refused(
-        f"{change.address} is not there, and {found}",
-        evidence="\n".join(reversed(taken)),
+        f"{change.address} is not there, and {found}: what is made now would be empty",
+        evidence="\n".join([*reversed(taken[-_NAMED:]), *more]),
         hint=f"{session.command('apply')} --restore {taken[-1]} makes it from that; "
         "--empty makes a new one without data",
     )

@@ -124,7 +124,7 @@ def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> l
     for address, paths in fields.items():
         resource = stack[address]
         recorded = (resource.type, resource.id, resource.spec)
-        roots = {name for name, _ in (*never_wanted(names, *recorded), *exposed(resource.type, resource.spec))}
+        roots = {name for name, *_ in (*never_wanted(names, *recorded), *exposed(resource.type, resource.spec))}
         refused = sorted(path for path in paths if path.partition(".")[0] in roots)
         paths.difference_update(refused)
         taken += [f"{address}.{path}" for path in refused]

@@ -22,7 +22,7 @@ from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, 
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
-from tapctl.stack.waivers import may_be_door
+from tapctl.stack.waivers import names_one_value
 
 _HEADER: Final = (
     "# Differences that somebody answers for until a day: tapctl drift shows them, tapctl apply leaves them.\n"
@@ -99,13 +99,13 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
 
 
 def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
-    """The waived part of each finding: the field; where others may be let in by it, this one value alone."""
+    """The waived part of each finding: the field; of a door, or one item of several, this one value alone."""
     seen: list[dict[str, Any]] = []
     for one in findings:
         if one.reason not in (Reason.CHANGED, Reason.NOT_OURS):
             continue
         table = {"address": one.address, "field": one.field}
-        if may_be_door(one.type, one.field.partition(".")[0]):
+        if names_one_value(one.type, one.field.partition(".")[0]):
             table["live"] = live_text(one.live)
         if table not in seen:
             seen.append(table)

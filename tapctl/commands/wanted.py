@@ -19,7 +19,6 @@ from tapctl.engine.resources import Stack
 from tapctl.errors import ConfigError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, registry
-from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.render.screen import Wanted
 from tapctl.session.session import Session
@@ -42,7 +41,7 @@ def wanted_beside(
     depend on, both count as recorded: an image that its tag no longer names, or another network, is no change.
     """
     try:
-        stack = _stack(session, manifest, looked_up)
+        stack = _stack(session, manifest, observed, looked_up)
     except (ConfigError, ValidationError):
         return None
     entries = manifest.entries
@@ -57,7 +56,12 @@ def wanted_beside(
     return Wanted(plan, " · ".join([summary, *consequences(plan)]), session.command("plan"))
 
 
-def _stack(session: Session, manifest: Manifest, looked_up: tuple[NetworkContract, Artifact] | None) -> Stack:
+def _stack(
+    session: Session,
+    manifest: Manifest,
+    observed: Observations,
+    looked_up: tuple[NetworkContract, Artifact] | None,
+) -> Stack:
     """The stack that the files want, in the network that was looked up, else in the recorded one.
 
     Raises:
@@ -69,7 +73,7 @@ def _stack(session: Session, manifest: Manifest, looked_up: tuple[NetworkContrac
         NetworkContract.model_validate({**manifest.networking}, strict=False),
         _artifact(session, config, manifest),
     )
-    if f"{DbCluster.type}/{session.names.cluster}" in manifest.entries and snapshot_stays_due(session, manifest):
+    if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
     return build(config, session.names, network, artifact)
 

@@ -6,6 +6,7 @@ that wrote the record has seen. What nobody can tell is said, never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ from tapctl.session.session import Session
 
 DELIVERY: Final = timedelta(minutes=15)
 """The longest that CloudTrail usually takes to show an event."""
+SKEW: Final = timedelta(minutes=5)
+"""The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 HISTORY: Final = timedelta(days=90)
 _OF_THE_RECORD: Final = (Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.WRONG_PHASE)
 """Reasons that say nothing of AWS: the record, which tapctl was given, is of another tapctl, or was written into."""
@@ -78,7 +81,7 @@ class _Search:
                 self._refused[region] = _reason(error)
                 self._session.screen.warn(f"who changed it could not be asked in {region}: {self._refused[region]}")
             else:
-                return replace(finding, who=self._who(event), cause=finding.cause or _cause(event))
+                return replace(finding, who=self._who(event, entry), cause=finding.cause or self._cause(event, entry))
         return replace(finding, who=Who(note=self._refused[region]))
 
     def _reader(self, region: str) -> TrailReader:
@@ -111,25 +114,56 @@ class _Search:
         return event.at >= self._manifest.written_at
 
     def _is_recorded(self, event: TrailEvent, entry: Entry) -> bool:
-        """True if the run that wrote the record made the change, and has read it back: it is recorded."""
-        return event.run == self._manifest.run and entry.phase is Phase.MADE
+        """True if the run that wrote the record made the change, and has read it back: it is recorded.
 
-    def _who(self, event: TrailEvent | None) -> Who:
+        A user agent alone is no proof: it is the caller's own text, and the run's id stands in the record.
+        """
+        if entry.phase is not Phase.MADE or event.run != self._manifest.run or not self._is_the_writer_s(event):
+            return False
+        written, at = _time(self._manifest.written_at), _time(event.at)
+        return written is None or at is None or at <= written + SKEW
+
+    def _is_the_writer_s(self, event: TrailEvent) -> bool:
+        """True if who made the call is who wrote the record."""
+        return _name(event.principal) == _name(self._manifest.written_by)
+
+    def _who(self, event: TrailEvent | None, entry: Entry) -> Who:
         if event is None:
             return Who(note=self._unknown())
-        note = ""
-        if event.run:
-            own = event.run in (self._manifest.run, self._session.id)
-            note = "the run that wrote the record" if own else "a run of tapctl that is not the record's last"
-        return Who(event.principal, event.at, event.via, event.name, event.id, event.run, note)
+        return Who(event.principal, event.at, event.via, event.name, event.id, event.run, self._note(event, entry))
+
+    def _note(self, event: TrailEvent, entry: Entry) -> str:
+        if not event.run:
+            return ""
+        if event.run != self._manifest.run:
+            return "by its user agent a run of tapctl that is not the record's last"
+        if self._is_unfinished(event, entry):
+            return "the run that wrote the record"
+        return (
+            f"its user agent, the caller's own word, names the run of {self._manifest.written_by} that wrote the record"
+        )
+
+    def _is_unfinished(self, event: TrailEvent, entry: Entry) -> bool:
+        """True if the run that wrote the record made the change, and has not read it back."""
+        unread = entry.phase is not Phase.MADE
+        return unread and event.run == self._manifest.run and self._is_the_writer_s(event)
+
+    def _cause(self, event: TrailEvent | None, entry: Entry) -> str:
+        if event is None:
+            return ""
+        if self._is_unfinished(event, entry):
+            return "unfinished"
+        if event.via == "service":
+            return "aws"
+        return "person" if event.by_person else "automation"
 
     def _unknown(self) -> str:
         """Why there is no event: what has happened since the record was written is at most as old as the record."""
         late = "not delivered yet: CloudTrail takes up to 15 minutes"
-        try:
-            age = self._now - datetime.fromisoformat(self._manifest.written_at).astimezone(UTC)
-        except ValueError:
-            age = HISTORY * 2
+        written = _time(self._manifest.written_at)
+        age = HISTORY * 2 if written is None else self._now - written
+        if age < -SKEW:
+            return f"the record's own time is yet to come ({self._manifest.written_at}): nothing can be younger"
         if age <= DELIVERY:
             return late
         return f"{late}; or older than {'90 days' if age > HISTORY else 'the record'}"
@@ -171,11 +205,15 @@ def _reason(error: AwsError) -> str:
     return f"CloudTrail gave no answer ({error.aws_code})"
 
 
-def _cause(event: TrailEvent | None) -> str:
-    if event is None:
-        return ""
-    if event.run:
-        return "unfinished"
-    if event.via == "service":
-        return "aws"
-    return "person" if event.by_person else "automation"
+def _time(text: str) -> datetime | None:
+    """The moment that a text tells; None where it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _name(principal: str) -> tuple[str, str]:
+    """The kind and the name of a principal, as CloudTrail and a record both write it, without session and path."""
+    words = re.split("[/:]", principal.partition(" (")[0])
+    return words[0], words[-1]

@@ -784,10 +784,10 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
     except AwsRefused as error:
         if not error.matches(_NO_SNAPSHOT):
             raise
-        known = final_snapshots(aws, address_.partition("/")[2])
+        known = snapshots_of(aws, address_.partition("/")[2])
         return Refused(
             f"{address_}: there is no cluster snapshot {name}",
-            evidence=f"final snapshots of it: {', '.join(known) or 'none'}",
+            evidence=f"snapshots of it: {', '.join(known) or 'none'}",
             hint="name one that is there: aws rds describe-db-cluster-snapshots",
         )
     version = snapshot.get("EngineVersion", "")
@@ -825,10 +825,10 @@ def _snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
     raise AwsRefused("rds", "DescribeDBClusterSnapshots", _NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
 
 
-def final_snapshots(aws: Aws, id: str) -> list[str]:
-    """List the final snapshots of clusters of this name that are whole, the newest last."""
-    taken = sorted(_final_snapshots(aws, id).items(), key=_age)
-    return [name for name, snapshot in taken if snapshot.get("Status") != "failed"]
+def snapshots_of(aws: Aws, id: str) -> list[str]:
+    """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
+    found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
+    return [name for name, snapshot in sorted(found.items(), key=_age) if snapshot.get("Status") != "failed"]
 
 
 def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:
@@ -1003,13 +1003,16 @@ def _final_snapshots(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
 
 
 def _named_final(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
+    # A token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
+    ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
+    return {name: snapshot for name, snapshot in _manual_snapshots(aws).items() if ours.fullmatch(name)}
+
+
+def _manual_snapshots(aws: Aws) -> dict[str, DBClusterSnapshotTypeDef]:
     # Without DBClusterIdentifier, which must be an existing cluster's (DescribeDBClusterSnapshots).
     pages = aws.pages(aws.rds.get_paginator("describe_db_cluster_snapshots"), SnapshotType="manual")
-    snapshots = {
+    return {
         snapshot.get("DBClusterSnapshotIdentifier", ""): snapshot
         for page in pages
         for snapshot in page["DBClusterSnapshots"]
     }
-    # A token and a number; the snapshots of a suffix that itself ends in "-final-1" have more.
-    ours = re.compile(rf"{re.escape(id)}-final-[a-z0-9]+(-[0-9]+)?")
-    return {name: snapshot for name, snapshot in snapshots.items() if ours.fullmatch(name)}

@@ -5,10 +5,12 @@ A record is evidence and no truth. Who may write it can make a hole look recorde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from tapctl.aws.policy import PolicyDocument
+from pydantic import BaseModel
+
+from tapctl.aws.policy import PolicyDocument, Statement
 from tapctl.config.additions import HTTPS, opens_world
 from tapctl.engine.model import Spec
 from tapctl.names import Names
@@ -34,17 +36,20 @@ CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
 
 def never_wanted(
     names: Names, type_: str, id: str, live: Spec, passing: Collection[Rule] = ()
-) -> Iterator[tuple[str, str]]:
-    """List the fields of a live resource that the product can never want, each with the reason.
+) -> Iterator[tuple[str, Any, str]]:
+    """List what of a live resource the product can never want: the field, the value or item in it, and the reason.
 
     ``passing``: rules that are told otherwise.
     """
     for name in type(live).model_fields:
         value = getattr(live, name)
         if (type_, name) in CONSTANT and value != CONSTANT[type_, name]:
-            yield name, "tapctl never sets this"
-        for reason in _reasons(names, id, value, passing):
-            yield name, reason
+            if isinstance(value, frozenset):
+                yield from ((name, item, f"tapctl never sets this: {item}") for item in sorted(value))
+            else:
+                yield name, value, "tapctl never sets this"
+        for item, reason in _reasons(names, id, value, passing):
+            yield name, item, reason
 
 
 def exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
@@ -58,7 +63,19 @@ def exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
             yield from ((name, item) for item in (sorted(value) if isinstance(value, frozenset) else (value,)))
 
 
-def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> Iterator[str]:
+def holds(live: Any, item: Any) -> bool:
+    """True if this live value is the item, or has it somewhere in it: a policy its statements, a set its items."""
+    parts: Iterable[Any] = ()
+    if isinstance(live, Mapping):
+        parts = live.values()
+    elif isinstance(live, frozenset):
+        parts = live
+    elif isinstance(live, BaseModel):
+        parts = (getattr(live, name) for name in type(live).model_fields)
+    return bool(live == item) or any(holds(part, item) for part in parts)
+
+
+def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> Iterator[tuple[Any, str]]:
     if isinstance(value, PolicyDocument):
         yield from _policy_reasons(value)
     elif isinstance(value, Mapping):
@@ -68,19 +85,19 @@ def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> It
         rules = sorted(
             {rule for rule in value if isinstance(rule, Rule)}.difference(passing), key=lambda rule: rule.key
         )
-        yield from (f"open to the world: {rule}" for rule in rules if _is_open(names, id, rule))
+        yield from ((rule, f"open to the world: {rule}") for rule in rules if _is_open(names, id, rule))
 
 
-def _policy_reasons(document: PolicyDocument) -> Iterator[str]:
+def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]:
     for statement in sorted(document.statements, key=lambda statement: statement.sid):
         if statement.effect != "Allow":
             continue
         if any(principal.name == EVERYBODY for principal in statement.principals):
-            yield f"{statement.sid or 'a statement'} lets everybody in"
+            yield statement, f"{statement.sid or 'a statement'} lets everybody in"
         if statement.actions >= {EVERYBODY} and statement.resources >= {EVERYBODY}:
-            yield f"{statement.sid or 'a statement'} allows everything"
+            yield statement, f"{statement.sid or 'a statement'} allows everything"
         if statement.other:
-            yield f"{statement.sid or 'a statement'} allows all but what it names"
+            yield statement, f"{statement.sid or 'a statement'} allows all but what it names"
 
 
 def _is_open(names: Names, id: str, rule: Rule) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from tapctl.aws.policy import PolicyDocument
 from tapctl.config.additions import opens_world
@@ -15,13 +15,16 @@ from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, pro
 from tapctl.engine.waiver import Waiver, live_text, matches
 from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
+from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.stack.never_wanted import CONSTANT
 
-_MEMBERS: Final = "members"
-"""The field of what lives in a resource and is not ours."""
+_MEMBERS: Final = (DbCluster.type, "members")
+"""Type and field of what lives in a resource and is not ours: an instance that somebody added reads all data."""
 _DOORS: Final = (Rule, PolicyDocument)
 """The types of values by which the world may be let in."""
+_SEVERAL: Final = (frozenset, tuple)
+"""The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
 """The ends of an exposure that is everybody's: a snapshot shared with all, a URL that asks nobody who they are."""
 _PRINCIPAL: Final = re.compile(r'"(?:name|Principal|AWS)": ?"[*]"')
@@ -68,7 +71,7 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
     covered = {
         (name, field)
         for name, spec in types.items()
-        for field in (*spec.model_fields, _MEMBERS)
+        for field in (*spec.model_fields, *(of for kind, of in (_MEMBERS,) if kind == name))
         if matches(root, field) or (EVERY in root and matches(one.field, f"{field}."))
     }
     if not covered:
@@ -86,11 +89,21 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
         yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
 
 
+def names_one_value(type_: str, field: str) -> bool:
+    """True if a waiver of a finding in this field has to name its value: of a door, or one item of several.
+
+    Otherwise whatever comes into the field later would be waived with what is meant.
+    """
+    return may_be_door(type_, field) or any(
+        get_origin(kind) in _SEVERAL for kind in _kinds(registry()[type_].spec.model_fields[field].annotation)
+    )
+
+
 def may_be_door(type_: str, field: str) -> bool:
-    """True if values of this field may let others in: rules, policies, and what tells who was let in."""
+    """True if values of this field may let others in: rules, policies, members, and what tells who was let in."""
+    if (type_, field) == _MEMBERS:
+        return True
     reconciler = registry()[type_]
-    if field not in reconciler.spec.model_fields:
-        return False
     doors = any(kind in _DOORS for kind in _kinds(reconciler.spec.model_fields[field].annotation))
     return doors or field in reconciler.leaves(allowed=True)
 

@@ -87,10 +87,16 @@ def assumed(role: str, session: str) -> dict[str, Any]:
             False,
         ),
         (
-            {"userIdentity": user("a"), "userAgent": "cloudformation.amazonaws.com"},
+            {"userIdentity": user("a"), "sourceIPAddress": "cloudformation.amazonaws.com"},
             "user/a",
             "service",
             False,
+        ),
+        (
+            {"userIdentity": user("a"), "userAgent": "rds.amazonaws.com", "sourceIPAddress": "192.0.2.1"},
+            "user/a",
+            "sdk",
+            True,
         ),
         ({"userIdentity": {"type": "IdentityCenterUser"}}, "unknown", "sdk", True),
         ({"userIdentity": "?", "requestParameters": "?"}, "unknown", "sdk", False),
@@ -123,7 +129,8 @@ def test_an_event_is_named_in_any_version_and_concerns_what_its_request_names() 
 
 
 def test_refused_calls_and_what_is_no_event_are_no_changes() -> None:
-    page = {"Events": [told(errorCode="AccessDenied"), {"CloudTrailEvent": "{"}, {"CloudTrailEvent": "[]"}, {}]}
+    deep = {"CloudTrailEvent": '{"a":' * 100_000}
+    page = {"Events": [told(errorCode="AccessDenied"), {"CloudTrailEvent": "{"}, {"CloudTrailEvent": "[]"}, {}, deep]}
     assert list(Trail(page).reader.events("EventName", "x")) == []
 
 

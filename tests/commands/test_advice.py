@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,15 @@ def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run:
     assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
 
 
+@pytest.mark.parametrize("reason", [Reason.ABSENT, Reason.DELETING])
+def test_a_cluster_that_is_gone_comes_back_only_with_a_word_on_its_data(run: Session, reason: Reason) -> None:
+    cluster, logs = (found(address, WHOLE_RESOURCE, None, reason) for address in (CLUSTER, LOGS))
+    assert [(told.undo, "--empty" in told.undo_note) for told in advice(run, cluster, logs)] == [
+        (APPLY, True),
+        (APPLY, False),
+    ]
+
+
 def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     key, secret = "kms-key/alias/db-key-dev", "secret-rotation/db-cluster-dev"
     findings = [
@@ -255,6 +265,18 @@ def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None)
     (told,) = advice(run, stranger)
     assert told.undo == (command if endpoint is None else f"{command} --endpoint-url {endpoint}")
     assert told.waive == "tapctl waive --env dev db-cluster/db-cluster-dev.members --reason '…' --until 30d"
+
+
+def test_a_waiver_of_one_item_hides_no_advice_on_another(run: Session) -> None:
+    waiver = Waiver("*", "*", "dana", "why", "2099-12-31")
+    names = ("analytics", "evil", "more")
+    strangers = [found(CLUSTER, "members", f"db-instance/{name}", Reason.NOT_OURS) for name in names]
+    rules = [found("security-group-rules/db-sg-dev", "rules", f"ingress 10.{n}.0.0/16 tcp/5432") for n in (8, 9)]
+    waived = [replace(one, waiver=waiver) for one in (strangers[0], rules[1])]
+    members, _, _, put_back, _ = advice(run, *strangers[1:], waived[0], rules[0], waived[1])
+    delete = "aws rds delete-db-instance --db-instance-identifier"
+    assert members.undo == f"{delete} evil --region us-east-2 && {delete} more --region us-east-2"
+    assert put_back.undo == "tapctl revert --env dev security-group-rules/db-sg-dev.rules"
 
 
 def test_where_an_apply_would_do_more_what_only_an_apply_undoes_says_so(run: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -126,6 +127,56 @@ def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment
         "sns-subscription/email:on.call+1@example.com",
     ]
     assert "--allow" not in said[7:]
+
+
+def _night(repository: Path, system: str, said: str, code: int) -> subprocess.CompletedProcess[str]:
+    """Run the step that looks, with a tapctl that answers this."""
+    assert called("ci", "init", system).code == 0
+    program = repository / "bin" / "tapctl"
+    program.parent.mkdir()
+    (repository / "said.jsonl").write_text(said)
+    program.write_text(f"#!/bin/sh\ncat {repository}/said.jsonl\nexit {code}\n")
+    program.chmod(0o755)
+    if system == "github":
+        job = yaml.safe_load((repository / ".github/workflows/tapctl-drift.yml").read_text())["jobs"]
+        steps = [step.get("run", "") for part in ("environments", "drift") for step in job[part]["steps"]]
+    else:
+        steps = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["drift"]["script"]
+    wanted = "tapctl status" if said.startswith('{"type": "status"') else "tapctl drift --env"
+    (script,) = [each for each in steps if wanted in each]
+    (repository / "drift").mkdir()
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    values = {"PATH": path, "ENVIRONMENT": "staging", "TAPCTL_CONFIG": "environments", "GITHUB_OUTPUT": "output"}
+    shell = shutil.which("sh")
+    assert shell
+    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+
+
+with_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+
+
+@with_jq
+def test_the_night_looks_at_every_environment_that_has_a_record_or_a_file(repository: Path) -> None:
+    rows = [{"type": "status", "suffix": suffix, "env": env} for suffix, env in (("old", "old"), ("pr-1", "dev"))]
+    verdict = {"type": "verdict", "counts": {"deployed": 2}}
+    done = _night(repository, "github", "".join(f"{json.dumps(one)}\n" for one in (*rows, verdict)), 7)
+    assert done.returncode == 0, done.stderr
+    assert Path("output").read_text() == 'list=["dev","old","prod","staging"]\n'
+
+
+@with_jq
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+@pytest.mark.parametrize(
+    ("counts", "code"), [({"there": 0}, 0), ({"there": 24}, 3), ({}, 3)], ids=["never made", "lost", "unknown"]
+)
+def test_a_night_without_a_record_is_red_unless_nothing_is_in_aws_either(
+    repository: Path, system: str, counts: dict[str, int], code: int
+) -> None:
+    verdict = {"type": "verdict", "status": "FAILED", "exit": 3, "counts": counts}
+    done = _night(repository, system, f"{json.dumps(verdict)}\n", 3)
+    assert (done.returncode, "it was never applied" in done.stdout) == (code, code == 0), done.stderr
+    if system == "github":
+        assert (repository / "drift").exists() == (code != 0), "no look, no issue"
 
 
 @pytest.mark.parametrize("linter", [["actionlint"], ["zizmor", "--offline", "--min-severity", "medium"]])

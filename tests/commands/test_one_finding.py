@@ -215,9 +215,18 @@ def test_a_waiver_may_be_written_ahead_of_the_difference(session: Session) -> No
             ahead(target, ())
 
 
-def test_two_strangers_in_one_cluster_are_one_waiver(session: Session) -> None:
-    strangers = [found("db-cluster/db-cluster-dev", "members", name, Reason.NOT_OURS) for name in ("a", "b")]
-    assert list(tables_of(strangers)) == [{"address": "db-cluster/db-cluster-dev", "field": "members"}]
+def test_of_several_items_in_one_place_each_waiver_names_its_own(session: Session) -> None:
+    members = {"address": "db-cluster/db-cluster-dev", "field": "members"}
+    names = ("db-instance/a", "db-instance/b")
+    strangers = [found(members["address"], members["field"], name, Reason.NOT_OURS) for name in names]
+    assert list(tables_of([strangers[0]])) == [{**members, "live": "db-instance/a"}]
+    assert [one["live"] for one in tables_of([*strangers, strangers[0]])] == ["db-instance/a", "db-instance/b"]
+    places = [("layers", ("arn:x:1",), '["arn:x:1"]'), ("file_systems", "arn:f at /mnt/x", "arn:f at /mnt/x")]
+    for field, live, named in places:
+        assert [one["live"] for one in tables_of([found(FUNCTION, field, live)])] == [named]
+    # A setting is one value, and a tag has a name: another value of it later is the same difference.
+    for field in ("timeout_s", "tags.aws-backup:plan"):
+        assert list(tables_of([found(FUNCTION, field, "60")])) == [{"address": FUNCTION, "field": field}]
 
 
 def row(**more: Any) -> dict[str, Any]:

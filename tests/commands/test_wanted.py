@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tapctl.aws.client import Aws, Connection, Identity
+from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.wanted import is_there, wanted_beside
 from tapctl.engine import refs
 from tapctl.engine.model import Observed, Spec
@@ -102,6 +105,41 @@ def test_a_final_snapshot_that_stays_due_is_no_change(folder: Folder) -> None:
     # The key's tag alone follows: it has the longer window where a snapshot is due.
     assert wanted is not None
     assert [change.type for change in wanted.plan.work] == ["kms-key"]
+
+
+@pytest.mark.parametrize(
+    ("record", "tag", "due"),
+    [
+        ("false", "true", True),  # somebody has written into the record
+        ("true", "false", True),  # somebody has set the tag
+        ("false", "any word", True),
+        ("", "false", True),  # the record lacks it
+        (None, "true", True),  # there is no record of it
+        (None, None, False),
+        ("false", "false", False),
+        ("false", "", False),
+        ("false", None, False),
+    ],
+)
+def test_a_final_snapshot_stays_due_by_the_record_or_by_the_tag(
+    folder: Folder, record: str | None, tag: str | None, due: bool
+) -> None:
+    run, cluster, name = session(folder), "db-cluster/db-cluster-dev", "tapctl:final-snapshot"
+    told = recorded(run)
+    known = told.entries[cluster]
+    if record is None:
+        told.entries.pop(cluster)
+    else:
+        known.spec["tags"] = {name: record} if record else {}
+    live = registry()["db-cluster"].spec.model_validate({**known.spec, "tags": {name: tag} if tag else {}})
+    seen: Observed[Any, Any] = Observed(live, None)
+    observed = {cluster: Absent() if tag is None else seen}
+    assert snapshot_stays_due(run, told, observed) is due
+    if tag == "true":
+        unread = replace(seen, unreadable={"tags": "rds:ListTagsForResource"})
+        assert not snapshot_stays_due(run, told, {cluster: unread}), "what stands in for it is no word of AWS's"
+        written = session(folder.put("dev", "final_snapshot", False))
+        assert not snapshot_stays_due(written, told, observed)
 
 
 def test_where_nobody_can_tell_nothing_is_told(folder: Folder) -> None:

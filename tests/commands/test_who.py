@@ -115,31 +115,49 @@ def test_what_is_older_than_the_record_made_no_difference_to_it(session: Session
     assert told(session, RULES, "rules", old).who == Who(note=late)
 
 
+SOON = "2031-05-06T07:12:00Z"
+"""After the record was written by no more than a clock may be off."""
+CLAIMED = "its user agent, the caller's own word, names the run of user/team/alice that wrote the record"
+THE_RUN = "the run that wrote the record"
+ANOTHER = "by its user agent a run of tapctl that is not the record's last"
+
+
 @pytest.mark.parametrize(
-    ("run", "phase", "note"),
+    ("run", "phase", "call", "said"),
     [
-        ("run-1-and-more", Phase.MADE, "a run of tapctl that is not the record's last"),
-        ("run-0001", Phase.MAKING, "the run that wrote the record"),
-        ("run-0001", Phase.MADE, ""),
+        ("run-0001", Phase.MAKING, (LATER, "alice"), ("unfinished", THE_RUN)),
+        ("run-0001", Phase.MADE, (SOON, "alice"), ("", None)),
+        ("run-0001", Phase.MADE, ("some day", "alice"), ("", None)),
+        # Who writes the run's id into his user agent is named all the same.
+        ("run-0001", Phase.MADE, (LATER, "alice"), ("person", CLAIMED)),
+        ("run-0001", Phase.MADE, (SOON, "mallory"), ("person", CLAIMED)),
+        ("run-0001", Phase.MAKING, (SOON, "mallory"), ("person", CLAIMED)),
+        ("run-1-and-more", Phase.MADE, (LATER, "alice"), ("person", ANOTHER)),
+        ("run-1-and-more", Phase.MAKING, (LATER, "alice"), ("person", ANOTHER)),
     ],
 )
 def test_a_run_of_ours_is_told_as_one_but_for_what_it_has_recorded(
-    session: Session, run: str, phase: Phase, note: str
+    session: Session, run: str, phase: Phase, call: tuple[str, str], said: tuple[str, str | None]
 ) -> None:
+    (at, by), (cause, note) = call, said
     rules = RULES.model_copy(update={"phase": phase})
-    record = manifest(GROUP, rules, run="run-0001")
-    agent = f"Boto3/1.4 tapctl/0.1.0 run/{run}"
-    found = told(
-        session, rules, "rules", event("RevokeSecurityGroupIngress", agent=agent, groupId="sg-1"), record=record
-    )
+    record = manifest(GROUP, rules, run="run-0001").model_copy(update={"written_by": "user/team/alice"})
+    change = event("RevokeSecurityGroupIngress", at, f"Boto3/1.4 tapctl/0.1.0 run/{run}", groupId="sg-1")
+    change["userIdentity"] = {"type": "IAMUser", "userName": by}
+    found = told(session, rules, "rules", change, record=record)
     assert found.who is not None
-    assert (found.who.run, found.cause) == ((run, "unfinished") if note else ("", ""))
-    assert not note or found.who.note == note
+    assert found.cause == cause
+    if note is None:
+        assert (found.who.principal, found.who.run) == ("", "")
+    else:
+        assert (found.who.principal, found.who.run, found.who.note) == (f"user/{by}", run, note)
 
 
 def test_a_service_of_aws_is_a_cause_of_its_own(session: Session) -> None:
-    change = event("RevokeSecurityGroupEgress", agent="cloudformation.amazonaws.com", groupId="sg-1")
-    assert told(session, RULES, "rules", change).cause == "aws"
+    change = event("RevokeSecurityGroupEgress", groupId="sg-1")
+    assert told(session, RULES, "rules", change | {"sourceIPAddress": "cloudformation.amazonaws.com"}).cause == "aws"
+    claimed = event("RevokeSecurityGroupEgress", agent="cloudformation.amazonaws.com", groupId="sg-1")
+    assert told(session, RULES, "rules", claimed).cause == "person"
 
 
 def test_a_global_service_is_asked_at_home_by_the_fleet_s_client_where_there_is_one(
@@ -169,6 +187,14 @@ def test_a_record_without_a_time_explains_nothing(session: Session) -> None:
     found = told(session, RULES, "rules", record=record)
     assert found.who is not None
     assert found.who.note.endswith("; or older than 90 days")
+
+
+def test_a_record_that_says_it_was_written_later_than_now_is_told_as_that(session: Session) -> None:
+    record = manifest(GROUP, RULES).model_copy(update={"written_at": "2099-01-01T00:00:00Z"})
+    change = event("RevokeSecurityGroupIngress", groupId="sg-1")
+    found = told(session, RULES, "rules", change, record=record)
+    note = "the record's own time is yet to come (2099-01-01T00:00:00Z): nothing can be younger"
+    assert found.who == Who(note=note)
 
 
 def test_the_record_alone_knows_what_is_unfinished_what_aws_gave_up_and_what_is_its_own_fault() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import AwsRefused, NotYet
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, final_snapshots, restoration, restore_refusal
+from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec, restoration, restore_refusal, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.driving import OURS, bring, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
@@ -26,7 +26,7 @@ def want(aws: Aws) -> DbClusterSpec:
 def snapshot(aws: Aws, want: DbClusterSpec) -> str:
     bring(REC, aws, ID, want)
     delete_until_gone(REC, aws, ID, want)
-    (name,) = final_snapshots(aws, ID)
+    (name,) = snapshots_of(aws, ID)
     return name
 
 
@@ -91,11 +91,11 @@ def test_a_snapshot_that_is_not_there_is_refused_with_those_that_are(
 ) -> None:
     refused = restore_refusal(aws, ADDRESS, "other", want)
     assert refused is not None
-    assert refused.evidence == f"final snapshots of it: {snapshot}"
+    assert refused.evidence == f"snapshots of it: {snapshot}"
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": []})
     refused = restore_refusal(aws, ADDRESS, "other", want)
     assert refused is not None
-    assert refused.evidence == "final snapshots of it: none"
+    assert refused.evidence == "snapshots of it: none"
 
 
 def test_another_refusal_passes_and_a_snapshot_that_is_not_ready_is_waited_for(

@@ -9,7 +9,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.errors import NotConverged
-from tapctl.reconcilers.db_cluster import DbClusterSpec, final_snapshots
+from tapctl.reconcilers.db_cluster import DbClusterSpec, snapshots_of
 from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.reconcilers.test_db_cluster_parameters import with_
@@ -67,6 +67,6 @@ def test_a_snapshot_of_another_cluster_under_such_a_name_is_ignored(aws: Aws) ->
     mine = snapshot(f"{ID}-final-x", "available", OLD, OLD)
     theirs = snapshot(f"{ID}-final-y", "available", NEW, NEW, DBClusterIdentifier="of-somebody-else")
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs]}, times=2)
-    assert final_snapshots(aws, ID) == [f"{ID}-final-x"]
+    assert snapshots_of(aws, ID) == [f"{ID}-final-x"]
     assert [one for one, _ in REC.retained_after_delete(aws, ID, DUE)] == [f"db-cluster-snapshot/{ID}-final-x"]
     assert remaining_after_delete(aws, DUE, {**theirs, "Status": "creating"}) is None

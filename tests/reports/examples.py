@@ -100,7 +100,7 @@ DRIFT: list[Record] = [
             "event": "Update",
             "event_id": "e-1",
             "run": "r-1",
-            "note": "a run of tapctl that is not the record's last",
+            "note": "by its user agent a run of tapctl that is not the record's last",
         },
         edit="common.toml: processor.timeout_s",
         accept="tapctl accept --env dev x",

@@ -19,7 +19,7 @@ NAMES = Names("dev", "123456789012", "us-east-2")
 
 
 def told(type_: str, id: str, spec: Spec) -> list[tuple[str, str]]:
-    return list(never_wanted(NAMES, type_, id, spec))
+    return [(field, reason) for field, _, reason in never_wanted(NAMES, type_, id, spec)]
 
 
 def test_nothing_that_the_product_wants_is_never_wanted() -> None:
@@ -75,4 +75,4 @@ def test_a_policy_for_everybody_or_everything_is_never_wanted(statement: dict[st
 def test_a_field_that_the_product_never_sets_is_told() -> None:
     arn = "arn:aws:iam::aws:policy/AdministratorAccess"
     role = IamRoleSpec(trust=parse({"Statement": []}), inline={}, attached=frozenset({arn}), description="", tags={})
-    assert told("iam-role", "lambda-role-dev", role) == [("attached", "tapctl never sets this")]
+    assert told("iam-role", "lambda-role-dev", role) == [("attached", f"tapctl never sets this: {arn}")]

@@ -89,8 +89,13 @@ def test_protection_lifted_does_not_give_up_the_final_snapshot_that_was_due_with
     planned = applied.tapctl("plan", "--env", "prod", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (0, ())
     assert "a final snapshot stays due: prod.toml does not say final_snapshot = false" in planned.err
-    # The record may be lost: AWS knows it too.
+    # The record may be lost, or somebody has written into it: AWS knows it too.
     record = applied.path("prod").read_bytes()
+    forged = record.replace(b'"tapctl:final-snapshot": "true"', b'"tapctl:final-snapshot": "false"')
+    assert forged != record
+    applied.path("prod").write_bytes(forged)
+    planned = applied.tapctl("plan", "--env", "prod")
+    assert ("a final snapshot stays due" in planned.err, "1 loses its protection" in planned.verdict) == (True, False)
     applied.path("prod").unlink()
     assert "a final snapshot stays due" in applied.tapctl("plan", "--env", "prod").err
     applied.path("prod").write_bytes(record)

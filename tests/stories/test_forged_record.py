@@ -131,3 +131,16 @@ def test_nothing_has_drifted_is_no_word_on_what_was_not_compared(dev: World, ver
     forge(dev, lambda entries: entries[FUNCTION].update(spec={}))
     nothing = dev.tapctl(verb, "--env", "dev", "--yes")
     assert (nothing.code, "NOTHING" in nothing.verdict, "of what was compared" in nothing.verdict) == (7, True, True)
+
+
+def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_made(dev: World) -> None:
+    dev.path().unlink()
+    lost = dev.drift()
+    (error,) = lost.of_type("error")
+    assert (lost.code, lost.records[-1]["counts"]["there"]) == (3, len(dev.stack())), error
+    assert error["message"] == "there is no record of dev"
+    assert "AWS has, or does not show, what bears its names: " in error["why"]
+    never = dev.drift("staging")
+    (error,) = never.of_type("error")
+    assert (never.code, never.records[-1]["counts"]) == (3, {"there": 0})
+    assert "AWS has nothing under its names" in error["why"]

@@ -30,7 +30,7 @@ def test_an_apply_is_blocked_until_somebody_says_where_the_data_comes_from(gone:
     for command in (["plan"], ["apply", "--yes"]):
         refused = gone.tapctl(*command, "--env", "dev")
         assert (refused.code, refused.changes) == (6, ())
-        assert f"{CLUSTER} is not there, and its final snapshot is" in refused.err
+        assert f"{CLUSTER} is not there, and a snapshot of it is" in refused.err
         assert f"tapctl apply --env dev --restore {snapshot} makes it from that; --empty makes a new" in refused.err
     both = gone.tapctl("plan", "--env", "dev", "--restore", snapshot, "--empty")
     assert (both.code, both.changes) == (64, ())
@@ -45,7 +45,7 @@ def test_an_empty_one_is_made_only_where_that_is_said(gone: World, snapshot: str
 def test_a_slip_in_the_snapshots_name_restores_nothing(gone: World, snapshot: str) -> None:
     refused = gone.tapctl("apply", "--env", "dev", "--yes", "--restore", "other")
     assert (refused.code, refused.changes) == (6, ())
-    assert f"final snapshots of it: {snapshot}" in refused.err
+    assert f"snapshots of it: {snapshot}" in refused.err
 
 
 def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, snapshot: str) -> None:
@@ -77,3 +77,16 @@ def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, s
     again = gone.tapctl("apply", "--env", "dev", "--restore", snapshot)
     assert (again.code, again.changes) == (0, ())
     assert f"--restore {snapshot}: {CLUSTER} is there; nothing is restored" in again.err
+
+
+def test_one_that_somebody_has_deleted_comes_back_only_with_a_word_on_its_data(dev: World) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", FinalDBSnapshotIdentifier="db-cluster-dev-by-dana-x")
+    told = next(one for one in dev.drift().of_type("finding") if one["address"] == CLUSTER)
+    assert (told["state"], told["undo"]) == ("MISSING", "tapctl apply --env dev")
+    assert "--restore SNAPSHOT or --empty" in told["undo_note"]
+    refused = dev.tapctl("apply", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "--restore db-cluster-dev-by-dana-x makes it from that; --empty makes a new one" in refused.err
+    assert "made empty; db-cluster-dev-by-dana-x stays" in dev.tapctl("plan", "--env", "dev", "--empty").out

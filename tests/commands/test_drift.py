@@ -1,0 +1,117 @@
+"""Drift: what the product can never want is told item by item, and a missing record is no empty one."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws, Connection
+from tapctl.aws.policy import PolicyDocument, parse
+from tapctl.commands.drift import examine, never_wanted_findings
+from tapctl.engine.drift import Finding, Reason, Report
+from tapctl.engine.model import Observed, Spec
+from tapctl.engine.waiver import Waiver
+from tapctl.errors import ConfigError, NotRecorded, Problem
+from tapctl.manifest import open_store
+from tapctl.names import Names
+from tapctl.reconcilers.iam_role import IamRoleSpec
+from tapctl.reconcilers.log_group import LogGroupSpec
+from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+
+NAMES = Names("dev", "123456789012", "us-east-2")
+LOGS = "log-group//aws/lambda/payment-processor-dev"
+RULES = "security-group-rules/db-sg-dev"
+ROLE = "iam-role/lambda-role-dev"
+WAIVER = Waiver("*", "*", "dana", "our SIEM", "2026-12-31")
+
+
+def changed(address: str, field: str, live: object, reason: Reason = Reason.CHANGED) -> Finding:
+    return Finding(address, address.partition("/")[0], field, reason, live=live)
+
+
+def told(address: str, live: Spec, *findings: Finding, unreadable: str = "") -> list[tuple[str, object]]:
+    """What is told of the resource beside these findings: field and live value."""
+    seen: Observed[Any, Any] = Observed(live, None, unreadable={unreadable: "x:Get"} if unreadable else {})
+    report = Report(findings, fields=1, unchecked=0, resources=1)
+    return [(one.field, one.live) for one in never_wanted_findings(NAMES, report, {address: seen}, {})]
+
+
+def group(*subscriptions: str) -> LogGroupSpec:
+    return LogGroupSpec(retention_days=30, kms_key_arn="k", subscriptions=frozenset(subscriptions), tags={})
+
+
+def rule(peer: str) -> Rule:
+    ends = {"direction": "ingress", "protocol": "tcp", "from_port": 5432, "to_port": 5432}
+    return Rule.model_validate({**ends, "peer": peer})
+
+
+def policy(*principals: str) -> PolicyDocument:
+    statements = [
+        {"Sid": f"S{at}", "Effect": "Allow", "Principal": {"AWS": one}, "Action": "sts:AssumeRole"}
+        for at, one in enumerate(principals)
+    ]
+    return parse(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+@pytest.mark.parametrize("waiver", [None, WAIVER])
+def test_one_exposure_that_is_told_hides_no_other_that_the_record_tells_of(waiver: Waiver | None) -> None:
+    siem = replace(changed(LOGS, "subscriptions", "arn:x by siem"), waiver=waiver)
+    assert told(LOGS, group("arn:x by siem"), siem) == []
+    assert told(LOGS, group("arn:x by siem", "arn:y by evil"), siem) == [("subscriptions", "arn:y by evil")]
+    assert told(LOGS, group("arn:y by evil")) == [("subscriptions", "arn:y by evil")]
+
+
+def test_one_open_rule_that_is_told_hides_no_other() -> None:
+    spec = SecurityGroupRulesSpec(
+        vpc_id="vpc-1", rules=frozenset({rule("0.0.0.0/0"), rule("::/0"), rule("10.0.0.0/8")})
+    )
+    other = ("rules", f"open to the world: {rule('::/0')}")
+    assert told(RULES, spec, changed(RULES, "rules", rule("0.0.0.0/0"))) == [other]
+    harmless = changed(RULES, "rules", rule("10.0.0.0/8"))
+    assert len(told(RULES, spec, harmless)) == 2
+    covered = replace(changed(RULES, "rules", rule("::/0")), waiver=WAIVER)
+    assert other in told(RULES, spec, covered), "no waiver covers an open door"
+    # An unfinished apply that was to make it, by the record, is no reason to be silent.
+    assert len(told(RULES, spec, changed(RULES, "rules", None, Reason.UNCONFIRMED))) == 2
+
+
+def test_a_statement_is_told_by_itself_or_with_its_policy() -> None:
+    trust = policy("*", "arn:aws:iam::1:root")
+    role = IamRoleSpec(trust=trust, inline={}, attached=frozenset({"a", "b"}), description="", tags={})
+    everybody = ("trust", "S0 lets everybody in")
+    attached = changed(ROLE, "attached", "a")
+    other = ("attached", "tapctl never sets this: b")
+    assert told(ROLE, role, attached) == [everybody, other]
+    one, two = sorted(trust.statements, key=lambda each: each.sid)
+    assert told(ROLE, role, attached, changed(ROLE, "trust.statements", one)) == [other]
+    assert told(ROLE, role, attached, changed(ROLE, "trust", trust)) == [other]
+    assert told(ROLE, role, attached, changed(ROLE, "trust.statements", two)) == [everybody, other]
+    inline = role.model_copy(update={"inline": {"p": trust}, "attached": frozenset(), "trust": policy()})
+    assert told(ROLE, inline, changed(ROLE, "inline", {"p": trust})) == []
+
+
+def test_of_what_could_not_be_read_nothing_is_told() -> None:
+    assert told(LOGS, group("arn:y by evil"), unreadable="subscriptions") == []
+    role = IamRoleSpec(trust=policy("*"), inline={}, description="", tags={})
+    assert told(ROLE, role, unreadable="trust") == []
+
+
+def test_where_no_usable_file_tells_the_names_aws_is_not_asked_for_them(tmp_path: Path) -> None:
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    wrong = ConfigError([Problem("dev.toml", "", "", "is not TOML")])
+    store = open_store(str(tmp_path), None)
+    session = Session(
+        Invocation("drift"), screen, wrong, Target("dev", "dev", "1", "us-east-2"), Aws(Connection("us-east-2")), store
+    )
+    with pytest.raises(NotRecorded) as refused:
+        examine(session)
+    assert (refused.value.counts, refused.value.evidence) == ({}, f"nothing at {store.location('dev')}")

@@ -1,0 +1,97 @@
+"""A cluster that is to be made: blocked where it, or a snapshot of it, tells of data that it would not have."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.aws.client import Aws
+from tapctl.commands.permits import NO_PERMITS, Permits
+from tapctl.commands.restore import plan_restore
+from tapctl.engine.plan import Action, Change
+from tapctl.engine.record import Entry, Phase
+from tapctl.manifest import open_store
+from tapctl.render import choose_screen
+from tapctl.render.screen import Target
+from tapctl.session.invocation import Invocation
+from tapctl.session.session import Session
+from tests.reconcilers.scripted import answer
+from tests.support.config_folder import Folder
+
+ID = "db-cluster-dev"
+ADDRESS = f"db-cluster/{ID}"
+WANT: Any = None
+"""The wanted cluster, which counts only where it is restored."""
+CREATION = Change(ADDRESS, "db-cluster", ID, Action.CREATE)
+
+
+@pytest.fixture
+def session(tmp_path: Path, aws: Aws) -> Session:
+    folder = Folder(tmp_path / "environments")
+    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    store = open_store(str(tmp_path / "manifests"), None)
+    return Session(Invocation("plan"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
+
+
+def snapshot(name: str, day: int, cluster: str = ID, status: str = "available") -> dict[str, Any]:
+    taken = datetime(2026, 11, day, tzinfo=UTC)
+    named = {"DBClusterSnapshotIdentifier": name, "DBClusterIdentifier": cluster, "Status": status}
+    return {**named, "ClusterCreateTime": datetime(2026, 10, 1, tzinfo=UTC), "SnapshotCreateTime": taken}
+
+
+def entry(phase: Phase, confirmed: dict[str, Any] | None = None) -> Entry:
+    return Entry(type="db-cluster", id=ID, phase=phase, spec={}, confirmed=confirmed)
+
+
+def planned(session: Session, *snapshots: Any, entry: Entry | None = None, permits: Permits = NO_PERMITS) -> Change:
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [*snapshots]})
+    return plan_restore(session, permits, CREATION, WANT, entry)
+
+
+TAKEN = [snapshot(f"by-dana-{day}", day) for day in range(1, 8)]
+OTHERS = [snapshot(f"{ID}-final-x", 20, "of-somebody-else"), snapshot("broken", 21, status="failed")]
+
+
+def test_any_snapshot_of_this_very_cluster_blocks_an_empty_one(session: Session) -> None:
+    blocked = planned(session, *TAKEN, *OTHERS).blocked
+    assert blocked is not None
+    assert (blocked.exit_code, blocked.cause) == (
+        6,
+        f"{ADDRESS} is not there, and snapshots of it are: what is made now would be empty",
+    )
+    assert str(blocked.evidence).splitlines() == [*(f"by-dana-{day}" for day in range(7, 2, -1)), "and 2 older"]
+    assert "--restore by-dana-7 makes it from that; --empty makes a new one" in str(blocked.hint)
+    allowed = planned(session, permits=Permits(empty=True))
+    assert (allowed.blocked, allowed.note) == (None, "made empty; by-dana-7 stays")
+
+
+def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session: Session) -> None:
+    assert planned(session, *OTHERS) == CREATION
+
+
+@pytest.mark.parametrize(
+    ("recorded", "lost"),
+    [
+        (entry(Phase.MADE), True),
+        (entry(Phase.MAKING, {"port": 5432}), True),
+        (entry(Phase.KEPT), True),  # no removal keeps a cluster: somebody has written into the record
+        (entry(Phase.MAKING), False),  # the first apply, which was cut off
+        (entry(Phase.LEAVING), False),  # a destroy, which was cut off: its plan told what becomes of the data
+        (None, False),
+    ],
+)
+def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
+    session: Session, recorded: Entry | None, *, lost: bool
+) -> None:
+    blocked = planned(session, entry=recorded).blocked
+    assert (blocked is not None) is lost
+    if blocked is not None:
+        assert "was made, and removed outside tapctl with its data: what is made now would be empty" in blocked.cause
+        assert "tapctl apply --env dev --empty makes a new one" in str(blocked.hint)
+        assert "aws rds describe-db-cluster-automated-backups --region" in str(blocked.hint)
+    allowed = planned(session, entry=recorded, permits=Permits(empty=True))
+    assert (allowed.blocked, allowed.note) == (None, "made empty" if lost else "")
