@@ -114,7 +114,7 @@ class Compared:
     """The entries that were compared; one whose recorded phase does not fit is among them as made."""
     observed: Observations
     beside: Observations
-    """The resources that are there with our tags and not recorded, or may not be looked at, by address."""
+    """The resources that are there under our names and not recorded, or may not be looked at, by address."""
     report: Report
 
 
@@ -134,7 +134,7 @@ def compare_recorded(
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
     others = _not_recorded(session, entries)
-    beside = {address: seen for address, seen in others.items() if _is_unrecorded(session, seen)}
+    beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return None
     if not locked:
@@ -144,7 +144,7 @@ def compare_recorded(
     lacking = [address for address, seen in others.items() if _is_gone(seen)] if _is_settled(session, manifest) else []
     findings = [
         *phase_findings(misplaced),
-        *(_unrecorded_finding(address, seen, entries) for address, seen in beside.items()),
+        *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
         *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
         *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
     ]
@@ -165,10 +165,14 @@ def _type_of(address: str) -> str:
     return address.partition("/")[0]
 
 
-def _unrecorded_finding(address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
-    denied = _denied(seen)
-    reason = Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED
-    return Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.DENIED if denied else reason, action=denied)
+def _unrecorded_finding(session: Session, address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
+    type_, _, id_ = address.partition("/")
+    place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
+    if denied or not isinstance(seen, Observed):
+        return Finding(*place, Reason.DENIED, action=denied)
+    if not session.claimant.judge(registry()[type_], id_, seen, recorded=None).ours:
+        return Finding(*place, Reason.FOREIGN)
+    return Finding(*place, Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED)
 
 
 def _are_rules_being_made(address: str, entries: Mapping[str, Entry]) -> bool:
@@ -208,11 +212,16 @@ def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observation
     )
 
 
-def _is_unrecorded(session: Session, seen: Observation) -> bool:
-    """True if the resource is there with our tags, or may not be looked at."""
+def _is_unrecorded(address: str, seen: Observation, *, deployed: bool) -> bool:
+    """True if the resource is there, whosever its tags call it, or may not be looked at.
+
+    Where nothing is deployed, what AWS makes by itself and nobody has tagged is what a destroy may leave: a log group.
+    """
     if _denied(seen):
         return True
-    return isinstance(seen, Observed) and seen.owner == session.owner and not seen.deleting and seen.retained is None
+    if not isinstance(seen, Observed) or seen.deleting or _is_retained(seen):
+        return False
+    return deployed or seen.owner is not None or not registry()[_type_of(address)].created_by_aws
 
 
 def _is_retained(seen: Observation) -> bool:
@@ -238,7 +247,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
-        return session.finish(Status.FAILED, error.exit_code, error.counts)
+        return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
     if found is None and isinstance(session.loaded, ConfigError):
         # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
         summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"

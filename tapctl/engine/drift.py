@@ -53,6 +53,8 @@ class Reason(StrEnum):
     NOT_RECORDED = "not recorded"
     UNRECORDED = "unrecorded"
     """The resource bears our name and our tags, the files want it, and the record does not hold it as made."""
+    FOREIGN = "foreign"
+    """The resource bears our name, the files want it, and neither the record nor its tags call it ours."""
     NEVER_MADE = "never made"
     """The files that were applied last want the resource, and it is neither recorded nor there."""
     UNKNOWN_FORM = "unknown form"
@@ -82,6 +84,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "not recorded by the tapctl that wrote the manifest; apply records it",
     ),
     Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
+    Reason.FOREIGN: (
+        FindingState.UNKNOWN,
+        "it is there under our name, and neither the record nor its tags call it ours",
+    ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
