@@ -183,6 +183,13 @@ class Aws(Clients):
         fleet = (self._fleet or {}).get(type_, ())
         return beside(id_, fleet if id_ in fleet else self._ids.get(type_, ()), most)
 
+    def reads_many(self, type_: str) -> bool:
+        """True if other environments of this account and region have resources of this type that are read now, too.
+
+        One listing of all that the account has is then fewer calls than one for each.
+        """
+        return len((self._fleet or {}).get(type_, ())) > 1
+
     def round_ids(self, type_: str) -> tuple[str, ...]:
         """The ids of this type that the round observes for its own environment."""
         return self._ids.get(type_, ())

@@ -63,6 +63,13 @@ def find(aws: Aws, tags: Mapping[str, str | Sequence[str]], service: str, kind: 
     The API is eventually consistent: what was tagged a moment ago may be missing, what was deleted may still be told.
     ``kind``: what stands before the name in the ARN (``function:``, ``key/``); ``more``: parameters of GetResources.
     """
+    return (name for name, _ in find_with_tags(aws, tags, service, kind, **more))
+
+
+def find_with_tags(
+    aws: Aws, tags: Mapping[str, str | Sequence[str]], service: str, kind: str = "", **more: Any
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The names and all tags of such resources, otherwise as `find`."""
     filters = [
         {"Key": key, "Values": [values] if isinstance(values, str) else list(values)} for key, values in tags.items()
     ]
@@ -70,4 +77,4 @@ def find(aws: Aws, tags: Mapping[str, str | Sequence[str]], service: str, kind: 
         for resource in page["ResourceTagMappingList"]:
             _, _, its_service, _, _, name = arn_parts(resource["ResourceARN"], _SEARCH, "ResourceARN")
             if its_service == service and name.startswith(kind):
-                yield name.removeprefix(kind)
+                yield name.removeprefix(kind), as_dict(resource.get("Tags", ()))

@@ -64,6 +64,9 @@ _KEYS_A_PAGE, _ALIASES_A_PAGE = 1000, 100
 _SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
 _OF_RESOURCES: Final = ("aws:lambda:functionarn", "aws:rds:")
 _ARN_PARTS: Final = 6
+_KEYS: Final = ("kms", "key/")
+_KEY_TYPE: Final = "kms:key"
+"""The keys to the Resource Groups Tagging API: the service and what stands before the id, and their type."""
 _TRANSIENT: Final = (
     Transient(
         ("MalformedPolicyDocumentException",),
@@ -380,6 +383,9 @@ class Lookup:
         return sorted({self.id, self.id.removeprefix(_ALIAS), wanted})
 
     def _tagged(self) -> list[str]:
+        if self.aws.reads_many(KmsKey.type):
+            found = tags.find_with_tags(self.aws, {OWNER_TAG: MANAGED_BY}, *_KEYS, ResourceTypeFilters=[_KEY_TYPE])
+            return [key_id for key_id, its_tags in found if its_tags.get("Name") in self._names()]
         return _find(self.aws, {OWNER_TAG: MANAGED_BY, "Name": self._names()})
 
     def _ours(self, ids: Iterable[str], *, any_key: bool = False) -> Iterator[Key]:
@@ -455,6 +461,8 @@ def _others_names(aws: Aws, arn: str, id: str) -> frozenset[str]:
 
 
 def _aliases_of(aws: Aws, key_id: str) -> list[str]:
+    if aws.reads_many(KmsKey.type):
+        return _aliases(aws).get(key_id, [])
     pages = aws.pages(aws.kms.get_paginator("list_aliases"), KeyId=key_id)
     return [alias.get("AliasName", "") for page in pages for alias in page.get("Aliases", ())]
 
@@ -505,7 +513,7 @@ def _may_be_skipped(error: AwsRefused, *, any_key: bool) -> bool:
 
 def _find(aws: Aws, wanted: Mapping[str, str | list[str]]) -> list[str]:
     """The ids of the keys that bear these tags, as far as the tagging API knows."""
-    return list(tags.find(aws, wanted, "kms", "key/", ResourceTypeFilters=["kms:key"]))
+    return list(tags.find(aws, wanted, *_KEYS, ResourceTypeFilters=[_KEY_TYPE]))
 
 
 def _aliases(aws: Aws) -> dict[str, list[str]]:

@@ -592,8 +592,10 @@ def _urls(aws: Aws, id: str) -> frozenset[str]:
 
 
 def _event_sources(aws: Aws, id: str) -> frozenset[str]:
-    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), FunctionName=id)
-    mappings = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
+    only = {} if aws.reads_many(LambdaFunction.type) else {"FunctionName": id}
+    pages = aws.pages(aws.lambda_.get_paginator("list_event_source_mappings"), **only)
+    listed = (mapping for page in pages for mapping in page.get("EventSourceMappings", ()))
+    mappings = (each for each in listed if only or f":function:{id}:" in f"{each.get('FunctionArn', '')}:")
     # A source outside AWS (Kafka) has no ARN.
     return frozenset(f"{each.get('UUID', '')} from {each.get('EventSourceArn', 'outside AWS')}" for each in mappings)
 

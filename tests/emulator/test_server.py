@@ -49,6 +49,7 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
         assert ask(port, "GET", path, {"Host": f"localhost:{port}"})[0] == 200
         client = boto3.client("sts", region_name="us-east-1", endpoint_url=f"http://127.0.0.1:{port}")
         assert client.get_caller_identity()["Account"] == "123456789012"
+        client.close()
     finally:
         assert ask(port, "DELETE", path)[0] == 200
         main.join(20)

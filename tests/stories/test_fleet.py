@@ -28,6 +28,8 @@ def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(
     regions = 2
     assert asked["ec2:DescribeSecurityGroups"] == asked["cloudwatch:DescribeAlarms"] == regions
     assert asked["logs:DescribeLogGroups"] == asked["rds:DescribeDBInstances"] == regions
+    assert asked["kms:ListAliases"] == asked["lambda:ListEventSourceMappings"] == regions
+    assert asked["resourcegroupstaggingapi:GetResources"] == regions
     verdicts = answer.of_type("verdict")
     assert [one["suffix"] for one in verdicts] == ["dev", "pr-42", "staging", ""]
     assert sum(one["api_calls"] for one in verdicts[:-1]) == verdicts[-1]["api_calls"] == len(answer.asked)
@@ -47,6 +49,32 @@ def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> Non
     found = [one for one in answer.of_type("finding") if one["suffix"] == "dev"]
     assert [(one["address"], one["state"]) for one in found] == [("security-group/lambda-sg-dev", "DRIFT")]
     assert not [one for one in answer.of_type("finding") if one["suffix"] == "pr-42"]
+
+
+def test_what_is_listed_for_all_is_told_of_its_own_copy(two: World) -> None:
+    kms, functions, sqs, iam = (two.client(name) for name in ("kms", "lambda", "sqs", "iam"))
+    key = kms.describe_key(KeyId="alias/db-key-pr-42")["KeyMetadata"]
+    listed = kms.list_resource_tags(KeyId=key["KeyId"])["Tags"]
+    tags = [tag for tag in listed if not tag["TagKey"].startswith("aws:")]
+    twin = kms.create_key(Description=key["Description"], Tags=tags)["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=key["KeyId"])
+    queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    source = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": source}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    named = {"RoleName": "lambda-role-pr-42", "PolicyName": "queue"}
+    iam.put_role_policy(**named, PolicyDocument=document)
+    mapping = functions.create_event_source_mapping(FunctionName="payment-processor-pr-42", EventSourceArn=source)
+    iam.delete_role_policy(**named)
+    answer = two.tapctl("drift", "--json")
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+    kms.delete_alias(AliasName="alias/mine")
+    kms.schedule_key_deletion(KeyId=twin)
+    assert {(one["suffix"], one["field"], one["live"]) for one in answer.of_type("finding")} == {
+        ("pr-42", "further_aliases", "alias/mine"),
+        ("pr-42", "duplicates", twin),
+        ("pr-42", "event_sources", f"{mapping['UUID']} from {source}"),
+    }
 
 
 def test_plans_of_all_stand_one_after_the_other_and_the_worst_decides(two: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -22,15 +23,53 @@ _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
-    """Make a threaded server on loopback, on the listening socket ``fd`` or on a free port. Requests are not logged."""
+    """Make a threaded server on loopback, on the listening socket ``fd`` or on a free port.
+
+    Requests are not logged, and connections are kept, as AWS keeps them.
+    """
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
-    class QuietHandler(MotoRequestHandler):
+    class Handler(MotoRequestHandler):
+        disable_nagle_algorithm = True
+
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Log nothing: a line a request would fill the disk of whoever forgets a sandbox."""
 
-    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler, fd=fd)
+        def run_wsgi(self) -> None:
+            """Answer one request. werkzeug closes the connection, since it cannot know where the request's body ends.
+
+            Here the body is read first; where its length is not told (chunks), werkzeug answers.
+            """
+            if "Transfer-Encoding" in self.headers:
+                super().run_wsgi()
+                return
+            if self.headers.get("Expect", "").lower() == "100-continue":
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            environ = self.make_environ()
+            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            told: list[Any] = []
+            try:
+                content = b"".join(app(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
+            except ConnectionError:
+                self.close_connection = True
+                return
+            status, headers = told
+            self._answer(status, headers, content)
+
+        def _answer(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:
+            code, _, phrase = status.partition(" ")
+            self.send_response(int(code), phrase)
+            named = {name.lower() for name, _ in headers}
+            # The answer to HEAD tells the length of what GET would return.
+            length = [] if "content-length" in named else [("Content-Length", str(len(content)))]
+            for name, value in (*headers, *length):
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+    return make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler, fd=fd)
 
 
 class ControlApp:
