@@ -157,6 +157,7 @@ def compare_recorded(
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
+        unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report)
 
@@ -256,6 +257,8 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     warn_of_idle_waivers(session, report.findings)
+    if report.unfinished:
+        session.screen.warn(f"an apply did not finish, and may have more to do: {session.command('apply')} goes on")
     if known is not None:
         report = only_new(report, session.suffix, known)
     report = with_causes(report)
@@ -337,6 +340,8 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         summary += f" · {counts['waived']} waived" if counts["waived"] else ""
     else:
         summary = f"{report.compared} fields on {report.resources} resources are as recorded"
+    if report.unfinished and not report.has_unfinished:
+        summary += " · an apply did not finish"
     if report.drifted:
         return None, ExitCode.DIFFERENT, counts, summary
     if not report.is_complete:

@@ -175,6 +175,8 @@ class Report:
     """``type: a few words`` of each fact that AWS tells of these resources and no field compares."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The tag that people know a digest by, by digest."""
+    unfinished: bool = False
+    """True if an apply did not get to its end: the record is not all that it was to make."""
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -189,7 +191,12 @@ class Report:
     @property
     def is_complete(self) -> bool:
         """True if every field was compared, and with what is in force by our own doing: no run was left unfinished."""
-        return not self.unchecked and not any(finding.reason in UNFINISHED for finding in self.findings)
+        return not self.unchecked and not self.unfinished and not self.has_unfinished
+
+    @property
+    def has_unfinished(self) -> bool:
+        """True if a finding tells that a run of ours did not finish."""
+        return any(finding.reason in UNFINISHED for finding in self.findings)
 
     def count(self, *states: FindingState) -> int:
         """Count the resources that have a finding in one of these states."""
