@@ -21,7 +21,7 @@ from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequ
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
@@ -137,6 +137,9 @@ def compare_recorded(
     beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return None
+    if is_of_tomorrow(manifest):
+        why = "a clock is wrong, or somebody has written into it"
+        session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
     if not locked:
         session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures)

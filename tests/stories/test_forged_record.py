@@ -158,6 +158,13 @@ def test_what_is_under_our_name_and_neither_recorded_nor_tagged_as_ours_is_told(
     assert "to create" not in dev.tapctl("drift", "--env", "dev").out
 
 
+@pytest.mark.parametrize("verb", ["drift", "status"])
+def test_a_record_of_tomorrow_is_told_as_that(dev: World, verb: str) -> None:
+    dev.path().write_text(json.dumps(dev.manifest() | {"written_at": "2099-01-01T00:00:00Z"}))
+    told = dev.tapctl(verb, "--env", "dev")
+    assert "the record says that it was written at 2099-01-01T00:00:00Z, yet to come" in told.err
+
+
 def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_made(dev: World) -> None:
     dev.path().unlink()
     lost = dev.drift()
