@@ -186,6 +186,13 @@ class NotRecorded(ManifestError):
         super().__init__(cause, evidence=evidence, hint=hint)
         self.counts = counts
 
+    @property
+    def summary(self) -> str:
+        """The words for the verdict; empty where nobody could ask."""
+        if not self.counts:
+            return ""
+        return f"no record, and {self.counts['there'] or 'nothing'} in AWS under its names"
+
 
 class WrongTarget(TapctlError):
     """The credentials, the account or the region are not those of this environment."""

@@ -159,10 +159,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")
-    if one.reason is Reason.DENIED:
-        return Advice(read=session.command("drift"), read_note=f"allow {one.action}, then")
     if one.state is FindingState.UNKNOWN:
-        return Advice(read=session.command("apply"), read_note="records it")
+        return _reading(one, session)
     if theirs is not None:
         ours = session.owner.tags[theirs]
         return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
@@ -177,6 +175,15 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
     note = _WHERE_FROM if lost_data else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
+
+
+def _reading(one: Finding, session: Session) -> Advice:
+    """The advice on what was not compared."""
+    if one.reason is Reason.DENIED:
+        return Advice(read=session.command("drift"), read_note=f"allow {one.action}, then")
+    if one.reason is Reason.FOREIGN:
+        return Advice(read=session.command("plan"), read_note="tells whose it is, and what may be done:")
+    return Advice(read=session.command("apply"), read_note="records it")
 
 
 def _edit(finding: Finding, session: Session, provenance: Provenance) -> tuple[str, bool]:

@@ -121,6 +121,8 @@ def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     """The journal of this apply, with what the survey has proved already."""
     journal = session.journal(found.manifest, found.version)
     journal.update(networking=found.network.model_dump(mode="json"))
+    if found.plan.work:
+        journal.update(unfinished=True)
     journal.put(*found.plan.confirmed)
     journal.drop(*found.plan.forgotten)
     return journal
@@ -147,6 +149,8 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     """Write the record and show the verdict; returns the exit status."""
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
+    if outcome.ok:
+        runner.journal.update(unfinished=False)
     failed = finish_failed(session, runner, counts)
     if failed is not None:
         return failed

@@ -302,6 +302,8 @@ def report_destroy(
             session.screen.warn(f"left: {address}")
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
+        # What an apply has left undone is of no account any more.
+        runner.journal.update(unfinished=False)
         try:
             runner.journal.flush()
         except StoreFailed as error:

@@ -21,7 +21,7 @@ from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequ
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
@@ -114,7 +114,7 @@ class Compared:
     """The entries that were compared; one whose recorded phase does not fit is among them as made."""
     observed: Observations
     beside: Observations
-    """The resources that are there with our tags and not recorded, or may not be looked at, by address."""
+    """The resources that are there under our names and not recorded, or may not be looked at, by address."""
     report: Report
 
 
@@ -134,9 +134,12 @@ def compare_recorded(
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
     others = _not_recorded(session, entries)
-    beside = {address: seen for address, seen in others.items() if _is_unrecorded(session, seen)}
+    beside = {address: seen for address, seen in others.items() if _is_unrecorded(address, seen, deployed=deployed)}
     if not beside and not deployed:
         return None
+    if is_of_tomorrow(manifest):
+        why = "a clock is wrong, or somebody has written into it"
+        session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
     if not locked:
         session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
@@ -144,7 +147,7 @@ def compare_recorded(
     lacking = [address for address, seen in others.items() if _is_gone(seen)] if _is_settled(session, manifest) else []
     findings = [
         *phase_findings(misplaced),
-        *(_unrecorded_finding(address, seen, entries) for address, seen in beside.items()),
+        *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
         *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
         *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
     ]
@@ -157,6 +160,7 @@ def compare_recorded(
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
         missed=(*report.missed, *unseen),
+        unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report)
 
@@ -165,10 +169,14 @@ def _type_of(address: str) -> str:
     return address.partition("/")[0]
 
 
-def _unrecorded_finding(address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
-    denied = _denied(seen)
-    reason = Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED
-    return Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.DENIED if denied else reason, action=denied)
+def _unrecorded_finding(session: Session, address: str, seen: Observation, entries: Mapping[str, Entry]) -> Finding:
+    type_, _, id_ = address.partition("/")
+    place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
+    if denied or not isinstance(seen, Observed):
+        return Finding(*place, Reason.DENIED, action=denied)
+    if not session.claimant.judge(registry()[type_], id_, seen, recorded=None).ours:
+        return Finding(*place, Reason.FOREIGN)
+    return Finding(*place, Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED)
 
 
 def _are_rules_being_made(address: str, entries: Mapping[str, Entry]) -> bool:
@@ -208,11 +216,16 @@ def _not_recorded(session: Session, entries: Mapping[str, Entry]) -> Observation
     )
 
 
-def _is_unrecorded(session: Session, seen: Observation) -> bool:
-    """True if the resource is there with our tags, or may not be looked at."""
+def _is_unrecorded(address: str, seen: Observation, *, deployed: bool) -> bool:
+    """True if the resource is there, whosever its tags call it, or may not be looked at.
+
+    Where nothing is deployed, what AWS makes by itself and nobody has tagged is what a destroy may leave: a log group.
+    """
     if _denied(seen):
         return True
-    return isinstance(seen, Observed) and seen.owner == session.owner and not seen.deleting and seen.retained is None
+    if not isinstance(seen, Observed) or seen.deleting or _is_retained(seen):
+        return False
+    return deployed or seen.owner is not None or not registry()[_type_of(address)].created_by_aws
 
 
 def _is_retained(seen: Observation) -> bool:
@@ -238,7 +251,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
-        return session.finish(Status.FAILED, error.exit_code, error.counts)
+        return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
     if found is None and isinstance(session.loaded, ConfigError):
         # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
         summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
@@ -247,6 +260,8 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     warn_of_idle_waivers(session, report.findings)
+    if report.unfinished:
+        session.screen.warn(f"an apply did not finish, and may have more to do: {session.command('apply')} goes on")
     if known is not None:
         report = only_new(report, session.suffix, known)
     report = with_causes(report)
@@ -328,6 +343,8 @@ def drift_verdict(report: Report) -> tuple[Status | None, ExitCode, dict[str, in
         summary += f" · {counts['waived']} waived" if counts["waived"] else ""
     else:
         summary = f"{report.compared} fields on {report.resources} resources are as recorded"
+    if report.unfinished and not report.has_unfinished:
+        summary += " · an apply did not finish"
     if report.drifted:
         return None, ExitCode.DIFFERENT, counts, summary
     if not report.is_complete:

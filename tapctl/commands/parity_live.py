@@ -38,7 +38,7 @@ from tapctl.commands.plan import look_up
 from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
 from tapctl.engine import refs
-from tapctl.engine.drift import WHOLE_RESOURCE, FindingState
+from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations, Unreadable
 from tapctl.engine.plan import Action
@@ -140,6 +140,7 @@ def _read(session: Session) -> LiveEnvironment | None:
     changes = wanted.plan.work if wanted else ()
     behind = {(change.address, field.path) for change in changes for field in change.fields}
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
+    behind |= {(one.address, one.field) for one in compared.report.findings if one.reason in UNFINISHED}
     unread = dict(_unread(observed))
     return LiveEnvironment(_as_observed(manifest, observed), outside, behind, unread, [*compared.beside])
 

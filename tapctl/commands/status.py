@@ -137,7 +137,9 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
 def _config_state(session: Session, manifest: Manifest) -> str:
     if isinstance(session.loaded, ConfigError):
         return "has no file"
-    return "current" if session.target.config_hash == manifest.config_hash else "differs from the files"
+    if session.target.config_hash != manifest.config_hash:
+        return "differs from the files"
+    return "applied in part" if manifest.unfinished else "current"
 
 
 def _unknown(error: TapctlError) -> Problem:
@@ -186,6 +188,9 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
         if problem is not None:
             named.add(address)
             yield problem
+    if compared.report.unfinished and not compared.report.has_unfinished:
+        goes_on = f"an apply did not finish: {session.command('apply')} goes on"
+        yield Problem(goes_on, ExitCode.INCOMPLETE)
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
     yield from _findings(session, compared.report, named)

@@ -19,14 +19,12 @@ from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Reason, Repor
 from tapctl.engine.model import address as address_of
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, AwsRefused
-from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.manifest import SKEW, Manifest
 from tapctl.reconcilers import reconciler_of
 from tapctl.session.session import Session
 
 DELIVERY: Final = timedelta(minutes=15)
 """The longest that CloudTrail usually takes to show an event."""
-SKEW: Final = timedelta(minutes=5)
-"""The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 HISTORY: Final = timedelta(days=90)
 _OF_THE_RECORD: Final = (Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.WRONG_PHASE)
 """Reasons that say nothing of AWS: the record, which tapctl was given, is of another tapctl, or was written into."""

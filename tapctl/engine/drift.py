@@ -53,6 +53,8 @@ class Reason(StrEnum):
     NOT_RECORDED = "not recorded"
     UNRECORDED = "unrecorded"
     """The resource bears our name and our tags, the files want it, and the record does not hold it as made."""
+    FOREIGN = "foreign"
+    """The resource bears our name, the files want it, and neither the record nor its tags call it ours."""
     NEVER_MADE = "never made"
     """The files that were applied last want the resource, and it is neither recorded nor there."""
     UNKNOWN_FORM = "unknown form"
@@ -82,6 +84,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "not recorded by the tapctl that wrote the manifest; apply records it",
     ),
     Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
+    Reason.FOREIGN: (
+        FindingState.UNKNOWN,
+        "it is there under our name, and neither the record nor its tags call it ours",
+    ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
@@ -169,6 +175,8 @@ class Report:
     """``type: a few words`` of each fact that AWS tells of these resources and no field compares."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The tag that people know a digest by, by digest."""
+    unfinished: bool = False
+    """True if an apply did not get to its end: the record is not all that it was to make."""
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -183,7 +191,12 @@ class Report:
     @property
     def is_complete(self) -> bool:
         """True if every field was compared, and with what is in force by our own doing: no run was left unfinished."""
-        return not self.unchecked and not any(finding.reason in UNFINISHED for finding in self.findings)
+        return not self.unchecked and not self.unfinished and not self.has_unfinished
+
+    @property
+    def has_unfinished(self) -> bool:
+        """True if a finding tells that a run of ours did not finish."""
+        return any(finding.reason in UNFINISHED for finding in self.findings)
 
     def count(self, *states: FindingState) -> int:
         """Count the resources that have a finding in one of these states."""

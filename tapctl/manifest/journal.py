@@ -75,11 +75,18 @@ class Journal:
         ci: str | None = None,
         commit: str | None = None,
         actor: str | None = None,
+        unfinished: bool | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
-        header = {"config_hash": config_hash, "networking": network, "run": run, "written_by": written_by, "aws": aws}
-        header |= {"ci": ci, "commit": commit, "actor": actor}
+        header: dict[str, Any] = {
+            "config_hash": config_hash,
+            "networking": network,
+            "run": run,
+            "written_by": written_by,
+            "aws": aws,
+        }
+        header |= {"ci": ci, "commit": commit, "actor": actor, "unfinished": unfinished}
         with self._turn:
             self._header.update({key: value for key, value in header.items() if value is not None})
 
@@ -97,7 +104,7 @@ class Journal:
         self._commit(dict.fromkeys(addresses))
 
     def flush(self) -> None:
-        """Record what a failed write has left over, and a changed config hash or networking. Raises as `put`."""
+        """Record what a failed write has left over, and a changed hash, networking or end. Raises as `put`."""
         self._commit({}, header=True)
 
     def rescue(self, directory: Path) -> Path:
@@ -213,9 +220,9 @@ def restore_command(path: Path, store: Store, suffix: str) -> str:
 
 
 def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:
-    """True if there is a reason to write: never who writes it; config hash and networking only if ``header``."""
+    """True if there is a reason to write: never who writes it; hash, networking and end only if ``header``."""
     ignored = {"serial", "run", "written_by", "written_at", "aws", "ci", "commit"}
-    ignored |= set() if header else {"config_hash", "networking"}
+    ignored |= set() if header else {"config_hash", "networking", "unfinished"}
     same = {name: getattr(have, name) for name in ignored}
     # As text: to Python 1, 1.0 and True are equal.
     return dump(have) != dump(want.model_copy(update=same))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Any, NoReturn
@@ -31,6 +31,8 @@ from tapctl.manifest import shape
 FORMAT = 1
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """UTC, ISO 8601, to the second."""
+SKEW = timedelta(minutes=5)
+"""The most by which a clock may be off: AWS takes no request whose time is further from its own."""
 MAX_BYTES = 8 * 1024 * 1024
 """More than any manifest has: some 200 bytes to 20 kB for each entry."""
 _MAX_ERRORS = 5
@@ -74,11 +76,13 @@ class Manifest(BaseModel):
     """The commit that the CI had checked out. Stored as ``ci``."""
     actor: str = ""
     """Whom the CI ran for. Stored as ``ci``."""
+    unfinished: bool = False
+    """True from an apply's first write to its last: it is at work, or did not get to its end. Stored as ``ci``."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
-        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": "", "actor": ""}
+        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": "", "actor": "", "unfinished": False}
         return {key: value for key, value in stored.items() if key not in defaults or value != defaults[key]}
 
     @property
@@ -122,6 +126,11 @@ def empty(*, environment: str, suffix: str, account: str, region: str) -> Manife
 def now() -> str:
     """The present time, as the manifest writes it."""
     return datetime.now(UTC).strftime(TIME_FORMAT)
+
+
+def is_of_tomorrow(manifest: Manifest) -> bool:
+    """True if it says that it was written later than now, by more than two clocks that AWS takes differ."""
+    return manifest.written_at > (datetime.now(UTC) + SKEW).strftime(TIME_FORMAT)
 
 
 def dump(manifest: Manifest) -> str:

@@ -23,6 +23,15 @@ _MEMBERS: Final = (DbCluster.type, "members")
 """Type and field of what lives in a resource and is not ours: an instance that somebody added reads all data."""
 _DOORS: Final = (Rule, PolicyDocument)
 """The types of values by which the world may be let in."""
+_WAYS_IN: Final = frozenset(
+    {
+        _MEMBERS,
+        ("db-cluster", "security_group_ids"),
+        *(("lambda-function", name) for name in ("security_group_ids", "role_arn", "file_systems", "dead_letter")),
+        *(("lambda-function", name) for name in ("image_uri", "code_sha256", "layers")),
+    }
+)
+"""Fields by whose plain values others get in, other code runs, or data leaves."""
 _SEVERAL: Final = (frozenset, tuple)
 """The types of values that are several items."""
 _EVERYBODY: Final = (" by all", "(NONE)")
@@ -100,8 +109,8 @@ def names_one_value(type_: str, field: str) -> bool:
 
 
 def may_be_door(type_: str, field: str) -> bool:
-    """True if values of this field may let others in: rules, policies, members, and what tells who was let in."""
-    if (type_, field) == _MEMBERS:
+    """True if values of this field may let others in: rules, policies, ways in, and what tells who was let in."""
+    if (type_, field) in _WAYS_IN:
         return True
     reconciler = registry()[type_]
     doors = any(kind in _DOORS for kind in _kinds(reconciler.spec.model_fields[field].annotation))

@@ -189,9 +189,11 @@ def test_an_owner_s_tag_that_is_gone_is_put_back(run: Session, tag: str) -> None
 def test_a_field_that_could_not_be_read_is_not_undone(run: Session) -> None:
     denied = found(FUNCTION, WHOLE_RESOURCE, None, Reason.DENIED, action="lambda:GetFunction")
     older = found(TOPIC, "policy", None, Reason.NOT_RECORDED)
-    assert advice(run, denied, older) == [
+    foreign = found(LOGS, WHOLE_RESOURCE, None, Reason.FOREIGN)
+    assert advice(run, denied, older, foreign) == [
         Advice(read="tapctl drift --env dev", read_note="allow lambda:GetFunction, then"),
         Advice(read=APPLY, read_note="records it"),
+        Advice(read="tapctl plan --env dev", read_note="tells whose it is, and what may be done:"),
     ]
 
 

@@ -114,4 +114,5 @@ def test_where_no_usable_file_tells_the_names_aws_is_not_asked_for_them(tmp_path
     )
     with pytest.raises(NotRecorded) as refused:
         examine(session)
-    assert (refused.value.counts, refused.value.evidence) == ({}, f"nothing at {store.location('dev')}")
+    error = refused.value
+    assert (error.counts, error.summary, error.evidence) == ({}, "", f"nothing at {store.location('dev')}")

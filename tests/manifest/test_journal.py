@@ -18,7 +18,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsNoAnswer, LockHeld, StoreFailed
 from tapctl.manifest import open_store
 from tapctl.manifest.journal import Journal, restore_command
-from tapctl.manifest.manifest import Manifest, empty, parse
+from tapctl.manifest.manifest import Manifest, dump, empty, parse
 from tests.manifest.examples import DANA, entry, manifest, no_room
 from tests.manifest.scripted_store import PausedWrite, ScriptedStore, Step, break_with, fail, fail_once_written, work
 
@@ -109,6 +109,22 @@ def test_a_flush_writes_a_changed_configuration_and_is_silent_otherwise(journal:
     journal.update(networking={"subnet_ids": ("a",)})
     journal.flush()
     assert store.stored().networking == {"subnet_ids": ["a"]}
+
+
+def test_that_a_run_is_not_at_its_end_goes_with_its_first_write_and_its_end_is_one(
+    journal: Journal, store: ScriptedStore
+) -> None:
+    journal.update(unfinished=True)
+    journal.put(entry("one"))
+    assert '"unfinished": true' in dump(store.stored())
+    journal.update(unfinished=False)
+    journal.put(entry("one"))
+    assert store.stored().unfinished, "nothing else has changed, and nobody has told the end"
+    journal.flush()
+    assert (store.stored().unfinished, store.stored().serial) == (False, 2)
+    assert "unfinished" not in dump(store.stored())
+    journal.flush()
+    assert store.stored().serial == 2
 
 
 def test_changes_queued_during_a_write_go_with_the_next_one(journal: Journal, store: ScriptedStore) -> None:

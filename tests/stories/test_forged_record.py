@@ -93,7 +93,13 @@ def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_
     forge(dev, lambda entries: entries.clear())
     destroyed = dev.manifest() | {"environment": "staging", "suffix": "staging", "region": "us-west-2"}
     dev.path().with_name("staging.json").write_text(json.dumps(destroyed))
+    # A destroy may leave what AWS makes by itself; what somebody has tagged it has not left.
+    logs, group = dev.client("logs", "us-west-2"), "/aws/lambda/payment-processor-staging"
+    logs.create_log_group(logGroupName=group)
     assert dev.tapctl("drift", "--env", "staging").verdict == "DRIFT staging: DESTROYED · nothing of it is deployed"
+    logs.tag_log_group(logGroupName=group, tags={"ManagedBy": "platform"})
+    assert dev.tapctl("drift", "--env", "staging").code == 7
+    logs.delete_log_group(logGroupName=group)
     told = dev.tapctl("parity", "--live", "--json")
     rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
     assert (told.code, {one["verdict"] for one in rows}) == (7, {"UNKNOWN"})
@@ -131,6 +137,32 @@ def test_nothing_has_drifted_is_no_word_on_what_was_not_compared(dev: World, ver
     forge(dev, lambda entries: entries[FUNCTION].update(spec={}))
     nothing = dev.tapctl(verb, "--env", "dev", "--yes")
     assert (nothing.code, "NOTHING" in nothing.verdict, "of what was compared" in nothing.verdict) == (7, True, True)
+
+
+def test_what_is_under_our_name_and_neither_recorded_nor_tagged_as_ours_is_told(dev: World) -> None:
+    role, iam = "iam-role/lambda-role-dev", dev.client("iam")
+    forge(dev, lambda entries: entries.pop(role))
+    iam.tag_role(RoleName="lambda-role-dev", Tags=[{"Key": "ManagedBy", "Value": "platform"}])
+    unknown = dev.drift()
+    (finding,) = unknown.of_type("finding")
+    assert (unknown.code, finding["address"], finding["state"]) == (7, role, "UNKNOWN")
+    assert finding["note"] == "it is there under our name, and neither the record nor its tags call it ours"
+    assert finding["read"] == "tapctl plan --env dev"
+    assert dev.tapctl("status", "--env", "dev").code == 7
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    policy = iam.create_policy(PolicyName="all", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="lambda-role-dev", PolicyArn=policy)
+    told = dev.drift()
+    live = [one["live"] for one in told.of_type("finding") if one["field"] == "attached"]
+    assert (told.code, live) == (2, [f"tapctl never sets this: {policy}"])
+    assert "to create" not in dev.tapctl("drift", "--env", "dev").out
+
+
+@pytest.mark.parametrize("verb", ["drift", "status"])
+def test_a_record_of_tomorrow_is_told_as_that(dev: World, verb: str) -> None:
+    dev.path().write_text(json.dumps(dev.manifest() | {"written_at": "2099-01-01T00:00:00Z"}))
+    told = dev.tapctl(verb, "--env", "dev")
+    assert "the record says that it was written at 2099-01-01T00:00:00Z, yet to come" in told.err
 
 
 def test_a_record_that_was_removed_is_told_from_an_environment_that_was_never_made(dev: World) -> None:

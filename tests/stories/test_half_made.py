@@ -10,6 +10,7 @@ import pytest
 
 from tests.failures.trouble import deny
 from tests.stories.contract import holds
+from tests.support.door import Proceed, Served, Trouble, Visit, denied
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -155,3 +156,52 @@ def test_the_rule_of_a_new_group_is_drift_where_no_apply_is_unfinished(dev: Worl
     answer = dev.drift()
     assert answer.code == 2
     assert [state for _, state, _ in told_of_rules(answer)] == ["UNKNOWN", "DRIFT"]
+
+
+def denied_after(times: int, name: str) -> Trouble:
+    """Deny this operation after so many calls."""
+    calls = 0
+
+    def trouble(visit: Visit, proceed: Proceed) -> Served:
+        nonlocal calls
+        calls += visit.name == name
+        if visit.name == name and calls > times:
+            raise denied(name)
+        return proceed()
+
+    return trouble
+
+
+def test_an_apply_that_failed_before_a_change_was_begun_is_not_told_as_done(dev: World) -> None:
+    look = "lambda:GetFunction"
+    dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
+    dev.edit("common.toml", "retention_days = 30", "retention_days = 60")
+    looks = dev.tapctl("plan", "--env", "dev").asked.count(look)
+    failed = dev.meeting(denied_after(looks, look), "apply", "--env", "dev", "--yes")
+    assert (failed.code, failed.changes.count("logs:PutRetentionPolicy")) == (4, 2), failed.err
+    assert all(entry["phase"] == "made" for entry in dev.manifest()["entries"].values())
+    told = dev.tapctl("drift", "--env", "dev")
+    assert told.code == 7
+    assert told.verdict.endswith("fields on 24 resources are as recorded · an apply did not finish")
+    assert "an apply did not finish, and may have more to do: tapctl apply --env dev goes on" in told.err
+    (row,) = dev.tapctl("status", "--env", "dev", "--json").of_type("status")
+    assert (row["config"], row["health"]) == (
+        "applied in part",
+        "an apply did not finish: tapctl apply --env dev goes on",
+    )
+    (changed,) = [
+        one for one in dev.tapctl("parity", "--live", "--json").of_type("difference") if one["where"] == "aws"
+    ]
+    assert (changed["what"].endswith(" memory_mb"), changed["verdict"]) == (True, "NOT APPLIED")
+    dev.applied("dev")
+    assert (dev.drift().code, dev.tapctl("status", "--env", "dev").code) == (0, 0)
+
+
+def test_what_an_apply_left_half_made_is_not_applied_to_a_live_parity(half: World) -> None:
+    told = half.tapctl("parity", "--live", "--json")
+    rows = [one for one in told.of_type("difference") if one["where"] == "aws"]
+    assert {(one["what"].rpartition(" ")[2], one["verdict"]) for one in rows} == {
+        ("memory_mb", "NOT APPLIED"),
+        ("reserved_concurrency", "NOT APPLIED"),
+    }
+    assert told.code == 2

@@ -71,7 +71,8 @@ def test_environment_and_suffix_are_two_things(shared: World) -> None:
         assert (line["env"], line["suffix"]) == ("dev", "pr-42")
     failed = shared.tapctl("drift", "--env", "dev", "--suffix", "pr-42", "--json")
     assert [(one["env"], one["suffix"]) for one in failed.records if one["type"] != "span"] == [("dev", "pr-42")] * 3
-    assert shared.tapctl("drift", "--env", "dev", "--suffix", "pr-42").verdict == "DRIFT pr-42: FAILED"
+    verdict = shared.tapctl("drift", "--env", "dev", "--suffix", "pr-42").verdict
+    assert verdict == "DRIFT pr-42: FAILED · no record, and nothing in AWS under its names"
 
 
 @pytest.mark.parametrize(
