@@ -24,6 +24,8 @@ _SOURCE = Path(__file__).parents[2] / "tapctl"
 _NO_CODE = r"^\s+\.\.\.$"
 _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _RESULT = "coverage"
+_RUNS_BEFORE_A_SWEEP = 3000
+"""How often a counted line runs on before all counters that have counted are taken out: each time takes a moment."""
 _COUNTED: list[dict[str, Any]] = []
 """What all workers that have ended have counted, as one; empty before the first has ended."""
 
@@ -36,7 +38,9 @@ def _counted_code(loader: SlipcoverLoader, _: str) -> CodeType:
 
 
 SlipcoverLoader.get_code = _counted_code
-_COUNTING = slipcover.Slipcover(branch=True, source=[str(_SOURCE)], exclude_also=[_NO_CODE])
+_COUNTING = slipcover.Slipcover(
+    branch=True, source=[str(_SOURCE)], exclude_also=[_NO_CODE], d_miss_threshold=_RUNS_BEFORE_A_SWEEP
+)
 slipcover.ImportManager(_COUNTING, slipcover.FileMatcher(sources=[_SOURCE])).__enter__()
 
 
