@@ -32,6 +32,7 @@ from tapctl.stack.waivers import opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
 _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
+_THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -172,6 +173,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(edit=ACCEPTED, accept=session.command("apply"), undo=session.command("apply"))
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
+    if one.reason is Reason.REPLACED and known is not None and one.field == known.identity:
+        return Advice(undo=f"{session.command('apply')} --adopt {one.address}", undo_note=_THAT_ONE)
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
     note = _WHERE_FROM if lost_data else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)

@@ -265,6 +265,9 @@ class Reconciler(ABC, Generic[S, O]):
     """True if a removal may leave the resource on purpose: only such a one is ever recorded as kept."""
     created_by_aws: ClassVar[bool] = False
     """True if AWS makes the resource by itself under our name: a resource without anybody's tags is still ours."""
+    identity: ClassVar[str] = ""
+    """The output by which another resource of the same name is known for another one, where that is other data: an
+    apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
     leftovers_need: ClassVar[frozenset[str]] = frozenset()
     """Types that AWS still needs while leftovers of this one are being cleaned up (Lambda needs its role to remove its
     network interfaces). They are deleted last; everything else waits only for the resource itself."""

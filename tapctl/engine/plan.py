@@ -80,6 +80,8 @@ class Change:
     note: str = ""
     removed_outside: bool = False
     """True if the resource was made and recorded, and somebody has removed it: apply will make it again."""
+    replaced: tuple[str, ...] = ()
+    """The outputs that are not as recorded: somebody has put another resource in the place of ours."""
     allowed: bool = False
     """True if the user has named the resource with ``--allow``: what ``--allow`` ends is not left."""
     adopts: bool = False
@@ -93,8 +95,8 @@ class Change:
 
     @property
     def outside(self) -> bool:
-        """True if apply would undo a change made outside tapctl."""
-        return self.removed_outside or any(field.outside for field in self.fields)
+        """True if the resource was changed outside tapctl: apply would undo that, or take what was put in its place."""
+        return self.removed_outside or bool(self.replaced) or any(field.outside for field in self.fields)
 
 
 @dataclass(frozen=True)

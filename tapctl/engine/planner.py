@@ -194,7 +194,30 @@ def _plan_change(
         base = replace(base, adopts=True, note=f"taken over; {ownership.evidence}")
     elif ownership.untagged:
         base = replace(base, note="taken over: AWS makes it by itself, and nobody has tagged it")
-    return _plan_present(base, reconciler, want, observation, entry)
+    base = _tell_if_replaced(base, reconciler, observation, entry, adopts=permits.adopts)
+    return base if base.blocked else _plan_present(base, reconciler, want, observation, entry)
+
+
+def _tell_if_replaced(
+    base: Change, reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], entry: Entry | None, *, adopts: bool
+) -> Change:
+    """Say of a resource that it is not the recorded one, whatever its tags say; block it where it holds other data."""
+    recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
+    live = seen.outputs.model_dump() if seen.outputs is not None and not seen.deleting else recorded
+    replaced = tuple(name for name, value in sorted(recorded.items()) if live.get(name) != value)
+    base = replace(base, replaced=replaced)
+    identity = reconciler.identity
+    if identity not in replaced:
+        return base
+    told = f"{identity} {recorded[identity]} → {live.get(identity)}"
+    if adopts:
+        return replace(base, adopts=True, note=f"taken over as it is; {told}")
+    blocked = Refused(
+        f"{base.address} was replaced outside tapctl: the one that is there holds other data",
+        evidence=f"recorded → there: {told}",
+        hint=f"if that one is meant: apply with --adopt {base.address}",
+    )
+    return replace(base, blocked=blocked)
 
 
 def _plan_present(

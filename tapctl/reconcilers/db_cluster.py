@@ -237,6 +237,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     teardown_rank = 60
     outputs_known_early = True
     holds_data = True
+    identity = "resource_id"
     impacts: ClassVar[Mapping[str, Impact]] = {
         "engine": Impact.REPLACE,
         "engine_version": Impact.RESTART,

@@ -37,6 +37,7 @@ VALUE_WIDTH: Final = 50
 
 OUTSIDE: Final = "changed outside tapctl; {by} will undo it"
 REMOVED: Final = "removed outside tapctl; apply will make it again"
+REPLACED: Final = "replaced outside tapctl ({names}); apply takes what is there"
 NOT_OURS: Final = "not ours; it is never removed"
 LEFT: Final = "nobody asked for it; left as it is: drift names the command that ends it"
 WAIVED: Final = "waived; left as it is"
@@ -94,6 +95,7 @@ def is_shown(change: Change) -> bool:
         or change.foreign_members
         or change.left
         or change.note
+        or change.replaced
     )
 
 
@@ -170,6 +172,8 @@ def _fitted(whole: str, start: str, head: str, below: Sequence[str], width: int 
 
 def _block(change: Change, names: Mapping[str, str], by: str, *, verbose: bool) -> Block:
     outside = REMOVED if change.removed_outside else OUTSIDE.format(by=by) if change.outside else ""
+    if change.replaced:
+        outside = REPLACED.format(names=", ".join(change.replaced))
     costs = change.impact > Impact.NONE and change.action in (Action.UPDATE, Action.DELETE)
     notes = [outside if not change.blocked else "", change.note]
     blocked = change.blocked
@@ -193,7 +197,7 @@ def _symbol(change: Change) -> str:
         return _ACTION_SYMBOLS[change.action]
     if change.unreadable:
         return "?"
-    return "!" if change.foreign_members or change.left else "…"
+    return "!" if change.foreign_members or change.left or change.replaced else "…"
 
 
 def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> list[Detail]:

@@ -226,6 +226,11 @@ def test_a_cluster_that_is_gone_comes_back_only_with_a_word_on_its_data(run: Ses
     ]
 
 
+def test_another_cluster_in_the_place_of_ours_is_taken_only_where_that_is_named(run: Session) -> None:
+    swapped = [found(CLUSTER, name, "other", Reason.REPLACED) for name in ("resource_id", "endpoint")]
+    assert [told.undo for told in advice(run, *swapped)] == [f"{APPLY} --adopt {CLUSTER}", APPLY]
+
+
 def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     key, secret = "kms-key/alias/db-key-dev", "secret-rotation/db-cluster-dev"
     findings = [

@@ -70,6 +70,24 @@ def test_what_was_made_and_is_absent_was_removed_outside() -> None:
     assert not one(Plain(), SMALL, Absent(), recorded(phase=Phase.MAKING)).outside
 
 
+@pytest.mark.parametrize(
+    ("outputs", "phase", "replaced"),
+    [
+        (ThingOutputs(arn="y"), Phase.MADE, ("arn",)),
+        (ThingOutputs(arn="x"), Phase.MADE, ()),
+        (None, Phase.MADE, ()),
+        (ThingOutputs(arn="y"), Phase.MAKING, ()),
+    ],
+)
+def test_another_one_in_the_place_of_the_recorded_one_is_told(
+    outputs: ThingOutputs | None, phase: Phase, replaced: tuple[str, ...]
+) -> None:
+    change = one(Plain(), SMALL, seen(outputs=outputs), recorded(phase=phase))
+    assert (change.replaced, change.outside) == (replaced, bool(replaced))
+    assert change.blocked is None
+    assert one(Plain(), SMALL, seen(outputs=outputs, settled=False, deleting=True), recorded()).replaced == ()
+
+
 def test_what_differs_is_changed_field_by_field_at_the_highest_impact() -> None:
     change = one(Plain(), ThingSpec(mode="wild", version="16.9", tags={"a": "b"}), seen())
     assert change.action is Action.UPDATE

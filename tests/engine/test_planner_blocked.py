@@ -13,8 +13,8 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import Stack
 from tapctl.errors import FieldUnreadable, Refused, TapctlError
 from tests.engine.driving import entry
-from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingSpec, Treasure
-from tests.engine.test_planner import one, planned, recorded, seen
+from tests.engine.kinds import LARGE, SMALL, Adopted, Data, Leaf, Needed, Plain, ThingOutputs, ThingSpec, Treasure
+from tests.engine.test_planner import one, planned, recorded, seen, stack_of
 from tests.engine.traits import refused
 from tests.engine.world import OURS, THEIRS
 
@@ -135,6 +135,21 @@ def test_a_major_version_back_is_refused() -> None:
 @pytest.mark.parametrize("failed", [None, "broken"])
 def test_what_holds_data_is_never_replaced(failed: str | None) -> None:
     assert one(Treasure(), ThingSpec(zone="b"), seen(failure=failed)).blocked is not None
+
+
+def test_data_in_the_place_of_ours_is_taken_for_it_only_where_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Data, "identity", "arn")
+    sights: dict[str, Observation] = {"data/a": seen(outputs=ThingOutputs(arn="y"))}
+    made = recorded(kind=Data())
+    stack = stack_of(Stack(), Data(), SMALL)
+    refused = why(planned(stack, sights, made).changes[0])
+    assert refused.cause == "data/a was replaced outside tapctl: the one that is there holds other data"
+    assert refused.evidence == "recorded → there: arn x → y"
+    assert refused.hint == "if that one is meant: apply with --adopt data/a"
+    plan = planned(stack, sights, made, adopted=["data/a"])
+    (change,) = plan.changes
+    assert (change.blocked, change.adopts, change.note) == (None, True, "taken over as it is; arn x → y")
+    assert [one.outputs for one in plan.confirmed] == [{"arn": "y"}]
 
 
 def test_what_is_blocked_is_told_by_the_plan() -> None:

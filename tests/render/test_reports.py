@@ -42,6 +42,11 @@ def test_a_plan_reads_as_the_contract_shows_it() -> None:
     ]
 
 
+def test_another_one_in_the_place_of_a_resource_is_shown_though_nothing_is_to_be_done() -> None:
+    role = replace(change("iam-role/r", Action.NOTHING), replaced=("role_id",))
+    assert plan_lines(plan(role)) == ["  ! iam-role  r  replaced outside tapctl (role_id); apply takes what is there"]
+
+
 def test_a_replacement_a_removal_and_a_wait_have_their_symbols() -> None:
     waiting = replace(change("db-cluster/c", Action.SETTLE), note="it is modifying")
     shown = plan_lines(
