@@ -44,8 +44,9 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
 )
 
-# A shell starts what runs in its background deaf to SIGINT.
+# A shell starts what runs in its background deaf to SIGINT, and nohup all that it runs to SIGHUP.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # moto and the models of AWS are a million objects that stay: to look through them again and again is a fifth of a run.
 gc.set_threshold(100_000, 50, 100)

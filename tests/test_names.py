@@ -4,7 +4,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapctl.engine.model import Owner
@@ -115,7 +115,6 @@ WORDS = st.lists(st.text("abcxyz0189", min_size=1, max_size=12), max_size=6)
 SUFFIXES = WORDS.map(lambda words: "-".join(["x", *words]))
 
 
-@settings(deadline=None)
 @given(SUFFIXES)
 def test_a_good_suffix_makes_names_that_every_service_takes(suffix: str) -> None:
     """The limits are written out here once more, from the services' API references."""

@@ -274,7 +274,7 @@ def live(fates: Mapping[str, str], stop: threading.Event) -> Callable[[str, Emit
     return work
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_in_any_graph_order_is_kept_and_everything_ends_once(graph: list[tuple[Node, str]]) -> None:
     stop = threading.Event()

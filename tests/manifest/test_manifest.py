@@ -62,7 +62,7 @@ def changed(**fields: Any) -> str:
 
 
 @given(_MANIFEST)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_dumped_manifest_is_parsed_to_the_same_manifest_and_text(made: Manifest) -> None:
     text = dump(made)
     again = parse(text.encode(), "there")
@@ -111,7 +111,7 @@ def test_a_manifest_cut_off_at_any_byte_is_refused_by_name() -> None:
 
 
 @given(st.binary(max_size=40) | _JSON.map(json.dumps))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_other_content_is_refused(content: bytes | str) -> None:
     with pytest.raises(ManifestError, match="the manifest there "):
         parse(content, "there")

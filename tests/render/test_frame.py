@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapctl.errors import AwsRefused, ConfigError, Problem, Status, TapctlError
@@ -125,7 +125,6 @@ def test_colour_changes_no_word() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_no_message_from_aws_steers_the_terminal(cause: str, evidence: str, hint: str) -> None:
     for line in error_lines(TapctlError(cause, evidence=evidence, hint=hint), hint):

@@ -7,7 +7,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapctl import __version__
@@ -365,7 +365,6 @@ def test_an_error_nobody_can_read_on_stdout_is_told_on_stderr() -> None:
         screen.verdict(Verdict("plan", PROD, None, 0))
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_value_breaks_a_line_or_hides_in_one(name: str, value: str) -> None:
     shown = Shown()

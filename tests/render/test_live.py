@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -106,7 +106,6 @@ def test_a_bar_of_nothing_to_do_is_empty() -> None:
     assert progress_bar(ProgressTracker([], {}, 0), 0, 80) == "  [░░░░░░░░░░░░░░░░░░░░] 0/0   elapsed 0:00"
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.lists(st.text(min_size=1), max_size=40), st.integers(0, 40))
 def test_a_frame_is_never_wider_nor_higher_than_the_terminal(
     width: int, height: int, ids: list[str], begun: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapctl.aws.policy import allow
@@ -166,7 +166,6 @@ def test_colour_is_on_the_symbol_alone_and_never_instead_of_it() -> None:
     assert shown == ["  \x1b[32m+\x1b[0m kms-key    k", "  \x1b[31m-\x1b[0m log-group  l"]
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.sampled_from(list(Action)), st.booleans())
 def test_no_value_of_a_plan_steers_the_terminal_or_forges_a_line(
     id_: str, value: str, note: str, action: Action, verbose: bool
@@ -301,7 +300,6 @@ def test_colour_is_on_symbol_and_state() -> None:
     assert shown[1] == "      \x1b[2mkeep it:\x1b[0m common.toml: processor.timeout_s"
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.sampled_from(list(Reason)))
 def test_no_finding_steers_the_terminal_or_forges_a_line(id_: str, value: str, detail: str, reason: Reason) -> None:
     found = report(Finding(f"kms-key/{id_}", "kms-key", f"tags.{id_}", reason, None, value, detail, detail))

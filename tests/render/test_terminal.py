@@ -12,7 +12,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tapctl.errors import TapctlError
@@ -99,7 +99,6 @@ def test_an_answer_that_is_not_the_one_asked_for_is_told_so(typed: str, expected
     assert written.getvalue() == f"Go on? {told}"
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_clean_text_neither_steers_nor_breaks_nor_hides(text: str) -> None:
     shown = sanitize(text)
@@ -108,7 +107,6 @@ def test_clean_text_neither_steers_nor_breaks_nor_hides(text: str) -> None:
     assert shown.encode().decode() == shown
 
 
-@settings(deadline=None)
 @given(st.dictionaries(HOSTILE, HOSTILE))
 def test_a_cleaned_json_document_is_still_the_same_document(value: dict[str, str]) -> None:
     assert json.loads(sanitize(json.dumps(value, ensure_ascii=False))) == value
@@ -208,7 +206,6 @@ def test_padding_fills_up_to_the_cells() -> None:
     assert pad("long", 2) == "long"
 
 
-@settings(deadline=None)
 @given(st.text("ab日e\u0301…"), st.integers(0, 12))
 def test_cropped_text_fits_and_is_whole_where_it_can_be(text: str, width: int) -> None:
     cropped = crop(text, width)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
@@ -105,7 +105,6 @@ def test_as_json_is_one_clean_line() -> None:
     assert as_json({"b": frozenset({"y", "x"}), "a": "\x9b"}) == '{"a": "\\u009b", "b": ["x", "y"]}'
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_two_different_values_never_look_the_same_and_never_are_long(have: str, want: str) -> None:
     left, right = format_pair(have, want)
@@ -113,7 +112,6 @@ def test_two_different_values_never_look_the_same_and_never_are_long(have: str, 
     assert have == want or left != right
 
 
-@settings(deadline=None)
 @given(st.text("ab", min_size=50, max_size=200), st.text("ab", min_size=50, max_size=200))
 def test_two_long_values_of_the_same_beginning_never_look_the_same(have: str, want: str) -> None:
     left, right = format_pair(f"{'a' * 40}{have}", f"{'a' * 40}{want}")

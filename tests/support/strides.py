@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# No example fails because the machine is busy.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
 SOAK: list[bool] = []
 """Not empty in a run that holds the soak's tests, too."""
 
@@ -22,7 +26,7 @@ def strided(cases: Sequence[Any], step: int, start: int = 0) -> list[Any]:
 
 def examples(few: int, many: int, **more: Any) -> settings:
     """Few examples of what hypothesis makes up for every run of the tests, many for the soak."""
-    return settings(max_examples=many if SOAK else few, deadline=None, derandomize=True, **more)
+    return settings(max_examples=many if SOAK else few, derandomize=True, **more)
 
 
 def sampled(cases: Sequence[Any], step: int) -> Sequence[Any]:
