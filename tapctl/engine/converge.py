@@ -37,7 +37,7 @@ from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec
 from tapctl.engine.ownership import Ownership
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import record_of
-from tapctl.engine.polling import PROPAGATION_S, Emit, EngineContext, Poller, aws_failure, with_last_event
+from tapctl.engine.polling import PROPAGATION_S, Cancelled, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
 from tapctl.errors import AlreadyExists, AwsNoAnswer, NotConverged, NotYet, Patience, Refused
@@ -385,10 +385,7 @@ class _ConvergeLoop:
             return
         if self.attempt.intent is not None and self.attempt.result is Result.UNCHANGED:
             # The record must not say for ever that we were making what is somebody else's.
-            if self.entry is None:
-                self.context.journal.drop(self.address)
-            else:
-                self.context.journal.put(self.entry)
+            self.withdraw_intent()
         raise ownership.error()
 
     def wait_while_deleting(self, seen: Observed[Any, Any]) -> None:
@@ -574,6 +571,20 @@ class _ConvergeLoop:
             self.attempt.intent = intent
 
     def before_call(self, *, anew: bool = False) -> None:
+        on_record = self.attempt.intent is not None
         self.record_intent(anew=anew)
         self.context.lease()
-        self.poller.check()
+        try:
+            self.poller.check()
+        except Cancelled:
+            if not on_record:
+                # No call was made, and the next run must not look ten minutes for the effect of one.
+                self.withdraw_intent()
+            raise
+
+    def withdraw_intent(self) -> None:
+        """Put on record what stood there before the intent: no changing call was made."""
+        if self.entry is None:
+            self.context.journal.drop(self.address)
+        else:
+            self.context.journal.put(self.entry)

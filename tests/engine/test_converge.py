@@ -295,6 +295,30 @@ def test_a_stop_while_the_intent_is_recorded_prevents_the_call() -> None:
     assert world.calls == []
 
 
+def test_an_intent_without_a_call_is_taken_back_when_the_run_is_stopped() -> None:
+    """The next run makes what cannot be repeated at once: nothing may have been accepted."""
+    world = World()
+    context = world.context()
+    context.lease = context.stop.set
+    with pytest.raises(Cancelled):
+        bring(world, resource(Key()), context=context)
+    assert world.log == ["record key/a making", "record key/a gone"]
+    began = world.clock.now()
+    bring(world, resource(Key()))
+    assert world.clock.now() - began < 60
+
+
+def test_a_changes_intent_without_a_call_leaves_the_record_as_it_was() -> None:
+    world = World()
+    bring(world, resource(Plain(), SMALL))
+    before = dict(world.journal.entries)
+    context = world.context()
+    context.lease = context.stop.set
+    with pytest.raises(Cancelled):
+        bring(world, resource(Plain(), LARGE), Action.UPDATE, entry=before["plain/a"], context=context)
+    assert world.journal.entries == before
+
+
 # -- within the plan -------------------------------------------------------------------------------------------------
 
 
