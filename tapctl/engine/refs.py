@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from tapctl.engine.model import Outputs
 
+_OPENING = "⟦"
 _TOKEN = re.compile(r"⟦([^⟦⟧#]+)#([a-z_]+)⟧")
 
 V = TypeVar("V")
@@ -32,7 +33,9 @@ def promise(outputs: type[O], address: str) -> O:
 
 def needs(value: Any) -> frozenset[str]:
     """List the addresses whose outputs this value waits for."""
-    return frozenset(match.group(1) for text in _strings(value) for match in _TOKEN.finditer(text))
+    found: set[str] = set()
+    _add_needs(value, found)
+    return frozenset(found)
 
 
 def resolve(value: V, known: KnownOutputs) -> V:
@@ -69,20 +72,21 @@ def substitute(value: V, change: Callable[[str], str]) -> V:
     return cast("V", result)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """Every string in the value, keys too."""
+def _add_needs(value: Any, found: set[str]) -> None:
+    """Add the addresses in every string of the value, keys too. Each stack is searched: it has thousands of strings."""
     if isinstance(value, str):
-        yield value
+        if _OPENING in value:
+            found.update(match[1] for match in _TOKEN.finditer(value))
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _strings(getattr(value, name))
+            _add_needs(getattr(value, name), found)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _strings(key)
-            yield from _strings(item)
+            _add_needs(key, found)
+            _add_needs(item, found)
     elif isinstance(value, frozenset | tuple):
         for item in value:
-            yield from _strings(item)
+            _add_needs(item, found)
 
 
 def to_json(value: Any) -> Any:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import botocore.hooks
+import botocore.regions
 import botocore.useragent
 from botocore.auth import SigV4Auth
 from botocore.client import ClientCreator
@@ -32,6 +33,7 @@ def install() -> None:
     _remember_service_models()
     _remember_available_services()
     _remember_methods_of_clients()
+    _remember_endpoint_rules()
     _remember_event_names()
     _remember_handlers()
     _share_handlers()
@@ -90,6 +92,19 @@ def _remember_methods_of_clients() -> None:
         return dict(methods[name])
 
     setattr(ClientCreator, "_create_methods", remembered)  # noqa: B010  # no attribute to mypy
+
+
+def _remember_endpoint_rules() -> None:
+    make: Any = vars(botocore.regions)["EndpointProvider"]
+    made: dict[int, tuple[Any, Any]] = {}
+
+    def remembered(ruleset_data: Any, **more: Any) -> Any:
+        if id(ruleset_data) not in made:
+            # Kept with its rules, so that nothing else comes to have their id.
+            made[id(ruleset_data)] = (ruleset_data, make(ruleset_data=ruleset_data, **more))
+        return made[id(ruleset_data)][1]
+
+    vars(botocore.regions)["EndpointProvider"] = remembered
 
 
 def _remember_event_names() -> None:
@@ -187,6 +202,6 @@ def _remember_what_xml_says() -> None:
             if len(known) >= _ANSWERS:
                 known.clear()
             known[key] = pickle.dumps(read(parser, response, shape), pickle.HIGHEST_PROTOCOL)
-        return pickle.loads(known[key])
+        return pickle.loads(known[key])  # noqa: S301  # what this process has written
 
     setattr(QueryParser, "_do_parse", remembered)  # noqa: B010  # no method to mypy
