@@ -261,6 +261,7 @@ def test_where_nobody_can_look_what_else_is_left_the_certificate_says_what_is_go
 
 
 def test_where_nothing_is_removed_a_sweep_that_is_denied_is_a_refusal(world: World) -> None:
-    second = denied_after(1, "resourcegroupstaggingapi:GetResources")
-    answer = world.meeting(second, "destroy", "--env", "dev", "--yes", "--confirm", "dev")
+    find = "resourcegroupstaggingapi:GetResources"
+    first = world.tapctl("plan", "--destroy", "--env", "dev").asked.count(find)
+    answer = world.meeting(denied_after(first, find), "destroy", "--env", "dev", "--yes", "--confirm", "dev")
     assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err
