@@ -46,6 +46,8 @@ class Certificate:
     retained: Mapping[str, Retained]
     remaining: tuple[str, ...]
     """Addresses of resources that are still there, or may be, although they were to go."""
+    swept: bool = True
+    """False where nobody could look for what else is left."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
@@ -77,7 +79,7 @@ class Certificate:
             "run": self.run,
             "by": self.by,
             "at": self.at,
-            "complete": not self.remaining,
+            "complete": self.swept and not self.remaining,
             "gone": sorted(self.deleted),
             "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),

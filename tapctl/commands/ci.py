@@ -13,6 +13,7 @@ from tapctl.commands.writing import write_file
 from tapctl.config import environments
 from tapctl.errors import ConfigError, ExitCode, Problem, Refused, Status, UsageError
 from tapctl.render.screen import Screen, Target
+from tapctl.safety.files import read_file
 from tapctl.session.invocation import Invocation
 
 _TEMPLATES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
@@ -26,6 +27,7 @@ _TEMPLATES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """CI system to the path of each file and its template."""
+_MAX_BYTES: Final = 1024 * 1024
 
 
 def init(invocation: Invocation, screen: Screen, system: str) -> int:
@@ -44,6 +46,8 @@ def init(invocation: Invocation, screen: Screen, system: str) -> int:
             evidence="it may lead out of the repository, and its target would be written",
             hint="remove it, then run the same command again",
         )
+    if root := _root_above():
+        screen.warn(f"this is no root of a repository, and pipelines are read there alone: run it in {root}")
     theirs = [path for path, text in texts.items() if _is_another(path, text)]
     if theirs and not _may_overwrite(invocation, screen, theirs):
         return invocation.finish(screen, Status.CANCELLED, ExitCode.REFUSED, summary="nothing was written")
@@ -69,13 +73,20 @@ def _filled(invocation: Invocation, template: str) -> str:
     return text.replace("@CONFIG@", folder).replace("@ENVIRONMENTS@", ", ".join(f'"{name}"' for name in names))
 
 
+def _root_above() -> Path | None:
+    """The root of the repository that the current folder is a part of; None where it is the root, or there is none."""
+    here = Path.cwd()
+    root = next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
+    return None if root == here else root
+
+
 def _is_another(path: Path, text: str) -> bool:
-    """True if there is something else at this path."""
+    """True if there is something else at this path; a pipe that nobody writes to keeps no command waiting."""
     try:
-        return path.read_text(encoding="utf-8") != text
+        return read_file(path, _MAX_BYTES).decode(errors="replace").replace("\r\n", "\n") != text
     except FileNotFoundError:
         return False
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return True
 
 

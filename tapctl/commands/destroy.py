@@ -291,12 +291,16 @@ def report_destroy(
     outcome = runner.outcome
     ended: list[Failed | Detached | Skipped] = [*outcome.failed, *outcome.detached, *outcome.skipped]
     undone = {event.address for event in ended} | {*swept.remaining, *swept.anew, *inventory.foreign}
-    proof = _certificate(session, runner, inventory, undone)
+    proof = replace(_certificate(session, runner, inventory, undone), swept=swept.unseen is None)
     counts = {"deleted": len(deleted(runner, existing(inventory))), "kept": len(proof.retained), "left": len(undone)}
     summary = f"{counts['deleted']} removed · {counts['kept']} kept · {counts['left']} left"
     certified = _certified(session, proof, earlier)
     if not outcome.ok:
         return session.finish(Status.NOT_DESTROYED, runner.report_failures(), counts, summary)
+    if swept.unseen is not None:
+        session.screen.error(swept.unseen, "what stands above is so; what else is left could not be looked for")
+        unseen = f"{summary} · what else is left was not looked for"
+        return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, unseen)
     if swept.remaining:
         for address in sorted(swept.remaining):
             session.screen.warn(f"left: {address}")

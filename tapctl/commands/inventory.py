@@ -15,7 +15,7 @@ from tapctl.engine.model import Observed, Owner, Reconciler, Retained, address
 from tapctl.engine.observe import Absent, Observation, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.ownership import Ownership, Verdict
 from tapctl.engine.resources import Deletion, deletion_graph
-from tapctl.errors import ConfigError
+from tapctl.errors import AwsError, ConfigError
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import reconciler_of, recorded_spec, registry, subresources_of, teardown_ranks
 from tapctl.reconcilers.log_group import LogGroup
@@ -179,13 +179,28 @@ class Swept:
     """Addresses of resources that are ours, or may be."""
     anew: tuple[str, ...]
     """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
+    unseen: AwsError | None = None
+    """The reason why nobody could look; None where it was looked."""
 
 
 NOTHING_LEFT: Final = Swept((), ())
 
 
 def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
-    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what is there then."""
+    """Search again, by tags and at every deleted id, and delete what AWS recreated; returns what is there then.
+
+    Raises:
+        AwsError: AWS tells nothing, and nothing was removed either; else that is told with what was.
+    """
+    try:
+        return _sweep(session, runner, inventory)
+    except AwsError as error:
+        if not session.aws.call_log.accepted:
+            raise
+        return Swept((), (), error)
+
+
+def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
     remaining, anew = leftovers(session, runner, inventory)
     for _ in range(_SWEEPS):
         deletions = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -181,12 +181,12 @@ def _row_of(
 
 def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     """Everything that is not well: states, drift, alarms that ring, reboots that are waited for."""
-    named = set()
+    named: dict[str, ExitCode] = {}
     for address, observation in sorted(compared.observed.items()):
         entry = compared.entries[address]
         problem = _interrupted(session, entry) or _unhealthy(entry, observation)
         if problem is not None:
-            named.add(address)
+            named[address] = problem.code
             yield problem
     if compared.report.unfinished and not compared.report.has_unfinished:
         goes_on = f"an apply did not finish: {session.command('apply')} goes on"
@@ -234,9 +234,11 @@ def _state(entry: Entry, observed: Observed[Any, Any]) -> str:
 
 
 def _members(compared: Compared) -> Iterator[Problem]:
-    """The instances, where not one of them serves."""
+    """The instances, where not one of them serves; nothing where one of them may not be looked at, which is told."""
     members = [entry.address for entry in compared.entries.values() if entry.type == DbInstance.type]
     instances = [compared.observed[address] for address in members]
+    if any(isinstance(each, Unreadable) for each in instances):
+        return
     serving = sum(isinstance(each, Observed) and each.settled and not _gave_up(each) for each in instances)
     if instances and not serving:
         yield Problem(f"0 of {len(instances)} instances serve")
@@ -270,14 +272,16 @@ def _kind(finding: Finding) -> str:
     return finding.reason.value if finding.reason is Reason.NEVER_MADE else finding.state.value.lower()
 
 
-def _findings(session: Session, report: Report, named: set[str]) -> Iterator[Problem]:
-    """Drift, reboots and waivers; of resources that are named already, nothing but a waiver is told again."""
+def _findings(session: Session, report: Report, named: Mapping[str, ExitCode]) -> Iterator[Problem]:
+    """Drift, reboots and waivers; of resources that are named already only what asks for another exit status."""
     groups: dict[str, set[str]] = defaultdict(set)
     waived: set[str] = set()
     for finding in report.findings:
         if finding.waiver:
             waived.add(finding.address)
-        if finding.address in named or finding.waiver:
+        code = named.get(finding.address, ExitCode.OK)
+        told = code == ExitCode.DIFFERENT or (code == ExitCode.INCOMPLETE and finding.state not in _DRIFT)
+        if told or finding.waiver:
             continue
         groups[_kind(finding)].add(finding.address)
     if drifted := groups["DRIFT"]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tapctl.engine.record import Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
-from tapctl.manifest.manifest import Manifest, parse
+from tapctl.manifest.manifest import Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
 
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
@@ -104,7 +104,8 @@ def version(store: Store, suffix: str, serial: int) -> Manifest | None:
 def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | None:
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
-    After such a one has been written on, its serials come again, and the later time tells which is later.
+    After such a one has been written on, its serials come again, and the later time tells which is later; a record of
+    tomorrow has no time that tells anything.
 
     Raises:
         ManifestError: one of the versions is no manifest.
@@ -112,7 +113,8 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
     newest = [_read_version(store, suffix, name) for name in names[-1:]]
-    return next((version for version in newest if version.written_at >= manifest.written_at), None)
+    timeless = is_of_tomorrow(manifest)
+    return next((version for version in newest if timeless or version.written_at >= manifest.written_at), None)
 
 
 def unlocks(store: Store, suffix: str) -> list[Unlock]:

@@ -230,13 +230,15 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
                 evidence=f"{where}: {key} = {recorded}",
                 hint=f"use the credentials and --region of that {key}, or another --state",
             )
-    for key, recorded, wanted in (
-        ("suffix", manifest.suffix, suffix),
-        ("environment", manifest.environment, environment),
+    put = "put the right file there, or use another --suffix or another --state"
+    copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"
+    for key, recorded, wanted, hint in (
+        ("suffix", manifest.suffix, suffix, put),
+        ("environment", manifest.environment, environment, copy if environment == suffix else put),
     ):
         if recorded != wanted:
             raise ManifestError(
                 f"the manifest {where} is of {key} {recorded}, not of {wanted}",
                 evidence=f"{where}: {key} = {recorded}",
-                hint="put the right file there, or use another --suffix or another --state",
+                hint=hint,
             )

@@ -135,7 +135,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
         # The next apply makes it again, in another zone.
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
     }
-    never_compared = ("certificate authority", "Enhanced Monitoring")
+    never_compared = ("certificate authority", "Enhanced Monitoring, its own Performance Insights")
     trail = Trail(
         "rds",
         whole=("CreateDBInstance", "DeleteDBInstance"),

@@ -205,6 +205,25 @@ def test_what_is_there_is_overwritten_only_where_that_is_said(workflows: Path) -
     assert called("ci", "init", "github").code == 64
 
 
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(repository: Path) -> None:
+    plan = repository / ".github" / "workflows" / "tapctl-plan.yml"
+    plan.parent.mkdir(parents=True)
+    os.mkfifo(plan)
+    assert called("ci", "init", "github").code == 64
+    assert called("ci", "init", "github", "--yes").code == 0
+    assert plan.is_file()
+
+
+def test_below_the_root_of_a_repository_it_is_said_that_nobody_reads_what_is_written(repository: Path) -> None:
+    said = "this is no root of a repository, and pipelines are read there alone"
+    (repository / ".git").mkdir()
+    assert said not in called("ci", "init", "gitlab").err
+    (repository / ".git").rename(repository.parent / ".git")
+    answer = called("ci", "init", "gitlab")
+    (repository.parent / ".git").rmdir()
+    assert (answer.code, f"{said}: run it in {repository.parent}" in answer.err) == (0, True)
+
+
 def test_no_link_is_followed_and_nothing_is_written_beside_one(repository: Path) -> None:
     (repository / "theirs").mkdir()
     (repository / "theirs" / "file").write_text("theirs")

@@ -241,12 +241,15 @@ def test_an_archived_version_is_a_manifest_that_can_be_put_back(any_store: Store
 
 
 def test_a_later_version_tells_that_an_old_one_was_put_back(any_store: Store) -> None:
-    written = [manifest(serial=serial, run=f"run-{serial}") for serial in range(1, 5)]
+    at = {"written_at": "2021-05-06T07:08:09Z"}
+    written = [manifest(serial=serial, run=f"run-{serial}").model_copy(update=at) for serial in range(1, 5)]
     write(any_store, *written)
     old, newest = written[1], written[3]
     assert later_version(any_store, "dev", newest) is None
     later = later_version(any_store, "dev", old)
     assert later is not None
     assert later.serial == 3, "the newest that was replaced"
-    goes_on = old.model_copy(update={"written_at": "2031-05-06T08:00:00Z"})
+    goes_on = old.model_copy(update={"written_at": "2021-05-06T08:00:00Z"})
     assert later_version(any_store, "dev", goes_on) is None, "written on since"
+    of_tomorrow = old.model_copy(update={"written_at": "2099-05-06T08:00:00Z"})
+    assert later_version(any_store, "dev", of_tomorrow) is not None, "a time that is yet to come tells nothing"

@@ -293,3 +293,13 @@ def test_a_manifest_of_another_target_is_refused_by_name(what: str, error: type[
     with pytest.raises(error, match=f"the manifest manifests/dev.json is of {what} ") as refused:
         check(manifest(), "manifests/dev.json", **_HERE | {what: "other"})
     assert getattr(refused.value, "exit_code", None) == exit_code
+
+
+def test_a_file_of_the_name_of_a_copy_is_told_as_what_stands_in_the_way() -> None:
+    copy = manifest(suffix="pr-1")
+    with pytest.raises(ManifestError) as refused:
+        check(copy, "manifests/pr-1.json", **_HERE | {"environment": "pr-1", "suffix": "pr-1"})
+    assert str(refused.value.hint).startswith("where pr-1 is a copy of dev, take the file pr-1.toml away; else put")
+    with pytest.raises(ManifestError) as refused:
+        check(copy, "manifests/pr-1.json", **_HERE | {"environment": "prod", "suffix": "pr-1"})
+    assert str(refused.value.hint).startswith("put the right file there")

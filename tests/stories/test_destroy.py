@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stories.leftovers import left
-from tests.support.door import Proceed, Served, Trouble, Visit
+from tests.stories.test_half_made import denied_after
+from tests.support.door import Proceed, Served, Trouble, Visit, denied
 from tests.support.world import World
 
 LOGS = "/aws/lambda/payment-processor-dev"
@@ -239,3 +240,28 @@ def test_an_alarm_that_somebody_makes_anew_meanwhile_is_left_and_named(dev: Worl
     (row,) = (line.split() for line in gone.out.splitlines() if line.endswith(alarm) and line[0] != " ")
     assert row == ["left", "cloudwatch-alarm", alarm]
     assert "somebody has made anew, without the tags of dev, what this run has removed" in gone.err
+
+
+def test_where_nobody_can_look_what_else_is_left_the_certificate_says_what_is_gone(dev: World) -> None:
+    def blind(visit: Visit, proceed: Proceed) -> Served:
+        ended = {entry["phase"] for entry in dev.manifest()["entries"].values()} == {"kept"}
+        if ended and visit.name == "resourcegroupstaggingapi:GetResources":
+            raise denied(visit.name)
+        return proceed()
+
+    answer = dev.meeting(blind, "destroy", "--env", "dev", "--yes", "--confirm", "dev")
+    assert (answer.code, answer.verdict.startswith("DESTROY dev: NOT DESTROYED")) == (4, True), answer.out
+    assert "0 left · what else is left was not looked for" in answer.verdict
+    certificate = json.loads(dev.path().with_name("dev.certificate.json").read_text())
+    assert (certificate["complete"], len(certificate["gone"])) == (False, len(dev.stack()) - 1)
+    again = dev.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev")
+    assert (again.code, again.changes) == (0, ()), again.err
+    whole = json.loads(dev.path().with_name("dev.certificate.json").read_text())
+    assert (whole["complete"], len(whole["gone"])) == (True, len(dev.stack()) - 1)
+
+
+def test_where_nothing_is_removed_a_sweep_that_is_denied_is_a_refusal(world: World) -> None:
+    find = "resourcegroupstaggingapi:GetResources"
+    first = world.tapctl("plan", "--destroy", "--env", "dev").asked.count(find)
+    answer = world.meeting(denied_after(first, find), "destroy", "--env", "dev", "--yes", "--confirm", "dev")
+    assert (answer.code, answer.changes) == (6, ()), answer.out + answer.err

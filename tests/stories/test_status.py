@@ -135,6 +135,30 @@ class TestOfAFunction:
         assert answer.code == 0
         assert "Idle" in answer.out + answer.err
 
+    def test_that_rests_and_has_drifted_is_not_well(self, dev: World) -> None:
+        dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=33)
+        idle = inactive("Idle", "nobody calls it")
+        told = row(dev.meeting(idle, "status", "--json"))
+        assert told["problems"] == [f"DRIFT: 1 drifted ({FUNCTION})"]
+        assert "its next call fails, and wakes it" in told["health"]
+
+
+def test_what_somebody_changed_on_what_is_half_made_is_told(dev: World) -> None:
+    forged = dev.manifest()
+    entry = forged["entries"][FUNCTION]
+    entry.update(phase="making", confirmed=entry["spec"] | {"timeout_s": 31})
+    dev.path().write_text(json.dumps(forged))
+    assert dev.tapctl("status").code == 7
+    dev.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=33)
+    answer = dev.tapctl("status", "--json")
+    assert (answer.code, len(row(answer)["problems"])) == (2, 2)
+    assert f"DRIFT: 1 drifted ({FUNCTION})" in row(answer)["problems"]
+
+
+def test_instances_that_may_not_be_read_are_not_told_as_out_of_service(dev: World) -> None:
+    answer = dev.meeting(deny("rds:DescribeDBInstances"), "status", "--json")
+    assert (answer.code, "instances serve" in row(answer)["health"]) == (7, False)
+
 
 def test_instances_of_which_none_serves_are_counted(dev: World) -> None:
     dev.client("rds").delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
