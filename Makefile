@@ -29,7 +29,8 @@ demo: $(READY)  ## The whole story on the embedded AWS, under a minute
 test: lint types tests  ## Every check: format, lint, types, tests, coverage
 
 tests: $(READY)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" -p tests.support.coverage
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not soak" \
+		-p tests.support.coverage -p tests.support.collecting
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
