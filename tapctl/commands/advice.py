@@ -59,12 +59,12 @@ def advise(
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
-    advice = {
-        (one.address, one.field): _undoing(
-            _acting(_advice(one, session, provenance, theirs.get(one.address)), one, session), session, more=more
-        )
-        for one in findings
-    }
+    advice = {}
+    for one in findings:
+        # An edit that wants what somebody has written into the record is nothing to suggest.
+        keys = None if one.reason is Reason.FORGED else provenance
+        acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session)
+        advice[one.address, one.field] = _undoing(acting, session, more=more)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
         if one.reason is Reason.NOT_OURS and one.waiver is None:

@@ -1,4 +1,7 @@
-"""``tapctl drift``: the record against AWS now. The wanted stack is not read: drift is what somebody touched."""
+"""``tapctl drift``: the record against AWS now: drift is what somebody touched, and not what the files newly want.
+
+What the files want is read only where the record is of them as they are: to see what somebody has written into it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import wanted_beside
 from tapctl.commands.who import with_causes, with_who
+from tapctl.engine.diff import Difference
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
@@ -31,9 +35,10 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
+from tapctl.stack.forged import forged
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import exposed, holds, never_wanted
+from tapctl.stack.never_wanted import holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -144,7 +149,11 @@ def compare_recorded(
         session.warn_of_run_under_way()
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
     report = detect_drift(entries, observed, waivers)
-    lacking = [address for address, seen in others.items() if _is_gone(seen)] if _is_settled(session, manifest) else []
+    settled = _is_settled(session, manifest)
+    if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
+        written = forged(session.loaded, session.names, entries)
+        report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
+    lacking = [address for address, seen in others.items() if _is_gone(seen)] if settled else []
     findings = [
         *phase_findings(misplaced),
         *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
@@ -298,6 +307,33 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
         yield Finding(address, entry.type, "phase", Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
 
 
+def with_forged(
+    findings: Iterable[Finding], written: Iterable[tuple[Entry, Difference | None]], observed: Observations
+) -> Iterator[Finding]:
+    """The findings, and those on what was written into the record; one that tells of that already gets its reason.
+
+    A revert would put back what is recorded, and a waiver would cover it: neither is for what nobody has wanted.
+    """
+    told = list(findings)
+    for entry, part in written:
+        place = entry.address, entry.type
+        at = next((at for at, one in enumerate(told) if part and _tells_of(one, entry.address, part)), None)
+        if at is not None:
+            told[at] = replace(told[at], reason=Reason.FORGED, waiver=None)
+        elif part is not None:
+            told.append(Finding(*place, part.path, Reason.FORGED, part.want, part.have))
+        elif not _is_gone(observed[entry.address]):
+            told.append(Finding(*place, WHOLE_RESOURCE, Reason.FORGED, live=entry.id))
+    yield from told
+
+
+def _tells_of(one: Finding, address: str, part: Difference) -> bool:
+    """True if the finding tells that AWS has not what is recorded there; of several items in a set, this one."""
+    if (one.address, one.field, one.reason) != (address, part.path, Reason.CHANGED) or one.recorded != part.have:
+        return False
+    return not part.item or part.have is not None or one.live == part.want
+
+
 def never_wanted_findings(
     names: Names, report: Report, observed: Observations, entries: Mapping[str, Entry]
 ) -> Iterator[Finding]:
@@ -315,8 +351,8 @@ def never_wanted_findings(
             unwaived = (one for one in told if one.waiver is None)
             if field not in observation.unreadable and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
-        for field, item in exposed(type_, observation.spec):
-            # A waiver may cover an exposure, where it is told as a difference.
+        for field, item in let_in(names, type_, id_, observation.spec):
+            # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
 

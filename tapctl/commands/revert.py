@@ -25,7 +25,7 @@ from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
-from tapctl.stack.never_wanted import exposed, never_wanted
+from tapctl.stack.never_wanted import let_in, never_wanted
 
 _NO_REVERT: Mapping[Reason, str] = {
     Reason.ABSENT: "it is missing: an apply makes it again",
@@ -34,6 +34,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
+    Reason.FORGED: "the files that were applied want something else than is recorded: an apply writes it anew",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -54,7 +55,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         warn_of_old_record(session, found.manifest, found.observed)
         fields, left = fields_of(found, chosen)
         stack = as_recorded(found, fields)
-        for where in never_put_back(session.names, stack, fields):
+        for where in never_put_back(session.names, stack, fields, found.report.findings):
             left[where] = _NO_REVERT[Reason.NEVER_WANTED]
         plan, ignored = _plan(session, found, stack, fields)
         for where, why in [*left.items(), *ignored.items()]:
@@ -115,16 +116,21 @@ def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
     return stack
 
 
-def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
+def never_put_back(
+    names: Names, stack: Stack, fields: dict[str, set[str]], findings: Iterable[Finding] = ()
+) -> list[str]:
     """Take out of ``fields`` those whose recorded value the product can never want, and name their places.
 
+    ``findings``: of all; a field in which somebody has written one value into the record is put back in no part.
     A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
     """
     taken = []
+    forged = {(one.address, one.field.partition(".")[0]) for one in findings if one.reason is Reason.FORGED}
     for address, paths in fields.items():
         resource = stack[address]
         recorded = (resource.type, resource.id, resource.spec)
-        roots = {name for name, *_ in (*never_wanted(names, *recorded), *exposed(resource.type, resource.spec))}
+        roots = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
+        roots |= {name for place, name in forged if place == address}
         refused = sorted(path for path in paths if path.partition(".")[0] in roots)
         paths.difference_update(refused)
         taken += [f"{address}.{path}" for path in refused]

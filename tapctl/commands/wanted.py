@@ -23,6 +23,7 @@ from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.render.screen import Wanted
 from tapctl.session.session import Session
 from tapctl.stack.definition import Artifact, build
+from tapctl.stack.image import may_be
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.package import build as build_package
 from tapctl.stack.package import handler_of
@@ -85,8 +86,7 @@ def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:
         return Artifact(package=build_package(handler_of(session.invocation.config)))
     entry = manifest.entries.get(f"{LambdaFunction.type}/{session.names.function}")
     uri = str(entry.spec.get("image_uri", "")) if entry else ""
-    repository, _, digest = uri.partition("@")
-    same = repository.endswith(f"/{image.repository}") and image.tag in (digest, image.tag.removeprefix("sha256:"))
+    same = may_be(uri, image, session.names.account, session.names.region)
     return Artifact(image_uri=uri if same else f"{image.repository}:{image.tag}")
 
 

@@ -67,6 +67,9 @@ class Reason(StrEnum):
     NOT_OURS = "not ours"
     NEVER_WANTED = "never wanted"
     """The product can never want the live value, whatever is recorded; the detail is why."""
+    FORGED = "forged"
+    """The record tells of a door, or a resource, otherwise than the files that it was made of want it. Where AWS has
+    what is recorded, the finding's ``recorded`` is what they want in its place."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""
 
@@ -96,6 +99,10 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.DELETE_INTERRUPTED: (FindingState.PENDING, "its removal was interrupted; run the same command again"),
     Reason.NOT_OURS: (FindingState.UNEXPECTED, "not ours; it is never removed"),
     Reason.NEVER_WANTED: (FindingState.DRIFT, "never wanted, whatever is recorded"),
+    Reason.FORGED: (
+        FindingState.DRIFT,
+        "recorded otherwise than the files that were applied want it: somebody, or another tapctl, has written that",
+    ),
     Reason.WRONG_PHASE: (FindingState.DRIFT, "no removal leaves it so: somebody has written into the record"),
 }
 """Reason to the state it means and the note that is printed."""

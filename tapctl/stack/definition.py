@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from tapctl.config import Config
 from tapctl.config.additions import HTTPS
@@ -27,6 +27,7 @@ from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRules, Se
 from tapctl.reconcilers.sns_subscription import SnsSubscription, SnsSubscriptionSpec, delivery
 from tapctl.reconcilers.sns_topic import SnsTopic, SnsTopicSpec
 from tapctl.stack.alarms import add_alarms
+from tapctl.stack.image import may_be
 from tapctl.stack.network import NetworkContract
 from tapctl.stack.package import Package
 from tapctl.stack.policies import function_policy, key_policy, lambda_trust, topic_policy
@@ -358,9 +359,22 @@ def planned_addresses(config: Config, suffix: str) -> frozenset[str]:
 
 def planned_stack(config: Config, suffix: str) -> Stack:
     """The stack, with stand-ins for what only AWS can tell of the networking and the image, and for the package."""
-    names = Names(suffix, config.account_id, config.region)
+    return _without_aws(config, Names(suffix, config.account_id, config.region), Artifact(package=Package("", "", b"")))
+
+
+def recorded_stack(config: Config, names: Names, function: Mapping[str, Any]) -> Stack:
+    """The stack as `planned_stack`, with the code that is recorded of the function, as long as it may be the wanted."""
+    code, image = Artifact(package=Package("", str(function.get("code_sha256", "")), b"")), config.processor.image
+    uri = str(function.get("image_uri", ""))
+    if image is not None and may_be(uri, image, names.account, names.region):
+        code = replace(code, image_uri=uri)
+    return _without_aws(config, names, code)
+
+
+def _without_aws(config: Config, names: Names, code: Artifact) -> Stack:
+    """The stack in a network of stand-ins; ``code`` serves for its own kind of package, and a stand-in for an image."""
     network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
-    release = Artifact(package=Package("", "", b""))
     if image := config.processor.image if config.processor.package == "image" else None:
-        release = Artifact(image_uri=f"{image.registry or config.account_id}/{image.repository}:{image.tag}")
-    return build(config, names, network, release)
+        stand_in = f"{image.registry or config.account_id}/{image.repository}:{image.tag}"
+        code = Artifact(image_uri=code.image_uri or stand_in)
+    return build(config, names, network, code)

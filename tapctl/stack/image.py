@@ -148,6 +148,16 @@ def _push(name: str, architecture: str) -> str:
     return f"docker buildx build {options} -t {name} handlers/payment_processor"
 
 
+def may_be(uri: str, image: Image, account: str, region: str) -> bool:
+    """True if the image may have been deployed by this URI: in its registry, and of its digest where it names one."""
+    given, match = image.registry or account, _URI.fullmatch(uri)
+    if match is None:
+        return False
+    host = registry_host(given, region) if _ACCOUNT.fullmatch(given) else given
+    digest = image.tag if _is_digest(image) else match["digest"]
+    return match.group("host", "repository", "digest") == (host, image.repository, digest)
+
+
 def _registry(image: Image, account: str, region: str) -> tuple[str, str]:
     """The account and the host of the image's registry; Lambda takes an image only from its own region."""
     given = image.registry or account

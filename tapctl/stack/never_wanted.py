@@ -10,14 +10,19 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from tapctl.aws.policy import PolicyDocument, Statement
+from tapctl.aws.policy import PolicyDocument, Principal, Statement, policy
 from tapctl.config.additions import HTTPS, opens_world
 from tapctl.engine.model import Spec
 from tapctl.names import Names
 from tapctl.reconcilers import registry
-from tapctl.reconcilers.security_group_rules import Rule
+from tapctl.reconcilers.iam_role import IamRoleSpec
+from tapctl.reconcilers.kms_key import KmsKeySpec
+from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
+from tapctl.reconcilers.sns_topic import SnsTopicSpec
+from tapctl.stack.policies import key_policy, lambda_trust, topic_policy
 
 EVERYBODY: Final = "*"
+_EVERYBODIES: Final = frozenset({Principal(kind="AWS", name=EVERYBODY)})
 _HTTPS: Final = ("tcp", HTTPS, HTTPS)
 CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("db-cluster", "storage_encrypted"): True,
@@ -52,11 +57,51 @@ def never_wanted(
             yield name, item, reason
 
 
-def exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
-    """List the exposures of a live resource, field and item: the product never wants any, and no key of the files may.
+def let_in(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str, Any]]:
+    """List by what of a live resource others are let in, field and item: no key of the files may want any of it.
 
-    An apply leaves them alone and records none of them. So where the record tells of one, somebody has written there.
+    Where the record tells of one, somebody has written there: an apply leaves exposures alone and records none, and
+    makes neither the rules nor the statements. A waiver that names it may cover one.
     """
+    yield from _exposed(type_, live)
+    for name, (document, wanted) in _policies(names, live).items():
+        invited = {principal for statement in wanted.statements for principal in statement.principals}
+        yield from ((name, one) for one in _allowing(document) if one.principals - invited - _EVERYBODIES)
+    if isinstance(live, IamRoleSpec):
+        yield from (("inline", live.inline[name]) for name in sorted(live.inline.keys() - {names.role_policy}))
+        yield from (
+            ("inline", one)
+            for one in _allowing(live.inline.get(names.role_policy, policy()))
+            if any(EVERYBODY in action or "?" in action for action in one.actions)
+        )
+    if isinstance(live, SecurityGroupRulesSpec):
+        rules = sorted(live.rules, key=lambda rule: rule.key)
+        yield from (("rules", rule) for rule in rules if not _may_be_wanted(names, id, rule))
+
+
+def _policies(names: Names, live: Spec) -> Mapping[str, tuple[PolicyDocument, PolicyDocument]]:
+    """The policies that let somebody in, by field, each beside ours: nobody else is let in by that one."""
+    if isinstance(live, IamRoleSpec):
+        return {"trust": (live.trust, lambda_trust(names))}
+    if isinstance(live, KmsKeySpec):
+        return {"policy": (live.policy, key_policy(names))}
+    return {"policy": (live.policy, topic_policy(names))} if isinstance(live, SnsTopicSpec) else {}
+
+
+def _allowing(document: PolicyDocument) -> list[Statement]:
+    return sorted((one for one in document.statements if one.effect == "Allow"), key=lambda statement: statement.sid)
+
+
+def _may_be_wanted(names: Names, id: str, rule: Rule) -> bool:
+    """True if the rule goes the way that the group is for, and another one does not tell of it: the world's."""
+    if opens_world(rule.peer):
+        return True
+    if id == names.lambda_security_group:
+        return rule.direction == "egress"
+    return rule.direction == "ingress" and rule.peer.startswith("sg-")
+
+
+def _exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:
     for name in sorted(registry()[type_].leaves(allowed=True)):
         value = getattr(live, name)
         if value != type(live).model_fields[name].default:
@@ -89,9 +134,7 @@ def _reasons(names: Names, id: str, value: Any, passing: Collection[Rule]) -> It
 
 
 def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]:
-    for statement in sorted(document.statements, key=lambda statement: statement.sid):
-        if statement.effect != "Allow":
-            continue
+    for statement in _allowing(document):
         if any(principal.name == EVERYBODY for principal in statement.principals):
             yield statement, f"{statement.sid or 'a statement'} lets everybody in"
         if statement.actions >= {EVERYBODY} and statement.resources >= {EVERYBODY}:

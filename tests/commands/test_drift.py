@@ -12,9 +12,12 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.drift import examine, never_wanted_findings
+from tapctl.commands.drift import examine, never_wanted_findings, with_forged
+from tapctl.engine.diff import Difference
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Observed, Spec
+from tapctl.engine.observe import Absent, Observation
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, NotRecorded, Problem
 from tapctl.manifest import open_store
@@ -31,6 +34,7 @@ NAMES = Names("dev", "123456789012", "us-east-2")
 LOGS = "log-group//aws/lambda/payment-processor-dev"
 RULES = "security-group-rules/db-sg-dev"
 ROLE = "iam-role/lambda-role-dev"
+LAMBDA = "lambda.amazonaws.com"
 WAIVER = Waiver("*", "*", "dana", "our SIEM", "2026-12-31")
 
 
@@ -56,8 +60,9 @@ def rule(peer: str) -> Rule:
 
 def policy(*principals: str) -> PolicyDocument:
     statements = [
-        {"Sid": f"S{at}", "Effect": "Allow", "Principal": {"AWS": one}, "Action": "sts:AssumeRole"}
+        {"Sid": f"S{at}", "Effect": "Allow", "Principal": {kind: one}, "Action": "sts:AssumeRole"}
         for at, one in enumerate(principals)
+        for kind in ("Service" if one == LAMBDA else "AWS",)
     ]
     return parse(json.dumps({"Version": "2012-10-17", "Statement": statements}))
 
@@ -71,12 +76,10 @@ def test_one_exposure_that_is_told_hides_no_other_that_the_record_tells_of(waive
 
 
 def test_one_open_rule_that_is_told_hides_no_other() -> None:
-    spec = SecurityGroupRulesSpec(
-        vpc_id="vpc-1", rules=frozenset({rule("0.0.0.0/0"), rule("::/0"), rule("10.0.0.0/8")})
-    )
+    spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset({rule("0.0.0.0/0"), rule("::/0"), rule("sg-1")}))
     other = ("rules", f"open to the world: {rule('::/0')}")
     assert told(RULES, spec, changed(RULES, "rules", rule("0.0.0.0/0"))) == [other]
-    harmless = changed(RULES, "rules", rule("10.0.0.0/8"))
+    harmless = changed(RULES, "rules", rule("sg-1"))
     assert len(told(RULES, spec, harmless)) == 2
     covered = replace(changed(RULES, "rules", rule("::/0")), waiver=WAIVER)
     assert other in told(RULES, spec, covered), "no waiver covers an open door"
@@ -85,7 +88,7 @@ def test_one_open_rule_that_is_told_hides_no_other() -> None:
 
 
 def test_a_statement_is_told_by_itself_or_with_its_policy() -> None:
-    trust = policy("*", "arn:aws:iam::1:root")
+    trust = policy("*", LAMBDA)
     role = IamRoleSpec(trust=trust, inline={}, attached=frozenset({"a", "b"}), description="", tags={})
     everybody = ("trust", "S0 lets everybody in")
     attached = changed(ROLE, "attached", "a")
@@ -97,6 +100,42 @@ def test_a_statement_is_told_by_itself_or_with_its_policy() -> None:
     assert told(ROLE, role, attached, changed(ROLE, "trust.statements", two)) == [everybody, other]
     inline = role.model_copy(update={"inline": {"p": trust}, "attached": frozenset(), "trust": policy()})
     assert told(ROLE, inline, changed(ROLE, "inline", {"p": trust})) == []
+
+
+def test_a_waiver_covers_who_else_was_let_in_and_no_other_beside() -> None:
+    trust = policy(LAMBDA, "999999999999", "888888888888")
+    role = IamRoleSpec(trust=trust, inline={}, description="", tags={})
+    _, first, second = sorted(trust.statements, key=lambda each: each.sid)
+    assert told(ROLE, role) == [("trust", first), ("trust", second)]
+    covered = replace(changed(ROLE, "trust.statements", first), waiver=WAIVER)
+    assert told(ROLE, role, covered) == [("trust", second)]
+
+
+def written(
+    part: Difference | None, *findings: Finding, live: Observation | None = None
+) -> list[tuple[Reason, object, object]]:
+    """What is told of the role where somebody has written this into the record: reason, recorded and live value."""
+    entry = Entry(type="iam-role", id="lambda-role-dev", phase=Phase.MADE, spec={})
+    found = with_forged(findings, [(entry, part)], {ROLE: live or Absent()})
+    return [(one.reason, one.recorded, one.live) for one in found]
+
+
+def test_what_was_written_into_a_record_is_told_once_and_never_waived() -> None:
+    trust = "trust.statements"
+    extra, lacking = Difference(trust, "evil", None, item=True), Difference(trust, None, "deny", item=True)
+    assert written(extra) == [(Reason.FORGED, None, "evil")]
+    assert written(lacking) == [(Reason.FORGED, "deny", None)]
+    undone = Finding(ROLE, "iam-role", trust, Reason.CHANGED, recorded="evil", waiver=WAIVER)
+    assert written(extra, undone) == [(Reason.FORGED, "evil", None)]
+    added = Finding(ROLE, "iam-role", trust, Reason.CHANGED, live="deny")
+    assert written(lacking, added) == [(Reason.FORGED, None, "deny")]
+    other = replace(added, live="another")
+    assert written(lacking, other) == [(Reason.CHANGED, None, "another"), (Reason.FORGED, "deny", None)]
+    changed_again = Finding(ROLE, "iam-role", "role_arn", Reason.CHANGED, "evil", "worse")
+    assert written(Difference("role_arn", "evil", "ours"), changed_again) == [(Reason.FORGED, "evil", "worse")]
+    seen: Observed[Any, Any] = Observed(IamRoleSpec(trust=policy(), inline={}, description="", tags={}), None)
+    assert written(None, live=seen) == [(Reason.FORGED, None, "lambda-role-dev")]
+    assert written(None) == [], "what is not there is told as missing"
 
 
 def test_of_what_could_not_be_read_nothing_is_told() -> None:

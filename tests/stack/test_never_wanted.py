@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from tapctl.aws.policy import parse
-from tapctl.config import load_all
+from tapctl.aws.policy import Statement, allow, parse, policy
 from tapctl.engine.model import Spec
+from tapctl.engine.refs import substitute
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
 from tapctl.reconcilers.sns_topic import SnsTopicSpec
 from tapctl.stack.definition import planned_stack
-from tapctl.stack.never_wanted import never_wanted
-from tests.support.config_folder import ENVIRONMENTS
+from tapctl.stack.never_wanted import let_in, never_wanted
+from tests.support.additions import add_all
+from tests.support.config_folder import Folder
 
 NAMES = Names("dev", "123456789012", "us-east-2")
 
@@ -22,11 +25,70 @@ def told(type_: str, id: str, spec: Spec) -> list[tuple[str, str]]:
     return [(field, reason) for field, _, reason in never_wanted(NAMES, type_, id, spec)]
 
 
-def test_nothing_that_the_product_wants_is_never_wanted() -> None:
-    for env, config in load_all(ENVIRONMENTS).items():
+@pytest.mark.parametrize("added", [False, True])
+def test_nothing_that_the_product_wants_is_never_wanted(added: bool, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "environments")
+    for env, config in (add_all(folder) if added else folder).load().items():
         for resource in planned_stack(config, env):
             names = Names(env, config.account_id, config.region)
-            assert list(never_wanted(names, resource.type, resource.id, resource.spec)) == []
+            spec = substitute(resource.spec, lambda text: re.sub("⟦security-group/.*⟧", "sg-1", text))
+            assert list(never_wanted(names, resource.type, resource.id, spec)) == []
+            assert list(let_in(names, resource.type, resource.id, spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "rule", "is_strange"),
+    [
+        ("db-sg-dev", ("ingress", "10.0.0.0/8"), True),
+        ("db-sg-dev", ("ingress", "pl-1"), True),
+        ("db-sg-dev", ("ingress", "sg-1"), False),
+        ("db-sg-dev", ("egress", "sg-1"), True),
+        ("db-sg-dev", ("ingress", "0.0.0.0/0"), False),  # told as open
+        ("lambda-sg-dev", ("ingress", "sg-1"), True),
+        ("lambda-sg-dev", ("egress", "10.0.0.0/8"), False),
+    ],
+)
+def test_a_rule_that_no_files_can_want_lets_somebody_in(group: str, rule: tuple[str, str], is_strange: bool) -> None:
+    direction, peer = rule
+    ends = {"protocol": "tcp", "from_port": 5432, "to_port": 5432}
+    live = Rule.model_validate({"direction": direction, "peer": peer, **ends})
+    spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset({live}))
+    told = list(let_in(NAMES, "security-group-rules", group, spec))
+    assert told == ([("rules", live)] if is_strange else [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_strange"),
+    [
+        (allow("S", ["sns:Publish"], to={"AWS": "999999999999"}), True),
+        (allow("S", ["sns:Publish"], to={"Federated": "arn:aws:iam::123456789012:saml-provider/x"}), True),
+        (allow("S", ["sns:Publish"], to={"Service": "ec2.amazonaws.com"}), True),
+        (allow("S", ["sns:Publish"], to={"Service": "cloudwatch.amazonaws.com"}), False),
+        (allow("S", ["sns:Publish"], to={"AWS": "*"}), False),  # told as everybody
+        (allow("S", [], to={"AWS": "999999999999"}).model_copy(update={"effect": "Deny"}), False),
+    ],
+)
+def test_a_principal_that_no_files_can_want_was_let_in(statement: Statement, is_strange: bool) -> None:
+    topic = SnsTopicSpec(display_name="", kms_key_arn="", policy=policy(statement), signature_version="1", tags={})
+    told = list(let_in(NAMES, "sns-topic", "alarms-dev", topic))
+    assert told == ([("policy", statement)] if is_strange else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "is_strange"),
+    [
+        ("more", "s3:GetObject", True),
+        (NAMES.role_policy, "iam:*", True),
+        (NAMES.role_policy, "s3:Get?bject", True),
+        (NAMES.role_policy, "s3:GetObject", False),
+    ],
+)
+def test_a_right_that_no_files_can_want_was_given(name: str, action: str, is_strange: bool) -> None:
+    given = policy(allow("S", [action], ["*"]))
+    role = IamRoleSpec(trust=policy(), inline={name: given}, description="", tags={})
+    told = list(let_in(NAMES, "iam-role", "lambda-role-dev", role))
+    item = given if name == "more" else next(iter(given.statements))
+    assert told == ([("inline", item)] if is_strange else [])
 
 
 @pytest.mark.parametrize(
@@ -65,10 +127,10 @@ def test_a_door_to_the_world_is_never_wanted(group: str, rule: tuple[str, str, i
     ],
 )
 def test_a_policy_for_everybody_or_everything_is_never_wanted(statement: dict[str, object], reason: str) -> None:
-    policy = parse(json.dumps({"Version": "2012-10-17", "Statement": statement}))
-    topic = SnsTopicSpec(display_name="", kms_key_arn="", policy=policy, signature_version="1", tags={})
+    document = parse(json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    topic = SnsTopicSpec(display_name="", kms_key_arn="", policy=document, signature_version="1", tags={})
     assert told("sns-topic", "alarms-dev", topic) == ([("policy", reason)] if reason else [])
-    role = IamRoleSpec(trust=parse({"Statement": []}), inline={"p": policy}, description="", tags={})
+    role = IamRoleSpec(trust=parse({"Statement": []}), inline={"p": document}, description="", tags={})
     assert told("iam-role", "lambda-role-dev", role) == ([("inline", reason)] if reason else [])
 
 

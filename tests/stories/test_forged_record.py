@@ -13,6 +13,9 @@ from tests.support.world import World
 KEY = "kms-key/alias/db-key-dev"
 FUNCTION = "lambda-function/payment-processor-dev"
 RULES = "security-group-rules/db-sg-dev"
+ROLE = "iam-role/lambda-role-dev"
+TOPIC = "sns-topic/alarms-dev"
+QUEUE = "arn:aws:sqs:us-east-2:123456789012:listens"
 STRANGER = "arn:aws:iam::999999999999:role/reader"
 
 
@@ -84,9 +87,49 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
     answer = exposed.tapctl("revert", "--env", "dev", "--yes")
     assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "1 put back as recorded · 5 left"), answer.err
     assert {*answer.changes} == {"lambda:UpdateFunctionConfiguration"}
-    for place in (f"{RULES}.rules", "db-instance/db-cluster-dev-0.publicly_accessible", f"{KEY}.policy.statements"):
-        assert f"{place} is not put back: tapctl never wants what is recorded" in answer.err
+    never = "tapctl never wants what is recorded"
+    assert f"db-instance/db-cluster-dev-0.publicly_accessible is not put back: {never}" in answer.err
+    for place in (f"{RULES}.rules", f"{KEY}.policy.statements"):
+        assert f"{place} is not put back: the files that were applied want something else" in answer.err
     exposed.applied("dev")
+
+
+def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
+    iam, sns = dev.client("iam"), dev.client("sns")
+    stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
+    trust = iam.get_role(RoleName="lambda-role-dev")["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"].append(stranger)
+    iam.update_assume_role_policy(RoleName="lambda-role-dev", PolicyDocument=json.dumps(trust))
+    more = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+    iam.put_role_policy(RoleName="lambda-role-dev", PolicyName="more", PolicyDocument=json.dumps(more))
+    topic = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE)
+    honest = dev.drift()
+    found = {one["field"]: one["live"] for one in honest.of_type("finding")}
+    assert {*found} == {"trust.statements", "inline.more"}
+
+    def record_them(entries: dict[str, Any]) -> None:
+        entries[ROLE]["spec"]["trust"]["statements"].append(found["trust.statements"])
+        entries[ROLE]["spec"]["inline"]["more"] = found["inline.more"]
+        listens = {"type": "sns-subscription", "id": f"alarms-dev/{QUEUE}", "phase": "made", "needs": [TOPIC]}
+        unset = dict.fromkeys(("filter_policy", "raw_delivery", "redrive_policy", "delivery_policy"), "")
+        spec = {"topic_arn": topic, "protocol": "sqs", "endpoint": QUEUE, **unset}
+        entries[f"{listens['type']}/{listens['id']}"] = {**listens, "spec": spec, "outputs": {"topic_arn": topic}}
+
+    forge(dev, record_them)
+    told = dev.drift()
+    live = {(one["address"], one["field"]): one["live"] for one in told.of_type("finding")}
+    subscription = (f"sns-subscription/alarms-dev/{QUEUE}", "*")
+    assert live.pop(subscription) == f"alarms-dev/{QUEUE}"
+    assert (told.code, live) == (2, {(ROLE, field): value for field, value in found.items()})
+    for one in told.of_type("finding"):
+        assert one["note"].startswith("recorded otherwise than the files that were applied want it"), one
+        assert (one["undo"], one["edit"], one["waive"]) == ("tapctl apply --env dev", "", "")
+    refused = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    # Who hides it by another hash, too, is told of what no files at all can want.
+    dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
+    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline"}
 
 
 def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:

@@ -1,0 +1,124 @@
+"""A record that was written into, and one that an apply has left: which of the two it is tells the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapctl.config import Config
+from tapctl.engine import refs
+from tapctl.engine.record import Entry, Phase
+from tapctl.names import Names
+from tapctl.stack.definition import Artifact, build
+from tapctl.stack.forged import forged
+from tapctl.stack.network import NetworkContract
+from tapctl.stack.package import Package
+from tests.support.additions import add_all
+from tests.support.config_folder import Folder
+
+NETWORK = NetworkContract(reference="cloudformation:networking", vpc_id="vpc-1", subnet_ids=("s-1",), zones=("a",))
+DIGEST = "sha256:" + "a" * 64
+ROLE, FUNCTION, RULES = "iam-role/lambda-role-dev", "lambda-function/payment-processor-dev", "security-group-rules/"
+HOST = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
+
+
+def recorded(config: Config, names: Names) -> dict[str, Entry]:
+    """The entries that an apply of this configuration leaves."""
+    known: dict[str, dict[str, str]] = {}
+    entries = {}
+    code = Artifact(package=Package("handler.zip", "sha", b"zip"))
+    if config.processor.package == "image":
+        code = Artifact(image_uri=f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/payment-processor@{DIGEST}")
+    for resource in build(config, names, NETWORK, code):
+        outputs = resource.reconciler.outputs.model_fields
+        known[resource.address] = {name: f"{name} of {resource.address}" for name in outputs}
+        spec = refs.to_json(refs.resolve(resource.spec, known))
+        made = Entry(type=resource.type, id=resource.id, phase=Phase.MADE, spec=spec, outputs=known[resource.address])
+        entries[resource.address] = made
+    return entries
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "environments")
+
+
+def dev(folder: Folder) -> tuple[Config, Names, dict[str, Entry]]:
+    config, names = folder.load()["dev"], Names("dev", "123456789012", "us-east-2")
+    return config, names, recorded(config, names)
+
+
+def told(config: Config, names: Names, entries: dict[str, Entry]) -> list[tuple[str, str, Any, Any]]:
+    """Address, path, and the recorded and the wanted value of each difference."""
+    return [
+        (entry.address, part.path, part.have, part.want) if part else (entry.address, "*", None, None)
+        for entry, part in forged(config, names, entries)
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["", "pr-42"])
+@pytest.mark.parametrize("package", ["image", "zip"])
+@pytest.mark.parametrize("added", [False, True])
+def test_what_an_apply_has_left_is_not_forged(folder: Folder, added: bool, package: str, suffix: str) -> None:
+    if added:
+        add_all(folder)
+    if package == "zip":
+        folder.put("common", "processor.package", "zip").drop("common", "processor.image")
+        folder.put("common", "processor.runtime", "nodejs22.x")
+    for env, config in folder.load().items():
+        names = Names(suffix or env, config.account_id, config.region)
+        assert told(config, names, recorded(config, names)) == []
+
+
+def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
+    config, names, entries = dev(folder.put("common", "processor.image.tag", DIGEST))
+    assert told(config, names, entries) == []
+    uri = f"{HOST}/payment-processor@sha256:{'b' * 64}"
+    entries[FUNCTION].spec["image_uri"] = uri
+    ((address, *_, have, _),) = told(config, names, entries)
+    assert (address, have) == (FUNCTION, uri)
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "value", "path"),
+    [
+        (f"{RULES}db-sg-dev", "rules", [], "rules"),
+        (ROLE, "inline", {}, "inline.lambda-policy-dev"),
+        (FUNCTION, "role_arn", "arn:aws:iam::999999999999:role/other", "role_arn"),
+        (FUNCTION, "security_group_ids", ["sg-evil"], "security_group_ids"),
+        (FUNCTION, "image_uri", f"999999999999.dkr.ecr.us-east-2.amazonaws.com/x@{DIGEST}", "image_uri"),
+        (FUNCTION, "image_uri", f"{HOST}/evil@{DIGEST}", "image_uri"),
+        (FUNCTION, "image_uri", "evil", "image_uri"),
+        (FUNCTION, "layers", ["arn:aws:lambda:us-east-2:999999999999:layer:x:1"], "layers"),
+        ("db-cluster/db-cluster-dev", "security_group_ids", ["sg-evil"], "security_group_ids"),
+    ],
+)
+def test_a_door_that_the_files_do_not_want_is_forged(
+    folder: Folder, address: str, field: str, value: Any, path: str
+) -> None:
+    config, names, entries = dev(folder)
+    entries[address].spec[field] = value
+    found = told(config, names, entries)
+    assert {(where, of) for where, of, *_ in found} == {(address, path)}
+
+
+def test_an_entry_that_the_files_do_not_want_is_forged_unless_it_was_kept(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    listens = Entry(type="sns-subscription", id="alarms-dev/email:x@evil.com", phase=Phase.MADE, spec={})
+    kept = Entry(type="kms-key", id="alias/old-dev", phase=Phase.KEPT, spec={})
+    assert told(config, names, {**entries, listens.address: listens, kept.address: kept}) == [
+        (listens.address, "*", None, None)
+    ]
+
+
+def test_what_the_record_does_not_tell_is_not_forged(folder: Folder) -> None:
+    """It is told as not compared: a field, its form, the outputs by which it is known."""
+    config, names, entries = dev(folder)
+    entries[ROLE].spec.pop("trust")
+    entries[FUNCTION].spec["layers"] = 1
+    group = "security-group/lambda-sg-dev"
+    entries[group] = entries[group].model_copy(update={"outputs": None})
+    assert told(config, names, entries) == []
+    assert told(config, names, {}) == []
