@@ -21,6 +21,7 @@ from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.rds import how_to_delete
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
@@ -103,8 +104,9 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
     if finding.reason not in (Reason.CHANGED, Reason.NOT_OURS) or _is_theirs(finding):
         return advice
     target = _target(finding, session)
-    door = (finding.type, _root(finding.field)) in CONSTANT or opens(live_text(finding.live))
-    if not door and not isinstance(session.loaded, ConfigError):
+    live = live_text(finding.live)
+    unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or live == HIDDEN
+    if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
     # A revert puts back nothing that lets the world in, whatever is recorded.
     forged = finding.recorded is not None and opens(live_text(finding.recorded))

@@ -45,6 +45,8 @@ ACCESS: Final = Kind(
             *("db-cluster.global_cluster", "db-cluster.custom_endpoints", "db-cluster.directories"),
             *("lambda-function.role_arn", "lambda-function.security_group_ids", "lambda-function.event_sources"),
             *("lambda-function.destinations", "lambda-function.layers", "lambda-function.image_uri"),
+            *("lambda-function.runtime", "lambda-function.handler", "lambda-function.image_config"),
+            *("lambda-function.environment", "lambda-function.file_systems", "sns-subscription.redrive_policy"),
             *("lambda-function.code_sha256", "lambda-function.aliases", "lambda-function.dead_letter"),
             *("secret-rotation.replicas", "secret-rotation.rotated_by"),
             *("log-group.subscriptions", "log-group.bearer_tokens", "sns-subscription.endpoint"),

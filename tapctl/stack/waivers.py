@@ -16,6 +16,7 @@ from tapctl.engine.waiver import Waiver, live_text, matches
 from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
+from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.stack.never_wanted import CONSTANT
 
@@ -28,7 +29,9 @@ _WAYS_IN: Final = frozenset(
         _MEMBERS,
         ("db-cluster", "security_group_ids"),
         *(("lambda-function", name) for name in ("security_group_ids", "role_arn", "file_systems", "dead_letter")),
-        *(("lambda-function", name) for name in ("image_uri", "code_sha256", "layers")),
+        *(("lambda-function", name) for name in ("image_uri", "code_sha256", "layers", "runtime", "handler")),
+        *(("lambda-function", name) for name in ("environment", "image_config")),
+        *(("sns-subscription", name) for name in ("endpoint", "redrive_policy")),
     }
 )
 """Fields by whose plain values others get in, other code runs, or data leaves."""
@@ -96,6 +99,11 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
         yield problem_at(path, index, "live", "", rule)
     elif opens(one.live):
         yield problem_at(path, index, "live", one.live, "is an open door to the world, which is never waived")
+    elif doors and one.live == HIDDEN:
+        rule = (
+            "is shown in place of any value that may be a secret, and names none: give it to the files, or put it back"
+        )
+        yield problem_at(path, index, "live", one.live, rule)
 
 
 def names_one_value(type_: str, field: str) -> bool:

@@ -16,6 +16,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
+from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Place, Target
 from tapctl.session.invocation import Invocation
@@ -317,9 +318,10 @@ def test_a_waived_difference_needs_nothing(run: Session) -> None:
     [
         found("db-instance/db-cluster-dev-0", "publicly_accessible", live=True),
         found("security-group-rules/db-sg-dev", "rules", "ingress 0.0.0.0/0 tcp/5432"),
+        found(FUNCTION, "environment.DB_ENDPOINT", HIDDEN),
     ],
 )
-def test_an_open_door_is_offered_no_waiver(run: Session, finding: Finding) -> None:
+def test_an_open_door_or_a_value_that_is_not_shown_is_offered_no_waiver(run: Session, finding: Finding) -> None:
     (told,) = advice(run, finding)
     assert (told.waive, told.undo[:21]) == ("", "tapctl revert --env d")
 

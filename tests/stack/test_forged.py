@@ -86,6 +86,7 @@ def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:
     [
         (f"{RULES}db-sg-dev", "rules", [], "rules"),
         (ROLE, "inline", {}, "inline.lambda-policy-dev"),
+        (FUNCTION, "image_config", '{"Command": ["evil"]}', "image_config"),
         (FUNCTION, "role_arn", "arn:aws:iam::999999999999:role/other", "role_arn"),
         (FUNCTION, "security_group_ids", ["sg-evil"], "security_group_ids"),
         (FUNCTION, "image_uri", f"999999999999.dkr.ecr.us-east-2.amazonaws.com/x@{DIGEST}", "image_uri"),
@@ -102,6 +103,14 @@ def test_a_door_that_the_files_do_not_want_is_forged(
     entries[address].spec[field] = value
     found = told(config, names, entries)
     assert {(where, of) for where, of, *_ in found} == {(address, path)}
+
+
+def test_a_variable_that_the_files_do_not_want_is_forged(folder: Folder) -> None:
+    config, names, entries = dev(folder)
+    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
+    endpoint = "endpoint of db-cluster/db-cluster-dev"
+    path = "environment.DB_ENDPOINT"
+    assert told(config, names, entries) == [(FUNCTION, path, "db.evil.example", endpoint)]
 
 
 def test_an_entry_that_the_files_do_not_want_is_forged_unless_it_was_kept(folder: Folder) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tapctl.config.waivers import path_of
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
+from tapctl.render.severity import kind_of
 from tapctl.stack.waivers import _MEMBERS, _WAYS_IN, waivers_of
 
 TODAY = date(2026, 11, 28)
@@ -52,6 +53,10 @@ def test_each_way_in_is_a_field_that_there_is() -> None:
     assert _WAYS_IN - {_MEMBERS} <= fields
 
 
+def test_another_value_of_each_way_in_is_severe() -> None:
+    assert {(name, field) for name, field in _WAYS_IN if kind_of(name, field, "a", "b").severity != "high"} == set()
+
+
 @pytest.mark.parametrize(
     ("waiver", "key", "rule"),
     [
@@ -67,7 +72,13 @@ def test_each_way_in_is_a_field_that_there_is() -> None:
         (("db-cluster/c", "members", ""), "live", "would cover an open door in db-cluster.members"),
         (("*/x", "members", ""), "live", "would cover an open door in db-cluster.members"),
         (("db-cluster/c", "security_group_ids", ""), "live", "open door in db-cluster.security_group_ids"),
-        (("lambda-function/f", "image_*", ""), "live", "would cover an open door in lambda-function.image_uri"),
+        (("lambda-function/f", "image_*", ""), "live", "would cover an open door in lambda-function.image_config"),
+        (("lambda-function/f", "environment.DB_ENDPOINT", ""), "live", "open door in lambda-function.environment"),
+        (("lambda-function/f", "environment.*", '"(hidden)"'), "live", "in place of any value that may be a secret"),
+        (("lambda-function/f", "image_config", ""), "live", "would cover an open door in lambda-function.image_config"),
+        (("lambda-function/f", "handler", ""), "live", "would cover an open door in lambda-function.handler"),
+        (("lambda-function/f", "runtime", ""), "live", "would cover an open door in lambda-function.runtime"),
+        (("sns-subscription/*", "redrive_policy", ""), "live", "open door in sns-subscription.redrive_policy"),
         (("lambda-function/f", "members", ""), "field", "is no field of it"),
         (("security-group-rules/g", "rules", '"ingress 0.0.0.0/0 tcp/5432"'), "live", "is an open door to the world"),
         (("security-group-rules/g", "rules", '"ingress ::/0 tcp/5432"'), "live", "is an open door"),
