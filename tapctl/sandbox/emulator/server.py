@@ -46,8 +46,14 @@ def http_server(app: WSGIApplication, fd: int | None = None) -> BaseWSGIServer:
                 return
             if self.headers.get("Expect", "").lower() == "100-continue":
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # Whoever has sent half a request is gone.
+                self.close_connection = True
+                return
             environ = self.make_environ()
-            environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            environ["wsgi.input"] = io.BytesIO(body)
             told: list[Any] = []
             try:
                 content = b"".join(app(environ, lambda status, headers, _=None: told.extend((status, headers))))  # type: ignore[arg-type]  # nobody calls write()
