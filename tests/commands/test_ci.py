@@ -242,6 +242,78 @@ def test_no_link_is_followed_and_nothing_is_written_beside_one(repository: Path)
     assert (repository / "theirs" / "file").read_text() == "theirs"
 
 
+_MERGED = {"iid": 12, "state": "merged", "target_branch": "main", "sha": "h12", "merge_commit_sha": "m12"}
+_PLANNED = {"id": 7, "sha": "h12", "source": "merge_request_event", "status": "success"}
+_JOB = {"id": 70, "name": "plan: [dev]", "status": "success"}
+
+
+_CURL = """#!{python}
+import json, sys
+answers = json.load(open("answers.json"))
+answer = answers.get(sys.argv[-1].partition("/projects/1/")[2])
+if answer is None:
+    sys.exit(22)
+print(json.dumps(answer), file=open("plan.json", "w") if "--output" in sys.argv else sys.stdout)
+"""
+
+
+def _after_the_merge(repository: Path, answers: dict[str, Any], commit: str) -> subprocess.CompletedProcess[str]:
+    """Run GitLab's job that applies, where its API answers this by the end of the address."""
+    assert called("ci", "init", "gitlab").code == 0
+    tools = repository / "bin"
+    tools.mkdir()
+    (repository / "answers.json").write_text(json.dumps(answers))
+    (tools / "curl").write_text(_CURL.format(python=sys.executable))
+    (tools / "tapctl").write_text("#!/bin/sh\ncat plan.json\n")
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    script = "\n".join(yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["apply"]["script"])
+    message = "Merge branch 'x' into 'main'\n\nSee merge request a/b!99\n\nSee merge request a/b!12"
+    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "ENVIRONMENT": "dev", "CI_COMMIT_MESSAGE": message}
+    values |= {"CI_API_V4_URL": "https://gitlab/api/v4", "CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
+    values |= {"CI_COMMIT_SHA": commit, "CI_JOB_TOKEN": "t", "TAPCTL_BOT_TOKEN": "t", "TAPCTL_CHANGER_ROLE": "r"}
+    shell = shutil.which("sh")
+    assert shell
+    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("others", "commit", "said"),
+    [
+        (({}, {}, {}), "m12", ""),
+        (({"merge_commit_sha": None, "squash_commit_sha": "s12"}, {}, {}), "s12", ""),
+        (({"merge_commit_sha": None, "squash_commit_sha": None}, {}, {}), "h12", ""),
+        (({"state": "opened"}, {}, {}), "m12", "no merge request was merged here"),
+        (({"target_branch": "other"}, {}, {}), "m12", "no merge request was merged here"),
+        (({}, {}, {}), "h12", "no merge request was merged here"),
+        (({}, {"sha": "later"}, {}), "m12", "the reviewed commit h12 has no finished plan"),
+        (({}, {"source": "push"}, {}), "m12", "the reviewed commit h12 has no finished plan"),
+        (({}, {"status": "failed"}, {}), "m12", "the reviewed commit h12 has no finished plan"),
+        (({}, {}, {"name": "plan: [prod]"}), "m12", "the reviewed commit h12 has no plan of dev"),
+    ],
+)
+def test_gitlab_applies_the_plan_of_the_merged_commit_whatever_a_message_says(
+    repository: Path, others: tuple[dict[str, Any], dict[str, Any], dict[str, Any]], commit: str, said: str
+) -> None:
+    merged, planned, job = others
+    answers = {
+        f"repository/commits/{commit}/merge_requests?per_page=100": [_MERGED | merged],
+        "merge_requests/12/pipelines?per_page=100": [{**_PLANNED, "sha": "earlier", "id": 6}, _PLANNED | planned],
+        "pipelines/7/jobs?per_page=100": [_JOB | job],
+        "jobs/70/artifacts/plan-dev.json": "the plan of !12",
+    }
+    done = _after_the_merge(repository, answers, commit)
+    assert (done.returncode, said in done.stdout) == (1 if said else 0, True), done.stderr
+    assert ("the plan of !12" in done.stdout) == (not said)
+
+
+@with_jq
+def test_gitlab_applies_nothing_where_its_api_does_not_answer(repository: Path) -> None:
+    done = _after_the_merge(repository, {}, "m12")
+    assert (done.returncode, "nothing is applied" in done.stdout) == (1, True)
+
+
 def test_gitlab_has_the_environments_that_have_a_file(repository: Path) -> None:
     assert called("ci", "init", "gitlab").code == 0
     text = (repository / ".gitlab-ci.yml").read_text()
