@@ -14,7 +14,7 @@ from tapctl.commands.apply import confirm
 from tapctl.commands.drift import examine, finish_nothing
 from tapctl.commands.plan import NOTHING_CHANGED
 from tapctl.commands.targets import choose, place
-from tapctl.commands.writing import read_text, with_line_ends, write_file
+from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import Config, Edit, config_hash, known_environments, load
 from tapctl.engine import refs
 from tapctl.engine.diff import compare, details
@@ -214,8 +214,9 @@ def write(texts: Mapping[Path, tuple[str, str]]) -> None:
     Raises:
         Refused: one has been changed, or cannot be written.
     """
-    for path, (before, _) in texts.items():
-        if not path.exists() or read_text(path) != before:
-            raise Refused(f"{path} was changed meanwhile, and {NOTHING_CHANGED}", hint="run the same command again")
-    for path, (_, after) in texts.items():
-        write_file(path, after)
+    with alone(next(iter(texts)).parent):  # all are in one folder
+        for path, (before, _) in texts.items():
+            if not path.exists() or read_text(path) != before:
+                raise Refused(f"{path} was changed meanwhile, and {NOTHING_CHANGED}", hint="run the same command again")
+        for path, (_, after) in texts.items():
+            write_file(path, after)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tapctl.clock import today
 from tapctl.commands.drift import examine
 from tapctl.commands.targets import ALL, DRIFTED, choose, is_named
-from tapctl.commands.writing import read_text, with_line_ends, write_file
+from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import check, path_of
@@ -65,7 +65,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
-    write_file(path, with_waivers(path, rows, known_environments(session.invocation.config)))
+    add_waivers(path, rows, known_environments(session.invocation.config))
     for target, table in early.items():
         if not any(matches(table["address"], one.address) and matches(table["field"], one.field) for one in drifted):
             session.screen.warn(f"{target} matches nothing now")
@@ -124,6 +124,17 @@ def ahead(target: str, addresses: Any) -> dict[str, Any]:
     if address.partition("/")[0] in registry() or "*" in address.partition("/")[0]:
         return {"address": address, "field": field}
     raise UsageError(f"{target} is no address: type/id.field, as drift shows them")
+
+
+def add_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> None:
+    """Write these waivers beside those that are there, also those that somebody writes at the same time.
+
+    Raises:
+        ConfigError: the file, or a waiver, breaks a rule.
+        Refused: it cannot be written.
+    """
+    with alone(path.parent):
+        write_file(path, with_waivers(path, rows, environments))
 
 
 def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.drift import Examined
 from tapctl.commands.revert import as_recorded, fields_of, without_allow
-from tapctl.commands.waive import ahead, parse_day, tables_of, with_waivers
+from tapctl.commands.waive import add_waivers, ahead, parse_day, tables_of, with_waivers
 from tapctl.commands.writing import write_file
 from tapctl.config import Edit
 from tapctl.config.waivers import path_of
@@ -246,6 +248,46 @@ def test_the_same_waiver_again_is_prolonged_and_comments_are_kept(session: Sessi
 def test_a_waiver_that_would_be_refused_is_not_written(session: Session, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         with_waivers(path_of(session.invocation.config), [row(**wrong)], ("dev",))
+
+
+def at_once(count: int, work: Callable[[int], None]) -> list[Refused]:
+    """Do this so often side by side; returns what was refused."""
+    refused: list[Refused] = []
+    ready = threading.Barrier(count)
+
+    def one(number: int) -> None:
+        ready.wait()
+        try:
+            work(number)
+        except Refused as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return refused
+
+
+def test_of_waivers_that_are_written_at_once_none_is_lost(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    assert at_once(8, lambda number: add_waivers(path, [row(field=f"tags.A{number}")], ("dev",))) == []
+    assert path.read_text().count("[[waiver]]") == 8
+
+
+def test_of_edits_that_are_accepted_at_once_one_is_written_and_the_others_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "dev.toml"
+    file.write_text("before")
+    refused = at_once(4, lambda number: write({file: ("before", f"after {number}")}))
+    assert [one.cause.partition(", and")[0] for one in refused] == [f"{file} was changed meanwhile"] * 3
+    assert file.read_text().startswith("after")
+
+
+def test_no_waiver_is_written_where_the_folder_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Refused, match="file cannot be written"):
+        add_waivers(tmp_path / "file" / "waivers.toml", [row()], ("dev",))
 
 
 def test_a_file_of_waivers_that_cannot_be_read_is_not_overwritten(session: Session) -> None:
