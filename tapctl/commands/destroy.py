@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tapctl.aws.client import Aws
 from tapctl.commands.approval import NO_APPROVAL, Approval
 from tapctl.commands.certificate import COLUMNS, NAME, Certificate, EarlierCertificate, earlier_certificate
 from tapctl.commands.inventory import (
@@ -126,10 +127,11 @@ def _show_estimate(session: Session, inventory: Inventory, plan: Plan) -> None:
 def _plan(session: Session, inventory: Inventory) -> Plan:
     """List what is deleted and what is kept; a blocked resource stops everything before the first changing call."""
     due = _snapshot_due(inventory)
+    view = session.aws.memoized()  # who uses the one group is asked for the others, too
     changes: dict[str, Change] = {}
     for address, observation in inventory.observations.items():
         deletion = inventory.deletions[address]
-        blocked = _blocked(session, inventory, deletion)
+        blocked = _blocked(session, view, inventory, deletion)
         change = Change(address, deletion.reconciler.type, deletion.id, Action.DELETE, blocked=blocked)
         if isinstance(observation, Observed):
             retained = inventory.retained.get(address)
@@ -154,7 +156,7 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     return plan
 
 
-def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
+def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
     """Tell why the resource must not be deleted now; None if it may be."""
     address, observation = deletion.address, inventory.observations[deletion.address]
     if isinstance(observation, Unreadable):
@@ -179,7 +181,7 @@ def _blocked(session: Session, inventory: Inventory, deletion: Deletion) -> Tapc
         return held_by_others(session.aws, deletion.id, foreign)
     if observation.deleting or address in inventory.retained:
         return None
-    return deletion.reconciler.removal_refusal(session.aws, deletion.id, observation, deletion.last)
+    return deletion.reconciler.removal_refusal(view, deletion.id, observation, deletion.last)
 
 
 def _protection(session: Session) -> str:

@@ -314,10 +314,13 @@ class Reconciler(ABC, Generic[S, O]):
     """The rights that the type's calls need (`tapctl.aws.rights.Right`); the engine only hands them through."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``."""
+        """Take `spec` and `outputs` from the generic arguments of ``class Topic(Reconciler[TopicSpec, …])``.
+
+        Or of a base that several types share, and that has its own from a type.
+        """
         super().__init_subclass__(**kwargs)
         for base in vars(cls).get("__orig_bases__", ()):
-            if get_origin(base) is Reconciler:
+            if Reconciler in getattr(get_origin(base), "__mro__", ()):
                 cls.spec, cls.outputs = get_args(base)
 
     @property

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
-from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
 from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ParameterGroupOutputs(Outputs):
     arn: str
 
 
-class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
+class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs]):
     """A parameter group of either kind; the id is its name.
 
     Changes that wait for a reboot do not show on the group: RDS shows them with each instance (`db_instance`).
@@ -147,6 +148,15 @@ class ParameterGroups(Reconciler[ParameterGroupSpec, ParameterGroupOutputs]):
                 raise NotYet(f"{id} is still used: {error.message}", Patience.LONG) from error
             raise
 
+    def _others(
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[ParameterGroupSpec, ParameterGroupOutputs],
+        going: Collection[str],
+    ) -> Iterator[str]:
+        return databases_in(aws, id, going)
+
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags."""
         return owned_names(aws, owner, self.arn_kind)
@@ -238,6 +248,7 @@ def _rights(noun: str, listing: str, group: str) -> tuple[Right, ...]:
             Need.UPDATE, ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"), (group,), fields=frozenset({"tags"})
         ),
         Right(Need.REPLACE | Need.DELETE, (f"rds:Delete{noun}",), (group,)),
+        ASKS_DATABASES,
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
     )
 

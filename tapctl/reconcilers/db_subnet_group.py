@@ -5,16 +5,17 @@ AWS's facts are from the RDS API reference: CreateDBSubnetGroup, ModifyDBSubnetG
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from tapctl.aws.policy import when
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.aws.rights import LISTS, Need, Right, arn
 from tapctl.aws.tags import as_list
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Observed, Outputs, Owner, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
 from tapctl.reconcilers.rds import NO_SUBNET_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class DbSubnetGroupOutputs(Outputs):
     arn: str
 
 
-class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
+class DbSubnetGroup(DatabaseGroups[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
     """A DB subnet group; the id is its name."""
 
     type = "db-subnet-group"
@@ -64,6 +65,7 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
         Right(Need.UPDATE, ("rds:ModifyDBSubnetGroup",), _GROUP),
         Right(Need.UPDATE, ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"), _GROUP, fields=frozenset({"tags"})),
         Right(Need.DELETE, ("rds:DeleteDBSubnetGroup",), _GROUP),
+        ASKS_DATABASES,
         Right(Need.SWEEP, ("tag:GetResources",), why=LISTS),
         # The first use of RDS in an account makes RDS's own role.
         Right(
@@ -145,6 +147,15 @@ class DbSubnetGroup(Reconciler[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
             if error.matches(*_HELD):
                 raise NotYet(f"{id} is still used: {error.message}", Patience.LONG) from error
             raise
+
+    def _others(
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[DbSubnetGroupSpec, DbSubnetGroupOutputs],
+        going: Collection[str],
+    ) -> Iterator[str]:
+        return databases_in(aws, id, going)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags."""

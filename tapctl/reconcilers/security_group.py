@@ -7,17 +7,19 @@ shapes: refusals are told apart by code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
 from tapctl.aws.client import beside
 from tapctl.aws.policy import when
 from tapctl.aws.rights import LISTS, OURS, TAGGED, Need, Right, arn
-from tapctl.engine.model import Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Impact, Observed, Outputs, Owner, Spec, Timing, address
 from tapctl.engine.owner_tags import MANAGED_BY
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
 from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class SecurityGroupOutputs(Outputs):
     group_id: str
 
 
-class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
+class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
     """A security group without its rules."""
 
     type = "security-group"
@@ -109,6 +111,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
         Right(Need.UPDATE, ("ec2:DeleteTags",), (GROUPS,), OURS, fields=frozenset({"tags"})),
         Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
         Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
+        ASKS_DATABASES,
     )
 
     def observe(
@@ -138,7 +141,7 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
         group_id = seen.outputs.group_id if seen.outputs else ""
         ids = sorted({group_id, *(group["GroupId"] for group in groups(aws, id))})
         reads = {
-            "strangers": lambda: _strangers(aws, group_id, ids),
+            "strangers": lambda: _strangers(aws, group_id, ids, partial(_is_of_ours, aws.round_ids("lambda-function"))),
             "other_vpcs": lambda: _other_vpcs(aws, group_id, ids),
         }
         return with_exposures(seen, reads, gone=NOT_FOUND)
@@ -192,6 +195,21 @@ class SecurityGroup(Reconciler[SecurityGroupSpec, SecurityGroupOutputs]):
                 patience = Patience.LONG if passing else Patience.BUSY
                 raise NotYet(f"{id} is held by {holders or error.message}", patience) from error
             raise
+
+    def _others(
+        self,
+        aws: Aws,
+        id: str,
+        observed: Observed[SecurityGroupSpec, SecurityGroupOutputs],
+        going: Collection[str],
+    ) -> Iterator[str]:
+        """Name databases, interfaces that do not go by themselves, and groups whose rules name this one."""
+        group_id = observed.outputs.group_id if observed.outputs else ""
+        yield from databases_in(aws, group_id, going)
+        yield from _strangers(aws, group_id, [group_id], _goes_by_itself)
+        for group in _naming(aws, group_id):
+            if address(self.type, group.get("GroupName", "")) not in going:
+                yield f"a rule of {group.get('GroupName', '')}"
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the groups by the owner's tags, in every VPC of the region."""
@@ -255,7 +273,9 @@ def _described(aws: Aws, filters: Sequence[FilterTypeDef]) -> list[SecurityGroup
     return [group for page in pages for group in page["SecurityGroups"]]
 
 
-def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
+def _strangers(
+    aws: Aws, group_id: str, ids: Sequence[str], may_stay: Callable[[Mapping[str, Any]], bool]
+) -> frozenset[str]:
     # Unpaginated, or without the hidden ones of AWS's services, the answer of a large account is none, or not all.
     pages: list[Any] = aws.pages(
         aws.ec2.get_paginator("describe_network_interfaces"),
@@ -263,23 +283,27 @@ def _strangers(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
         IncludeManagedResources=True,
         PaginationConfig={"PageSize": _PAGE},
     )
-    functions = aws.round_ids("lambda-function")
     return frozenset(
         f"{interface.get('NetworkInterfaceId', '')} ({interface.get('Description') or 'no description'})"
         for page in pages
         for interface in page.get("NetworkInterfaces", ())
-        if any(group["GroupId"] == group_id for group in interface.get("Groups", ()))
-        and not _is_of_ours(interface, functions)
+        if any(group["GroupId"] == group_id for group in interface.get("Groups", ())) and not may_stay(interface)
     )
 
 
-def _is_of_ours(interface: Mapping[str, Any], functions: Sequence[str]) -> bool:
+def _is_of_ours(functions: Sequence[str], interface: Mapping[str, Any]) -> bool:
     """True if RDS, or Lambda for our function, made the interface: anybody can write their words, not be their hand."""
-    text = str(interface.get("Description", ""))
     if interface.get("InterfaceType") == "lambda":
+        text = str(interface.get("Description", ""))
         # A longer name may begin with ours: only a UUID may follow.
         return any(_UUID.fullmatch(text.removeprefix(f"AWS Lambda VPC ENI-{name}-")) for name in functions)
-    return text == "RDSNetworkInterface" and bool(interface.get("RequesterManaged"))
+    return _goes_by_itself(interface)
+
+
+def _goes_by_itself(interface: Mapping[str, Any]) -> bool:
+    """True if RDS or Lambda made the interface, and takes it away some time after its last user."""
+    by_rds = interface.get("Description") == "RDSNetworkInterface" and bool(interface.get("RequesterManaged"))
+    return by_rds or interface.get("InterfaceType") == "lambda"
 
 
 def _other_vpcs(aws: Aws, group_id: str, ids: Sequence[str]) -> frozenset[str]:
@@ -321,9 +345,7 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
         )
         rules = [
             (ours is not None and owner_of(group) == ours, f"a rule of {group.get('GroupName', '')}")
-            for name in ("ip-permission.group-id", "egress.ip-permission.group-id")
-            for group in _described(aws, [{"Name": name, "Values": [group_id]}])
-            if group.get("GroupId") != group_id
+            for group in _naming(aws, group_id)
         ]
     except AwsRefused:
         # The refusal that is being explained matters more than this one.
@@ -335,6 +357,14 @@ def _holders(aws: Aws, group_id: str, ours: Owner | None) -> tuple[str, bool]:
     holders = [*interfaces, *rules, *vpcs]
     passing = not holders or any(passes for passes, _ in holders)
     return ", ".join(dict.fromkeys([*named, *(text for _, text in (*rules, *vpcs))])), passing
+
+
+def _naming(aws: Aws, group_id: str) -> Iterator[SecurityGroupTypeDef]:
+    """List the other groups whose rules name this one, each once for either direction."""
+    for name in ("ip-permission.group-id", "egress.ip-permission.group-id"):
+        for group in _described(aws, [{"Name": name, "Values": [group_id]}]):
+            if group.get("GroupId") != group_id:
+                yield group
 
 
 def _vpcs_or_none(aws: Aws, group_id: str) -> list[str]:

@@ -54,6 +54,37 @@ def test_a_cluster_that_others_hang_on_stops_it_before_anything_is_begun(dev: Wo
     assert "global cluster world, its replica arn:aws:rds:us-east-2:123456789012:cluster:replica" in refused.err
 
 
+def test_what_others_use_stops_it_before_anything_is_begun(dev: World) -> None:
+    """A copy that was restored beside ours: AWS keeps the groups that it is in, and all else would be gone by then."""
+    rds, ec2 = dev.client("rds"), dev.client("ec2")
+    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    (group,) = cluster["VpcSecurityGroups"]
+    rds.create_db_cluster(
+        DBClusterIdentifier="forensics",
+        Engine=cluster["Engine"],
+        EngineVersion=cluster["EngineVersion"],
+        DBSubnetGroupName=cluster["DBSubnetGroup"],
+        DBClusterParameterGroupName=cluster["DBClusterParameterGroup"],
+        VpcSecurityGroupIds=[group["VpcSecurityGroupId"]],
+        MasterUsername="owner",
+        MasterUserPassword="12345678",
+    )
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    used = "is used by what is not ours and is never removed: db-cluster/forensics"
+    for name in (f"db-subnet-group/{cluster['DBSubnetGroup']}", "security-group/db-sg-dev", "db-cluster-parameter"):
+        assert any(name in line and used in line for line in refused.err.splitlines()), refused.err
+    assert dev.tapctl("plan", "--destroy", "--env", "dev").code == 6
+    rds.delete_db_cluster(DBClusterIdentifier="forensics", SkipFinalSnapshot=True)
+    (there,) = ec2.describe_security_groups(GroupIds=[group["VpcSecurityGroupId"]])["SecurityGroups"]
+    other = ec2.create_security_group(GroupName="bi", Description="reports", VpcId=there["VpcId"])["GroupId"]
+    pair = {"UserIdGroupPairs": [{"GroupId": there["GroupId"]}], "IpProtocol": "tcp", "FromPort": 1, "ToPort": 2}
+    ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[pair])
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert (refused.code, refused.changes) == (6, ())
+    assert "security-group/db-sg-dev is used by what is not ours and is never removed: a rule of bi" in refused.err
+
+
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
