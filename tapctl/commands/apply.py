@@ -56,7 +56,8 @@ def apply(session: Session, approval: Approval) -> int:
             session.screen.preflight(found.preflight.checks)
             show_estimate(session, found)
         if found.is_blocked:
-            code = show_blockers(session, found.plan, found.preflight.errors)
+            state = "what stands above was put in order, and nothing else changed" if healed else NOTHING_CHANGED
+            code = show_blockers(session, found.plan, found.preflight.errors, state=state)
             if healed:
                 code, summary = ExitCode.NOT_CONVERGED, "what the rest waits for is in order again; the rest is blocked"
                 return session.finish(Status.NOT_CONVERGED, code, plan_counts(found.plan), summary)

@@ -494,11 +494,13 @@ def show_estimate(session: Session, found: ApplySurvey) -> None:
     session.screen.estimate(estimate_command(durations, Operation.CREATE).then(work))
 
 
-def show_blockers(session: Session, plan: Plan, failed: Iterable[TapctlError] = ()) -> ExitCode:
+def show_blockers(
+    session: Session, plan: Plan, failed: Iterable[TapctlError] = (), *, state: str = NOTHING_CHANGED
+) -> ExitCode:
     """Show all that must not, or cannot, be made, with its reason; returns the exit status. ``failed``: of checks."""
     errors = [*(change.blocked for change in plan.blocked if change.blocked is not None), *failed]
     for error in errors:
-        session.screen.error(error, NOTHING_CHANGED)
+        session.screen.error(error, state)
     return ExitCode.worst(error.exit_code for error in errors)
 
 

@@ -124,8 +124,13 @@ class Plan:
 
     @property
     def healing(self) -> tuple[Change, ...]:
-        """The changes to be made first where others are blocked: those may be judged otherwise after them."""
-        return tuple(change for change in self.changes if change.heals and self.blocked)
+        """The changes to be made first where others are blocked: those may be judged otherwise after them.
+
+        A creation is not: there is nothing yet that such a change could mend. So none is made where one is blocked.
+        """
+        blocked = self.blocked
+        waits = bool(blocked) and all(change.action is not Action.CREATE for change in blocked)
+        return tuple(change for change in self.changes if change.heals and waits)
 
     @property
     def work(self) -> tuple[Change, ...]:

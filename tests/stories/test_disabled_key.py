@@ -32,6 +32,8 @@ def test_the_key_is_enabled_first_and_the_rest_is_judged_after(stuck: World) -> 
     assert (answer.code, answer.changes) == (4, ("kms:EnableKey",))
     assert answer.verdict.startswith("APPLY dev: NOT CONVERGED")
     assert "then start it first: aws rds start-db-cluster" in answer.err
+    assert "  state  what stands above was put in order, and nothing else changed\n" in answer.err
+    assert "nothing was changed" not in answer.err
     again = stuck.tapctl("plan", "--env", "dev")
     assert (again.code, "goes first" in again.err) == (6, False), "as any other plan of a cluster that stands still"
     stuck.client("rds").start_db_cluster(DBClusterIdentifier="db-cluster-dev")
@@ -47,3 +49,13 @@ def test_a_key_that_cannot_be_enabled_ends_the_apply(stuck: World) -> None:
     answer = stuck.meeting(trouble, "apply", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ("kms:EnableKey",))
     assert "not authorized to perform kms:EnableKey" in answer.err
+
+
+def test_a_key_is_not_brought_back_for_what_does_not_wait_for_it(dev: World) -> None:
+    """A slip in --restore blocks a cluster that is not there: with the key, too, it would be judged no otherwise."""
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    command = ("--env", "dev", "--restore", "no-such-snapshot")
+    for refused in (dev.tapctl("plan", *command), dev.tapctl("apply", *command, "--yes")):
+        assert (refused.code, refused.changes) == (6, ())
+        assert "goes first" not in refused.err
+    dev.applied("dev", "--empty")
