@@ -59,3 +59,45 @@ def test_the_process_serves_until_it_is_told_to_stop(monkeypatch: pytest.MonkeyP
         thread.join(60)
     with pytest.raises(ConnectionRefusedError):
         ask(port, "GET", path)
+
+
+ASK = b"Action=GetCallerIdentity&Version=2011-06-15"
+HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sts/aws4_request, SignedHeaders=host",
+}
+
+
+def test_a_connection_is_kept_for_the_next_request(sandbox_url: str) -> None:
+    connection = HTTPConnection(sandbox_url.removeprefix("http://"), timeout=20)
+    for _ in range(2):
+        connection.request("POST", "/", ASK, HEADERS)
+        held = connection.sock
+        answer = connection.getresponse()
+        assert (answer.status, b"<Account>123456789012</Account>" in answer.read()) == (200, True)
+        assert connection.sock is held
+    connection.close()
+
+
+def test_an_object_that_comes_in_chunks_is_stored(sandbox_url: str) -> None:
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=sandbox_url)
+    client.create_bucket(Bucket="records")
+    connection = HTTPConnection(sandbox_url.removeprefix("http://"), timeout=20)
+    headers = {"Authorization": HEADERS["Authorization"].replace("/sts/", "/s3/")}
+    connection.request("PUT", "/records/dev.json", iter([b"{", b"}"]), headers, encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert client.get_object(Bucket="records", Key="dev.json")["Body"].read() == b"{}"
+
+
+def test_half_a_request_has_no_effect(sandbox_url: str) -> None:
+    half = b"Action=CreateTopic&Name=half&Version=2010-03-31"
+    headers = {**HEADERS, "Authorization": HEADERS["Authorization"].replace("/sts/", "/sns/")}
+    lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(half) + 1)}.items()]
+    host, _, port = sandbox_url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall("\r\n".join(["POST / HTTP/1.1", f"Host: {host}", *lines, "", ""]).encode() + half)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    client = boto3.client("sns", region_name="us-east-1", endpoint_url=sandbox_url)
+    assert client.list_topics()["Topics"] == []
