@@ -21,10 +21,11 @@ from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Node, Stack
-from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
+from tapctl.errors import ConfigError, ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of, registry
 from tapctl.session.session import Session
+from tapctl.stack.forged import forged
 from tapctl.stack.never_wanted import let_in, never_wanted
 
 _NO_REVERT: Mapping[Reason, str] = {
@@ -34,7 +35,7 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
     Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
     Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files that were applied want something else than is recorded: an apply writes it anew",
+    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
@@ -55,8 +56,8 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         warn_of_old_record(session, found.manifest, found.observed)
         fields, left = fields_of(found, chosen)
         stack = as_recorded(found, fields)
-        for where in never_put_back(session.names, stack, fields, found.report.findings):
-            left[where] = _NO_REVERT[Reason.NEVER_WANTED]
+        left |= dict.fromkeys(never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
+        left |= dict.fromkeys(other_doors(session, found, fields), _NO_REVERT[Reason.FORGED])
         plan, ignored = _plan(session, found, stack, fields)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
@@ -116,25 +117,44 @@ def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
     return stack
 
 
-def never_put_back(
-    names: Names, stack: Stack, fields: dict[str, set[str]], findings: Iterable[Finding] = ()
-) -> list[str]:
+def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
     """Take out of ``fields`` those whose recorded value the product can never want, and name their places.
 
-    ``findings``: of all; a field in which somebody has written one value into the record is put back in no part.
     A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
     """
     taken = []
-    forged = {(one.address, one.field.partition(".")[0]) for one in findings if one.reason is Reason.FORGED}
     for address, paths in fields.items():
         resource = stack[address]
         recorded = (resource.type, resource.id, resource.spec)
         roots = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
-        roots |= {name for place, name in forged if place == address}
         refused = sorted(path for path in paths if path.partition(".")[0] in roots)
         paths.difference_update(refused)
         taken += [f"{address}.{path}" for path in refused]
     return taken
+
+
+def other_doors(session: Session, found: Examined, fields: dict[str, set[str]]) -> list[str]:
+    """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
+
+    That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
+    files can be used, nobody can tell.
+    """
+    if isinstance(session.loaded, ConfigError):
+        return []
+    others: dict[str, list[str]] = defaultdict(list)
+    for entry, part in forged(session.loaded, session.names, found.entries):
+        others[entry.address] += [part.path] if part else []
+    taken = []
+    for address, paths in fields.items():
+        refused = sorted(path for path in paths if any(_overlap(path, other) for other in others[address]))
+        paths.difference_update(refused)
+        taken += [f"{address}.{path}" for path in refused]
+    return taken
+
+
+def _overlap(path: str, other: str) -> bool:
+    """True if one of the paths is the other, or leads to it."""
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
 
 
 def _plan(

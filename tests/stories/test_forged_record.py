@@ -90,7 +90,7 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
     never = "tapctl never wants what is recorded"
     assert f"db-instance/db-cluster-dev-0.publicly_accessible is not put back: {never}" in answer.err
     for place in (f"{RULES}.rules", f"{KEY}.policy.statements"):
-        assert f"{place} is not put back: the files that were applied want something else" in answer.err
+        assert f"{place} is not put back: the files want something else there" in answer.err
     exposed.applied("dev")
 
 
@@ -130,6 +130,24 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
     # Who hides it by another hash, too, is told of what no files at all can want.
     dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
     assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline"}
+
+
+def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_says_it_is_of(dev: World) -> None:
+    def open_doors(entries: dict[str, Any]) -> None:
+        spec = entries[FUNCTION]["spec"]
+        spec["role_arn"] = STRANGER
+        spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
+        spec["timeout_s"] = 31
+
+    forge(dev, open_doors)
+    dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
+    answer = dev.tapctl("revert", "--env", "dev", "--yes")
+    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "1 put back as recorded · 2 left"), answer.err
+    for path in ("role_arn", "environment.DB_ENDPOINT"):
+        assert f"{FUNCTION}.{path} is not put back: the files want something else there than is recorded" in answer.err
+    live = dev.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+    assert (live["Role"], live["Timeout"]) == ("arn:aws:iam::123456789012:role/lambda-role-dev", 31)
+    assert live["Environment"]["Variables"]["DB_ENDPOINT"] != "db.evil.example"
 
 
 def test_an_emptied_record_is_no_ok_of_a_live_parity_nor_of_a_drift_without_the_file(dev: World) -> None:
