@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -24,9 +25,12 @@ from tapctl.engine.resources import Node, Stack
 from tapctl.errors import ConfigError, ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of, registry
+from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
 from tapctl.session.session import Session
 from tapctl.stack.forged import forged
 from tapctl.stack.never_wanted import let_in, never_wanted
+from tapctl.stack.package import build as build_package
+from tapctl.stack.package import handler_of
 
 _NO_REVERT: Mapping[Reason, str] = {
     Reason.ABSENT: "it is missing: an apply makes it again",
@@ -39,6 +43,11 @@ _NO_REVERT: Mapping[Reason, str] = {
     Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
 }
 """The reason of a finding to why there is nothing to put back."""
+
+
+_NO_CODE: Final = (
+    "the record knows the zip by its hash alone, and handlers/ packages another one: put those files there, or apply"
+)
 
 
 def revert(session: Session, targets: Sequence[str]) -> int:
@@ -58,6 +67,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         stack = as_recorded(found, fields)
         left |= dict.fromkeys(never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
         left |= dict.fromkeys(other_doors(session, found, fields), _NO_REVERT[Reason.FORGED])
+        left |= dict.fromkeys(give_code(session, found, stack, fields), _NO_CODE)
         plan, ignored = _plan(session, found, stack, fields)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
@@ -131,6 +141,34 @@ def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> l
         paths.difference_update(refused)
         taken += [f"{address}.{path}" for path in refused]
     return taken
+
+
+def give_code(session: Session, found: Examined, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
+    """Give each function whose zip is put back the zip as it is packaged now, where that is the recorded one.
+
+    Where it is another, what sends the code is taken out of ``fields``; returns the places of that.
+    """
+    taken = []
+    for address, paths in fields.items():
+        spec, sending = stack[address].spec, sorted(paths & SENDS_CODE)
+        if not sending or not isinstance(spec, LambdaFunctionSpec) or spec.package_type != "Zip":
+            continue
+        content = _packaged(session, spec.code_sha256)
+        if content is None:
+            paths.difference_update(sending)
+            taken += [f"{address}.{path}" for path in sending]
+        else:
+            stack.add_recorded(LambdaFunction(content), found.entries[address], spec)
+    return taken
+
+
+def _packaged(session: Session, sha256: str) -> bytes | None:
+    """The handler's zip; None where it has another hash, or cannot be made."""
+    try:
+        package = build_package(handler_of(session.invocation.config))
+    except ConfigError:
+        return None
+    return package.content if package.sha256_base64 == sha256 else None
 
 
 def other_doors(session: Session, found: Examined, fields: dict[str, set[str]]) -> list[str]:

@@ -112,6 +112,8 @@ _ASYNCHRONOUS: Final[Mapping[str, tuple[str, int]]] = {
     "MaximumEventAgeInSeconds": ("s of age", 21_600),
 }
 _CODE: Final = frozenset({"image_uri", "code_sha256", "architecture"})
+SENDS_CODE: Final = _CODE | {"package_type", "update_failure"}
+"""Fields whose change sends the code once more, or makes the function anew with it."""
 # Reason codes of a failure by rights that IAM or KMS may not have spread yet.
 _OF_RIGHTS: Final = ("InsufficientRolePermissions", "KMSKeyAccessDenied")
 # Reason codes of a failed update that concern the code: ImageDeleted, InvalidImage, InvalidZipFileException …

@@ -16,11 +16,12 @@ from tapctl.aws.client import Aws, Connection
 from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
 from tapctl.commands.drift import Examined
-from tapctl.commands.revert import as_recorded, fields_of, without_allow
+from tapctl.commands.revert import as_recorded, fields_of, give_code, without_allow
 from tapctl.commands.waive import add_waivers, ahead, parse_day, tables_of, with_waivers
 from tapctl.commands.writing import write_file
 from tapctl.config import Edit
 from tapctl.config.waivers import path_of
+from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
@@ -32,6 +33,8 @@ from tapctl.render.screen import Target
 from tapctl.safety.files import replace_file
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tapctl.stack.definition import planned_stack
+from tapctl.stack.package import build as build_package
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 FUNCTION = "lambda-function/payment-processor-dev"
@@ -68,6 +71,42 @@ def test_a_revert_that_would_lose_data_names_what_may_be_done_instead(session: S
     )
     other = Refused("it is not ours")
     assert without_allow(session, replace(asked, blocked=other)) is other
+
+
+HANDLER = "handlers/payment_processor"
+
+
+@pytest.mark.parametrize(
+    ("place", "there", "is_left"),
+    [
+        ("Zip.code_sha256", "recorded", False),
+        ("Zip.code_sha256", "another", True),
+        ("Zip.code_sha256", "nothing", True),
+        ("Zip.timeout_s", "nothing", False),
+        ("Image.update_failure", "nothing", False),
+    ],
+)
+def test_a_zip_is_put_back_where_it_is_at_hand(
+    session: Session, tmp_path: Path, place: str, there: str, is_left: bool
+) -> None:
+    package, _, field = place.partition(".")
+    handler = tmp_path / HANDLER
+    handler.mkdir(parents=True)
+    (handler / "index.js").write_text("as recorded")
+    sha = build_package(handler).sha256_base64
+    if there == "nothing":
+        (handler / "index.js").unlink()
+    elif there == "another":
+        (handler / "index.js").write_text("newer")
+    spec = planned_stack(session.config, "dev")[FUNCTION].spec
+    spec = refs.to_json(spec.model_copy(update={"package_type": package, "code_sha256": sha}))
+    made = Entry(type="lambda-function", id="payment-processor-dev", phase=Phase.MADE, spec=spec, outputs={})
+    fields = {FUNCTION: {field}}
+    record = empty(environment="dev", suffix="dev", account="1", region="r")
+    examined = Examined(record, "", {FUNCTION: made}, {}, {}, Report((), 0, 0, 0))
+    stack = as_recorded(examined, fields)
+    assert give_code(session, examined, stack, fields) == ([f"{FUNCTION}.{field}"] if is_left else [])
+    assert fields == {FUNCTION: set() if is_left else {field}}
 
 
 # -- accept ------------------------------------------------------------------------------------------------------------

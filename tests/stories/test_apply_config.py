@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 
 import pytest
@@ -226,6 +228,25 @@ def test_an_image_becomes_a_zip_and_an_image_again(dev: World) -> None:
         assert found["Configuration"]["PackageType"] == package
         assert found["Concurrency"]["ReservedConcurrentExecutions"] == 10
         assert dev.drift().code == 0
+        if package == "Zip":
+            wanted = found["Configuration"]["CodeSha256"]
+            client.update_function_code(FunctionName="payment-processor-dev", ZipFile=zip_of("index.js", "evil"))
+            handler = dev.folder / "handlers" / "payment_processor"
+            handler.rename(handler.with_name("elsewhere"))
+            refused = dev.tapctl("revert", "--env", "dev", "--yes")
+            assert (refused.code, refused.changes) == (6, ())
+            assert "code_sha256: the record knows the zip by its hash alone" in refused.err
+            handler.with_name("elsewhere").rename(handler)
+            put_back = dev.tapctl("revert", "--env", "dev", "--yes")
+            assert (put_back.code, put_back.changes) == (0, ("lambda:UpdateFunctionCode",)), put_back.err
+            assert client.get_function(FunctionName="payment-processor-dev")["Configuration"]["CodeSha256"] == wanted
+
+
+def zip_of(name: str, text: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, text)
+    return content.getvalue()
 
 
 @pytest.mark.soak
