@@ -175,6 +175,10 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         if deletion.reconciler.is_protection(observation):
             return _protected(session, f"{address}: {reason}")
         return undeletable_error(session, address, reason, observation)
+    if _is_recorded_protected(deletion) and not observation.deleting:
+        return _protected(
+            session, f"{address}: by the record its deletion protection is on, and no apply has lifted it"
+        )
     foreign = observation.members - inventory.deletions.keys()
     if foreign:
         # RDS would accept the deletion of our own members, and then refuse the cluster's as long as the others exist.
@@ -182,6 +186,12 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
     if observation.deleting or address in inventory.retained:
         return None
     return deletion.reconciler.removal_refusal(view, deletion.id, observation, deletion.last)
+
+
+def _is_recorded_protected(deletion: Deletion) -> bool:
+    """True if an apply has left the resource protected: what somebody has switched off since is no word of ours."""
+    confirmed = (deletion.entry.confirmed_spec if deletion.entry else None) or {}
+    return any(confirmed.get(name) is True for name in deletion.reconciler.protection_fields)
 
 
 def _protection(session: Session) -> str:

@@ -68,6 +68,15 @@ def test_protection_off_in_the_file_alone_is_refused_until_applied(unprotected: 
     assert left(unprotected, REGION) == untouched
 
 
+def test_protection_that_somebody_else_has_lifted_is_refused_until_applied(unprotected: World) -> None:
+    rds = unprotected.client("rds", REGION)
+    for is_on in (False, True):
+        rds.modify_db_cluster(DBClusterIdentifier="db-cluster-prod", DeletionProtection=is_on, ApplyImmediately=True)
+        refused = unprotected.tapctl("destroy", "--env", "prod", "--yes", "--confirm", "prod")
+        assert (refused.code, refused.changes) == (6, ())
+        assert ("by the record its deletion protection is on, and no apply has lifted it" in refused.err) != is_on
+
+
 def test_a_destroy_with_a_final_snapshot_due_wants_the_name(applied: World, untouched: set[str]) -> None:
     for typed in ("yes\n", None):
         refused = applied.tapctl("destroy", "--env", "prod", "--yes", typed=typed)
