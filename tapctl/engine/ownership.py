@@ -7,7 +7,8 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 - **the owner tags** (``ManagedBy``, ``EnvironmentSuffix``, ``Environment``) name nobody else;
 - **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
   drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it. Where people choose the
-  name and the configuration does not have it, the name tells nothing: tags and record have to agree.
+  name and the configuration does not have it, the name tells nothing: tags and record have to agree. Of what a run
+  was making when it was cut off the record knows no outputs yet: that it was to be made is the record's word then.
 """
 
 from __future__ import annotations
@@ -98,6 +99,17 @@ class Ownership:
         more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
         return " ".join(", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more]).splitlines())
 
+    @property
+    def _unwanted_hint(self) -> str:
+        if self.seen.owner == self.owner:
+            known = f"put {self.address} into the configuration, apply, and take it out again"
+            return f"the record tells of another one: {known}"
+        tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
+        return (
+            f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
+            "then run the same command again"
+        )
+
     def error(self, *, wanted: bool = True) -> Refused:
         """Make the refusal of a resource that is not ours, or may be somebody else's.
 
@@ -132,12 +144,8 @@ class Ownership:
                 hint="use another --suffix here, or end what ties it to that",
             )
         if not wanted:
-            tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
             return Refused(
-                f"{self.address} exists and is not ours; {left}",
-                evidence=self.evidence,
-                hint=f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
-                "then run the same command again",
+                f"{self.address} exists and is not ours; {left}", evidence=self.evidence, hint=self._unwanted_hint
             )
         if self.overwritten:
             return Refused(
@@ -177,13 +185,13 @@ class Claimant:
             reconciler: its type.
             id: its id.
             seen: its observation.
-            recorded: the outputs of the record's entry; None where there is none.
+            recorded: the outputs of the record's entry, empty where AWS had told none yet; None without an entry.
             just_made: True if this run has made the resource: its tags show later than itself.
         """
         same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
-        verdict = self._verdict(
-            reconciler, id, seen, same=same, untagged_is_ours=reconciler.created_by_aws or just_made
-        )
+        begun = recorded is not None and not recorded
+        untagged_is_ours = reconciler.created_by_aws or just_made
+        verdict = self._verdict(reconciler, id, seen, same=same, begun=begun, untagged_is_ours=untagged_is_ours)
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
 
     def _verdict(
@@ -193,6 +201,7 @@ class Claimant:
         seen: Observed[Any, Any],
         *,
         same: bool,
+        begun: bool,
         untagged_is_ours: bool,
     ) -> Verdict:
         theirs = seen.owner
@@ -202,8 +211,8 @@ class Claimant:
             names_tapctl = theirs.managed_by in ("", self.owner.managed_by)
             elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
             return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
-        claims = (theirs == self.owner, same)
-        claimed = all(claims) if self.chosen_name(reconciler.type, id) else any(claims)
+        tagged = theirs == self.owner
+        claimed = tagged and (same or begun) if self.chosen_name(reconciler.type, id) else tagged or same
         if claimed or (untagged_is_ours and _is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM

@@ -71,6 +71,11 @@ class Entry(BaseModel):
         return address(self.type, self.id)
 
     @property
+    def told(self) -> Mapping[str, str]:
+        """The outputs, by which this very resource is known again; empty as long as AWS has not told all of them."""
+        return self.outputs or {}
+
+    @property
     def confirmed_spec(self) -> dict[str, Any] | None:
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec

@@ -74,9 +74,19 @@ def test_nothing_outside_the_names_is_ours_whatever_record_and_tags_say() -> Non
 
 def test_under_a_name_that_anybody_may_choose_tags_and_record_have_to_agree() -> None:
     claimant = Claimant(OURS, lambda _, __: True, lambda type_, id_: (type_, id_) == ("plain", "a"))
-    for owner, recorded, ours in ((OURS, RECORDED, True), (OURS, None, False), (None, RECORDED, False)):
+    cases: tuple[tuple[Owner | None, dict[str, str] | None, bool], ...] = (
+        (OURS, RECORDED, True),
+        (OURS, {}, True),  # it is being made, and AWS has told nothing of it yet
+        (OURS, {"arn": "another"}, False),
+        (OURS, None, False),
+        (None, RECORDED, False),
+        (None, {}, False),
+        (THEIRS, {}, False),
+    )
+    for owner, recorded, ours in cases:
         assert claimant.judge(Plain(), "a", thing(owner), recorded=recorded).ours is ours
-        assert claimant.judge(Plain(), "b", thing(owner), recorded=recorded).ours
+    assert claimant.judge(Plain(), "b", thing(OURS), recorded=None).ours
+    assert claimant.judge(Plain(), "b", thing(None), recorded=RECORDED).ours
     assert claimant.judge(Plain(), "a", thing(None), recorded=None, just_made=True).ours
 
 
@@ -172,6 +182,14 @@ def test_a_refused_removal_names_no_flag_that_does_nothing_there() -> None:
         assert "--adopt" not in hint
         assert "set its tags ManagedBy=tapctl, EnvironmentSuffix=dev, Environment=dev" in hint
         assert "take its entry out of the record" in hint
+
+
+def test_where_the_tags_say_ours_and_the_record_tells_of_another_nobody_is_sent_to_set_those_tags() -> None:
+    claimant = Claimant(OURS, lambda _, __: True, lambda _, __: True)
+    ownership = claimant.judge(Plain(), "a", thing(OURS), recorded={"arn": "another"})
+    hint = str(ownership.error(wanted=False).hint)
+    assert "put plain/a into the configuration, apply, and take it out again" in hint
+    assert "set its tags" not in hint
 
 
 def test_a_record_that_holds_anything_but_our_names_is_refused_and_says_which() -> None:
