@@ -124,7 +124,7 @@ class _DeleteLoop:
     def identity(self) -> dict[str, str] | None:
         """Tell the outputs of this very resource, as recorded or as our own step saw them: tags may go before it."""
         if self.deletion.entry is not None:
-            return self.deletion.entry.outputs
+            return self.deletion.entry.claim
         outputs = self.last_step_on.outputs if self.last_step_on is not None else None
         return outputs.model_dump() if outputs is not None else None
 

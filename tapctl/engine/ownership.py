@@ -177,13 +177,13 @@ class Claimant:
             reconciler: its type.
             id: its id.
             seen: its observation.
-            recorded: the outputs of the record's entry; None where there is none.
+            recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
         """
         same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
-        verdict = self._verdict(
-            reconciler, id, seen, same=same, untagged_is_ours=reconciler.created_by_aws or just_made
-        )
+        untagged_is_ours = reconciler.created_by_aws or just_made
+        held = same or recorded == {}
+        verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
 
     def _verdict(
@@ -193,6 +193,7 @@ class Claimant:
         seen: Observed[Any, Any],
         *,
         same: bool,
+        held: bool,
         untagged_is_ours: bool,
     ) -> Verdict:
         theirs = seen.owner
@@ -202,8 +203,9 @@ class Claimant:
             names_tapctl = theirs.managed_by in ("", self.owner.managed_by)
             elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
             return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
-        claims = (theirs == self.owner, same)
-        claimed = all(claims) if self.chosen_name(reconciler.type, id) else any(claims)
+        tagged = theirs == self.owner
+        # What a run has begun and not read back is recorded without outputs: beside our tags that is the record's word.
+        claimed = tagged and held if self.chosen_name(reconciler.type, id) else tagged or same
         if claimed or (untagged_is_ours and _is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM

@@ -75,6 +75,11 @@ class Entry(BaseModel):
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
 
+    @property
+    def claim(self) -> dict[str, str]:
+        """The outputs by which the resource is recorded; empty where AWS has told none: it was begun, and is held."""
+        return self.outputs or {}
+
     @model_serializer(mode="wrap")
     def _without_unconfirmed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)

@@ -78,6 +78,9 @@ def test_under_a_name_that_anybody_may_choose_tags_and_record_have_to_agree() ->
         assert claimant.judge(Plain(), "a", thing(owner), recorded=recorded).ours is ours
         assert claimant.judge(Plain(), "b", thing(owner), recorded=recorded).ours
     assert claimant.judge(Plain(), "a", thing(None), recorded=None, just_made=True).ours
+    # Begun by a run that was cut off before AWS had told its outputs.
+    for owner, recorded, ours in ((OURS, {}, True), (None, {}, False), (OURS, {"arn": "another"}, False)):
+        assert claimant.judge(Plain(), "a", thing(owner), recorded=recorded).ours is ours
 
 
 def test_tags_that_could_not_be_read_may_be_anothers() -> None:
