@@ -243,7 +243,7 @@ def leftovers(
 
 def ownership_of(session: Session, deletion: Deletion, observed: Observed[Any, Any]) -> Ownership:
     """Tell whose the resource is."""
-    recorded = deletion.entry.told if deletion.entry else None
+    recorded = deletion.entry.claim if deletion.entry else None
     return session.claimant.judge(deletion.reconciler, deletion.id, observed, recorded=recorded)
 
 

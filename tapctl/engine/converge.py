@@ -346,7 +346,7 @@ class _ConvergeLoop:
         return None
 
     def judge(self, seen: Observed[Any, Any]) -> Ownership:
-        recorded = self.entry.told if self.entry else None
+        recorded = self.entry.claim if self.entry else None
         just_made = self.attempt.made and seen.owner is None
         return self.context.claimant.judge(self.reconciler, self.id, seen, recorded=recorded, just_made=just_made)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from tapctl.engine import refs
@@ -122,10 +121,10 @@ class _DeleteLoop:
         self.poller.call_made()
         return None
 
-    def identity(self) -> Mapping[str, str] | None:
+    def identity(self) -> dict[str, str] | None:
         """Tell the outputs of this very resource, as recorded or as our own step saw them: tags may go before it."""
         if self.deletion.entry is not None:
-            return self.deletion.entry.told
+            return self.deletion.entry.claim
         outputs = self.last_step_on.outputs if self.last_step_on is not None else None
         return outputs.model_dump() if outputs is not None else None
 

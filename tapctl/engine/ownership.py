@@ -7,8 +7,7 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 - **the owner tags** (``ManagedBy``, ``EnvironmentSuffix``, ``Environment``) name nobody else;
 - **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
   drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it. Where people choose the
-  name and the configuration does not have it, the name tells nothing: tags and record have to agree. Of what a run
-  was making when it was cut off the record knows no outputs yet: that it was to be made is the record's word then.
+  name and the configuration does not have it, the name tells nothing: tags and record have to agree.
 """
 
 from __future__ import annotations
@@ -185,13 +184,13 @@ class Claimant:
             reconciler: its type.
             id: its id.
             seen: its observation.
-            recorded: the outputs of the record's entry, empty where AWS had told none yet; None without an entry.
+            recorded: the outputs of the record's entry (`Entry.claim`); None where there is no entry.
             just_made: True if this run has made the resource: its tags show later than itself.
         """
         same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
-        begun = recorded is not None and not recorded
         untagged_is_ours = reconciler.created_by_aws or just_made
-        verdict = self._verdict(reconciler, id, seen, same=same, begun=begun, untagged_is_ours=untagged_is_ours)
+        held = same or recorded == {}
+        verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
         return Ownership(verdict, address(reconciler.type, id), self.owner, seen, same)
 
     def _verdict(
@@ -201,7 +200,7 @@ class Claimant:
         seen: Observed[Any, Any],
         *,
         same: bool,
-        begun: bool,
+        held: bool,
         untagged_is_ours: bool,
     ) -> Verdict:
         theirs = seen.owner
@@ -212,7 +211,8 @@ class Claimant:
             elsewhere = names_tapctl and theirs.is_of_another_environment(self.owner)
             return Verdict.OTHER_ENVIRONMENT if elsewhere else Verdict.OTHER_OWNER
         tagged = theirs == self.owner
-        claimed = tagged and (same or begun) if self.chosen_name(reconciler.type, id) else tagged or same
+        # What a run has begun and not read back is recorded without outputs: beside our tags that is the record's word.
+        claimed = tagged and held if self.chosen_name(reconciler.type, id) else tagged or same
         if claimed or (untagged_is_ours and _is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM

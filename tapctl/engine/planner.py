@@ -186,7 +186,7 @@ def _plan_change(
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
         return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed)
-    ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.told if entry else None)
+    ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
     if not ownership.ours:
         adopts = (permits.adopts and ownership.adoptable) or (permits.adopts_overwritten and ownership.overwritten)
         if not adopts:
@@ -413,7 +413,7 @@ def _plan_removal(
     if isinstance(observation, Unreadable):
         blocked = _unreadable_error(address, observation)
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
-    ownership = claimant.judge(reconciler, entry.id, observation, recorded=entry.told)
+    ownership = claimant.judge(reconciler, entry.id, observation, recorded=entry.claim)
     if not ownership.ours:
         return replace(base, blocked=ownership.error(wanted=False))
     if observation.deleting:

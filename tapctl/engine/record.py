@@ -71,14 +71,14 @@ class Entry(BaseModel):
         return address(self.type, self.id)
 
     @property
-    def told(self) -> Mapping[str, str]:
-        """The outputs, by which this very resource is known again; empty as long as AWS has not told all of them."""
-        return self.outputs or {}
-
-    @property
     def confirmed_spec(self) -> dict[str, Any] | None:
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
+
+    @property
+    def claim(self) -> dict[str, str]:
+        """The outputs by which the resource is recorded; empty where AWS has told none: it was begun, and is held."""
+        return self.outputs or {}
 
     @model_serializer(mode="wrap")
     def _without_unconfirmed(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

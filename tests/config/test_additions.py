@@ -1,4 +1,4 @@
-"""What an organisation prescribes and a team adds: what is taken, what is refused, where, and by which rule."""
+"""Prescriptions of an organisation and additions of a team: what is taken, what is refused, where, by which rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long something takes: what is usual, the longest chain, and what is left."""
+"""Estimates: what is usual, the longest chain, and what is left."""
 
 from __future__ import annotations
 

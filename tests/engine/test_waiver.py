@@ -1,4 +1,4 @@
-"""What a waiver covers, in drift, plan and convergence."""
+"""Waivers: what one covers, in drift, plan and convergence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else is in a group that databases are in, asked before a destroy begins."""
+"""Strangers in a group that databases are in, asked for before a destroy begins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLUSTER_PARAMETERS, PARAMETERS = "db-cluster-parameter-group", "db-parameter-gro
 
 
 def refusal(type_: str, answers: Mapping[str, Any], *going: str) -> Refused | None:
-    """What stands against the removal of the group ``ours`` (to EC2: ``sg-1``), where these go with it."""
+    """Text of what stands against the removal of the group ``ours`` (to EC2: ``sg-1``), where these go with it."""
     group: Any = registry()[type_].removed_with(going)
     assert isinstance(group, DatabaseGroups)
     seen: Observed[Any, Any] = Observed(None, SecurityGroupOutputs(group_id="sg-1"))

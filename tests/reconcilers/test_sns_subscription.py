@@ -1,4 +1,4 @@
-"""What is particular to a subscription: it is pending until it is confirmed, and it has no tags."""
+"""Subscriptions: pending until they are confirmed, and without tags."""
 
 from __future__ import annotations
 

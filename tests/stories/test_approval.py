@@ -1,4 +1,4 @@
-"""What was approved is what is done: plan files and hashes, by whole commands."""
+"""Approved plans are what is done: plan files and hashes, by whole commands."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.support.iam import Check, Guard, unneeded
 from tests.support.world import Answer, World
 
 RECORD = Path(__file__).with_name("permissions.json")
-"""What IAM checked of each command in the life of dev below."""
+"""Checks of IAM at each command in the life of dev below."""
 OF_PROD = Path(__file__).with_name("permissions_prod.json")
 """And in that of prod: protected, two members, a final snapshot."""
 JOIN = ",\n"

@@ -260,7 +260,7 @@ def certify(world: World, copy: str, **other: Any) -> Path:
 
 
 def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
-    """What the record of a copy tells of dev itself would be drift."""
+    """Drift would be what the record of a copy tells of dev itself."""
     record = dev.manifest()
     key = {**record["entries"]["kms-key/alias/db-key-dev"], "phase": "kept", "id": "alias/db-key-pr-9"}
     record |= {"suffix": "pr-9", "entries": {"kms-key/alias/db-key-pr-9": key}}
@@ -298,7 +298,7 @@ def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_
 
 
 def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
-    """Who may write an empty record may write that, too."""
+    """That may be written, too, by who may write an empty record."""
     tags = {"EnvironmentSuffix": "pr-9", "Environment": "dev", "ManagedBy": "tapctl"}
     record = dev.manifest() | {"suffix": "pr-9", "entries": {}}
     dev.path().unlink()
