@@ -164,8 +164,11 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
+    healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
-        plan_restore(session, permits, change, stack[change.address].spec, manifest.entries.get(change.address))
+        plan_restore(
+            session, permits, change, stack[change.address].spec, manifest.entries.get(change.address), healed=healed
+        )
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes
@@ -192,6 +195,12 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
     return ApplySurvey(stack, network, manifest, version, plan, preflight)
+
+
+def _identities(observations: Iterable[Observation]) -> frozenset[str]:
+    """What these resources are told apart by: their outputs."""
+    outputs = (seen.outputs for seen in observations if isinstance(seen, Observed) and seen.outputs is not None)
+    return frozenset(value for each in outputs for value in each.model_dump().values())
 
 
 def look_up(session: Session, manifest: Manifest, image_digest: str = "") -> tuple[NetworkContract, Artifact]:

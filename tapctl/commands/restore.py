@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -9,9 +10,10 @@ from tapctl.commands.permits import Permits
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
-from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshots_of, source_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshot_of, snapshots_of
 from tapctl.session.session import Session
 
+_USABLE: Final = "Enabled"
 _NAMED: Final = 5
 """Snapshots that are named, the newest."""
 
@@ -30,11 +32,18 @@ def check_restore_flags(permits: Permits) -> None:
 
 
 def plan_restore(
-    session: Session, permits: Permits, change: Change, want: DbClusterSpec, entry: Entry | None
+    session: Session,
+    permits: Permits,
+    change: Change,
+    want: DbClusterSpec,
+    entry: Entry | None,
+    *,
+    healed: Collection[str] = (),
 ) -> Change:
     """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
 
     ``entry``: what the record holds of it. One that was made had data, whether or not a snapshot of it is there.
+    ``healed``: the ARNs of the keys that this very plan puts in order first.
     """
     if change.blocked:
         return change
@@ -44,11 +53,7 @@ def plan_restore(
         return change
     try:
         if permits.restore:
-            view = session.aws.memoized()
-            refused = restore_refusal(view, change.address, permits.restore, want)
-            source = "" if refused else source_of(view, permits.restore)
-            other = "" if source in ("", change.id) else f", which is of {source}"
-            return replace(change, blocked=refused, note=_joined(change, f"restored from {permits.restore}{other}"))
+            return _plan_from(session, permits.restore, change, want, healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         if not error.is_denied:
@@ -82,6 +87,40 @@ def plan_restore(
         "--empty makes a new one without data",
     )
     return replace(change, blocked=refused)
+
+
+def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec, healed: Collection[str]) -> Change:
+    """Plan the cluster from this snapshot, and say whose data that holds; block it where RDS would refuse it."""
+    view = session.aws.memoized()
+    note = f"restored from {name}"
+    refused = restore_refusal(view, change.address, name, want)
+    if refused is None:
+        snapshot = snapshot_of(view, name)
+        source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
+        note += "" if source in ("", change.id) else f", which is of {source}"
+        state = "" if key in healed else _state_of(session, key)
+        if state not in ("", _USABLE):
+            refused = Refused(
+                f"{change.address} cannot be made from {name}",
+                evidence=f"its key {key} is {state}",
+                hint="bring that key back, or choose another snapshot",
+            )
+    return replace(change, blocked=refused, note=_joined(change, note))
+
+
+def _state_of(session: Session, key: str) -> str:
+    """KMS's word for the state of a key; empty where there is none, or it may not be asked, which is told."""
+    if not key:
+        return ""
+    try:
+        return session.aws.read(session.aws.kms.describe_key, KeyId=key)["KeyMetadata"].get("KeyState", "")
+    except AwsRefused as error:
+        if error.matches("NotFoundException"):
+            return "not there"
+        if not error.is_denied:
+            raise
+        session.screen.warn(f"whether the snapshot's key {key} can be used was not asked: {error.permission} denied")
+        return ""
 
 
 def _joined(change: Change, note: str) -> str:

@@ -420,7 +420,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         tags = as_list({**want.tags, **owner.tags})
         try:
             if self._restore_from:
-                version = _snapshot_of(aws, self._restore_from).get("EngineVersion", "")
+                version = snapshot_of(aws, self._restore_from).get("EngineVersion", "")
                 aws.rds.restore_db_cluster_from_snapshot(
                     SnapshotIdentifier=self._restore_from, **restoration(id, want, version, tags)
                 )
@@ -781,7 +781,7 @@ def restoration(id: str, want: DbClusterSpec, version: str, tags: list[Any]) -> 
 def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> Refused | None:
     """Tell why the wanted cluster cannot be made from this snapshot; None if it can."""
     try:
-        snapshot = _snapshot_of(aws, name)
+        snapshot = snapshot_of(aws, name)
     except AwsRefused as error:
         if not error.matches(_NO_SNAPSHOT):
             raise
@@ -813,12 +813,7 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
     return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
 
 
-def source_of(aws: Aws, name: str) -> str:
-    """The cluster that this snapshot was taken of."""
-    return _snapshot_of(aws, name).get("DBClusterIdentifier", "")
-
-
-def _snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
+def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
     """Read a cluster snapshot by its name or ARN.
 
     Raises:

@@ -14,13 +14,15 @@ from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.restore import plan_restore
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
+from tapctl.errors import AwsRefused
 from tapctl.manifest import open_store
+from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.reconcilers.cases import db_cluster as case
-from tests.reconcilers.scripted import answer
+from tests.reconcilers.scripted import DENIED, answer, refuse
 from tests.support.config_folder import Folder
 
 ID = "db-cluster-dev"
@@ -31,9 +33,14 @@ CREATION = Change(ADDRESS, "db-cluster", ID, Action.CREATE)
 
 
 @pytest.fixture
-def session(tmp_path: Path, aws: Aws) -> Session:
+def said() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def session(tmp_path: Path, aws: Aws, said: io.StringIO) -> Session:
     folder = Folder(tmp_path / "environments")
-    screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
+    screen = choose_screen(io.StringIO(), said, {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
     return Session(Invocation("plan"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
@@ -98,17 +105,56 @@ def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
     assert (allowed.blocked, allowed.note) == (None, "made empty" if lost else "")
 
 
+OTHER_KEY = "arn:aws:kms:us-east-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def want(aws: Aws) -> DbClusterSpec:
+    return case.examples(case.prepare(aws))[0]
+
+
+def restored(
+    session: Session, want: DbClusterSpec, cluster: str = ID, key: str = "", healed: tuple[str, ...] = ()
+) -> Change:
+    """The plan of a cluster that is made from a snapshot of this one, under this key."""
+    held = {"Engine": want.engine, "EngineVersion": want.engine_version, "MasterUsername": want.master_username}
+    taken = snapshot("s", 1, cluster) | held | {"StorageEncrypted": True} | ({"KmsKeyId": key} if key else {})
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]})
+    return plan_restore(session, Permits(restore="s"), CREATION, want, None, healed=healed)
+
+
 @pytest.mark.parametrize(("cluster", "told"), [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod")])
 def test_a_plan_tells_whose_data_a_snapshot_of_another_cluster_holds(
-    session: Session, aws: Aws, cluster: str, told: str
+    session: Session, want: DbClusterSpec, cluster: str, told: str
 ) -> None:
-    want, _ = case.examples(case.prepare(aws))[:2]
-    held = {
-        "Engine": want.engine,
-        "EngineVersion": want.engine_version,
-        "MasterUsername": want.master_username,
-        "StorageEncrypted": True,
-    }
-    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [snapshot("s", 1, cluster) | held]})
-    restored = plan_restore(session, Permits(restore="s"), CREATION, want, None)
-    assert (restored.blocked, restored.note) == (None, f"restored from s{told}")
+    planned = restored(session, want, cluster)
+    assert (planned.blocked, planned.note) == (None, f"restored from s{told}")
+
+
+def test_a_snapshot_whose_key_rests_is_refused_before_anything_is_made(
+    session: Session, aws: Aws, want: DbClusterSpec
+) -> None:
+    key = aws.kms.create_key()["KeyMetadata"]["Arn"]
+    assert restored(session, want, key=key).blocked is None
+    aws.kms.disable_key(KeyId=key)
+    blocked = restored(session, want, key=key).blocked
+    assert (blocked and blocked.exit_code, blocked and blocked.evidence) == (6, f"its key {key} is Disabled")
+    assert restored(session, want, key=key, healed=(key,)).blocked is None, "it is ours, and comes back first"
+
+
+def test_a_snapshot_whose_key_is_gone_is_refused(session: Session, want: DbClusterSpec) -> None:
+    gone = restored(session, want, key=OTHER_KEY).blocked
+    assert gone is not None
+    assert gone.evidence == f"its key {OTHER_KEY} is not there"
+
+
+def test_a_key_that_may_not_be_asked_for_stops_no_restore_and_is_told(
+    session: Session, want: DbClusterSpec, said: io.StringIO
+) -> None:
+    with refuse(session.aws.kms, "DescribeKey", *DENIED):
+        assert restored(session, want, key=OTHER_KEY).blocked is None
+    assert (
+        f"whether the snapshot's key {OTHER_KEY} can be used was not asked: kms:DescribeKey denied" in said.getvalue()
+    )
+    with refuse(session.aws.kms, "DescribeKey", "InvalidArnException"), pytest.raises(AwsRefused):
+        restored(session, want, key=OTHER_KEY)

@@ -56,6 +56,23 @@ def test_what_the_snapshot_holds_is_asked_before_anything_is_made(gone: World, s
     assert "its master user is" in refused.err
 
 
+@pytest.mark.parametrize("scheduled", [False, True], ids=["disabled", "scheduled for deletion"])
+def test_the_own_key_that_rests_comes_back_first_and_stops_no_restore(
+    gone: World, snapshot: str, *, scheduled: bool
+) -> None:
+    kms = gone.client("kms")
+    key = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]["KeyId"]
+    if scheduled:
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    else:
+        kms.disable_key(KeyId=key)
+    planned = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
+    if scheduled:
+        kms.cancel_key_deletion(KeyId=key)
+    kms.enable_key(KeyId=key)
+    assert (planned.code, f"restored from {snapshot}" in planned.out) == (0, True), planned.err
+
+
 def test_whether_there_are_snapshots_has_to_be_readable(gone: World) -> None:
     refused = gone.meeting(deny("rds:DescribeDBClusterSnapshots"), "plan", "--env", "dev")
     assert refused.code == 6
