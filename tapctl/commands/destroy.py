@@ -169,7 +169,7 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         return None
     ownership = ownership_of(session, deletion, observation)
     if not ownership.ours:
-        return ownership.error()
+        return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):

@@ -9,7 +9,7 @@ from tapctl.commands.permits import Permits
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
-from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshots_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshots_of, source_of
 from tapctl.session.session import Session
 
 _NAMED: Final = 5
@@ -44,8 +44,11 @@ def plan_restore(
         return change
     try:
         if permits.restore:
-            refused = restore_refusal(session.aws, change.address, permits.restore, want)
-            return replace(change, blocked=refused, note=_joined(change, f"restored from {permits.restore}"))
+            view = session.aws.memoized()
+            refused = restore_refusal(view, change.address, permits.restore, want)
+            source = "" if refused else source_of(view, permits.restore)
+            other = "" if source in ("", change.id) else f", which is of {source}"
+            return replace(change, blocked=refused, note=_joined(change, f"restored from {permits.restore}{other}"))
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
         if not error.is_denied:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from tapctl.engine.model import address
 from tapctl.engine.plan import Action, Change
-from tapctl.errors import AwsError
+from tapctl.errors import AwsError, ConfigError
 from tapctl.reconcilers.sns_subscription import SnsSubscription, is_confirmed, subscriber, subscriptions
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
@@ -17,7 +17,9 @@ _SHOWN: Final = 5
 
 
 def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: bool = True) -> None:
-    """Read the topic's subscriptions, and tell of those that are not recorded, and of a topic that reaches nobody.
+    """Read the topic's subscriptions, and tell of strangers, and of a topic that reaches nobody.
+
+    Strangers are those that are not recorded; and, since a record is no proof, those that the files do not name.
 
     ``recorded``: addresses. ``nobody``: False to leave out the warning of a topic that reaches nobody. One call; a
     failed one is told and stops nothing.
@@ -40,13 +42,18 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         session.screen.warn(
             f"no subscriber of {topic} has confirmed: no alarm reaches anybody ({_listed(unconfirmed)})"
         )
-    others = [
-        subscriber(each)
-        for each in live
-        if address(SnsSubscription.type, session.names.subscription(subscriber(each))) not in recorded
-    ]
+    ids = {subscriber(each): session.names.subscription(subscriber(each)) for each in live}
+    others = [name for name, id_ in ids.items() if address(SnsSubscription.type, id_) not in recorded]
     if others:
         session.screen.warn(f"{topic} has subscribers that others have added, and keeps them: {_listed(others)}")
+    if isinstance(session.loaded, ConfigError):
+        return
+    unnamed = [name for name in ids.keys() - others if session.claimant.chosen_name(SnsSubscription.type, ids[name])]
+    if unnamed:
+        session.screen.warn(
+            f"{topic} has subscribers that the record tells of and {session.target.env}.toml does not name: "
+            f"{_listed(unnamed)}; an apply removes those that --allow names"
+        )
 
 
 def tell_of_confirmations(session: Session, changes: Iterable[Change]) -> None:

@@ -98,6 +98,17 @@ class Ownership:
         more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
         return " ".join(", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more]).splitlines())
 
+    @property
+    def _unwanted_hint(self) -> str:
+        if self.seen.owner == self.owner:
+            known = f"put {self.address} into the configuration, apply, and take it out again"
+            return f"the record tells of another one: {known}"
+        tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
+        return (
+            f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
+            "then run the same command again"
+        )
+
     def error(self, *, wanted: bool = True) -> Refused:
         """Make the refusal of a resource that is not ours, or may be somebody else's.
 
@@ -132,12 +143,8 @@ class Ownership:
                 hint="use another --suffix here, or end what ties it to that",
             )
         if not wanted:
-            tags = ", ".join(f"{key}={value}" for key, value in self.owner.tags.items())
             return Refused(
-                f"{self.address} exists and is not ours; {left}",
-                evidence=self.evidence,
-                hint=f"if it is ours, set its tags {tags}; if it is not, take its entry out of the record; "
-                "then run the same command again",
+                f"{self.address} exists and is not ours; {left}", evidence=self.evidence, hint=self._unwanted_hint
             )
         if self.overwritten:
             return Refused(

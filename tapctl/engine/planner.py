@@ -393,7 +393,7 @@ def _plan_replacement(base: Change, reconciler: Reconciler[Any, Any]) -> Change:
     why = "it is somebody else's" if base.adopts else "what uses it holds it"
     why = "it holds data" if reconciler.holds_data else why
     ways = [reconciler.by_hand[path] for path in paths if path in reconciler.by_hand]
-    ways.insert(0, "put the old value back into the configuration, or use another --suffix for a new stack")
+    ways.insert(0, "put what is there into the configuration, or use another --suffix for a new stack")
     blocked = Refused(
         f"{base.address}: {', '.join(paths)} cannot be changed in place, and it is never replaced because {why}",
         hint="; ".join(ways),

@@ -231,9 +231,10 @@ class LockWait:
 
 
 def lock_held_error(where: str, lock: LockInfo | None, hint: str) -> LockHeld:
-    """The error for a lock that somebody else holds: who, and since when."""
-    holder = str(lock) if lock else "its holder has left no name"
-    return LockHeld("somebody else is changing this environment", evidence=f"{where}: {holder}", hint=hint)
+    """The error for a lock that somebody else holds: who, and since when, where it can be read."""
+    cause = "somebody else is changing this environment" if lock else "this environment is locked"
+    holder = str(lock) if lock else "nobody's name can be read in it"
+    return LockHeld(cause, evidence=f"{where}: {holder}", hint=hint)
 
 
 def lock_lost_error(where: str, lock: LockInfo | None) -> LockHeld:

@@ -813,6 +813,11 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
     return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
 
 
+def source_of(aws: Aws, name: str) -> str:
+    """The cluster that this snapshot was taken of."""
+    return _snapshot_of(aws, name).get("DBClusterIdentifier", "")
+
+
 def _snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
     """Read a cluster snapshot by its name or ARN.
 

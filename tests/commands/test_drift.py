@@ -12,7 +12,7 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.drift import examine, never_wanted_findings, with_forged
+from tapctl.commands.drift import examine, never_wanted_findings, with_forged, with_upgrade
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Observed, Spec
@@ -65,6 +65,37 @@ def policy(*principals: str) -> PolicyDocument:
         for kind in ("Service" if one == LAMBDA else "AWS",)
     ]
     return parse(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+GROUPS = ("db-instance-params-pg16-dev", "db-instance-params-pg17-dev")
+
+
+def upgrading(asked: str, phase: Phase = Phase.MAKING) -> Entry:
+    """The cluster's entry, of 16.9 when it was last read back, while an apply asks for another version."""
+    specs = {"spec": {"engine_version": asked}, "confirmed": {"engine_version": "16.9"}}
+    return Entry(type="db-cluster", id=NAMES.cluster, phase=phase, **specs)
+
+
+@pytest.mark.parametrize(
+    ("entries", "live", "reason"),
+    [
+        ([upgrading("17.7")], GROUPS[1], Reason.UNCONFIRMED),
+        ([upgrading("17.7")], "somebody-s", Reason.CHANGED),
+        ([upgrading("16.11")], GROUPS[1], Reason.CHANGED),
+        ([upgrading("17.7", Phase.LEAVING)], GROUPS[1], Reason.CHANGED),
+        ([], GROUPS[1], Reason.CHANGED),
+    ],
+    ids=["upgrade", "another group", "minor", "leaving", "no cluster"],
+)
+def test_the_group_that_rds_gives_a_member_in_our_own_major_upgrade_is_what_that_apply_asked_for(
+    entries: list[Entry], live: str, reason: Reason
+) -> None:
+    moved = Finding("db-instance/db-cluster-dev-0", "db-instance", "parameter_group", Reason.CHANGED, GROUPS[0], live)
+    others = [replace(moved, field="instance_class"), changed(RULES, "parameter_group", live)]
+    told, *rest = with_upgrade([moved, *others], NAMES, {entry.address: entry for entry in entries})
+    assert (told.reason, told.recorded, told.live) == (reason, GROUPS[0], live)
+    assert told.asked == (live if reason is Reason.UNCONFIRMED else None)
+    assert rest == others
 
 
 @pytest.mark.parametrize("waiver", [None, WAIVER])

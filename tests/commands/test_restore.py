@@ -19,6 +19,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tests.reconcilers.cases import db_cluster as case
 from tests.reconcilers.scripted import answer
 from tests.support.config_folder import Folder
 
@@ -95,3 +96,19 @@ def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
         assert "aws rds describe-db-cluster-automated-backups --region" in str(blocked.hint)
     allowed = planned(session, entry=recorded, permits=Permits(empty=True))
     assert (allowed.blocked, allowed.note) == (None, "made empty" if lost else "")
+
+
+@pytest.mark.parametrize(("cluster", "told"), [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod")])
+def test_a_plan_tells_whose_data_a_snapshot_of_another_cluster_holds(
+    session: Session, aws: Aws, cluster: str, told: str
+) -> None:
+    want, _ = case.examples(case.prepare(aws))[:2]
+    held = {
+        "Engine": want.engine,
+        "EngineVersion": want.engine_version,
+        "MasterUsername": want.master_username,
+        "StorageEncrypted": True,
+    }
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [snapshot("s", 1, cluster) | held]})
+    restored = plan_restore(session, Permits(restore="s"), CREATION, want, None)
+    assert (restored.blocked, restored.note) == (None, f"restored from s{told}")

@@ -11,6 +11,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
 from tapctl.engine.plan import Action, Change
+from tapctl.errors import ConfigError
 from tapctl.manifest import open_store
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -51,9 +52,11 @@ def test_a_topic_without_a_subscriber_is_warned_of(session: Session, topic: str,
 
 
 def test_subscribers_that_have_not_confirmed_get_nothing(
-    session: Session, aws: Aws, topic: str, said: io.StringIO
+    session: Session, aws: Aws, topic: str, said: io.StringIO, tmp_path: Path
 ) -> None:
     aws.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    folder = Folder(tmp_path / "environments").put("dev", "alarms.subscribers", ["email:a@example.com"])
+    session = replace(session, loaded=folder.load()["dev"])
     tell_of_subscribers(session, [TOPIC, "sns-subscription/alarms-dev/email:a@example.com"])
     assert said.getvalue() == (
         "warning: no subscriber of alarms-dev has confirmed: no alarm reaches anybody (email:a@example.com)\n"
@@ -80,6 +83,26 @@ def test_others_are_listed_without_what_lets_somebody_in(
         aws.sns.unsubscribe(SubscriptionArn=confirmed)
     tell_of_subscribers(session, [TOPIC])
     assert said.getvalue().endswith("arn:aws:sqs:us-east-1:123456789012:a, https://hooks.example.com/…\n")
+
+
+def test_one_that_the_record_alone_tells_of_is_named(
+    session: Session, aws: Aws, topic: str, said: io.StringIO, tmp_path: Path
+) -> None:
+    """Whatever files the record says that it is of: these decide whether drift holds the record against them."""
+    ours, evil = (f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in ("ours", "evil"))
+    for queue in (ours, evil):
+        aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    recorded = [TOPIC, *(f"sns-subscription/alarms-dev/{queue}" for queue in (ours, evil))]
+    folder = Folder(tmp_path / "environments").put("dev", "alarms.subscribers", [ours])
+    tell_of_subscribers(replace(session, loaded=folder.load()["dev"]), recorded)
+    assert said.getvalue() == (
+        "warning: alarms-dev has subscribers that the record tells of and dev.toml does not name: "
+        f"{evil}; an apply removes those that --allow names\n"
+    )
+    said.truncate(0)
+    said.seek(0)
+    tell_of_subscribers(replace(session, loaded=ConfigError([])), recorded)
+    assert said.getvalue() == "", "without files nobody can tell"
 
 
 def test_what_cannot_be_read_is_told_and_stops_nothing(

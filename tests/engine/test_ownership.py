@@ -177,6 +177,14 @@ def test_a_refused_removal_names_no_flag_that_does_nothing_there() -> None:
         assert "take its entry out of the record" in hint
 
 
+def test_where_the_tags_say_ours_and_the_record_tells_of_another_nobody_is_sent_to_set_those_tags() -> None:
+    claimant = Claimant(OURS, lambda _, __: True, lambda _, __: True)
+    ownership = claimant.judge(Plain(), "a", thing(OURS), recorded={"arn": "another"})
+    hint = str(ownership.error(wanted=False).hint)
+    assert "put plain/a into the configuration, apply, and take it out again" in hint
+    assert "set its tags" not in hint
+
+
 def test_a_record_that_holds_anything_but_our_names_is_refused_and_says_which() -> None:
     claimant = Claimant(OURS, lambda _, id_: id_ == "a")
     entries = [Entry(type="plain", id=id_, phase=Phase.MADE, spec={}) for id_ in ("a", *"bcdefgh")]

@@ -135,5 +135,5 @@ def test_what_is_deployed_stays_in_its_vpc(world: World) -> None:
     told = answer.out + answer.err
     assert "security-group/db-sg-dev: vpc_id cannot be changed in place" in told
     assert "it is never replaced because what uses it holds it" in told
-    assert "put the old value back into the configuration, or use another --suffix for a new stack" in told
+    assert "put what is there into the configuration, or use another --suffix for a new stack" in told
     assert world.drift().code == 0

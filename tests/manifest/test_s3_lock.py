@@ -63,7 +63,8 @@ def test_a_lock_that_nobody_can_read_is_still_held(store: Store, aws: Aws) -> No
     aws.s3.put_object(Bucket="records", Key=KEY, Body=b"somebody")
     with pytest.raises(LockHeld) as refused, store.lock("dev", DANA):
         pytest.fail("two hold the lock")
-    assert "has left no name" in str(refused.value.evidence)
+    assert "nobody's name can be read in it" in str(refused.value.evidence)
+    assert refused.value.cause == "this environment is locked", "by whom, and that it is changed, nobody can tell"
     assert "aws s3 rm s3://records/team/dev.lock" in str(refused.value.hint)
     assert keys(aws) == [KEY]
 

@@ -205,3 +205,41 @@ def test_what_an_apply_left_half_made_is_not_applied_to_a_live_parity(half: Worl
         ("reserved_concurrency", "NOT APPLIED"),
     }
     assert told.code == 2
+
+
+ALARM, MADE = "db-connections-0-dev", "db-memory-0-dev"
+
+
+@pytest.fixture
+def left_alarm(dev: World) -> World:
+    """``dev`` with an alarm of the team's that a first apply was making when it was cut off; the files are back."""
+    record, cloudwatch = dev.manifest(), dev.client("cloudwatch")
+    entry = record["entries"][f"cloudwatch-alarm/{ALARM}"]
+    tags = [{"Key": key, "Value": value} for key, value in entry["spec"]["tags"].items()]
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    needed = ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    cloudwatch.put_metric_alarm(AlarmName=MADE, Tags=tags, **{name: alarm[name] for name in needed})
+    record["entries"][f"cloudwatch-alarm/{MADE}"] = entry | {"id": MADE, "phase": "making", "outputs": None}
+    dev.path().write_text(json.dumps(record))
+    return dev
+
+
+def alarms(world: World) -> set[str]:
+    return {one["AlarmName"] for one in world.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+
+
+@pytest.mark.soak
+def test_what_a_cut_off_apply_was_making_and_the_files_want_no_longer_goes_by_a_destroy(left_alarm: World) -> None:
+    assert left_alarm.tapctl("destroy", "--env", "dev", "--yes").code == 0
+    assert alarms(left_alarm) == set()
+
+
+def test_a_chosen_name_of_a_stranger_is_refused_and_no_flag_that_does_nothing_there_is_named(left_alarm: World) -> None:
+    cloudwatch = left_alarm.client("cloudwatch")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[MADE])["MetricAlarms"]
+    cloudwatch.tag_resource(ResourceARN=alarm["AlarmArn"], Tags=[{"Key": "ManagedBy", "Value": "terraform"}])
+    for command in (("apply", "--yes"), ("destroy", "--yes")):
+        refused = left_alarm.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "if it is ours, set its tags" in refused.err
+        assert "--adopt" not in refused.err
