@@ -6,18 +6,23 @@ What the files want is read only where the record is of them as they are: to see
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
-from tapctl.commands.wanted import wanted_beside
+from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
+from tapctl.config import Config
 from tapctl.engine.diff import Difference, is_upgrade
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
@@ -154,7 +159,7 @@ def compare_recorded(
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
     settled = _is_settled(session, manifest)
     if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
-        written = forged(session.loaded, session.names, entries)
+        written = _written_into(session, session.loaded, manifest, entries, observed)
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     lacking = [address for address, seen in others.items() if _is_gone(seen)] if settled else []
     findings = [
@@ -308,6 +313,18 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
     """The findings on entries whose recorded phase does not fit."""
     for address, entry in sorted(misplaced.items()):
         yield Finding(address, entry.type, "phase", Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
+
+
+def _written_into(
+    session: Session, config: Config, manifest: Manifest, entries: Mapping[str, Entry], observed: Observations
+) -> Iterator[tuple[Entry, Difference | None]]:
+    """Values that the record tells and its files do not want, in all fields where it tells the network, too."""
+    network = None
+    with suppress(ValidationError):
+        network = recorded_network(manifest)
+    if snapshot_stays_due(session, manifest, observed):
+        config = config.model_copy(update={"final_snapshot": True})
+    return forged(config, session.names, entries, network)
 
 
 def with_upgrade(findings: Iterable[Finding], names: Names, entries: Mapping[str, Entry]) -> Iterator[Finding]:

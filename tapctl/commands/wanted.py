@@ -71,12 +71,21 @@ def _stack(
     """
     config = session.config
     network, artifact = looked_up or (
-        NetworkContract.model_validate({**manifest.networking}, strict=False),
+        recorded_network(manifest),
         _artifact(session, config, manifest),
     )
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
     return build(config, session.names, network, artifact)
+
+
+def recorded_network(manifest: Manifest) -> NetworkContract:
+    """The network that the stack was put into, by the record.
+
+    Raises:
+        ValidationError: none is recorded.
+    """
+    return NetworkContract.model_validate({**manifest.networking}, strict=False)
 
 
 def _artifact(session: Session, config: Config, manifest: Manifest) -> Artifact:

@@ -68,7 +68,7 @@ class Reason(StrEnum):
     NEVER_WANTED = "never wanted"
     """The product can never want the live value, whatever is recorded; the detail is why."""
     FORGED = "forged"
-    """The record tells of a door, or a resource, otherwise than the files that it was made of want it. Where AWS has
+    """The record tells of a value, or a resource, otherwise than the files that it was made of want it. Where AWS has
     what is recorded, the finding's ``recorded`` is what they want in its place."""
     WRONG_PHASE = "wrong phase"
     """The recorded phase does not fit the resource."""

@@ -362,18 +362,26 @@ def planned_stack(config: Config, suffix: str) -> Stack:
     return _without_aws(config, Names(suffix, config.account_id, config.region), Artifact(package=Package("", "", b"")))
 
 
-def recorded_stack(config: Config, names: Names, function: Mapping[str, Any]) -> Stack:
-    """The stack as `planned_stack`, with the code that is recorded of the function, as long as it may be the wanted."""
+def recorded_stack(
+    config: Config, names: Names, function: Mapping[str, Any], network: NetworkContract | None = None
+) -> Stack:
+    """The stack as `planned_stack`, with the code that is recorded of the function, as long as it may be the wanted.
+
+    ``network``: the recorded one, in place of the stand-ins.
+    """
     code, image = Artifact(package=Package("", str(function.get("code_sha256", "")), b"")), config.processor.image
     uri = str(function.get("image_uri", ""))
     if image is not None and may_be(uri, image, names.account, names.region):
         code = replace(code, image_uri=uri)
-    return _without_aws(config, names, code)
+    return _without_aws(config, names, code, network)
 
 
-def _without_aws(config: Config, names: Names, code: Artifact) -> Stack:
-    """The stack in a network of stand-ins; ``code`` serves for its own kind of package, and a stand-in for an image."""
-    network = NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
+def _without_aws(config: Config, names: Names, code: Artifact, network: NetworkContract | None = None) -> Stack:
+    """The stack in a network of stand-ins, unless one is given.
+
+    ``code`` serves for its own kind of package, and a stand-in for an image.
+    """
+    network = network or NetworkContract(reference=str(config.networking), vpc_id="vpc", subnet_ids=(), zones=())
     if image := config.processor.image if config.processor.package == "image" else None:
         stand_in = f"{image.registry or config.account_id}/{image.repository}:{image.tag}"
         code = Artifact(image_uri=code.image_uri or stand_in)

@@ -1,13 +1,13 @@
-"""Doors that a record tells of and the files that were applied never wanted: somebody has written into it.
+"""Settings that a record tells of and the files that were applied never wanted: somebody has written into it.
 
 A record of the files as they are holds what an apply of them has read back, and so what they want: only code, network
-and outputs are AWS's to tell. Where it tells of another rule, policy or way in, or of a resource that they want not,
-it is no evidence that an apply made that.
+and outputs are AWS's to tell. Where it tells of another value, rule or way in, or of a resource that they want not, it
+is no evidence that an apply made that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import ValidationError
 
@@ -20,17 +20,20 @@ from tapctl.engine.resources import AnyResource
 from tapctl.names import Names
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.stack.definition import recorded_stack
+from tapctl.stack.network import NetworkContract
 from tapctl.stack.waivers import may_be_door
 
 
-def forged(config: Config, names: Names, entries: Mapping[str, Entry]) -> Iterator[tuple[Entry, Difference | None]]:
+def forged(
+    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None
+) -> Iterator[tuple[Entry, Difference | None]]:
     """List what of these entries the configuration that they are of does not want; None: the whole entry.
 
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
-    no files want.
+    no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
     """
     function = entries.get(address(LambdaFunction.type, names.function))
-    stack = recorded_stack(config, names, (function and function.confirmed_spec) or {})
+    stack = recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
     known = {place: entry.outputs or {} for place, entry in entries.items()}
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
@@ -38,15 +41,17 @@ def forged(config: Config, names: Names, entries: Mapping[str, Entry]) -> Iterat
         if place not in stack:
             yield entry, None
             continue
-        yield from ((entry, part) for part in _doors(stack[place], entry, known))
+        fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
+        compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
+        yield from ((entry, part) for part in _differences(stack[place], entry, compared, known))
 
 
-def _doors(resource: AnyResource, entry: Entry, known: refs.KnownOutputs) -> Iterator[Difference]:
-    """The differences in fields that may let others in; what is not recorded, or in no known form, is told as that."""
+def _differences(
+    resource: AnyResource, entry: Entry, fields: Iterable[str], known: refs.KnownOutputs
+) -> Iterator[Difference]:
+    """The differences in these fields; what is not recorded, or in no known form, is told as that."""
     reconciler, recorded = resource.reconciler, entry.confirmed_spec or {}
-    for name in reconciler.spec.model_fields.keys() - reconciler.leaves(allowed=True):
-        if not may_be_door(resource.type, name):
-            continue
+    for name in fields:
         want = refs.resolve(getattr(resource.spec, name), known)
         try:
             have = recorded_value(reconciler.spec, name, recorded)

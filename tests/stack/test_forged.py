@@ -50,11 +50,13 @@ def dev(folder: Folder) -> tuple[Config, Names, dict[str, Entry]]:
     return config, names, recorded(config, names)
 
 
-def told(config: Config, names: Names, entries: dict[str, Entry]) -> list[tuple[str, str, Any, Any]]:
+def told(
+    config: Config, names: Names, entries: dict[str, Entry], network: NetworkContract | None = None
+) -> list[tuple[str, str, Any, Any]]:
     """Address, path, and the recorded and the wanted value of each difference."""
     return [
         (entry.address, part.path, part.have, part.want) if part else (entry.address, "*", None, None)
-        for entry, part in forged(config, names, entries)
+        for entry, part in forged(config, names, entries, network)
     ]
 
 
@@ -69,7 +71,27 @@ def test_what_an_apply_has_left_is_not_forged(folder: Folder, added: bool, packa
         folder.put("common", "processor.runtime", "nodejs22.x")
     for env, config in folder.load().items():
         names = Names(suffix or env, config.account_id, config.region)
-        assert told(config, names, recorded(config, names)) == []
+        for network in (None, NETWORK):
+            assert told(config, names, recorded(config, names), network) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "path", "forged_value"),
+    [
+        ("log-group//aws/lambda/payment-processor-dev", "retention_days", 400),
+        ("cloudwatch-alarm/payment-processor-errors-dev", "alarm_actions", []),
+        ("kms-key/alias/db-key-dev", "rotation_period_days", 2560),
+        ("db-cluster/db-cluster-dev", "kms_key_arn", "arn:aws:kms:us-east-2:999999999999:key/theirs"),
+    ],
+)
+def test_a_setting_that_is_no_door_is_told_where_the_record_tells_its_network(
+    folder: Folder, address: str, path: str, forged_value: Any
+) -> None:
+    config, names, entries = dev(folder)
+    assert path in entries[address].spec, sorted(entries[address].spec)
+    entries[address].spec[path] = forged_value
+    assert {(one, field) for one, field, *_ in told(config, names, entries, NETWORK)} == {(address, path)}
+    assert told(config, names, entries) == []
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:

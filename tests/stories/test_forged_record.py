@@ -82,14 +82,16 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
         entries[FUNCTION]["spec"]["timeout_s"] = 31
 
     forge(exposed, open_doors)
+    exposed.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048)
     (rules,) = [one for one in exposed.drift().of_type("finding") if one["address"] == RULES]
     assert rules["undo"] == "tapctl apply --env dev"
     answer = exposed.tapctl("revert", "--env", "dev", "--yes")
-    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "1 put back as recorded · 5 left"), answer.err
+    assert (answer.code, answer.verdict.partition(" · ")[2]) == (2, "1 put back as recorded · 6 left"), answer.err
     assert {*answer.changes} == {"lambda:UpdateFunctionConfiguration"}
-    never = "tapctl never wants what is recorded"
-    assert f"db-instance/db-cluster-dev-0.publicly_accessible is not put back: {never}" in answer.err
-    for place in (f"{RULES}.rules", f"{KEY}.policy.statements"):
+    function = exposed.client("lambda").get_function_configuration(FunctionName="payment-processor-dev")
+    assert (function["MemorySize"], function["Timeout"]) == (1024, 30)
+    public = "db-instance/db-cluster-dev-0.publicly_accessible"
+    for place in (f"{RULES}.rules", f"{KEY}.policy.statements", f"{FUNCTION}.timeout_s", public):
         assert f"{place} is not put back: the files want something else there" in answer.err
     exposed.applied("dev")
 
