@@ -45,7 +45,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import holds, let_in, never_wanted
+from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -382,7 +382,8 @@ def never_wanted_findings(
 ) -> Iterator[Finding]:
     """The findings on what the product can never want and the record does not tell as a difference.
 
-    The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away.
+    The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
+    what a create cannot set, of a resource that was never finished.
     """
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
@@ -390,9 +391,12 @@ def never_wanted_findings(
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
         told = [one for one in report.findings if one.address == address]
+        entry = entries.get(address)
+        is_new = entry is not None and entry.confirmed_spec is None
         for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
             unwaived = (one for one in told if one.waiver is None)
-            if field not in observation.unreadable and not _is_told(unwaived, field, item):
+            passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
+            if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in let_in(names, type_, id_, observation.spec):
             # A waiver may cover one, where it is told as a difference.

@@ -23,6 +23,7 @@ from tapctl.errors import ConfigError, NotRecorded, Problem
 from tapctl.manifest import open_store
 from tapctl.names import Names
 from tapctl.reconcilers.iam_role import IamRoleSpec
+from tapctl.reconcilers.kms_key import KmsKeySpec
 from tapctl.reconcilers.log_group import LogGroupSpec
 from tapctl.reconcilers.security_group_rules import Rule, SecurityGroupRulesSpec
 from tapctl.render import choose_screen
@@ -47,6 +48,17 @@ def told(address: str, live: Spec, *findings: Finding, unreadable: str = "") -> 
     seen: Observed[Any, Any] = Observed(live, None, unreadable={unreadable: "x:Get"} if unreadable else {})
     report = Report(findings, fields=1, unchecked=0, resources=1)
     return [(one.field, one.live) for one in never_wanted_findings(NAMES, report, {address: seen}, {})]
+
+
+def test_what_a_create_cannot_set_is_drift_once_an_apply_has_finished_the_key() -> None:
+    key, empty = "kms-key/alias/db-key-dev", Report((), fields=1, unchecked=0, resources=1)
+    off: dict[str, Any] = {"rotation": False, "rotation_period_days": 0, "enabled": True}
+    live = KmsKeySpec(alias="alias/db-key-dev", description="", policy=policy(), tags={}, **off)
+    made = Entry(type="kms-key", id="alias/db-key-dev", phase=Phase.MADE, spec={"rotation": True})
+    for entry, fields in ((made, ["rotation"]), (made.model_copy(update={"phase": Phase.MAKING}), [])):
+        seen: Observed[Any, Any] = Observed(live, None)
+        found = never_wanted_findings(NAMES, empty, {key: seen}, {key: entry})
+        assert [one.field for one in found] == fields
 
 
 def group(*subscriptions: str) -> LogGroupSpec:

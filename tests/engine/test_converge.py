@@ -308,6 +308,17 @@ def test_an_intent_without_a_call_is_taken_back_when_the_run_is_stopped() -> Non
     assert world.clock.now() - began < 60
 
 
+def test_an_intent_stays_on_record_when_the_run_is_stopped_after_a_call() -> None:
+    world = World()
+    world.put(OneByOne(), "a", SMALL)
+    context = world.context()
+    context.lease = lambda: context.stop.set() if world.calls else None
+    with pytest.raises(Cancelled):
+        bring(world, resource(OneByOne(), ThingSpec(items=frozenset("pq"))), Action.UPDATE, context=context)
+    assert len(world.calls) == 1
+    assert [entry.phase for entry in world.journal.entries.values()] == [Phase.MAKING]
+
+
 def test_a_changes_intent_without_a_call_leaves_the_record_as_it_was() -> None:
     world = World()
     bring(world, resource(Plain(), SMALL))
