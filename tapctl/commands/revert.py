@@ -15,6 +15,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
 from tapctl.commands.runner import EngineRunner
 from tapctl.commands.targets import choose, place
+from tapctl.commands.waivers import waivers_for
 from tapctl.engine.converge import Job
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.events import Result
@@ -22,6 +23,7 @@ from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Node, Stack
+from tapctl.engine.waiver import spares_of
 from tapctl.errors import ConfigError, ConsentMissing, ExitCode, Refused, Status, TapctlError
 from tapctl.names import Names
 from tapctl.reconcilers import reconciler_of, registry
@@ -198,14 +200,15 @@ def _overlap(path: str, other: str) -> bool:
 def _plan(
     session: Session, found: Examined, stack: Stack, fields: Mapping[str, set[str]]
 ) -> tuple[Plan, dict[str, str]]:
-    """The plan of these fields alone, and the fields that no change of ours puts back."""
+    """The plan of these fields alone, and the fields that no change of ours puts back; what is waived in them stays."""
+    is_waived = spares_of(waivers_for(session))
     plan = make_plan(
         stack,
         {address: found.entries[address] for address in fields},
         {address: found.observed[address] for address in fields},
         session.claimant,
         registry(),
-        spares=lambda address, path, _: path not in fields[address],
+        spares=lambda address, path, live: path not in fields[address] or is_waived(address, path, live),
     )
     # What else differs is neither shown nor touched: it was not asked for.
     changes = tuple(

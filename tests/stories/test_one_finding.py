@@ -65,6 +65,19 @@ def test_a_waived_difference_is_shown_and_is_no_drift_and_stays(drifted: World) 
     assert "live = " in (drifted.folder / "environments" / "waivers.toml").read_text()
 
 
+def test_a_revert_leaves_what_is_waived_in_the_same_field(drifted: World) -> None:
+    ec2 = drifted.client("ec2")
+    named = {"Filters": [{"Name": "group-name", "Values": ["db-sg-dev"]}]}
+    (group,) = ec2.describe_security_groups(**named)["SecurityGroups"]
+    permission = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "10.8.0.0/16"}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[permission])
+    answer = drifted.tapctl("revert", "--env", "dev", f"{RULES}.rules", "--yes")
+    assert answer.code == 0, answer.err
+    assert ("10.8.0.0/16" in answer.out, "10.9.0.0/16" in answer.out) == (True, False)
+    rules = [one for one in drifted.drift().of_type("finding") if one["address"] == RULES]
+    assert [(one["state"], "10.9.0.0/16" in one["text"]) for one in rules] == [("WAIVED", True)]
+
+
 def test_a_value_is_put_back_alone_whatever_the_files_want(drifted: World) -> None:
     drifted.edit("dev.toml", "instance_class", "# somebody's note\ninstance_class")
     drifted.edit("common.toml", "rotation_days = ", "rotation_days = 1")
