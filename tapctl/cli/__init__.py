@@ -19,7 +19,7 @@ from tapctl.cli.reporting import RECORDINGS, Recordings, leave_reports
 from tapctl.commands.signals import ending_signals
 
 _COMPLETE = "_TAPCTL_COMPLETE"
-_RARELY = 50_000
+_RARELY = 200_000
 """New objects between two collections of garbage; Python's own number is 700."""
 
 
