@@ -198,7 +198,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
 
 
 def _identities(observations: Iterable[Observation]) -> frozenset[str]:
-    """What these resources are told apart by: their outputs."""
+    """Outputs, by which these resources are told apart."""
     outputs = (seen.outputs for seen in observations if isinstance(seen, Observed) and seen.outputs is not None)
     return frozenset(value for each in outputs for value in each.model_dump().values())
 
