@@ -8,7 +8,6 @@ would the group, however long one waits.
 from __future__ import annotations
 
 import copy
-from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -61,9 +60,9 @@ class DatabaseGroups(Reconciler[S, O]):
             hint="move that elsewhere, or remove it where nobody needs it, then run this again",
         )
 
-    @abstractmethod
     def _others(self, aws: Aws, id: str, observed: Observed[S, O], going: Collection[str]) -> Iterable[str]:
-        """Name everything in the group but what is going."""
+        """Name everything in the group but what is going; databases, unless a type says more."""
+        return databases_in(aws, id, going)
 
 
 def databases_in(aws: Aws, group: str, going: Collection[str]) -> Iterator[str]:

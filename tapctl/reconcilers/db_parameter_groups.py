@@ -15,7 +15,7 @@ from tapctl.aws.tags import as_list
 from tapctl.engine.model import REBOOT, Impact, Observed, Outputs, Owner, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
-from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
+from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups
 from tapctl.reconcilers.rds import NO_PARAMETER_GROUP, arn_of, classify, owned_names, read_tags, step_tags
 
 if TYPE_CHECKING:
@@ -147,15 +147,6 @@ class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs])
             if error.matches("InvalidDBParameterGroupState"):
                 raise NotYet(f"{id} is still used: {error.message}", Patience.LONG) from error
             raise
-
-    def _others(
-        self,
-        aws: Aws,
-        id: str,
-        observed: Observed[ParameterGroupSpec, ParameterGroupOutputs],
-        going: Collection[str],
-    ) -> Iterator[str]:
-        return databases_in(aws, id, going)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterator[str]:
         """Find the groups by the owner's tags."""
