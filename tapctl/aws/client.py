@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from tapctl.aws.answers import arn_parts
@@ -75,7 +75,8 @@ class Aws(Clients):
         """Held by whoever makes a call of which AWS takes few a second."""
         self.call_log = CallLog(slots=threading.BoundedSemaphore(in_flight))
         self.identity: Identity | None = None
-        self._session: boto3.session.Session | None = None
+        self._session = cache(self._new_session)
+        """Opens the session when first called; views call it too, so that they share it and its slots."""
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = threading.Lock()
         self.searches = True
@@ -137,8 +138,7 @@ class Aws(Clients):
 
     def credentials_end(self) -> datetime | None:
         """When our credentials end for good; None where nobody says, or they are renewed."""
-        core = vars(self._session)["_session"] if self._session else None
-        credentials = core.get_credentials() if core else None
+        credentials = vars(self._session())["_session"].get_credentials()
         # Those of the environment say when they end (AWS_CREDENTIAL_EXPIRATION), and are not renewed.
         end = vars(credentials).get("_expiry_time") if getattr(credentials, "method", "") == "env" else None
         return cast("datetime | None", end)
@@ -244,12 +244,11 @@ class Aws(Clients):
             return client
 
     def _new_client(self, service: str, *, retries: bool) -> Any:
-        if self._session is None:
-            self._session = self._new_session()
+        session = cast("Any", self._session())
         # None: the proxies of the environment.
         proxies: dict[str, str] | None = {} if self.target.credentials else None
         try:
-            return cast("Any", self._session).client(
+            return session.client(
                 service,
                 config=_config(self.run, retries=retries, proxies=proxies, connections=self.in_flight),
                 endpoint_url=self.target.endpoint_url,

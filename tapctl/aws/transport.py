@@ -204,9 +204,8 @@ def client_base(log: CallLog) -> type:
                     # Without the cause: botocore's own text may hold parts of the request.
                     raise translated from None
                 finally:
-                    with log.lock:
-                        log.over.append(Call(action, threading.current_thread().name, began, time.monotonic()))
                     with counts.lock:
+                        counts.over.append(Call(action, threading.current_thread().name, began, time.monotonic()))
                         if changing:
                             counts.in_flight.remove(action)
                 with counts.lock:

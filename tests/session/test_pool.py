@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tapctl.aws.client import Connection
-from tapctl.aws.transport import COUNTED_BY
+from tapctl.aws.transport import COUNTED_BY, IN_FLIGHT
 from tapctl.session.pool import ClientPool
+from tapctl.threads import in_background
 from tests.conftest import ACCOUNT, CREDENTIALS
-from tests.support.endpoint import endpoint, identity
+from tests.support.endpoint import Answer, endpoint, identity
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +56,25 @@ def test_bulk_reads_are_for_all_that_is_recorded_in_the_account_and_region() -> 
     assert own.round_ids("log-group") == ("b", "new")
     assert own.round_ids("sns-topic") == ()
     assert pool.client(place, "999999999999").batch_ids("log-group", "b") == ("b",)
+
+
+def test_environments_side_by_side_send_as_many_calls_as_each_alone_and_each_tells_its_own() -> None:
+    together = threading.Barrier(IN_FLIGHT + 2)
+
+    def answer(_: str) -> Answer:
+        together.wait(timeout=20)
+        return identity()
+
+    with endpoint(answer) as there:
+        place = Connection("us-east-1", endpoint_url=there.url, credentials=CREDENTIALS)
+        pool = ClientPool({}, jobs=2)
+
+        def look() -> list[str]:
+            view = pool.client(place, ACCOUNT)
+            for each in [in_background(view.sts.get_caller_identity) for _ in range(IN_FLIGHT // 2 + 1)]:
+                assert each.result()["Account"] == ACCOUNT
+            return [call.action for call in view.call_log.over]
+
+        assert [each.result() for each in [in_background(look) for _ in range(2)]] == [
+            ["sts:GetCallerIdentity"] * (IN_FLIGHT // 2 + 1)
+        ] * 2
