@@ -21,6 +21,7 @@ from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.engine.converge import Job
 from tapctl.engine.estimate import Operation
 from tapctl.engine.events import Result
+from tapctl.engine.model import REBOOT
 from tapctl.engine.plan import Action, Plan
 from tapctl.engine.resources import creation_graph, deletion_graph
 from tapctl.errors import AwsRefused, ExitCode, Status, StoreFailed, UsageError
@@ -158,6 +159,7 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     if failed is not None:
         return failed
     tell_of_subscribers(session, runner.journal.manifest.entries)
+    _tell_of_reboot(session, found.plan)
     # Who else was let in is not for an apply to read: drift does.
     total = sum(
         len(resource.reconciler.spec.model_fields) - len(resource.reconciler.leaves(allowed=True))
@@ -176,6 +178,19 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     session.screen.error(denied, "everything that was asked for was accepted by AWS; the manifest is up to date")
     code = ExitCode.NOT_CONVERGED if session.aws.call_log.accepted else ExitCode.REFUSED
     return session.finish(Status.INCOMPLETE, code, counts, summary)
+
+
+def _tell_of_reboot(session: Session, plan: Plan) -> None:
+    """Warn of values that are accepted, and not in force before the instances are rebooted, where the plan has none."""
+    waiting = [
+        change.address
+        for change in plan.changes
+        if REBOOT in {*(field.until for field in change.fields), *(value.until for value in change.pending.values())}
+    ]
+    if waiting and not any(change.reboots for change in plan.changes):
+        session.screen.warn(
+            f"not in force before a reboot: {', '.join(waiting)}; when it suits: {session.command('apply')} --reboot"
+        )
 
 
 def finish_failed(session: Session, runner: EngineRunner, counts: Mapping[str, int]) -> int | None:

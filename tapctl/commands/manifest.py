@@ -118,7 +118,7 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
     """The row of one run: the versions it wrote, and the names of what it changed."""
     last = written[-1]
     changes = diff_run(before, written)
-    named = [*changes.begun, *changes.made, *changes.removed]
+    named = [address for addresses in changes.lists.values() for address in addresses]
     names = ", ".join(address.partition("/")[2] for address in named[:_NAMED])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return {
@@ -130,10 +130,8 @@ def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[st
         "run": last.run,
         "what": f"{changes}: {names}{more}" if named else str(changes),
         "config_hash": last.config_hash,
-        "begun": len(changes.begun),
-        "made": len(changes.made),
-        "removed": len(changes.removed),
-        "addresses": {"begun": changes.begun, "made": changes.made, "removed": changes.removed},
+        **{name: len(addresses) for name, addresses in changes.lists.items()},
+        "addresses": changes.lists,
     }
 
 

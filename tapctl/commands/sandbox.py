@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tapctl import sandbox
 from tapctl.config import load_all
 from tapctl.errors import SandboxError, Status
+from tapctl.manifest.local import LocalStore
+from tapctl.manifest.manifest import AwsKind, Manifest
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
-from tapctl.session.target import announce_sandbox_start
+from tapctl.session.target import announce_sandbox_start, is_deployed, read_manifests
 
 
 def start(invocation: Invocation, screen: Screen) -> int:
@@ -39,6 +43,11 @@ def status(invocation: Invocation, screen: Screen) -> int:
 
 
 def stop(invocation: Invocation, screen: Screen) -> int:
-    """Stop the embedded AWS; its state is forgotten."""
+    """Stop the embedded AWS; its state is forgotten. Records of it in a folder stay, and are named."""
     was_running = sandbox.stop(SANDBOX_FOLDER)
+    store = LocalStore(Path(invocation.state))
+    for suffix, record in read_manifests(invocation, store).items():
+        if isinstance(record, Manifest) and record.aws_kind is AwsKind.SANDBOX and is_deployed(record):
+            where = store.location(suffix)
+            screen.warn(f"{where} tells of what is forgotten: move it away before you apply {suffix} there anew")
     return invocation.finish(screen, Status.STOPPED, summary="" if was_running else "it was not running")

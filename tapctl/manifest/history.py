@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow, parse
@@ -49,13 +49,18 @@ class VersionDiff:
     begun: list[str]
     """Resources whose making, changing or removal was begun."""
     made: list[str]
-    """Resources that were made or changed."""
+    changed: list[str]
+    """Resources that the earlier version has as made, and that were changed, or read back anew."""
     removed: list[str]
 
+    @property
+    def lists(self) -> dict[str, list[str]]:
+        """The four lists by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def __str__(self) -> str:
-        counts = {"begun": self.begun, "made": self.made, "removed": self.removed}
-        parts = [f"{len(addresses)} {name}" for name, addresses in counts.items() if addresses]
-        return " · ".join(parts) or "nothing made or removed"
+        parts = [f"{len(addresses)} {name}" for name, addresses in self.lists.items() if addresses]
+        return " · ".join(parts) or "nothing made, changed or removed"
 
 
 def history_folder(suffix: str) -> str:
@@ -130,12 +135,8 @@ def unlocks(store: Store, suffix: str) -> list[Unlock]:
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
     """List the resources that changed between two versions; ``before`` is None for the first."""
     old = before.entries if before else {}
-    changed = [address for address, entry in sorted(after.entries.items()) if entry != old.get(address)]
-    return VersionDiff(
-        begun=[address for address in changed if after.entries[address].phase in (Phase.MAKING, Phase.LEAVING)],
-        made=[address for address in changed if after.entries[address].phase is Phase.MADE],
-        removed=sorted(old.keys() - after.entries),
-    )
+    touched = {address for address, entry in after.entries.items() if entry != old.get(address)}
+    return _sorted_out(touched | (old.keys() - after.entries), old, after.entries)
 
 
 def diff_run(before: Manifest | None, written: Sequence[Manifest]) -> VersionDiff:
@@ -144,16 +145,20 @@ def diff_run(before: Manifest | None, written: Sequence[Manifest]) -> VersionDif
     A value that was put back is one of them: the run has begun it, although its first and last version are the same.
     """
     touched: set[str] = set()
-    for version in written:
-        diff = diff_versions(before, version)
-        touched |= {*diff.begun, *diff.made, *diff.removed}
-        before = version
-    last = written[-1].entries
-    there = [address for address in sorted(touched) if address in last]
+    for earlier, later in zip([before, *written], written, strict=False):
+        touched |= {address for addresses in diff_versions(earlier, later).lists.values() for address in addresses}
+    return _sorted_out(touched, before.entries if before else {}, written[-1].entries)
+
+
+def _sorted_out(touched: set[str], old: Mapping[str, Entry], new: Mapping[str, Entry]) -> VersionDiff:
+    there = [address for address in sorted(touched) if address in new]
+    done = [address for address in there if new[address].phase is Phase.MADE]
+    known = {address for address in done if address in old and old[address].confirmed_spec is not None}
     return VersionDiff(
-        begun=[address for address in there if last[address].phase in (Phase.MAKING, Phase.LEAVING)],
-        made=[address for address in there if last[address].phase is Phase.MADE],
-        removed=sorted(touched - last.keys()),
+        begun=[address for address in there if new[address].phase in (Phase.MAKING, Phase.LEAVING)],
+        made=[address for address in done if address not in known],
+        changed=[address for address in done if address in known],
+        removed=sorted(touched - new.keys()),
     )
 
 

@@ -205,14 +205,15 @@ def test_unlockings_are_read_oldest_first_and_a_broken_one_is_named(tmp_path: Pa
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, manifest(), "nothing made or removed"),
+        (None, manifest(), "nothing made, changed or removed"),
         (None, manifest(entry()), "1 made"),
-        (manifest(entry()), manifest(entry()), "nothing made or removed"),
-        (manifest(entry()), manifest(entry(size=3)), "1 made"),
+        (manifest(entry()), manifest(entry()), "nothing made, changed or removed"),
+        (manifest(entry()), manifest(entry(size=3)), "1 changed"),
         (manifest(), manifest(entry(phase=Phase.MAKING), entry("two", Phase.LEAVING)), "2 begun"),
-        (manifest(entry(phase=Phase.MAKING)), manifest(entry(phase=Phase.MAKING)), "nothing made or removed"),
+        (manifest(entry(phase=Phase.MAKING)), manifest(entry(phase=Phase.MAKING)), "nothing made, changed or removed"),
         (manifest(entry(phase=Phase.MAKING), entry("two")), manifest(entry()), "1 made · 1 removed"),
-        (manifest(entry(phase=Phase.LEAVING)), manifest(entry(phase=Phase.KEPT)), "nothing made or removed"),
+        (manifest(), manifest(entry(), entry("two")), "2 made"),
+        (manifest(entry(phase=Phase.LEAVING)), manifest(entry(phase=Phase.KEPT)), "nothing made, changed or removed"),
     ],
 )
 def test_the_changes_of_a_version_are_counted(before: Manifest | None, after: Manifest, expected: str) -> None:
@@ -222,14 +223,14 @@ def test_the_changes_of_a_version_are_counted(before: Manifest | None, after: Ma
 def test_what_a_run_put_back_is_one_of_its_changes() -> None:
     run = [manifest(entry(phase=Phase.MAKING), entry("new", Phase.MAKING)), manifest(entry(), entry("new"))]
     assert diff_run(manifest(entry(), entry("old")), run) == VersionDiff(
-        begun=[], made=["kms-key/alias/db-key-dev", "kms-key/new"], removed=["kms-key/old"]
+        begun=[], made=["kms-key/new"], changed=["kms-key/alias/db-key-dev"], removed=["kms-key/old"]
     )
 
 
 def test_addresses_are_for_programs() -> None:
     before = manifest(entry("old"), entry("one", Phase.MAKING))
     assert diff_versions(before, manifest(entry("one"), entry("two", Phase.MAKING))) == VersionDiff(
-        begun=["kms-key/two"], made=["kms-key/one"], removed=["kms-key/old"]
+        begun=["kms-key/two"], made=["kms-key/one"], changed=[], removed=["kms-key/old"]
     )
 
 

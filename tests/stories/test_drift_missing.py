@@ -175,17 +175,21 @@ def test_an_extra_member_is_reported_and_never_removed(dev: World, stranger: Non
     assert "analytics" in {one["DBInstanceIdentifier"] for one in members}
 
 
-@pytest.mark.soak
 def test_a_reboot_that_is_due_is_pending(dev: World) -> None:
     rds = dev.client("rds")
     parameter = {"ParameterName": "max_connections", "ParameterValue": "500", "ApplyMethod": "pending-reboot"}
     rds.modify_db_parameter_group(DBParameterGroupName="db-instance-params-pg16-dev", Parameters=[parameter])
-    dev.applied("dev")
+    undone, again = dev.applied("dev"), dev.applied("dev")
+    told_of = "warning: not in force before a reboot: {}; when it suits: tapctl apply --env dev --reboot"
+    group, member = "db-parameter-group/db-instance-params-pg16-dev", "db-instance/db-cluster-dev-0"
+    assert told_of.format(f"{group}, {member}") in undone.err.splitlines()
+    assert told_of.format(member) in again.err.splitlines()
     answer = dev.drift()
     text = dev.tapctl("drift", "--env", "dev")
     planned = dev.tapctl("plan", "--env", "dev", "--detailed-exitcode")
     rebooted = dev.applied("dev", "--reboot")
     assert rebooted.changes == ("rds:RebootDBInstance",)
+    assert "not in force" not in rebooted.err
     (line,) = (one for one in rebooted.out.splitlines() if "→ in force" in one)
     assert line.split()[-1] == "restart"
     assert told(answer.records) == {("db-instance/db-cluster-dev-0", "parameter_group", "PENDING")}

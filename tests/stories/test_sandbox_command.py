@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,10 @@ import pytest
 
 from tapctl import sandbox
 from tapctl.aws.client import Aws, Connection
+from tapctl.manifest.local import LocalStore
+from tapctl.manifest.manifest import AwsKind
 from tapctl.session.invocation import SANDBOX_FOLDER
+from tests.manifest.examples import entry, manifest
 from tests.support.world import World
 
 
@@ -83,7 +87,16 @@ def test_started_by_itself_used_stopped_and_started_again(user: World) -> None:
     assert alone.code == 9
     assert "there is no AWS profile" in alone.err
 
-    assert user.tapctl("sandbox", "stop").verdict == "SANDBOX all: STOPPED"
+    # Its records outlive it, and are named; those of an AWS that stays are not.
+    store = LocalStore(user.folder / "manifests")
+    for suffix, kind in (("dev", AwsKind.SANDBOX), ("prod", AwsKind.REAL)):
+        store.write(manifest(entry(), suffix=suffix).model_copy(update={"aws": kind}), None)
+    ended = user.tapctl("sandbox", "stop")
+    assert ended.verdict == "SANDBOX all: STOPPED"
+    assert ended.err == (
+        "warning: manifests/dev.json tells of what is forgotten: move it away before you apply dev there anew\n"
+    )
+    shutil.rmtree(user.folder / "manifests")
     assert user.tapctl("sandbox", "stop").verdict == "SANDBOX all: STOPPED · it was not running"
     # It ended; it was this process that started it.
     assert os.waitid(os.P_PID, first, os.WEXITED) is not None
