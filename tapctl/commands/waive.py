@@ -106,7 +106,7 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
             continue
         table = {"address": one.address, "field": one.field}
         if names_one_value(one.type, one.field.partition(".")[0]):
-            table["live"] = live_text(one.live)
+            table["live"] = live_text(one.to_waive)
         if table not in seen:
             seen.append(table)
             yield table

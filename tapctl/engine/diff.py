@@ -28,6 +28,13 @@ class Difference:
         return (self.path, self.have) == (other.path, other.have) and same_item
 
 
+@dataclass(frozen=True)
+class Removed:
+    """An item that a set lacks: stands for the live value, since several may lack at one path."""
+
+    item: Any
+
+
 def compare(want: Spec, have: Spec, *, unread: Iterable[str] = ()) -> tuple[str, ...]:
     """List the fields in which ``have`` is not as wanted. A field that could not be read is no difference."""
     skipped = frozenset(unread)
@@ -82,6 +89,7 @@ def _is_default(spec: Spec, name: str) -> bool:
 def leave_parts(want: Spec, have: Spec, spares: Callable[[str, Any], bool]) -> Spec:
     """Give back ``want`` with the live value wherever ``spares`` says so of a path, as `details` names it, and a value.
 
+    Of an item that a set lacks it is asked by `Removed`.
     A value that is known only after another resource was made is left as it is wanted.
     """
     return want.model_copy(
@@ -104,7 +112,7 @@ def _with_spared(path: str, have: Any, want: Any, spares: Callable[[str, Any], b
         return both | kept | due
     if isinstance(have, frozenset) and isinstance(want, frozenset):
         kept_items = {item for item in have - want if spares(path, item)}
-        gone = want - have if spares(path, None) else frozenset()
+        gone = {item for item in want - have if spares(path, Removed(item))}
         return frozenset((want - gone) | kept_items)
     if isinstance(have, BaseModel) and type(have) is type(want):
         names = type(have).model_fields

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.engine import refs
-from tapctl.engine.diff import details, same, unexplained
+from tapctl.engine.diff import Removed, details, same, unexplained
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
@@ -153,11 +153,18 @@ class Finding:
     cause: str = ""
     """``person``, ``automation``, ``aws`` (it gave the resource up, or a service of it made the change),
     ``unfinished`` (a run of ours), or ``input`` (the record that tapctl was given); empty where it is not known."""
+    item: bool = False
+    """True if the value is an item of a set, of which several may differ in one place."""
 
     @property
     def state(self) -> FindingState:
         """The state that the reason means, unless the difference is waived."""
         return _MEANINGS[self.reason][0] if self.waiver is None else FindingState.WAIVED
+
+    @property
+    def to_waive(self) -> Any:
+        """The live value by which a waiver names the difference; of an item that is not there, that item as removed."""
+        return Removed(self.recorded) if self.item and self.live is None else self.live
 
     @property
     def note(self) -> str:
@@ -254,7 +261,7 @@ def detect_drift(entries: Mapping[str, Entry], observations: Observations, waive
 def _waived(finding: Finding, waivers: Sequence[Waiver]) -> Finding:
     if finding.reason not in _WAIVABLE:
         return finding
-    covering = (one for one in waivers if one.covers(finding.address, finding.field, finding.live))
+    covering = (one for one in waivers if one.covers(finding.address, finding.field, finding.to_waive))
     return replace(finding, waiver=next(covering, None))
 
 
@@ -335,7 +342,7 @@ def _field_findings(entry: Entry, name: str, seen: Observed[Any, Any]) -> Iterat
         yield from _unfinished(entry, name, spec, recorded, live)
     elif not same(spec, name, recorded, live):
         for part in details(name, live, recorded):
-            yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
+            yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have, item=part.item)
 
 
 def _unfinished(entry: Entry, name: str, spec: type[Spec], recorded: Any, live: Any) -> Iterator[Finding]:
@@ -346,7 +353,7 @@ def _unfinished(entry: Entry, name: str, spec: type[Spec], recorded: Any, live: 
         yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
         return
     for part in unexplained(spec, name, live, recorded, asked):
-        yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have)
+        yield Finding(entry.address, entry.type, part.path, Reason.CHANGED, part.want, part.have, item=part.item)
     others = {part.path: part.have for part in details(name, live, asked)}
     for part in details(name, recorded, asked):
         now = None if part.item else others.get(part.path, part.want)

@@ -57,6 +57,8 @@ class LeftField:
     """True if an apply that is given ``--allow`` takes it away; else only a person's command does."""
     waived: bool = False
     """True if it is left because of a waiver; then neither ends it."""
+    lacks: Any = None
+    """The item that is not put back into a set, where that is what is left."""
 
 
 @dataclass(frozen=True)

@@ -367,7 +367,7 @@ def _left_fields(
 def _spared_fields(wanted: Spec, want: Spec, seen: Observed[Any, Any]) -> tuple[LeftField, ...]:
     """List what is left because the user says so: the part in which ``want`` gave up what is ``wanted``."""
     return tuple(
-        LeftField(part.path, part.have, allow_ends=False, waived=True)
+        LeftField(part.path, part.have, allow_ends=False, waived=True, lacks=part.want if part.item else None)
         for name in compare(wanted, want, unread=seen.unreadable)
         for part in details(name, getattr(want, name), getattr(wanted, name))
     )

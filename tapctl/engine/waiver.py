@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from tapctl.engine import refs
+from tapctl.engine.diff import Removed
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 
+REMOVED: Final = "- "
+"""The beginning of a waiver's value that is an item which is not there any more."""
 Spares = Callable[[str, str, Any], bool]
 """True if the live value at (address, path of the field) is left as it is."""
 _OWNERS = frozenset(f"tags.{tag}" for tag in (OWNER_TAG, SUFFIX_TAG, ENVIRONMENT_TAG))
@@ -73,7 +76,12 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def live_text(value: Any) -> str:
-    """A live value as a waiver names it: a word as it is, a rule as a report prints it, all else as JSON."""
+    """A live value as a waiver names it: a word as it is, a rule as a report prints it, all else as JSON.
+
+    An item that a set lacks has a minus before it, as in a report.
+    """
+    if isinstance(value, Removed):
+        return f"{REMOVED}{live_text(value.item)}"
     if isinstance(value, str):
         return value
     if isinstance(value, BaseModel) and type(value).__str__ is not BaseModel.__str__:

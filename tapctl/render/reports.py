@@ -214,8 +214,12 @@ def _details(change: Change, names: Mapping[str, str], *, limit: int | None) -> 
     for path, pending in sorted(change.pending.items()):
         details.append(Detail(path, truncate(one_line(pending.detail), limit), f"pending until {pending.until}"))
     details += [Detail("members", truncate(format_value(id_), limit), NOT_OURS) for id_ in change.foreign_members]
-    details += [Detail(part.path, truncate(format_value(part.have), limit), _why_left(part)) for part in change.left]
+    details += [Detail(part.path, truncate(_left_text(part), limit), _why_left(part)) for part in change.left]
     return details
+
+
+def _left_text(part: LeftField) -> str:
+    return format_value(part.have) if part.lacks is None else f"- {format_value(part.lacks)}"
 
 
 def _why_left(part: LeftField) -> str:

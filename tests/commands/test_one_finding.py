@@ -38,6 +38,7 @@ from tapctl.stack.package import build as build_package
 from tests.support.config_folder import ENVIRONMENTS, Folder
 
 FUNCTION = "lambda-function/payment-processor-dev"
+ALARM = "cloudwatch-alarm/payment-processor-errors-dev"
 LOGS = "log-group//aws/lambda/payment-processor-dev"
 RDS_LOGS = "log-group//aws/rds/cluster/db-cluster-dev/postgresql"
 
@@ -265,6 +266,8 @@ def test_of_several_items_in_one_place_each_waiver_names_its_own(session: Sessio
     places = [("layers", ("arn:x:1",), '["arn:x:1"]'), ("file_systems", "arn:f at /mnt/x", "arn:f at /mnt/x")]
     for field, live, named in places:
         assert [one["live"] for one in tables_of([found(FUNCTION, field, live)])] == [named]
+    gone = replace(found(ALARM, "alarm_actions", None), item=True)
+    assert [one["live"] for one in tables_of([gone])] == ["- as it was"]
     # A setting is one value, and a tag has a name: another value of it later is the same difference.
     for field in ("timeout_s", "tags.aws-backup:plan"):
         assert list(tables_of([found(FUNCTION, field, "60")])) == [{"address": FUNCTION, "field": field}]

@@ -9,11 +9,12 @@ import pytest
 from pydantic import BaseModel
 
 from tapctl.engine.converge import Job, converge
-from tapctl.engine.diff import leave_parts
+from tapctl.engine.diff import Removed, leave_parts
 from tapctl.engine.drift import FindingState, Reason, detect_drift, finding_id
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import make_plan
+from tapctl.engine.resources import Stack
 from tapctl.engine.waiver import Waiver, live_text, matches, spare_nothing, spares_of
 from tests.engine.driving import bring, quiet
 from tests.engine.kinds import KINDS, Plain, ThingSpec, resource
@@ -60,7 +61,15 @@ class Bare(BaseModel):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x", "x"), (True, "true"), (None, "null"), (Named(size=1), "1 large"), (Bare(size=1), '{"size": 1}')],
+    [
+        ("x", "x"),
+        (True, "true"),
+        (None, "null"),
+        (Named(size=1), "1 large"),
+        (Bare(size=1), '{"size": 1}'),
+        (Removed("x"), "- x"),
+        (Removed(Named(size=1)), "- 1 large"),
+    ],
 )
 def test_a_live_value_is_written_so_that_a_file_can_name_it(value: Any, text: str) -> None:
     assert live_text(value) == text
@@ -97,6 +106,35 @@ def test_what_is_spared_is_wanted_as_it_is_live(spared: tuple[str, ...], left: M
 
 def test_of_a_set_one_item_may_be_spared_and_another_not() -> None:
     assert leave_parts(WANT, HAVE, lambda _, live: live == "r").model_dump()["items"] == frozenset("pqr")
+
+
+def test_of_several_items_that_a_set_lacks_each_is_spared_by_itself() -> None:
+    want, have = ThingSpec(items=frozenset("pqr")), ThingSpec(items=frozenset("p"))
+    left = leave_parts(want, have, lambda _, live: live == Removed("q"))
+    assert left == ThingSpec(items=frozenset("pr"))
+
+
+@pytest.mark.parametrize(
+    ("live", "waived"),
+    [("- q", {"q"}), ("- r", {"r"}), ("null", set()), ("q", set()), (None, {"q", "r"})],
+)
+def test_a_waiver_of_an_item_that_was_taken_away_covers_no_other_that_is(live: str | None, waived: set[str]) -> None:
+    made, there = recorded(ThingSpec(items=frozenset("pqr"))), seen(ThingSpec(items=frozenset("p")))
+    report = detect_drift({"plain/a": made}, {"plain/a": there}, (waiver("items", live),))
+    states = {one.recorded: one.state for one in report.findings}
+    assert {item for item, state in states.items() if state is FindingState.WAIVED} == waived
+    assert {item for item, state in states.items() if state is FindingState.DRIFT} == {"q", "r"} - waived
+    stack = Stack()
+    stack.add(Plain(), "a", ThingSpec(items=frozenset("pqr")))
+    spares = spares_of([waiver("items", live)])
+    (change,) = make_plan(stack, {"plain/a": made}, {"plain/a": there}, CLAIMANT, KINDS, spares=spares).changes
+    assert {field.want for field in change.fields} == {"q", "r"} - waived
+
+
+def test_a_value_that_is_none_or_a_tag_that_is_gone_is_one_value() -> None:
+    made, there = recorded(ThingSpec(tags={"a": "1"})), seen(ThingSpec(tags={}))
+    report = detect_drift({"plain/a": made}, {"plain/a": there}, (waiver("tags.a", "null"),))
+    assert [one.state for one in report.findings] == [FindingState.WAIVED]
 
 
 def test_what_is_known_only_later_is_not_spared() -> None:

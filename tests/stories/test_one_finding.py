@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -233,3 +234,30 @@ def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     drifted.tapctl("destroy", "--env", "dev", "--yes")
     answer = drifted.tapctl("waive", "--env", "dev", "all", "--reason", "whatever", "--until", "1d")
     assert (answer.code, "nothing of dev is deployed" in answer.err) == (3, True)
+
+
+def test_a_waiver_of_a_statement_that_was_taken_away_covers_no_other_that_is_taken_away_later(dev: World) -> None:
+    iam, names = dev.client("iam"), {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
+
+    def statements() -> dict[str, Any]:
+        document = iam.get_role_policy(**names)["PolicyDocument"]
+        return {each["Sid"]: each for each in document["Statement"]}
+
+    def take_away(sid: str) -> None:
+        left = [each for name, each in statements().items() if name != sid]
+        iam.put_role_policy(**names, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": left}))
+
+    take_away("Trace")
+    (found,) = dev.drift().of_type("finding")
+    answer = dev.tapctl("waive", "--env", "dev", found["id"], "--reason", "no tracing", "--until", "30d")
+    assert answer.code == 0, answer.err
+    assert dev.drift().code == 0
+    take_away("NoNetworkInterfacesForTheCode")
+    told = dev.drift()
+    states = {("Trace" in one["text"], one["state"]) for one in told.of_type("finding")}
+    assert (told.code, states) == (2, {(True, "WAIVED"), (False, "DRIFT")})
+    dev.applied("dev")
+    assert ("Trace" in statements(), "NoNetworkInterfacesForTheCode" in statements()) == (False, True)
+    assert dev.drift().code == 0
+    (line,) = [each for each in dev.tapctl("plan", "--env", "dev").out.splitlines() if "waived" in each]
+    assert line.split()[:3] == ["inline.lambda-policy-dev.statements", "-", "sid=Trace"]
