@@ -42,7 +42,7 @@ def apply(session: Session, approval: Approval) -> int:
         approval.check_target(session)
         found = survey(session, permits, approval.image_digest)  # observe everything, change nothing
         approval.check(session, seal_survey(session, found, permits), found.manifest)
-        session.screen.plan(found.plan)
+        session.screen.plan(found.shown)
         session.screen.preflight(found.preflight.checks)
         show_estimate(session, found)
         healed = False
@@ -53,7 +53,7 @@ def apply(session: Session, approval: Approval) -> int:
             if ended is not None:
                 return ended
             healed, found = True, survey(session, permits)
-            session.screen.plan(found.plan)
+            session.screen.plan(found.shown)
             session.screen.preflight(found.preflight.checks)
             show_estimate(session, found)
         if found.is_blocked:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observations
+from tapctl.engine.plan import Plan
 from tapctl.errors import TapctlError
 from tapctl.manifest.history import later_version
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest
@@ -26,6 +28,15 @@ def warn_of_old_record(session: Session, manifest: Manifest, observed: Observati
             "has where the files want that"
         )
     return evidence
+
+
+def without_blame(plan: Plan) -> Plan:
+    """The plan as shown where the record is older than AWS: what differs nobody need have done outside tapctl."""
+    changes = (
+        replace(change, removed_outside=False, fields=tuple(replace(field, outside=False) for field in change.fields))
+        for change in plan.changes
+    )
+    return replace(plan, changes=tuple(changes))
 
 
 def _evidence(session: Session, manifest: Manifest, observed: Observations) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
-from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
@@ -81,6 +81,8 @@ class ApplySurvey:
     version: str | None
     plan: Plan
     preflight: Flight
+    shown: Plan
+    """The plan as it is shown."""
 
     @property
     def is_blocked(self) -> bool:
@@ -95,7 +97,7 @@ def plan(
     session.warn_of_run_under_way()
     found = survey(session, permits)
     plan = found.plan
-    session.screen.plan(plan)
+    session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
     show_estimate(session, found)
     code = ExitCode.DIFFERENT if detailed_exitcode and not plan.is_empty else ExitCode.OK
@@ -183,9 +185,10 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     tell_of_confirmations(session, plan.changes)
     images = [field for change in plan.to(Action.UPDATE) for field in change.fields if field.path == IMAGE_FIELD]
     plan = replace(plan, names=tags_of(session.aws, (uri for field in images for uri in (field.have, field.want))))
+    is_older = False
     if any(change.outside for change in plan.changes):
         warn_of_ended_waivers(session)
-        warn_of_old_record(session, manifest, observed)
+        is_older = bool(warn_of_old_record(session, manifest, observed))
     session.invocation.usage.impacts = plan.impacts
     session.screen.stack({resource.address: resource.needs for resource in stack})
     found = len(plan.confirmed)
@@ -196,7 +199,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
-    return ApplySurvey(stack, network, manifest, version, plan, preflight)
+    return ApplySurvey(stack, network, manifest, version, plan, preflight, without_blame(plan) if is_older else plan)
 
 
 def _identities(observations: Iterable[Observation]) -> frozenset[str]:

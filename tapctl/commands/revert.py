@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from tapctl.commands.apply import confirm, finish_failed
 from tapctl.commands.drift import Examined, examine, finish_nothing
-from tapctl.commands.older import warn_of_old_record
+from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
 from tapctl.commands.runner import EngineRunner
-from tapctl.commands.targets import choose, place
+from tapctl.commands.targets import ALL, choose, place
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.converge import Job
 from tapctl.engine.drift import Finding, Reason
@@ -57,14 +57,16 @@ def revert(session: Session, targets: Sequence[str]) -> int:
 
     Raises:
         UsageError: a target names nothing that drifted.
-        Refused: nothing of it can be put back.
+        Refused: nothing of it can be put back, or all of it by a record that is older than AWS.
     """
     with session.lock() as lease:
         found = examine(session, locked=True)
         chosen = choose(session, targets, found.report.findings if found else ())
         if found is None or not chosen:
             return finish_nothing(session, found)
-        warn_of_old_record(session, found.manifest, found.observed)
+        older = warn_of_old_record(session, found.manifest, found.observed)
+        if older and (not targets or ALL in targets):
+            raise _older_error(session, older)
         fields, left = fields_of(found, chosen)
         stack = as_recorded(found, fields)
         left |= dict.fromkeys(never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
@@ -79,7 +81,7 @@ def revert(session: Session, targets: Sequence[str]) -> int:
                 evidence="\n".join(f"{where}: {why}" for where, why in [*left.items(), *ignored.items()]),
                 hint=f"what ends each one stands under it: {session.command('drift')}",
             )
-        session.screen.plan(plan, by="revert")
+        session.screen.plan(without_blame(plan) if older else plan, by="revert")
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), summary=NOTHING_CHANGED)
         if not confirm(session, _question(session, plan)):
@@ -93,6 +95,16 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         jobs = {one.address: Job(stack[one.address], one, entries[one.address]) for one in plan.work}
         runner.converge([Node(address) for address in jobs], jobs)  # all there already: nothing waits
         return _finish(session, runner, len(left) + len(ignored))
+
+
+def _older_error(session: Session, older: str) -> Refused:
+    """Refuse to put everything back to an old record: that would undo whatever a later run has made."""
+    return Refused(
+        f"the record of {session.suffix} is older than AWS, and what differs may be the work of a later run",
+        evidence=older,
+        hint=f"put the newest version back ({session.command('manifest history')} lists them), or name what is meant: "
+        f"{session.command('revert')} ADDRESS.FIELD",
+    )
 
 
 def fields_of(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:

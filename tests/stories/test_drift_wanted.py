@@ -62,5 +62,19 @@ def test_an_old_record_that_was_put_back_is_said_to_be_old(drifted: World) -> No
     assert (
         "its history has serial" in drifted.tapctl("drift", "--env", "dev", "--json").records[-1]["record_older_than"]
     )
+    # All of it is put back to no old record, whether it is a later run's or somebody else's.
+    for targets in ((), ("all",)):
+        refused = drifted.tapctl("revert", "--env", "dev", *targets, "--yes")
+        assert (refused.code, refused.changes) == (6, ())
+        assert "the record of dev is older than AWS" in refused.err
+        assert "tapctl manifest history --env dev lists them" in refused.err
     drifted.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=34)
-    assert "the record is older than AWS" in drifted.tapctl("plan", "--env", "dev").err
+    planned = drifted.tapctl("plan", "--env", "dev")
+    assert "the record is older than AWS" in planned.err
+    assert "outside tapctl" not in planned.out
+    (change,) = drifted.tapctl("plan", "--env", "dev", "--json").of_type("planned_change")
+    assert {(field["path"], field["outside"]) for field in change["fields"]} == {("timeout_s", False)}
+    named = "lambda-function/payment-processor-dev.timeout_s"
+    answer = drifted.tapctl("revert", "--env", "dev", named, "--yes")
+    assert (answer.code, "the record is older than AWS" in answer.err) == (0, True)
+    assert ("timeout_s  34 →" in answer.out, "outside tapctl" in answer.out) == (True, False)
