@@ -270,7 +270,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
     }
-    never_compared = ("Serverless, network type", "clones, proxies, integrations, blue/green, exports, AWS Backup")
+    never_compared = (
+        "Serverless, network type",
+        "clones, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",
+    )
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})
     # No figure of AWS's: what users report (the guide only says that it depends on the number of objects).

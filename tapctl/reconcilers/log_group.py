@@ -102,7 +102,11 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
         "bearer_tokens": "aws logs put-bearer-token-authentication --log-group-identifier {id} "
         "--no-bearer-token-authentication-enabled",
     }
-    never_compared = ("metric filters, transformers, indexes", "policies of the account", "S3 exports")
+    never_compared = (
+        "metric filters, transformers, indexes",
+        "policies of the account, its resource policy",
+        "S3 exports",
+    )
     trail = Trail(
         "logs",
         whole=("CreateLogGroup", "DeleteLogGroup"),
