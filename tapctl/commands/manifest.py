@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -83,7 +83,8 @@ def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manife
 def history(invocation: Invocation, screen: Screen) -> int:
     """List the runs that wrote the record, each with who it was and what it changed, newest last."""
     target, store, _ = _read(invocation, screen)
-    listed, older = versions(store, target.suffix, MAX_LISTED + 1)
+    broken: dict[str, ManifestError] = {}
+    listed, older = versions(store, target.suffix, MAX_LISTED + 1, broken.__setitem__)
     if not listed:
         raise ManifestError(
             f"there is no record of {target.suffix}",
@@ -100,18 +101,24 @@ def history(invocation: Invocation, screen: Screen) -> int:
         before = written[-1]
     taken_away = [
         _unlock_record(unlock)
-        for unlock in unlocks(store, target.suffix)
+        for unlock in unlocks(store, target.suffix, broken.__setitem__)
         if not hidden or unlock.at > listed[0].written_at
     ]
     for record in taken_away:
         records.insert(sum(each["when"] <= record["when"] for each in records), record)
+    records += [_broken_record(name, error) for name, error in sorted(broken.items())]
     screen.table(_COLUMNS, [[str(record.get(column, "")) for column in _COLUMNS] for record in records], records)
     if older + hidden:
         first = invocation.command_line_for("manifest show --serial 1", target)
         screen.warn(f"{older + hidden} older versions are kept, too; to read one: {first}")
     counts = {"versions": len(listed) + older, "unlocks": sum(record["done"] for record in taken_away)}
     summary = f"{counts['versions']} versions · {counts['unlocks']} unlocked"
-    return invocation.finish(screen, None, counts=counts, summary=summary)
+    if not broken:
+        return invocation.finish(screen, None, counts=counts, summary=summary)
+    error = _broken_error(store.location(target.suffix), broken)
+    screen.error(error, "the others are told")
+    counts["unusable"] = len(broken)
+    return invocation.finish(screen, None, error.exit_code, counts, f"{summary} · {len(broken)} cannot be used")
 
 
 def _run_record(written: Sequence[Manifest], before: Manifest | None) -> dict[str, Any]:
@@ -194,6 +201,22 @@ def _unlock_record(unlock: Unlock) -> dict[str, Any]:
         "lock": unlock.lock.id,
         "done": unlock.done,
     }
+
+
+def _broken_record(name: str, error: ManifestError) -> dict[str, Any]:
+    return {"event": "unusable", "when": "", "what": f"{name} cannot be used: {error.cause}", "file": name}
+
+
+def _broken_error(where: str, broken: Mapping[str, ManifestError]) -> ManifestError:
+    """The error for files of the history that cannot be used: whoever may write there has put them there."""
+    names = sorted(broken)
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    count = "1 file" if len(names) == 1 else f"{len(names)} files"
+    return ManifestError(
+        f"{count} of the history beside {where} cannot be used",
+        evidence="\n".join([*names[:_NAMED], *more]),
+        hint="tapctl writes no such file: see who has put it there, and move it away; the record itself is another one",
+    )
 
 
 def unlock(invocation: Invocation, screen: Screen, lock_id: str) -> int:

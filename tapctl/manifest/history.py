@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
@@ -19,6 +19,11 @@ _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
 _PARALLEL_READS = 8
 """Versions that are read at once: each is an object of its own."""
+_TRIED = 8
+"""Newest versions of which one that can be read tells that there is a later one."""
+
+Broken = Callable[[str, ManifestError], object]
+"""Takes the name of a file of the history that cannot be used, and why: the others are read all the same."""
 
 
 class Unlock(BaseModel):
@@ -73,11 +78,11 @@ def version_name(manifest: Manifest) -> str:
     return f"{manifest.serial:08}-{_safe(manifest.run)}.json"
 
 
-def versions(store: Store, suffix: str, newest: int) -> tuple[list[Manifest], int]:
+def versions(store: Store, suffix: str, newest: int, broken: Broken | None = None) -> tuple[list[Manifest], int]:
     """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
 
     Raises:
-        ManifestError: one of them is no manifest.
+        ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
     names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
     current = store.read(suffix)
@@ -86,7 +91,8 @@ def versions(store: Store, suffix: str, newest: int) -> tuple[list[Manifest], in
         names = [name for name in names if name != version_name(current.manifest)]
     selected = names[-newest:]
     with ThreadPoolExecutor(_PARALLEL_READS) as pool:
-        replaced = list(pool.map(lambda name: _read_version(store, suffix, name), selected))
+        read = pool.map(lambda name: _tried(store, suffix, name, broken), selected)
+        replaced = [manifest for manifest in read if manifest is not None]
     return [*replaced, *([current.manifest] if current else [])], len(names) - len(selected)
 
 
@@ -94,15 +100,19 @@ def version(store: Store, suffix: str, serial: int) -> Manifest | None:
     """Read the version with this serial; of several (an older manifest was put back), the one written last.
 
     Raises:
-        ManifestError: it is no manifest.
+        ManifestError: what bears its name is no manifest.
     """
     names = [
         name for name in store.list_history(suffix) if (match := _VERSION.fullmatch(name)) and int(match[1]) == serial
     ]
-    candidates = [_read_version(store, suffix, name) for name in names]
+    broken: list[ManifestError] = []
+    read = [_tried(store, suffix, name, lambda _, error: broken.append(error)) for name in names]
+    candidates = [manifest for manifest in read if manifest is not None]
     current = store.read(suffix)
     if current is not None and current.manifest.serial == serial:
         candidates.append(current.manifest)
+    if broken and not candidates:
+        raise broken[0]
     return max(candidates, key=lambda manifest: manifest.written_at, default=None)
 
 
@@ -110,26 +120,30 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     """Read a kept version that is later than this one, which then is an old one that was put back; None if none is.
 
     After such a one has been written on, its serials come again, and the later time tells which is later; a record of
-    tomorrow has no time that tells anything.
-
-    Raises:
-        ManifestError: one of the versions is no manifest.
+    tomorrow has no time that tells anything. Files that cannot be used, which somebody has put there, hide none.
     """
     matches = ((name, _VERSION.fullmatch(name)) for name in store.list_history(suffix))
     names = [name for name, match in matches if match and int(match[1]) > manifest.serial]
-    newest = [_read_version(store, suffix, name) for name in names[-1:]]
-    timeless = is_of_tomorrow(manifest)
-    return next((version for version in newest if timeless or version.written_at >= manifest.written_at), None)
+    tried = (_tried(store, suffix, name, lambda *_: None) for name in reversed(names[-_TRIED:]))
+    newest = next((version for version in tried if version is not None), None)
+    is_later = newest is not None and (is_of_tomorrow(manifest) or newest.written_at >= manifest.written_at)
+    return newest if is_later else None
 
 
-def unlocks(store: Store, suffix: str) -> list[Unlock]:
+def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:
     """Read who took a lock away, and when; oldest first.
 
     Raises:
-        ManifestError: one of the files is broken.
+        ManifestError: one of the files is broken, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if _UNLOCK.fullmatch(name)]
-    return sorted((_read_unlock(store, suffix, name) for name in names), key=lambda unlock: (unlock.at, unlock.done))
+    found: list[Unlock] = []
+    for name in store.list_history(suffix):
+        if _UNLOCK.fullmatch(name):
+            try:
+                found.append(_read_unlock(store, suffix, name))
+            except ManifestError as error:
+                _pass_on(name, error, broken)
+    return sorted(found, key=lambda unlock: (unlock.at, unlock.done))
 
 
 def diff_versions(before: Manifest | None, after: Manifest) -> VersionDiff:
@@ -160,6 +174,21 @@ def _sorted_out(touched: set[str], old: Mapping[str, Entry], new: Mapping[str, E
         changed=[address for address in done if address in known],
         removed=sorted(touched - new.keys()),
     )
+
+
+def _tried(store: Store, suffix: str, name: str, broken: Broken | None) -> Manifest | None:
+    """The version in this file; None where it cannot be used, which is passed on."""
+    try:
+        return _read_version(store, suffix, name)
+    except ManifestError as error:
+        _pass_on(name, error, broken)
+        return None
+
+
+def _pass_on(name: str, error: ManifestError, broken: Broken | None) -> None:
+    if broken is None:
+        raise error
+    broken(name, error)
 
 
 def _read_version(store: Store, suffix: str, name: str) -> Manifest:

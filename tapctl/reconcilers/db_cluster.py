@@ -272,7 +272,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     }
     never_compared = (
         "Serverless, network type",
-        "clones, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",
+        "clones, manual snapshots, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",
     )
     retention_field = "backup_retention_days"
     protection_fields = frozenset({"deletion_protection"})

@@ -101,6 +101,31 @@ def test_programs_get_the_history_as_records(local: Invocation, shown: Shown) ->
     assert (verdict["counts"], verdict["exit"]) == ({"versions": 3, "unlocks": 0}, 0)
 
 
+def test_a_file_that_somebody_has_put_into_the_history_hides_no_version(
+    local: Invocation, shown: Shown, tmp_path: Path
+) -> None:
+    write(store_of(local))
+    for number in range(8):
+        (tmp_path / "manifests" / "history" / "dev" / f"0000090{number}-x.json").write_text("[]")
+    assert history(local, shown.screen()) == 3
+    assert [line.split()[0] for line in shown.lines[1:4]] == ["1", "2", "3"]
+    assert "00000900-x.json cannot be used: the manifest history/dev/00000900-x.json is no manifest" in shown.lines[4]
+    assert shown.lines[-1] == "MANIFEST dev: 3 versions · 0 unlocked · 8 cannot be used"
+    told = shown.err.getvalue()
+    assert "8 files of the history beside" in told
+    assert "and 2 more" in told
+    assert "move it away; the record itself is another one" in told
+    assert "run tapctl apply" not in told
+
+
+def test_one_such_file_is_told_to_programs(local: Invocation, shown: Shown, tmp_path: Path) -> None:
+    write(store_of(local))
+    (tmp_path / "manifests" / "history" / "dev" / "unlock-x.json").write_text("[]")
+    assert history(local, shown.screen(json=True)) == 3
+    assert [one["event"] for one in shown.records if one["type"] == "row"] == [*["version"] * 3, "unusable"]
+    assert shown.records[-1]["counts"] == {"versions": 3, "unlocks": 0, "unusable": 1}
+
+
 @pytest.mark.parametrize("more", [0, 1, 2, 5])
 def test_a_long_history_tells_the_newest_and_counts_the_rest(local: Invocation, shown: Shown, more: int) -> None:
     write(store_of(local), MAX_LISTED + more)

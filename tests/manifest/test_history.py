@@ -177,6 +177,27 @@ def test_a_version_under_another_one_s_name_is_refused(tmp_path: Path) -> None:
     assert raised.value.evidence == "it holds serial 2"
 
 
+def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
+    store, folder = LocalStore(tmp_path), tmp_path / "history" / "dev"
+    written = [manifest(serial=serial, run=f"run-{serial}") for serial in (1, 2, 3, 4)]
+    write(store, *written)
+    (folder / "00000900-x.json").write_text("[]")
+    (folder / "00000003-y.json").write_text("{")
+    (folder / "00000901-z.json").symlink_to("/etc/hostname")
+    (folder / "unlock-broken.json").write_text("{}")
+    told: dict[str, ManifestError] = {}
+    assert versions(store, "dev", 9, told.__setitem__) == (written, 0)
+    assert unlocks(store, "dev", told.__setitem__) == []
+    names = ["00000003-y.json", "00000900-x.json", "00000901-z.json", "unlock-broken.json"]
+    assert sorted(told) == names
+    assert version(store, "dev", 3) == written[2]
+    later = later_version(store, "dev", written[0])
+    assert later == written[2], "the newest of those that were replaced"
+    assert later_version(store, "dev", written[3]) is None
+    with pytest.raises(ManifestError, match=r"00000900-x\.json"):
+        version(store, "dev", 900)
+
+
 def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     write(store, manifest(serial=1), manifest(serial=2))
