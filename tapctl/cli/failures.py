@@ -56,22 +56,29 @@ def report_usage(error: click.ClickException, verb: str, arguments: Sequence[str
     if verb:
         screen = recorded(recordings, screen, verb, reports_among(arguments))
     hint = f"see what there is: {' '.join(filter(None, ('tapctl', verb, '--help')))}"
-    meant = _with_environment(verb, arguments)
+    meant = _with_environment(error, verb, arguments)
     screen.error(UsageError(error.format_message(), evidence=meant, hint=hint), _state(0))
     if verb or json:
         _finish(Invocation(verb), screen, Status.FAILED, UsageError.exit_code)
     return UsageError.exit_code
 
 
-def _with_environment(verb: str, arguments: Sequence[str]) -> str | None:
-    """The same command with ``--env``, where a word that it does not take is an environment: ``plan dev``."""
+def _with_environment(error: click.ClickException, verb: str, arguments: Sequence[str]) -> str | None:
+    """The same command with ``--env``, where one word too many is an environment: ``plan dev``.
+
+    None where anything else is wrong too, or the word stands for something else: what is suggested can be run.
+    """
+    context = error.ctx if type(error) is click.UsageError else None
+    options = {option for param in context.command.params for option in param.opts} if context is not None else ()
+    if context is None or "--env" not in options or any(word.startswith("--env") for word in arguments):
+        return None
     words = verb.split()
     rest = [word for word in arguments if word not in words]
-    given = [word for word in rest if word in known_environments(os.environ)]
-    if not verb or len(given) != 1 or any(word.startswith("--env") for word in rest):
+    extra = context.command.make_context(words[-1], [*rest], parent=context.parent, resilient_parsing=True).args
+    if len(extra) != 1 or rest.count(extra[0]) != 1 or extra[0] not in known_environments(os.environ):
         return None
-    others = [word for word in rest if word not in given]
-    return f"did you mean: {shlex.join(['tapctl', *words, '--env', *given, *others])}"
+    rest.remove(extra[0])
+    return f"did you mean: {shlex.join(['tapctl', *words, '--env', *extra, *rest])}"
 
 
 def report_error(meta: Meta, error: TapctlError) -> int:

@@ -33,6 +33,8 @@ from tapctl.stack.waivers import opens
 
 ACCEPTED: Final = "the files want it already, and an apply records it"
 _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its data comes from:"
+_AGAIN: Final = "makes it again, where it is still wanted"
+_AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
@@ -58,6 +60,8 @@ def advise(
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
+    # An apply makes none of them again before somebody has said where the cluster's data comes from.
+    left = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {}
@@ -65,6 +69,8 @@ def advise(
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason is Reason.FORGED else provenance
         acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session)
+        if left and acting.undo_note == _AGAIN:
+            acting = replace(acting, undo_note=_AGAIN_WITH_DATA)
         advice[one.address, one.field] = _undoing(acting, session, more=more)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
@@ -161,7 +167,7 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE):
         return Advice(now=session.command("apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
-        return Advice(undo=session.command("apply"), undo_note="makes it again, where it is still wanted")
+        return Advice(undo=session.command("apply"), undo_note=_AGAIN)
     if one.state is FindingState.UNKNOWN:
         return _reading(one, session)
     if theirs is not None:

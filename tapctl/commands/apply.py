@@ -86,7 +86,8 @@ def _heal(session: Session, found: ApplySurvey, lease: Lease) -> int | None:
         change.address: Job(found.stack[change.address], change, entries.get(change.address))
         for change in found.plan.healing
     }
-    runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
+    rest = (change.address for change in found.plan.work if change.address not in jobs)
+    runner.converge(creation_graph(job.resource for job in jobs.values()), jobs, then=rest)
     if not runner.outcome.ok:
         counts = _result_counts(runner.outcome, found.plan)
         return session.finish(Status.NOT_CONVERGED, runner.report_failures(), counts, _failure_counts(runner.outcome))
@@ -135,9 +136,10 @@ def _execute(runner: EngineRunner, found: ApplySurvey) -> None:
     runner.context.outputs.update({address: dict(outputs) for address, outputs in plan.outputs.items()})
     changing = {change.address: change for change in plan.work if change.action is not Action.DELETE}
     jobs = {address: Job(found.stack[address], change, entries.get(address)) for address, change in changing.items()}
-    if jobs:
-        runner.converge(creation_graph(job.resource for job in jobs.values()), jobs)
     going = plan.to(Action.DELETE)
+    if jobs:
+        graph = creation_graph(job.resource for job in jobs.values())
+        runner.converge(graph, jobs, then=[change.address for change in going])
     if going and runner.outcome.ok:
         # Only when everything new is there: what was superseded may still be in use until then.
         deletions = planned_deletions([change.address for change in going], found.manifest)

@@ -19,11 +19,12 @@ from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.config import Config
-from tapctl.engine.diff import Difference, is_upgrade
+from tapctl.engine.diff import Difference
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
@@ -33,8 +34,6 @@ from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
-from tapctl.reconcilers.db_cluster import DbCluster, DbClusterSpec
-from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
@@ -325,29 +324,6 @@ def _written_into(
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
     return forged(config, session.names, entries, network)
-
-
-def with_upgrade(findings: Iterable[Finding], names: Names, entries: Mapping[str, Entry]) -> Iterator[Finding]:
-    """The findings, where a member's parameter group that comes with our own major upgrade is pending, and no drift.
-
-    RDS moves every member in the one call that upgrades the cluster, also where the apply is cut off after it: that
-    member's entry knows nothing of it yet, and a revert would put a group of the old family on it.
-    """
-    group = _group_of_upgrade(names, entries)
-    for one in findings:
-        moved = (one.type, one.field, one.reason) == (DbInstance.type, "parameter_group", Reason.CHANGED)
-        by_us = moved and one.live == group
-        yield replace(one, reason=Reason.UNCONFIRMED, asked=one.live, waiver=None) if by_us else one
-
-
-def _group_of_upgrade(names: Names, entries: Mapping[str, Entry]) -> str:
-    """The parameter group that an unfinished major upgrade of ours gives each member; empty where there is none."""
-    cluster = entries.get(f"{DbCluster.type}/{names.cluster}")
-    if cluster is None or cluster.phase is not Phase.MAKING:
-        return ""
-    have, asked = (str((spec or {}).get("engine_version", "")) for spec in (cluster.confirmed, cluster.spec))
-    upgrades = is_upgrade(DbClusterSpec, "engine_version", asked, have)
-    return names.instance_parameter_group(int(asked.partition(".")[0])) if upgrades else ""
 
 
 def with_forged(

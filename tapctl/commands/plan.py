@@ -14,6 +14,7 @@ from tapctl.commands.preflight import Flight, Quotas, check_all, looked_up
 from tapctl.commands.restore import check_restore_flags, plan_restore
 from tapctl.commands.runner import usual_times
 from tapctl.commands.subscribers import tell_of_confirmations
+from tapctl.commands.unfinished_upgrade import changes_with_upgrade
 from tapctl.commands.waivers import waivers_for, warn_of_ended_waivers
 from tapctl.config.types import did_you_mean
 from tapctl.engine import model
@@ -163,7 +164,8 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
         _tell_of_unneeded(session, permits.allowed, plan, make())
     _check_adopted(session, permits.adopted, stack)
     unasked: list[str] = []
-    changes = [_check_version(session, stack, change, observed, unasked.append) for change in plan.changes]
+    told = changes_with_upgrade(plan.changes, session.names, manifest.entries)
+    changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
         plan_restore(

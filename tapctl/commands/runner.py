@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,14 +120,15 @@ class EngineRunner:
         """The seconds of the longest chain of each execution, one after the other."""
         session.aws.call_log.guard = lease.assert_valid
 
-    def converge(self, steps: Sequence[Node], jobs: dict[str, Job]) -> ExecutionResult:
-        """Create or change these resources."""
+    def converge(self, steps: Sequence[Node], jobs: dict[str, Job], *, then: Iterable[str] = ()) -> ExecutionResult:
+        """Create or change these resources; ``then``: addresses of what is begun only where all of them end well."""
         self.activity |= {address: _ACTIVITIES[job.change.action] for address, job in jobs.items()}
 
         def work(address: str, emit: Emit) -> Finished:
             return converge(jobs[address], self.context, emit)
 
-        return self._execute(steps, work, {address: operation_of(job.change) for address, job in jobs.items()})
+        operations = {address: operation_of(job.change) for address, job in jobs.items()}
+        return self._execute(steps, work, operations, then)
 
     def remove(self, steps: Sequence[Node], deletions: dict[str, Deletion]) -> ExecutionResult:
         """Delete these resources."""
@@ -140,7 +141,9 @@ class EngineRunner:
 
         return self._execute(steps, work, dict.fromkeys(deletions, Operation.DELETE))
 
-    def _execute(self, steps: Sequence[Node], work: Work, operations: Mapping[str, Operation]) -> ExecutionResult:
+    def _execute(
+        self, steps: Sequence[Node], work: Work, operations: Mapping[str, Operation], then: Iterable[str] = ()
+    ) -> ExecutionResult:
         screen, outcome, stop = self.session.screen, self.outcome, self.context.stop
         warned = False
         waits = Waits(self.session.invocation.usage.started)
@@ -166,6 +169,10 @@ class EngineRunner:
                     if isinstance(event, Failed) and isinstance(event.error, LockHeld | StoreFailed):
                         # Nobody may go on without the lock or the record: finish what runs, start nothing.
                         stop.set()
+            causes = tuple(failed.address for failed in outcome.failed)
+            for skipped in [] if outcome.ok else [Skipped(address, causes) for address in then]:
+                screen.event(skipped)
+                outcome.add(skipped)
         finally:
             screen.end()
         self._measure(steps, operations)

@@ -15,7 +15,7 @@ from tapctl.engine import refs
 from tapctl.engine.diff import details, same, unexplained
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.record import Entry, Phase, recorded_value
+from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.waiver import Waiver
 
 WHOLE_RESOURCE: Final = "*"
@@ -279,7 +279,7 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         yield Finding(*whole, Reason.DELETE_INTERRUPTED if leaving else Reason.APPLY_INTERRUPTED)
         yield from _unexpected_members(entry, observation, entries)
     elif isinstance(observation, Absent):
-        with_parent = _is_deleted_with_parent(entry, entries)
+        with_parent = is_deleted_with_parent(entry, entries)
         yield Finding(*whole, Reason.DELETE_INTERRUPTED if with_parent else Reason.ABSENT)
     elif observation.deleting:
         yield Finding(*whole, Reason.DELETING, detail=observation.status)
@@ -293,15 +293,6 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         for name in sorted(_recorded(entry).keys() - type(observation.spec).model_fields.keys()):
             yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
         yield from _unexpected_members(entry, observation, entries)
-
-
-def _is_deleted_with_parent(entry: Entry, entries: Mapping[str, Entry]) -> bool:
-    """True if the resource lives on another one whose removal was interrupted."""
-    parents = (entries[address] for address in entry.needs if address in entries)
-    return any(
-        (parent.id == entry.id or entry.id.startswith(f"{parent.id}/")) and parent.phase is Phase.LEAVING
-        for parent in parents
-    )
 
 
 def _changed_outputs(entry: Entry, seen: Observed[Any, Any]) -> Iterator[Finding]:

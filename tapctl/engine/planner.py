@@ -16,7 +16,7 @@ from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spe
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
 from tapctl.engine.ownership import Claimant
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
-from tapctl.engine.record import Entry, Phase, recorded_value
+from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
 from tapctl.engine.waiver import Spares, spare_nothing
 from tapctl.errors import ConsentMissing, FieldUnreadable, Refused
@@ -66,6 +66,8 @@ def make_plan(
         adopts = address in adopted or (reconciler.subresource and reconciler.parent_id(resource.id) in _ids(adopted))
         permits = _Permits(address in allowed, adopts, adopt_overwritten, spares)
         change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
+        if entry is not None and is_deleted_with_parent(entry, entries):
+            change = replace(change, removed_outside=False)  # it went with what a removal of ours has begun with
         change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
             deferred = resource.reconciler.applies_deferred and not deferring.isdisjoint(resource.needs)

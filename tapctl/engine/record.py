@@ -88,6 +88,15 @@ class Entry(BaseModel):
         return stored
 
 
+def is_deleted_with_parent(entry: Entry, entries: Mapping[str, Entry]) -> bool:
+    """True if the resource lives on another one whose removal, by a run of ours, was interrupted."""
+    parents = (entries[address] for address in entry.needs if address in entries)
+    return any(
+        (parent.id == entry.id or entry.id.startswith(f"{parent.id}/")) and parent.phase is Phase.LEAVING
+        for parent in parents
+    )
+
+
 def recorded_value(spec: type[Spec], name: str, recorded: Mapping[str, Any]) -> Any:
     """Read one field of a recorded spec as the value that a spec of this type holds.
 

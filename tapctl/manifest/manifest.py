@@ -223,12 +223,18 @@ def check(manifest: Manifest, where: str, *, environment: str, suffix: str, acco
         WrongTarget: it records another account or another region.
         ManifestError: it records another suffix or another environment.
     """
-    for key, recorded, wanted in (("account", manifest.account, account), ("region", manifest.region, region)):
+    file = f"{environment}.toml"
+    moved = f"where account_id was changed in {file}, put the old one back; a second {suffix} wants another --state"
+    elsewhere = f"use --region {manifest.region}, or put it back into {file}; a second {suffix} wants another --suffix"
+    for key, recorded, wanted, hint in (
+        ("account", manifest.account, account, moved),
+        ("region", manifest.region, region, elsewhere),
+    ):
         if recorded != wanted:
             raise WrongTarget(
                 f"the manifest {where} is of {key} {recorded}, this is {key} {wanted}",
                 evidence=f"{where}: {key} = {recorded}",
-                hint=f"use the credentials and --region of that {key}, or another --state",
+                hint=hint,
             )
     put = "put the right file there, or use another --suffix or another --state"
     copy = f"where {suffix} is a copy of {manifest.environment}, take the file {suffix}.toml away; else {put}"

@@ -148,9 +148,8 @@ def _as_json(seed: Seed) -> dict[str, Any]:
 
 
 def _without_a_second_stack(seed: Seed, planted: Sequence[Mapping[str, Any]]) -> Seed:
-    mine = [
-        other for other in planted if (other.get("environment"), other["region"]) == (seed.environment, seed.region)
-    ]
+    place = (seed.environment, seed.region, seed.account)
+    mine = [one for one in planted if (one.get("environment"), one["region"], one.get("account", "")) == place]
     return replace(seed, stack=None) if seed.environment and any(other["stack"] for other in mine) else seed
 
 

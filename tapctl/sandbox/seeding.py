@@ -46,8 +46,8 @@ class Seed:
 
     ``registry`` is the account of the image's registry, empty for the environment's own, which is ``account``.
 
-    A named ``environment`` has one stack in a region: if its file names another one later, that one is missing, as it
-    would be in AWS.
+    A named ``environment`` has one stack in a region of an account: if its file names another one later, that one is
+    missing, as it would be in AWS.
     """
 
     region: str

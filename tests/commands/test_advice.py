@@ -214,8 +214,11 @@ def test_an_unfinished_apply_is_finished_by_an_apply(run: Session, reason: Reaso
 
 
 def test_a_resource_whose_removal_was_interrupted_is_made_again_by_an_apply(run: Session) -> None:
-    half = found("db-cluster/db-cluster-dev", WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED)
-    assert advice(run, half) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
+    logs, cluster = (found(address, WHOLE_RESOURCE, None, Reason.DELETE_INTERRUPTED) for address in (LOGS, CLUSTER))
+    assert advice(run, logs) == [Advice(undo=APPLY, undo_note="makes it again, where it is still wanted")]
+    # Such an apply is blocked until it is told where the data of the cluster comes from, where a snapshot is left.
+    note = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
+    assert advice(run, logs, cluster) == [Advice(undo=APPLY, undo_note=note)] * 2
 
 
 @pytest.mark.parametrize("reason", [Reason.ABSENT, Reason.DELETING])

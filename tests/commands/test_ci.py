@@ -21,6 +21,7 @@ from tapctl.cli import run
 from tapctl.commands.ci import _TEMPLATES
 from tests.support.config_folder import Folder
 
+Done = subprocess.CompletedProcess[str]
 FILES = ("tapctl-plan.yml", "tapctl-apply.yml", "tapctl-drift.yml")
 
 
@@ -82,7 +83,8 @@ def test_no_command_of_a_workflow_has_another_s_text_in_it(workflows: Path) -> N
 def test_a_merge_applies_the_plan_of_the_reviewed_commit_in_a_protected_environment(workflows: Path) -> None:
     job = yaml.safe_load((workflows / "tapctl-apply.yml").read_text())["jobs"]["apply"]
     assert job["environment"] == "${{ matrix.environment }}"
-    assert any('tapctl apply --plan "plan/$ENVIRONMENT.json"' in step.get("run", "") for step in job["steps"])
+    command = 'tapctl apply --env "$ENVIRONMENT" --plan "plan/$ENVIRONMENT.json"'
+    assert command in job["steps"][-1]["run"]
 
 
 MESSAGE = """Smaller logs.\r
@@ -106,7 +108,7 @@ def test_a_permit_is_a_line_of_the_reviewed_commit_s_message_for_one_environment
         scripts = [step.get("run", "") for step in _steps(repository / ".github" / "workflows")]
     else:
         scripts = yaml.safe_load((repository / ".gitlab-ci.yml").read_text())["plan"]["script"]
-    (script,) = [each for each in scripts if "tapctl plan --env" in each]
+    (script,) = [each for each in scripts if "tapctl plan --env" in each and "--expires" in each]
     git, shell = shutil.which("git"), shutil.which("sh")
     assert git
     assert shell
@@ -312,6 +314,130 @@ def test_gitlab_applies_the_plan_of_the_merged_commit_whatever_a_message_says(
 def test_gitlab_applies_nothing_where_its_api_does_not_answer(repository: Path) -> None:
     done = _after_the_merge(repository, {}, "m12")
     assert (done.returncode, "nothing is applied" in done.stdout) == (1, True)
+
+
+_GH = """#!{python}
+import json, subprocess, sys
+words = sys.argv[1:]
+given = dict(zip(words, words[1:]))
+answers = json.load(open("answers.json"))
+if words[:2] == ["run", "list"]:
+    asked = [(name, given.get(f"--{{name}}")) for name in ("workflow", "event", "commit", "status")]
+    answer = [one for one in answers["runs"] if all(value in (None, one[name]) for name, value in asked)]
+else:
+    answer = answers[next(word for word in words[1:] if word.startswith("repos/"))]
+subprocess.run(["jq", "-r", given["--jq"]], input=json.dumps(answer), text=True, check=True)
+"""
+
+
+def _step(repository: Path, workflow: str, part: str, answers: dict[str, Any], tapctl: str = "") -> Done:
+    """Run the step of a workflow of GitHub that has this in it, where gh gives these answers and tapctl does this."""
+    assert called("ci", "init", "github", "--yes").code == 0
+    tools = repository / "bin"
+    tools.mkdir(exist_ok=True)
+    (repository / "answers.json").write_text(json.dumps(answers))
+    (tools / "gh").write_text(_GH.format(python=sys.executable))
+    (tools / "tapctl").write_text(f"#!/bin/sh\n{tapctl}\n")
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    jobs = yaml.safe_load((repository / ".github/workflows" / workflow).read_text())["jobs"].values()
+    (script,) = [step["run"] for job in jobs for step in job["steps"] if part in step.get("run", "")]
+    values = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "GH_REPO": "a/b", "GITHUB_SHA": "m12"}
+    values |= {"GITHUB_OUTPUT": "output", "ENVIRONMENT": "dev"}
+    shell = shutil.which("bash")
+    assert shell
+    return subprocess.run([shell, "-e", "-c", script], env=values, capture_output=True, text=True, check=False)
+
+
+_RUN = {"workflow": "tapctl-plan.yml", "event": "pull_request", "commit": "h12", "status": "success"}
+_OURS = {**_RUN, "databaseId": 7, "displayTitle": "tapctl plan of #12 into main"}
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("pulls", "runs", "code", "output"),
+    [
+        ([{}], [_OURS], 0, 'run=7\nhead=h12\nlist=["dev","prod"]\n'),
+        # The same commit is the head of another pull request, whose run is newer; or this one was into another branch.
+        (
+            [{}],
+            [{**_OURS, "databaseId": 9, "displayTitle": "tapctl plan of #13 into release"}, _OURS],
+            0,
+            'run=7\nhead=h12\nlist=["dev","prod"]\n',
+        ),
+        ([{}], [{**_OURS, "displayTitle": "tapctl plan of #12 into release"}], 1, ""),
+        ([{}], [{**_OURS, "event": "workflow_dispatch"}], 1, ""),
+        ([{}], [{**_OURS, "status": "failure"}], 1, ""),
+        ([{}], [{**_OURS, "commit": "h11"}], 1, ""),
+        ([{"base": {"ref": "release"}}], [_OURS], 0, "list=[]\n"),
+        ([{"merged_at": None}], [_OURS], 0, "list=[]\n"),
+        ([], [_OURS], 0, "list=[]\n"),
+    ],
+)
+def test_github_takes_the_run_of_the_pull_request_that_was_merged(
+    repository: Path, pulls: list[dict[str, Any]], runs: list[dict[str, Any]], code: int, output: str
+) -> None:
+    merged = {"number": 12, "merged_at": "2026-11-30", "base": {"ref": "main"}, "head": {"sha": "h12"}}
+    artifacts = {"artifacts": [{"name": name} for name in ("plan-dev", "plan-prod", "other")]}
+    answers: dict[str, Any] = {"repos/a/b/commits/m12/pulls": [merged | each for each in pulls], "runs": runs}
+    answers |= {f"repos/a/b/actions/runs/{number}/artifacts": artifacts for number in (7, 9)}
+    done = _step(repository, "tapctl-apply.yml", "gh run list", answers)
+    assert done.returncode == code, done.stderr
+    assert (Path("output").read_text() if output else "") == output
+    assert ("has no finished plan" in done.stdout) == (code == 1)
+
+
+def test_the_run_of_a_plan_bears_the_name_by_which_it_is_found_after_the_merge(workflows: Path) -> None:
+    name = yaml.safe_load((workflows / "tapctl-plan.yml").read_text())["run-name"]
+    filled = name.replace("${{ github.event.pull_request.number }}", "12").replace("${{ github.base_ref }}", "main")
+    assert filled == _OURS["displayTitle"]
+
+
+_PLAN = {"environment": "dev", "suffix": "dev", "destroy": False, "image": "a@sha256:1", "serial": 3}
+_ALLOWED = {"adopted": [], "allowed": ["kms-key/a"], "reboot": False, "restore": "", "empty": False}
+
+
+@with_jq
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        ({}, 0),
+        ({"serial": 2, "expires": "later"}, 0),  # whether it is what would be done now is for apply to see
+        ({"destroy": True}, 1),
+        ({"environment": "prod"}, 1),
+        ({"image": "a@sha256:2"}, 1),
+        ({"permits": _ALLOWED | {"allowed": ["kms-key/a", "db-cluster/b"]}}, 1),
+        ({"permits": _ALLOWED | {"adopted": ["all"]}}, 1),
+        ({"permits": _ALLOWED | {"empty": True}}, 1),
+        (None, 1),
+    ],
+)
+def test_after_the_merge_a_plan_asks_for_no_more_than_the_merged_files_and_the_reviewed_message(
+    repository: Path, other: dict[str, Any] | None, code: int
+) -> None:
+    now = json.dumps(_PLAN | {"permits": _ALLOWED})
+    (repository / "plan").mkdir()
+    text = "no plan" if other is None else json.dumps(_PLAN | {"permits": _ALLOWED} | other)
+    (repository / "plan" / "dev.json").write_text(text)
+    (repository / "message").write_text("Key.\r\ntapctl-allow: dev kms-key/a\r\ntapctl-allow: prod kms-key/b\r\n")
+    # Some fields may not be read: exit 7, with a plan.
+    tapctl = f"printf '%s ' \"$@\" > said; printf '%s' '{now}' > now.json; exit 7"
+    done = _step(repository, "tapctl-apply.yml", "--out now.json", {}, tapctl)
+    assert (done.returncode, "asks for other permits, or another image" in done.stdout) == (code, code == 1)
+    assert Path("said").read_text() == "plan --env dev --allow kms-key/a --out now.json "
+
+
+@with_jq
+def test_after_the_merge_nothing_is_applied_where_nothing_can_be_planned(repository: Path) -> None:
+    (repository / "plan").mkdir()
+    (repository / "plan" / "dev.json").write_text("{}")
+    (repository / "message").write_text("")
+    assert _step(repository, "tapctl-apply.yml", "--out now.json", {}, "exit 6").returncode == 1
+
+
+def test_a_night_is_held_against_the_last_one_on_a_schedule_alone(workflows: Path) -> None:
+    (look,) = [step["run"] for step in _steps(workflows) if "--workflow tapctl-drift.yml" in step.get("run", "")]
+    assert "gh run list --workflow tapctl-drift.yml --event schedule --status completed" in look
 
 
 def test_gitlab_has_the_environments_that_have_a_file(repository: Path) -> None:

@@ -12,11 +12,13 @@ import pytest
 
 from tapctl.aws.client import Aws, Connection
 from tapctl.aws.policy import PolicyDocument, parse
-from tapctl.commands.drift import examine, never_wanted_findings, with_forged, with_upgrade
+from tapctl.commands.drift import examine, never_wanted_findings, with_forged
+from tapctl.commands.unfinished_upgrade import changes_with_upgrade, with_upgrade
 from tapctl.engine.diff import Difference
 from tapctl.engine.drift import Finding, Reason, Report
 from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Absent, Observation
+from tapctl.engine.plan import Action, Change, FieldChange
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, NotRecorded, Problem
@@ -108,6 +110,12 @@ def test_the_group_that_rds_gives_a_member_in_our_own_major_upgrade_is_what_that
     assert (told.reason, told.recorded, told.live) == (reason, GROUPS[0], live)
     assert told.asked == (live if reason is Reason.UNCONFIRMED else None)
     assert rest == others
+    # A plan that goes back to the old version tells the same: by us, or outside tapctl.
+    fields = [FieldChange(name, live, GROUPS[0], outside=True) for name in ("parameter_group", "instance_class")]
+    planned = [Change(f"{type_}/a", type_, "a", Action.UPDATE, tuple(fields)) for type_ in ("db-instance", RULES)]
+    member, other = changes_with_upgrade(planned, NAMES, {entry.address: entry for entry in entries})
+    assert [field.outside for field in member.fields] == [reason is Reason.CHANGED, True]
+    assert other == planned[1]
 
 
 @pytest.mark.parametrize("waiver", [None, WAIVER])

@@ -71,6 +71,23 @@ def test_what_was_made_and_is_absent_was_removed_outside() -> None:
 
 
 @pytest.mark.parametrize(
+    ("phase", "parent", "outside"),
+    [(Phase.LEAVING, "a", False), (Phase.MADE, "a", True), (Phase.LEAVING, "b", True)],
+    ids=["parent going", "parent made", "another one going"],
+)
+def test_what_went_with_its_parent_in_a_removal_of_ours_that_was_cut_off_was_removed_by_nobody_else(
+    phase: Phase, parent: str, *, outside: bool
+) -> None:
+    above = recorded(kind=Data(), phase=phase).model_copy(update={"id": parent})
+    part = recorded().model_copy(update={"needs": (above.address,)})
+    stack = Stack()
+    stack.add(Data(), parent, SMALL)
+    change = planned(stack_of(stack, Plain(), SMALL), {above.address: Absent(), part.address: Absent()}, above, part)
+    assert change.changes[1].action is Action.CREATE
+    assert change.changes[1].removed_outside is outside
+
+
+@pytest.mark.parametrize(
     ("outputs", "phase", "replaced"),
     [
         (ThingOutputs(arn="y"), Phase.MADE, ("arn",)),

@@ -6,12 +6,15 @@ import pytest
 
 from tests.failures.calls import CHANGE, DESTROY, DRIFT, FIRST_APPLY, NOTHING_TO_DO, SPARED
 from tests.failures.trouble import deny, refuse
+from tests.support.additions import ALARM
+from tests.support.config_folder import Folder
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.strides import strided
 from tests.support.world import Answer, World
 
 APPLY = ("apply", "--env", "dev", "--yes")
 DESTROYING = ("destroy", "--env", "dev", "--yes")
+FUNCTION = "lambda-function/payment-processor-dev"
 GONE = {"kms-key": 1}
 """A key is kept for its waiting period."""
 
@@ -183,3 +186,21 @@ def test_a_denied_call_in_a_destroy(world: World, name: str) -> None:
     again = world.tapctl(*DESTROYING)
     assert again.code == 0, again.err
     assert world.owned() == GONE
+
+
+def test_what_an_apply_would_have_removed_had_all_else_ended_well_is_not_tried_and_told(dev: World) -> None:
+    files = Folder(dev.folder / "environments")
+    files.put("common", "alarms.extra", [ALARM])
+    dev.applied("dev")
+    files.put("common", "alarms.extra", []).put("common", "processor.timeout_s", 25)
+    answer = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY, "--json")
+    alarm = f"cloudwatch-alarm/{ALARM['name']}-0-dev"
+    ended = {one["address"]: one["result"] for one in answer.of_type("resource")}
+    assert (answer.code, ended[FUNCTION], ended[alarm]) == (4, "failed", "skipped")
+    assert answer.of_type("verdict")[-1]["counts"]["skipped"] == 1
+    told = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY)
+    assert f"1 not tried; waiting for what failed: {FUNCTION}" in told.err
+    assert "1 failed · 1 not tried · 0 left" in told.verdict
+    done = dev.tapctl(*APPLY, "--json")
+    ends = [(one["address"], one["result"]) for one in done.of_type("resource") if one["address"] in (alarm, FUNCTION)]
+    assert sorted(ends) == [(alarm, "deleted"), (FUNCTION, "updated")], "each of them once"

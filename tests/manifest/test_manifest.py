@@ -281,18 +281,21 @@ def test_the_right_manifest_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "error", "exit_code"),
+    ("what", "error", "exit_code", "hint"),
     [
-        ("account", WrongTarget, 9),
-        ("region", WrongTarget, 9),
-        ("suffix", ManifestError, 3),
-        ("environment", ManifestError, 3),
+        ("account", WrongTarget, 9, "where account_id was changed in dev.toml, put the old one back"),
+        ("region", WrongTarget, 9, "use --region us-east-2, or put it back into dev.toml"),
+        ("suffix", ManifestError, 3, "put the right file there, or use another --suffix"),
+        ("environment", ManifestError, 3, "put the right file there, or use another --suffix"),
     ],
 )
-def test_a_manifest_of_another_target_is_refused_by_name(what: str, error: type[Exception], exit_code: int) -> None:
+def test_a_manifest_of_another_target_is_refused_by_name(
+    what: str, error: type[Exception], exit_code: int, hint: str
+) -> None:
     with pytest.raises(error, match=f"the manifest manifests/dev.json is of {what} ") as refused:
         check(manifest(), "manifests/dev.json", **_HERE | {what: "other"})
     assert getattr(refused.value, "exit_code", None) == exit_code
+    assert str(getattr(refused.value, "hint", None)).startswith(hint)
 
 
 def test_a_file_of_the_name_of_a_copy_is_told_as_what_stands_in_the_way() -> None:

@@ -91,6 +91,17 @@ def test_it_is_started_once_planted_once_and_stopped(folder: Path, broken_home: 
     assert len(stacks) == 2, "an environment has one in a region"
     stacks = boto3.client("cloudformation", region_name="us-east-1", endpoint_url=url).describe_stacks()["Stacks"]
     assert len(stacks) == 1
+    # Its file names another account, which the embedded AWS has, too.
+    sandbox.ensure(folder, [replace(dev, account="210987654321")])
+    id_, secret = sandbox.credentials_of("210987654321")
+    moved = boto3.client(
+        "cloudformation",
+        region_name="us-east-2",
+        endpoint_url=url,
+        aws_access_key_id=id_,
+        aws_secret_access_key=secret,
+    ).describe_stacks()["Stacks"]
+    assert [one["StackName"] for one in moved] == ["networking-dev"]
     iam = boto3.client("iam", region_name="us-east-1", endpoint_url=url)
     iam.create_role(RoleName="r", AssumeRolePolicyDocument='{"Statement": []}')
     iam.attach_role_policy(RoleName="r", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")

@@ -14,6 +14,8 @@ from tests.support.door import Proceed, Served, Trouble, Visit, denied
 from tests.support.world import Answer, World
 
 FUNCTION = "lambda-function/payment-processor-dev"
+CLUSTER = "db-cluster/db-cluster-dev"
+MEMBER = "db-instance/db-cluster-dev-0"
 
 
 @pytest.fixture
@@ -103,6 +105,55 @@ def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_en
     assert status.of_type("status")[0]["problems"][0].startswith(f"not there: {addresses[0]}, {addresses[1]}: tapctl")
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 1536")
     assert dev.drift().code == 0  # what the changed files want is a plan's to tell
+
+
+def test_what_our_own_upgrade_that_was_cut_off_has_moved_is_no_change_from_outside(dev: World) -> None:
+    before = dev.manifest()["entries"]
+    dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
+    dev.applied("dev", "--allow", CLUSTER)
+    record = dev.manifest()
+    record["entries"][CLUSTER] |= {"phase": "making", "confirmed": before[CLUSTER]["spec"]}
+    record["entries"][MEMBER] = before[MEMBER]
+    dev.path().write_text(json.dumps(record))
+    dev.edit("common.toml", 'engine_version = "17.9"', 'engine_version = "16.13"')
+
+    def outside() -> dict[str, bool]:
+        (change,) = [
+            each for each in dev.tapctl("plan", "--json").of_type("planned_change") if each["address"] == MEMBER
+        ]
+        return {field["path"]: field["outside"] for field in change["fields"]}
+
+    assert outside() == {"parameter_group": False}
+    drift = {(one["field"], one["state"]) for one in dev.drift().of_type("finding") if one["address"] == MEMBER}
+    assert drift == {("parameter_group", "PENDING")}
+    # What somebody has done to it meanwhile is his.
+    dev.client("rds").modify_db_instance(
+        DBInstanceIdentifier="db-cluster-dev-0", DBInstanceClass="db.r6g.large", ApplyImmediately=True
+    )
+    assert outside() == {"parameter_group": False, "instance_class": True}
+
+
+def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody_else(dev: World) -> None:
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", FinalDBSnapshotIdentifier="db-cluster-dev-final-0")
+    record = dev.manifest()
+    record["entries"][CLUSTER]["phase"] = "leaving"
+    del record["entries"][MEMBER]
+    dev.path().write_text(json.dumps(record))
+    planned = dev.tapctl("plan", "--env", "dev", "--json")
+    changes = {each["address"]: (each["action"], each["outside"]) for each in planned.of_type("planned_change")}
+    assert changes["secret-rotation/db-cluster-dev"] == ("create", False)
+    drift = dev.drift()
+    notes = {one["undo_note"] for one in drift.of_type("finding") if one["note"].startswith("its removal was")}
+    assert (drift.code, len(notes)) == (7, 1)
+    assert "with --restore SNAPSHOT or --empty" in notes.pop()
+    # A cluster that somebody has removed is told as that, and what went with it.
+    record["entries"][CLUSTER]["phase"] = "made"
+    dev.path().write_text(json.dumps(record))
+    planned = dev.tapctl("plan", "--env", "dev", "--json")
+    outside = {each["address"] for each in planned.of_type("planned_change") if each["outside"]}
+    assert outside == {CLUSTER, "secret-rotation/db-cluster-dev"}
 
 
 # -- a first apply -----------------------------------------------------------------------------------------------------

@@ -46,6 +46,40 @@ def test_a_wrong_command_line_for_programs(shared: World, line: list[str], verb:
         assert cause in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("plan dev", "tapctl plan --env dev"),
+        ("--json plan dev --suffix pr-1 --verbose", "tapctl plan --env dev --json --suffix pr-1 --verbose"),
+        ("manifest show dev", "tapctl manifest show --env dev"),
+        ("outputs endpoint dev", "tapctl outputs --env dev endpoint"),
+        # None that fails, or means something else.
+        ("apply --plan d1.plan --yes --confirm dev", ""),
+        ("plan dev --nonsense", ""),
+        ("plan dev --suffix", ""),
+        ("plan --suffix dev foo", ""),
+        ("plan --suffix dev dev", ""),
+        ("plan dev staging", ""),
+        ("plan dev foo", ""),
+        ("plan --env staging dev", ""),
+        ("graph dev --format png", ""),
+        ("manifest shwo dev", ""),
+        ("sandbox status dev", ""),
+    ],
+)
+def test_an_environment_without_its_flag_is_told_with_it_where_that_can_be_run(
+    shared: World, line: str, meant: str
+) -> None:
+    answer = shared.tapctl(*line.split())
+    assert answer.code == 64
+    if meant and "--json" in line:
+        assert answer.of_type("error")[0]["why"] == f"did you mean: {meant}"
+    elif meant:
+        assert f"did you mean: {meant}\n" in answer.err
+    else:
+        assert "did you mean: " not in answer.err
+
+
 def test_control_characters_on_the_command_line_are_not_printed(shared: World) -> None:
     answer = shared.tapctl("plan", "--\x1b[31mred\nPLAN prod: OK")
     assert "\x1b" not in answer.err
