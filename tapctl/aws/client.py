@@ -1,4 +1,4 @@
-"""The one client of AWS: typed services made lazily, one retry mode, a guard on the account, reads made once."""
+"""The one client of AWS: typed services made lazily, retries, a guard on the account, reads made once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 from tapctl.aws.answers import arn_parts
 from tapctl.aws.callers import session_name, user_agent, with_source_identity
@@ -328,8 +328,11 @@ def _config(
     from botocore.config import Config
 
     # 4 attempts bridge a short failure; whatever lasts longer is the engine's to wait for, where a user can see it.
+    # Many environments side by side are more than AWS takes of some operations (alarms' tags: ten a second or so): from
+    # the first refusal for that on, the adaptive mode sends as many a second as are answered, and no attempt is wasted.
+    mode: Literal["standard", "adaptive"] = "adaptive" if connections > IN_FLIGHT else "standard"
     return Config(
-        retries={"mode": "standard", "total_max_attempts": 4 if retries else 1},
+        retries={"mode": mode, "total_max_attempts": 4 if retries else 1},
         connect_timeout=5,
         read_timeout=20,
         max_pool_connections=connections,

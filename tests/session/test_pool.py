@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,10 @@ def test_environments_side_by_side_send_as_many_calls_as_each_alone_and_each_tel
         assert [each.result() for each in [in_background(look) for _ in range(2)]] == [
             ["sts:GetCallerIdentity"] * (IN_FLIGHT // 2 + 1)
         ] * 2
+
+
+@pytest.mark.parametrize(("jobs", "mode"), [(1, "standard"), (2, "adaptive")])
+def test_calls_of_several_environments_slow_down_where_aws_takes_fewer(jobs: int, mode: str) -> None:
+    view = ClientPool({}, jobs).client(Connection("us-east-1", credentials=CREDENTIALS), ACCOUNT)
+    cloudwatch: Any = view.cloudwatch
+    assert cloudwatch.meta.config.retries["mode"] == mode
