@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tapctl.commands.permits import Permits
+from tapctl.engine.diff import same
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
@@ -90,7 +91,10 @@ def plan_restore(
 
 
 def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec, healed: Collection[str]) -> Change:
-    """Plan the cluster from this snapshot, and say whose data that holds; block it where RDS would refuse it."""
+    """Plan the cluster from this snapshot, and say whose data that is, and of which version, where it is another one.
+
+    It is blocked where RDS would refuse it.
+    """
     view = session.aws.memoized()
     note = f"restored from {name}"
     refused = restore_refusal(view, change.address, name, want)
@@ -98,6 +102,9 @@ def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec,
         snapshot = snapshot_of(view, name)
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
         note += "" if source in ("", change.id) else f", which is of {source}"
+        version, wanted = snapshot.get("EngineVersion", ""), want.engine_version
+        upgrades = not same(DbClusterSpec, "engine_version", wanted, version)
+        note += f", and upgraded from {version} to {wanted}" if upgrades else ""
         state = "" if key in healed else _state_of(session, key)
         if state not in ("", _USABLE):
             refused = Refused(

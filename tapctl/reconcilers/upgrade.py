@@ -26,7 +26,7 @@ def check_upgrade(
             return Refused(
                 f"{address}: RDS upgrades {engine} {have} to no {want}",
                 evidence=f"its valid targets are {', '.join(targets) or 'none'}",
-                hint="choose one of them as database.engine_version",
+                hint=f"choose one of them as database.engine_version, or {have}, which needs no upgrade",
             )
         missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
     except AwsRefused as error:

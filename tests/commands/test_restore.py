@@ -114,10 +114,17 @@ def want(aws: Aws) -> DbClusterSpec:
 
 
 def restored(
-    session: Session, want: DbClusterSpec, cluster: str = ID, key: str = "", healed: tuple[str, ...] = ()
+    session: Session,
+    want: DbClusterSpec,
+    cluster: str = ID,
+    key: str = "",
+    *,
+    healed: tuple[str, ...] = (),
+    version: str = "",
 ) -> Change:
-    """The plan of a cluster that is made from a snapshot of this one, under this key."""
-    held = {"Engine": want.engine, "EngineVersion": want.engine_version, "MasterUsername": want.master_username}
+    """The plan of a cluster that is made from a snapshot of this one, under this key, and of this version."""
+    version = version or want.engine_version
+    held = {"Engine": want.engine, "EngineVersion": version, "MasterUsername": want.master_username}
     taken = snapshot("s", 1, cluster) | held | {"StorageEncrypted": True} | ({"KmsKeyId": key} if key else {})
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]})
     return plan_restore(session, Permits(restore="s"), CREATION, want, None, healed=healed)
@@ -158,3 +165,29 @@ def test_a_key_that_may_not_be_asked_for_stops_no_restore_and_is_told(
     )
     with refuse(session.aws.kms, "DescribeKey", "InvalidArnException"), pytest.raises(AwsRefused):
         restored(session, want, key=OTHER_KEY)
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("16.9", ", and upgraded from 16.9 to 17.9"),
+        ("17.9", ""),
+        ("17.11", ""),
+        ("17.7", ", and upgraded from 17.7 to 17.9"),
+    ],
+)
+def test_a_plan_tells_that_the_data_of_a_snapshot_is_upgraded(
+    session: Session, want: DbClusterSpec, version: str, told: str
+) -> None:
+    known = {"EngineVersion": version, "ValidUpgradeTarget": [{"EngineVersion": "17.9"}]}
+    answer(session.aws.rds, "DescribeDBEngineVersions", {"DBEngineVersions": [known]})
+    planned = restored(session, want.model_copy(update={"engine_version": "17.9"}), version=version)
+    assert (planned.blocked, planned.note) == (None, f"restored from s{told}")
+
+
+def test_the_version_of_the_snapshot_itself_is_one_that_may_be_chosen(session: Session, want: DbClusterSpec) -> None:
+    known = {"EngineVersion": "17.9", "ValidUpgradeTarget": [{"EngineVersion": "17.10"}]}
+    answer(session.aws.rds, "DescribeDBEngineVersions", {"DBEngineVersions": [known]})
+    blocked = restored(session, want.model_copy(update={"engine_version": "16.13"}), version="17.9").blocked
+    assert blocked is not None
+    assert "choose one of them as database.engine_version, or 17.9, which needs no upgrade" in str(blocked.hint)
