@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from tapctl.commands.older import warn_of_old_record, without_blame
@@ -478,8 +479,13 @@ def network_summary(network: NetworkContract) -> str:
     return f"{network.reference} · {network.vpc_id} · {zones}"
 
 
-def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Deletion]:
-    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none."""
+def planned_deletions(
+    addresses: list[str], manifest: Manifest, impacts: Mapping[str, Impact] = MappingProxyType({})
+) -> dict[str, Deletion]:
+    """The deletions of the recorded resources at these addresses; a resource deleted with another one has none.
+
+    ``impacts``: what each may cost at most; without them it goes whatever that costs.
+    """
     entries = manifest.entries
     included = {child for address in addresses for child in subresources_of(entries[address], entries)}
     deletions = {}
@@ -488,7 +494,7 @@ def planned_deletions(addresses: list[str], manifest: Manifest) -> dict[str, Del
             entry = entries[address]
             subresources = subresources_of(entry, entries)
             deletions[address] = Deletion(
-                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources
+                address, reconciler_of(entry), entry.id, recorded_spec(entry), entry, subresources, impacts.get(address)
             )
     return deletions
 

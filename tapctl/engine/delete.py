@@ -24,7 +24,7 @@ def delete(deletion: Deletion, context: EngineContext, emit: Emit, *, replacing:
     Raises:
         Cancelled: the run was asked to stop.
         Refused: the resource is not ours, or protected; it was left.
-        NotConverged: AWS did not get there.
+        NotConverged: AWS did not get there, or it would cost more than was planned.
         AwsError: AWS said no, or no answer came for the propagation time.
     """
     try:
@@ -107,7 +107,23 @@ class _DeleteLoop:
         if seen == self.last_step_on:
             self.wait_for_effect(seen)
             return None
+        self.check_within_plan(seen)
         return self.step(seen)
+
+    def check_within_plan(self, seen: Observed[Any, Any]) -> None:
+        """Let a deletion through that costs no more than was planned: a reader may have become the writer since.
+
+        Raises:
+            NotConverged: it would cost more.
+        """
+        permitted, impact = self.deletion.permitted, seen.removal_impact
+        if permitted is None or impact <= permitted:
+            return
+        raise NotConverged(
+            f"{self.address} has changed since it was planned: its removal would now be with {impact.word}",
+            evidence=f"planned: removal with {permitted.word}",
+            hint="nothing was done with it; run the same command again to see and confirm the new plan",
+        )
 
     def step(self, seen: Observed[Any, Any]) -> Finished | None:
         """Take the next step; the result if the reconciler retains the resource instead."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
 from tapctl.engine import refs
-from tapctl.engine.model import Outputs, Reconciler, Spec, address
+from tapctl.engine.model import Impact, Outputs, Reconciler, Spec, address
 from tapctl.engine.record import Entry
 
 S = TypeVar("S", bound=Spec)
@@ -108,6 +108,8 @@ class Deletion:
     entry: Entry | None
     subresources: tuple[str, ...] = ()
     """Addresses of recorded subresources that AWS deletes with this resource: forgotten when it is gone."""
+    permitted: Impact | None = None
+    """The greatest impact of the deletion that the plan has shown; None: it goes whatever that costs."""
 
     @property
     def needs(self) -> frozenset[str]:

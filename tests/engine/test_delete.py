@@ -10,7 +10,7 @@ import pytest
 
 from tapctl.engine.delete import delete
 from tapctl.engine.events import Finished, Progress, Released, Result
-from tapctl.engine.model import Owner, Retained
+from tapctl.engine.model import Impact, Owner, Retained
 from tapctl.engine.polling import Cancelled
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion
@@ -54,6 +54,32 @@ def test_what_loses_its_tags_first_is_ours_without_a_record_too() -> None:
     world = there(Plain(), TagsFirst(20, lag=10))
     assert delete_until_gone(world, Plain()).result is Result.DELETED
     assert "plain/a" not in world.things
+
+
+class Dearer(Trait):
+    """Its removal has a cost by now."""
+
+    def sight(self, here: str, thing: Thing | None, seen: Seen | None, world: World) -> Seen | None:
+        found = super().sight(here, thing, seen, world)
+        return replace(found, removal_impact=Impact.FAILOVER) if found else None
+
+
+@pytest.mark.parametrize("permitted", [Impact.NONE, Impact.RESTART])
+def test_a_removal_that_costs_more_than_the_plan_has_shown_is_not_begun(permitted: Impact) -> None:
+    world = there(Plain(), Dearer())
+    world.journal.put(MADE)
+    one = Deletion("plain/a", Plain(), "a", None, MADE, permitted=permitted)
+    with pytest.raises(NotConverged, match="has changed since it was planned: its removal would now be with failover"):
+        delete(one, world.context(), quiet)
+    assert world.journal.entries["plain/a"] == MADE
+    assert "delete plain/a" not in world.log
+
+
+@pytest.mark.parametrize("permitted", [None, Impact.FAILOVER, Impact.DATA_LOSS])
+def test_a_removal_whose_cost_was_shown_is_made(permitted: Impact | None) -> None:
+    world = there(Plain(), Dearer())
+    one = Deletion("plain/a", Plain(), "a", None, MADE, permitted=permitted)
+    assert delete(one, world.context(), quiet).result is Result.DELETED
 
 
 class Namesake(Trait):

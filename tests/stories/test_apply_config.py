@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from typing import Any
 
 import pytest
 
+from tests.support.door import Proceed, Served, Visit
 from tests.support.world import Answer, World
 
 FUNCTION = "payment-processor-dev"
@@ -108,6 +110,34 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     assert "3 deleted" in less.verdict
     (instance,) = dev.client("rds").describe_db_instances()["DBInstances"]
     assert (instance["DBInstanceIdentifier"], instance["DBInstanceClass"]) == ("db-cluster-dev-0", "db.t4g.large")
+
+
+def test_an_instance_that_has_become_the_writer_since_the_plan_is_not_removed_unasked(dev: World) -> None:
+    rds, second = dev.client("rds"), "db-cluster-dev-1"
+    dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")
+    dev.applied("dev")
+    dev.edit("dev.toml", "instance_count = 2", "instance_count = 1")
+
+    def fail_over(visit: Visit, proceed: Proceed) -> Served:
+        if visit.name == "cloudwatch:DeleteAlarms" and writer() != second:
+            rds.failover_db_cluster(DBClusterIdentifier="db-cluster-dev", TargetDBInstanceIdentifier=second)
+            while writer() != second:
+                time.sleep(0.01)
+        return proceed()
+
+    def writer() -> str:
+        (cluster,) = rds.describe_db_clusters()["DBClusters"]
+        members = cluster["DBClusterMembers"]
+        return next(str(one["DBInstanceIdentifier"]) for one in members if one["IsClusterWriter"])
+
+    answer = dev.meeting(fail_over, "apply", "--env", "dev", "--yes")
+    assert (answer.code, "rds:DeleteDBInstance" in answer.changes) == (4, False), answer.err
+    assert (
+        f"db-instance/{second} has changed since it was planned: its removal would now be with failover" in answer.err
+    )
+    asked = dev.tapctl("plan", "--env", "dev")
+    assert asked.verdict.endswith("1 fails over")
+    assert "rds:DeleteDBInstance" in applied_for_good(dev).changes
     assert len(dev.manifest()["entries"]) == len(dev.stack())
 
 
