@@ -27,6 +27,7 @@ from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
+from tapctl.engine.ownership import other_data, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase
 from tapctl.engine.resources import Deletion, deletion_graph
@@ -170,6 +171,9 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
     ownership = ownership_of(session, deletion, observation)
     if not ownership.ours:
         return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
+    if told := other_data(deletion.reconciler, deletion.entry, observation):
+        adopt = f"{session.command('apply')} --adopt {address}"
+        return replaced_error(address, told, f"if that one may go with its data: {adopt}, then run this again")
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):

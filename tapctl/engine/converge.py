@@ -560,9 +560,10 @@ class _ConvergeLoop:
     def record_intent(self, *, anew: bool = False) -> None:
         """Put the intent on record before the first changing call.
 
-        What was confirmed last stays beside it, but where the resource is made ``anew``: then nothing of it ever was.
+        What was confirmed last stays beside it, and its identity, but where the resource is made ``anew``: then nothing
+        of it ever was.
         """
-        outputs = self.entry.outputs if self.entry else None
+        outputs = self.entry.outputs if self.entry and not anew else None
         confirmed = self.entry.confirmed_spec if self.entry and not anew else None
         if self.attempt.intent is None or anew:
             intent = record_of(self.resource, self.wanted, Phase.MAKING, outputs, confirmed=confirmed)

@@ -236,6 +236,28 @@ class Claimant:
         )
 
 
+def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Observed[Any, Any]) -> str:
+    """Tell the two identities where the resource is not the recorded one and so holds other data; else empty.
+
+    A record without outputs, or of what was never read back, tells of none.
+    """
+    recorded = (entry.outputs or {}) if entry is not None and entry.confirmed_spec is not None else {}
+    name = reconciler.identity
+    if seen.outputs is None or seen.deleting or name not in recorded:
+        return ""
+    live = seen.outputs.model_dump().get(name)
+    return f"{name} {recorded[name]} → {live}" if live != recorded[name] else ""
+
+
+def replaced_error(address: str, told: str, hint: str) -> Refused:
+    """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_data`."""
+    return Refused(
+        f"{address} was replaced outside tapctl: the one that is there holds other data",
+        evidence=f"recorded → there: {told}",
+        hint=hint,
+    )
+
+
 def owner_is_unreadable(seen: Observed[Any, Any]) -> bool:
     """True if the tags could not be read: nobody knows whose the resource is."""
     return seen.owner is None and "tags" in seen.unreadable

@@ -14,7 +14,7 @@ from tapctl.engine.diff import Difference, compare, details, leave, leave_parts,
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.ownership import Claimant
+from tapctl.engine.ownership import Claimant, other_data, replaced_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -208,18 +208,13 @@ def _tell_if_replaced(
     live = seen.outputs.model_dump() if seen.outputs is not None and not seen.deleting else recorded
     replaced = tuple(name for name, value in sorted(recorded.items()) if live.get(name) != value)
     base = replace(base, replaced=replaced)
-    identity = reconciler.identity
-    if identity not in replaced:
+    told = other_data(reconciler, entry, seen)
+    if not told:
         return base
-    told = f"{identity} {recorded[identity]} → {live.get(identity)}"
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
-    blocked = Refused(
-        f"{base.address} was replaced outside tapctl: the one that is there holds other data",
-        evidence=f"recorded → there: {told}",
-        hint=f"if that one is meant: apply with --adopt {base.address}",
-    )
-    return replace(base, blocked=blocked)
+    hint = f"if that one is meant: apply with --adopt {base.address}"
+    return replace(base, blocked=replaced_error(base.address, told, hint))
 
 
 def _plan_present(
@@ -420,6 +415,9 @@ def _plan_removal(
         return replace(base, blocked=ownership.error(wanted=False))
     if observation.deleting:
         return base
+    if told := other_data(reconciler, entry, observation):
+        hint = f"if that one is meant: put it back into the configuration, and apply with --adopt {address}"
+        return replace(base, blocked=replaced_error(address, told, hint))
     base = replace(base, impact=max(base.impact, observation.removal_impact))
     if reconciler.holds_data and not allowed:
         blocked = Refused(

@@ -68,8 +68,9 @@ def test_of_what_is_made_anew_nothing_is_confirmed() -> None:
     with pytest.raises(AwsRefused):
         bring(world, resource(Leaf(), ThingSpec(zone="b")), Action.REPLACE, entry=made)
 
-    assert records[0].confirmed == made.spec
-    assert world.journal.entries["leaf/a"].confirmed is None
+    assert (records[0].confirmed, records[0].outputs) == (made.spec, made.outputs)
+    anew = world.journal.entries["leaf/a"]
+    assert (anew.confirmed, anew.outputs) == (None, None), "nor is it the one that was there"
     assert world.log == ["record leaf/a making", "delete leaf/a", "record leaf/a making"]
 
 

@@ -82,6 +82,31 @@ def test_a_removal_whose_cost_was_shown_is_made(permitted: Impact | None) -> Non
     assert delete(one, world.context(), quiet).result is Result.DELETED
 
 
+@pytest.mark.parametrize(
+    ("recorded", "phase", "left"),
+    [
+        ({"arn": "arn:plain/other"}, Phase.MADE, True),
+        ({"arn": "arn:plain/other"}, Phase.LEAVING, True),
+        ({"arn": "arn:plain/other"}, Phase.MAKING, False),  # begun anew, and not read back
+        ({"arn": "arn:plain/a"}, Phase.MADE, False),
+        (None, Phase.MADE, False),
+    ],
+)
+def test_what_holds_other_data_than_the_recorded_one_is_not_removed(
+    monkeypatch: pytest.MonkeyPatch, recorded: dict[str, str] | None, phase: Phase, *, left: bool
+) -> None:
+    monkeypatch.setattr(Plain, "identity", "arn")
+    world = there(Plain())
+    made = entry(Plain(), phase, spec={"size": "small"}, outputs=recorded)
+    if not left:
+        assert delete_until_gone(world, Plain(), entry=made).result is Result.DELETED
+        return
+    with pytest.raises(Refused, match="the one that is there holds other data") as refused:
+        delete_until_gone(world, Plain(), entry=made)
+    assert str(refused.value.evidence).startswith("recorded → there: arn arn:plain/other → arn:plain/a")
+    assert "delete plain/a" not in world.log
+
+
 class Namesake(Trait):
     """Behind the one that goes another of the same name shows, in another place."""
 

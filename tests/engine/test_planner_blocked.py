@@ -150,6 +150,9 @@ def test_data_in_the_place_of_ours_is_taken_for_it_only_where_that_is_named(monk
     (change,) = plan.changes
     assert (change.blocked, change.adopts, change.note) == (None, True, "taken over as it is; arn x → y")
     assert [one.outputs for one in plan.confirmed] == [{"arn": "y"}]
+    (going,) = planned(Stack(), sights, made, allowed=["data/a"]).changes
+    assert why(going).cause == refused.cause
+    assert str(why(going).hint).endswith("and apply with --adopt data/a")
 
 
 def test_what_is_blocked_is_told_by_the_plan() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -220,3 +221,18 @@ def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev:
     # It bears our name and our tags: a plan that shows it may be approved.
     planned = dev.tapctl("plan", "--destroy", "--env", "dev")
     assert "security-group        db-sg-dev" in planned.out
+
+
+def test_a_cluster_in_the_place_of_the_recorded_one_goes_only_once_it_was_adopted(dev: World) -> None:
+    rds, cluster = dev.client("rds"), "db-cluster/db-cluster-dev"
+    record = dev.manifest()
+    (there,) = rds.describe_db_clusters()["DBClusters"]
+    record["entries"][cluster]["outputs"]["resource_id"] = "cluster-OTHER"
+    dev.path().write_text(json.dumps(record))
+    for refused in (dev.tapctl("plan", "--destroy", "--env", "dev"), dev.tapctl("destroy", "--env", "dev", "--yes")):
+        assert (refused.code, refused.changes) == (6, ())
+        assert f"{cluster} was replaced outside tapctl: the one that is there holds other data" in refused.err
+        assert f"recorded → there: resource_id cluster-OTHER → {there['DbClusterResourceId']}" in refused.err
+        assert f"tapctl apply --env dev --adopt {cluster}, then run this again" in refused.err
+    dev.applied("dev", "--adopt", cluster)
+    assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0
