@@ -67,6 +67,14 @@ class Statement(_Value):
     conditions: frozenset[Condition] = frozenset()
     other: str = ""
 
+    @field_validator("other")
+    @classmethod
+    def _elements(cls, other: str) -> str:
+        # Whoever may write records may have written it, and it is written back beside what is ours.
+        if other and not isinstance(json.loads(other), dict):
+            raise ValueError("no elements of a statement")
+        return other
+
     @model_validator(mode="after")
     def _each_test_once(self) -> Statement:
         # JSON has one place for an operator and a key: of two, one would be lost on the way to AWS.
@@ -191,7 +199,11 @@ def matches_template(documents: Mapping[str, PolicyDocument], wanted: Mapping[st
 
 
 def _element(statement: Statement) -> dict[str, Any]:
-    element: dict[str, Any] = {"Effect": statement.effect, "Action": sorted(statement.actions)}
+    element: dict[str, Any] = {"Effect": statement.effect}
+    if statement.other:
+        element |= json.loads(statement.other)  # somebody else's, beside which something of ours is written
+    if statement.actions or not statement.other:
+        element["Action"] = sorted(statement.actions)
     if statement.sid:
         element["Sid"] = statement.sid
     if statement.resources:

@@ -18,7 +18,7 @@ _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
 
 Known = frozenset[tuple[str, ...]]
-"""The parts that tell findings apart: suffix, address, field, state, and the live value as JSON."""
+"""The parts that tell findings apart: suffix, address, field, state, and the value as JSON, as `_values` gives it."""
 
 
 def known_findings(run: str, screen: Screen) -> Known:
@@ -56,12 +56,18 @@ def _record(line: str) -> Mapping[str, Any] | None:
 
 def _of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
     names = ("suffix", "address", "field", "state")
-    return (*(str(record.get(name, "")) for name in names), _text(record.get("live")))
+    return (*(str(record.get(name, "")) for name in names), *_values(record.get("recorded"), record.get("live")))
 
 
 def _of_finding(suffix: str, finding: Finding) -> tuple[str, ...]:
-    return suffix, finding.address, finding.field, finding.state.value, _text(refs.to_json(finding.live))
+    values = _values(refs.to_json(finding.recorded), refs.to_json(finding.live))
+    return suffix, finding.address, finding.field, finding.state.value, *values
 
 
-def _text(live: Any) -> str:
-    return json.dumps(live, sort_keys=True, default=str)
+def _values(recorded: Any, live: Any) -> tuple[str, str]:
+    """The live value; where there is none, since something was taken away, what that is."""
+    return _text(None if live is not None else recorded), _text(live)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -37,8 +37,9 @@ CONSTANT: Final[Mapping[tuple[str, str], Any]] = {
     ("kms-key", "rotation"): True,
 }
 """(type, field) to the one value that the product can want."""
-SET_AFTER_CREATION: Final = frozenset({("kms-key", "rotation")})
-"""The fields among these that a create cannot set: another value is AWS's own until an apply has come to them."""
+SET_AFTER_CREATION: Final = frozenset({("kms-key", "rotation"), ("db-cluster", "managed_secret")})
+"""The fields among these that a create, or a restore, cannot set: another value is AWS's own until an apply has come to
+them."""
 
 
 def never_wanted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -132,7 +133,27 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 
 def opens(live: Any) -> bool:
-    """True if this text of a live value lets the world in: a block that is all of it, or everybody by name."""
+    """True if this text of a live value lets the world in: a block that is all of it, or everybody by name.
+
+    So does a statement that allows everything, or all but what it names.
+    """
     text = str(live)
     blocks = any(opens_world(word.strip(",")) for word in text.split())
-    return blocks or text == EVERY or text.endswith(_EVERYBODY) or _PRINCIPAL.search(text) is not None
+    if blocks or text == EVERY or text.endswith(_EVERYBODY) or _PRINCIPAL.search(text) is not None:
+        return True
+    try:
+        return _allows_all(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _allows_all(value: Any) -> bool:
+    """True if a statement in this value, as `live_text` writes one, allows everything, or all but what it names."""
+    if isinstance(value, list):
+        return any(map(_allows_all, value))
+    if not isinstance(value, dict):
+        return False
+    everything = all(EVERY in (value.get(part) or ()) for part in ("actions", "resources"))
+    if value.get("effect") == "Allow" and (value.get("other") or everything):
+        return True
+    return any(map(_allows_all, value.values()))

@@ -135,6 +135,25 @@ def test_a_policy_is_written_as_aws_takes_it() -> None:
     assert by_sid[None] == {"Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"Sid": "z", "Effect": "Allow", "NotAction": "iam:*", "Resource": ["*"]},
+        {"Effect": "Deny", "NotAction": ["s3:*", "kms:*"], "NotResource": "*"},
+        {"Effect": "Allow", "NotPrincipal": {"AWS": ROOT}, "Action": ["sns:Publish"], "Resource": ["*"]},
+    ],
+)
+def test_what_tapctl_never_writes_itself_is_written_back_as_it_was_read(element: dict[str, Any]) -> None:
+    written = {"Version": "2012-10-17", "Statement": [element]}
+    assert json.loads(as_json(parse(written))) == written
+
+
+@pytest.mark.parametrize("odd", ["junk", "[1]", '"x"', "{"])
+def test_a_recorded_statement_whose_other_elements_are_none_is_in_no_known_form(odd: str) -> None:
+    with pytest.raises(ValueError, match="other"):
+        Statement(effect="Deny", actions=frozenset({"s3:*"}), other=odd)
+
+
 def test_a_trust_policy_has_no_resource() -> None:
     trust = policy(allow("Lambda", ["sts:AssumeRole"], to={"Service": "lambda.amazonaws.com"}))
 

@@ -32,6 +32,7 @@ from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
+from tests.reconcilers.cases import db_cluster
 
 NAMES = Names("dev", "123456789012", "us-east-2")
 LOGS = "log-group//aws/lambda/payment-processor-dev"
@@ -60,6 +61,15 @@ def test_what_a_create_cannot_set_is_drift_once_an_apply_has_finished_the_key() 
     for entry, fields in ((made, ["rotation"]), (made.model_copy(update={"phase": Phase.MAKING}), [])):
         seen: Observed[Any, Any] = Observed(live, None)
         found = never_wanted_findings(NAMES, empty, {key: seen}, {key: entry})
+        assert [one.field for one in found] == fields
+
+
+def test_what_a_restore_cannot_set_is_drift_once_an_apply_has_finished_the_cluster(aws: Aws) -> None:
+    cluster, empty = f"db-cluster/{NAMES.cluster}", Report((), fields=1, unchecked=0, resources=1)
+    live = db_cluster.examples(db_cluster.prepare(aws))[0].model_copy(update={"managed_secret": False})
+    made = Entry(type="db-cluster", id=NAMES.cluster, phase=Phase.MADE, spec={"managed_secret": True})
+    for entry, fields in ((made, ["managed_secret"]), (made.model_copy(update={"phase": Phase.MAKING}), [])):
+        found = never_wanted_findings(NAMES, empty, {cluster: Observed(live, None)}, {cluster: entry})
         assert [one.field for one in found] == fields
 
 

@@ -48,6 +48,15 @@ def test_only_what_is_new_is_left(tmp_path: Path, screen: Screen, err: io.String
     assert err.getvalue() == ""
 
 
+def test_of_what_was_taken_away_each_is_known_by_itself(tmp_path: Path, screen: Screen) -> None:
+    gone = [Finding("plain/a", "plain", "items", Reason.CHANGED, item, None, item=True) for item in "pq"]
+    known = known_findings(run(tmp_path / "run", FIRST, found(gone[0]), found(SIZE), LAST), screen)
+    assert only_new(Report((*gone, SIZE), 2, 0, 1), "dev", known).findings == (gone[1],)
+    # Another recorded value, of an apply since, makes the same live one no news.
+    recorded_anew = Finding("plain/a", "plain", "size", Reason.CHANGED, "tiny", "large")
+    assert only_new(Report((recorded_anew,), 2, 0, 1), "dev", known).findings == ()
+
+
 def test_a_run_that_was_cut_off_counts_as_far_as_it_goes(tmp_path: Path, screen: Screen, err: io.StringIO) -> None:
     path = tmp_path / "run"
     run(path, FIRST, found(SIZE), found(MODE))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tapctl.aws.policy import parse
 from tapctl.config.waivers import path_of
+from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.render.severity import kind_of
-from tapctl.stack.waivers import _MEMBERS, _WAYS_IN, waivers_of
+from tapctl.stack.waivers import _MEMBERS, _WAYS_IN, opens, waivers_of
 
 TODAY = date(2026, 11, 28)
 
@@ -48,6 +51,26 @@ def told(folder: Path, address: str, field: str, live: str = "", environment: st
 )
 def test_a_difference_of_the_platform_may_be_waived(tmp_path: Path, address: str, field: str, live: str) -> None:
     assert told(tmp_path, address, field, live) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "opens_door"),
+    [
+        ({"Effect": "Allow", "NotPrincipal": {"AWS": "999999999999"}, "Action": "sns:Publish", "Resource": "*"}, True),
+        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, True),
+        ({"Effect": "Allow", "Action": "*", "Resource": "*"}, True),
+        ({"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"}, False),
+        ({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, False),
+    ],
+)
+def test_a_statement_that_allows_all_but_what_it_names_is_an_open_door(
+    raw: dict[str, Any], *, opens_door: bool
+) -> None:
+    document = parse({"Version": "2012-10-17", "Statement": [raw]})
+    (statement,) = document.statements
+    for live in (statement, document):
+        assert opens(live_text(live)) is opens_door
+        assert not opens(f"{live_text(live)}x"), "no such text is any live value's"
 
 
 def test_each_way_in_is_a_field_that_there_is() -> None:
