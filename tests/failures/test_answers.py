@@ -43,6 +43,7 @@ DEFAULTS = {
     "lambda:GetFunction Configuration.SnapStart.ApplyOn": "none",
     "lambda:GetFunction Configuration.State": "active: functions are older than their states",
     "lambda:GetFunction Configuration.VpcConfig.Ipv6AllowedForDualStack": "no",
+    "logs:DescribeLogGroups logGroups[].bearerTokenAuthenticationEnabled": "off",
     "logs:DescribeLogGroups logGroups[].deletionProtectionEnabled": "off",
     "logs:DescribeLogGroups logGroups[].logGroupClass": "STANDARD",
     "rds:DescribeDBClusters DBClusters[].DatabaseInsightsMode": "standard",

@@ -140,7 +140,8 @@ def test_a_hole_that_the_record_tells_is_drift_all_the_same(world: World) -> Non
     assert found.code == 2
     (finding,) = found.of_type("finding")
     assert (finding["address"], finding["field"]) == ("security-group-rules/db-sg-dev", "rules")
-    assert finding["live"] == "open to the world: ingress 0.0.0.0/0 tcp/5432"
+    assert (finding["live"], finding["recorded"], finding["severity"]) == ({**hole, "description": ""}, None, "high")
+    assert "recorded otherwise than the files" in finding["note"]
     assert world.tapctl("status", "--env", "dev").code == 2
     world.applied("dev")
     assert world.drift().code == 0
