@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
 from tapctl.errors import AwsError, ManifestError, Status, StoreFailed, TapctlError, add_default_hint, bug, exit_code_of
+from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
@@ -65,7 +66,49 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
         screen.note(
             f"not looked at, destroyed by its certificate and gone from AWS: {', '.join(passed[:_NAMED])}{more}"
         )
-    return {suffix: one for suffix, one in records.items() if suffix not in passed}
+    lost = _lost_records(invocation, screen, store, records.keys())
+    return {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
+
+
+def _lost_records(
+    invocation: Invocation, screen: Screen, store: Store, known: Collection[str]
+) -> dict[str, ManifestError]:
+    """The records that are gone while their history is there, and AWS has what they told of: who may write may remove.
+
+    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
+    """
+    lost: dict[str, ManifestError] = {}
+    newest: dict[str, Manifest] = {}
+    try:
+        suffixes = [suffix for suffix in store.histories() if suffix not in known]
+    except TapctlError as error:
+        screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
+        return {}
+    for suffix in suffixes:
+        try:
+            last = last_version(store, suffix)
+        except TapctlError as error:
+            lost[suffix] = ManifestError(
+                f"the record of {suffix} is gone, and its history cannot be used",
+                evidence=error.cause,
+                hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
+            )
+            continue
+        if last is not None:
+            newest[suffix] = last
+    there = _may_be_there(invocation, screen, newest)
+    for suffix in sorted(there):
+        one = newest[suffix]
+        look = invocation.command_line_for("drift", Target(one.environment, suffix))
+        lost[suffix] = ManifestError(
+            f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
+            evidence=f"its history has {one.stamp}",
+            hint=f"put its newest version back, or apply, which writes it anew; what there is is told by: {look}",
+        )
+    if gone := sorted(newest.keys() - there):
+        more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+        screen.note(f"not looked at, without a record and gone from AWS: {', '.join(gone[:_NAMED])}{more}")
+    return lost
 
 
 def never_recorded(invocation: Invocation, members: Members) -> str:
@@ -98,7 +141,7 @@ def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str
     """
     if certified:
         copies = "copy" if len(certified) == 1 else "copies"
-        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} destroyed {copies} is there")
+        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} {copies} is there")
     places: dict[tuple[str, str, str], list[str]] = {}
     for suffix, one in certified.items():
         places.setdefault((one.environment, one.account, one.region), []).append(suffix)

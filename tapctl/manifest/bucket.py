@@ -21,6 +21,7 @@ from tapctl.manifest import manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
     from tapctl.aws.client import Aws
 
@@ -116,14 +117,24 @@ class Bucket:
         Raises:
             TapctlError: see `to_tapctl_error`.
         """
-        paginator = self._s3.get_paginator("list_objects_v2")
-        prefix = self.prefix + folder
+        contents = [item for page in self._pages(folder) for item in page.get("Contents", ())]
+        return sorted(item.get("Key", "").removeprefix(self.prefix + folder) for item in contents)
+
+    def list_folders(self, folder: str) -> list[str]:
+        """List the folders right under the prefix and ``folder`` (with a slash at its end): their names alone, sorted.
+
+        Raises:
+            TapctlError: see `to_tapctl_error`.
+        """
+        found = [item for page in self._pages(folder) for item in page.get("CommonPrefixes", ())]
+        return sorted(item.get("Prefix", "").removeprefix(self.prefix + folder).rstrip("/") for item in found)
+
+    def _pages(self, folder: str) -> list[ListObjectsV2OutputTypeDef]:
+        paginator, prefix = self._s3.get_paginator("list_objects_v2"), self.prefix + folder
         try:
-            pages = self._aws.pages(paginator, **self._target, Prefix=prefix, Delimiter="/")
+            return [*self._aws.pages(paginator, **self._target, Prefix=prefix, Delimiter="/")]
         except AwsError as error:
             raise self.to_tapctl_error(error) from error
-        contents = [item for page in pages for item in page.get("Contents", ())]
-        return sorted(item.get("Key", "").removeprefix(prefix) for item in contents)
 
     def get(self, key: str) -> StoredObject | None:
         """Read an object; None if there is none.

@@ -15,6 +15,8 @@ from tapctl.manifest.lock import LockHolder, LockInfo
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow, parse
 from tapctl.manifest.store import Store
 
+HISTORY = "history"
+"""The folder, inside the store, of the histories of all suffixes."""
 _VERSION = re.compile(r"([0-9]{8,})-.*\.json")
 _UNLOCK = re.compile(r"unlock-.*\.json")
 _PARALLEL_READS = 8
@@ -70,7 +72,7 @@ class VersionDiff:
 
 def history_folder(suffix: str) -> str:
     """The folder of this suffix's history inside the store, with a slash at its end."""
-    return f"history/{suffix}/"
+    return f"{HISTORY}/{suffix}/"
 
 
 def version_name(manifest: Manifest) -> str:
@@ -128,6 +130,23 @@ def later_version(store: Store, suffix: str, manifest: Manifest) -> Manifest | N
     newest = next((version for version in tried if version is not None), None)
     is_later = newest is not None and (is_of_tomorrow(manifest) or newest.written_at >= manifest.written_at)
     return newest if is_later else None
+
+
+def last_version(store: Store, suffix: str) -> Manifest | None:
+    """Read the newest kept version that can be used; None if no version is kept.
+
+    Raises:
+        ManifestError: there are versions, and none that can be used.
+    """
+    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
+    broken: list[ManifestError] = []
+    for name in reversed(names[-_TRIED:]):
+        found = _tried(store, suffix, name, lambda _, error: broken.append(error))
+        if found is not None and found.suffix == suffix:
+            return found
+    if broken:
+        raise broken[0]
+    return None
 
 
 def unlocks(store: Store, suffix: str, broken: Broken | None = None) -> list[Unlock]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.manifest.history import history_folder, version_name
+from tapctl.manifest.history import HISTORY, history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
@@ -56,6 +56,16 @@ class LocalStore:
             raise ManifestError(
                 f"the folder {self._folder} cannot be read", evidence=str(error), hint="check --state"
             ) from None
+        return sorted(name for name in names if SUFFIX.fullmatch(name))
+
+    def histories(self) -> list[str]:
+        """List every suffix that has a history here, sorted."""
+        try:
+            names = [path.name for path in (self._folder / HISTORY).iterdir() if path.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unusable_error("the history cannot be read", error) from None
         return sorted(name for name in names if SUFFIX.fullmatch(name))
 
     def write(self, manifest: Manifest, expected: str | None) -> str:

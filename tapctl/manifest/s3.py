@@ -11,7 +11,7 @@ from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import AwsError, AwsNoAnswer, TapctlError
 from tapctl.manifest.bucket import ATTEMPTS, Bucket, is_conflict, outcome_unknown
 from tapctl.manifest.force_unlock import ForceUnlock
-from tapctl.manifest.history import history_folder, version_name
+from tapctl.manifest.history import HISTORY, history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
@@ -55,6 +55,10 @@ class S3Store:
         """List every suffix that has a manifest here, sorted."""
         names = [name.removesuffix(".json") for name in self._bucket.list_names() if name.endswith(".json")]
         return [name for name in names if SUFFIX.fullmatch(name)]
+
+    def histories(self) -> list[str]:
+        """List every suffix that has a history here, sorted."""
+        return [name for name in self._bucket.list_folders(f"{HISTORY}/") if SUFFIX.fullmatch(name)]
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
         """Write the manifest if the stored version is still ``expected``; returns the new version."""

@@ -47,6 +47,9 @@ class Store(Protocol):
     def suffixes(self) -> list[str]:
         """List every suffix that has a manifest here, sorted."""
 
+    def histories(self) -> list[str]:
+        """List every suffix that has a history here, sorted: also one whose manifest is gone."""
+
     def lock(
         self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent
     ) -> AbstractContextManager[Lease]:

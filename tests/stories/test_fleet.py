@@ -203,3 +203,33 @@ def test_parity_of_aws_names_what_could_not_be_read(two: World) -> None:
     ]
     assert [one["code"] for one in answer.of_type("error")] == ["aws-refused"]
     assert answer.code == answer.records[-1]["exit"] != 0
+
+
+def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: World) -> None:
+    record, history = two.path("pr-42").read_bytes(), two.folder / "manifests" / "history"
+    two.path("pr-42").unlink()
+    for command in (("drift",), ("status",)):
+        answer = two.tapctl(*command)
+        assert answer.code == 3
+        told = answer.out + answer.err
+        assert "the record of pr-42 is gone, and AWS has, or does not show, what bears its tag" in told
+        assert "its history has serial" in told
+        assert "tapctl drift --env dev --suffix pr-42" in told
+    # Without a word of it in AWS it was put away: that is no finding.
+    (history / "pr-7").mkdir()
+    (history / "notes").mkdir()
+    old = json.loads(record) | {"suffix": "pr-7", "entries": {}, "serial": 3}
+    (history / "pr-7" / "00000003-run.json").write_text(json.dumps(old))
+    (history / "pr-8").mkdir()
+    (history / "pr-8" / "00000003-run.json").write_text("[]")
+    two.path("pr-42").write_bytes(record)
+    answer = two.tapctl("status")
+    assert "not looked at, without a record and gone from AWS: pr-7\n" in answer.err
+    assert (answer.code, "the record of pr-8 is gone, and its history cannot be used" in answer.err) == (3, True)
+    (history / "pr-8" / "00000003-run.json").unlink()
+    assert two.tapctl("status").code == two.tapctl("status", "--env", "dev").code
+    history.rename(two.folder / "elsewhere")
+    history.write_text("no folder")
+    assert "whether a record was lost could not be seen in the history" in two.tapctl("status").err
+    history.unlink()
+    (two.folder / "elsewhere").rename(history)
