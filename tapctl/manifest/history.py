@@ -80,13 +80,18 @@ def version_name(manifest: Manifest) -> str:
     return f"{manifest.serial:08}-{_safe(manifest.run)}.json"
 
 
+def is_version_name(name: str) -> bool:
+    """True if a file of this name in a history is a version."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def versions(store: Store, suffix: str, newest: int, broken: Broken | None = None) -> tuple[list[Manifest], int]:
     """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
 
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if is_version_name(name)]
     current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
@@ -138,7 +143,7 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
-    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if is_version_name(name)]
     broken: list[ManifestError] = []
     for name in reversed(names[-_TRIED:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error))

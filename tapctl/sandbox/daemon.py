@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.safety.files import open_fresh, read_file
+from tapctl.safety.files import check_place, open_fresh, read_file
 from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _make_private(folder: Path) -> None:
         OSError: it cannot be, or it is a link, or another user's.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_place(folder)  # to root, another user's is no obstacle
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o700)

@@ -209,7 +209,12 @@ def test_what_others_have_placed_is_not_read(
 
 def test_a_device_is_not_opened(monkeypatch: pytest.MonkeyPatch, folder: Path, store: LocalStore) -> None:
     folder.mkdir(parents=True)
-    monkeypatch.setattr(Path, "lstat", lambda _: Path("/dev/zero").stat())
+    look = os.stat
+
+    def stat_of_what_is_there(path: Path, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        return look(path, dir_fd=dir_fd) if follow_symlinks else look("/dev/zero")
+
+    monkeypatch.setattr(os, "stat", stat_of_what_is_there)
     with pytest.raises(StoreFailed) as refused:
         store.get_sidecar("dev", "certificate")
     assert "it is a device" in str(refused.value.evidence)
@@ -220,13 +225,14 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> int:
     """Files made by this process belong to somebody else from now on, and not to root."""
     os_fstat = os.fstat
 
-    def fstat(descriptor: int) -> os.stat_result:
-        status = list(os_fstat(descriptor))
-        status[stat.ST_UID] = 4_242
-        return os.stat_result(status)
-
-    monkeypatch.setattr(os, "fstat", fstat)
+    monkeypatch.setattr(os, "fstat", lambda descriptor: _of_somebody_else(os_fstat(descriptor)))
     return 4_242
+
+
+def _of_somebody_else(status: os.stat_result) -> os.stat_result:
+    values = list(status)
+    values[stat.ST_UID] = 4_242
+    return os.stat_result(values)
 
 
 def test_a_manifest_of_another_user_is_refused_where_others_may_write(
@@ -284,3 +290,94 @@ def test_a_history_that_is_no_folder_is_named(store: LocalStore, folder: Path) -
     (folder / "history" / "dev").touch()
     with pytest.raises(ManifestError, match="the history of dev cannot be read"):
         store.list_history("dev")
+
+
+# -- folders that others have placed ---------------------------------------------------------------------------------
+
+PHOTOS = tuple(f"IMG_{at:03}.jpg" for at in range(520))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of the user's own, with more files than a history keeps."""
+    made = tmp_path / "photos"
+    made.mkdir(mode=0o755)
+    for name in PHOTOS:
+        (made / name).touch()
+    return made
+
+
+@pytest.mark.parametrize("name", ["history", "history/dev"])
+def test_a_history_that_is_a_link_is_refused_where_others_may_write(
+    store: LocalStore, folder: Path, photos: Path, name: str
+) -> None:
+    version = store.write(manifest(), None)
+    folder.chmod(0o777)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).parent.chmod(0o777)
+    (photos / "dev").mkdir()
+    (folder / name).symlink_to(photos)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(serial=4), version)
+    assert "it is a symbolic link, in a folder that others may write to" in str(refused.value.evidence)
+    assert sorted(path.name for path in photos.iterdir()) == sorted(("dev", *PHOTOS))
+    assert stat.S_IMODE(photos.stat().st_mode) == 0o755
+    with pytest.raises(ManifestError, match="cannot be read"):
+        store.list_history("dev")
+    with pytest.raises(ManifestError, match="cannot be read"), store.lock("dev", DANA):
+        pytest.fail("locked")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        store.read_history("dev", "IMG_001.jpg")
+    if name == "history":
+        with pytest.raises(ManifestError, match="cannot be read"):
+            store.histories()
+    stored = store.read("dev")  # the record itself is what it was
+    assert stored is not None
+    assert stored.version == version
+
+
+def test_a_history_of_another_user_is_refused_where_others_may_write(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    version = store.write(manifest(), None)
+    store.write(manifest(serial=4), version)
+    monkeypatch.setattr(os, "geteuid", lambda: 77)
+    request.getfixturevalue("stranger")
+    assert store.list_history("dev") == ["00000003-run-1.json"]  # nobody else can have put it there
+    folder.chmod(0o777)
+    with pytest.raises(ManifestError) as refused:
+        store.list_history("dev")
+    assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+
+
+def test_a_state_folder_that_another_user_has_placed_is_refused(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(manifest(), None)
+    folder.parent.chmod(0o777)
+    assert store.suffixes() == ["dev"]  # of our own
+    monkeypatch.setattr(os, "geteuid", lambda: 77)
+    monkeypatch.setattr(Path, "lstat", lambda path: _of_somebody_else(path.stat(follow_symlinks=False)))
+    for use in (store.suffixes, store.histories, lambda: store.read("dev")):
+        with pytest.raises(ManifestError) as refused:
+            use()
+        assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    with pytest.raises(ManifestError), store.lock("dev", DANA):
+        pytest.fail("locked")
+
+
+def test_the_users_own_link_to_a_history_elsewhere_is_followed_and_only_versions_are_pruned(
+    store: LocalStore, folder: Path, photos: Path
+) -> None:
+    folder.mkdir(parents=True)
+    (folder / "history").mkdir()
+    (folder / "history" / "dev").symlink_to(photos)
+    (photos / "00000001-a-folder.json").mkdir()
+    for serial in range(2, 3 + 500):
+        (photos / f"{serial:08}-run.json").touch()
+    version = store.write(manifest(serial=900), None)
+    store.write(manifest(serial=901), version)
+    left = {path.name for path in photos.iterdir()}
+    assert left >= {*PHOTOS, "00000001-a-folder.json", "00000900-run-1.json"}
+    assert {"00000002-run.json", "00000003-run.json"}.isdisjoint(left)
+    assert "00000004-run.json" in left

@@ -174,6 +174,20 @@ def test_no_file_that_came_with_the_folder_is_followed_or_written(folder: Path, 
     assert {(stat.S_ISREG(mode), stat.S_IMODE(mode)) for mode in files} == {(True, 0o600)}
 
 
+def test_a_folder_that_another_user_has_placed_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    sandbox.stop(folder)  # in a folder that only its owner may write to, whose it is was chosen there
+    tmp_path.chmod(0o777)
+    values = list(folder.stat())
+    values[stat.ST_UID] = 4_242
+    monkeypatch.setattr(Path, "lstat", lambda _: os.stat_result(values))
+    with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)"):
+        sandbox.ensure(folder, [])
+    monkeypatch.undo()
+
+
 @pytest.mark.parametrize("name", ["", "sandbox.lock"])
 def test_a_link_in_place_of_the_folder_or_the_lock_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     target = tmp_path / "mine"
