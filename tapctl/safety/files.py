@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_MOST_LINKS = 40  # as in Linux
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISLNK, "a symbolic link"),
@@ -33,11 +34,27 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False, folder: int 
         # What was looked at may be another file by now.
         _check_plain(path, os.fstat(file.fileno()))
         if guarded:
+            if folder is None:
+                check_place(path.parent)
             check_guarded(path, file.fileno(), folder=folder)
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {max_bytes:,} bytes", str(path))
     return content
+
+
+def read_own_file(path: Path, max_bytes: int) -> bytes:
+    """Read a file that decides what is done, guarded as `read_file` does it; a link of a private folder is followed.
+
+    Raises:
+        OSError: as `read_file`.
+    """
+    for _ in range(_MOST_LINKS):
+        if _is_shared(path.parent) or not path.is_symlink():
+            break
+        check_place(path.parent)
+        path = path.parent / path.readlink()
+    return read_file(path, max_bytes, guarded=True)
 
 
 def open_fresh(path: Path, mode: int = 0o600, *, folder: int | None = None) -> int:
@@ -81,8 +98,10 @@ def replace_file(path: Path, text: str) -> None:
     """Write a text file whole, or not at all; one that is there keeps its permissions, and a link its target.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or is another user's link; ``strerror`` says why.
     """
+    if path.is_symlink():
+        check_place(path)
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -119,11 +138,12 @@ def check_guarded(path: Path, descriptor: int, *, writes: bool = False, folder: 
 def check_place(path: Path) -> None:
     """Make sure that what has this name, a link or what it is, is ours (or root's) where others may write.
 
+    Where we are was chosen by whoever has started us.
+
     Raises:
         OSError: it may be somebody else's, or is not there; ``strerror`` says why.
     """
-    path = path.absolute()
-    if _is_shared(path.parent):
+    if path.name and _is_shared(path.parent):
         _check_owner(path, path.lstat())
 
 

@@ -32,6 +32,7 @@ from tapctl.session.session import Session
 from tests.commands.sealing import IMAGE, NETWORKING, edited, sealed, session
 from tests.manifest.examples import manifest
 from tests.render.examples import change
+from tests.support.strangers import give_all_files_away
 
 jsonschema: Any = importlib.import_module("jsonschema")
 
@@ -167,6 +168,21 @@ def test_a_file_that_is_no_plan_is_told(run: Session, tmp_path: Path, how: str) 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PlanInvalid, match="cannot be read"):
         read_plan(tmp_path / "dev.plan")
+
+
+def test_a_plan_that_another_user_has_put_in_a_shared_folder_is_refused(
+    run: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dev.plan"
+    write_plan(path, sealed(run, update(TIMEOUT), destroy=True))
+    tmp_path.chmod(0o777)
+    assert read_plan(path).destroy  # of our own
+    give_all_files_away(monkeypatch)
+    with pytest.raises(PlanInvalid, match="cannot be read") as refused:
+        read_plan(path)
+    assert "belongs to another user (uid 4242)" in str(refused.value.evidence)
+    tmp_path.chmod(0o755)
+    assert read_plan(path).destroy  # as a workspace of another user's that is mounted
 
 
 @pytest.mark.parametrize("values", [{"expires": "2999-01-01T00:00:00Z"}, {"changes": []}, {"hash": "0" * 64}])

@@ -15,6 +15,7 @@ from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.manifest import dump
 from tests.manifest.examples import DANA, entry, manifest, no_room
+from tests.support.strangers import give_all_files_away
 
 
 @pytest.fixture
@@ -220,27 +221,11 @@ def test_a_device_is_not_opened(monkeypatch: pytest.MonkeyPatch, folder: Path, s
     assert "it is a device" in str(refused.value.evidence)
 
 
-@pytest.fixture
-def stranger(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Files made by this process belong to somebody else from now on, and not to root."""
-    os_fstat = os.fstat
-
-    monkeypatch.setattr(os, "fstat", lambda descriptor: _of_somebody_else(os_fstat(descriptor)))
-    return 4_242
-
-
-def _of_somebody_else(status: os.stat_result) -> os.stat_result:
-    values = list(status)
-    values[stat.ST_UID] = 4_242
-    return os.stat_result(values)
-
-
 def test_a_manifest_of_another_user_is_refused_where_others_may_write(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(manifest(), None)
-    monkeypatch.setattr(os, "geteuid", lambda: 77)
-    request.getfixturevalue("stranger")
+    give_all_files_away(monkeypatch)
     assert store.read("dev") is not None  # only its owner may write there: who that is was chosen with --state
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -337,12 +322,11 @@ def test_a_history_that_is_a_link_is_refused_where_others_may_write(
 
 
 def test_a_history_of_another_user_is_refused_where_others_may_write(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = store.write(manifest(), None)
     store.write(manifest(serial=4), version)
-    monkeypatch.setattr(os, "geteuid", lambda: 77)
-    request.getfixturevalue("stranger")
+    give_all_files_away(monkeypatch)
     assert store.list_history("dev") == ["00000003-run-1.json"]  # nobody else can have put it there
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -356,8 +340,7 @@ def test_a_state_folder_that_another_user_has_placed_is_refused(
     store.write(manifest(), None)
     folder.parent.chmod(0o777)
     assert store.suffixes() == ["dev"]  # of our own
-    monkeypatch.setattr(os, "geteuid", lambda: 77)
-    monkeypatch.setattr(Path, "lstat", lambda path: _of_somebody_else(path.stat(follow_symlinks=False)))
+    give_all_files_away(monkeypatch)
     for use in (store.suffixes, store.histories, lambda: store.read("dev")):
         with pytest.raises(ManifestError) as refused:
             use()

@@ -18,6 +18,7 @@ import pytest
 
 from tapctl import sandbox
 from tapctl.errors import SandboxError
+from tests.support.strangers import give_all_files_away
 
 
 @pytest.fixture
@@ -180,9 +181,7 @@ def test_a_folder_that_another_user_has_placed_is_refused(
     folder.mkdir()
     sandbox.stop(folder)  # in a folder that only its owner may write to, whose it is was chosen there
     tmp_path.chmod(0o777)
-    values = list(folder.stat())
-    values[stat.ST_UID] = 4_242
-    monkeypatch.setattr(Path, "lstat", lambda _: os.stat_result(values))
+    give_all_files_away(monkeypatch)
     with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)"):
         sandbox.ensure(folder, [])
     monkeypatch.undo()
