@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -156,6 +157,19 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in (os.geteuid(), 0):
         problem = f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to"
         raise OSError(errno.EPERM, problem, str(path))
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file or folder for this process alone; False if another one has it locked.
+
+    Raises:
+        OSError: its file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _check_plain(path: Path, status: os.stat_result) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -160,6 +161,16 @@ def test_a_server_that_does_not_stop_is_named(folder: Path, deaf: int) -> None:
         sandbox.stop(folder, patience_s=0.05)
     assert caught.value.hint == "end its process: kill 1"
     (folder / "sandbox.json").unlink()
+
+
+def test_a_lock_that_another_tapctl_keeps_is_waited_for_and_no_longer_than_it_may_take(folder: Path) -> None:
+    folder.mkdir()
+    with (folder / "sandbox.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SandboxError, match="keeps the embedded AWS of") as refused:
+            sandbox.stop(folder, patience_s=0.05)
+        assert str(refused.value.hint).endswith(f"lsof {folder / 'sandbox.lock'}")
+    assert sandbox.stop(folder) is False
 
 
 def test_no_file_that_came_with_the_folder_is_followed_or_written(folder: Path, tmp_path: Path) -> None:
