@@ -80,6 +80,11 @@ def version_name(manifest: Manifest) -> str:
     return f"{manifest.serial:08}-{_safe(manifest.run)}.json"
 
 
+def is_version(name: str) -> bool:
+    """True if a file of the history bears the name of a version."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def versions(store: Store, suffix: str, newest: int, broken: Broken | None = None) -> tuple[list[Manifest], int]:
     """Read the ``newest`` replaced versions, oldest first, then the current one; and count the older ones.
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.manifest.history import HISTORY, history_folder, version_name
+from tapctl.manifest.history import HISTORY, history_folder, is_version, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
-from tapctl.safety.files import check_guarded, read_file
+from tapctl.safety.files import check_guarded, check_guarded_folder, read_file
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
@@ -61,6 +61,7 @@ class LocalStore:
     def histories(self) -> list[str]:
         """List every suffix that has a history here, sorted."""
         try:
+            check_guarded_folder(self._folder / HISTORY)
             names = [path.name for path in (self._folder / HISTORY).iterdir() if path.is_dir()]
         except FileNotFoundError:
             return []
@@ -149,7 +150,7 @@ class LocalStore:
     def list_history(self, suffix: str) -> list[str]:
         """List the names in this suffix's history, sorted."""
         try:
-            return sorted(path.name for path in (self._folder / history_folder(suffix)).iterdir())
+            return sorted(path.name for path in self._history(suffix).iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -158,21 +159,41 @@ class LocalStore:
     def read_history(self, suffix: str, name: str) -> bytes:
         """Read one file of the history."""
         path = self._folder / history_folder(suffix) / name
+        try:
+            self._history(suffix)
+        except FileNotFoundError:
+            raise missing_error(str(path)) from None
+        except OSError as error:
+            raise _unusable_error(f"the history of {suffix} cannot be read", error) from None
         content = _read(path)
         if content is None:
             raise missing_error(str(path))
         return content
+
+    def _history(self, suffix: str) -> Path:
+        """The folder of this suffix's history: where others may write, a link would lead us among somebody's files.
+
+        Raises:
+            OSError: it is not there, or may be somebody else's doing.
+        """
+        folder = self._folder / history_folder(suffix)
+        check_guarded_folder(folder.parent)
+        check_guarded_folder(folder)
+        return folder
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{suffix}.json"
 
     def _archive(self, suffix: str, replaced: Manifest) -> None:
         """Copy the version that is about to be replaced: so each one in the history was current once."""
-        folder = self._folder / history_folder(suffix)
-        _make_folder(folder)
+        with suppress(FileNotFoundError):
+            self._history(suffix)  # before anything is made in it
+        _make_folder(self._folder / history_folder(suffix))
+        folder = self._history(suffix)
         _hide_history(folder)
         _replace(folder / version_name(replaced), dump(replaced).encode(), folder / ".draft")
-        for name in self.list_history(suffix)[:-MAX_LOCAL_VERSIONS]:
+        kept = [name for name in self.list_history(suffix) if is_version(name)]
+        for name in kept[:-MAX_LOCAL_VERSIONS]:
             (folder / name).unlink(missing_ok=True)
 
     def _acquire(self, path: Path, wait_s: float, notify: Notify) -> int:

@@ -36,6 +36,16 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False) -> bytes:
     return content
 
 
+def read_handed_file(path: Path, max_bytes: int) -> bytes:
+    """Read a file that orders something, guarded; a link is followed where nobody else may write to its folder.
+
+    Raises:
+        OSError: as `read_file`.
+    """
+    shared = path.parent.stat().st_mode & _OTHERS_MAY_WRITE
+    return read_file(path if shared else path.resolve(), max_bytes, guarded=True)
+
+
 def open_fresh(path: Path, mode: int = 0o600) -> int:
     """Open a new file in place of whatever has this name: a link there leads nowhere. Returns its descriptor.
 
@@ -87,6 +97,25 @@ def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:
         )
     if status.st_nlink > 1 and (shared or writes):
         raise OSError(errno.EPERM, "it has another name too (a hard link)", str(path))
+
+
+def check_guarded_folder(path: Path) -> None:
+    """Make sure that a folder is nobody else's doing: in one that others may write to it is ours (or root's), no link.
+
+    Raises:
+        OSError: it may be somebody else's, or cannot be looked at; ``strerror`` says why.
+    """
+    status, above = path.lstat(), path.parent.stat()
+    if not above.st_mode & _OTHERS_MAY_WRITE:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.EPERM, "it is a symbolic link, in a folder that others may write to", str(path))
+    if status.st_uid not in (os.geteuid(), 0):
+        raise OSError(
+            errno.EPERM,
+            f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to",
+            str(path),
+        )
 
 
 def _check_plain(path: Path, status: os.stat_result) -> None:

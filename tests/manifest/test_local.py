@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.local import LocalStore
+from tapctl.manifest import local
+from tapctl.manifest.local import MAX_LOCAL_VERSIONS, LocalStore
 from tapctl.manifest.manifest import dump
 from tests.manifest.examples import DANA, entry, manifest, no_room
 
@@ -263,6 +264,67 @@ def test_a_hard_link_is_refused_where_others_may_write_and_never_written_through
     with pytest.raises(ManifestError) as refused:
         store.read("dev")
     assert "hard link" in str(refused.value.evidence)
+
+
+@pytest.mark.parametrize("place", ["history", "history/dev"])
+def test_a_link_in_place_of_the_history_leads_nowhere_where_others_may_write(
+    store: LocalStore, folder: Path, tmp_path: Path, place: str
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir(mode=0o755)
+    for number in range(MAX_LOCAL_VERSIONS + 20):
+        (photos / f"IMG_{number:03}.jpg").touch()
+    version = store.write(manifest(), None)
+    link = folder / place
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(photos)
+    link.parent.chmod(0o1777)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(serial=4), version)
+    assert "it is a symbolic link, in a folder that others may write to" in str(refused.value.evidence)
+    for look in (lambda: store.list_history("dev"), lambda: store.read_history("dev", "00000001-run.json")):
+        with pytest.raises(ManifestError, match="the history of dev cannot be read"):
+            look()
+    assert (len([*photos.iterdir()]), stat.S_IMODE(photos.stat().st_mode)) == (MAX_LOCAL_VERSIONS + 20, 0o755)
+
+
+def test_a_history_of_another_user_is_refused_where_others_may_write(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = store.write(manifest(), None)
+    version = store.write(manifest(serial=4), version)
+    names = store.list_history("dev")
+    monkeypatch.setattr(os, "geteuid", lambda: 77)
+    monkeypatch.setattr(Path, "lstat", lambda path: _owned_by(4_242, os.lstat(path)))
+    assert store.list_history("dev") == names, "its owner alone may write there"
+    folder.chmod(0o777)
+    with pytest.raises(ManifestError) as refused:
+        store.list_history("dev")
+    assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    with pytest.raises(ManifestError, match="the history cannot be read"):
+        store.histories()
+
+
+def _owned_by(uid: int, status: os.stat_result) -> os.stat_result:
+    values = list(status)
+    values[stat.ST_UID] = uid
+    return os.stat_result(values)
+
+
+def test_a_link_of_our_own_in_a_folder_of_our_own_is_followed_and_nothing_but_versions_goes(
+    store: LocalStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MAX_LOCAL_VERSIONS", 2)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "notes.txt").touch()
+    version = store.write(manifest(), None)
+    (folder / "history").mkdir()
+    (folder / "history" / "dev").symlink_to(elsewhere)
+    for serial in range(4, 9):
+        version = store.write(manifest(serial=serial), version)
+    assert [path.name for path in elsewhere.glob("*.txt")] == ["notes.txt"]
+    assert len([*elsewhere.glob("0*.json")]) == 2
 
 
 def test_folders_are_for_the_user_alone_those_of_earlier_days_too(store: LocalStore, folder: Path) -> None:
