@@ -59,9 +59,10 @@ def iam_policy(invocation: Invocation, screen: Screen, command: str, out: Path |
     try:
         out.mkdir(parents=True, exist_ok=True)
         _check_page(out / PAGE)
-        for stale in [*out.glob(f"tapctl-{command}-{names.suffix}-*.json")]:
-            # Of an earlier, longer policy.
-            if re.fullmatch(r".*-[0-9]+\.json", stale.name) and stale.name not in files:
+        own = re.compile(rf"tapctl-{command}-{re.escape(names.suffix)}-[0-9]+\.json")
+        for stale in [*out.iterdir()]:
+            # Of an earlier, longer policy; those of dev-2 are none of dev's.
+            if own.fullmatch(stale.name) and stale.name not in files:
                 stale.unlink()
         for name, content in files.items():
             with os.fdopen(open_fresh(out / name, 0o666), "w", encoding="utf-8") as file:

@@ -27,7 +27,7 @@ from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
-from tapctl.safety.files import read_file, read_own_file
+from tapctl.safety.files import read_file, read_handed_file
 from tapctl.safety.redaction import HIDDEN, is_secret
 from tapctl.session.session import Session
 
@@ -280,14 +280,14 @@ def _is_replaceable(path: Path) -> bool:
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Read a plan file.
+    """Read a plan file; its hash proves no author, so in a folder that others may write to it has to be ours.
 
     Raises:
         PlanInvalid: it cannot be read, may be somebody else's, is too large, cut off, of another format, or no plan.
         PlanOutdated: it was edited: its hashes are not those of its content.
     """
     try:
-        text = read_own_file(path, MAX_BYTES)
+        text = read_handed_file(path, MAX_BYTES)
     except OSError as error:
         raise _invalid(path, "cannot be read", error.strerror) from None
     try:

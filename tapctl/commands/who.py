@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from typing import Final
+from typing import Any, Final
 
 from tapctl.aws.client import Aws
 from tapctl.aws.trail import Attribute, TrailEvent, TrailReader, home_region
@@ -29,6 +29,9 @@ HISTORY: Final = timedelta(days=90)
 _OF_THE_RECORD: Final = (Reason.NOT_RECORDED, Reason.UNKNOWN_FORM, Reason.WRONG_PHASE)
 """Reasons that say nothing of AWS: the record, which tapctl was given, is of another tapctl, or was written into."""
 _MADE_BY_SOMEBODY: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
+
+_NAMES_OF: Final = {"tags": "tag", "parameters": "parameters", "inline": "policyname"}
+"""Field of named members to the beginning, in lower case, of the parameters that name them in a request."""
 
 
 def with_causes(report: Report) -> Report:
@@ -102,7 +105,9 @@ class _Search:
                 event
                 for attribute, value in queries
                 for event in takewhile(self._is_young, reader.events(attribute, value))
-                if _fits(event, wanted, ids) and not self._is_recorded(event, entry)
+                if _fits(event, wanted, ids)
+                and (event.is_named(reconciler.trail.whole) or _is_of_member(event, finding.field))
+                and not self._is_recorded(event, entry)
             ]
             if found:
                 return max(found, key=lambda event: event.at)
@@ -170,7 +175,39 @@ class _Search:
 def _fits(event: TrailEvent, wanted: Collection[tuple[str, str]], ids: Collection[str]) -> bool:
     """True if the event concerns one of the ids, and is wanted by its name and the parameters of its request."""
     named = (parameter for name, parameter in wanted if event.is_named((name,)))
-    return event.concerns(ids) and any(not parameter or parameter in event.request for parameter in named)
+    return event.concerns(ids) and any(_is_asked(event.request, parameter) for parameter in named)
+
+
+def _is_asked(request: Mapping[str, Any], parameter: str) -> bool:
+    """True if the request has this parameter; of one whose value counts, if it does not have another value."""
+    name, _, value = parameter.partition("=")
+    return not name or (request.get(name, value) == value if value else name in request)
+
+
+def _is_of_member(event: TrailEvent, field: str) -> bool:
+    """True if the event may have changed this very tag, parameter or policy: CloudTrail may leave out which it was."""
+    root, _, member = field.partition(".")
+    named = _NAMES_OF.get(root, "")
+    words = {
+        word
+        for name, value in event.request.items()
+        if named and name.lower().startswith(named)
+        for word in _words(value)
+    }
+    return not member or not words or any(f"{member}.".startswith(f"{word}.") for word in words)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Every text in the value, keys too, however deep."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Mapping):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str) and one:
+            yield one
 
 
 def _ids(entry: Entry, entries: Mapping[str, Entry]) -> Iterator[str]:

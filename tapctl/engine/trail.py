@@ -11,7 +11,8 @@ class Trail:
     """The events that CloudTrail writes when somebody changes a resource of one type.
 
     An event is named as CloudTrail names it, versions included (``UpdateFunctionConfiguration20150331v2``); after a
-    colon stands the parameter of the request that tells the field, where the event is about several.
+    colon stands the parameter of the request that tells the field, where the event is about several; with its value
+    (``attributeName=Policy``) where that tells it.
     """
 
     source: str

@@ -80,8 +80,8 @@ def version_name(manifest: Manifest) -> str:
     return f"{manifest.serial:08}-{_safe(manifest.run)}.json"
 
 
-def is_version_name(name: str) -> bool:
-    """True if a file of this name in a history is a version."""
+def is_version(name: str) -> bool:
+    """True if a file of the history bears the name of a version."""
     return _VERSION.fullmatch(name) is not None
 
 
@@ -91,7 +91,7 @@ def versions(store: Store, suffix: str, newest: int, broken: Broken | None = Non
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if is_version_name(name)]
+    names = [name for name in store.list_history(suffix) if is_version(name)]
     current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
@@ -143,7 +143,7 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
-    names = [name for name in store.list_history(suffix) if is_version_name(name)]
+    names = [name for name in store.list_history(suffix) if is_version(name)]
     broken: list[ManifestError] = []
     for name in reversed(names[-_TRIED:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import ManifestError, StoreFailed
-from tapctl.manifest.history import HISTORY, history_folder, is_version_name, version_name
+from tapctl.manifest.history import HISTORY, history_folder, is_version, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
@@ -166,11 +166,14 @@ class LocalStore:
         path = self._folder / history_folder(suffix) / name
         try:
             with self._opened(HISTORY, suffix) as folder:
-                return read_file(path, MAX_BYTES, guarded=True, folder=folder)
+                content = _read(path, folder)
         except FileNotFoundError:
-            raise missing_error(str(path)) from None
+            content = None
         except OSError as error:
-            raise _unusable_error(f"the file {path} cannot be read", error) from None
+            raise _unusable_error(f"the history of {suffix} cannot be read", error) from None
+        if content is None:
+            raise missing_error(str(path))
+        return content
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{suffix}.json"
@@ -190,9 +193,7 @@ class LocalStore:
                 os.close(descriptor)
             os.fsync(folder)
             with os.scandir(folder) as found:  # of what else somebody keeps here nothing is ours to remove
-                kept = [
-                    each.name for each in found if is_version_name(each.name) and each.is_file(follow_symlinks=False)
-                ]
+                kept = [each.name for each in found if is_version(each.name) and each.is_file(follow_symlinks=False)]
             for name in sorted(kept)[:-MAX_LOCAL_VERSIONS]:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
@@ -293,10 +294,10 @@ def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
     )
 
 
-def _read(path: Path) -> bytes | None:
-    """Read a plain file of ours; None if there is none."""
+def _read(path: Path, folder: int | None = None) -> bytes | None:
+    """Read a plain file of ours; None if there is none. ``folder``: its folder, where that is held open."""
     try:
-        return read_file(path, MAX_BYTES, guarded=True)
+        return read_file(path, MAX_BYTES, guarded=True, folder=folder)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -79,10 +79,10 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
         "sns",
         whole=("Subscribe", "ConfirmSubscription", "Unsubscribe"),
         fields={
-            "filter_policy": ("SetSubscriptionAttributes",),
-            "raw_delivery": ("SetSubscriptionAttributes",),
-            "redrive_policy": ("SetSubscriptionAttributes",),
-            "delivery_policy": ("SetSubscriptionAttributes",),
+            "filter_policy": ("SetSubscriptionAttributes:attributeName=FilterPolicy",),
+            "raw_delivery": ("SetSubscriptionAttributes:attributeName=RawMessageDelivery",),
+            "redrive_policy": ("SetSubscriptionAttributes:attributeName=RedrivePolicy",),
+            "delivery_policy": ("SetSubscriptionAttributes:attributeName=DeliveryPolicy",),
         },
     )
     timing = Timing(create_s=3, delete_s=3, longest_s=300)

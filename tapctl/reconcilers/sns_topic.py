@@ -76,11 +76,11 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
         "sns",
         whole=("CreateTopic", "DeleteTopic"),
         fields={
-            "display_name": ("SetTopicAttributes",),
-            "kms_key_arn": ("SetTopicAttributes",),
-            "signature_version": ("SetTopicAttributes",),
+            "display_name": ("SetTopicAttributes:attributeName=DisplayName",),
+            "kms_key_arn": ("SetTopicAttributes:attributeName=KmsMasterKeyId",),
+            "signature_version": ("SetTopicAttributes:attributeName=SignatureVersion",),
             "further": ("SetTopicAttributes",),
-            "policy": ("SetTopicAttributes", "AddPermission", "RemovePermission"),
+            "policy": ("SetTopicAttributes:attributeName=Policy", "AddPermission", "RemovePermission"),
             "tags": ("TagResource", "UntagResource"),
         },
     )

@@ -44,7 +44,7 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False, folder: int 
     return content
 
 
-def read_own_file(path: Path, max_bytes: int) -> bytes:
+def read_handed_file(path: Path, max_bytes: int) -> bytes:
     """Read a file that decides what is done, guarded as `read_file` does it; a link of a private folder is followed.
 
     Raises:

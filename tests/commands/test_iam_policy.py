@@ -47,13 +47,15 @@ def test_each_file_is_one_that_a_managed_policy_takes(tmp_path: Path, command: s
 
 
 def test_files_of_a_longer_policy_do_not_stay(tmp_path: Path) -> None:
-    for name in ("tapctl-plan-dev-9.json", "tapctl-plan-dev-old-1.json", "tapctl-plan-dev-9.json.txt"):
+    others = ("tapctl-plan-dev-old-1.json", "tapctl-plan-dev-2-1.json", "tapctl-apply-dev-9.json")
+    for name in ("tapctl-plan-dev-9.json", *others, "tapctl-plan-dev-9.json.txt"):
         (tmp_path / name).write_text("")
     (tmp_path / "tapctl-plan-dev-x.json").write_text("")
     assert iam_policy("--for", "plan", "--env", "dev", "--out", str(tmp_path)) == 0
     left = {path.name for path in tmp_path.iterdir()}
     assert "tapctl-plan-dev-9.json" not in left
     assert {"tapctl-plan-dev-1.json", "tapctl-plan-dev-x.json", "tapctl-plan-dev-9.json.txt"} <= left
+    assert {*others} <= left, "of other suffixes and commands"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ class History(Aws):
         return {"Events": [{"CloudTrailEvent": json.dumps(each)} for each in found]}
 
 
-def event(name: str, at: str = LATER, agent: str = "aws-cli/2", **request: str) -> dict[str, Any]:
+def event(name: str, at: str = LATER, agent: str = "aws-cli/2", **request: Any) -> dict[str, Any]:
     identity = {"type": "IAMUser", "userName": "alice"}
     return {
         "eventName": name,
@@ -107,6 +107,44 @@ def test_the_newest_event_on_the_field_is_told_by_whichever_name_it_is_found(ses
         "e-2031-05-06T07:50:00Z",
     )
     assert found.cause == "person"
+
+
+TOPIC = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={}, outputs={"arn": "arn:x:alarms-dev"})
+
+
+PARAMETERS = Entry(type="db-parameter-group", id="db-instance-params-pg16-dev", phase=Phase.MADE, spec={})
+
+
+@pytest.mark.parametrize(
+    ("entry", "field", "mine", "other"),
+    [
+        (TOPIC, "policy.statements", {"attributeName": "Policy"}, {"attributeName": "DisplayName"}),
+        (TOPIC, "display_name", {"attributeName": "DisplayName"}, {"attributeName": "Policy"}),
+        (TOPIC, "tags.Team", {"tags": [{"key": "Team", "value": "m"}]}, {"tags": [{"key": "Floor", "value": "3"}]}),
+        (TOPIC, "tags.Team", {"tags": {"Team": "m"}}, {"tags": {"Floor": "3"}}),
+        (TOPIC, "tags.Team", {"tagKeys": ["Team"]}, {"tagKeys": ["Floor", "Team.a"]}),
+        (TOPIC, "tags.Team", {"other": "is not told"}, {"tags": {"Floor": "3"}}),
+        (
+            PARAMETERS,
+            "parameters.a.b",
+            {"parameters": [{"parameterName": "a.b"}]},
+            {"parameters": [{"parameterName": "c"}]},
+        ),
+        (PARAMETERS, "parameters.a.b", {"resetAllParameters": True}, {"parameters": [{"parameterName": "c"}]}),
+    ],
+)
+def test_who_changed_another_attribute_or_tag_is_not_named(
+    session: Session, entry: Entry, field: str, mine: dict[str, Any], other: dict[str, Any]
+) -> None:
+    name = "TagResource" if field.startswith("tags") else "SetTopicAttributes"
+    id_ = {"resourceArn": "arn:x:alarms-dev"}
+    if entry is PARAMETERS:
+        name, id_ = "ModifyDBParameterGroup", {"dBParameterGroupName": entry.id}
+    first = event(name, "2031-05-06T07:40:00Z", **id_, **mine) | {"userIdentity": {"type": "IAMUser", "userName": "m"}}
+    later = event(name, "2031-05-06T07:50:00Z", **id_, **other)
+    found = told(session, entry, field, later, first, record=manifest(TOPIC, PARAMETERS))
+    assert found.who is not None
+    assert found.who.principal == "user/m"
 
 
 def test_what_is_older_than_the_record_made_no_difference_to_it(session: Session) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
-from tapctl.manifest.local import LocalStore
+from tapctl.manifest import local
+from tapctl.manifest.local import MAX_LOCAL_VERSIONS, LocalStore
 from tapctl.manifest.manifest import dump
 from tests.manifest.examples import DANA, entry, manifest, no_room
 from tests.support.strangers import give_all_files_away
@@ -256,6 +257,60 @@ def test_a_hard_link_is_refused_where_others_may_write_and_never_written_through
     assert "hard link" in str(refused.value.evidence)
 
 
+@pytest.mark.parametrize("place", ["history", "history/dev"])
+def test_a_link_in_place_of_the_history_leads_nowhere_where_others_may_write(
+    store: LocalStore, folder: Path, tmp_path: Path, place: str
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir(mode=0o755)
+    for number in range(MAX_LOCAL_VERSIONS + 20):
+        (photos / f"IMG_{number:03}.jpg").touch()
+    version = store.write(manifest(), None)
+    link = folder / place
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(photos)
+    link.parent.chmod(0o1777)
+    with pytest.raises(StoreFailed) as refused:
+        store.write(manifest(serial=4), version)
+    assert "it is a symbolic link, in a folder that others may write to" in str(refused.value.evidence)
+    for look in (lambda: store.list_history("dev"), lambda: store.read_history("dev", "00000001-run.json")):
+        with pytest.raises(ManifestError, match="the history of dev cannot be read"):
+            look()
+    assert (len([*photos.iterdir()]), stat.S_IMODE(photos.stat().st_mode)) == (MAX_LOCAL_VERSIONS + 20, 0o755)
+
+
+def test_a_history_of_another_user_is_refused_where_others_may_write(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = store.write(manifest(), None)
+    version = store.write(manifest(serial=4), version)
+    names = store.list_history("dev")
+    give_all_files_away(monkeypatch)
+    assert store.list_history("dev") == names, "its owner alone may write there"
+    folder.chmod(0o777)
+    with pytest.raises(ManifestError) as refused:
+        store.list_history("dev")
+    assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    with pytest.raises(ManifestError, match="the history cannot be read"):
+        store.histories()
+
+
+def test_a_link_of_our_own_in_a_folder_of_our_own_is_followed_and_nothing_but_versions_goes(
+    store: LocalStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MAX_LOCAL_VERSIONS", 2)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "notes.txt").touch()
+    version = store.write(manifest(), None)
+    (folder / "history").mkdir()
+    (folder / "history" / "dev").symlink_to(elsewhere)
+    for serial in range(4, 9):
+        version = store.write(manifest(serial=serial), version)
+    assert [path.name for path in elsewhere.glob("*.txt")] == ["notes.txt"]
+    assert len([*elsewhere.glob("0*.json")]) == 2
+
+
 def test_folders_are_for_the_user_alone_those_of_earlier_days_too(store: LocalStore, folder: Path) -> None:
     history = folder / "history" / "dev"
     history.mkdir(parents=True, mode=0o755)
@@ -292,46 +347,28 @@ def photos(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("name", ["history", "history/dev"])
-def test_a_history_that_is_a_link_is_refused_where_others_may_write(
-    store: LocalStore, folder: Path, photos: Path, name: str
-) -> None:
+def test_a_history_that_cannot_be_used_is_refused_before_anything_is_done(store: LocalStore, folder: Path) -> None:
     version = store.write(manifest(), None)
     folder.chmod(0o777)
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).parent.chmod(0o777)
-    (photos / "dev").mkdir()
-    (folder / name).symlink_to(photos)
-    with pytest.raises(StoreFailed) as refused:
-        store.write(manifest(serial=4), version)
-    assert "it is a symbolic link, in a folder that others may write to" in str(refused.value.evidence)
-    assert sorted(path.name for path in photos.iterdir()) == sorted(("dev", *PHOTOS))
-    assert stat.S_IMODE(photos.stat().st_mode) == 0o755
-    with pytest.raises(ManifestError, match="cannot be read"):
-        store.list_history("dev")
-    with pytest.raises(ManifestError, match="cannot be read"), store.lock("dev", DANA):
+    (folder / "history").symlink_to(folder.parent)
+    with pytest.raises(ManifestError, match="the history of dev cannot be read"), store.lock("dev", DANA):
         pytest.fail("locked")
-    with pytest.raises(ManifestError, match="cannot be read"):
-        store.read_history("dev", "IMG_001.jpg")
-    if name == "history":
-        with pytest.raises(ManifestError, match="cannot be read"):
-            store.histories()
     stored = store.read("dev")  # the record itself is what it was
     assert stored is not None
     assert stored.version == version
 
 
-def test_a_history_of_another_user_is_refused_where_others_may_write(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_history_that_others_could_write_to_is_not_healed_before_it_was_looked_at(
+    store: LocalStore, folder: Path, photos: Path
 ) -> None:
     version = store.write(manifest(), None)
-    store.write(manifest(serial=4), version)
-    give_all_files_away(monkeypatch)
-    assert store.list_history("dev") == ["00000003-run-1.json"]  # nobody else can have put it there
-    folder.chmod(0o777)
-    with pytest.raises(ManifestError) as refused:
-        store.list_history("dev")
-    assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    (folder / "history").mkdir(mode=0o777)
+    (folder / "history").chmod(0o777)
+    (folder / "history" / "dev").symlink_to(photos)
+    for _ in range(2):
+        with pytest.raises(StoreFailed):
+            store.write(manifest(serial=4), version)
+    assert sorted(path.name for path in photos.iterdir()) == sorted(PHOTOS)
 
 
 def test_a_state_folder_that_another_user_has_placed_is_refused(
