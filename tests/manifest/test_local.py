@@ -302,7 +302,7 @@ def test_a_history_of_another_user_is_refused_where_others_may_write(
         store.list_history("dev")
     assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
     with pytest.raises(ManifestError, match="the history cannot be read"):
-        store.histories()
+        store.traces()
 
 
 def _owned_by(uid: int, status: os.stat_result) -> os.stat_result:
