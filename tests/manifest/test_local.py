@@ -30,7 +30,7 @@ def store(folder: Path) -> LocalStore:
 
 def test_reading_makes_no_folder(store: LocalStore, tmp_path: Path) -> None:
     assert store.read("dev") is None
-    assert store.suffixes() == []
+    assert (store.suffixes(), store.traces()) == ([], [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,6 +303,13 @@ def test_a_history_of_another_user_is_refused_where_others_may_write(
     assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
     with pytest.raises(ManifestError, match="the history cannot be read"):
         store.traces()
+
+
+def test_a_history_of_our_own_is_kept_where_others_may_write(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    folder.chmod(0o777)
+    store.write(manifest(serial=4), version)
+    assert (len(store.list_history("dev")), store.traces()) == (1, ["dev"])
 
 
 def _owned_by(uid: int, status: os.stat_result) -> os.stat_result:
