@@ -21,6 +21,8 @@ VERSION = "2012-10-17"
 _DEFAULT_VERSION = "2008-10-17"
 # A token, ⟦…⟧, as JSON writes it.
 _TOKEN = re.compile(r"\\u27e6.*?\\u27e7")
+_OWN = frozenset({"sid", "effect", "principal", "action", "resource", "condition"})
+"""The elements that a statement has fields for, in lower case."""
 _ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 
 
@@ -70,9 +72,10 @@ class Statement(_Value):
     @field_validator("other")
     @classmethod
     def _elements(cls, other: str) -> str:
-        # Whoever may write records may have written it, and it is written back beside what is ours.
-        if other and not isinstance(json.loads(other), dict):
-            raise ValueError("no elements of a statement")
+        # Whoever may write records may have written it, and it is written back beside what is ours: judged is the rest.
+        elements = json.loads(other) if other else {}
+        if not isinstance(elements, dict) or _OWN & {name.lower() for name in elements}:
+            raise ValueError("no elements beside those of a statement")
         return other
 
     @model_validator(mode="after")
@@ -199,9 +202,9 @@ def matches_template(documents: Mapping[str, PolicyDocument], wanted: Mapping[st
 
 
 def _element(statement: Statement) -> dict[str, Any]:
-    element: dict[str, Any] = {"Effect": statement.effect}
-    if statement.other:
-        element |= json.loads(statement.other)  # somebody else's, beside which something of ours is written
+    # Somebody else's elements first, beside which something of ours is written: they override none.
+    element: dict[str, Any] = json.loads(statement.other) if statement.other else {}
+    element["Effect"] = statement.effect
     if statement.actions or not statement.other:
         element["Action"] = sorted(statement.actions)
     if statement.sid:

@@ -66,7 +66,8 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
         screen.note(
             f"not looked at, destroyed by its certificate and gone from AWS: {', '.join(passed[:_NAMED])}{more}"
         )
-    lost = _lost_records(invocation, screen, store, records.keys())
+    # Environments that have a file are named in the verdict anyway (`never_recorded`).
+    lost = _lost_records(invocation, screen, store, {*records, *names})
     return {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
 
 
@@ -78,31 +79,28 @@ def _lost_records(
     Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
     """
     lost: dict[str, ManifestError] = {}
-    newest: dict[str, Manifest] = {}
+    newest: dict[str, Manifest | None] = {}
     try:
-        suffixes = [suffix for suffix in store.histories() if suffix not in known]
+        suffixes = [suffix for suffix in store.traces() if suffix not in known]
     except TapctlError as error:
         screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
         return {}
     for suffix in suffixes:
         try:
-            last = last_version(store, suffix)
+            newest[suffix] = last_version(store, suffix)
         except TapctlError as error:
             lost[suffix] = ManifestError(
                 f"the record of {suffix} is gone, and its history cannot be used",
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-            continue
-        if last is not None:
-            newest[suffix] = last
     there = _may_be_there(invocation, screen, newest)
     for suffix in sorted(there):
         one = newest[suffix]
-        look = invocation.command_line_for("drift", Target(one.environment, suffix))
+        look = invocation.command_line_for("drift", Target(one.environment if one else "ENV", suffix))
         lost[suffix] = ManifestError(
             f"the record of {suffix} is gone, and AWS has, or does not show, what bears its tag",
-            evidence=f"its history has {one.stamp}",
+            evidence=f"its history has {one.stamp}" if one else "files of it are kept beside where it was",
             hint=f"put its newest version back, or apply, which writes it anew; what there is is told by: {look}",
         )
     if gone := sorted(newest.keys() - there):
@@ -134,27 +132,54 @@ def _is_certified(store: Store, manifest: Manifest) -> bool:
     return certificate is not None and certificate.complete
 
 
-def _may_be_there(invocation: Invocation, screen: Screen, certified: Mapping[str, Manifest]) -> set[str]:
-    """The suffixes whose tag something in AWS bears, or of which that could not be asked.
+def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> set[str]:
+    """The suffixes whose tag something in AWS bears, or of which that could not be asked where they were recorded.
 
-    Who may write an empty record may write a certificate beside it. A call for twenty copies of an environment.
+    Who may write an empty record may write a certificate beside it, and another place into both: it is asked where the
+    environments' files are, too. A call for twenty copies in each place.
     """
-    if certified:
-        copies = "copy" if len(certified) == 1 else "copies"
-        screen.note(f"{invocation.verb}: asking AWS if anything of {len(certified)} {copies} is there")
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for suffix, one in certified.items():
-        places.setdefault((one.environment, one.account, one.region), []).append(suffix)
+    if not copies:
+        return set()
+    count = "1 copy" if len(copies) == 1 else f"{len(copies)} copies"
+    screen.note(f"{invocation.verb}: asking AWS if anything of {count} is there")
+    names = known_environments(invocation.config)
+    recorded: dict[tuple[str, str, str], list[str]] = {}
+    for suffix, one in copies.items():
+        if one is not None:
+            recorded.setdefault((one.environment, one.account, one.region), []).append(suffix)
     found: set[str] = set()
-    for (env, account, region), suffixes in places.items():
+    for (env, account, region), suffixes in recorded.items():
         try:
-            config = load(invocation.config, env) if env in known_environments(invocation.config) else None
-            aws = connect(replace(invocation, region=region), screen, config, account=account)
-            aws.identify(account)
-            for first in range(0, len(suffixes), _VALUES):
-                found |= _tagged(aws, suffixes[first : first + _VALUES])
+            found |= _bearing(invocation, screen, suffixes, (env if env in names else "", account, region))
         except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
             found.update(suffixes)
+    for env in names:
+        try:
+            config = load(invocation.config, env)
+            place = env, config.account_id, config.region
+            suffixes = [suffix for suffix in copies if suffix not in {*found, *recorded.get(place, ())}]
+            found |= _bearing(invocation, screen, suffixes, place)
+        except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
+            cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
+            screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
+    return found
+
+
+def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], place: tuple[str, str, str]) -> set[str]:
+    """The suffixes whose tag something bears in this place: environment (empty: none that has a file), account, region.
+
+    Raises:
+        TapctlError: it could not be asked.
+    """
+    if not suffixes:
+        return set()
+    env, account, region = place
+    config = load(invocation.config, env) if env else None
+    aws = connect(replace(invocation, region=region), screen, config, account=account)
+    aws.identify(account)
+    found: set[str] = set()
+    for first in range(0, len(suffixes), _VALUES):
+        found |= _tagged(aws, suffixes[first : first + _VALUES])
     return found
 
 

@@ -16,7 +16,7 @@ from tapctl.errors import ManifestError, StoreFailed
 from tapctl.manifest.history import HISTORY, history_folder, is_version, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
-from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
 from tapctl.safety.files import check_guarded, check_place, open_folder, open_fresh, read_file
 
 MAX_LOCAL_VERSIONS = 500
@@ -61,16 +61,18 @@ class LocalStore:
             ) from None
         return sorted(name for name in names if SUFFIX.fullmatch(name))
 
-    def histories(self) -> list[str]:
-        """List every suffix that has a history here, sorted."""
+    def traces(self) -> list[str]:
+        """List every suffix of which anything is kept here, sorted."""
         try:
-            with self._opened(HISTORY) as folder, os.scandir(folder) as found:
-                names = [each.name for each in found if each.is_dir()]
+            check_place(self._folder)
+            beside = [match[1] for path in self._folder.iterdir() if (match := TRACE.fullmatch(path.name))]
+            with suppress(FileNotFoundError), self._opened(HISTORY) as folder, os.scandir(folder) as found:
+                beside += [each.name for each in found if each.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise _unusable_error("the history cannot be read", error) from None
-        return sorted(name for name in names if SUFFIX.fullmatch(name))
+        return sorted({name for name in beside if SUFFIX.fullmatch(name)})
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
         """Write the manifest, durably, if the stored version is still ``expected``; returns the new version."""

@@ -15,7 +15,7 @@ from tapctl.manifest.history import HISTORY, history_folder, version_name
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
 from tapctl.manifest.manifest import Manifest, dump, parse
 from tapctl.manifest.s3_lock import LeaseTiming, LockAcquirer, observe_lock
-from tapctl.manifest.store import SUFFIX, Stored, conflict_error, missing_error, write_failed_error
+from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
 
 
 class S3Store:
@@ -56,9 +56,11 @@ class S3Store:
         names = [name.removesuffix(".json") for name in self._bucket.list_names() if name.endswith(".json")]
         return [name for name in names if SUFFIX.fullmatch(name)]
 
-    def histories(self) -> list[str]:
-        """List every suffix that has a history here, sorted."""
-        return [name for name in self._bucket.list_folders(f"{HISTORY}/") if SUFFIX.fullmatch(name)]
+    def traces(self) -> list[str]:
+        """List every suffix of which anything is kept here, sorted."""
+        beside = [match[1] for name in self._bucket.list_names() if (match := TRACE.fullmatch(name))]
+        kept = {*beside, *self._bucket.list_folders(f"{HISTORY}/")}
+        return sorted(name for name in kept if SUFFIX.fullmatch(name))
 
     def write(self, manifest: Manifest, expected: str | None) -> str:
         """Write the manifest if the stored version is still ``expected``; returns the new version."""

@@ -6,7 +6,7 @@ import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from tapctl.errors import LockHeld, ManifestError, StoreFailed
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, Notify, silent
@@ -21,6 +21,10 @@ class Stored:
 
     manifest: Manifest
     version: str
+
+
+TRACE: Final = re.compile(r"([a-z][a-z0-9-]*)\.(?:lock|[a-z]+\.json)")
+"""The names of what stays beside a manifest."""
 
 
 class Store(Protocol):
@@ -47,8 +51,8 @@ class Store(Protocol):
     def suffixes(self) -> list[str]:
         """List every suffix that has a manifest here, sorted."""
 
-    def histories(self) -> list[str]:
-        """List every suffix that has a history here, sorted: also one whose manifest is gone."""
+    def traces(self) -> list[str]:
+        """List every suffix of which anything is kept here, sorted: a history, a lock, a file beside the manifest."""
 
     def lock(
         self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent

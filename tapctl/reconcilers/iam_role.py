@@ -81,7 +81,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         "--role-name {id}",
         "permissions_boundary": ALLOW,  # the organisation's own limit on the role
     }
-    never_compared = ("last use",)
+    never_compared = ("last use", "others that run as it: functions, services")
     trail = Trail(
         "iam",
         whole=("CreateRole", "DeleteRole"),

@@ -148,7 +148,18 @@ def test_what_tapctl_never_writes_itself_is_written_back_as_it_was_read(element:
     assert json.loads(as_json(parse(written))) == written
 
 
-@pytest.mark.parametrize("odd", ["junk", "[1]", '"x"', "{"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("junk", "[1]", '"x"', "{"),
+        # An order in the shape of a refusal: what judges a statement reads its own effect.
+        '{"Effect": "Allow", "Action": "*", "Resource": "*"}',
+        '{"action": "*", "NotResource": "x"}',
+        '{"Principal": "*"}',
+        '{"Sid": "x"}',
+        '{"Condition": {}}',
+    ],
+)
 def test_a_recorded_statement_whose_other_elements_are_none_is_in_no_known_form(odd: str) -> None:
     with pytest.raises(ValueError, match="other"):
         Statement(effect="Deny", actions=frozenset({"s3:*"}), other=odd)

@@ -200,9 +200,9 @@ def test_what_is_broken_hides_no_other_version(tmp_path: Path) -> None:
 
 
 def test_the_newest_version_of_a_record_that_is_gone_is_still_there(any_store: Store) -> None:
-    assert (any_store.histories(), last_version(any_store, "dev")) == ([], None)
+    assert (any_store.traces(), last_version(any_store, "dev")) == ([], None)
     write(any_store, *(manifest(serial=serial, run=f"run-{serial}") for serial in (1, 2, 3)))
-    assert any_store.histories() == ["dev"]
+    assert any_store.traces() == ["dev"]
     last = last_version(any_store, "dev")
     assert last is not None
     assert last.serial == 2
@@ -213,14 +213,17 @@ def test_a_version_of_another_suffix_is_none_of_this_one(tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (tmp_path / "history" / "Not_A_Suffix").mkdir()
     (folder / "00000002-x.json").write_text(dump(manifest(serial=2, suffix="prod")))
-    assert (store.histories(), last_version(store, "dev")) == (["dev"], None)
+    assert (store.traces(), last_version(store, "dev")) == (["dev"], None)
     (folder / "00000001-x.json").write_text("{")
     with pytest.raises(ManifestError, match=r"00000001-x\.json"):
         last_version(store, "dev")
     (tmp_path / "history").rename(tmp_path / "elsewhere")
+    for name in ("pr-1.lock", "pr-2.durations.json", "notes.txt", ".pr-3.lock", "Pr.lock"):
+        (tmp_path / name).touch()
+    assert store.traces() == ["pr-1", "pr-2"]
     (tmp_path / "history").write_text("a file")
     with pytest.raises(ManifestError, match="the history cannot be read"):
-        store.histories()
+        store.traces()
 
 
 def test_other_files_in_the_history_are_no_versions(tmp_path: Path) -> None:

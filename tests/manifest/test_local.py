@@ -31,7 +31,7 @@ def store(folder: Path) -> LocalStore:
 
 def test_reading_makes_no_folder(store: LocalStore, tmp_path: Path) -> None:
     assert store.read("dev") is None
-    assert store.suffixes() == []
+    assert (store.suffixes(), store.traces()) == ([], [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -292,7 +292,14 @@ def test_a_history_of_another_user_is_refused_where_others_may_write(
         store.list_history("dev")
     assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
     with pytest.raises(ManifestError, match="the history cannot be read"):
-        store.histories()
+        store.traces()
+
+
+def test_a_history_of_our_own_is_kept_where_others_may_write(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    folder.chmod(0o777)
+    store.write(manifest(serial=4), version)
+    assert (len(store.list_history("dev")), store.traces()) == (1, ["dev"])
 
 
 def test_a_link_of_our_own_in_a_folder_of_our_own_is_followed_and_nothing_but_versions_goes(
@@ -378,7 +385,7 @@ def test_a_state_folder_that_another_user_has_placed_is_refused(
     folder.parent.chmod(0o777)
     assert store.suffixes() == ["dev"]  # of our own
     give_all_files_away(monkeypatch)
-    for use in (store.suffixes, store.histories, lambda: store.read("dev")):
+    for use in (store.suffixes, store.traces, lambda: store.read("dev")):
         with pytest.raises(ManifestError) as refused:
             use()
         assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)

@@ -215,6 +215,16 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert "the record of pr-42 is gone, and AWS has, or does not show, what bears its tag" in told
         assert "its history has serial" in told
         assert "tapctl drift --env dev --suffix pr-42" in told
+    # Nor where the history, or an emptied record with a certificate, says that it was somewhere else.
+    (newest,) = [*sorted((history / "pr-42").iterdir())][-1:]
+    kept = newest.read_bytes()
+    newest.write_text(json.dumps(json.loads(kept) | {"region": "us-west-1"}))
+    assert "the record of pr-42 is gone" in two.tapctl("status").err
+    newest.write_bytes(kept)
+    (history / "pr-42").rename(two.folder / "pr-42")
+    answer = two.tapctl("status")
+    (two.folder / "pr-42").rename(history / "pr-42")
+    assert (answer.code, "files of it are kept beside where it was" in answer.err) == (3, True)
     # Without a word of it in AWS it was put away: that is no finding.
     (history / "pr-7").mkdir()
     (history / "notes").mkdir()
@@ -223,8 +233,11 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     (history / "pr-8").mkdir()
     (history / "pr-8" / "00000003-run.json").write_text("[]")
     two.path("pr-42").write_bytes(record)
+    two.edit("prod.toml", "region", "regoin")  # where that one is nobody can say, and the others are asked
     answer = two.tapctl("status")
-    assert "not looked at, without a record and gone from AWS: pr-7\n" in answer.err
+    two.edit("prod.toml", "regoin", "region")
+    assert "status: not asked where prod is: " in answer.err
+    assert "not looked at, without a record and gone from AWS: notes, pr-7\n" in answer.err
     assert (answer.code, "the record of pr-8 is gone, and its history cannot be used" in answer.err) == (3, True)
     (history / "pr-8" / "00000003-run.json").unlink()
     assert two.tapctl("status").code == two.tapctl("status", "--env", "dev").code

@@ -314,6 +314,14 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     answer = dev.tapctl("drift")
     assert answer.code == 2
     assert "it is there, and the record does not hold it" in answer.out
+    # Another place in record and certificate hides it no more: it is asked where dev's file is, too.
+    dev.path("pr-9").write_text(json.dumps(record | {"region": "us-west-1"}))
+    certify(dev, "pr-9")
+    elsewhere = dev.tapctl("status")
+    assert "gone from AWS" not in elsewhere.err
+    assert elsewhere.code != 0
+    dev.path("pr-9").write_text(json.dumps(record))
+    certify(dev, "pr-9")
     dev.client("sns").delete_topic(TopicArn=topic)
     answer = dev.meeting(deny("resourcegroupstaggingapi:GetResources"), "drift")
     assert "DRIFT pr-9: " in answer.out
