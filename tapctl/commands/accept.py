@@ -20,6 +20,7 @@ from tapctl.engine import refs
 from tapctl.engine.diff import compare, details
 from tapctl.engine.drift import Finding, Reason
 from tapctl.errors import ConfigError, ExitCode, Refused, Status
+from tapctl.manifest.lock import Notify, silent
 from tapctl.session.session import Session
 from tapctl.stack.definition import planned_stack
 from tapctl.stack.provenance import Provenance, provenance_of
@@ -70,7 +71,7 @@ def accept(session: Session, targets: Sequence[str]) -> int:
         question = f"{question} {', '.join(others)} will want it too."
     if not confirm(session, question, shown="the change"):
         return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
-    write(texts)
+    write(texts, session.screen.note)
     counts = {"accepted": len(result.accepted), "refused": len(result.refused), "files": len(texts)}
     summary = f"{counts['accepted']} accepted · {counts['refused']} not · apply records it"
     code = ExitCode.DIFFERENT if result.refused else ExitCode.OK
@@ -206,15 +207,16 @@ def _show(
     session.screen.document("\n".join(lines), record)
 
 
-def write(texts: Mapping[Path, tuple[str, str]]) -> None:
+def write(texts: Mapping[Path, tuple[str, str]], notify: Notify = silent) -> None:
     """Write the files, or none if somebody has changed one since it was shown.
 
     ``texts``: the text of each before and after.
 
     Raises:
         Refused: one has been changed, or cannot be written.
+        LockHeld: somebody keeps their folder locked.
     """
-    with alone(next(iter(texts)).parent):  # all are in one folder
+    with alone(next(iter(texts)).parent, notify):  # all are in one folder
         for path, (before, _) in texts.items():
             if not path.exists() or read_text(path) != before:
                 raise Refused(f"{path} was changed meanwhile, and {NOTHING_CHANGED}", hint="run the same command again")

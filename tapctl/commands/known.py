@@ -12,7 +12,7 @@ from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
 from tapctl.errors import RunInvalid
 from tapctl.render.screen import Screen
-from tapctl.safety.files import read_file
+from tapctl.safety.files import read_handed_file
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
@@ -25,10 +25,10 @@ def known_findings(run: str, screen: Screen) -> Known:
     """The findings of a recorded drift. One that was cut off counts as far as it goes, which is said.
 
     Raises:
-        RunInvalid: the file cannot be read, or holds no recorded drift.
+        RunInvalid: the file cannot be read, may be somebody else's, or holds no recorded drift.
     """
     try:
-        lines = read_file(Path(run), _MAX_BYTES).decode(errors="replace").splitlines()
+        lines = read_handed_file(Path(run), _MAX_BYTES).decode(errors="replace").splitlines()
     except OSError as error:
         raise RunInvalid(run, f"cannot be read: {error.strerror}", hint=_HINT) from None
     records = [_record(line) for line in lines]

@@ -19,6 +19,7 @@ from tapctl.config.waivers import check, path_of
 from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.waiver import live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
+from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
@@ -65,7 +66,7 @@ def waive(session: Session, targets: Sequence[str], *, reason: str, until: str) 
     answer = {"owner": session.target.identity, "reason": reason, "until": last}
     path = path_of(session.invocation.config)
     rows = [common | table | answer for table in tables]
-    add_waivers(path, rows, known_environments(session.invocation.config))
+    add_waivers(path, rows, known_environments(session.invocation.config), session.screen.note)
     for target, table in early.items():
         if not any(matches(table["address"], one.address) and matches(table["field"], one.field) for one in drifted):
             session.screen.warn(f"{target} matches nothing now")
@@ -126,14 +127,17 @@ def ahead(target: str, addresses: Any) -> dict[str, Any]:
     raise UsageError(f"{target} is no address: type/id.field, as drift shows them")
 
 
-def add_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...]) -> None:
+def add_waivers(
+    path: Path, rows: Sequence[dict[str, Any]], environments: tuple[str, ...], notify: Notify = silent
+) -> None:
     """Write these waivers beside those that are there, also those that somebody writes at the same time.
 
     Raises:
         ConfigError: the file, or a waiver, breaks a rule.
         Refused: it cannot be written.
+        LockHeld: somebody keeps its folder locked.
     """
-    with alone(path.parent):
+    with alone(path.parent, notify):
         write_file(path, with_waivers(path, rows, environments))
 
 

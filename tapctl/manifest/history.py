@@ -91,7 +91,7 @@ def versions(store: Store, suffix: str, newest: int, broken: Broken | None = Non
     Raises:
         ManifestError: one of them is no manifest, and nobody takes what is ``broken``.
     """
-    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if is_version(name)]
     current = store.read(suffix)
     if current is not None:
         # An interrupted write has archived a version that it then did not replace.
@@ -143,7 +143,7 @@ def last_version(store: Store, suffix: str) -> Manifest | None:
     Raises:
         ManifestError: there are versions, and none that can be used.
     """
-    names = [name for name in store.list_history(suffix) if _VERSION.fullmatch(name)]
+    names = [name for name in store.list_history(suffix) if is_version(name)]
     broken: list[ManifestError] = []
     for name in reversed(names[-_TRIED:]):
         found = _tried(store, suffix, name, lambda _, error: broken.append(error))

@@ -17,7 +17,7 @@ from tapctl.manifest.history import HISTORY, history_folder, is_version, version
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
-from tapctl.safety.files import check_guarded, check_guarded_folder, read_file
+from tapctl.safety.files import check_guarded, check_place, open_folder, open_fresh, read_file
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
@@ -25,7 +25,9 @@ POLL_S = 0.25
 
 # A link in place of one of our files would let somebody choose what we overwrite; a pipe would let us hang.
 _SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PRIVATE = 0o600
+_DRAFT = ".draft"
 
 
 class LocalStore:
@@ -49,6 +51,7 @@ class LocalStore:
     def suffixes(self) -> list[str]:
         """List every suffix that has a manifest here, sorted."""
         try:
+            check_place(self._folder)
             names = [path.stem for path in self._folder.iterdir() if path.suffix == ".json"]
         except FileNotFoundError:
             return []
@@ -61,10 +64,10 @@ class LocalStore:
     def traces(self) -> list[str]:
         """List every suffix of which anything is kept here, sorted."""
         try:
+            check_place(self._folder)
             beside = [match[1] for path in self._folder.iterdir() if (match := TRACE.fullmatch(path.name))]
-            with suppress(FileNotFoundError):
-                check_guarded_folder(self._folder / HISTORY)
-                beside += [path.name for path in (self._folder / HISTORY).iterdir() if path.is_dir()]
+            with suppress(FileNotFoundError), self._opened(HISTORY) as folder, os.scandir(folder) as found:
+                beside += [each.name for each in found if each.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -117,6 +120,7 @@ class LocalStore:
         path = self._path(suffix).with_suffix(".lock")
         try:
             _make_folder(self._folder)
+            self.list_history(suffix)  # one that cannot be used is refused before anything is done
             descriptor = self._acquire(path, wait_s, notify)
         except OSError as error:
             raise _lock_failed_error(path, error) from error
@@ -152,7 +156,8 @@ class LocalStore:
     def list_history(self, suffix: str) -> list[str]:
         """List the names in this suffix's history, sorted."""
         try:
-            return sorted(path.name for path in self._history(suffix).iterdir())
+            with self._opened(HISTORY, suffix) as folder:
+                return sorted(os.listdir(folder))  # noqa: PTH208 -- a Path knows no open folder
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -162,41 +167,61 @@ class LocalStore:
         """Read one file of the history."""
         path = self._folder / history_folder(suffix) / name
         try:
-            self._history(suffix)
+            with self._opened(HISTORY, suffix) as folder:
+                content = _read(path, folder)
         except FileNotFoundError:
-            raise missing_error(str(path)) from None
+            content = None
         except OSError as error:
             raise _unusable_error(f"the history of {suffix} cannot be read", error) from None
-        content = _read(path)
         if content is None:
             raise missing_error(str(path))
         return content
-
-    def _history(self, suffix: str) -> Path:
-        """The folder of this suffix's history: where others may write, a link would lead us among somebody's files.
-
-        Raises:
-            OSError: it is not there, or may be somebody else's doing.
-        """
-        folder = self._folder / history_folder(suffix)
-        check_guarded_folder(folder.parent)
-        check_guarded_folder(folder)
-        return folder
 
     def _path(self, suffix: str) -> Path:
         return self._folder / f"{suffix}.json"
 
     def _archive(self, suffix: str, replaced: Manifest) -> None:
         """Copy the version that is about to be replaced: so each one in the history was current once."""
-        with suppress(FileNotFoundError):
-            self._history(suffix)  # before anything is made in it
-        _make_folder(self._folder / history_folder(suffix))
-        folder = self._history(suffix)
-        _hide_history(folder)
-        _replace(folder / version_name(replaced), dump(replaced).encode(), folder / ".draft")
-        kept = [name for name in self.list_history(suffix) if is_version(name)]
-        for name in kept[:-MAX_LOCAL_VERSIONS]:
-            (folder / name).unlink(missing_ok=True)
+        path = self._folder / history_folder(suffix) / version_name(replaced)
+        with self._opened(HISTORY, suffix, makes=True) as folder:
+            descriptor = open_fresh(path.with_name(_DRAFT), folder=folder)
+            try:
+                _overwrite(descriptor, dump(replaced).encode())
+                os.replace(_DRAFT, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                os.unlink(_DRAFT, dir_fd=folder)
+                raise
+            finally:
+                os.close(descriptor)
+            os.fsync(folder)
+            with os.scandir(folder) as found:  # of what else somebody keeps here nothing is ours to remove
+                kept = [each.name for each in found if is_version(each.name) and each.is_file(follow_symlinks=False)]
+            for name in sorted(kept)[:-MAX_LOCAL_VERSIONS]:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+
+    @contextmanager
+    def _opened(self, *names: str, makes: bool = False) -> Iterator[int]:
+        """Hold open the folder that these names lead to from ours. ``makes``: it is made, and the user's alone.
+
+        Raises:
+            OSError: it is not there, or somebody else may have put it there.
+        """
+        check_place(self._folder)
+        path, opened = self._folder, [os.open(self._folder, _FOLDER_FLAGS)]
+        try:
+            for name in names:
+                path /= name
+                if makes:
+                    _make_private(name, opened[-1])
+                opened.append(open_folder(path, opened[-1]))
+            if makes:  # after all were looked at: until now others may have written to one of earlier days
+                for folder in opened[1:]:
+                    _hide(folder)
+            yield opened[-1]
+        finally:
+            for folder in opened:
+                os.close(folder)
 
     def _acquire(self, path: Path, wait_s: float, notify: Notify) -> int:
         """Open and lock the lock's file; there is no order among those who wait."""
@@ -249,12 +274,18 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)  # raises where it is no folder
 
 
-def _hide_history(folder: Path) -> None:
-    """Make a history of earlier days private too: both of its folders."""
-    for path in (folder.parent, folder):
-        status = path.stat()
-        if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-            path.chmod(0o700)
+def _hide(folder: int) -> None:
+    """Make an open folder of ours the user's alone."""
+    status = os.fstat(folder)
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        os.fchmod(folder, 0o700)
+
+
+def _make_private(name: str, above: int) -> None:
+    """Make the folder of this name in the open one, durably, unless something has the name."""
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=above)
+        os.fsync(above)
 
 
 def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
@@ -265,10 +296,10 @@ def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
     )
 
 
-def _read(path: Path) -> bytes | None:
-    """Read a plain file of ours; None if there is none."""
+def _read(path: Path, folder: int | None = None) -> bytes | None:
+    """Read a plain file of ours; None if there is none. ``folder``: its folder, where that is held open."""
     try:
-        return read_file(path, MAX_BYTES, guarded=True)
+        return read_file(path, MAX_BYTES, guarded=True, folder=folder)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -316,6 +347,7 @@ def _check_own(path: Path, descriptor: int) -> None:
         ManifestError: it is not a plain file of ours, under one name.
     """
     try:
+        check_place(path.parent)
         check_guarded(path, descriptor, writes=True)
     except OSError as error:
         raise _unusable_error(f"the file {path} cannot be used", error) from None
@@ -361,7 +393,7 @@ def _overwrite(descriptor: int, content: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: a new name is only once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, _FOLDER_FLAGS)
     try:
         os.fsync(descriptor)
     finally:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_MOST_LINKS = 40  # as in Linux
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISLNK, "a symbolic link"),
@@ -17,19 +20,24 @@ _KINDS = (
 )
 
 
-def read_file(path: Path, max_bytes: int, *, guarded: bool = False) -> bytes:
+def read_file(path: Path, max_bytes: int, *, guarded: bool = False, folder: int | None = None) -> bytes:
     """Read a plain file of at most ``max_bytes`` bytes. ``guarded``: one that must be ours, see `check_guarded`.
+
+    ``folder``: the folder of the file, where that is held open.
 
     Raises:
         OSError: it cannot be read, is something else, or is larger; ``strerror`` says what.
     """
-    _check_plain(path, path.lstat() if guarded else path.stat())
+    at = path if folder is None else path.name
+    _check_plain(path, os.stat(at, dir_fd=folder, follow_symlinks=not guarded))
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (os.O_NOFOLLOW if guarded else 0)
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+    with open(at, "rb", opener=lambda name, _: os.open(name, flags, dir_fd=folder)) as file:
         # What was looked at may be another file by now.
         _check_plain(path, os.fstat(file.fileno()))
         if guarded:
-            check_guarded(path, file.fileno())
+            if folder is None:
+                check_place(path.parent)
+            check_guarded(path, file.fileno(), folder=folder)
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {max_bytes:,} bytes", str(path))
@@ -37,31 +45,64 @@ def read_file(path: Path, max_bytes: int, *, guarded: bool = False) -> bytes:
 
 
 def read_handed_file(path: Path, max_bytes: int) -> bytes:
-    """Read a file that orders something, guarded; a link is followed where nobody else may write to its folder.
+    """Read a file that decides what is done, guarded as `read_file` does it; a link of a private folder is followed.
 
     Raises:
         OSError: as `read_file`.
     """
-    shared = path.parent.stat().st_mode & _OTHERS_MAY_WRITE
-    return read_file(path if shared else path.resolve(), max_bytes, guarded=True)
+    for _ in range(_MOST_LINKS):
+        if _is_shared(path.parent) or not path.is_symlink():
+            break
+        check_place(path.parent)
+        path = path.parent / path.readlink()
+    return read_file(path, max_bytes, guarded=True)
 
 
-def open_fresh(path: Path, mode: int = 0o600) -> int:
+def open_fresh(path: Path, mode: int = 0o600, *, folder: int | None = None) -> int:
     """Open a new file in place of whatever has this name: a link there leads nowhere. Returns its descriptor.
+
+    ``folder``: the folder of the file, where that is held open.
 
     Raises:
         OSError: the name is a folder's, or its folder cannot be written.
     """
-    path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    at = path if folder is None else path.name
+    with suppress(FileNotFoundError):
+        os.unlink(at, dir_fd=folder)
+    return os.open(at, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+
+
+def open_folder(path: Path, above: int) -> int:
+    """Open a folder that is nobody else's doing, as `check_guarded` has it for files. Returns its descriptor.
+
+    ``above``: the folder that it is in, held open: what is done by the descriptors is done in these folders, whatever
+    takes their names meanwhile. Where others may write to that one, it is no link, and ours (or root's).
+
+    Raises:
+        OSError: it may be somebody else's, or is no folder; ``strerror`` says why.
+    """
+    shared = _is_shared(above)
+    if shared and stat.S_ISLNK(os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link, in a folder that others may write to", str(path))
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if shared else 0)
+    descriptor = os.open(path.name, flags, dir_fd=above)
+    try:
+        if shared:
+            _check_owner(path, os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text file whole, or not at all; one that is there keeps its permissions, and a link its target.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or is another user's link; ``strerror`` says why.
     """
+    if path.is_symlink():
+        check_place(path)
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -77,7 +118,7 @@ def replace_file(path: Path, text: str) -> None:
         raise
 
 
-def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:
+def check_guarded(path: Path, descriptor: int, *, writes: bool = False, folder: int | None = None) -> None:
     """Make sure that an open file is nobody else's doing. ``writes``: it is going to be written in its place.
 
     In a folder that only its owner may write to, whoever the files belong to may have put them there. Elsewhere a file
@@ -86,36 +127,49 @@ def check_guarded(path: Path, descriptor: int, *, writes: bool = False) -> None:
     Raises:
         OSError: it may be somebody else's; ``strerror`` says why.
     """
-    status, folder = os.fstat(descriptor), path.parent.stat()
+    status = os.fstat(descriptor)
     _check_plain(path, status)
-    shared = bool(folder.st_mode & _OTHERS_MAY_WRITE)
-    if shared and status.st_uid not in (os.geteuid(), 0):
-        raise OSError(
-            errno.EPERM,
-            f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to",
-            str(path),
-        )
+    shared = _is_shared(path.parent if folder is None else folder)
+    if shared:
+        _check_owner(path, status)
     if status.st_nlink > 1 and (shared or writes):
         raise OSError(errno.EPERM, "it has another name too (a hard link)", str(path))
 
 
-def check_guarded_folder(path: Path) -> None:
-    """Make sure that a folder is nobody else's doing: in one that others may write to it is ours (or root's), no link.
+def check_place(path: Path) -> None:
+    """Make sure that what has this name, a link or what it is, is ours (or root's) where others may write.
+
+    Where we are was chosen by whoever has started us.
 
     Raises:
-        OSError: it may be somebody else's, or cannot be looked at; ``strerror`` says why.
+        OSError: it may be somebody else's, or is not there; ``strerror`` says why.
     """
-    status, above = path.lstat(), path.parent.stat()
-    if not above.st_mode & _OTHERS_MAY_WRITE:
-        return
-    if stat.S_ISLNK(status.st_mode):
-        raise OSError(errno.EPERM, "it is a symbolic link, in a folder that others may write to", str(path))
+    if path.name and _is_shared(path.parent):
+        _check_owner(path, path.lstat())
+
+
+def _is_shared(folder: Path | int) -> bool:
+    status = os.fstat(folder) if isinstance(folder, int) else folder.stat()
+    return bool(status.st_mode & _OTHERS_MAY_WRITE)
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
     if status.st_uid not in (os.geteuid(), 0):
-        raise OSError(
-            errno.EPERM,
-            f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to",
-            str(path),
-        )
+        problem = f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to"
+        raise OSError(errno.EPERM, problem, str(path))
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file or folder for this process alone; False if another one has it locked.
+
+    Raises:
+        OSError: its file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _check_plain(path: Path, status: os.stat_result) -> None:

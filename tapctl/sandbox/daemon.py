@@ -8,10 +8,10 @@ the user's alone. What lies in it may have come with a checkout: no link is foll
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.safety.files import open_fresh, read_file
+from tapctl.safety.files import check_place, open_fresh, read_file, try_lock
 from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _CONTROL_PATH = "/tapctl-sandbox/"
 TOKEN_VARIABLE = "TAPCTL_SANDBOX_TOKEN"  # noqa: S105  # a name
 """Tells the server its token: arguments can be read by every user of the machine, an environment by its own alone."""
+_STARTS = 4
+"""How many starts, each as long as it may take, one waits for others that hold the lock."""
 _TAIL_CHARS = 2000
 _MAX_BYTES = 1 << 20
 # Of the environment the server needs these. All others are the user's, or a CI's, and may be secrets.
@@ -69,7 +71,7 @@ def ensure(
     Raises:
         SandboxError: moto is not installed, or the server did not answer within ``patience_s``.
     """
-    with _locked(folder):
+    with _locked(folder, patience_s):
         record = _running(folder, patience_s) or _start(folder, patience_s, latency_s=latency_s, scale=scale)
         missing = [seed for seed in seeds if _as_json(seed) not in record.planted]
         if missing:
@@ -98,7 +100,7 @@ def stop(folder: Path, *, patience_s: float = 30.0) -> bool:
     Raises:
         SandboxError: it does not end.
     """
-    with _locked(folder):
+    with _locked(folder, patience_s):
         record = _running(folder, patience_s)
         if record is not None:
             _ask_for_pid(record, "DELETE", patience_s)
@@ -112,7 +114,7 @@ def stop(folder: Path, *, patience_s: float = 30.0) -> bool:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, patience_s: float) -> Iterator[None]:
     try:
         _make_private(folder)
         lock = os.open(folder / "sandbox.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -122,10 +124,21 @@ def _locked(folder: Path) -> Iterator[None]:
             hint="use a folder you can write to, without links to other places",
         ) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock, folder, patience_s * _STARTS)
         yield
     finally:
         os.close(lock)
+
+
+def _wait_for(lock: int, folder: Path, longest_s: float) -> None:
+    deadline = time.monotonic() + longest_s
+    while not try_lock(lock):
+        if time.monotonic() >= deadline:
+            raise SandboxError(
+                f"another tapctl keeps the embedded AWS of {folder} locked",
+                hint=f"end that one, which may be stopped: {shlex.join(['lsof', str(folder / 'sandbox.lock')])}",
+            )
+        time.sleep(0.05)
 
 
 def _make_private(folder: Path) -> None:
@@ -135,6 +148,7 @@ def _make_private(folder: Path) -> None:
         OSError: it cannot be, or it is a link, or another user's.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_place(folder)  # to root, another user's is no obstacle
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o700)

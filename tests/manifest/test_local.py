@@ -16,6 +16,7 @@ from tapctl.manifest import local
 from tapctl.manifest.local import MAX_LOCAL_VERSIONS, LocalStore
 from tapctl.manifest.manifest import dump
 from tests.manifest.examples import DANA, entry, manifest, no_room
+from tests.support.strangers import give_all_files_away
 
 
 @pytest.fixture
@@ -210,32 +211,22 @@ def test_what_others_have_placed_is_not_read(
 
 def test_a_device_is_not_opened(monkeypatch: pytest.MonkeyPatch, folder: Path, store: LocalStore) -> None:
     folder.mkdir(parents=True)
-    monkeypatch.setattr(Path, "lstat", lambda _: Path("/dev/zero").stat())
+    look = os.stat
+
+    def stat_of_what_is_there(path: Path, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        return look(path, dir_fd=dir_fd) if follow_symlinks else look("/dev/zero")
+
+    monkeypatch.setattr(os, "stat", stat_of_what_is_there)
     with pytest.raises(StoreFailed) as refused:
         store.get_sidecar("dev", "certificate")
     assert "it is a device" in str(refused.value.evidence)
 
 
-@pytest.fixture
-def stranger(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Files made by this process belong to somebody else from now on, and not to root."""
-    os_fstat = os.fstat
-
-    def fstat(descriptor: int) -> os.stat_result:
-        status = list(os_fstat(descriptor))
-        status[stat.ST_UID] = 4_242
-        return os.stat_result(status)
-
-    monkeypatch.setattr(os, "fstat", fstat)
-    return 4_242
-
-
 def test_a_manifest_of_another_user_is_refused_where_others_may_write(
-    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(manifest(), None)
-    monkeypatch.setattr(os, "geteuid", lambda: 77)
-    request.getfixturevalue("stranger")
+    give_all_files_away(monkeypatch)
     assert store.read("dev") is not None  # only its owner may write there: who that is was chosen with --state
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -294,8 +285,7 @@ def test_a_history_of_another_user_is_refused_where_others_may_write(
     version = store.write(manifest(), None)
     version = store.write(manifest(serial=4), version)
     names = store.list_history("dev")
-    monkeypatch.setattr(os, "geteuid", lambda: 77)
-    monkeypatch.setattr(Path, "lstat", lambda path: _owned_by(4_242, os.lstat(path)))
+    give_all_files_away(monkeypatch)
     assert store.list_history("dev") == names, "its owner alone may write there"
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -310,12 +300,6 @@ def test_a_history_of_our_own_is_kept_where_others_may_write(store: LocalStore, 
     folder.chmod(0o777)
     store.write(manifest(serial=4), version)
     assert (len(store.list_history("dev")), store.traces()) == (1, ["dev"])
-
-
-def _owned_by(uid: int, status: os.stat_result) -> os.stat_result:
-    values = list(status)
-    values[stat.ST_UID] = uid
-    return os.stat_result(values)
 
 
 def test_a_link_of_our_own_in_a_folder_of_our_own_is_followed_and_nothing_but_versions_goes(
@@ -353,3 +337,74 @@ def test_a_history_that_is_no_folder_is_named(store: LocalStore, folder: Path) -
     (folder / "history" / "dev").touch()
     with pytest.raises(ManifestError, match="the history of dev cannot be read"):
         store.list_history("dev")
+
+
+# -- folders that others have placed ---------------------------------------------------------------------------------
+
+PHOTOS = tuple(f"IMG_{at:03}.jpg" for at in range(520))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of the user's own, with more files than a history keeps."""
+    made = tmp_path / "photos"
+    made.mkdir(mode=0o755)
+    for name in PHOTOS:
+        (made / name).touch()
+    return made
+
+
+def test_a_history_that_cannot_be_used_is_refused_before_anything_is_done(store: LocalStore, folder: Path) -> None:
+    version = store.write(manifest(), None)
+    folder.chmod(0o777)
+    (folder / "history").symlink_to(folder.parent)
+    with pytest.raises(ManifestError, match="the history of dev cannot be read"), store.lock("dev", DANA):
+        pytest.fail("locked")
+    stored = store.read("dev")  # the record itself is what it was
+    assert stored is not None
+    assert stored.version == version
+
+
+def test_a_history_that_others_could_write_to_is_not_healed_before_it_was_looked_at(
+    store: LocalStore, folder: Path, photos: Path
+) -> None:
+    version = store.write(manifest(), None)
+    (folder / "history").mkdir(mode=0o777)
+    (folder / "history").chmod(0o777)
+    (folder / "history" / "dev").symlink_to(photos)
+    for _ in range(2):
+        with pytest.raises(StoreFailed):
+            store.write(manifest(serial=4), version)
+    assert sorted(path.name for path in photos.iterdir()) == sorted(PHOTOS)
+
+
+def test_a_state_folder_that_another_user_has_placed_is_refused(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(manifest(), None)
+    folder.parent.chmod(0o777)
+    assert store.suffixes() == ["dev"]  # of our own
+    give_all_files_away(monkeypatch)
+    for use in (store.suffixes, store.traces, lambda: store.read("dev")):
+        with pytest.raises(ManifestError) as refused:
+            use()
+        assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+    with pytest.raises(ManifestError), store.lock("dev", DANA):
+        pytest.fail("locked")
+
+
+def test_the_users_own_link_to_a_history_elsewhere_is_followed_and_only_versions_are_pruned(
+    store: LocalStore, folder: Path, photos: Path
+) -> None:
+    folder.mkdir(parents=True)
+    (folder / "history").mkdir()
+    (folder / "history" / "dev").symlink_to(photos)
+    (photos / "00000001-a-folder.json").mkdir()
+    for serial in range(2, 3 + 500):
+        (photos / f"{serial:08}-run.json").touch()
+    version = store.write(manifest(serial=900), None)
+    store.write(manifest(serial=901), version)
+    left = {path.name for path in photos.iterdir()}
+    assert left >= {*PHOTOS, "00000001-a-folder.json", "00000900-run-1.json"}
+    assert {"00000002-run.json", "00000003-run.json"}.isdisjoint(left)
+    assert "00000004-run.json" in left

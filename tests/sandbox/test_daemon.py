@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ import pytest
 
 from tapctl import sandbox
 from tapctl.errors import SandboxError
+from tests.support.strangers import give_all_files_away
 
 
 @pytest.fixture
@@ -161,6 +163,16 @@ def test_a_server_that_does_not_stop_is_named(folder: Path, deaf: int) -> None:
     (folder / "sandbox.json").unlink()
 
 
+def test_a_lock_that_another_tapctl_keeps_is_waited_for_and_no_longer_than_it_may_take(folder: Path) -> None:
+    folder.mkdir()
+    with (folder / "sandbox.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SandboxError, match="keeps the embedded AWS of") as refused:
+            sandbox.stop(folder, patience_s=0.05)
+        assert str(refused.value.hint).endswith(f"lsof {folder / 'sandbox.lock'}")
+    assert sandbox.stop(folder) is False
+
+
 def test_no_file_that_came_with_the_folder_is_followed_or_written(folder: Path, tmp_path: Path) -> None:
     folder.mkdir(mode=0o777)
     mine = {name: tmp_path / name for name in ("log", "json.new", "json")}
@@ -172,6 +184,18 @@ def test_no_file_that_came_with_the_folder_is_followed_or_written(folder: Path, 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     files = [path.lstat().st_mode for path in folder.iterdir()]
     assert {(stat.S_ISREG(mode), stat.S_IMODE(mode)) for mode in files} == {(True, 0o600)}
+
+
+def test_a_folder_that_another_user_has_placed_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    sandbox.stop(folder)  # in a folder that only its owner may write to, whose it is was chosen there
+    tmp_path.chmod(0o777)
+    give_all_files_away(monkeypatch)
+    with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)"):
+        sandbox.ensure(folder, [])
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("name", ["", "sandbox.lock"])

@@ -1,0 +1,82 @@
+"""Files that others may have put there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tapctl.safety.files import read_handed_file, replace_file
+from tests.support.strangers import give_all_files_away
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file in a folder of its own, which is in one that others may write to."""
+    tmp_path.chmod(0o777)
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o755)
+    made = folder / "file"
+    made.write_text("ours")
+    return made
+
+
+def test_a_file_of_ours_is_read_wherever_it_is_and_through_a_link_of_a_private_folder(file: Path) -> None:
+    assert read_handed_file(file, 9) == b"ours"
+    file.chmod(0o400)
+    (file.parent / "link").symlink_to("file")
+    (file.parent / "far").symlink_to(file.parent / "link")
+    assert read_handed_file(file.parent / "far", 9) == b"ours"
+    file.parent.chmod(0o777)
+    assert read_handed_file(file, 9) == b"ours"
+
+
+def test_a_file_of_another_user_is_read_where_nobody_else_may_have_put_it(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    give_all_files_away(monkeypatch)
+    assert read_handed_file(file, 9) == b"ours"
+
+
+def test_where_we_are_was_chosen_whoever_it_belongs_to(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    give_all_files_away(monkeypatch)
+    assert read_handed_file(Path("file"), 9) == b"ours"
+
+
+def test_a_file_or_its_folder_of_another_user_is_refused_where_others_may_write(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_all_files_away(monkeypatch)
+    with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*folder'"):
+        read_handed_file(file, 9)
+    file.parent.chmod(0o777)
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*file'"):
+        read_handed_file(Path("file"), 9)
+
+
+def test_a_link_is_not_followed_where_others_may_write(file: Path) -> None:
+    file.parent.chmod(0o777)
+    (file.parent / "link").symlink_to("file")
+    with pytest.raises(OSError, match="it is a symbolic link"):
+        read_handed_file(file.parent / "link", 9)
+
+
+def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+    with pytest.raises(OSError, match="it is a symbolic link"):
+        read_handed_file(tmp_path / "one", 9)
+
+
+def test_another_users_link_is_not_written_through_and_ours_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = file.parent.parent / "link"
+    link.symlink_to(file)
+    replace_file(link, "new")
+    assert file.read_text() == "new"
+    give_all_files_away(monkeypatch)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        replace_file(link, "theirs")
+    assert file.read_text() == "new"
