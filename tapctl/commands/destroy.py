@@ -22,6 +22,7 @@ from tapctl.commands.permits import NO_PERMITS
 from tapctl.commands.plan import NOTHING_CHANGED, show_blockers
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
 from tapctl.commands.runner import EngineRunner, usual_times
+from tapctl.commands.subscribers import tell_of_ended_subscriptions
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
@@ -56,6 +57,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
+        tell_of_ended_subscriptions(session, inventory.to_delete)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
@@ -86,6 +88,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     plan = _plan(session, inventory)
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
+    tell_of_ended_subscriptions(session, inventory.to_delete)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
     protection = _protection(session)

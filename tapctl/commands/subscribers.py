@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tapctl.engine.model import address
@@ -12,6 +12,9 @@ from tapctl.errors import AwsError, ConfigError
 from tapctl.reconcilers.sns_subscription import SnsSubscription, is_confirmed, subscriber, subscriptions
 from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
 _SHOWN: Final = 5
 
@@ -25,12 +28,8 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
     failed one is told and stops nothing.
     """
     topic = session.names.topic
-    if address(SnsTopic.type, topic) not in recorded:
-        return
-    try:
-        live = subscriptions(session.aws, session.aws.arn("sns", topic))
-    except AwsError as error:
-        session.screen.warn(f"the subscribers of {topic} could not be read: {error.cause}")
+    live = _live(session, recorded)
+    if live is None:
         return
     unconfirmed = [subscriber(each) for each in live if not is_confirmed(each)]
     if nobody and not live:
@@ -43,7 +42,7 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
             f"no subscriber of {topic} has confirmed: no alarm reaches anybody ({_listed(unconfirmed)})"
         )
     ids = {subscriber(each): session.names.subscription(subscriber(each)) for each in live}
-    others = [name for name, id_ in ids.items() if address(SnsSubscription.type, id_) not in recorded]
+    others = _others(session, live, recorded)
     if others:
         session.screen.warn(f"{topic} has subscribers that others have added, and keeps them: {_listed(others)}")
     if isinstance(session.loaded, ConfigError):
@@ -54,6 +53,37 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
             f"{topic} has subscribers that the record tells of and {session.target.env}.toml does not name: "
             f"{_listed(unnamed)}; an apply removes those that --allow names"
         )
+
+
+def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> None:
+    """Read the topic's subscriptions, and tell of those that others have made and that a destroy ends: SNS keeps none.
+
+    ``going``: the addresses that are removed. One call, where the topic is among them; a failed one is told and stops
+    nothing.
+    """
+    live = _live(session, going)
+    if live and (others := _others(session, live, going)):
+        session.screen.warn(
+            f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(others)}"
+        )
+
+
+def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:
+    """The topic's subscriptions; None where it is not among these addresses, or they cannot be read, which is told."""
+    topic = session.names.topic
+    if address(SnsTopic.type, topic) not in addresses:
+        return None
+    try:
+        return subscriptions(session.aws, session.aws.arn("sns", topic))
+    except AwsError as error:
+        session.screen.warn(f"the subscribers of {topic} could not be read: {error.cause}")
+        return None
+
+
+def _others(session: Session, live: Iterable[SubscriptionTypeDef], ours: Collection[str]) -> list[str]:
+    """The receivers of these subscriptions whose address is none of ours."""
+    receivers = map(subscriber, live)
+    return [each for each in receivers if address(SnsSubscription.type, session.names.subscription(each)) not in ours]
 
 
 def tell_of_confirmations(session: Session, changes: Iterable[Change]) -> None:

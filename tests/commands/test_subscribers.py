@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.commands.subscribers import tell_of_confirmations, tell_of_subscribers
+from tapctl.commands.subscribers import tell_of_confirmations, tell_of_ended_subscriptions, tell_of_subscribers
 from tapctl.engine.plan import Action, Change
 from tapctl.errors import ConfigError
 from tapctl.manifest import open_store
@@ -116,6 +116,22 @@ def test_what_cannot_be_read_is_told_and_stops_nothing(
 def test_without_a_topic_nothing_is_asked(session: Session, said: io.StringIO) -> None:
     tell_of_subscribers(session, [])
     assert said.getvalue() == ""
+
+
+def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
+    session: Session, aws: Aws, topic: str, said: io.StringIO
+) -> None:
+    ours, theirs = (f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in ("ours", "theirs"))
+    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ours)
+    own = f"sns-subscription/alarms-dev/{ours}"
+    tell_of_ended_subscriptions(session, [TOPIC, own])
+    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs)
+    tell_of_ended_subscriptions(session, [own])
+    assert said.getvalue() == "", "nothing but ours goes, or the topic does not"
+    tell_of_ended_subscriptions(session, [TOPIC, own])
+    assert said.getvalue() == (
+        f"warning: alarms-dev has subscribers that others have added, and they go with it: {theirs}\n"
+    )
 
 
 def test_a_receiver_in_another_account_is_told_to_confirm(session: Session, said: io.StringIO) -> None:

@@ -30,6 +30,8 @@ SPARED: Final = (
     *("rds:DescribeOrderableDBInstanceOptions", "sns:ListSubscriptionsByTopic"),
 )
 """Reads that an apply does without, any one of them."""
+_TOLD: Final = ("sns:ListSubscriptionsByTopic",)
+"""Reads that a destroy does without: what they tell of others is a warning."""
 
 
 def _needed(command: str) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ DRIFT: Final = tuple(_CALLS["drift"]["operations"])
 NOTHING_TO_DO: Final = _needed("nothing to do")
 FIRST_APPLY: Final = _needed("first apply")
 CHANGE: Final = _needed("change")
-DESTROY: Final = tuple(_CALLS["destroy"]["operations"])
+DESTROY: Final = tuple(name for name in _CALLS["destroy"]["operations"] if name not in _TOLD)
 CREATES: Final = _changing(FIRST_APPLY)
 UPDATES: Final = _changing(CHANGE)
 DELETES: Final = _changing(DESTROY)

@@ -27,13 +27,20 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     before = left(world)
     world.deploy()
     made = key_state(world)
+    queue = "arn:aws:sqs:us-east-2:123456789012:another-team"
+    world.client("sns").subscribe(
+        TopicArn="arn:aws:sns:us-east-2:123456789012:alarms-dev", Protocol="sqs", Endpoint=queue
+    )
     planned = world.tapctl("plan", "--destroy", "--env", "dev", "--detailed-exitcode")
     assert (planned.code, planned.changes) == (2, ())
+    ends = f"warning: alarms-dev has subscribers that others have added, and they go with it: {queue}"
+    assert ends in planned.err.splitlines()
     count = len(world.stack())
     assert planned.verdict == f"PLAN dev: {count} to remove · 0 kept already"
     # An environment that was not named wants to be: its name is the answer.
     gone = world.tapctl("destroy", typed="dev\n")
     assert gone.code == 0, gone.err
+    assert ends in gone.err.splitlines()
     assert gone.verdict.startswith("DESTROY dev: DESTROYED in ")
     assert gone.verdict.endswith(f" · {count - 1} removed · 1 kept · 0 left · nothing else of ours is left")
     assert left(world) == before | {"key:PendingDeletion"}
