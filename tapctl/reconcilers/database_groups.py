@@ -7,58 +7,24 @@ would the group, however long one waits.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from tapctl.aws.rights import LISTS, Need, Right
-from tapctl.engine.model import Observed, Outputs, Reconciler, Spec, address
-from tapctl.errors import AwsRefused, Refused
+from tapctl.engine.model import Observed, address
+from tapctl.reconcilers.used_by_others import O, S, UsedByOthers
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
-
-S = TypeVar("S", bound=Spec)
-O = TypeVar("O", bound=Outputs)  # noqa: E741 -- O as in outputs, beside S as in spec; nobody takes it for a zero
 
 ASKS_DATABASES: Final = Right(Need.DELETE, ("rds:DescribeDBClusters", "rds:DescribeDBInstances"), why=LISTS)
 """The right to ask which databases are in a group."""
 
 
-class DatabaseGroups(Reconciler[S, O]):
+class DatabaseGroups(UsedByOthers[S, O]):
     """A group that databases are in."""
 
-    going: Collection[str] | None = None
-    """The addresses of all that a destroy removes; None where it is none."""
-
-    def removed_with(self, going: Collection[str]) -> Self:
-        """Leave out, of what is in the group, what goes before it."""
-        known = copy.copy(self)
-        known.going = going
-        return known
-
-    def removal_refusal(self, aws: Aws, id: str, observed: Observed[S, O], last: S | None) -> Refused | None:
-        """Look for others in the group, who would keep it. Of an apply, which moves ours elsewhere first, nobody."""
-        if self.going is None:
-            return None
-        name = address(self.type, id)
-        try:
-            users = sorted(self._others(aws, id, observed, self.going))
-        except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return Refused(
-                f"{name}: who else uses it could not be asked",
-                evidence=str(error),
-                hint=f"allow {error.permission}, then run this again",
-            )
-        if not users:
-            return None
-        return Refused(
-            f"{name} is used by what is not ours and is never removed: {', '.join(users)}",
-            evidence="AWS deletes no group that is used; nothing was begun",
-            hint="move that elsewhere, or remove it where nobody needs it, then run this again",
-        )
+    why_it_stays = "AWS deletes no group that is used"
 
     def _others(self, aws: Aws, id: str, observed: Observed[S, O], going: Collection[str]) -> Iterable[str]:
         """Name everything in the group but what is going; databases, unless a type says more."""

@@ -6,7 +6,7 @@ IAM is global: the same suffix means the same role name in each region of an acc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,10 +14,11 @@ from tapctl.aws import tags
 from tapctl.aws.policy import PolicyDocument, as_json, from_answer, matches_template, when
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right
-from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import ALLOW, Impact, Observed, Outputs, Owner, Spec, Timing
 from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, UsedByOthers, functions_that
 
 if TYPE_CHECKING:
     from tapctl.aws.client import Aws
@@ -69,11 +70,12 @@ class IamRoleOutputs(Outputs):
     role_id: str
 
 
-class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
+class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
     """A role; the id is its name."""
 
     type = "iam-role"
     teardown_rank = 120
+    why_it_stays = "IAM deletes a role whatever runs as it, and none of that can run any more"
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
     left_alone: ClassVar[Mapping[str, str]] = {
@@ -121,6 +123,7 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
         Right(Need.UPDATE, ("iam:UpdateRole",), ROLE, fields=frozenset({"description", "max_session_duration_s"})),
         Right(Need.UPDATE, ("iam:TagRole", "iam:UntagRole"), ROLE, fields=frozenset({"tags"})),
         Right(Need.DELETE, ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy"), ROLE),
+        ASKS_FUNCTIONS,
         Right(Need.SWEEP, ("iam:ListRoles",), why=LISTS),
         Right(Need.SWEEP, ("iam:ListRoleTags",), ("arn:{partition}:iam::{account}:role/*",)),
     )
@@ -227,6 +230,13 @@ class IamRole(Reconciler[IamRoleSpec, IamRoleOutputs]):
             # Deleted already: the next observation shows it.
             if not error.matches("NoSuchEntity"):
                 raise classify(error, _TRANSIENT) from error
+
+    def _others(
+        self, aws: Aws, id: str, observed: Observed[IamRoleSpec, IamRoleOutputs], going: Collection[str]
+    ) -> Iterable[str]:
+        """Name the functions of this region that run as it."""
+        arn = observed.outputs.arn if observed.outputs else ""
+        return functions_that(aws, lambda one: one.get("Role") == arn, going)
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the roles by the owner's tags, among those whose names end in the suffix.

@@ -21,6 +21,7 @@ from tapctl.engine.trail import Trail
 from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
 from tapctl.reconcilers.database_groups import ASKS_DATABASES, DatabaseGroups, databases_in
 from tapctl.reconcilers.exposures import with_exposures
+from tapctl.reconcilers.used_by_others import ASKS_FUNCTIONS, functions_that
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SecurityGroupTypeDef
@@ -112,6 +113,7 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         Right(Need.DELETE, ("ec2:DeleteSecurityGroup",), (GROUPS,), OURS),
         Right(Need.DELETE, ("ec2:DescribeNetworkInterfaces",), why=LISTS),
         ASKS_DATABASES,
+        ASKS_FUNCTIONS,
     )
 
     def observe(
@@ -203,10 +205,14 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         observed: Observed[SecurityGroupSpec, SecurityGroupOutputs],
         going: Collection[str],
     ) -> Iterator[str]:
-        """Name databases, interfaces that do not go by themselves, and groups whose rules name this one."""
+        """Name databases, functions, interfaces that do not go by themselves, and groups whose rules name this one."""
         group_id = observed.outputs.group_id if observed.outputs else ""
         yield from databases_in(aws, group_id, going)
         yield from _strangers(aws, group_id, [group_id], _goes_by_itself)
+        # Their interfaces are Lambda's, and go by themselves only once no function needs them.
+        yield from functions_that(
+            aws, lambda one: group_id in one.get("VpcConfig", {}).get("SecurityGroupIds", ()), going
+        )
         for group in _naming(aws, group_id):
             if address(self.type, group.get("GroupName", "")) not in going:
                 yield f"a rule of {group.get('GroupName', '')}"

@@ -11,6 +11,7 @@ from tapctl.engine.model import Observed
 from tapctl.errors import AwsRefused, Refused
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.database_groups import DatabaseGroups
+from tapctl.reconcilers.iam_role import IamRoleOutputs
 from tapctl.reconcilers.security_group import SecurityGroupOutputs
 from tests.reconcilers.scripted_aws import refused, scripted
 
@@ -42,6 +43,11 @@ def interfaces(**more: Any) -> dict[str, Any]:
     return {"describe_network_interfaces": {"NetworkInterfaces": [interface]}}
 
 
+def functions(name: str, group: str = "sg-1", role: str = "") -> dict[str, Any]:
+    function = {"FunctionName": name, "Role": role, "VpcConfig": {"SecurityGroupIds": [group]}}
+    return {"list_functions": {"Functions": [{"FunctionName": "without a VPC"}, function]}}
+
+
 @pytest.mark.parametrize(
     ("type_", "answers", "user"),
     [
@@ -58,6 +64,8 @@ def interfaces(**more: Any) -> dict[str, Any]:
         # Taken away by AWS, some time after the last user: a destroy waits for it.
         (GROUP, interfaces(Description="RDSNetworkInterface", RequesterManaged=True), ""),
         (GROUP, interfaces(Description="AWS Lambda VPC ENI-gone", InterfaceType="lambda"), ""),
+        (GROUP, functions("report-tool"), "the function report-tool"),
+        (GROUP, functions("report-tool", "sg-2"), ""),
         (GROUP, {"describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-2", "GroupName": "bi"}]}}, "bi"),
         (GROUP, {"describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-1", "GroupName": "ours"}]}}, ""),
     ],
@@ -77,6 +85,7 @@ def test_what_goes_with_the_group_does_not_stand_against_it() -> None:
     members = instances(DBSubnetGroup={"DBSubnetGroupName": "ours"})
     assert refusal(SUBNETS, members, "db-cluster/copy") is None
     assert refusal(SUBNETS, members, "db-instance/copy-0") is None
+    assert refusal(GROUP, functions("payments"), "lambda-function/payments") is None
     naming = {"describe_security_groups": {"SecurityGroups": [{"GroupId": "sg-2", "GroupName": "lambda-sg-dev"}]}}
     assert refusal(GROUP, naming, "security-group/lambda-sg-dev") is None
 
@@ -99,3 +108,19 @@ def test_where_nobody_may_ask_it_is_not_removed() -> None:
     )
     with pytest.raises(AwsRefused):
         refusal(SUBNETS, {"describe_db_clusters": refused("rds:DescribeDBClusters", "Strange")})
+
+
+def test_a_function_that_runs_as_our_role_stands_against_its_removal_and_ours_does_not() -> None:
+    arn = "arn:aws:iam::123456789012:role/ours"
+    seen: Observed[Any, Any] = Observed(None, IamRoleOutputs(arn=arn, role_id="AROA"))
+
+    def told(answers: dict[str, Any], *going: str) -> Any:
+        return registry()["iam-role"].removed_with(going).removal_refusal(scripted(answers), "ours", seen, None)
+
+    against = told(functions("report-tool", role=arn))
+    assert against.cause == "iam-role/ours is used by what is not ours and is never removed: the function report-tool"
+    assert told(functions("report-tool", role=f"{arn}-2")) is None
+    assert told(functions("payments", role=arn), "lambda-function/payments") is None
+    assert registry()["iam-role"].removal_refusal(scripted(functions("x", role=arn)), "ours", seen, None) is None
+    denied = told({"list_functions": refused("lambda:ListFunctions", "AccessDeniedException")})
+    assert denied.hint == "allow lambda:ListFunctions, then run this again"

@@ -86,6 +86,27 @@ def test_what_others_use_stops_it_before_anything_is_begun(dev: World) -> None:
     assert "security-group/db-sg-dev is used by what is not ours and is never removed: a rule of bi" in refused.err
 
 
+def test_another_function_that_needs_our_role_and_group_stops_it_until_it_is_gone(dev: World) -> None:
+    functions = dev.client("lambda")
+    ours = functions.get_function_configuration(FunctionName="payment-processor-dev")
+    functions.create_function(
+        FunctionName="report-tool",
+        Role=ours["Role"],
+        Runtime="python3.13",
+        Handler="x.y",
+        Code={"ZipFile": b"x"},
+        VpcConfig={name: ours["VpcConfig"][name] for name in ("SubnetIds", "SecurityGroupIds")},
+    )
+    for command in (("destroy", "--yes"), ("plan", "--destroy")):
+        refused = dev.tapctl(*command, "--env", "dev")
+        assert (refused.code, refused.changes) == (6, ())
+        for name in ("iam-role/lambda-role-dev", "security-group/lambda-sg-dev"):
+            said = f"{name} is used by what is not ours and is never removed: the function report-tool"
+            assert said in refused.err
+    functions.delete_function(FunctionName="report-tool")
+    assert dev.tapctl("plan", "--destroy", "--env", "dev").code == 0
+
+
 def test_a_topic_tagged_as_another_owner_s_is_left_untouched(dev: World) -> None:
     arn = "arn:aws:sns:us-east-2:123456789012:alarms-dev"
     dev.client("sns").tag_resource(ResourceArn=arn, Tags=[{"Key": "EnvironmentSuffix", "Value": "theirs"}])
