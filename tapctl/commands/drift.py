@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
@@ -418,21 +418,21 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         ManifestError: the state has no record.
     """
     screen.target(Target())
-    deployed = environments_to_look_at(invocation, screen)
-    if not deployed:
+    fleet = environments_to_look_at(invocation, screen)
+    if not fleet.members:
         screen.warn(f"nothing was compared: {invocation.state} holds no record of anything that is deployed")
         counts = {"environments": 0, "clean": 0}
-        summary = f"the state knows no environment{never_recorded(invocation, deployed)}"
-        return invocation.finish(screen, Status.NOTHING, counts=counts, summary=summary)
+        summary = f"the state knows no environment{fleet.remark}"
+        return invocation.finish(screen, Status.NOTHING, fleet.code, counts, summary)
     codes = for_each_environment(
         invocation,
         screen,
-        deployed,
+        fleet.members,
         lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who),
         verdicts=True,
     )
-    code = ExitCode.worst(codes.values())
+    code = ExitCode.worst([*codes.values(), fleet.code])
     clean = sum(each == ExitCode.OK for each in codes.values())
     counts = {"environments": len(codes), "clean": clean}
-    summary = f"{clean} of {len(codes)} environments are as recorded{never_recorded(invocation, deployed)}"
+    summary = f"{clean} of {len(codes)} environments are as recorded{fleet.remark}"
     return invocation.finish(screen, Status.OK if code == ExitCode.OK else None, code, counts, summary)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,17 @@ from tapctl.commands.certificate import earlier_certificate
 from tapctl.config import known_environments, load
 from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
-from tapctl.errors import AwsError, ManifestError, Status, StoreFailed, TapctlError, add_default_hint, bug, exit_code_of
+from tapctl.errors import (
+    AwsError,
+    ExitCode,
+    ManifestError,
+    Status,
+    StoreFailed,
+    TapctlError,
+    add_default_hint,
+    bug,
+    exit_code_of,
+)
 from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
@@ -42,7 +52,18 @@ Act = Callable[[Invocation, Manifest, Screen], int]
 """The command on one environment; returns the exit status. It is called in a thread of its own."""
 
 
-def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
+@dataclass(frozen=True)
+class Fleet:
+    """All environments that a look at everything is for."""
+
+    members: Members
+    remark: str
+    """For the verdict: who is not looked at, and what could not be seen; empty if nobody and nothing."""
+    code: ExitCode
+    """INCOMPLETE where nobody could see if a record was lost; else OK."""
+
+
+def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     """The records of all environments that a look at everything is for, by suffix, or why one cannot be used.
 
     These are the deployed ones, and those that are destroyed by their record: who may write a record may empty it.
@@ -66,13 +87,20 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Members:
         screen.note(
             f"not looked at, destroyed by its certificate and gone from AWS: {', '.join(passed[:_NAMED])}{more}"
         )
-    # Environments that have a file are named in the verdict anyway (`never_recorded`).
-    lost = _lost_records(invocation, screen, store, {*records, *names})
-    return {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
+    # Environments that have a file are named in the verdict anyway (`_never_recorded`).
+    code, unseen = ExitCode.OK, ""
+    try:
+        traces = store.traces()
+    except TapctlError as error:
+        screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
+        traces, code, unseen = [], ExitCode.INCOMPLETE, " · not seen if a record was lost"
+    lost = _lost_records(invocation, screen, store, [each for each in traces if each not in {*records, *names}])
+    members = {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
+    return Fleet(members, f"{_never_recorded(names, members)}{unseen}", code)
 
 
 def _lost_records(
-    invocation: Invocation, screen: Screen, store: Store, known: Collection[str]
+    invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]
 ) -> dict[str, ManifestError]:
     """The records that are gone while their history is there, and AWS has what they told of: who may write may remove.
 
@@ -80,11 +108,6 @@ def _lost_records(
     """
     lost: dict[str, ManifestError] = {}
     newest: dict[str, Manifest | None] = {}
-    try:
-        suffixes = [suffix for suffix in store.traces() if suffix not in known]
-    except TapctlError as error:
-        screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
-        return {}
     for suffix in suffixes:
         try:
             newest[suffix] = last_version(store, suffix)
@@ -109,12 +132,12 @@ def _lost_records(
     return lost
 
 
-def never_recorded(invocation: Invocation, members: Members) -> str:
+def _never_recorded(names: Iterable[str], members: Members) -> str:
     """The remark, for the verdict, on the environments that have a file and no record; empty if all have one.
 
     They are not looked at: most were never applied. But who may write a record may remove it, too.
     """
-    lacking = sorted(known_environments(invocation.config) - members.keys())
+    lacking = sorted({*names} - members.keys())
     more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
     return f" · not looked at, no record: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
 

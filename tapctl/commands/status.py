@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tapctl.commands.drift import Compared, compare_recorded
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment, never_recorded
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import Finding, FindingState, Reason, Report
@@ -69,12 +69,12 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if invocation.target_is_explicit:
         named = _named(invocation, screen)
         codes = {suffix: add_row(invocation, manifest, screen) for suffix, manifest in named.items()}
-        remark = "" if named else " · not looked at, no record"
+        remark, unseen = "" if named else " · not looked at, no record", ExitCode.OK
     else:
         screen.target(Target())
-        known = environments_to_look_at(invocation, screen)
-        codes = for_each_environment(invocation, screen, known, add_row, verdicts=False)
-        remark = never_recorded(invocation, known)
+        fleet = environments_to_look_at(invocation, screen)
+        codes = for_each_environment(invocation, screen, fleet.members, add_row, verdicts=False)
+        remark, unseen = fleet.remark, fleet.code
     rows = [row for _, row in sorted(by_suffix.items()) if row]
     screen.table(_COLUMNS, [[str(row[column]) for column in _COLUMNS] for row in rows], rows)
     unhealthy = sum(bool(row["problems"]) for row in rows)
@@ -83,7 +83,8 @@ def status(invocation: Invocation, screen: Screen) -> int:
     if unusable := len(codes) - len(by_suffix):
         counts["unusable"] = unusable
         summary += f" · {unusable} whose record cannot be used"
-    return invocation.finish(screen, None, ExitCode.worst(codes.values()), counts, f"{summary}{remark}")
+    code = ExitCode.worst([*codes.values(), unseen])
+    return invocation.finish(screen, None, code, counts, f"{summary}{remark}")
 
 
 def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:

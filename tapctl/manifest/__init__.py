@@ -68,7 +68,9 @@ def state_rights(url: str) -> tuple[Right, ...]:
     history = history_folder("{suffix}")
     objects = (f"{where}/{prefix}{{suffix}}.*", f"{where}/{prefix}{history}*")
     # An object that is not there is "denied", unless listing is allowed: GetObject names no prefix in its request.
-    listed = when("StringEqualsIfExists", "s3:prefix", prefix, prefix + history)
+    # A look at everything lists whose histories there are: a record that was removed has left one.
+    histories = history.removesuffix("{suffix}/")
+    listed = when("StringEqualsIfExists", "s3:prefix", prefix, prefix + histories, prefix + history)
     changes = Need.CREATE | Need.DELETE
     rights = [
         Right(Need.OBSERVE, ("s3:ListBucket",), (where,), (listed,)),

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tapctl.commands import fleet
-from tapctl.commands.fleet import for_each_environment, never_recorded
+from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.engine.record import Phase
 from tapctl.errors import ExitCode, ManifestError, WrongTarget
+from tapctl.manifest.local import LocalStore
 from tapctl.manifest.manifest import Manifest
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen
@@ -50,11 +51,17 @@ def say(part: Invocation, _: Manifest, screen: Screen) -> int:
 
 
 def test_environments_without_a_record_are_named_up_to_a_number(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "manifests")
     for name in "abcdefgh":
         (tmp_path / f"{name}.toml").touch()
-    invocation = Invocation("drift", config=tmp_path)
-    assert never_recorded(invocation, records("a")) == " · not looked at, no record: b, c, d, e, f and 2 more"
-    assert never_recorded(invocation, records(*"abcdefgh", "pr-1")) == ""
+    invocation = Invocation("drift", config=tmp_path, state=str(tmp_path / "manifests"))
+    store.write(manifest(entry(), suffix="a"), None)
+    remark = environments_to_look_at(invocation, Noted().screen).remark
+    assert remark == " · not looked at, no record: b, c, d, e, f and 2 more"
+    for name in (*"bcdefgh", "pr-1"):
+        store.write(manifest(entry(), suffix=name), None)
+    found = environments_to_look_at(invocation, Noted().screen)
+    assert (found.remark, found.code, {*found.members}) == ("", ExitCode.OK, {*"abcdefgh", "pr-1"})
 
 
 def test_reports_come_in_order_whoever_ends_first_and_progress_as_it_comes() -> None:

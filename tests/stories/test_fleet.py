@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from tapctl.errors import ExitCode
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import World
 
@@ -243,6 +244,10 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
     assert two.tapctl("status").code == two.tapctl("status", "--env", "dev").code
     history.rename(two.folder / "elsewhere")
     history.write_text("no folder")
-    assert "whether a record was lost could not be seen in the history" in two.tapctl("status").err
+    for verb in ("status", "drift"):
+        answer = two.tapctl(verb)
+        assert answer.code == ExitCode.worst([two.tapctl(verb, "--env", "dev").code, ExitCode.INCOMPLETE])
+        assert "whether a record was lost could not be seen in the history" in answer.err
+        assert answer.verdict.endswith(" · not seen if a record was lost")
     history.unlink()
     (two.folder / "elsewhere").rename(history)
