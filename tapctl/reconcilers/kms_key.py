@@ -64,6 +64,7 @@ _KEYS_A_PAGE, _ALIASES_A_PAGE = 1000, 100
 _SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
 _OF_RESOURCES: Final = ("aws:lambda:functionarn", "aws:rds:")
 _ARN_PARTS: Final = 6
+_UNIQUE_ID: Final = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
 _KEYS: Final = ("kms", "key/")
 _KEY_TYPE: Final = "kms:key"
 """The keys to the Resource Groups Tagging API: the service and what stands before the id, and their type."""
@@ -237,7 +238,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        users = key_users(aws, arn, id) | (_others_names(aws, arn, id) if observed.spec.alias else frozenset())
+        users = key_users(aws, arn, id) | _grants_of_others(aws, arn)
+        users |= _others_names(aws, arn, id) if observed.spec.alias else frozenset()
         asked = f"topics under {arn}"
         if not users and asked not in aws.learnt:
             users = topics_under(aws, arn, id)
@@ -288,7 +290,9 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         if not arn:
             return None
         topics = topics_under(aws, arn, id, at_most=_TOPICS_OF_A_PLAN)
-        users = (key_users(aws, arn, id) | _others_names(aws, arn, id) | topics) - self._going
+        users = (
+            key_users(aws, arn, id) | _others_names(aws, arn, id) | _grants_of_others(aws, arn) | topics
+        ) - self._going
         return _used_by(users, "it") if users else None
 
     def removal_note(self, observed: Observed[KmsKeySpec, KmsKeyOutputs], *, snapshot_due: bool) -> str:
@@ -458,6 +462,18 @@ def _grants(aws: Aws, key_id: str) -> list[Mapping[str, Any]]:
 def _others_names(aws: Aws, arn: str, id: str) -> frozenset[str]:
     """The addresses of further aliases: without ours, the key would be that of whoever has given it such a name."""
     return frozenset(address("kms-alias", name) for name in _aliases_of(aws, arn.rpartition("/")[2]) if name != id)
+
+
+def _grants_of_others(aws: Aws, arn: str) -> frozenset[str]:
+    """The addresses of the grants that drift tells, and that somebody can still use.
+
+    KMS shows a principal that was deleted, as our role by then, by its unique id ("Unique identifiers", IAM).
+    """
+    return frozenset(
+        address("kms-grant", f"{grant.get('GrantId', '')} to {_grantee(grant)}")
+        for grant in _grants(aws, arn.rpartition("/")[2])
+        if not _is_of_a_service(grant, aws.account) and not _UNIQUE_ID.fullmatch(_grantee(grant))
+    )
 
 
 def _aliases_of(aws: Aws, key_id: str) -> list[str]:

@@ -22,7 +22,7 @@ KEY_RIGHTS: Final = (
         (_KEYS,),
     ),
     Right(Need.OBSERVE, ("kms:ListAliases", "kms:ListKeys", "tag:GetResources"), why=LISTS),
-    Right(Need.EXPOSURES | Need.UPDATE, ("kms:ListGrants",), (_KEYS,)),
+    Right(Need.EXPOSURES | Need.UPDATE | Need.DELETE, ("kms:ListGrants",), (_KEYS,)),
     Right(Need.CREATE, ("kms:CreateKey",), conditions=TAGGED, why="the key is not there yet; by its tags"),
     Right(
         Need.CREATE,

@@ -12,6 +12,7 @@ from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.kms_key import KmsKey
 from tapctl.reconcilers.kms_key_users import key_users, topics_under
+from tests.conftest import ACCOUNT
 from tests.reconcilers.driving import OURS, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
 from tests.reconcilers.scripted import answer, refuse
@@ -138,6 +139,31 @@ def test_an_alias_of_somebody_else_keeps_the_key_and_ours_on_it(aws: Aws) -> Non
     aws.kms.create_alias(AliasName="alias/theirs", TargetKeyId=seen.outputs.key_id if seen.outputs else "")
     kept = Retained("what uses it is gone", "kms-alias/alias/theirs uses it")
 
+    assert REC.retained_because(aws, ID, seen) == kept
+    assert isinstance(REC.delete(aws, ID, seen, FIRST), Retained)
+    assert look(REC, aws, ID, FIRST).spec.alias == ID
+
+
+def test_a_grant_of_a_service_or_to_a_role_that_is_gone_keeps_no_key(aws: Aws) -> None:
+    seen = ready(aws)
+    role = f"arn:aws:iam::{ACCOUNT}:role/lambda-role-dev"
+    by_lambda = {
+        "GrantId": "0a",
+        "GranteePrincipal": role,
+        "RetiringPrincipal": "lambda.us-east-1.amazonaws.com",
+        "Operations": ["Decrypt"],
+    }
+    of_nobody = {"GrantId": "0b", "GranteePrincipal": "AROAEXAMPLE123456789", "Operations": ["Decrypt"]}
+    answer(aws.kms, "ListGrants", {"Grants": [by_lambda, of_nobody]})
+    assert REC.retained_because(aws, ID, seen) is None
+
+
+def test_a_grant_that_somebody_was_given_keeps_the_key_and_our_alias_on_it(aws: Aws) -> None:
+    seen = ready(aws)
+    key_id = seen.outputs.key_id if seen.outputs else ""
+    team = f"arn:aws:iam::{ACCOUNT}:role/data-team"
+    made = aws.kms.create_grant(KeyId=key_id, GranteePrincipal=team, Operations=["Decrypt"])
+    kept = Retained("what uses it is gone", f"kms-grant/{made['GrantId']} to {team} uses it")
     assert REC.retained_because(aws, ID, seen) == kept
     assert isinstance(REC.delete(aws, ID, seen, FIRST), Retained)
     assert look(REC, aws, ID, FIRST).spec.alias == ID
