@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tapctl.aws.rights import Need, Right
@@ -26,7 +27,9 @@ PAUSE_S: Final = 0.55
 BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait after each refusal of too many calls; after the last one it is said."""
 PAGES: Final = 20
-"""Pages of 50 events that are read of one attribute: eleven seconds."""
+"""Pages of `PAGE` events that are read of one attribute: eleven seconds."""
+PAGE: Final = 50
+"""Events of a page: the most that CloudTrail gives."""
 _HOMES: Final = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Partition to the region in which IAM writes its events."""
 
@@ -81,6 +84,7 @@ class TrailReader:
     def __init__(self, aws: Aws, wait: Callable[[float], None] = time.sleep) -> None:
         self._aws, self._wait = aws, wait
         self._read: dict[tuple[Attribute, str], tuple[list[TrailEvent], Iterator[list[TrailEvent]]]] = {}
+        self._left: dict[tuple[Attribute, str], str] = {}
 
     def events(self, attribute: Attribute, value: str) -> Iterator[TrailEvent]:
         """The changes that were accepted, the newest first; no more than `PAGES` pages of all events are read.
@@ -99,14 +103,25 @@ class TrailReader:
             yield known[at]
             at += 1
 
+    def left_before(self, attribute: Attribute, value: str) -> str | None:
+        """The time before which events were left unread, since there are too many; None: none was asked for in vain.
+
+        Empty where CloudTrail tells no time.
+        """
+        return self._left.get((attribute, value))
+
     def _pages(self, attribute: Attribute, value: str) -> Iterator[list[TrailEvent]]:
         asked: dict[str, Any] = {"LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}]}
+        oldest = ""
         for _ in range(PAGES):
             answer = self._lookup(asked)
-            yield [event for told in answer.get("Events", ()) for event in _event(told)]
+            told = answer.get("Events", ())
+            oldest = next((_at(event) for event in reversed(told) if event.get("EventTime")), oldest)
+            yield [event for each in told for event in _event(each)]
             if not answer.get("NextToken"):
                 return
             asked["NextToken"] = answer["NextToken"]
+        self._left[attribute, value] = oldest
 
     def _lookup(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         client: Any = self._aws.client("cloudtrail", retries=False)
@@ -114,7 +129,7 @@ class TrailReader:
         while True:
             with self._aws.paced:
                 try:
-                    answer: Mapping[str, Any] = client.lookup_events(**asked, MaxResults=50)
+                    answer: Mapping[str, Any] = client.lookup_events(**asked, MaxResults=PAGE)
                 except AwsNoAnswer as error:
                     pause = next(pauses, None)
                     if pause is None or error.aws_code not in THROTTLING:
@@ -123,6 +138,12 @@ class TrailReader:
                 else:
                     self._wait(PAUSE_S)
                     return answer
+
+
+def _at(told: Mapping[str, Any]) -> str:
+    """The time of an event that may have been refused, as `TrailEvent.at`."""
+    at: datetime = told["EventTime"]
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _event(told: Mapping[str, Any]) -> Iterator[TrailEvent]:

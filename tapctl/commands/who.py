@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from tapctl.aws.client import Aws
-from tapctl.aws.trail import Attribute, TrailEvent, TrailReader, home_region
+from tapctl.aws.trail import PAGE, PAGES, Attribute, TrailEvent, TrailReader, home_region
 from tapctl.engine.drift import UNFINISHED, Finding, FindingState, Reason, Report, Who
 from tapctl.engine.model import address as address_of
 from tapctl.engine.record import Entry, Phase
@@ -77,12 +77,13 @@ class _Search:
         region = home_region(aws.partition, aws.region) if trail.is_global else aws.region
         if region not in self._refused:
             try:
-                event = self._newest(finding, entry, self._reader(region))
+                event, left = self._newest(finding, entry, self._reader(region))
             except AwsError as error:
                 self._refused[region] = _reason(error)
                 self._session.screen.warn(f"who changed it could not be asked in {region}: {self._refused[region]}")
             else:
-                return replace(finding, who=self._who(event, entry), cause=finding.cause or self._cause(event, entry))
+                cause = finding.cause or self._cause(event, entry)
+                return replace(finding, who=self._who(event, entry, left), cause=cause)
         return replace(finding, who=Who(note=self._refused[region]))
 
     def _reader(self, region: str) -> TrailReader:
@@ -90,8 +91,11 @@ class _Search:
             self._readers[region] = TrailReader(_client_in(self._session, region))
         return self._readers[region]
 
-    def _newest(self, finding: Finding, entry: Entry, reader: TrailReader) -> TrailEvent | None:
-        """The newest event that may have made the change: found by the resource, else by the events' own names."""
+    def _newest(self, finding: Finding, entry: Entry, reader: TrailReader) -> tuple[TrailEvent | None, tuple[str, ...]]:
+        """The newest event that may have made the change: found by the resource, else by the events' own names.
+
+        With it, the times before which events were left unread: there are too many.
+        """
         reconciler = reconciler_of(entry)
         ids, wanted = list(_ids(entry, self._manifest.entries)), list(reconciler.trail.events(finding.field))
         by_resource: list[tuple[Attribute, str]] = (
@@ -100,6 +104,7 @@ class _Search:
         by_event: list[tuple[Attribute, str]] = [
             ("EventName", name) for name in dict.fromkeys(name for name, _ in wanted)
         ]
+        left: list[str] = []
         for queries in (by_resource, by_event):
             found = [
                 event
@@ -109,9 +114,11 @@ class _Search:
                 and (event.is_named(reconciler.trail.whole) or _is_of_member(event, finding.field))
                 and not self._is_recorded(event, entry)
             ]
+            left += [at for query in queries if (at := reader.left_before(*query)) is not None]
             if found:
-                return max(found, key=lambda event: event.at)
-        return None
+                newest = max(found, key=lambda event: event.at)
+                return newest, tuple(at for at in left if not at or at > newest.at)
+        return None, tuple(left)
 
     def _is_young(self, event: TrailEvent) -> bool:
         return event.at >= self._manifest.written_at
@@ -130,14 +137,15 @@ class _Search:
         """True if who made the call is who wrote the record."""
         return _name(event.principal) == _name(self._manifest.written_by)
 
-    def _who(self, event: TrailEvent | None, entry: Entry) -> Who:
+    def _who(self, event: TrailEvent | None, entry: Entry, left: Collection[str]) -> Who:
         if event is None:
-            return Who(note=self._unknown())
-        return Who(event.principal, event.at, event.via, event.name, event.id, event.run, self._note(event, entry))
+            return Who(note=self._unknown(left))
+        notes = [self._run_note(event, entry)] if event.run else []
+        if left:
+            notes.append(f"there may be a later one: {_unread(left)}")
+        return Who(event.principal, event.at, event.via, event.name, event.id, event.run, "; ".join(notes))
 
-    def _note(self, event: TrailEvent, entry: Entry) -> str:
-        if not event.run:
-            return ""
+    def _run_note(self, event: TrailEvent, entry: Entry) -> str:
         if event.run != self._manifest.run:
             return "by its user agent a run of tapctl that is not the record's last"
         if self._is_unfinished(event, entry):
@@ -160,16 +168,25 @@ class _Search:
             return "aws"
         return "person" if event.by_person else "automation"
 
-    def _unknown(self) -> str:
+    def _unknown(self, left: Collection[str]) -> str:
         """Why there is no event: what has happened since the record was written is at most as old as the record."""
         late = "not delivered yet: CloudTrail takes up to 15 minutes"
         written = _time(self._manifest.written_at)
         age = HISTORY * 2 if written is None else self._now - written
         if age < -SKEW:
             return f"the record's own time is yet to come ({self._manifest.written_at}): nothing can be younger"
+        if left:
+            return f"{_unread(left)}; or {late}"
         if age <= DELIVERY:
             return late
         return f"{late}; or older than {'90 days' if age > HISTORY else 'the record'}"
+
+
+def _unread(left: Collection[str]) -> str:
+    """The events that were not read, in words: anybody can make so many, since refused calls are events too."""
+    since = max(left)
+    back = f", back to {since}" if since else ""
+    return f"no more than the newest {PAGES * PAGE:,} events were read of each name{back}"
 
 
 def _fits(event: TrailEvent, wanted: Collection[tuple[str, str]], ids: Collection[str]) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -147,6 +148,27 @@ def test_pages_are_read_as_far_as_somebody_looks_and_once() -> None:
 def test_a_busy_history_is_read_up_to_a_limit() -> None:
     trail = Trail(*[{"Events": [told()], "NextToken": "more"}] * 50)
     assert len(list(trail.reader.events("EventName", "x"))) == PAGES == len(trail.asked)
+
+
+def test_what_was_left_unread_is_told_back_to_when_refused_calls_among_it() -> None:
+    def page(minute: int) -> dict[str, Any]:
+        refused = told(errorCode="AccessDenied") | {"EventTime": datetime(2031, 5, 6, 7, minute, tzinfo=UTC)}
+        return {"Events": [refused, {}], "NextToken": "more"}
+
+    reader = Trail(*[page(59 - number) for number in range(PAGES)]).reader
+    assert list(reader.events("EventName", "x")) == []
+    assert reader.left_before("EventName", "x") == f"2031-05-06T07:{60 - PAGES}:00Z"
+    assert reader.left_before("EventName", "y") is None
+    silent = Trail(*[{"Events": [{}], "NextToken": "more"}] * PAGES).reader
+    assert (list(silent.events("EventName", "x")), silent.left_before("EventName", "x")) == ([], "")
+
+
+def test_what_nobody_has_asked_for_was_not_left_unread() -> None:
+    whole = Trail({"Events": [told()], "NextToken": "more"}, {"Events": [told()]}).reader
+    assert len(list(whole.events("EventName", "x"))) == 2
+    early = Trail(*[{"Events": [told()], "NextToken": "more"}] * PAGES).reader
+    assert next(early.events("EventName", "x"))
+    assert (whole.left_before("EventName", "x"), early.left_before("EventName", "x")) == (None, None)
 
 
 def throttled() -> AwsNoAnswer:

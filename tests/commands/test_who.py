@@ -49,7 +49,14 @@ class History(Aws):
             for each in self.events
             if attribute["AttributeValue"] in (each["eventName"], *each["requestParameters"].values())
         ]
-        return {"Events": [{"CloudTrailEvent": json.dumps(each)} for each in found]}
+        told = [
+            {"CloudTrailEvent": json.dumps(each)}
+            | ({"EventTime": datetime.fromisoformat(at)} if (at := each["eventTime"]).endswith("Z") else {})
+            for each in found
+        ]
+        at = int(asked.get("NextToken", 0))
+        page = {"Events": told[at : at + 50]}
+        return page | ({"NextToken": str(at + 50)} if told[at + 50 :] else {})
 
 
 def event(name: str, at: str = LATER, agent: str = "aws-cli/2", **request: Any) -> dict[str, Any]:
@@ -218,6 +225,36 @@ def test_a_global_service_is_asked_at_home_by_the_fleet_s_client_where_there_is_
 def test_a_change_without_an_event_and_what_nobody_changed_are_not_looked_for(session: Session) -> None:
     assert told(session, RULES, "vpc_id").who == Who(note="CloudTrail writes no event of such a change")
     assert told(session, RULES, "rules", reason=Reason.DENIED).who is None
+
+
+def noise(count: int, name: str = "CreateTags", at: str = LATER, **request: str) -> list[dict[str, Any]]:
+    """Calls of somebody who needs no right to make them: refused."""
+    refused = event(name, at, **request) | {"errorCode": "AccessDenied"}
+    return [refused] * count
+
+
+def test_events_behind_more_than_are_read_are_neither_late_nor_old(session: Session) -> None:
+    change = event("RevokeSecurityGroupIngress", "2031-05-06T07:10:00Z", groupId="sg-1")
+    there = told(session, RULES, "rules", *noise(999, groupId="sg-1"), change)
+    assert there.who is not None
+    assert (there.who.principal, there.who.note) == ("user/alice", "")
+    names = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress")
+    many = [one for name in names for one in noise(1_000, name, groupId="sg-1")]
+    hidden = told(session, RULES, "rules", *noise(1_000, groupId="sg-1"), *many, change)
+    assert hidden.who == Who(
+        note=f"no more than the newest 1,000 events were read of each name, back to {LATER}; "
+        "or not delivered yet: CloudTrail takes up to 15 minutes"
+    )
+
+
+def test_an_event_that_is_older_than_what_was_left_unread_may_not_be_the_last(session: Session) -> None:
+    older = event("CreateTags", "2031-05-06T07:20:00Z", resourcesSet="db-sg-dev")
+    found = told(session, GROUP, "tags.Owner", *noise(1_001, groupId="sg-1"), older)
+    assert found.who is not None
+    assert found.who.principal == "user/alice"
+    assert found.who.note == (
+        f"there may be a later one: no more than the newest 1,000 events were read of each name, back to {LATER}"
+    )
 
 
 def test_a_record_without_a_time_explains_nothing(session: Session) -> None:
