@@ -211,7 +211,12 @@ def _is_of_member(event: TrailEvent, field: str) -> bool:
         if named and name.lower().startswith(named)
         for word in _words(value)
     }
-    return not member or not words or any(f"{member}.".startswith(f"{word}.") for word in words)
+    return not member or not words or any(f"{_small(member)}.".startswith(f"{_small(word)}.") for word in words)
+
+
+def _small(name: str) -> str:
+    """The name with a small first letter, as CloudTrail may write the keys of a map, too."""
+    return f"{name[:1].lower()}{name[1:]}"
 
 
 def _words(value: Any) -> Iterator[str]:

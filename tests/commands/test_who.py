@@ -129,6 +129,7 @@ PARAMETERS = Entry(type="db-parameter-group", id="db-instance-params-pg16-dev", 
         (TOPIC, "display_name", {"attributeName": "DisplayName"}, {"attributeName": "Policy"}),
         (TOPIC, "tags.Team", {"tags": [{"key": "Team", "value": "m"}]}, {"tags": [{"key": "Floor", "value": "3"}]}),
         (TOPIC, "tags.Team", {"tags": {"Team": "m"}}, {"tags": {"Floor": "3"}}),
+        (TOPIC, "tags.Team", {"tags": {"team": "as some events may write it"}}, {"tags": {"floor": "3"}}),
         (TOPIC, "tags.Team", {"tagKeys": ["Team", 3, ""]}, {"tagKeys": ["Floor", "Team.a"]}),
         (TOPIC, "tags.Team", {"other": "is not told"}, {"tags": {"Floor": "3"}}),
         (

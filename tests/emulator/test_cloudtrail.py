@@ -41,6 +41,15 @@ def test_a_change_is_told_with_who_made_it_how_and_what_was_asked(aws: Aws) -> N
     assert looked_up(aws, "Username", "moto")["Events"] == []
 
 
+def test_names_of_parameters_begin_small_and_the_keys_of_a_map_are_data(aws: Aws) -> None:
+    aws.sns.create_topic(Name="alarms", Tags=[{"Key": "Team", "Value": "A"}])
+    (told,) = looked_up(aws, "EventName", "CreateTopic")["Events"]
+    assert json.loads(told["CloudTrailEvent"])["requestParameters"]["tags"] == [{"key": "Team", "value": "A"}]
+    aws.logs.create_log_group(logGroupName="g", tags={"Team": "A"})
+    (told,) = looked_up(aws, "EventName", "CreateLogGroup")["Events"]
+    assert json.loads(told["CloudTrailEvent"])["requestParameters"]["tags"] == {"Team": "A"}
+
+
 def test_a_role_s_session_is_told_and_iam_s_events_are_at_home(aws: Aws) -> None:
     aws.iam.create_role(RoleName="deploy", AssumeRolePolicyDocument=TRUST)
     (told,) = looked_up(aws, "EventName", "CreateRole")["Events"]

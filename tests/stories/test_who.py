@@ -15,9 +15,12 @@ from tests.support.world import Answer, World
 
 @pytest.fixture(scope="module")
 def there(shared: World) -> World:
-    """dev, and five changes by others."""
+    """dev, and six changes by others."""
     shared.deploy()
-    shared.client("lambda").update_function_configuration(FunctionName="payment-processor-dev", Timeout=44)
+    functions = shared.client("lambda")
+    functions.update_function_configuration(FunctionName="payment-processor-dev", Timeout=44)
+    arn = functions.get_function_configuration(FunctionName="payment-processor-dev")["FunctionArn"]
+    functions.tag_resource(Resource=arn, Tags={"Floor": "3"})
     shared.client("logs").put_retention_policy(logGroupName="/aws/lambda/payment-processor-dev", retentionInDays=5)
     key = shared.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/deploy", RoleSessionName="ci")
     credentials = key["Credentials"]
@@ -56,6 +59,7 @@ def test_each_finding_tells_who_made_the_change_when_and_how(there: World) -> No
         "note": "",
     }
     assert found["log-group retention_days"]["who"]["event"] == "PutRetentionPolicy"
+    assert found["lambda-function tags.Floor"]["who"]["event"] == "TagResource20170331v2"
     role = found["iam-role max_session_duration_s"]
     assert (role["who"]["principal"], role["cause"]) == ("role/deploy (ci)", "automation")
     assert found["iam-role description"]["who"]["event"] == "UpdateRole"

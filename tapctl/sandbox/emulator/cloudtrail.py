@@ -43,9 +43,12 @@ def is_recorded(service: str, operation: str) -> bool:
 
 def record(request: Request, user_agent: str, access_key: str) -> None:
     """Write the event of a call that was accepted; IAM's is in the home region."""
+    from moto.core.utils import get_service_model
+
     version = _VERSIONS.get(request.operation, "") if request.service == "lambda" else ""
     name, at = f"{request.operation}{version}", datetime.fromtimestamp(int(time.time()), UTC)
     identity = _identity(request, access_key)
+    asked = get_service_model(request.service).operation_model(request.operation).input_shape
     event = {
         "eventVersion": "1.11",
         "userIdentity": identity,
@@ -55,7 +58,7 @@ def record(request: Request, user_agent: str, access_key: str) -> None:
         "awsRegion": _HOME if request.service == "iam" else request.region,
         "sourceIPAddress": "192.0.2.1",
         "userAgent": user_agent,
-        "requestParameters": _as_told(request.params),
+        "requestParameters": _as_told(request.params, asked) if asked else None,
         "eventID": str(uuid.uuid4()),
         "readOnly": False,
         "eventType": "AwsApiCall",
@@ -84,12 +87,15 @@ def _identity(request: Request, access_key: str) -> dict[str, str]:
     return {"type": "IAMUser", "arn": arn, "accountId": request.account, "userName": name, "accessKeyId": access_key}
 
 
-def _as_told(value: Any) -> Any:
-    """The parameters as events have them: names begin small, a binary has no content."""
-    if isinstance(value, Mapping):
-        return {f"{str(key)[:1].lower()}{str(key)[1:]}": _as_told(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_as_told(inner) for inner in value]
+def _as_told(value: Any, shape: Any) -> Any:
+    """The parameters as events have them: their names begin small, a map's keys are data, a binary has no content."""
+    if shape.type_name == "structure":
+        members = shape.members
+        return {f"{key[:1].lower()}{key[1:]}": _as_told(inner, members[key]) for key, inner in value.items()}
+    if shape.type_name == "map":
+        return {key: _as_told(inner, shape.value) for key, inner in value.items()}
+    if shape.type_name == "list":
+        return [_as_told(inner, shape.member) for inner in value]
     return value if isinstance(value, str | int | float | bool | None) else ""
 
 
