@@ -147,6 +147,8 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
         value = text.partition(" ")[0]
         values = {**known, "value": value, "label": value.partition(".")[0], "name": text.partition(" by ")[2]}
         quoted = {name: shlex.quote(value) for name, value in values.items()}
+        qualifier = text.partition(" for ")[2].partition(" ")[0]
+        quoted["qualified"] = f" --qualifier {shlex.quote(qualifier)}" if qualifier else ""
         field = _root(finding.field)
         elsewhere = reconciler.ended_elsewhere if text.startswith("arn:") else {}
         commands.append(elsewhere.get(field, reconciler.left_alone[field]).format_map(quoted))

@@ -301,8 +301,9 @@ class Reconciler(ABC, Generic[S, O]):
     """Field that an apply leaves as it is, since somebody may live by it, to what ends it: `ALLOW`, or the command of a
     person. Wanted is the field's default: nothing. Plan and drift report a difference. In the command ``{value}`` is
     the item's first word, ``{label}`` what of it is before a dot, ``{name}`` all after the item's first `` by ``,
-    ``{id}`` the id, and any other word an output, of the resource or of its parent. Such a field that tells who else
-    was let in, or what leads out, is an *exposure*."""
+    ``{qualified}`` is `` --qualifier`` and the word after the item's first `` for ``, or nothing, ``{id}`` the id, and
+    any other word an output, of the resource or of its parent. Such a field that tells who else was let in, or what
+    leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
     never_compared: ClassVar[tuple[str, ...]] = ()

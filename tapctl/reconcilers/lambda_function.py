@@ -168,12 +168,13 @@ class LambdaFunctionSpec(Spec):
     ipv6: bool = False
     """True if the function also leaves by IPv6, in subnets that have it. Wanted: False."""
     urls: frozenset[str] = frozenset()
-    """Function URLs: ``<URL> (<who may call it>)``. Wanted: none."""
+    """Function URLs: ``<URL> (<who may call it>)``; of an alias ``<URL> for <alias> (…)``. Wanted: none."""
     event_sources: frozenset[str] = frozenset()
     """Further sources of events for the function: ``<id of the mapping> from <source>``. Wanted: none."""
     destinations: frozenset[str] = frozenset()
     """Settings of asynchronous calls that somebody has made: ``<ARN> on <OnSuccess or OnFailure>``, how often a failed
-    call is tried again, how old it may be (after either its event is lost). Wanted: none."""
+    call is tried again, how old it may be (after either its event is lost); of an alias or a version each with ``for``
+    and that one at its end. Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
     update_failure: str = ""
@@ -203,9 +204,9 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     left_alone: ClassVar[Mapping[str, str]] = {
         "ipv6": "aws lambda update-function-configuration --function-name {id} "
         "--vpc-config Ipv6AllowedForDualStack=false",
-        "urls": "aws lambda delete-function-url-config --function-name {id}",
+        "urls": "aws lambda delete-function-url-config --function-name {id}{qualified}",
         "event_sources": "aws lambda delete-event-source-mapping --uuid {value}",
-        "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}",
+        "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}{qualified}",
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
     }
     never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
@@ -590,7 +591,13 @@ def _resource_policy(aws: Aws, id: str) -> PolicyDocument | None:
 def _urls(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.lambda_.get_paginator("list_function_url_configs"), FunctionName=id)
     urls = (url for page in pages for url in page.get("FunctionUrlConfigs", ()))
-    return frozenset(f"{url.get('FunctionUrl', '')} ({url.get('AuthType', '')})" for url in urls)
+    return frozenset(f"{url.get('FunctionUrl', '')}{_qualifier(url)} ({url.get('AuthType', '')})" for url in urls)
+
+
+def _qualifier(config: Mapping[str, Any]) -> str:
+    """The words for the alias or version that a configuration is of; empty for the function's own."""
+    qualifier = "".join(str(config.get("FunctionArn", "")).split(":")[7:])
+    return f" for {qualifier}" if qualifier not in ("", "$LATEST") else ""
 
 
 def _event_sources(aws: Aws, id: str) -> frozenset[str]:
@@ -605,7 +612,7 @@ def _event_sources(aws: Aws, id: str) -> frozenset[str]:
 def _destinations(aws: Aws, id: str) -> frozenset[str]:
     pages = aws.pages(aws.lambda_.get_paginator("list_function_event_invoke_configs"), FunctionName=id)
     configs = [config for page in pages for config in page.get("FunctionEventInvokeConfigs", ())]
-    return frozenset(text for config in configs for text in _asynchronous(config))
+    return frozenset(f"{text}{_qualifier(config)}" for config in configs for text in _asynchronous(config))
 
 
 def _asynchronous(config: Mapping[str, Any]) -> Iterator[str]:

@@ -235,6 +235,22 @@ def test_another_cluster_in_the_place_of_ours_is_taken_only_where_that_is_named(
     assert [told.undo for told in advice(run, *swapped)] == [f"{APPLY} --adopt {CLUSTER}", APPLY]
 
 
+def test_what_is_an_alias_s_is_ended_by_its_name_and_what_is_the_function_s_own_without_one(run: Session) -> None:
+    function = "lambda-function/payment-processor-dev"
+    urls = [found(function, "urls", f"https://x.on.aws/{of} (AWS_IAM)") for of in ("", " for a")]
+    lost = [found(function, "destinations", text) for text in ("60 s of age", "arn:q on OnFailure for 3")]
+    told = advise(Report((*urls, *lost), 10, 0, 1), run, {})
+    url, asynchronous = (
+        f"aws lambda delete-function-{what}-config --function-name payment-processor-dev"
+        for what in ("url", "event-invoke")
+    )
+    region = "--region us-east-2"
+    assert {field: said.undo for (_, field), said in told.items()} == {
+        "urls": f"{url} {region} && {url} --qualifier a {region}",
+        "destinations": f"{asynchronous} {region} && {asynchronous} --qualifier 3 {region}",
+    }
+
+
 def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     key, secret = "kms-key/alias/db-key-dev", "secret-rotation/db-cluster-dev"
     findings = [

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
+from tapctl.aws.client import Aws
 from tapctl.aws.refusals import UnreadableFields
 from tapctl.engine.model import Observed
-from tapctl.reconcilers.lambda_function import HIDDEN, LambdaFunctionOutputs, LambdaFunctionSpec, observed_function
+from tapctl.reconcilers.lambda_function import (
+    HIDDEN,
+    LambdaFunction,
+    LambdaFunctionOutputs,
+    LambdaFunctionSpec,
+    observed_function,
+)
+from tests.reconcilers import scripted as scripts
 from tests.reconcilers.lambda_function_answers import ARN, DIGEST, OURS, WANT, answer
 
 
@@ -208,3 +216,21 @@ def test_a_failed_update_is_a_difference_and_no_failed_function() -> None:
     assert seen.update_failure == seen.spec.update_failure
     assert seen.settled
     assert seen.status == "Active, update Failed ImageAccessDenied: Lambda may not read it"
+
+
+def test_what_is_set_on_an_alias_or_a_version_is_told_with_its_name_and_the_function_s_own_without_one(
+    aws: Aws,
+) -> None:
+    def of(qualifier: str, **more: Any) -> dict[str, Any]:
+        return {"FunctionArn": f"{ARN}:{qualifier}" if qualifier else ARN, **more}
+
+    lost = {"DestinationConfig": {"OnFailure": {"Destination": "arn:q"}}}
+    urls = [of(one, FunctionUrl=f"https://{one}x", AuthType="NONE") for one in ("", "a")]
+    configs = [of("$LATEST", **lost), of("a", **lost), of("3", MaximumEventAgeInSeconds=60)]
+    scripts.answer(aws.lambda_, "ListFunctionUrlConfigs", {"FunctionUrlConfigs": urls})
+    scripts.answer(aws.lambda_, "ListFunctionEventInvokeConfigs", {"FunctionEventInvokeConfigs": configs})
+    scripts.answer(aws.lambda_, "ListEventSourceMappings", {"EventSourceMappings": []})
+    scripts.answer(aws.lambda_, "ListAliases", {"Aliases": []})
+    seen = LambdaFunction().observe_exposures(aws, "f", see(answer()), None)
+    assert seen.spec.urls == {"https://x (NONE)", "https://ax for a (NONE)"}
+    assert seen.spec.destinations == {"arn:q on OnFailure", "arn:q on OnFailure for a", "60 s of age for 3"}
