@@ -6,7 +6,8 @@ IAM is global: the same suffix means the same role name in each region of an acc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -75,7 +76,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
 
     type = "iam-role"
     teardown_rank = 120
-    why_it_stays = "IAM deletes a role whatever runs as it, and none of that can run any more"
+    why_it_stays = "without the role no function runs, and IAM deletes none that a profile holds"
     replaceable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"path": Impact.REPLACE}
     left_alone: ClassVar[Mapping[str, str]] = {
@@ -107,7 +108,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
             ROLE,
         ),
         Right(Need.PLAN, ("iam:GetPolicy",), ("{boundary}",)),
-        Right(Need.EXPOSURES, ("iam:ListInstanceProfilesForRole",), ROLE),
+        Right(Need.EXPOSURES | Need.DELETE, ("iam:ListInstanceProfilesForRole",), ROLE),
         Right(Need.CREATE, ("iam:CreateRole", "iam:TagRole", "iam:PutRolePolicy"), ROLE),
         Right(
             Need.CREATE | Need.UPDATE,
@@ -233,10 +234,12 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
 
     def _others(
         self, aws: Aws, id: str, observed: Observed[IamRoleSpec, IamRoleOutputs], going: Collection[str]
-    ) -> Iterable[str]:
-        """Name the functions of this region that run as it."""
+    ) -> Iterator[str]:
+        """Name the functions of this region that run as it, and the instance profiles that hand it on."""
         arn = observed.outputs.arn if observed.outputs else ""
-        return functions_that(aws, lambda one: one.get("Role") == arn, going)
+        yield from functions_that(aws, lambda one: one.get("Role") == arn, going)
+        with suppress(AwsRefused):  # where they may not be read: IAM refuses the deletion, and names them
+            yield from (f"the instance profile {name}" for name in _profiles(aws, id))
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the roles by the owner's tags, among those whose names end in the suffix.
