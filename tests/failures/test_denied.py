@@ -188,19 +188,19 @@ def test_a_denied_call_in_a_destroy(world: World, name: str) -> None:
     assert world.owned() == GONE
 
 
-def test_what_an_apply_would_have_removed_had_all_else_ended_well_is_not_tried_and_told(dev: World) -> None:
-    files = Folder(dev.folder / "environments")
+def test_what_an_apply_would_have_removed_had_all_else_ended_well_is_not_tried_and_told(world: World) -> None:
+    files = Folder(world.folder / "environments")
     files.put("common", "alarms.extra", [ALARM])
-    dev.applied("dev")
+    world.applied("dev")
     files.put("common", "alarms.extra", []).put("common", "processor.timeout_s", 25)
-    answer = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY, "--json")
+    answer = world.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY, "--json")
     alarm = f"cloudwatch-alarm/{ALARM['name']}-0-dev"
     ended = {one["address"]: one["result"] for one in answer.of_type("resource")}
     assert (answer.code, ended[FUNCTION], ended[alarm]) == (4, "failed", "skipped")
     assert answer.of_type("verdict")[-1]["counts"]["skipped"] == 1
-    told = dev.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY)
+    told = world.meeting(deny("lambda:UpdateFunctionConfiguration"), *APPLY)
     assert f"1 not tried; waiting for what failed: {FUNCTION}" in told.err
     assert "1 failed · 1 not tried · 0 left" in told.verdict
-    done = dev.tapctl(*APPLY, "--json")
+    done = world.tapctl(*APPLY, "--json")
     ends = [(one["address"], one["result"]) for one in done.of_type("resource") if one["address"] in (alarm, FUNCTION)]
     assert sorted(ends) == [(alarm, "deleted"), (FUNCTION, "updated")], "each of them once"
