@@ -7,7 +7,6 @@ IAM is global: the same suffix means the same role name in each region of an acc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -238,8 +237,7 @@ class IamRole(UsedByOthers[IamRoleSpec, IamRoleOutputs]):
         """Name the functions of this region that run as it, and the instance profiles that hand it on."""
         arn = observed.outputs.arn if observed.outputs else ""
         yield from functions_that(aws, lambda one: one.get("Role") == arn, going)
-        with suppress(AwsRefused):  # where they may not be read: IAM refuses the deletion, and names them
-            yield from (f"the instance profile {name}" for name in _profiles(aws, id))
+        yield from (f"the instance profile {name}" for name in _profiles(aws, id))
 
     def list_owned(self, aws: Aws, owner: Owner) -> Iterable[str]:
         """Find the roles by the owner's tags, among those whose names end in the suffix.

@@ -36,7 +36,7 @@ _CONTROL_PATH = "/tapctl-sandbox/"
 TOKEN_VARIABLE = "TAPCTL_SANDBOX_TOKEN"  # noqa: S105  # a name
 """Tells the server its token: arguments can be read by every user of the machine, an environment by its own alone."""
 _STARTS = 4
-"""How many starts, each as long as it may take, one waits for others that hold the lock."""
+"""Starts, each as long as it may take, for which others that hold the lock are waited for."""
 _TAIL_CHARS = 2000
 _MAX_BYTES = 1 << 20
 # Of the environment the server needs these. All others are the user's, or a CI's, and may be secrets.

@@ -55,15 +55,19 @@ def test_where_the_file_system_has_no_locks_nobody_is_kept_out(tmp_path: Path, m
         (tmp_path / "file").touch()
 
 
-def test_no_edit_and_no_waiver_is_written_into_a_folder_that_is_kept_locked(
-    locked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tapctl.commands.writing.BoottimeClock", VirtualClock)
+class Waits(Exception):
+    """Raised when somebody is told of a wait: no test waits for the wall clock."""
+
+
+def test_an_edit_and_a_waiver_wait_for_whoever_keeps_the_folder_locked(locked: Path) -> None:
+    def told(text: str) -> None:
+        raise Waits(text)
+
     file = locked / "dev.toml"
     file.write_text("before")
-    with pytest.raises(LockHeld):
-        write({file: ("before", "after")})
-    with pytest.raises(LockHeld):
-        add_waivers(locked / "waivers.toml", [], ("dev",))
+    with pytest.raises(Waits, match="waiting for whoever has locked the folder"):
+        write({file: ("before", "after")}, told)
+    with pytest.raises(Waits, match="waiting for whoever has locked the folder"):
+        add_waivers(locked / "waivers.toml", [], ("dev",), told)
     assert [path.name for path in locked.iterdir()] == ["dev.toml"]
     assert file.read_text() == "before"

@@ -122,8 +122,8 @@ def test_a_function_that_runs_as_our_role_stands_against_its_removal_and_ours_do
     assert told(functions("report-tool", role=f"{arn}-2")) is None
     profile = {"list_instance_profiles_for_role": {"InstanceProfiles": [{"InstanceProfileName": "bastion"}]}}
     assert told(profile).cause.endswith(": the instance profile bastion")
-    # IAM itself refuses then.
-    assert told({"list_instance_profiles_for_role": refused("iam:ListInstanceProfilesForRole", "AccessDenied")}) is None
+    denied = told({"list_instance_profiles_for_role": refused("iam:ListInstanceProfilesForRole", "AccessDenied")})
+    assert denied.hint == "allow iam:ListInstanceProfilesForRole, then run this again"
     assert told(functions("payments", role=arn), "lambda-function/payments") is None
     assert registry()["iam-role"].removal_refusal(scripted(functions("x", role=arn)), "ours", seen, None) is None
     denied = told({"list_functions": refused("lambda:ListFunctions", "AccessDeniedException")})
