@@ -92,6 +92,14 @@ def _modified(**more: Any) -> Expose:
     return expose
 
 
+def _renamed_in_the_window(bench: Bench) -> None:
+    bench.aws.rds.modify_db_cluster(DBClusterIdentifier=bench.id, NewDBClusterIdentifier="mallorys")
+
+
+def _member_renamed_in_the_window(bench: Bench) -> None:
+    bench.aws.rds.modify_db_instance(DBInstanceIdentifier=bench.id, NewDBInstanceIdentifier="mallorys-0")
+
+
 def _gateway(bench: Bench) -> None:
     assert bench.sandbox is not None
     bench.sandbox.simulation.script("rds.internet-gateway", "yes")
@@ -315,7 +323,9 @@ EXPOSURES = [
     Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
     Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
+    Exposure("db_cluster", "put_off", _renamed_in_the_window, "DBClusterIdentifier mallorys"),
     Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),
+    Exposure("db_instance", "put_off", _member_renamed_in_the_window, "DBInstanceIdentifier mallorys-0"),
     Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),
     Exposure("sns_topic", "further", _deliver, f"LambdaSuccessFeedbackRoleArn is {STRANGER}"),
 ]
