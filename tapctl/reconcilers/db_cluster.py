@@ -537,6 +537,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         """True if a final snapshot is due, and the cluster is not being deleted already."""
         return not observed.deleting and final_snapshot_due(observed.spec, last, self._final_snapshot)
 
+    def owes_final_snapshot(self, last: Spec | None) -> bool:
+        """True if a final snapshot of a cluster that is not there would have been due."""
+        return final_snapshot_due(None, last, self._final_snapshot)
+
     def removal_note(self, observed: Observed[DbClusterSpec, DbClusterOutputs], *, snapshot_due: bool) -> str:
         """Tell what happens to the data."""
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
@@ -980,7 +984,7 @@ def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
         raise held_by_others(aws, id, foreign)
 
 
-def final_snapshot_due(live: DbClusterSpec, last: Spec | None, configured: bool | None) -> bool:
+def final_snapshot_due(live: DbClusterSpec | None, last: Spec | None, configured: bool | None) -> bool:
     """True if a final snapshot has to be taken: unless two of the three say no, and none says otherwise.
 
     A missing tag, a missing record and a missing file say nothing: data goes only by two words, since each of them may
