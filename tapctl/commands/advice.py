@@ -186,7 +186,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     if one.reason is Reason.REPLACED and known is not None and one.field == known.identity:
         return Advice(undo=f"{session.command('apply')} --adopt {one.address}", undo_note=_THAT_ONE)
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
-    note = _WHERE_FROM if lost_data else ""
+    by_itself = known.gone_by_itself if known is not None and one.reason is Reason.ABSENT else ""
+    note = _WHERE_FROM if lost_data else f"{by_itself}; asks again:" if by_itself else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 
 

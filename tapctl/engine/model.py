@@ -306,6 +306,8 @@ class Reconciler(ABC, Generic[S, O]):
     leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
+    gone_by_itself: ClassVar[str] = ""
+    """The case in which AWS removes such a resource by itself, which no event tells; empty where it never does."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
