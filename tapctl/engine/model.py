@@ -480,8 +480,17 @@ class Reconciler(ABC, Generic[S, O]):
         """
         return False
 
-    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default needs no read
-        """List what the resource leaves on purpose after it is gone (a final snapshot), by address."""
+    def retained_after_delete(
+        self,
+        aws: Any,  # noqa: ARG002 -- the default needs no read
+        id: str,  # noqa: ARG002 -- as above
+        last: S,  # noqa: ARG002 -- as above
+        identity: Mapping[str, str],  # noqa: ARG002 -- as above
+    ) -> Iterable[tuple[str, Retained]]:
+        """List what the resource leaves on purpose after it is gone (a final snapshot), by address.
+
+        ``identity``: the outputs of the very resource that was removed; empty where nobody knows them.
+        """
         return ()
 
 
