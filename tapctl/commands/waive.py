@@ -22,6 +22,7 @@ from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, 
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
 from tapctl.render.harmless import harmless
+from tapctl.safety.files import is_absent
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
 from tapctl.stack.waivers import names_one_value
@@ -160,7 +161,7 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
     import tomlkit
 
     text = _HEADER
-    if path.exists() or path.is_symlink():
+    if not is_absent(path, follow=False):
         raw = read(path)
         if isinstance(raw, Problem):
             raise ConfigError([raw])
