@@ -34,6 +34,7 @@ from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
@@ -153,7 +154,9 @@ def compare_recorded(
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
     if not locked:
         session.warn_of_run_under_way()
-    observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
+    # The record may lack the role, which uses the key by the grants that Lambda makes.
+    ours = {IamRole.type: (session.names.role,)}
+    observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
     settled = _is_settled(session, manifest)
