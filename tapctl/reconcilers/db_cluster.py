@@ -47,6 +47,7 @@ from tapctl.reconcilers.rds import (
     how_to_start,
     last_event,
     owned_names,
+    put_off,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -93,6 +94,9 @@ _PENDING: Final = {
     "BackupRetentionPeriod": "backup_retention_days",
     "StorageType": "storage_type",
 }
+# What is asked for by no change of the cluster's own settings: RDS rotates the password, and renews the certificate.
+_BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
+_LOGS: Final = "PendingCloudwatchLogsExports"
 _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 # The states of a snapshot that is no longer being taken.
@@ -183,6 +187,9 @@ class DbClusterSpec(Spec):
     """Active Directory domains whose users may log in. Wanted: none."""
     shared_snapshots: frozenset[str] = frozenset()
     """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
+    put_off: frozenset[str] = frozenset()
+    """What RDS will do in the maintenance window, and no other field tells: ``DBClusterIdentifier <new name>``. Wanted:
+    nothing."""
     tags: dict[str, str]
 
 
@@ -269,6 +276,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "directories": f"{_MODIFY} --domain none --apply-immediately",
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
+        "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
+        "--query DBClusters[].PendingModifiedValues",
     }
     never_compared = (
         "Serverless, network type",
@@ -318,6 +327,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             "custom_endpoints": ("CreateDBClusterEndpoint", "ModifyDBClusterEndpoint", "DeleteDBClusterEndpoint"),
             "directories": ("ModifyDBCluster:domain",),
             "shared_snapshots": ("ModifyDBClusterSnapshotAttribute",),
+            "put_off": ("ModifyDBCluster",),
             "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
         },
     )
@@ -521,6 +531,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         """True if a final snapshot is due, and the cluster is not being deleted already."""
         return not observed.deleting and final_snapshot_due(observed.spec, last, self._final_snapshot)
 
+    def owes_final_snapshot(self, last: Spec | None) -> bool:
+        """True if a final snapshot of a cluster that is not there would have been due."""
+        return final_snapshot_due(None, last, self._final_snapshot)
+
     def removal_note(self, observed: Observed[DbClusterSpec, DbClusterOutputs], *, snapshot_due: bool) -> str:
         """Tell what happens to the data."""
         kept, lost = "a final snapshot is taken, and kept", "its data goes with it: no final snapshot is due"
@@ -708,7 +722,11 @@ def _accepted(live: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Pendin
     pending = {
         field: Pending(until, f"now {live.get(name, 'aurora')}") for name, field in _PENDING.items() if name in values
     }
-    logs = values.get("PendingCloudwatchLogsExports")
+    accepted["put_off"] = put_off(values, {*_PENDING, *_BY_RDS, _LOGS})
+    doing = put_off(values, values.keys() - _BY_RDS)
+    if doing:
+        pending["put_off"] = Pending(until, ", ".join(sorted(doing)))
+    logs = values.get(_LOGS)
     if logs:
         now = frozenset(live.get("EnabledCloudwatchLogsExports", ()))
         coming, leaving = logs.get("LogTypesToEnable", ()), logs.get("LogTypesToDisable", ())
@@ -960,7 +978,7 @@ def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
         raise held_by_others(aws, id, foreign)
 
 
-def final_snapshot_due(live: DbClusterSpec, last: Spec | None, configured: bool | None) -> bool:
+def final_snapshot_due(live: DbClusterSpec | None, last: Spec | None, configured: bool | None) -> bool:
     """True if a final snapshot has to be taken: unless two of the three say no, and none says otherwise.
 
     A missing tag, a missing record and a missing file say nothing: data goes only by two words, since each of them may

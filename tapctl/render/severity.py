@@ -88,7 +88,8 @@ PROTECTION: Final = Kind(
     "What guards against a loss is weaker: deletion protection, backups, alarms, or the resource itself is gone.",
     frozenset(
         {
-            *("*.deletion_protection", "*.*", "db-cluster.backup_retention_days", "db-cluster.backup_window"),
+            *("*.deletion_protection", "*.*", "*.put_off"),
+            *("db-cluster.backup_retention_days", "db-cluster.backup_window"),
             *("db-cluster.copy_tags_to_snapshot", "cloudwatch-alarm.alarm_actions", "cloudwatch-alarm.threshold"),
             *("cloudwatch-alarm.actions_enabled", "cloudwatch-alarm.muted_by", "rds-event-subscription.enabled"),
             *("cloudwatch-alarm.comparison", "cloudwatch-alarm.treat_missing_data"),
