@@ -190,7 +190,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         adopt = f"{session.command('apply')} --adopt {one.address}"
         return Advice(undo=session.aws.target.command(back) if back else adopt, undo_note=_BACK if back else _THAT_ONE)
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
-    note = _WHERE_FROM if lost_data else ""
+    by_itself = known.gone_by_itself if known is not None and one.reason is Reason.ABSENT else ""
+    note = _WHERE_FROM if lost_data else f"{by_itself}; asks again:" if by_itself else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 
 

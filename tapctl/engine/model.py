@@ -309,6 +309,8 @@ class Reconciler(ABC, Generic[S, O]):
     leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
+    gone_by_itself: ClassVar[str] = ""
+    """The case in which AWS removes such a resource by itself, which no event tells; empty where it never does."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
@@ -481,8 +483,17 @@ class Reconciler(ABC, Generic[S, O]):
         """
         return False
 
-    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default needs no read
-        """List what the resource leaves on purpose after it is gone (a final snapshot), by address."""
+    def retained_after_delete(
+        self,
+        aws: Any,  # noqa: ARG002 -- the default needs no read
+        id: str,  # noqa: ARG002 -- as above
+        last: S,  # noqa: ARG002 -- as above
+        identity: Mapping[str, str],  # noqa: ARG002 -- as above
+    ) -> Iterable[tuple[str, Retained]]:
+        """List what the resource leaves on purpose after it is gone (a final snapshot), by address.
+
+        ``identity``: the outputs of the very resource that was removed; empty where nobody knows them.
+        """
         return ()
 
 

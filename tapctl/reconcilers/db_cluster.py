@@ -563,10 +563,19 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             )
         return None
 
-    def retained_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Retained]]:
-        """List the final snapshots of clusters of this name."""
-        for name in _final_snapshots(aws, id):
+    def retained_after_delete(
+        self, aws: Aws, id: str, last: DbClusterSpec, identity: Mapping[str, str]
+    ) -> Iterator[tuple[str, Retained]]:
+        """List the snapshots that bear a final one's name, and tell this cluster's own from those of others.
+
+        Anybody may make a cluster of this name once it is free, and choose the name of a snapshot.
+        """
+        own = identity.get("resource_id", "")
+        for name, snapshot in _final_snapshots(aws, id).items():
             why = "the final snapshot: the database can be restored from it"
+            if not own or snapshot.get("DbClusterResourceId") != own:
+                user = snapshot.get("MasterUsername", "unknown")
+                why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
             yield address("db-cluster-snapshot", name), Retained("you delete it", why)
 
 
@@ -807,7 +816,20 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
             hint="name one that is there: aws rds describe-db-cluster-snapshots",
         )
     version = snapshot.get("EngineVersion", "")
-    differing = [
+    if differing := misfits(snapshot, want):
+        return Refused(
+            f"{address_} cannot be made from {name}",
+            evidence="\n".join(differing),
+            hint="choose another snapshot, or change the configuration to what it holds",
+        )
+    if same(DbClusterSpec, "engine_version", want.engine_version, version):
+        return None
+    return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
+
+
+def misfits(snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec) -> list[str]:
+    """Tell in what a snapshot differs from the wanted cluster that no restore changes; none: it can be restored."""
+    return [
         f"its {what} is {have}, wanted is {wanted}"
         for what, have, wanted in (
             ("status", snapshot.get("Status", ""), "available"),
@@ -817,15 +839,6 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
         )
         if have != wanted
     ]
-    if differing:
-        return Refused(
-            f"{address_} cannot be made from {name}",
-            evidence="\n".join(differing),
-            hint="choose another snapshot, or change the configuration to what it holds",
-        )
-    if same(DbClusterSpec, "engine_version", want.engine_version, version):
-        return None
-    return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
 
 
 def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
@@ -841,10 +854,10 @@ def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
     raise AwsRefused("rds", "DescribeDBClusterSnapshots", _NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
 
 
-def snapshots_of(aws: Aws, id: str) -> list[str]:
+def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
     found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
-    return [name for name, snapshot in sorted(found.items(), key=_age) if snapshot.get("Status") != "failed"]
+    return {name: one for name, one in sorted(found.items(), key=_age) if one.get("Status") != "failed"}
 
 
 def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:
