@@ -29,7 +29,7 @@ from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
 from tapctl.engine.observe import Absent, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
-from tapctl.engine.ownership import other_data, replaced_error
+from tapctl.engine.ownership import command_back, other_data, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
@@ -161,6 +161,12 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     return plan
 
 
+def _way_back(deletion: Deletion) -> str:
+    """The command that brings the recorded resource back into its place; empty where none does."""
+    recorded = (deletion.entry and deletion.entry.outputs) or {}
+    return command_back(deletion.reconciler, deletion.id, recorded[deletion.reconciler.identity])
+
+
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
     """Tell why the resource must not be deleted now; None if it may be."""
     address, observation = deletion.address, inventory.observations[deletion.address]
@@ -177,7 +183,8 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
     if told := other_data(deletion.reconciler, deletion.entry, observation):
         adopt = f"{session.command('apply')} --adopt {address}"
-        return replaced_error(address, told, f"if that one may go with its data: {adopt}, then run this again")
+        hint = f"if that one may go with its data: {adopt}, then run this again"
+        return replaced_error(address, told, hint, back=_way_back(deletion))
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):

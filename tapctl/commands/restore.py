@@ -62,13 +62,7 @@ def plan_restore(
             return _plan_from(session, permits.restore, change, want, healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
-        if not error.is_denied:
-            raise
-        refused = Refused(
-            f"{change.address} is to be made, and whether there are snapshots of it could not be asked",
-            evidence=str(error),
-            hint=f"allow {error.permission}, then run the same command again",
-        )
+        refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
     lost = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
     if not taken and not lost:

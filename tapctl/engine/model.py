@@ -268,6 +268,9 @@ class Reconciler(ABC, Generic[S, O]):
     identity: ClassVar[str] = ""
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
+    puts_back: ClassVar[str] = ""
+    """The command that puts the resource with the recorded `identity` back under its name: ``{id}``, ``{recorded}``.
+    Empty: none does."""
     leftovers_need: ClassVar[frozenset[str]] = frozenset()
     """Types that AWS still needs while leftovers of this one are being cleaned up (Lambda needs its role to remove its
     network interfaces). They are deleted last; everything else waits only for the resource itself."""

@@ -14,7 +14,7 @@ from tapctl.engine.diff import Difference, compare, details, leave, leave_parts,
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.ownership import Claimant, other_data, replaced_error
+from tapctl.engine.ownership import Claimant, command_back, other_data, replaced_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -216,7 +216,8 @@ def _tell_if_replaced(
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
-    return replace(base, blocked=replaced_error(base.address, told, hint))
+    back = command_back(reconciler, base.id, recorded[reconciler.identity])
+    return replace(base, blocked=replaced_error(base.address, told, hint, back=back))
 
 
 def _plan_present(

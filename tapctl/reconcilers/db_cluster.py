@@ -512,13 +512,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 )
             used, most = _snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
         except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return Refused(
-                f"{address(self.type, id)}: whether there is room for a final snapshot could not be asked",
-                evidence=str(error),
-                hint=f"allow {error.permission}, then run this again",
-            )
+            return error.unasked(f"{address(self.type, id)}: whether there is room for a final snapshot")
         if used < most:
             return None
         return Refused(

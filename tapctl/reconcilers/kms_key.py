@@ -147,6 +147,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     holds_data = True
     create_is_repeatable = False
     retainable = True
+    identity = "key_id"
+    puts_back = "aws kms update-alias --alias-name {id} --target-key-id {recorded}"
     impacts: ClassVar[Mapping[str, Impact]] = {
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,

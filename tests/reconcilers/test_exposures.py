@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -189,6 +190,15 @@ def _url(bench: Bench) -> None:
     bench.aws.lambda_.create_function_url_config(FunctionName=bench.id, AuthType="NONE")
 
 
+def _function(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        reply: Any = bench.aws.lambda_.get_function(FunctionName=bench.id)
+        reply["Configuration"] |= more
+        answer(bench.aws.lambda_, "GetFunction", reply)
+
+    return expose
+
+
 def _event_source(bench: Bench) -> None:
     bench.aws.client("sqs").create_queue(QueueName="orders")
     role = bench.aws.lambda_.get_function_configuration(FunctionName=bench.id)["Role"].rpartition("/")[2]
@@ -290,6 +300,8 @@ EXPOSURES = [
     Exposure("secret_rotation", "replicas", _other_region, "eu-west-1"),
     Exposure("secret_rotation", "replicas", _other_account, COPY),
     Exposure("secret_rotation", "rotated_by", _secret(RotationLambdaARN="arn:aws:lambda:x"), "arn:aws:lambda:x"),
+    Exposure("secret_rotation", "deleted_on", _secret(DeletedDate=datetime(2031, 5, 6, tzinfo=UTC)), "2031-05-06"),
+    Exposure("lambda_function", "further_settings", _function(DurableConfig={"ExecutionTimeout": 9}), "DurableConfig"),
     Exposure("lambda_function", "urls", _url, "(NONE)", ("lambda_", "ListFunctionUrlConfigs")),
     Exposure(
         "lambda_function",
