@@ -11,9 +11,11 @@ from typing import Any, Final
 from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
 from tapctl.errors import RunInvalid
+from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.render.harmless import harmless_finding
 from tapctl.render.screen import Screen
 from tapctl.safety.files import read_handed_file
+from tapctl.safety.redaction import HIDDEN as STRIPPED
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 _HINT: Final = "record one with: tapctl drift --json > RUN"
@@ -43,8 +45,13 @@ def known_findings(run: str, screen: Screen) -> Known:
 
 
 def only_new(report: Report, suffix: str, known: Known) -> Report:
-    """The report without the findings that are known."""
-    return replace(report, findings=tuple(one for one in report.findings if _of_finding(suffix, one) not in known))
+    """The report without the findings that are known; what is hidden may be another value by now, and never is."""
+    named = [(one, _of_finding(suffix, one)) for one in report.findings]
+    return replace(report, findings=tuple(one for one, parts in named if parts not in known or _is_hidden(parts)))
+
+
+def _is_hidden(parts: tuple[str, ...]) -> bool:
+    return any(_text(mark) in part for part in parts for mark in (HIDDEN, STRIPPED))
 
 
 def _record(line: str) -> Mapping[str, Any] | None:

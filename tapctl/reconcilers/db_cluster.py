@@ -280,7 +280,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "--query DBClusters[].PendingModifiedValues",
     }
     never_compared = (
-        "Serverless, network type",
+        "Serverless, network type, maintenance that AWS has planned",
         "clones, manual snapshots, proxies, integrations, blue/green, exports, AWS Backup, shares by RAM",
     )
     retention_field = "backup_retention_days"
