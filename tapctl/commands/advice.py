@@ -48,11 +48,13 @@ def advise(
     *,
     more: bool = False,
     older: bool = False,
+    goes_on: str = "",
 ) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field.
 
     ``entries``: the record, which knows the ids that AWS gave. ``more``: an apply would do more than undo the findings.
-    ``older``: the record is older than AWS, so that no apply brings back what it tells.
+    ``older``: the record is older than AWS, so that no apply brings back what it tells. ``goes_on``: the command that
+    goes on with an apply which did not finish.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     # Several findings may be in one place: what is waived hides no advice on another one.
@@ -73,7 +75,7 @@ def advise(
         acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session)
         if left and acting.undo_note == _AGAIN:
             acting = replace(acting, undo_note=_AGAIN_WITH_DATA)
-        advice[one.address, one.field] = _undoing(acting, session, more=more)
+        advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
         if one.reason is Reason.NOT_OURS and one.waiver is None:
@@ -91,8 +93,10 @@ def advise(
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
 
 
-def _undoing(advice: Advice, session: Session, *, more: bool) -> Advice:
-    """The advice with what an apply needs (usable files) or does beside."""
+def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> Advice:
+    """The advice with what an apply needs (usable files; a permit to go on with) or does beside."""
+    if goes_on and advice.now == session.command("apply"):
+        return replace(advice, now=goes_on)
     if not advice.undo.startswith(session.command("apply")):
         return advice
     if isinstance(session.loaded, ConfigError):
