@@ -403,6 +403,17 @@ class AwsRefused(AwsError):
         resource = match["resource"] if match else None
         return f"{self.iam_action} on {resource}" if resource else self.iam_action
 
+    def unasked(self, what: str) -> Refused:
+        """The refusal of a step that nobody can judge without this answer; ``what`` says which, and the question.
+
+        Raises:
+            AwsRefused: this one, where no permission is missing.
+        """
+        if not self.is_denied:
+            raise self
+        hint = f"allow {self.permission}, then run the same command again"
+        return Refused(f"{what} could not be asked", evidence=str(self), hint=hint)
+
     @property
     def is_bad_credentials(self) -> bool:
         """True if the credentials are expired or not valid."""

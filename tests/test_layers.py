@@ -29,7 +29,7 @@ LAYERS = {
     "reconcilers": ("errors", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),
-    "render": ("errors", "clock", "engine"),
+    "render": ("safety", "errors", "clock", "engine"),
     "reports": ("errors", "render"),
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),

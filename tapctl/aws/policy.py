@@ -21,8 +21,12 @@ VERSION = "2012-10-17"
 _DEFAULT_VERSION = "2008-10-17"
 # A token, ⟦…⟧, as JSON writes it.
 _TOKEN = re.compile(r"\\u27e6.*?\\u27e7")
-_OWN = frozenset({"sid", "effect", "principal", "action", "resource", "condition"})
-"""The elements that a statement has fields for, in lower case."""
+_ELEMENTS = {name.lower(): name for name in ("Sid", "Effect", "Principal", "Action", "Resource", "Condition")}
+"""The elements that a statement has fields for, by their names in lower case: in which case AWS takes them all."""
+_OWN = _ELEMENTS.keys()
+_PARTS = {name.lower(): name for name in ("Version", "Statement")}
+UNREAD = "in no known form"
+"""Stands in `Statement.other` for an element: a whole statement, as it was written, that no field can hold."""
 _ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 
 
@@ -140,9 +144,30 @@ def _principals(value: Any) -> frozenset[Principal]:
     return frozenset(principals)
 
 
+def _named(raw: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Name the elements as AWS's grammar does, in whatever case they were written.
+
+    Raises:
+        ValueError: one is there twice.
+    """
+    named = {names.get(key.lower(), key): value for key, value in raw.items()}
+    if len(named) < len(raw):
+        raise ValueError("an element is there twice")
+    return named
+
+
 def _statement(raw: Mapping[str, Any]) -> Statement:
-    known = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
-    other = {key: raw[key] for key in sorted(set(raw) - known)}
+    """Read a statement; one that no field can hold counts as an odd one: it is seen, and hides nothing else."""
+    try:
+        return _read(_named(raw, _ELEMENTS))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        if not isinstance(raw, Mapping):
+            raise
+        return Statement(other=json.dumps({UNREAD: raw}, sort_keys=True))
+
+
+def _read(raw: Mapping[str, Any]) -> Statement:
+    other = {key: raw[key] for key in sorted(set(raw) - set(_ELEMENTS.values()))}
     conditions = frozenset(
         Condition(operator=operator, key=key, values=frozenset(_as_tuple(values)))
         for operator, keys in raw.get("Condition", {}).items()
@@ -161,7 +186,7 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
 
 def parse(document: str | Mapping[str, Any]) -> PolicyDocument:
     """Read a policy from AWS's answer, JSON text or already decoded."""
-    raw = json.loads(document) if isinstance(document, str) else document
+    raw = _named(json.loads(document) if isinstance(document, str) else document, _PARTS)
     statements = raw.get("Statement", [])
     statements = statements if isinstance(statements, list) else [statements]
     return PolicyDocument(

@@ -17,6 +17,7 @@ from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
 from tapctl.engine.model import ALLOW, REBOOT
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
+from tapctl.engine.ownership import command_back
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import live_text
 from tapctl.errors import ConfigError
@@ -37,6 +38,7 @@ _WHERE_FROM: Final = "with --restore SNAPSHOT or --empty, which says where its d
 _AGAIN: Final = "makes it again, where it is still wanted"
 _AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
+_BACK: Final = "nothing but the recorded one reads what it has encrypted:"
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -190,9 +192,12 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
     edit, can_be_accepted = _edit(one, session, provenance) if provenance is not None else ("", False)
     accept = f"{session.command('accept')} {_target(one, session)}" if can_be_accepted else ""
     if one.reason is Reason.REPLACED and known is not None and one.field == known.identity:
-        return Advice(undo=f"{session.command('apply')} --adopt {one.address}", undo_note=_THAT_ONE)
+        back = command_back(known, one.address.partition("/")[2], one.recorded)
+        adopt = f"{session.command('apply')} --adopt {one.address}"
+        return Advice(undo=session.aws.target.command(back) if back else adopt, undo_note=_BACK if back else _THAT_ONE)
     lost_data = one.type == DbCluster.type and one.reason in (Reason.ABSENT, Reason.DELETING)
-    note = _WHERE_FROM if lost_data else ""
+    by_itself = known.gone_by_itself if known is not None and one.reason is Reason.ABSENT else ""
+    note = _WHERE_FROM if lost_data else f"{by_itself}; asks again:" if by_itself else ""
     return Advice(edit=edit, accept=accept, undo=session.command("apply"), undo_note=note)
 
 

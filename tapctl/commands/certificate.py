@@ -29,6 +29,7 @@ class EarlierCertificate(BaseModel):
     region: str
     complete: bool
     gone: frozenset[str]
+    removed_outside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Certificate:
     """Addresses of resources that are still there, or may be, although they were to go."""
     swept: bool = True
     """False where nobody could look for what else is left."""
+    outside: frozenset[str] = frozenset()
+    """Addresses that no destroy had to remove, since somebody else had."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
-        gone = [_record("gone", address) for address in sorted(self.deleted)]
+        gone = [_record("gone", address, why=self._why(address)) for address in sorted(self.deleted)]
         kept = [_record("kept", address, why.until, why.why) for address, why in sorted(self.retained.items())]
         return [*gone, *kept, *(_record("left", address) for address in sorted(self.remaining))]
 
@@ -66,7 +69,11 @@ class Certificate:
         Resources which that one kept or left count as this one found them.
         """
         gone = set() if before.complete else set(before.gone) - self.retained.keys() - set(self.remaining)
-        return replace(self, deleted=tuple(sorted(gone.union(self.deleted))))
+        outside = gone & before.removed_outside
+        return replace(self, deleted=tuple(sorted(gone.union(self.deleted))), outside=self.outside | outside)
+
+    def _why(self, address: str) -> str:
+        return "removed outside tapctl, not by this destroy" if address in self.outside else ""
 
     def text(self) -> bytes:
         """The JSON that is kept beside the manifest; the same certificate always has the same text."""
@@ -81,6 +88,7 @@ class Certificate:
             "at": self.at,
             "complete": self.swept and not self.remaining,
             "gone": sorted(self.deleted),
+            "removed_outside": sorted(self.outside.intersection(self.deleted)),
             "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),
         }

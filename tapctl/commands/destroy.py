@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +27,11 @@ from tapctl.commands.subscribers import tell_of_ended_subscriptions
 from tapctl.engine.estimate import Operation, estimate, estimate_command
 from tapctl.engine.events import Detached, Failed, Result, Skipped
 from tapctl.engine.model import Impact, Observed
-from tapctl.engine.observe import Unreadable
+from tapctl.engine.observe import Absent, Unreadable
 from tapctl.engine.owner_tags import SUFFIX_TAG
-from tapctl.engine.ownership import other_data, replaced_error
+from tapctl.engine.ownership import command_back, other_data, replaced_error
 from tapctl.engine.plan import Action, Change, Plan
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Phase, is_deleted_with_parent
 from tapctl.engine.resources import Deletion, deletion_graph
 from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, TapctlError, UsageError
 from tapctl.manifest.manifest import now
@@ -58,12 +59,11 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
         tell_of_ended_subscriptions(session, inventory.to_delete)
+        due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
         loses = bool(plan.impacts[Impact.DATA_LOSS.key])
-        if inventory.to_delete and not confirm_destroy(
-            session, approval.suffix or confirm, due=_snapshot_due(inventory), loses=loses
-        ):
+        if inventory.to_delete and not confirm_destroy(session, approval.suffix or confirm, due=due, loses=loses):
             return session.finish(Status.CANCELLED, ExitCode.REFUSED, summary=NOTHING_CHANGED)
         if session.invocation.interactive:
             # While the question was open somebody may have protected it: no instance may go before its cluster may.
@@ -89,6 +89,7 @@ def preview(session: Session, *, detailed_exitcode: bool = False, out: PlanOut |
     session.screen.plan(plan, removing=True)
     _show_estimate(session, inventory, plan)
     tell_of_ended_subscriptions(session, inventory.to_delete)
+    _tell_of_lost_data(session, inventory)
     going, kept = len(inventory.to_delete), len(inventory.retained)
     counts, summary = {"remove": going, "kept": kept}, f"{going} to remove · {kept} kept already"
     protection = _protection(session)
@@ -160,6 +161,12 @@ def _plan(session: Session, inventory: Inventory) -> Plan:
     return plan
 
 
+def _way_back(deletion: Deletion) -> str:
+    """The command that brings the recorded resource back into its place; empty where none does."""
+    recorded = (deletion.entry and deletion.entry.outputs) or {}
+    return command_back(deletion.reconciler, deletion.id, recorded[deletion.reconciler.identity])
+
+
 def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deletion) -> TapctlError | None:
     """Tell why the resource must not be deleted now; None if it may be."""
     address, observation = deletion.address, inventory.observations[deletion.address]
@@ -176,7 +183,8 @@ def _blocked(session: Session, view: Aws, inventory: Inventory, deletion: Deleti
         return ownership.error(wanted=not session.claimant.chosen_name(deletion.reconciler.type, deletion.id))
     if told := other_data(deletion.reconciler, deletion.entry, observation):
         adopt = f"{session.command('apply')} --adopt {address}"
-        return replaced_error(address, told, f"if that one may go with its data: {adopt}, then run this again")
+        hint = f"if that one may go with its data: {adopt}, then run this again"
+        return replaced_error(address, told, hint, back=_way_back(deletion))
     reason = deletion.reconciler.deletion_blocker(observation)
     if reason and not observation.deleting:
         if deletion.reconciler.is_protection(observation):
@@ -261,6 +269,36 @@ def _snapshot_due(inventory: Inventory) -> bool:
         inventory.deletions[address].reconciler.takes_final_snapshot(observed, inventory.deletions[address].last)
         for address, observed in inventory.present.items()
     )
+
+
+def _tell_of_lost_data(session: Session, inventory: Inventory) -> bool:
+    """Warn of a cluster that went, or goes, by nobody's destroy; True if a final snapshot that is due is lost by it."""
+    lost = False
+    for address, deletion in inventory.deletions.items():
+        if not isinstance(deletion.reconciler, DbCluster) or not _went_outside(inventory, address):
+            continue
+        state = "is being deleted" if isinstance(inventory.observations[address], Observed) else "is not there"
+        due = deletion.reconciler.owes_final_snapshot(deletion.last)
+        lost = lost or due
+        missed = "; the final snapshot that is due cannot be taken" if due else ""
+        session.screen.warn(f"{address} {state}, by no run of ours: its data goes outside tapctl{missed}")
+    return lost
+
+
+def _went_outside(inventory: Inventory, address: str) -> bool:
+    """True if somebody else has removed, or is removing, what the record holds as made."""
+    observation, entries = inventory.observations[address], inventory.manifest.entries
+    if not isinstance(observation, Absent) and not (isinstance(observation, Observed) and observation.deleting):
+        return False
+    entry = entries.get(address)
+    made = entry is not None and entry.phase in (Phase.MADE, Phase.MAKING) and entry.confirmed_spec is not None
+    return made and entry is not None and not is_deleted_with_parent(entry, entries)
+
+
+def _removed_outside(inventory: Inventory) -> Iterator[str]:
+    for address, deletion in inventory.deletions.items():
+        if _went_outside(inventory, address):
+            yield from (address, *deletion.subresources)
 
 
 def confirm_destroy(session: Session, confirm: str | None, *, due: bool, loses: bool) -> bool:
@@ -400,6 +438,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         by=target.identity,
         at=now(),
         deleted=deleted(runner, (existing(inventory) | recorded) - undone),
+        outside=frozenset(_removed_outside(inventory)),
         retained={event.address: event.retained for event in finished if event.retained is not None},
         remaining=tuple(undone),
     )

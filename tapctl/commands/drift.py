@@ -20,7 +20,7 @@ from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_upgrade import with_upgrade
-from tapctl.commands.waivers import waivers_for, warn_of_idle_waivers
+from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.config import Config
@@ -261,7 +261,7 @@ def _is_settled(session: Session, manifest: Manifest) -> bool:
     return manifest.config_hash == session.target.config_hash and phases <= {Phase.MADE, Phase.KEPT}
 
 
-def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> int:
+def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally: WaiverTally | None = None) -> int:
     try:
         found = examine(session)
     except NotRecorded as error:
@@ -275,7 +275,10 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool) -> in
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
-    warn_of_idle_waivers(session, report.findings)
+    if tally is None:
+        warn_of_idle_waivers(session, report.findings)
+    else:
+        tally.count(session, report.findings)
     if report.unfinished:
         session.screen.warn(f"an apply did not finish, and may have more to do: {session.command('apply')} goes on")
     if known is not None:
@@ -424,13 +427,13 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         counts = {"environments": 0, "clean": 0}
         summary = f"the state knows no environment{fleet.remark}"
         return invocation.finish(screen, Status.NOTHING, fleet.code, counts, summary)
-    codes = for_each_environment(
-        invocation,
-        screen,
-        fleet.members,
-        lambda part, _, own: _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who),
-        verdicts=True,
-    )
+    tally = WaiverTally()
+
+    def act(part: Invocation, _: Manifest, own: Screen) -> int:
+        return _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who, tally=tally)
+
+    codes = for_each_environment(invocation, screen, fleet.members, act, verdicts=True)
+    tally.warn(screen, looks=len(codes))
     code = ExitCode.worst([*codes.values(), fleet.code])
     clean = sum(each == ExitCode.OK for each in codes.values())
     counts = {"environments": len(codes), "clean": clean}

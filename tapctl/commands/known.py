@@ -11,6 +11,7 @@ from typing import Any, Final
 from tapctl.engine import refs
 from tapctl.engine.drift import Finding, Report
 from tapctl.errors import RunInvalid
+from tapctl.render.harmless import harmless_finding
 from tapctl.render.screen import Screen
 from tapctl.safety.files import read_handed_file
 
@@ -60,7 +61,8 @@ def _of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _of_finding(suffix: str, finding: Finding) -> tuple[str, ...]:
-    values = _values(refs.to_json(finding.recorded), refs.to_json(finding.live))
+    shown = harmless_finding(finding)
+    values = _values(refs.to_json(shown.recorded), refs.to_json(shown.live))
     return suffix, finding.address, finding.field, finding.state.value, *values
 
 

@@ -24,6 +24,7 @@ from tapctl.reconcilers import kept_without_reason
 from tapctl.reconcilers.lambda_function import LambdaFunction
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
+from tapctl.render.harmless import harmless
 from tapctl.render.screen import Screen, Target
 from tapctl.render.values import format_value
 from tapctl.session.invocation import Invocation
@@ -340,7 +341,16 @@ def choose(invocation: Invocation, environments: tuple[str, ...]) -> dict[str, C
 def show(screen: Screen, environments: Iterable[str], records: Sequence[Mapping[str, object]]) -> None:
     """Show the differences as a table, with a column for each environment."""
     columns = ("where", "what", *environments, "verdict")
+    records = [_shown(record) for record in records]
     screen.table(columns, [[_cell(record, column) for column in columns] for record in records], records)
+
+
+def _shown(record: Mapping[str, object]) -> Mapping[str, object]:
+    """The record without what looks like a secret: of a field that is named by its address and its path."""
+    values, path = record["values"], str(record["what"]).partition(" ")[2]
+    if not isinstance(values, Mapping):
+        return record
+    return {**record, "values": {env: harmless(path, value) for env, value in values.items()}}
 
 
 def _compare_recorded(

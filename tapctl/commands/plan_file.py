@@ -27,8 +27,8 @@ from tapctl.engine.model import Impact, Retained
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
+from tapctl.render.harmless import harmless
 from tapctl.safety.files import read_file, read_handed_file
-from tapctl.safety.redaction import HIDDEN, is_secret
 from tapctl.session.session import Session
 
 FORMAT: Final = 1
@@ -180,24 +180,14 @@ def _change(change: Change) -> dict[str, Any]:
         "fields": [
             {
                 "path": field.path,
-                "have": _harmless(refs.to_json(field.have)),
-                "want": _harmless(refs.to_json(field.want)),
+                "have": refs.to_json(harmless(field.path, field.have)),
+                "want": refs.to_json(harmless(field.path, field.want)),
                 "impact": field.impact.key,
                 "until": field.until,
             }
             for field in change.fields
         ],
     }
-
-
-def _harmless(value: Any) -> Any:
-    """The value without what looks like a secret, however it came into a field that holds none."""
-    if isinstance(value, dict):
-        return {key: _harmless(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_harmless(item) for item in value]
-    secret = isinstance(value, str) and not value.startswith("arn:") and is_secret("", value)
-    return HIDDEN if secret else value
 
 
 def canonical(values: Mapping[str, Any]) -> bytes:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from tapctl.aws.tags import as_dict
 from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
+from tapctl.engine.model import Owner
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
-from tapctl.reconcilers.db_cluster import DbClusterSpec, restore_refusal, snapshot_of, snapshots_of
+from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal, snapshot_of, snapshots_of
 from tapctl.session.session import Session
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds.type_defs import DBClusterSnapshotTypeDef
 
 _USABLE: Final = "Enabled"
 _NAMED: Final = 5
@@ -57,19 +62,14 @@ def plan_restore(
             return _plan_from(session, permits.restore, change, want, healed)
         taken = snapshots_of(session.aws, change.id)
     except AwsRefused as error:
-        if not error.is_denied:
-            raise
-        refused = Refused(
-            f"{change.address} is to be made, and whether there are snapshots of it could not be asked",
-            evidence=str(error),
-            hint=f"allow {error.permission}, then run the same command again",
-        )
+        refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
     lost = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
     if not taken and not lost:
         return change
     if permits.empty:
-        return replace(change, note=_joined(change, f"made empty{f'; {taken[-1]} stays' if taken else ''}"))
+        stays = f"; {[*taken][-1]} stays" if taken else ""
+        return replace(change, note=_joined(change, f"made empty{stays}"))
     if not taken:
         backups = session.aws.target.command("aws rds describe-db-cluster-automated-backups")
         refused = Refused(
@@ -79,15 +79,33 @@ def plan_restore(
             f"backups that RDS may have kept are told by: {backups}",
         )
         return replace(change, blocked=refused)
-    found = "a snapshot of it is" if len(taken) == 1 else "snapshots of it are"
+    found = "a snapshot of its name is" if len(taken) == 1 else "snapshots of its name are"
+    doubts = {name: _doubts(session, snapshot, want) for name, snapshot in taken.items()}
+    named = [f"{name}{f': {doubts[name]}' if doubts[name] else ''}" for name in reversed(taken)]
     more = [f"and {len(taken) - _NAMED} older"] if len(taken) > _NAMED else []
+    ours = [name for name in taken if not doubts[name]]
+    restoring = (
+        f"{session.command('apply')} --restore {ours[-1]} makes it from that"
+        if ours
+        else "see whose they are: --restore makes it from one that fits"
+    )
     refused = Refused(
         f"{change.address} is not there, and {found}: what is made now would be empty",
-        evidence="\n".join([*reversed(taken[-_NAMED:]), *more]),
-        hint=f"{session.command('apply')} --restore {taken[-1]} makes it from that; "
-        "--empty makes a new one without data",
+        evidence="\n".join([*named[:_NAMED], *more]),
+        hint=f"{restoring}; --empty makes a new one without data",
     )
     return replace(change, blocked=refused)
+
+
+def _doubts(session: Session, snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec) -> str:
+    """Tell why this one should not be advised: anybody may make a cluster of our name, and a snapshot of it."""
+    theirs = [] if _is_tagged_ours(session, snapshot) else [f"it does not bear the tags of {session.suffix}"]
+    return "; ".join([*misfits(snapshot, want), *theirs])
+
+
+def _is_tagged_ours(session: Session, snapshot: DBClusterSnapshotTypeDef) -> bool:
+    """True if the snapshot has its tags from our cluster."""
+    return Owner.of(as_dict(snapshot.get("TagList", []))) == session.owner
 
 
 def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec, healed: Collection[str]) -> Change:
@@ -102,6 +120,8 @@ def _plan_from(session: Session, name: str, change: Change, want: DbClusterSpec,
         snapshot = snapshot_of(view, name)
         source, key = snapshot.get("DBClusterIdentifier", ""), snapshot.get("KmsKeyId", "")
         note += "" if source in ("", change.id) else f", which is of {source}"
+        if source in ("", change.id) and not _is_tagged_ours(session, snapshot):
+            note += f", which does not bear the tags of {session.suffix}"
         version, wanted = snapshot.get("EngineVersion", ""), want.engine_version
         upgrades = not same(DbClusterSpec, "engine_version", wanted, version)
         note += f", and upgraded from {version} to {wanted}" if upgrades else ""

@@ -17,7 +17,7 @@ from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
-from tapctl.reconcilers import kept_without_reason
+from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
 from tapctl.reconcilers.db_instance import DbInstance
 from tapctl.reconcilers.lambda_function import INACTIVE, LambdaFunction
@@ -213,7 +213,8 @@ def _interrupted(session: Session, entry: Entry) -> Problem | None:
 
 def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
     if isinstance(observation, Absent):
-        return Problem(f"{entry.address} is missing")
+        by_itself = reconciler_of(entry).gone_by_itself
+        return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
     if isinstance(observation, Unreadable):
         return Problem(f"{entry.address} cannot be read: {observation.action} denied", ExitCode.INCOMPLETE)
     state = _state(entry, observation)

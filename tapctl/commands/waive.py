@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tapctl.clock import today
 from tapctl.commands.drift import examine
-from tapctl.commands.targets import ALL, DRIFTED, choose, is_named
+from tapctl.commands.targets import ALL, DRIFTED, choose, is_named, place
 from tapctl.commands.writing import alone, read_text, with_line_ends, write_file
 from tapctl.config import known_environments
 from tapctl.config.problems import read
@@ -21,6 +21,7 @@ from tapctl.engine.waiver import live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
+from tapctl.render.harmless import harmless
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
 from tapctl.stack.waivers import names_one_value
@@ -100,7 +101,11 @@ def _names_any(session: Session, target: str, findings: Sequence[Finding]) -> bo
 
 
 def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
-    """The waived part of each finding: the field; of a door, or one item of several, this one value alone."""
+    """The waived part of each finding: the field; of a door, or one item of several, this one value alone.
+
+    Raises:
+        Refused: that value looks like a secret.
+    """
     seen: list[dict[str, Any]] = []
     for one in findings:
         if one.reason not in (Reason.CHANGED, Reason.NOT_OURS):
@@ -108,6 +113,11 @@ def tables_of(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
         table = {"address": one.address, "field": one.field}
         if names_one_value(one.type, one.field.partition(".")[0]):
             table["live"] = live_text(one.to_waive)
+            if harmless(one.field, table["live"]) != table["live"]:
+                raise Refused(
+                    f"{place(one)} holds what looks like a secret, and a waiver would write it into a file",
+                    hint="take it out of there, or name only other findings",
+                )
         if table not in seen:
             seen.append(table)
             yield table

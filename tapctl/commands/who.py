@@ -83,7 +83,7 @@ class _Search:
                 self._session.screen.warn(f"who changed it could not be asked in {region}: {self._refused[region]}")
             else:
                 cause = finding.cause or self._cause(event, entry)
-                return replace(finding, who=self._who(event, entry, left), cause=cause)
+                return replace(finding, who=self._who(finding, event, entry, left), cause=cause)
         return replace(finding, who=Who(note=self._refused[region]))
 
     def _reader(self, region: str) -> TrailReader:
@@ -137,9 +137,10 @@ class _Search:
         """True if who made the call is who wrote the record."""
         return _name(event.principal) == _name(self._manifest.written_by)
 
-    def _who(self, event: TrailEvent | None, entry: Entry, left: Collection[str]) -> Who:
+    def _who(self, finding: Finding, event: TrailEvent | None, entry: Entry, left: Collection[str]) -> Who:
         if event is None:
-            return Who(note=self._unknown(left))
+            by_itself = reconciler_of(entry).gone_by_itself if finding.reason is Reason.ABSENT else ""
+            return Who(note="; or ".join(filter(None, (by_itself, self._unknown(left)))))
         notes = [self._run_note(event, entry)] if event.run else []
         if left:
             notes.append(f"there may be a later one: {_unread(left)}")

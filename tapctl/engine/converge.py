@@ -287,6 +287,8 @@ class _ConvergeLoop:
         self.attempt = _Attempt(unconfirmed_create=interrupted and not self.reconciler.create_is_repeatable)
         self.sightings = _Sightings()
         self.requested = RequestedFields(self.poller)
+        self.unplanned: set[str] = set()
+        """Paths that were to be changed, and are in no plan: somebody has changed them since it was made."""
 
     def run(self) -> Finished:
         return self.poller.drive(self.observe, self.step, absent="absent")
@@ -491,11 +493,28 @@ class _ConvergeLoop:
             return
         self.check_within_plan(Action.UPDATE, impact)
         self.requested.await_partial(seen, missing)
+        self.note_unplanned(seen, missing)
         have = seen.spec.model_copy(update={name: getattr(self.want, name) for name in self.requested.names})
         self.before_call()
         names = self.reconciler.update(self.context.aws, self.id, have, self.want)
         self.mark_updated()
         self.requested.record_update(seen, names)
+
+    def note_unplanned(self, seen: Observed[Any, Any], missing: Iterable[str]) -> None:
+        """Note what differs now and did not when an update was planned; after a call of ours, whole fields only.
+
+        What that call has moved within a planned field is nobody else's.
+        """
+        if self.change.action is not Action.UPDATE:
+            return
+        planned = {field.path.partition(".")[0] for field in self.change.fields}
+        self.unplanned |= {name for name in missing if name not in planned}
+        if self.attempt.intent is not None:
+            return
+        for name in planned.intersection(missing):
+            for part in details(name, getattr(seen.spec, name), getattr(self.want, name)):
+                if not any(field.is_of(part) for field in self.change.fields):
+                    self.unplanned.add(part.path)
 
     def wait_for_effect(self, seen: Observed[Any, Any], differing: Collection[str], *, pending: bool = False) -> None:
         self.requested.check_not_ignored(seen, self.want, differing, pending=pending)
@@ -536,7 +555,14 @@ class _ConvergeLoop:
         if self.change.action is Action.CREATE and result is Result.UPDATED and not self.attempt.brought_back:
             # Planned as a create, and made: by changing its parent, or by a call whose answer was lost.
             result = Result.CREATED
-        return Finished(self.address, result, self.poller.elapsed, unreadable=tuple(sorted(seen.unreadable.values())))
+        note = f"changed since it was planned, and put back too: {', '.join(sorted(self.unplanned))}"
+        return Finished(
+            self.address,
+            result,
+            self.poller.elapsed,
+            note=note if self.unplanned else "",
+            unreadable=tuple(sorted(seen.unreadable.values())),
+        )
 
     # -- the guards of a step ----------------------------------------------------------------------------------------
 

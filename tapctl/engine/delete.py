@@ -84,7 +84,9 @@ class _DeleteLoop:
         if self.leftovers != before:
             self.leftovers_since = self.poller.now
         if self.leftovers is None and self.last is not None:
-            self.left_behind = tuple(self.reconciler.retained_after_delete(self.context.aws, self.id, self.last))
+            identity = self.identity() or {}
+            left = self.reconciler.retained_after_delete(self.context.aws, self.id, self.last, identity)
+            self.left_behind = tuple(left)
 
     def turn(self, seen: Observed[Any, Any] | None) -> Finished | None:
         """Take at most one step; the result once the resource is gone or retained."""

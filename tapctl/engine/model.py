@@ -268,6 +268,9 @@ class Reconciler(ABC, Generic[S, O]):
     identity: ClassVar[str] = ""
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
+    puts_back: ClassVar[str] = ""
+    """The command that puts the resource with the recorded `identity` back under its name: ``{id}``, ``{recorded}``.
+    Empty: none does."""
     leftovers_need: ClassVar[frozenset[str]] = frozenset()
     """Types that AWS still needs while leftovers of this one are being cleaned up (Lambda needs its role to remove its
     network interfaces). They are deleted last; everything else waits only for the resource itself."""
@@ -306,6 +309,8 @@ class Reconciler(ABC, Generic[S, O]):
     leads out, is an *exposure*."""
     ended_elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field of `left_alone` to the command that ends an item whose value is an ARN, where that is another one."""
+    gone_by_itself: ClassVar[str] = ""
+    """The case in which AWS removes such a resource by itself, which no event tells; empty where it never does."""
     never_compared: ClassVar[tuple[str, ...]] = ()
     """Facts that AWS tells of such a resource, or beside it, and no field compares, each in a few words, for drift."""
     timing: ClassVar[Timing] = Timing()
@@ -478,8 +483,17 @@ class Reconciler(ABC, Generic[S, O]):
         """
         return False
 
-    def retained_after_delete(self, aws: Any, id: str, last: S) -> Iterable[tuple[str, Retained]]:  # noqa: ARG002 -- the default needs no read
-        """List what the resource leaves on purpose after it is gone (a final snapshot), by address."""
+    def retained_after_delete(
+        self,
+        aws: Any,  # noqa: ARG002 -- the default needs no read
+        id: str,  # noqa: ARG002 -- as above
+        last: S,  # noqa: ARG002 -- as above
+        identity: Mapping[str, str],  # noqa: ARG002 -- as above
+    ) -> Iterable[tuple[str, Retained]]:
+        """List what the resource leaves on purpose after it is gone (a final snapshot), by address.
+
+        ``identity``: the outputs of the very resource that was removed; empty where nobody knows them.
+        """
         return ()
 
 

@@ -12,6 +12,7 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -249,8 +250,17 @@ def other_data(reconciler: Reconciler[Any, Any], entry: Entry | None, seen: Obse
     return f"{name} {recorded[name]} → {live}" if live != recorded[name] else ""
 
 
-def replaced_error(address: str, told: str, hint: str) -> Refused:
-    """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_data`."""
+def command_back(reconciler: Reconciler[Any, Any], id: str, recorded: Any) -> str:
+    """The command that puts the resource with this recorded identity back under its name; empty where none does."""
+    return reconciler.puts_back.format(id=shlex.quote(id), recorded=shlex.quote(str(recorded)))
+
+
+def replaced_error(address: str, told: str, hint: str, *, back: str = "") -> Refused:
+    """The refusal of a resource that somebody has put in the place of the recorded one; ``told``: `other_data`.
+
+    ``back``: the command that puts the recorded one back (`command_back`).
+    """
+    hint = f"put the recorded one back: {back}; {hint}" if back else hint
     return Refused(
         f"{address} was replaced outside tapctl: the one that is there holds other data",
         evidence=f"recorded → there: {told}",

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from tapctl.engine import refs
+from tapctl.engine.diff import Difference
 from tapctl.engine.model import Impact, Pending
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import Spares, spare_nothing
@@ -45,6 +46,13 @@ class FieldChange:
     def cost(self) -> str:
         """The impact, or the event the change is deferred until, in a word."""
         return f"deferred until {self.until}" if self.until else self.impact.word
+
+    def is_of(self, part: Difference) -> bool:
+        """True if this change was planned for that difference."""
+        if self.want == AFTER_APPLY:
+            return part.path.partition(".")[0] == self.path
+        same_item = self.want == part.want if part.item else True
+        return (self.path, self.have) == (part.path, part.have) and same_item
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tapctl.engine.diff import Difference, compare, details, leave, leave_parts,
 from tapctl.engine.impact import impact_of
 from tapctl.engine.model import ALLOW, REBOOT, Impact, Observed, Reconciler, Spec
 from tapctl.engine.observe import Absent, Observation, Observations, Unreadable
-from tapctl.engine.ownership import Claimant, other_data, replaced_error
+from tapctl.engine.ownership import Claimant, command_back, other_data, replaced_error
 from tapctl.engine.plan import AFTER_APPLY, Action, Change, FieldChange, LeftField, Plan
 from tapctl.engine.record import Entry, Phase, is_deleted_with_parent, recorded_value
 from tapctl.engine.resources import AnyResource, Stack
@@ -67,7 +67,8 @@ def make_plan(
         permits = _Permits(address in allowed, adopts, adopt_overwritten, spares)
         change = _plan_change(resource, want, observation, entry, claimant, permits=permits)
         if entry is not None and is_deleted_with_parent(entry, entries):
-            change = replace(change, removed_outside=False)  # it went with what a removal of ours has begun with
+            # It went with what a removal of ours has begun with.
+            change = replace(change, removed_outside=False, note="")
         change = _ask_consent(resource.reconciler, change, given=address in allowed)
         if reboot:
             deferred = resource.reconciler.applies_deferred and not deferring.isdisjoint(resource.needs)
@@ -187,7 +188,8 @@ def _plan_change(
         return replace(base, unreadable={"*": observation.action}, blocked=blocked)
     if isinstance(observation, Absent):
         removed = entry is not None and entry.phase is Phase.MADE
-        return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed)
+        note = reconciler.gone_by_itself if removed else ""
+        return replace(base, action=Action.CREATE, fields=_wanted_values(want), removed_outside=removed, note=note)
     ownership = claimant.judge(reconciler, resource.id, observation, recorded=entry.claim if entry else None)
     if not ownership.ours:
         adopts = (permits.adopts and ownership.adoptable) or (permits.adopts_overwritten and ownership.overwritten)
@@ -214,7 +216,8 @@ def _tell_if_replaced(
     if adopts:
         return replace(base, adopts=True, note=f"taken over as it is; {told}")
     hint = f"if that one is meant: apply with --adopt {base.address}"
-    return replace(base, blocked=replaced_error(base.address, told, hint))
+    back = command_back(reconciler, base.id, recorded[reconciler.identity])
+    return replace(base, blocked=replaced_error(base.address, told, hint, back=back))
 
 
 def _plan_present(

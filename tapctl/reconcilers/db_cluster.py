@@ -47,6 +47,7 @@ from tapctl.reconcilers.rds import (
     how_to_start,
     last_event,
     owned_names,
+    put_off,
     step_tags,
 )
 from tapctl.reconcilers.upgrade import check_upgrade
@@ -93,6 +94,9 @@ _PENDING: Final = {
     "BackupRetentionPeriod": "backup_retention_days",
     "StorageType": "storage_type",
 }
+# What is asked for by no change of the cluster's own settings: RDS rotates the password, and renews the certificate.
+_BY_RDS: Final = frozenset({"MasterUserPassword", "CertificateDetails"})
+_LOGS: Final = "PendingCloudwatchLogsExports"
 _FORWARDING: Final = ("enabled", "enabling", "requested")
 _MODIFY: Final = "aws rds modify-db-cluster --db-cluster-identifier {id}"
 # The states of a snapshot that is no longer being taken.
@@ -183,6 +187,9 @@ class DbClusterSpec(Spec):
     """Active Directory domains whose users may log in. Wanted: none."""
     shared_snapshots: frozenset[str] = frozenset()
     """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
+    put_off: frozenset[str] = frozenset()
+    """What RDS will do in the maintenance window, and no other field tells: ``DBClusterIdentifier <new name>``. Wanted:
+    nothing."""
     tags: dict[str, str]
 
 
@@ -269,6 +276,8 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
         "directories": f"{_MODIFY} --domain none --apply-immediately",
         "shared_snapshots": "aws rds modify-db-cluster-snapshot-attribute --db-cluster-snapshot-identifier {value} "
         "--attribute-name restore --values-to-remove {name}",
+        "put_off": "aws rds describe-db-clusters --db-cluster-identifier {id} "
+        "--query DBClusters[].PendingModifiedValues",
     }
     never_compared = (
         "Serverless, network type",
@@ -318,6 +327,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             "custom_endpoints": ("CreateDBClusterEndpoint", "ModifyDBClusterEndpoint", "DeleteDBClusterEndpoint"),
             "directories": ("ModifyDBCluster:domain",),
             "shared_snapshots": ("ModifyDBClusterSnapshotAttribute",),
+            "put_off": ("ModifyDBCluster",),
             "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
         },
     )
@@ -502,13 +512,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
                 )
             used, most = _snapshot_quota(aws) if self.takes_final_snapshot(observed, last) else (0, 1)
         except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return Refused(
-                f"{address(self.type, id)}: whether there is room for a final snapshot could not be asked",
-                evidence=str(error),
-                hint=f"allow {error.permission}, then run this again",
-            )
+            return error.unasked(f"{address(self.type, id)}: whether there is room for a final snapshot")
         if used < most:
             return None
         return Refused(
@@ -526,6 +530,10 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     ) -> bool:
         """True if a final snapshot is due, and the cluster is not being deleted already."""
         return not observed.deleting and final_snapshot_due(observed.spec, last, self._final_snapshot)
+
+    def owes_final_snapshot(self, last: Spec | None) -> bool:
+        """True if a final snapshot of a cluster that is not there would have been due."""
+        return final_snapshot_due(None, last, self._final_snapshot)
 
     def removal_note(self, observed: Observed[DbClusterSpec, DbClusterOutputs], *, snapshot_due: bool) -> str:
         """Tell what happens to the data."""
@@ -555,10 +563,19 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
             )
         return None
 
-    def retained_after_delete(self, aws: Aws, id: str, last: DbClusterSpec) -> Iterator[tuple[str, Retained]]:
-        """List the final snapshots of clusters of this name."""
-        for name in _final_snapshots(aws, id):
+    def retained_after_delete(
+        self, aws: Aws, id: str, last: DbClusterSpec, identity: Mapping[str, str]
+    ) -> Iterator[tuple[str, Retained]]:
+        """List the snapshots that bear a final one's name, and tell this cluster's own from those of others.
+
+        Anybody may make a cluster of this name once it is free, and choose the name of a snapshot.
+        """
+        own = identity.get("resource_id", "")
+        for name, snapshot in _final_snapshots(aws, id).items():
             why = "the final snapshot: the database can be restored from it"
+            if not own or snapshot.get("DbClusterResourceId") != own:
+                user = snapshot.get("MasterUsername", "unknown")
+                why = f"of another cluster of this name, whose master user is {user}: no final snapshot of this one"
             yield address("db-cluster-snapshot", name), Retained("you delete it", why)
 
 
@@ -714,7 +731,11 @@ def _accepted(live: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Pendin
     pending = {
         field: Pending(until, f"now {live.get(name, 'aurora')}") for name, field in _PENDING.items() if name in values
     }
-    logs = values.get("PendingCloudwatchLogsExports")
+    accepted["put_off"] = put_off(values, {*_PENDING, *_BY_RDS, _LOGS})
+    doing = put_off(values, values.keys() - _BY_RDS)
+    if doing:
+        pending["put_off"] = Pending(until, ", ".join(sorted(doing)))
+    logs = values.get(_LOGS)
     if logs:
         now = frozenset(live.get("EnabledCloudwatchLogsExports", ()))
         coming, leaving = logs.get("LogTypesToEnable", ()), logs.get("LogTypesToDisable", ())
@@ -795,7 +816,20 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
             hint="name one that is there: aws rds describe-db-cluster-snapshots",
         )
     version = snapshot.get("EngineVersion", "")
-    differing = [
+    if differing := misfits(snapshot, want):
+        return Refused(
+            f"{address_} cannot be made from {name}",
+            evidence="\n".join(differing),
+            hint="choose another snapshot, or change the configuration to what it holds",
+        )
+    if same(DbClusterSpec, "engine_version", want.engine_version, version):
+        return None
+    return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
+
+
+def misfits(snapshot: DBClusterSnapshotTypeDef, want: DbClusterSpec) -> list[str]:
+    """Tell in what a snapshot differs from the wanted cluster that no restore changes; none: it can be restored."""
+    return [
         f"its {what} is {have}, wanted is {wanted}"
         for what, have, wanted in (
             ("status", snapshot.get("Status", ""), "available"),
@@ -805,15 +839,6 @@ def restore_refusal(aws: Aws, address_: str, name: str, want: DbClusterSpec) -> 
         )
         if have != wanted
     ]
-    if differing:
-        return Refused(
-            f"{address_} cannot be made from {name}",
-            evidence="\n".join(differing),
-            hint="choose another snapshot, or change the configuration to what it holds",
-        )
-    if same(DbClusterSpec, "engine_version", want.engine_version, version):
-        return None
-    return check_upgrade(aws, want.engine, version, want.engine_version, address=address_, classes=())
 
 
 def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
@@ -829,10 +854,10 @@ def snapshot_of(aws: Aws, name: str) -> DBClusterSnapshotTypeDef:
     raise AwsRefused("rds", "DescribeDBClusterSnapshots", _NO_SNAPSHOT, f"DBClusterSnapshot {name} not found.")
 
 
-def snapshots_of(aws: Aws, id: str) -> list[str]:
+def snapshots_of(aws: Aws, id: str) -> dict[str, DBClusterSnapshotTypeDef]:
     """List the manual snapshots of clusters of this name that are whole, final ones or not, the newest last."""
     found = {name: one for name, one in _manual_snapshots(aws).items() if one.get("DBClusterIdentifier") == id}
-    return [name for name, snapshot in sorted(found.items(), key=_age) if snapshot.get("Status") != "failed"]
+    return {name: one for name, one in sorted(found.items(), key=_age) if one.get("Status") != "failed"}
 
 
 def modification(have: DbClusterSpec, want: DbClusterSpec, member_group: str) -> tuple[dict[str, Any], frozenset[str]]:
@@ -966,7 +991,7 @@ def _refuse_foreign_members(aws: Aws, id: str, ours: Owner | None) -> None:
         raise held_by_others(aws, id, foreign)
 
 
-def final_snapshot_due(live: DbClusterSpec, last: Spec | None, configured: bool | None) -> bool:
+def final_snapshot_due(live: DbClusterSpec | None, last: Spec | None, configured: bool | None) -> bool:
     """True if a final snapshot has to be taken: unless two of the three say no, and none says otherwise.
 
     A missing tag, a missing record and a missing file say nothing: data goes only by two words, since each of them may

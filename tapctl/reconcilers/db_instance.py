@@ -29,6 +29,7 @@ from tapctl.reconcilers.rds import (
     how_to_start,
     last_event,
     owned_names,
+    put_off,
     step_tags,
 )
 
@@ -63,6 +64,19 @@ _NAMES_A_CALL: Final = 100
 """A page of DescribeDBInstances; RDS documents no limit of a filter's values."""
 _DELETING: Final = ("delete-precheck", "deleting")
 _APPLYING: Final = "applying"
+_CLASS: Final = "DBInstanceClass"
+# What a member has from its cluster, which tells it, too, and what RDS does by itself.
+_NOT_ITS_OWN: Final = frozenset(
+    {
+        "EngineVersion",
+        "BackupRetentionPeriod",
+        "StorageType",
+        "IAMDatabaseAuthenticationEnabled",
+        "PendingCloudwatchLogsExports",
+        "MasterUserPassword",
+        "CACertificateIdentifier",
+    }
+)
 _IN_FORCE: Final = frozenset({"in-sync", _APPLYING, ""})
 # Spec field to the parameter that CreateDBInstance and ModifyDBInstance share.
 _PARAMETERS: Final = {
@@ -104,6 +118,9 @@ class DbInstanceSpec(Spec):
 
     A member's own zone is chosen when it is made, and is no field (docs/decisions/0010-members-in-zones.md).
     """
+    put_off: frozenset[str] = frozenset()
+    """What RDS will do in the maintenance window, and no other field tells: ``DBInstanceIdentifier <new name>``.
+    Wanted: nothing."""
     tags: dict[str, str]
 
 
@@ -134,6 +151,8 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
     left_alone: ClassVar[Mapping[str, str]] = {
         # The next apply makes it again, in another zone.
         "shared_zone": "aws rds delete-db-instance --db-instance-identifier {id}",
+        "put_off": "aws rds describe-db-instances --db-instance-identifier {id} "
+        "--query DBInstances[].PendingModifiedValues",
     }
     never_compared = ("certificate authority", "Enhanced Monitoring, its own Performance Insights")
     trail = Trail(
@@ -146,6 +165,7 @@ class DbInstance(Reconciler[DbInstanceSpec, DbInstanceOutputs]):
             "publicly_accessible": ("ModifyDBInstance:publiclyAccessible",),
             "auto_minor_version_upgrade": ("ModifyDBInstance:autoMinorVersionUpgrade",),
             "promotion_tier": ("ModifyDBInstance:promotionTier",),
+            "put_off": ("ModifyDBInstance",),
             "tags": ("AddTagsToResource", "RemoveTagsFromResource"),
         },
     )
@@ -264,12 +284,16 @@ def observed_instance(
     cluster = _cluster_of(aws, instance)
     groups = _group_states(cluster, instance)
     window = instance.get("PreferredMaintenanceWindow", "")
-    later = instance.get("PendingModifiedValues", {}).get("DBInstanceClass")
+    # Read as a plain mapping: RDS adds members.
+    values: Mapping[str, Any] = instance.get("PendingModifiedValues", {})
+    later = values.get(_CLASS)
+    # In progress now, or put off until the window.
+    until = window if status == "available" else "AWS is done"
     pending = {}
     if later:
-        # In progress now, or put off until the window.
-        until = window if status == "available" else "AWS is done"
         pending["instance_class"] = Pending(until, f"now {instance.get('DBInstanceClass')}")
+    if doing := put_off(values, values.keys() - _NOT_ITS_OWN):
+        pending["put_off"] = Pending(until, ", ".join(sorted(doing)))
     needing = [f"{group}: {state}" for group, state in groups if state not in _IN_FORCE]
     if needing:
         pending["parameter_group"] = Pending(REBOOT, ", ".join(needing))
@@ -283,6 +307,7 @@ def observed_instance(
         publicly_accessible=instance["PubliclyAccessible"],
         auto_minor_version_upgrade=instance.get("AutoMinorVersionUpgrade", False),
         promotion_tier=instance.get("PromotionTier", 1),
+        put_off=put_off(values, {_CLASS, *_NOT_ITS_OWN}),
         tags=as_dict(instance.get("TagList", [])),
     )
     return Observed(

@@ -59,11 +59,16 @@ _TOPICS_OF_A_PLAN: Final = 25
 _WINDOW_DAYS: Final = range(7, 31)
 # A rotation period that no key has: the key is pending deletion after all.
 _CONTRADICTED: Final = -1
-# The services that use the key by grants, as principals; and the encryption contexts that name their resources.
 _KEYS_A_PAGE, _ALIASES_A_PAGE = 1000, 100
 _SERVICE: Final = re.compile(r"(?:rds|lambda|logs|secretsmanager|sns)(?:\.[a-z0-9-]+)+")
-_OF_RESOURCES: Final = ("aws:lambda:functionarn", "aws:rds:")
-_ARN_PARTS: Final = 6
+"""The services that use the key by grants, as principals."""
+_OF_FUNCTION: Final = "aws:lambda:functionarn"
+"""The encryption context, in lower case, by which Lambda binds a grant to a function."""
+_PASSED_ON: Final = "CreateGrant"
+_ROLE: Final = "iam-role"
+_RUNS_AS: Final = re.compile(
+    r"arn:[a-z-]+:(?:iam|sts)::(?P<account>\d{12}):(?:role/(?:[^/]+/)*(?P<role>[^/]+)|assumed-role/(?P<of_session>[^/]+)/[^/]+)"
+)
 _UNIQUE_ID: Final = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")
 _KEYS: Final = ("kms", "key/")
 _KEY_TYPE: Final = "kms:key"
@@ -142,6 +147,8 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     holds_data = True
     create_is_repeatable = False
     retainable = True
+    identity = "key_id"
+    puts_back = "aws kms update-alias --alias-name {id} --target-key-id {recorded}"
     impacts: ClassVar[Mapping[str, Impact]] = {
         "multi_region": Impact.REPLACE,
         "key_spec": Impact.REPLACE,
@@ -238,7 +245,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
         A key that is used by anything else is retained.
         """
         arn = observed.outputs.arn if observed.outputs else ""
-        users = key_users(aws, arn, id) | _grants_of_others(aws, arn)
+        users = key_users(aws, arn, id) | _grants_of_others(aws, arn, self._going)
         users |= _others_names(aws, arn, id) if observed.spec.alias else frozenset()
         asked = f"topics under {arn}"
         if not users and asked not in aws.learnt:
@@ -291,7 +298,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
             return None
         topics = topics_under(aws, arn, id, at_most=_TOPICS_OF_A_PLAN)
         users = (
-            key_users(aws, arn, id) | _others_names(aws, arn, id) | _grants_of_others(aws, arn) | topics
+            key_users(aws, arn, id) | _others_names(aws, arn, id) | _grants_of_others(aws, arn, self._going) | topics
         ) - self._going
         return _used_by(users, "it") if users else None
 
@@ -464,15 +471,16 @@ def _others_names(aws: Aws, arn: str, id: str) -> frozenset[str]:
     return frozenset(address("kms-alias", name) for name in _aliases_of(aws, arn.rpartition("/")[2]) if name != id)
 
 
-def _grants_of_others(aws: Aws, arn: str) -> frozenset[str]:
-    """The addresses of the grants that drift tells, and that somebody can still use.
+def _grants_of_others(aws: Aws, arn: str, going: Collection[str]) -> frozenset[str]:
+    """The addresses of the grants that drift tells, and that somebody can still use; ``going``: addresses.
 
     KMS shows a principal that was deleted, as our role by then, by its unique id ("Unique identifiers", IAM).
     """
+    roles = [one.partition("/")[2] for one in going if one.startswith(f"{_ROLE}/")]
     return frozenset(
         address("kms-grant", f"{grant.get('GrantId', '')} to {_grantee(grant)}")
         for grant in _grants(aws, arn.rpartition("/")[2])
-        if not _is_of_a_service(grant, aws.account) and not _UNIQUE_ID.fullmatch(_grantee(grant))
+        if not _is_of_a_service(grant, aws.account, roles) and not _UNIQUE_ID.fullmatch(_grantee(grant))
     )
 
 
@@ -492,27 +500,33 @@ def _given(aws: Aws, key_id: str) -> frozenset[str]:
     return frozenset(
         f"{grant.get('GrantId', '')} to {_grantee(grant)} ({', '.join(sorted(grant.get('Operations', ())))})"
         for grant in _grants(aws, key_id)
-        if not _is_of_a_service(grant, aws.account)
+        if not _is_of_a_service(grant, aws.account, aws.round_ids(_ROLE))
     )
 
 
-def _is_of_a_service(grant: Mapping[str, Any], account: str) -> bool:
+def _is_of_a_service(grant: Mapping[str, Any], account: str, roles: Collection[str]) -> bool:
     """True if RDS, Lambda and the like made this grant, to use the key for our own resources.
 
-    ListGrants shows such a service as the grantee ("Viewing grants"); Lambda's grants are to the function's role, with
-    Lambda as the one who retires them or bound to the function by the encryption context. People name ARNs in both
-    places, and a service only as ``GranteeServicePrincipal``.
+    ListGrants shows such a service as the grantee ("Viewing grants"): people name ARNs, and a service only as
+    ``GranteeServicePrincipal``. Lambda's grants are to the function's role, one of ``roles``, with Lambda as the one
+    who retires them or bound to a function by the encryption context. Anybody can write both: so they say nothing of a
+    grant to somebody else, nor of one that may be passed on.
     """
     grantee = str(grant.get("GranteePrincipal", ""))
     if _SERVICE.fullmatch(grantee):
         return True
-    arn = grantee.split(":")
-    if len(arn) < _ARN_PARTS or arn[4] != account:
+    if not _is_one_of(roles, grantee, account) or _PASSED_ON in grant.get("Operations", ()):
         return False
     constraints: Mapping[str, Mapping[str, str]] = grant.get("Constraints", {})
     context = {**constraints.get("EncryptionContextSubset", {}), **constraints.get("EncryptionContextEquals", {})}
-    bound = any(name.lower().startswith(_OF_RESOURCES) for name in context)
+    bound = any(name.lower() == _OF_FUNCTION for name in context)
     return bound or _SERVICE.fullmatch(str(grant.get("RetiringPrincipal", ""))) is not None
+
+
+def _is_one_of(roles: Collection[str], principal: str, account: str) -> bool:
+    """True if the principal is one of these roles of the account, or a session of one, as its function runs."""
+    told = _RUNS_AS.fullmatch(principal)
+    return told is not None and told["account"] == account and (told["role"] or told["of_session"]) in roles
 
 
 def _preference(key: Key) -> tuple[bool, bool, str, str]:

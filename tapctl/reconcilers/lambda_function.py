@@ -106,6 +106,17 @@ _TAKEN_AWAY: Final[Mapping[str, tuple[str, Any]]] = {
     "file_systems": ("FileSystemConfigs", []),
     "snap_start": ("SnapStart", {"ApplyOn": "None"}),
 }
+# Settings by which the code runs elsewhere, Lambda keeps what it works on, or another key encrypts the code, by AWS's
+# names. tapctl sets none of these.
+_FURTHER: Final = (
+    "AcceleratorConfig",
+    "CapacityProviderConfig",
+    "DurableConfig",
+    "MasterArn",
+    "RuntimeConfig",
+    "SourceKMSKeyArn",
+    "TenancyConfig",
+)
 # Settings of asynchronous calls: AWS's name to ours, and Lambda's own value (PutFunctionEventInvokeConfig).
 _ASYNCHRONOUS: Final[Mapping[str, tuple[str, int]]] = {
     "MaximumRetryAttempts": ("retries", 2),
@@ -177,6 +188,9 @@ class LambdaFunctionSpec(Spec):
     and that one at its end. Wanted: none."""
     aliases: frozenset[str] = frozenset()
     """Other names of a published version: ``<alias> of version <number>``. Wanted: none."""
+    further_settings: frozenset[str] = frozenset()
+    """Where else the code runs, what Lambda keeps of its calls, and whose key encrypts the code:
+    ``CapacityProviderConfig <JSON>``, ``DurableConfig <JSON>`` and their like. Wanted: none."""
     update_failure: str = ""
     """Reason why AWS's last update failed: the version before is in force, whatever the fields say. Wanted: empty."""
     tags: dict[str, str]
@@ -208,6 +222,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
         "event_sources": "aws lambda delete-event-source-mapping --uuid {value}",
         "destinations": "aws lambda delete-function-event-invoke-config --function-name {id}{qualified}",
         "aliases": "aws lambda delete-alias --function-name {id} --name {value}",
+        "further_settings": "aws lambda get-function-configuration --function-name {id}",
     }
     never_compared = ("versions and their policies", "log levels, runtime pins, recursion, code signing")
     # Lambda's network interfaces usually go within 20 to 45 minutes; more than an hour was seen
@@ -240,6 +255,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
             "dead_letter": ("UpdateFunctionConfiguration20150331v2:deadLetterConfig",),
             "file_systems": ("UpdateFunctionConfiguration20150331v2:fileSystemConfigs",),
             "snap_start": ("UpdateFunctionConfiguration20150331v2:snapStart",),
+            "further_settings": ("UpdateFunctionConfiguration20150331v2", "UpdateFunctionCode20150331v2"),
             "reserved_concurrency": ("PutFunctionConcurrency20171031", "DeleteFunctionConcurrency20171031"),
             "resource_policy": ("AddPermission20150331v2", "RemovePermission20150331v2"),
             "urls": ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig"),
@@ -500,6 +516,10 @@ def _classify(error: AwsRefused, want: LambdaFunctionSpec) -> NotYet | AwsRefuse
     return classify(error, _TRANSIENT)
 
 
+def _further_settings(live: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(f"{name} {json.dumps(live[name], sort_keys=True)}" for name in _FURTHER if live.get(name))
+
+
 def observed_function(
     answer: GetFunctionResponseTypeDef,
     resource_policy: PolicyDocument | None,
@@ -562,6 +582,7 @@ def observed_function(
         ),
         snap_start=live.get("SnapStart", {}).get("ApplyOn", "None"),
         ipv6=vpc.get("Ipv6AllowedForDualStack", False),
+        further_settings=_further_settings({**live, **code}),
         update_failure=update_failure,
         tags=live_tags,
     )

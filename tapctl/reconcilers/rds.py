@@ -6,7 +6,8 @@ AWS's facts are from the RDS API reference. RDS's error codes follow no rule (``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -123,6 +124,18 @@ def cluster_of(aws: Aws, id: str) -> DBClusterTypeDef | None:
     # Right after a create RDS may answer with another one (terraform-provider-aws, rds/cluster.go).
     clusters = (cluster for page in pages for cluster in page["DBClusters"])
     return next((cluster for cluster in clusters if cluster.get("DBClusterIdentifier") == id.lower()), None)
+
+
+def put_off(values: Mapping[str, Any], known: Collection[str]) -> frozenset[str]:
+    """List what RDS has accepted for later (``PendingModifiedValues``) beside the ``known`` names.
+
+    Each by RDS's name of the setting, with the value as text: a rename is ``DBClusterIdentifier other``.
+    """
+    return frozenset(f"{name} {_text(value)}" for name, value in values.items() if name not in known)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 
 def last_event(aws: Aws, kind: Literal["db-cluster", "db-instance"], id: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tapctl.aws import tags
@@ -60,6 +61,9 @@ class SecretRotationSpec(Spec):
     """Regions, or ARNs in other accounts, to which the password is copied. Wanted: none."""
     rotated_by: str = ""
     """The function, or the role of a third party, that makes the passwords in RDS's place. Wanted: empty."""
+    deleted_on: str = ""
+    """The day, as in ``2026-12-31``, for which somebody has scheduled its deletion: nobody can read it by now (Secrets
+    Manager user guide, "Delete a secret"). Wanted: empty."""
     tags: dict[str, str]
 
 
@@ -82,6 +86,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
         "replicas": "aws secretsmanager remove-regions-from-replication --secret-id {secret_arn} "
         "--remove-replica-regions {value}",
         "rotated_by": "aws secretsmanager cancel-rotate-secret --secret-id {secret_arn}",
+        "deleted_on": "aws secretsmanager restore-secret --secret-id {secret_arn}",
     }
     ended_elsewhere: ClassVar[Mapping[str, str]] = {
         "replicas": "aws secretsmanager disassociate-cross-account-replica --secret-id {secret_arn} "
@@ -97,6 +102,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
                 *("ReplicateSecretToRegions", "RemoveRegionsFromReplication", "StopReplicationToReplica"),
                 *("AssociateCrossAccountReplica", "DisassociateCrossAccountReplica"),
             ),
+            "deleted_on": ("DeleteSecret", "RestoreSecret"),
             "tags": ("TagResource", "UntagResource"),
         },
     )
@@ -143,6 +149,7 @@ class SecretRotation(Reconciler[SecretRotationSpec, SecretRotationOutputs]):
             enabled=description.get("RotationEnabled", False),
             replicas=_replicas(description),
             rotated_by=description.get("RotationLambdaARN") or description.get("ExternalSecretRotationRoleArn", ""),
+            deleted_on=_day(description.get("DeletedDate")),
             tags=tags.as_dict(description.get("Tags", [])),
         )
         impaired = "impaired: RDS cannot rotate the secret; see whether it may still use the secret and its KMS key"
@@ -225,6 +232,10 @@ def _policy(aws: Aws, arn: str) -> PolicyDocument | None:
 def _live_arn(aws: Aws, id: str) -> str:
     secret: Mapping[str, Any] = (cluster_of(aws, id) or {}).get("MasterUserSecret", {})
     return str(secret.get("SecretArn", ""))
+
+
+def _day(moment: datetime | None) -> str:
+    return moment.date().isoformat() if moment else ""
 
 
 def _days(rules: Mapping[str, Any]) -> int:

@@ -75,6 +75,7 @@ class SnsSubscription(Reconciler[SnsSubscriptionSpec, SnsSubscriptionOutputs]):
     deleted_with_parent = True
     retainable = True
     impacts: ClassVar[Mapping[str, Impact]] = {"topic_arn": Impact.REPLACE}
+    gone_by_itself = "SNS drops by itself, without an event, what its receiver has not confirmed for 48 hours"
     trail = Trail(
         "sns",
         whole=("Subscribe", "ConfirmSubscription", "Unsubscribe"),

@@ -30,13 +30,7 @@ def check_upgrade(
             )
         missing = [name for name in sorted(classes) if not _is_orderable(aws, engine, version, name)]
     except AwsRefused as error:
-        if not error.is_denied:
-            raise
-        return Refused(
-            f"{address}: whether RDS upgrades {engine} {have} to {want} could not be asked",
-            evidence=str(error),
-            hint=f"allow {error.permission}, then run the same command again",
-        )
+        return error.unasked(f"{address}: whether RDS upgrades {engine} {have} to {want}")
     if missing:
         return _no_class(aws, engine, version, address, missing)
     return None

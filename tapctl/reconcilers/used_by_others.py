@@ -43,13 +43,7 @@ class UsedByOthers(Reconciler[S, O]):
         try:
             users = sorted(self._others(aws, id, observed, self.going))
         except AwsRefused as error:
-            if not error.is_denied:
-                raise
-            return Refused(
-                f"{name}: who else uses it could not be asked",
-                evidence=str(error),
-                hint=f"allow {error.permission}, then run this again",
-            )
+            return error.unasked(f"{name}: who else uses it")
         if not users:
             return None
         return Refused(

@@ -17,6 +17,7 @@ from tapctl.engine.events import Detached, Event, Failed, Finished, Progress, Re
 from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import AwsError, ConfigError, ExitCode, Status, TapctlError
 from tapctl.render.frame import error_lines
+from tapctl.render.harmless import harmless_change, harmless_finding
 from tapctl.render.reports import field_text, finding_text, is_shown
 from tapctl.render.screen import Advice, Check, Span, Target, Verdict, Wanted
 from tapctl.render.severity import severity_of
@@ -63,6 +64,7 @@ def change_record(change: Change, names: Mapping[str, str] = MappingProxyType({}
 
     ``names``: what people call a value that is a digest.
     """
+    change = harmless_change(change)
     blocked = change.blocked
     return {
         "type": "planned_change",
@@ -149,10 +151,14 @@ def finding_record(
     ``id`` stays the same as long as this field, or member of a set, differs; ``fingerprint`` while the values do, too.
     """
     place = advice.place if advice else None
+    # Found again, and weighed, by what they are; shown without what looks like a secret.
+    values = {"recorded": refs.to_json(finding.recorded), "live": refs.to_json(finding.live)}
+    id_ = finding_id(suffix, finding)
+    finding = harmless_finding(finding)
     recorded, live, waiver = refs.to_json(finding.recorded), refs.to_json(finding.live), finding.waiver
     record: Record = {
         "type": "finding",
-        "id": finding_id(suffix, finding),
+        "id": id_,
         "fingerprint": _digest([suffix, finding.address, finding.field, finding.state.value, recorded, live]),
         "address": finding.address,
         "resource_type": finding.type,
@@ -176,7 +182,7 @@ def finding_record(
         "read_note": advice.read_note if advice else "",
         "config": {"file": place.file, "line": place.line, "key": place.key} if place else None,
     }
-    return record | {"severity": severity_of(record)}
+    return record | {"severity": severity_of(record | values)}
 
 
 def span_record(span: Span) -> Record:

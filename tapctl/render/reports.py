@@ -12,6 +12,7 @@ from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, R
 from tapctl.engine.estimate import Estimate
 from tapctl.engine.model import Impact
 from tapctl.engine.plan import Action, Change, FieldChange, LeftField, Plan
+from tapctl.render.harmless import harmless_change, harmless_finding
 from tapctl.render.screen import Advice, Check, Wanted
 from tapctl.render.terminal import (
     PLAIN,
@@ -64,7 +65,8 @@ def plan_lines(
 
     ``by``: the command that makes them.
     """
-    blocks = [_block(change, plan.names, by, verbose=verbose) for change in plan.changes if is_shown(change)]
+    shown = map(harmless_change, filter(is_shown, plan.changes))
+    blocks = [_block(change, plan.names, by, verbose=verbose) for change in shown]
     if not blocks:
         return ["  nothing to remove" if removing else "  nothing to do"]
     return block_lines(blocks, paint, width)
@@ -274,7 +276,7 @@ def drift_lines(
 
     A line that is wider than ``width`` is broken up: what it is about and its state stay in its first part.
     """
-    findings = matched(report.findings, _sides, _joined_findings)
+    findings = matched([*map(harmless_finding, report.findings)], _sides, _joined_findings)
     names = _names(findings)
     fields = ["" if finding.field == WHOLE_RESOURCE else sanitize(finding.field) for finding in findings]
     values = [finding_text(finding, report.names, None if verbose else LIMIT) for finding in findings]

@@ -48,6 +48,7 @@ ACCESS: Final = Kind(
             *("lambda-function.runtime", "lambda-function.handler", "lambda-function.image_config"),
             *("lambda-function.environment", "lambda-function.file_systems", "sns-subscription.redrive_policy"),
             *("lambda-function.code_sha256", "lambda-function.aliases", "lambda-function.dead_letter"),
+            "lambda-function.further_settings",
             *("secret-rotation.replicas", "secret-rotation.rotated_by"),
             *("log-group.subscriptions", "log-group.bearer_tokens", "sns-subscription.endpoint"),
         }
@@ -88,7 +89,8 @@ PROTECTION: Final = Kind(
     "What guards against a loss is weaker: deletion protection, backups, alarms, or the resource itself is gone.",
     frozenset(
         {
-            *("*.deletion_protection", "*.*", "db-cluster.backup_retention_days", "db-cluster.backup_window"),
+            *("*.deletion_protection", "*.*", "*.put_off", "secret-rotation.deleted_on"),
+            *("db-cluster.backup_retention_days", "db-cluster.backup_window"),
             *("db-cluster.copy_tags_to_snapshot", "cloudwatch-alarm.alarm_actions", "cloudwatch-alarm.threshold"),
             *("cloudwatch-alarm.actions_enabled", "cloudwatch-alarm.muted_by", "rds-event-subscription.enabled"),
             *("cloudwatch-alarm.comparison", "cloudwatch-alarm.treat_missing_data"),

@@ -102,7 +102,7 @@ def replace_file(path: Path, text: str) -> None:
         OSError: it cannot be written, or is another user's link; ``strerror`` says why.
     """
     if path.is_symlink():
-        check_place(path)
+        check_place(path, follow=False)
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -136,16 +136,31 @@ def check_guarded(path: Path, descriptor: int, *, writes: bool = False, folder: 
         raise OSError(errno.EPERM, "it has another name too (a hard link)", str(path))
 
 
-def check_place(path: Path) -> None:
-    """Make sure that what has this name, a link or what it is, is ours (or root's) where others may write.
+def check_place(path: Path, *, follow: bool = True) -> None:
+    """Make sure that no other user has put what has this name, or a folder above it, where others may write.
 
-    Where we are was chosen by whoever has started us.
+    Each name on the way has to be ours (or root's) in such a folder, those of a link's target too. Where we are was
+    chosen by whoever has started us: the way of a relative path begins there. ``follow``: the way goes on where the
+    last name is a link's.
 
     Raises:
         OSError: it may be somebody else's, or is not there; ``strerror`` says why.
     """
-    if path.name and _is_shared(path.parent):
-        _check_owner(path, path.lstat())
+    above, names, links = Path(path.anchor), [*path.relative_to(path.anchor).parts], 0
+    while names:
+        at = above / names.pop(0)
+        status = at.lstat()
+        if at.name != os.pardir and _is_shared(above):
+            _check_owner(at, status)
+        if not stat.S_ISLNK(status.st_mode) or not (names or follow):
+            above = at
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        target = at.readlink()
+        above = Path(target.anchor) if target.is_absolute() else above
+        names = [*target.relative_to(target.anchor).parts, *names]
 
 
 def _is_shared(folder: Path | int) -> bool:

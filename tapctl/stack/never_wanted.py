@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from tapctl.aws.policy import PolicyDocument, Principal, Statement, policy
+from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
 from tapctl.config.additions import HTTPS, opens_world
 from tapctl.engine.model import Spec
 from tapctl.names import Names
@@ -142,7 +142,9 @@ def _policy_reasons(document: PolicyDocument) -> Iterator[tuple[Statement, str]]
             yield statement, f"{statement.sid or 'a statement'} lets everybody in"
         if statement.actions >= {EVERYBODY} and statement.resources >= {EVERYBODY}:
             yield statement, f"{statement.sid or 'a statement'} allows everything"
-        if statement.other:
+        if UNREAD in statement.other:
+            yield statement, "a statement is in a form that nobody knows"
+        elif statement.other:
             yield statement, f"{statement.sid or 'a statement'} allows all but what it names"
 
 

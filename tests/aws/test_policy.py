@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.policy import PolicyDocument, Principal, Statement, allow, as_json, from_answer, parse, policy, when
+from tapctl.aws.policy import (
+    UNREAD,
+    PolicyDocument,
+    Principal,
+    Statement,
+    allow,
+    as_json,
+    from_answer,
+    parse,
+    policy,
+    when,
+)
 from tapctl.errors import AwsNoAnswer
 
 ACCOUNT = "123456789012"
@@ -34,6 +45,7 @@ def document(**element: Any) -> dict[str, Any]:
         ({"Condition": {"Bool": {"k": [False]}}}, {"Condition": {"Bool": {"k": "false"}}}),
         ({"Condition": {"NumericLessThan": {"k": 5}}}, {"Condition": {"NumericLessThan": {"k": ["5"]}}}),
         ({"Sid": ""}, {}),
+        ({"Principal": {"AWS": ACCOUNT}}, {"principal": {"AWS": ACCOUNT}}),
     ],
 )
 def test_two_forms_of_one_policy_are_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -186,10 +198,28 @@ def test_two_conditions_that_json_has_one_place_for_are_refused() -> None:
         allow("x", ["s3:*"], when=[when("StringEquals", "k", "a"), when("StringEquals", "k", "b")])
 
 
-@pytest.mark.parametrize("odd", ["", "junk", "[]", '"x"', "[" * 10_000, [], 1, {"Statement": [1]}, {"Statement": [{}]}])
+@pytest.mark.parametrize(
+    "odd", ["", "junk", "[]", '"x"', "[" * 10_000, [], 1, {"Statement": [1]}, {"Statement": [], "statement": []}]
+)
 def test_an_answer_that_is_no_policy_cannot_be_used(odd: object) -> None:
     with pytest.raises(AwsNoAnswer, match="UnusableAnswer on kms:GetKeyPolicy: the answer cannot be used: its policy"):
         from_answer(odd, "kms:GetKeyPolicy")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"Principal": "*", "principal": {"AWS": ACCOUNT}}, {"Effect": "allow"}, {"Principal": 1}, {"Condition": ["x"]}],
+)
+def test_a_statement_that_no_field_can_hold_is_told_as_it_was_written_and_hides_no_other(odd: dict[str, Any]) -> None:
+    (ours,), (raw,) = document(Sid="ours")["Statement"], document(**odd)["Statement"]
+    read = from_answer({"Version": "2012-10-17", "Statement": [ours, raw]}, "kms:GetKeyPolicy").statements
+    (told,) = (one for one in read if one.sid != "ours")
+    assert (len(read), json.loads(told.other)) == (2, {UNREAD: raw})
+
+
+def test_a_policy_whose_own_parts_are_in_lower_case_is_no_empty_one() -> None:
+    lower = {name.lower(): value for name, value in document().items()}
+    assert parse(lower) == parse(document())
 
 
 def test_an_answer_that_is_a_policy_is_one() -> None:

@@ -288,6 +288,13 @@ def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     }
 
 
+def test_a_subscription_that_nobody_confirmed_may_have_gone_by_itself(run: Session) -> None:
+    gone = found("sns-subscription/alarms-dev/email:oncall@example.com", "*", None, Reason.ABSENT)
+    (told,) = advice(run, gone)
+    assert told.undo == "tapctl apply --env dev"
+    assert told.undo_note.startswith("SNS drops by itself, without an event, what its receiver has not confirmed")
+
+
 @pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:5000"])
 def test_a_foreign_member_is_removed_by_hand(run: Session, endpoint: str | None) -> None:
     run.aws = Aws(Connection("us-east-2", endpoint_url=endpoint))

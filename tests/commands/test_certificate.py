@@ -44,6 +44,19 @@ def test_a_certificate_lists_each_resource_with_its_fate() -> None:
     }
 
 
+def test_what_no_destroy_had_to_remove_is_told_apart_and_stays_so() -> None:
+    proof = replace(PROOF, outside=frozenset({"sns-topic/alarms", "iam-role/not-gone"}))
+    assert [row[-1] for row in proof.rows()[:2]] == ["", "removed outside tapctl, not by this destroy"]
+    assert json.loads(proof.text())["removed_outside"] == ["sns-topic/alarms"]
+    earlier = earlier_certificate(proof.text(), TARGET, every_name)
+    assert earlier is not None
+    after = replace(PROOF, deleted=("lambda-function/f",)).continuing(earlier)
+    assert (after.deleted, after.outside) == (
+        ("iam-role/r", "lambda-function/f", "sns-topic/alarms"),
+        frozenset({"sns-topic/alarms"}),
+    )
+
+
 def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
     told = json.loads(PROOF.text())
     assert (told["complete"], told["left"], told["format"]) == (False, ["log-group//aws/x"], 1)

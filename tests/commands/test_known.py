@@ -14,7 +14,7 @@ from tapctl.errors import RunInvalid
 from tapctl.render import choose_screen
 from tapctl.render.jsonl import finding_record
 from tapctl.render.screen import Screen
-from tests.support.strangers import give_all_files_away
+from tests.support.strangers import give_files_away
 
 SIZE = Finding("plain/a", "plain", "size", Reason.CHANGED, "small", "large")
 MODE = Finding("plain/a", "plain", "mode", Reason.CHANGED, "calm", "wild")
@@ -85,7 +85,7 @@ def test_a_run_that_another_user_has_put_in_a_shared_folder_is_refused(
     recorded = run(tmp_path / "run", FIRST, found(SIZE), LAST)
     tmp_path.chmod(0o777)
     assert known_findings(recorded, screen)  # of our own
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     with pytest.raises(RunInvalid) as refused:
         known_findings(recorded, screen)
     assert "belongs to another user (uid 4242)" in str(refused.value.evidence)

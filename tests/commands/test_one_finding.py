@@ -342,3 +342,9 @@ def test_a_file_gets_its_own_edits_alone(tmp_path: Path) -> None:
     file.write_text("protected = false # for now\n")
     edits = [Edit("common", ("service",), "other"), Edit("dev", ("protected",), True)]
     assert edited(file, edits) == ("protected = false # for now\n", "protected = true # for now\n")
+
+
+def test_a_waiver_writes_no_secret_into_a_file() -> None:
+    finding = found("sns-topic/alarms-dev", "further", "DeliveryPolicy is token=hunter55hunter55")
+    with pytest.raises(Refused, match="further holds what looks like a secret"):
+        list(tables_of([finding]))

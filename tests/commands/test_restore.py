@@ -12,6 +12,7 @@ import pytest
 from tapctl.aws.client import Aws
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.restore import plan_restore
+from tapctl.engine.model import Owner
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused
@@ -27,8 +28,11 @@ from tests.support.config_folder import Folder
 
 ID = "db-cluster-dev"
 ADDRESS = f"db-cluster/{ID}"
-WANT: Any = None
-"""The wanted cluster, which counts only where it is restored."""
+HELD = {"Engine": "aurora-postgresql", "MasterUsername": "payments_admin", "StorageEncrypted": True}
+OURS = [{"Key": key, "Value": value} for key, value in Owner.ours("dev", "dev").tags.items()]
+KEYS = ("key_one", "key_two", "sg_one", "sg_two", "subnets_one", "subnets_two")
+WANT = case.examples(dict.fromkeys(KEYS, "x"))[0]
+"""The wanted cluster, where nothing is restored."""
 CREATION = Change(ADDRESS, "db-cluster", ID, Action.CREATE)
 
 
@@ -47,7 +51,13 @@ def session(tmp_path: Path, aws: Aws, said: io.StringIO) -> Session:
 
 def snapshot(name: str, day: int, cluster: str = ID, status: str = "available") -> dict[str, Any]:
     taken = datetime(2026, 11, day, tzinfo=UTC)
-    named = {"DBClusterSnapshotIdentifier": name, "DBClusterIdentifier": cluster, "Status": status}
+    named: dict[str, Any] = {
+        "DBClusterSnapshotIdentifier": name,
+        "DBClusterIdentifier": cluster,
+        "Status": status,
+        "TagList": OURS,
+    }
+    named |= HELD
     return {**named, "ClusterCreateTime": datetime(2026, 10, 1, tzinfo=UTC), "SnapshotCreateTime": taken}
 
 
@@ -69,12 +79,43 @@ def test_any_snapshot_of_this_very_cluster_blocks_an_empty_one(session: Session)
     assert blocked is not None
     assert (blocked.exit_code, blocked.cause) == (
         6,
-        f"{ADDRESS} is not there, and snapshots of it are: what is made now would be empty",
+        f"{ADDRESS} is not there, and snapshots of its name are: what is made now would be empty",
     )
     assert str(blocked.evidence).splitlines() == [*(f"by-dana-{day}" for day in range(7, 2, -1)), "and 2 older"]
     assert "--restore by-dana-7 makes it from that; --empty makes a new one" in str(blocked.hint)
     allowed = planned(session, permits=Permits(empty=True))
     assert (allowed.blocked, allowed.note) == (None, "made empty; by-dana-7 stays")
+
+
+EVIL = snapshot(f"{ID}-final-evil", 25) | {"MasterUsername": "mallory", "StorageEncrypted": False, "TagList": []}
+FITTING = snapshot(f"{ID}-final-odd", 24) | {"TagList": []}
+
+
+def test_no_snapshot_of_somebody_else_s_cluster_of_our_name_is_advised(session: Session) -> None:
+    blocked = planned(session, *TAKEN[:1], FITTING, EVIL).blocked
+    assert blocked is not None
+    first, *others = str(blocked.evidence).splitlines()
+    untagged = "it does not bear the tags of dev"
+    misfits = "its master user is mallory, wanted is payments_admin; its encryption is False, wanted is True"
+    assert first == f"{ID}-final-evil: {misfits}; {untagged}"
+    assert others == [f"{ID}-final-odd: {untagged}", "by-dana-1"]
+    assert "--restore by-dana-1 makes it from that; --empty" in str(blocked.hint)
+
+
+def test_where_all_snapshots_are_doubtful_none_is_advised(session: Session) -> None:
+    blocked = planned(session, EVIL, FITTING).blocked
+    assert blocked is not None
+    assert str(blocked.hint).startswith(
+        "see whose they are: --restore makes it from one that fits; --empty makes a new"
+    )
+
+
+def test_a_plan_tells_that_the_snapshot_it_restores_does_not_bear_our_tags(
+    session: Session, want: DbClusterSpec
+) -> None:
+    answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [FITTING | {"EngineVersion": "16.8"}]})
+    restoring = plan_restore(session, Permits(restore="s"), CREATION, want, None)
+    assert restoring.note == "restored from s, which does not bear the tags of dev"
 
 
 def test_a_snapshot_of_another_cluster_or_one_that_failed_blocks_nothing(session: Session) -> None:

@@ -119,6 +119,19 @@ def test_the_newest_event_on_the_field_is_told_by_whichever_name_it_is_found(ses
 TOPIC = Entry(type="sns-topic", id="alarms-dev", phase=Phase.MADE, spec={}, outputs={"arn": "arn:x:alarms-dev"})
 
 
+def test_what_aws_may_have_removed_by_itself_is_told_as_that(session: Session) -> None:
+    id_ = "alarms-dev/email:oncall@example.com"
+    entry = Entry(type="sns-subscription", id=id_, phase=Phase.MADE, spec={}, outputs={"topic_arn": "arn:x:alarms-dev"})
+    gone = told(session, entry, "*", record=manifest(entry), reason=Reason.ABSENT).who
+    assert gone is not None
+    assert gone.note.startswith(
+        "SNS drops by itself, without an event, what its receiver has not confirmed for 48 hours; or "
+    )
+    changed = told(session, entry, "filter_policy", record=manifest(entry)).who
+    assert changed is not None
+    assert "SNS drops" not in changed.note
+
+
 PARAMETERS = Entry(type="db-parameter-group", id="db-instance-params-pg16-dev", phase=Phase.MADE, spec={})
 
 

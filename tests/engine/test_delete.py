@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -315,7 +315,10 @@ def test_what_waits_for_its_date_is_kept_and_says_until_when_and_why() -> None:
 
 def test_things_left_behind_on_purpose_are_told_once_no_leftovers_remain() -> None:
     class Archived(Plain):
-        def retained_after_delete(self, aws: World, id: str, last: ThingSpec) -> Iterable[tuple[str, Retained]]:
+        def retained_after_delete(
+            self, aws: World, id: str, last: ThingSpec, identity: Mapping[str, str]
+        ) -> Iterable[tuple[str, Retained]]:
+            assert identity == {"arn": "arn:plain/a"}
             assert self.remaining_after_delete(aws, id, last) is None
             return [("snapshot/s", Retained("you delete it", "it holds the data"))]
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tapctl.aws.answers import UNUSABLE
 from tapctl.errors import AwsNoAnswer, ConfigError, ExitCode, NetworkingError
-from tests.support.answered import BEFORE, Change, Member, Recorded, noting_reads
+from tests.failures.no_settings import NO_SETTING, PAGES
+from tests.support.answered import BEFORE, Change, Member, Recorded, noting_reads, value_of
 from tests.support.door import Door
 from tests.support.strides import SOAK, examples, sampled
 from tests.support.world import Answer, World, new_world
@@ -148,6 +149,23 @@ def test_no_member_that_the_model_does_not_require_is_taken_for_granted(recorded
     known = DEFAULTS.keys() | NO_FIELD
     assert green <= known, green - known
     assert not SOAK or green == known, known - green
+
+
+def test_whatever_a_member_holds_beside_what_is_recorded_is_told_or_has_its_reason(recorded: Recorded) -> None:
+    silent = set()
+    possible = [member for member in recorded.tape.possible if member.way[-1] not in PAGES]
+    for member in sampled(possible, 12):
+        addresses = [address for address in recorded.readers[member.operation] if address != BEFORE]
+        if not addresses or any(str(member).startswith((f"{one}.", f"{one}[")) for one in NO_SETTING):
+            continue
+        ones, others = by_type(addresses)
+        change = member.hold(value_of(recorded.tape.possible[member]))
+        if all(outcome(recorded, member, change, address) == "as it was" for address in (*ones, *others)):
+            silent.add(str(member))
+
+    assert len(possible) > 600
+    assert silent <= NO_SETTING, silent - NO_SETTING
+    assert not SOAK or silent == NO_SETTING, NO_SETTING - silent
 
 
 @BOUNDED

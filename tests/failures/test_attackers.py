@@ -403,3 +403,24 @@ def test_a_key_that_others_still_use_is_kept_and_the_plan_names_them(world: Worl
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert gone.code == 0, gone.err
     assert world.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+
+
+def test_an_alias_that_was_moved_to_another_key_of_our_tags_takes_nothing_along(world: World) -> None:
+    world.deploy()
+    kms = world.client("kms")
+    ours = kms.describe_key(KeyId="alias/db-key-dev")["KeyMetadata"]
+    policy_of_ours = kms.get_key_policy(KeyId=ours["KeyId"], PolicyName="default")["Policy"]
+    tags = [one for one in kms.list_resource_tags(KeyId=ours["KeyId"])["Tags"] if not one["TagKey"].startswith("aws:")]
+    twin = kms.create_key(Policy=policy_of_ours, Description=ours["Description"], Tags=tags)["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName="alias/db-key-dev", TargetKeyId=twin)
+    back = f"aws kms update-alias --alias-name alias/db-key-dev --target-key-id {ours['KeyId']}"
+
+    assert back in world.tapctl("drift", "--env", "dev").out
+    for verb in (("plan",), ("revert", "--yes"), ("plan", "--destroy"), ("destroy", "--yes")):
+        answer = world.tapctl(*verb, "--env", "dev")
+        assert answer.code == 6, verb
+        assert f"put the recorded one back: {back}" in " ".join((answer.out + answer.err).split()), verb
+    assert {kms.describe_key(KeyId=one)["KeyMetadata"]["KeyState"] for one in (ours["KeyId"], twin)} == {"Enabled"}
+
+    kms.update_alias(AliasName="alias/db-key-dev", TargetKeyId=ours["KeyId"])
+    assert f"{twin} → (remove)" in world.tapctl("plan", "--env", "dev").out

@@ -16,7 +16,7 @@ from tapctl.manifest import local
 from tapctl.manifest.local import MAX_LOCAL_VERSIONS, LocalStore
 from tapctl.manifest.manifest import dump
 from tests.manifest.examples import DANA, entry, manifest, no_room
-from tests.support.strangers import give_all_files_away
+from tests.support.strangers import give_files_away
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_a_manifest_of_another_user_is_refused_where_others_may_write(
     store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(manifest(), None)
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, folder.parent.parent)
     assert store.read("dev") is not None  # only its owner may write there: who that is was chosen with --state
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -285,7 +285,7 @@ def test_a_history_of_another_user_is_refused_where_others_may_write(
     version = store.write(manifest(), None)
     version = store.write(manifest(serial=4), version)
     names = store.list_history("dev")
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, folder.parent.parent)
     assert store.list_history("dev") == names, "its owner alone may write there"
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
@@ -384,7 +384,7 @@ def test_a_state_folder_that_another_user_has_placed_is_refused(
     store.write(manifest(), None)
     folder.parent.chmod(0o777)
     assert store.suffixes() == ["dev"]  # of our own
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, folder.parent.parent)
     for use in (store.suffixes, store.traces, lambda: store.read("dev")):
         with pytest.raises(ManifestError) as refused:
             use()

@@ -104,7 +104,7 @@ def test_where_nobody_may_ask_it_is_not_removed() -> None:
     assert told is not None
     assert (told.cause, told.hint) == (
         "db-subnet-group/ours: who else uses it could not be asked",
-        "allow rds:DescribeDBClusters, then run this again",
+        "allow rds:DescribeDBClusters, then run the same command again",
     )
     with pytest.raises(AwsRefused):
         refusal(SUBNETS, {"describe_db_clusters": refused("rds:DescribeDBClusters", "Strange")})
@@ -123,8 +123,8 @@ def test_a_function_that_runs_as_our_role_stands_against_its_removal_and_ours_do
     profile = {"list_instance_profiles_for_role": {"InstanceProfiles": [{"InstanceProfileName": "bastion"}]}}
     assert told(profile).cause.endswith(": the instance profile bastion")
     denied = told({"list_instance_profiles_for_role": refused("iam:ListInstanceProfilesForRole", "AccessDenied")})
-    assert denied.hint == "allow iam:ListInstanceProfilesForRole, then run this again"
+    assert denied.hint == "allow iam:ListInstanceProfilesForRole, then run the same command again"
     assert told(functions("payments", role=arn), "lambda-function/payments") is None
     assert registry()["iam-role"].removal_refusal(scripted(functions("x", role=arn)), "ours", seen, None) is None
     denied = told({"list_functions": refused("lambda:ListFunctions", "AccessDeniedException")})
-    assert denied.hint == "allow lambda:ListFunctions, then run this again"
+    assert denied.hint == "allow lambda:ListFunctions, then run the same command again"

@@ -166,9 +166,17 @@ def test_the_first_log_export_may_be_pending() -> None:
     assert (sight.spec, sight.pending["log_exports"].detail) == (WANT, "now none")
 
 
-def test_a_password_that_is_being_changed_is_nowhere() -> None:
-    sight = seen(PendingModifiedValues={"MasterUserPassword": "****"})
-    assert (sight.spec, sight.pending) == (WANT, {})
+def test_a_password_that_rds_is_changing_is_pending_and_no_difference() -> None:
+    sight = seen(Status="resetting-master-credentials", PendingModifiedValues={"MasterUserPassword": "****"})
+    assert (sight.spec, sight.pending) == (WANT, {"put_off": Pending("AWS is done", "MasterUserPassword ****")})
+
+
+def test_everything_else_that_waits_for_the_window_is_told_by_rds_own_name() -> None:
+    sight = seen(
+        PendingModifiedValues={"DBClusterIdentifier": "mallorys", "Iops": 3000, "Newer": {"A": 1}, "StorageType": "gp3"}
+    )
+    assert sight.spec.put_off == {"DBClusterIdentifier mallorys", "Iops 3000", 'Newer {"A": 1}'}
+    assert sight.pending.keys() == {"storage_type"}
 
 
 def test_a_database_name_that_is_left_out_is_the_wanted_one() -> None:

@@ -67,6 +67,18 @@ def test_a_snapshot_of_another_cluster_under_such_a_name_is_ignored(aws: Aws) ->
     mine = snapshot(f"{ID}-final-x", "available", OLD, OLD)
     theirs = snapshot(f"{ID}-final-y", "available", NEW, NEW, DBClusterIdentifier="of-somebody-else")
     answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs]}, times=2)
-    assert snapshots_of(aws, ID) == [f"{ID}-final-x"]
-    assert [one for one, _ in REC.retained_after_delete(aws, ID, DUE)] == [f"db-cluster-snapshot/{ID}-final-x"]
+    assert [*snapshots_of(aws, ID)] == [f"{ID}-final-x"]
+    assert [one for one, _ in REC.retained_after_delete(aws, ID, DUE, {})] == [f"db-cluster-snapshot/{ID}-final-x"]
     assert remaining_after_delete(aws, DUE, {**theirs, "Status": "creating"}) is None
+
+
+def test_only_a_snapshot_of_the_very_cluster_that_was_removed_is_its_final_one(aws: Aws) -> None:
+    mine = snapshot(f"{ID}-final-x", "available", NEW, NEW, DbClusterResourceId="cluster-X")
+    theirs = snapshot(f"{ID}-final-evil", "available", NEW, NEW, DbClusterResourceId="cluster-Y", MasterUsername="m")
+    untold = snapshot(f"{ID}-final-old", "available", OLD, OLD)
+    answer(aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [mine, theirs, untold]}, times=2)
+    another = "of another cluster of this name, whose master user is"
+    told = [why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {"resource_id": "cluster-X"})]
+    assert told[0] == "the final snapshot: the database can be restored from it"
+    assert [one.partition(":")[0] for one in told[1:]] == [f"{another} m", f"{another} unknown"]
+    assert all(another in why.why for _, why in REC.retained_after_delete(aws, ID, DUE, {}))

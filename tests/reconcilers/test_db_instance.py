@@ -155,6 +155,17 @@ def test_a_class_that_waits_for_the_window_counts_as_it_will_be_and_is_pending(a
 
 
 @pytest.mark.usefixtures("world")
+def test_what_waits_for_the_window_is_told_by_rds_own_name_and_what_is_the_clusters_is_pending(aws: Aws) -> None:
+    bring(REC, aws, ID, WANT)
+    values = {"DBInstanceIdentifier": "mallorys-0", "Port": 3306, "MasterUserPassword": "****", "EngineVersion": "16.9"}
+    answer(aws.rds, "DescribeDBInstances", instance(aws, PendingModifiedValues=values), times=1)
+    seen = look(REC, aws, ID, WANT)
+    assert seen.spec.put_off == {"DBInstanceIdentifier mallorys-0", "Port 3306"}
+    until = Pending(WANT.maintenance_window, "EngineVersion 16.9, MasterUserPassword ****")
+    assert seen.pending == {"put_off": until}
+
+
+@pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("status", "settled", "going", "failed"),
     [

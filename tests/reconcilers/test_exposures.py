@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -90,6 +91,14 @@ def _modified(**more: Any) -> Expose:
         bench.aws.rds.modify_db_cluster(DBClusterIdentifier=bench.id, ApplyImmediately=True, **more)
 
     return expose
+
+
+def _renamed_in_the_window(bench: Bench) -> None:
+    bench.aws.rds.modify_db_cluster(DBClusterIdentifier=bench.id, NewDBClusterIdentifier="mallorys")
+
+
+def _member_renamed_in_the_window(bench: Bench) -> None:
+    bench.aws.rds.modify_db_instance(DBInstanceIdentifier=bench.id, NewDBInstanceIdentifier="mallorys-0")
 
 
 def _gateway(bench: Bench) -> None:
@@ -179,6 +188,15 @@ def _open_secret(bench: Bench) -> None:
 
 def _url(bench: Bench) -> None:
     bench.aws.lambda_.create_function_url_config(FunctionName=bench.id, AuthType="NONE")
+
+
+def _function(**more: Any) -> Expose:
+    def expose(bench: Bench) -> None:
+        reply: Any = bench.aws.lambda_.get_function(FunctionName=bench.id)
+        reply["Configuration"] |= more
+        answer(bench.aws.lambda_, "GetFunction", reply)
+
+    return expose
 
 
 def _event_source(bench: Bench) -> None:
@@ -282,6 +300,8 @@ EXPOSURES = [
     Exposure("secret_rotation", "replicas", _other_region, "eu-west-1"),
     Exposure("secret_rotation", "replicas", _other_account, COPY),
     Exposure("secret_rotation", "rotated_by", _secret(RotationLambdaARN="arn:aws:lambda:x"), "arn:aws:lambda:x"),
+    Exposure("secret_rotation", "deleted_on", _secret(DeletedDate=datetime(2031, 5, 6, tzinfo=UTC)), "2031-05-06"),
+    Exposure("lambda_function", "further_settings", _function(DurableConfig={"ExecutionTimeout": 9}), "DurableConfig"),
     Exposure("lambda_function", "urls", _url, "(NONE)", ("lambda_", "ListFunctionUrlConfigs")),
     Exposure(
         "lambda_function",
@@ -315,7 +335,9 @@ EXPOSURES = [
     Exposure("db_cluster", "custom_endpoints", _endpoint, "reports.cluster-custom-"),
     Exposure("db_cluster", "directories", _modified(Domain="d-1", DomainIAMRoleName="finder"), "d-1"),
     Exposure("db_cluster", "shared_snapshots", _share, "copy by 999999999999", ("rds", "DescribeDBClusterSnapshots")),
+    Exposure("db_cluster", "put_off", _renamed_in_the_window, "DBClusterIdentifier mallorys"),
     Exposure("db_instance", "shared_zone", _same_zone, "us-east-1a"),
+    Exposure("db_instance", "put_off", _member_renamed_in_the_window, "DBInstanceIdentifier mallorys-0"),
     Exposure("cloudwatch_alarm", "muted_by", _mute, "muted by by night", ("cloudwatch", "ListAlarmMuteRules")),
     Exposure("sns_topic", "further", _deliver, f"LambdaSuccessFeedbackRoleArn is {STRANGER}"),
 ]
@@ -409,10 +431,39 @@ def test_one_that_may_not_be_read_is_unknown_and_any_other_refusal_is_told(
         ),
         (
             {
-                "GranteePrincipal": STRANGER,
+                "GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/payments/r",
+                "Constraints": {"EncryptionContextSubset": {"aws:lambda:FunctionArn": "arn:f"}},
+            },
+            False,
+        ),
+        (
+            {
+                "GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/r",
+                "RetiringPrincipal": "lambda.us-east-1.amazonaws.com",
+                "Operations": ["Decrypt", "CreateGrant"],
+            },
+            True,
+        ),
+        (
+            {
+                "GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:role/r",
                 "Constraints": {"EncryptionContextSubset": {"aws:rds:dbc-id": "cluster-1"}},
             },
             True,
+        ),
+        *(
+            ({"GranteePrincipal": who, **claim}, True)
+            for who in (
+                f"arn:aws:iam::{ACCOUNT}:user/r",
+                f"arn:aws:iam::{ACCOUNT}:role/other",
+                f"arn:aws:sts::{ACCOUNT}:assumed-role/other/r",
+                "arn:aws:iam::999999999999:role/r",
+            )
+            for claim in (
+                {"RetiringPrincipal": "lambda.us-east-1.amazonaws.com"},
+                {"Constraints": {"EncryptionContextEquals": {"aws:lambda:FunctionArn": "arn:f"}}},
+                {"Constraints": {"EncryptionContextSubset": {"aws:rds:db-id": "db-1"}}},
+            )
         ),
     ],
 )
@@ -421,8 +472,11 @@ def test_a_grant_of_a_service_for_what_the_key_encrypts_is_none(
 ) -> None:
     bench = bench_of(aws, sandbox_app, EXPOSURES[0])
     answer(aws.kms, "ListGrants", {"Grants": [{"GrantId": "1", **grant}]})
+    seen = bench.look(None)
+    assert seen is not None
 
-    assert bool(exposed(bench).spec.grants) is is_shown
+    view = aws.memoized({"iam-role": ("r",)})
+    assert bool(bench.reconciler.observe_exposures(view, bench.id, seen, None).spec.grants) is is_shown
 
 
 def test_of_a_key_that_is_being_made_nothing_is_asked(aws: Aws, sandbox_app: Sandbox) -> None:

@@ -155,7 +155,10 @@ def test_a_grant_of_a_service_or_to_a_role_that_is_gone_keeps_no_key(aws: Aws) -
     }
     of_nobody = {"GrantId": "0b", "GranteePrincipal": "AROAEXAMPLE123456789", "Operations": ["Decrypt"]}
     answer(aws.kms, "ListGrants", {"Grants": [by_lambda, of_nobody]})
-    assert REC.retained_because(aws, ID, seen) is None
+    going = REC.removed_with(["iam-role/lambda-role-dev"])
+    assert going.retained_because(aws, ID, seen) is None
+    kept = Retained("what uses it is gone", f"kms-grant/0a to {role} uses it")
+    assert REC.retained_because(aws, ID, seen) == kept, "a role that stays may use it"
 
 
 def test_a_grant_that_somebody_was_given_keeps_the_key_and_our_alias_on_it(aws: Aws) -> None:

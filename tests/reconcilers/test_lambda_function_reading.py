@@ -234,3 +234,20 @@ def test_what_is_set_on_an_alias_or_a_version_is_told_with_its_name_and_the_func
     seen = LambdaFunction().observe_exposures(aws, "f", see(answer()), None)
     assert seen.spec.urls == {"https://x (NONE)", "https://ax for a (NONE)"}
     assert seen.spec.destinations == {"arn:q on OnFailure", "arn:q on OnFailure for a", "60 s of age for 3"}
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "told"),
+    [
+        ({"CapacityProviderConfig": {"b": 1, "a": {}}}, {}, 'CapacityProviderConfig {"a": {}, "b": 1}'),
+        ({"MasterArn": "arn:x"}, {}, 'MasterArn "arn:x"'),
+        ({}, {"SourceKMSKeyArn": "arn:k"}, 'SourceKMSKeyArn "arn:k"'),
+        ({"TenancyConfig": {}, "AcceleratorConfig": None}, {}, ""),
+    ],
+)
+def test_where_else_it_runs_and_whose_key_its_code_has_is_seen(
+    more: dict[str, Any], code: dict[str, Any], told: str
+) -> None:
+    given = answer(**more)
+    given["Code"] |= code
+    assert see(given).spec.further_settings == ({told} if told else set())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tapctl.safety.files import read_handed_file, replace_file
-from tests.support.strangers import give_all_files_away
+from tests.support.strangers import give_files_away
 
 
 @pytest.fixture
@@ -35,26 +35,44 @@ def test_a_file_of_another_user_is_read_where_nobody_else_may_have_put_it(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o755)
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     assert read_handed_file(file, 9) == b"ours"
 
 
-def test_where_we_are_was_chosen_whoever_it_belongs_to(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_we_are_was_chosen_whoever_it_belongs_to(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(file.parent)
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     assert read_handed_file(Path("file"), 9) == b"ours"
 
 
 def test_a_file_or_its_folder_of_another_user_is_refused_where_others_may_write(
-    file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*folder'"):
         read_handed_file(file, 9)
     file.parent.chmod(0o777)
     monkeypatch.chdir(file.parent)
     with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*file'"):
         read_handed_file(Path("file"), 9)
+
+
+def test_another_users_folder_is_refused_however_far_above_and_wherever_a_link_leads(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = file.parent / "deep" / "deeper"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("theirs")
+    links = tmp_path.parent / f"{tmp_path.name}-links"
+    links.mkdir(mode=0o755)
+    (links / "far").symlink_to(deep)
+    (links / "near").symlink_to("far")
+    give_files_away(monkeypatch, tmp_path)
+    for path in (deep / "file", links / "near" / "file", deep / ".." / "deeper" / "file"):
+        with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*folder'"):
+            read_handed_file(path, 9)
 
 
 def test_a_link_is_not_followed_where_others_may_write(file: Path) -> None:
@@ -69,14 +87,18 @@ def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "other").symlink_to("one")
     with pytest.raises(OSError, match="it is a symbolic link"):
         read_handed_file(tmp_path / "one", 9)
+    with pytest.raises(OSError, match="symbolic links"):
+        read_handed_file(tmp_path / "one" / "file", 9)
 
 
-def test_another_users_link_is_not_written_through_and_ours_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_link_is_not_written_through_and_ours_is(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = file.parent.parent / "link"
     link.symlink_to(file)
     replace_file(link, "new")
     assert file.read_text() == "new"
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     with pytest.raises(PermissionError, match="belongs to another user"):
         replace_file(link, "theirs")
     assert file.read_text() == "new"

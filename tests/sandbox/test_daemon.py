@@ -19,7 +19,7 @@ import pytest
 
 from tapctl import sandbox
 from tapctl.errors import SandboxError
-from tests.support.strangers import give_all_files_away
+from tests.support.strangers import give_files_away
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_folder_that_another_user_has_placed_is_refused(
     folder.mkdir()
     sandbox.stop(folder)  # in a folder that only its owner may write to, whose it is was chosen there
     tmp_path.chmod(0o777)
-    give_all_files_away(monkeypatch)
+    give_files_away(monkeypatch, tmp_path)
     with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)"):
         sandbox.ensure(folder, [])
     monkeypatch.undo()

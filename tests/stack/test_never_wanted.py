@@ -122,6 +122,7 @@ def test_a_door_to_the_world_is_never_wanted(group: str, rule: tuple[str, str, i
         ({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sns:Publish"}, "a statement lets everybody in"),
         ({"Effect": "Allow", "Action": "*", "Resource": "*"}, "a statement allows everything"),
         ({"Effect": "Allow", "NotAction": "sns:Publish"}, "a statement allows all but what it names"),
+        ({"Effect": "Allow", "Principal": 1}, "a statement is in a form that nobody knows"),
         ({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}, ""),
         ({"Effect": "Allow", "Principal": {"AWS": "1"}, "Action": "sns:Publish", "Resource": "*"}, ""),
     ],

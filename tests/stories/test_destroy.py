@@ -150,6 +150,27 @@ def test_the_certificate_says_what_became_of_each(world: World) -> None:
     )
 
 
+def test_data_that_went_outside_is_told_and_where_a_final_snapshot_was_due_the_destroy_wants_the_name(
+    dev: World,
+) -> None:
+    cluster = "db-cluster/db-cluster-dev"
+    rds = dev.client("rds")
+    rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="db-cluster-dev", SkipFinalSnapshot=True)
+    told = f"warning: {cluster} is not there, by no run of ours: its data goes outside tapctl"
+    assert told in dev.tapctl("plan", "--destroy", "--env", "dev").err.splitlines()
+    file = dev.folder / "environments" / "dev.toml"
+    file.write_text(f"final_snapshot = true\n{file.read_text()}")
+    refused = dev.tapctl("destroy", "--env", "dev", "--yes")
+    assert f"{told}; the final snapshot that is due cannot be taken" in refused.err.splitlines()
+    assert (refused.code, refused.changes) == (64, ())
+    answer = dev.tapctl("destroy", "--env", "dev", "--yes", "--confirm", "dev", "--json")
+    assert answer.code == 0, answer.err
+    fates = {one["address"]: one["why"] for one in answer.of_type("certificate") if one["state"] == "gone"}
+    gone = {"db-instance/db-cluster-dev-0", "secret-rotation/db-cluster-dev", cluster}
+    assert {address for address, why in fates.items() if why} == gone
+
+
 def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     """Log groups bear no tags where AWS makes them: whose they are, their writers tell."""
     world.deploy()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
+from tapctl.clock import today
 from tapctl.errors import ExitCode
 from tests.support.door import Proceed, Refusal, Served, Visit
 from tests.support.world import World
@@ -35,6 +37,45 @@ def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(
     assert [one["suffix"] for one in verdicts] == ["dev", "pr-42", "staging", ""]
     assert sum(one["api_calls"] for one in verdicts[:-1]) == verdicts[-1]["api_calls"] == len(answer.asked)
     assert "3 of 3  " in answer.err
+
+
+def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matched_in_none(two: World) -> None:
+    function = "lambda-function/payment-processor"
+    two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=77)
+    later = (today() + timedelta(days=9)).isoformat()
+    waivers = [
+        ("dev", f"{function}-pr-42", "timeout_s", later),
+        ("dev", "lambda-function/*", "timeout_s", later),
+        ("*", f"{function}-dev", "memory_mb", later),
+        ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
+    ]
+    file = two.folder / "environments" / "waivers.toml"
+    file.write_text(
+        "".join(
+            f'[[waiver]]\nenvironment = "{env}"\naddress = "{address}"\nfield = "{field}"\nowner = "sec"\n'
+            f'reason = "test"\nuntil = {until}\n\n'
+            for env, address, field, until in waivers
+        )
+    )
+
+    def warnings(*command: str) -> list[str]:
+        answer = two.tapctl("drift", *command)
+        return [line.removeprefix("warning: the waiver of ") for line in answer.err.splitlines() if "waiver" in line]
+
+    ended = f"timeout_s of {function}-dev (sec) ended on 2020-01-01, and counts no more"
+    idle = f"memory_mb of {function}-dev (sec) matches nothing"
+    try:
+        assert warnings() == [ended, f"{idle} in what was looked at"]
+        assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
+        assert warnings("--env", "dev") == [
+            ended,
+            f"timeout_s of {function}-pr-42 (sec) matches nothing here: dev has no such name",
+            "timeout_s of lambda-function/* (sec) matches nothing here",
+            f"{idle} here",
+        ]
+    finally:
+        file.unlink()
+        two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 
 
 def test_another_copys_function_in_our_group_stays_a_stranger(two: World) -> None:

@@ -30,7 +30,7 @@ def test_an_apply_is_blocked_until_somebody_says_where_the_data_comes_from(gone:
     for command in (["plan"], ["apply", "--yes"]):
         refused = gone.tapctl(*command, "--env", "dev")
         assert (refused.code, refused.changes) == (6, ())
-        assert f"{CLUSTER} is not there, and a snapshot of it is" in refused.err
+        assert f"{CLUSTER} is not there, and a snapshot of its name is" in refused.err
         assert f"tapctl apply --env dev --restore {snapshot} makes it from that; --empty makes a new" in refused.err
     both = gone.tapctl("plan", "--env", "dev", "--restore", snapshot, "--empty")
     assert (both.code, both.changes) == (64, ())

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any
@@ -62,6 +63,16 @@ class Member:
         for container in containers(answer, self.way):
             del container[self.way[-1]]
 
+    def hold(self, value: Any) -> Change:
+        """The change that puts this value, or the other one of a boolean, wherever the member is or could be."""
+
+        def put(answer: Any) -> None:
+            for container in holders(answer, self.way):
+                now = container.get(self.way[-1])
+                container[self.way[-1]] = not now if self.kind == "boolean" else value
+
+        return put
+
     def replace(self, value: Any) -> Change:
         """The change that puts this value in its place, wherever it is."""
 
@@ -83,6 +94,53 @@ def containers(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
             yield from containers(item, tuple(rest))
     elif first in value:
         yield from containers(value[first], tuple(rest))
+
+
+def holders(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Every structure of this answer that has, or could have, the member at this way."""
+    first, *rest = way
+    if not rest:
+        yield value
+    elif first == "[]":
+        for item in list(value.values()) if isinstance(value, dict) else value:
+            yield from holders(item, tuple(rest))
+    elif first in value:
+        yield from holders(value[first], tuple(rest))
+
+
+def value_of(shape: Shape, deep: int = 3) -> Any:
+    """A value of this shape that is no default of AWS's, with all its members, ``deep`` levels of them."""
+    kind: Any = shape
+    match shape.type_name:
+        case "structure":
+            return {name: value_of(inner, deep - 1) for name, inner in kind.members.items()} if deep else {}
+        case "list":
+            return [value_of(kind.member, deep - 1)]
+        case "map":
+            return {"k": value_of(kind.value, deep - 1)}
+        case "timestamp":
+            return datetime(2031, 5, 6, tzinfo=UTC)
+        case "boolean":
+            return True
+        case "integer" | "long":
+            return 7919
+        case "float" | "double":
+            return 7919.5
+    return "somebody-else-s"
+
+
+def places(value: Any, shape: Shape) -> Iterator[tuple[tuple[str, ...], Shape]]:
+    """Every member that this answer has, or could have in a structure that is there: the way to it, and its shape."""
+    kind: Any = shape
+    if shape.type_name == "structure" and isinstance(value, dict):
+        for name, inner in kind.members.items():
+            yield (name,), inner
+            if name in value:
+                yield from (((name, *way), of) for way, of in places(value[name], inner))
+    elif shape.type_name in ("list", "map"):
+        inner = kind.member if shape.type_name == "list" else kind.value
+        for item in value if shape.type_name == "list" else value.values():
+            yield from ((("[]", *way), of) for way, of in places(item, inner))
 
 
 def members(operation: str, answer: Any, shape: Shape | None) -> Iterator[Member]:
@@ -166,6 +224,16 @@ class Tape:
             if status < HTTPStatus.MULTIPLE_CHOICES:
                 found.update(dict.fromkeys(members(_name(model), parsed, model.output_shape)))
         return list(found)
+
+    @cached_property
+    def possible(self) -> dict[Member, Shape]:
+        """Every member that the answers have or could have, with its shape."""
+        found: dict[Member, Shape] = {}
+        for _, (model, status, parsed) in sorted(self.answers.items()):
+            if status < HTTPStatus.MULTIPLE_CHOICES and model.output_shape is not None:
+                for way, shape in places(parsed, model.output_shape):
+                    found[Member(_name(model), way, shape.type_name)] = shape
+        return found
 
 
 def _name(model: OperationModel) -> str:

@@ -31,6 +31,17 @@ def automated_backups_may_be_retained(request: Request, proceed: Next) -> Reply:
     return reply
 
 
+@contract("DescribeDBClusterSnapshots")
+def snapshots_tell_the_cluster_that_they_are_of(request: Request, proceed: Next) -> Reply:
+    """DbClusterResourceId tells apart clusters that had one name after another; moto leaves it out."""
+    reply = proceed()
+    snapshots = request.backend("rds").cluster_snapshots
+    for shown in reply["DBClusterSnapshots"]:
+        cluster = snapshots[shown["DBClusterSnapshotIdentifier"]].cluster
+        shown["DbClusterResourceId"] = cluster.db_cluster_resource_id
+    return reply
+
+
 def _retained(request: Request) -> list[dict[str, Any]]:
     backups: list[dict[str, Any]] = notes_on(request.backend("rds")).setdefault("retained_backups", [])
     return backups

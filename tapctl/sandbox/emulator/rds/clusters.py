@@ -253,6 +253,7 @@ def a_role_is_taken_from_a_cluster(request: Request, _: Next) -> Reply:
 _DEFERRED_UNTIL_THE_WINDOW = {
     "EngineVersion": "EngineVersion",
     "EnableIAMDatabaseAuthentication": "IAMDatabaseAuthenticationEnabled",
+    "NewDBClusterIdentifier": "DBClusterIdentifier",
 }
 
 
@@ -295,7 +296,7 @@ def a_major_upgrade_moves_the_members(request: Request, proceed: Next) -> Reply:
 
 @contract("ModifyDBCluster")
 def what_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
-    """Version and IAM authentication wait for the window in PendingModifiedValues, unless ApplyImmediately."""
+    """Version, IAM authentication and name wait for the window in PendingModifiedValues, unless ApplyImmediately."""
     now = request.params.get("ApplyImmediately", False)
     waiting = (
         {}

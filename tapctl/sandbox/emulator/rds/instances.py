@@ -184,14 +184,17 @@ def minor_upgrades_are_of_the_whole_cluster(request: Request, proceed: Next) -> 
 
 @contract("ModifyDBInstance")
 def an_instance_change_that_is_not_immediate_waits(request: Request, proceed: Next) -> Reply:
-    """Another class waits for the window in PendingModifiedValues, unless ApplyImmediately."""
+    """Another class and a new name wait for the window in PendingModifiedValues, unless ApplyImmediately."""
     instance = instance_of(request)
     if request.params.get("ApplyImmediately"):
         instance.pending_modified_values = None
         return proceed()
-    wanted = request.params.pop("DBInstanceClass", None)
-    if wanted not in (None, instance.db_instance_class):
-        instance.pending_modified_values = {"DBInstanceClass": wanted}
+    wanted = request.params.pop("DBInstanceClass", None), request.params.pop("NewDBInstanceIdentifier", None)
+    now = instance.db_instance_class, instance.db_instance_identifier
+    names = "DBInstanceClass", "DBInstanceIdentifier"
+    later = {name: new for name, new, old in zip(names, wanted, now, strict=True) if new not in (None, old)}
+    if later:
+        instance.pending_modified_values = {**(getattr(instance, "pending_modified_values", None) or {}), **later}
     return proceed()
 
 
