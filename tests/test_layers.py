@@ -34,7 +34,8 @@ LAYERS = {
     "stack": ("safety", "errors", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),
     "sandbox": ("safety", "errors", "regions", "aws", "config"),
     "session": (
-        *("errors", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render", "sandbox"),
+        *("safety", "errors", "regions", "names", "aws", "engine", "reconcilers", "config", "manifest", "render"),
+        "sandbox",
     ),
     "commands": (
         *("safety", "errors", "clock", "threads", "regions", "names", "aws", "engine", "reconcilers", "config"),

@@ -174,8 +174,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
-    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE):
-        return Advice(now=session.command("apply"))
+    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE, Reason.DESTROY_UNFINISHED):
+        return Advice(now=session.command("destroy" if one.reason is Reason.DESTROY_UNFINISHED else "apply"))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note=_AGAIN)
     if one.state is FindingState.UNKNOWN:

@@ -360,7 +360,7 @@ def report_destroy(
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, unseen)
     if swept.remaining:
         for address in sorted(swept.remaining):
-            session.screen.warn(f"left: {address}")
+            session.screen.warn(f"left: {address} ({swept.remaining[address]})")
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
         # What an apply has left undone is of no account any more.

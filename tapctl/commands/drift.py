@@ -14,6 +14,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
+from tapctl.commands.certificate import NAME as CERTIFICATE
+from tapctl.commands.certificate import earlier_certificate
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
@@ -30,10 +32,11 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
+from tapctl.errors import AwsError, ConfigError, ExitCode, NotRecorded, Status, StoreFailed
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
+from tapctl.reconcilers.iam_role import IamRole
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
@@ -153,7 +156,9 @@ def compare_recorded(
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
     if not locked:
         session.warn_of_run_under_way()
-    observed = observe_all(session.aws, observations_for(entries), exposures=exposures)
+    # The record may lack the role, which uses the key by the grants that Lambda makes.
+    ours = {IamRole.type: (session.names.role,)}
+    observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
     settled = _is_settled(session, manifest)
@@ -161,6 +166,7 @@ def compare_recorded(
         written = _written_into(session, session.loaded, manifest, entries, observed)
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     lacking = [address for address, seen in others.items() if _is_gone(seen)] if settled else []
+    to_go = (Reason.NEVER_MADE, Reason.UNRECORDED) if (beside or lacking) and _destroy_left(session, manifest) else ()
     findings = [
         *phase_findings(misplaced),
         *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
@@ -171,7 +177,10 @@ def compare_recorded(
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
-        findings=(*report.findings, *findings),
+        findings=(
+            *report.findings,
+            *(replace(one, reason=Reason.DESTROY_UNFINISHED) if one.reason in to_go else one for one in findings),
+        ),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
@@ -179,6 +188,18 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report)
+
+
+def _destroy_left(session: Session, manifest: Manifest) -> bool:
+    """True if the run that wrote the record was a destroy which, by its certificate, has left something.
+
+    A certificate can be written by whoever may write the record: it only tells which run did not finish.
+    """
+    text = None
+    with suppress(StoreFailed, AwsError):
+        text = session.store.get_sidecar(session.suffix, CERTIFICATE)
+    told = earlier_certificate(text, session.target, session.claimant.may_have_name) if text is not None else None
+    return told is not None and not told.complete and told.run == manifest.run
 
 
 def _type_of(address: str) -> str:

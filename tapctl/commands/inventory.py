@@ -175,15 +175,15 @@ def delete_inventory(runner: EngineRunner, inventory: Inventory) -> None:
 class Swept:
     """The addresses of what is there after the sweep."""
 
-    remaining: tuple[str, ...]
-    """Addresses of resources that are ours, or may be."""
+    remaining: Mapping[str, str]
+    """Address to state, in AWS's words, of each resource that is ours, or may be."""
     anew: tuple[str, ...]
     """Addresses of resources that this run had removed, and somebody has made anew without our tags."""
     unseen: AwsError | None = None
     """The reason why nobody could look; None where it was looked."""
 
 
-NOTHING_LEFT: Final = Swept((), ())
+NOTHING_LEFT: Final = Swept({}, ())
 
 
 def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
@@ -197,7 +197,7 @@ def sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept
     except AwsError as error:
         if not session.aws.call_log.accepted:
             raise
-        return Swept((), (), error)
+        return Swept({}, (), error)
 
 
 def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swept:
@@ -213,7 +213,12 @@ def _sweep(session: Session, runner: EngineRunner, inventory: Inventory) -> Swep
         observations = {address: remaining[address][1] for address in deletions}
         delete_inventory(runner, replace(inventory, deletions=deletions, observations=observations, retained={}))
         remaining, anew = leftovers(session, runner, inventory)
-    return Swept(tuple(remaining), anew)
+    return Swept({address: _state(observation) for address, (_, observation) in remaining.items()}, anew)
+
+
+def _state(observation: Observation) -> str:
+    denied = f"{observation.action} denied" if isinstance(observation, Unreadable) else ""
+    return observation.status if isinstance(observation, Observed) else denied
 
 
 def leftovers(

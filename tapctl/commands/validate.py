@@ -9,6 +9,7 @@ from tapctl.config import Config, config_hash, known_environments, load_all
 from tapctl.config.waivers import path_of
 from tapctl.errors import Status
 from tapctl.render.screen import Screen, Target
+from tapctl.safety.files import is_absent
 from tapctl.session.invocation import Invocation
 
 _COLUMNS: Final = ("environment", "account", "region", "networking", "protected", "config")
@@ -40,7 +41,7 @@ def validate(invocation: Invocation, screen: Screen) -> int:
         from tapctl.stack.package import build, handler_of
 
         build(handler_of(invocation.config))
-    if path_of(invocation.config).exists() or path_of(invocation.config).is_symlink():
+    if not is_absent(path_of(invocation.config), follow=False):
         from tapctl.stack.waivers import waivers_of
 
         waivers_of(invocation.config, "", known_environments(invocation.config), today())

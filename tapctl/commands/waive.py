@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,12 @@ from tapctl.config import known_environments
 from tapctl.config.problems import read
 from tapctl.config.waivers import check, path_of
 from tapctl.engine.drift import Finding, Reason
-from tapctl.engine.waiver import live_text, matches
+from tapctl.engine.waiver import REMOVED, live_text, matches
 from tapctl.errors import ConfigError, ManifestError, Problem, Refused, Status, UsageError
 from tapctl.manifest.lock import Notify, silent
 from tapctl.reconcilers import registry
 from tapctl.render.harmless import harmless
+from tapctl.safety.files import is_absent
 from tapctl.session.session import Session
 from tapctl.stack.waivers import check as check_doors
 from tapctl.stack.waivers import names_one_value
@@ -160,13 +161,14 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
     import tomlkit
 
     text = _HEADER
-    if path.exists() or path.is_symlink():
+    if not is_absent(path, follow=False):
         raw = read(path)
         if isinstance(raw, Problem):
             raise ConfigError([raw])
         text = read_text(path)
     before, document = text, tomlkit.parse(text)
     for row in rows:
+        _take_out_earlier(document, row)
         present = [one for one in document.get("waiver", ()) if _identity(one) == _identity(row)]
         if present:
             present[0].update(row)
@@ -181,6 +183,17 @@ def with_waivers(path: Path, rows: Sequence[dict[str, Any]], environments: tuple
         # No such place is in the file yet, which was read without a fault before.
         raise ConfigError([*error.problems], hint=_HINT) from None
     return text
+
+
+def _take_out_earlier(document: Any, row: Mapping[str, Any]) -> None:
+    """Take out the waiver of an item that was taken away as an earlier tapctl has written it: it covers nothing."""
+    if not str(row.get("live", "")).startswith(REMOVED):
+        return
+    earlier = _identity({**row, "live": live_text(None)})
+    waivers = document.get("waiver", [])
+    for at in reversed(range(len(waivers))):
+        if _identity(waivers[at]) == earlier:
+            del waivers[at]
 
 
 def _identity(row: Any) -> tuple[Any, ...]:

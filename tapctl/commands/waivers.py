@@ -9,7 +9,7 @@ from tapctl.clock import today
 from tapctl.config import known_environments
 from tapctl.config.waivers import EVERY
 from tapctl.engine.drift import Finding
-from tapctl.engine.waiver import Waiver
+from tapctl.engine.waiver import Waiver, live_text
 from tapctl.render.screen import Screen
 from tapctl.session.session import Session
 from tapctl.stack.waivers import waivers_of
@@ -59,7 +59,7 @@ class WaiverTally:
         for one in sorted(self.ended, key=_order):
             screen.warn(_ended(one))
         for one in sorted(self.known - self.used, key=_order) if self.looks == looks else ():
-            screen.warn(f"{_place(one)} matches nothing in what was looked at")
+            screen.warn(f"{_place(one)} matches nothing in what was looked at{_of_earlier_days(one)}")
 
 
 def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
@@ -74,7 +74,7 @@ def warn_of_idle_waivers(session: Session, findings: Iterable[Finding]) -> None:
         if one in used:
             continue
         if _may_be_here(session, one):
-            session.screen.warn(f"{_place(one)} matches nothing here")
+            session.screen.warn(f"{_place(one)} matches nothing here{_of_earlier_days(one)}")
         elif session.suffix == session.target.env:
             session.screen.warn(f"{_place(one)} matches nothing here: {session.suffix} has no such name")
 
@@ -88,6 +88,15 @@ def _used(waivers: Iterable[Waiver], findings: Iterable[Finding]) -> set[Waiver]
 def _may_be_here(session: Session, waiver: Waiver) -> bool:
     type_, _, id_ = waiver.address.partition("/")
     return EVERY in waiver.address or session.claimant.may_have_name(type_, id_)
+
+
+def _of_earlier_days(waiver: Waiver) -> str:
+    """The reason, where the waiver is one that an earlier tapctl has written of an item that was taken away."""
+    if waiver.live != live_text(None):
+        return ""
+    return (
+        f': live = "{waiver.live}" covers no item that was taken away any more; waive that anew, and take this one out'
+    )
 
 
 def _order(waiver: Waiver) -> tuple[str, str, str]:

@@ -39,6 +39,7 @@ from tapctl.config.schema import (
 from tapctl.errors import ConfigError, Problem
 from tapctl.names import suffix_problem
 from tapctl.regions import REGION, REGION_RULE
+from tapctl.safety.files import is_absent
 
 __all__ = [
     "Config",
@@ -202,7 +203,7 @@ def load(directory: Path, environment: str, *edits: Edit) -> Config:
     names = environments(directory)
     if environment in names:
         return _load(directory, (environment,), edits=edits)[environment]
-    if names and not (directory / f"{COMMON}.toml").exists():
+    if names and is_absent(directory / f"{COMMON}.toml"):
         rule = f"has no {COMMON}.toml: it is no folder of environment files"
         raise ConfigError([Problem(str(directory), "", "", rule)], hint=_FOLDER_HINT)
     existing = f"there are {', '.join(names)}" if names else "there is none"
@@ -290,7 +291,7 @@ def _load(
         if common.raw is not None and file.raw is not None:
             problems += [problem(file.path, *broken) for broken in rules.joint_rules(common.raw, file.raw)]
     if problems:
-        raise ConfigError(problems, hint=None if common.path.exists() else _FOLDER_HINT)
+        raise ConfigError(problems, hint=_FOLDER_HINT if is_absent(common.path) else None)
     return {name: _merge(name, common.value, file.value) for name, file in own.items()}
 
 

@@ -12,6 +12,7 @@ from tapctl.config.problems import parse, problem, read
 from tapctl.config.schema import WAIVERS, Table, schema_of
 from tapctl.config.types import did_you_mean, rule_error
 from tapctl.errors import ConfigError, Problem
+from tapctl.safety.files import is_absent
 
 EVERY: Final = "*"
 MAX_DAYS: Final = 90
@@ -93,7 +94,7 @@ def load_waivers(folder: Path, environments: tuple[str, ...], today: date) -> tu
         ConfigError: the file breaks a rule; with every problem.
     """
     path = path_of(folder)
-    if not path.is_symlink() and not path.exists():
+    if is_absent(path, follow=False):
         return ()
     raw = read(path)
     if isinstance(raw, Problem):

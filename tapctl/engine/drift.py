@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """The resource bears our name, the files want it, and neither the record nor its tags call it ours."""
     NEVER_MADE = "never made"
     """The files that were applied last want the resource, and it is neither recorded nor there."""
+    DESTROY_UNFINISHED = "destroy unfinished"
+    """The run that wrote the record was a destroy that has left something; the resource is part of what was to go."""
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
@@ -92,6 +94,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "it is there under our name, and neither the record nor its tags call it ours",
     ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
+    Reason.DESTROY_UNFINISHED: (FindingState.PENDING, "a destroy did not finish; run it again"),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
@@ -108,7 +111,13 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
 """Reason to the state it means and the note that is printed."""
 _WAIVABLE: Final = frozenset({Reason.CHANGED, Reason.NOT_OURS})
 UNFINISHED: Final = frozenset(
-    {Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.DELETE_INTERRUPTED, Reason.NEVER_MADE}
+    {
+        Reason.UNCONFIRMED,
+        Reason.APPLY_INTERRUPTED,
+        Reason.DELETE_INTERRUPTED,
+        Reason.NEVER_MADE,
+        Reason.DESTROY_UNFINISHED,
+    }
 )
 """Reasons that say that a run of ours did not finish: no value that AWS itself will put in force."""
 

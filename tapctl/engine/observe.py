@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.engine.model import Observed, Reconciler, Spec, address
@@ -47,18 +48,25 @@ class ObserveRequest:
         return address(self.reconciler.type, self.id)
 
 
-def observe_all(aws: Any, requests: Iterable[ObserveRequest], *, exposures: bool = False) -> dict[str, Observation]:
+def observe_all(
+    aws: Any,
+    requests: Iterable[ObserveRequest],
+    *,
+    exposures: bool = False,
+    ours: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> dict[str, Observation]:
     """Observe all of these resources, at most `WORKERS` at a time, through one memoized view of AWS.
 
-    ``exposures``: read those too that take calls of their own, which an apply would not act on.
+    ``exposures``: read those too that take calls of their own, which an apply would not act on. ``ours``: by type, ids
+    that count as the round's whether they are observed or not: who uses a resource of ours may be one of them.
 
     Raises:
         AwsError: a read got no answer, or a refusal that is no missing permission.
     """
     todo = list(requests)
-    ids: dict[str, list[str]] = {}
+    ids: dict[str, dict[str, None]] = {type_: dict.fromkeys(type_ids) for type_, type_ids in ours.items()}
     for request in todo:
-        ids.setdefault(request.reconciler.type, []).append(request.id)
+        ids.setdefault(request.reconciler.type, {})[request.id] = None
     view = aws.memoized({type_: tuple(type_ids) for type_, type_ids in ids.items()})
     work: queue.SimpleQueue[ObserveRequest] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[str, Observation | BaseException]] = queue.SimpleQueue()

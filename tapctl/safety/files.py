@@ -40,6 +40,20 @@ class ForeignFile(PermissionError):
         """The sentence that a hint tells: what to look at, and the command that helps."""
 
 
+def is_absent(path: Path, *, follow: bool = True) -> bool:
+    """True if nothing has this name. What may not be looked at, or cannot be, is not absent: who reads it is told why.
+
+    ``follow``: where it is a link, if nothing is where that leads.
+    """
+    try:
+        path.stat(follow_symlinks=follow)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def read_file(path: Path, max_bytes: int, *, guarded: bool = False, folder: int | None = None) -> bytes:
     """Read a plain file of at most ``max_bytes`` bytes. ``guarded``: one that must be ours, see `check_guarded`.
 

@@ -27,6 +27,7 @@ from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason
 from tapctl.regions import REGION, REGION_RULE
 from tapctl.render.screen import Screen, Target
+from tapctl.safety.files import is_absent
 from tapctl.session.invocation import SANDBOX_FOLDER, Invocation
 from tapctl.session.recorded_file import file_is_gone
 
@@ -125,7 +126,7 @@ def is_gone(folder: Path, environment: str) -> bool:
     try:
         return environment not in environments(folder)
     except ConfigError:
-        return not folder.exists()
+        return is_absent(folder)
 
 
 def _infer_target(invocation: Invocation, screen: Screen) -> Target:

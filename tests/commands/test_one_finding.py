@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -282,6 +283,21 @@ def test_the_same_waiver_again_is_prolonged_and_comments_are_kept(session: Sessi
     longer = with_waivers(path, [row(until=today() + timedelta(days=19)), row(field="tags.y")], ("dev",))
     assert (longer.count("[[waiver]]"), "# the end" in longer) == (2, True)
     assert [longer.count(str(today() + timedelta(days=days))) for days in (9, 19)] == [1, 1]
+
+
+def test_a_waiver_of_an_item_that_was_taken_away_takes_the_place_of_an_earlier_tapctls(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    gone = {"address": "security-group-rules/lambda-sg-dev", "field": "rules"}
+    others = [row(**gone, live="+ x"), row(**gone, live="null", environment="prod")]
+    path.write_text(with_waivers(path, [row(**gone, live="null"), *others], ("dev", "prod")) + "# the end\n")
+    now = with_waivers(path, [row(**gone, live="- egress 10.0.0.0/8 tcp/443")], ("dev", "prod"))
+    waivers = tomllib.loads(now)["waiver"]
+    assert [(one["environment"], one["live"]) for one in waivers] == [
+        ("dev", "+ x"),
+        ("prod", "null"),
+        ("dev", "- egress 10.0.0.0/8 tcp/443"),
+    ]
+    assert "# the end" in now
 
 
 @pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=99)}, {"reason": "…"}, {"field": "nothing"}])

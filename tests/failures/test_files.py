@@ -87,6 +87,14 @@ def test_the_folder_is_missing(world: World) -> None:
     refused(world, "environments")
 
 
+@pytest.mark.parametrize("verb", ["drift", "outputs", "validate"])
+def test_a_folder_that_cannot_be_looked_at(world: World, verb: str) -> None:
+    environment = () if verb == "validate" else ("--env", "dev")
+    answer = world.tapctl(verb, *environment, "--config", "a" * 300)
+    assert (answer.code, answer.changes) == (3, ())
+    assert "cannot be read: File name too long" in answer.err
+
+
 def test_a_folder_in_a_file_s_place(world: World) -> None:
     path = world.folder / "environments" / "dev.toml"
     path.unlink()

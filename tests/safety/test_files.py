@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.safety.files import ForeignFile, read_handed_file, replace_file
+from tapctl.safety.files import ForeignFile, is_absent, read_handed_file, replace_file
 from tests.support.strangers import give_files_away
 
 
@@ -104,6 +104,14 @@ def test_a_link_is_not_followed_where_others_may_write(file: Path) -> None:
     (file.parent / "link").symlink_to("file")
     with pytest.raises(OSError, match="it is a symbolic link"):
         read_handed_file(file.parent / "link", 9)
+
+
+def test_what_cannot_be_looked_at_is_not_absent(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("gone")
+    absent = {name: is_absent(tmp_path / name) for name in ("file", "gone", "file/in", "nowhere", "a" * 300)}
+    assert absent == {"file": False, "gone": True, "file/in": True, "nowhere": True, "a" * 300: False}
+    assert not is_absent(tmp_path / "nowhere", follow=False)
 
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ("dev", "lambda-function/*", "timeout_s", later),
         ("*", f"{function}-dev", "memory_mb", later),
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
+        ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
     ]
     file = two.folder / "environments" / "waivers.toml"
     file.write_text(
@@ -63,15 +64,17 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         return [line.removeprefix("warning: the waiver of ") for line in answer.err.splitlines() if "waiver" in line]
 
     ended = f"timeout_s of {function}-dev (sec) ended on 2020-01-01, and counts no more"
-    idle = f"memory_mb of {function}-dev (sec) matches nothing"
+    idle, old = f"memory_mb of {function}-dev (sec) matches nothing", f"layers of {function}-dev (sec) matches nothing"
+    why = ': live = "null" covers no item that was taken away any more; waive that anew, and take this one out'
     try:
-        assert warnings() == [ended, f"{idle} in what was looked at"]
+        assert warnings() == [ended, f"{old} in what was looked at{why}", f"{idle} in what was looked at"]
         assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
         assert warnings("--env", "dev") == [
             ended,
             f"timeout_s of {function}-pr-42 (sec) matches nothing here: dev has no such name",
             "timeout_s of lambda-function/* (sec) matches nothing here",
             f"{idle} here",
+            f"{old} here{why}",
         ]
     finally:
         file.unlink()
