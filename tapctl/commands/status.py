@@ -96,7 +96,7 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     """
     loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
     config = None if isinstance(loaded, ConfigError) else loaded
-    store = open_store_unidentified(invocation, screen, config)
+    store = open_store_unidentified(invocation, screen, config, target.account)
     stored = store.read(target.suffix)
     if stored is None:
         known_suffixes(invocation, store)

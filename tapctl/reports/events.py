@@ -272,6 +272,7 @@ class Difference(Event):
     what: str
     values: dict[str, Any]
     verdict: str
+    waivers: list[Waiver] = []
 
 
 class Certificate(Event):
