@@ -75,7 +75,7 @@ def render(run: Run) -> str:
 
 
 def _red(run: Run) -> int:
-    """The exit status that tells that not all is well; 0 where all is, and for changes that a plan was asked to tell."""
+    """The exit status that tells that not all is well; 0 where all is, and for changes that a plan had to tell."""
     code = run.verdict.exit if run.verdict else 0
     return 0 if run.version.verb == "plan" and code == _CHANGES else code
 
