@@ -76,7 +76,12 @@ class SecurityGroup(DatabaseGroups[SecurityGroupSpec, SecurityGroupOutputs]):
         "strangers": "aws ec2 describe-network-interfaces --network-interface-ids {value}",
         "other_vpcs": "aws ec2 disassociate-security-group-vpc --group-id {group_id} --vpc-id {value}",
     }
-    never_compared = ("other databases in it", "functions that share our interfaces", "shares by RAM")
+    never_compared = (
+        "other databases in it",
+        "functions that share our interfaces",
+        "shares by RAM",
+        "tags of its rules",
+    )
     # As long as Lambda's interfaces, which hold the group after the function has left it (`lambda_function`).
     trail = Trail(
         "ec2",

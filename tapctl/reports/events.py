@@ -262,6 +262,8 @@ class Status(Event):
     since: str
     by: str
     health: str
+    suffix: str = ""
+    problems: list[str] = Field([], description="What is not well, or could not be seen.")
 
 
 class Difference(Event):

@@ -13,6 +13,7 @@ from tapctl.render.terminal import one_line
 from tapctl.reports.run import Run
 from tapctl.reports.values import field_name, finding_text, place_text, verdict_of
 
+_CHANGES = 2
 _DIFFERENT = ("DRIFT", "MISSING", "UNEXPECTED")
 
 
@@ -46,7 +47,11 @@ class _Case:
 
 def render(run: Run) -> str:
     """The run as one suite, which begins with a case for the command itself."""
-    cases = [_command(run), *_resources(run), *_differences(run)]
+    command = _command(run)
+    cases = [command, *_resources(run), *_differences(run), *_states(run)]
+    code = _red(run)
+    if code and not any(case.failures or case.errors or case.skipped for case in cases):
+        command.failures.append(f"it ended with exit status {code}")
     counts = {
         "tests": len(cases),
         "failures": sum(bool(case.failures) and not case.errors for case in cases),
@@ -67,6 +72,12 @@ def render(run: Run) -> str:
             "</testsuites>",
         ]
     )
+
+
+def _red(run: Run) -> int:
+    """The exit status that tells that not all is well; 0 where all is, and for changes that a plan had to tell."""
+    code = run.verdict.exit if run.verdict else 0
+    return 0 if run.version.verb == "plan" and code == _CHANGES else code
 
 
 def _command(run: Run) -> _Case:
@@ -100,7 +111,9 @@ def _resources(run: Run) -> Iterator[_Case]:
             text = f"{finding.state} {finding.severity} {field_name(finding)}: {finding_text(finding)}"
             text += f" [{place}]" if place else ""
             kind = case.failures if finding.state in _DIFFERENT else case.told
-            (case.skipped if finding.state == "UNKNOWN" else kind).append(text)
+            # What a run of ours did not finish was not compared with what it asked for.
+            unseen = finding.state == "UNKNOWN" or (finding.state == "PENDING" and finding.cause == "unfinished")
+            (case.skipped if unseen else kind).append(text)
         yield case
 
 
@@ -112,6 +125,11 @@ def _differences(run: Run) -> Iterator[_Case]:
             kind = case.told if difference.verdict == "waived" else case.failures
             kind.append(f"{verdict_of(difference)}: {values}")
         yield case
+
+
+def _states(run: Run) -> Iterator[_Case]:
+    for state in run.states:
+        yield _Case("environment", state.suffix or state.environment, failures=list(state.problems))
 
 
 def _quoted(text: str) -> str:

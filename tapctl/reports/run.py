@@ -25,6 +25,7 @@ from tapctl.reports.events import (
     Resource,
     Span,
     Stack,
+    Status,
     Verdict,
     Version,
     Warned,
@@ -99,6 +100,11 @@ class Run:
     def differences(self) -> list[Difference]:
         """The differences between environments or versions."""
         return self.of(Difference)
+
+    @cached_property
+    def states(self) -> list[Status]:
+        """The environments of a status."""
+        return self.of(Status)
 
     @cached_property
     def needs(self) -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from tapctl.render.severity import kind_of
 from tapctl.render.terminal import one_line, sanitize_json
-from tapctl.reports.events import Difference, Error, Finding
+from tapctl.reports.events import Finding
 from tapctl.reports.run import Run
 from tapctl.reports.values import field_name, finding_text
 
@@ -24,6 +24,7 @@ _LEVELS: Final = {"high": "error", "medium": "warning", "low": "note"}
 _SCORES: Final = {"high": "8.0", "medium": "5.0", "low": "2.0"}
 """GitHub's ``security-severity``: over 7.0 is high, over 4.0 medium."""
 _PARITY: Final = "parity"
+_STATUS: Final = "status"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ _HELP: Final = "`tapctl drift` shows the finding, and under it the commands that
 
 def render(run: Run) -> str:
     """The run as one SARIF log of one run."""
-    results = [*_findings(run), *_errors(run), *_differences(run)]
+    results = [*_findings(run), *_errors(run), *_differences(run), *_states(run)]
     rules = {rule.id: rule for rule, _ in results}
     order = sorted(rules)
     verdict = run.verdict
@@ -135,11 +136,11 @@ def _errors(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
         )
         told = f"{error.message}{f' ({error.hint})' if error.hint else ''}"
         if not error.problems:
-            yield rule, _fingerprinted(_result(rule.id, "high", told, "", 0), error, "")
+            yield rule, _fingerprinted(_result(rule.id, "high", told, "", 0), error.code, "")
         for problem in error.problems:
             text = f"{problem.key} {problem.rule}".strip()
             result = _result(rule.id, "high", text, problem.file, problem.line)
-            yield rule, _fingerprinted(result, error, f"{problem.file} {text}")
+            yield rule, _fingerprinted(result, error.code, f"{problem.file} {text}")
 
 
 def _differences(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
@@ -153,7 +154,21 @@ def _differences(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
     for difference in run.differences:
         if difference.verdict not in ("allowed", "changed", "waived"):
             text = f"{difference.where} {difference.what}: {difference.verdict}"
-            yield rule, _fingerprinted(_result(rule.id, "medium", text, "", 0), difference, difference.what)
+            yield rule, _fingerprinted(_result(rule.id, "medium", text, "", 0), difference.where, difference.what)
+
+
+def _states(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
+    rule = _Rule(
+        _STATUS,
+        "An environment is not well",
+        "Something of a deployed environment is not well, or could not be seen.",
+        "medium",
+        "See all of it with `tapctl status`.",
+    )
+    for state in run.states:
+        name = state.suffix or state.environment
+        for problem in state.problems:
+            yield rule, _fingerprinted(_result(rule.id, "medium", f"{name}: {problem}", "", 0), name, problem)
 
 
 def _result(rule: str, severity: str, text: str, file: str, line: int) -> dict[str, Any]:
@@ -174,8 +189,8 @@ def _result(rule: str, severity: str, text: str, file: str, line: int) -> dict[s
     }
 
 
-def _fingerprinted(result: dict[str, Any], event: Error | Difference, what: str) -> dict[str, Any]:
-    told = json.dumps([result["ruleId"], what, event.code if isinstance(event, Error) else event.where])
+def _fingerprinted(result: dict[str, Any], origin: str, what: str) -> dict[str, Any]:
+    told = json.dumps([result["ruleId"], what, origin])
     digest = hashlib.sha256(told.encode()).hexdigest()
     result["partialFingerprints"] = {"tapctlProblem/v1": digest, "primaryLocationLineHash": digest[:16]}
     return result

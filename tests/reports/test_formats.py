@@ -12,7 +12,20 @@ import pytest
 from tapctl.render.terminal import sanitize_lines
 from tapctl.reports import ENDINGS, FORMATS, format_of, md, render
 from tapctl.reports.run import run_of
-from tests.reports.examples import CLUSTER, FUNCTION, GROUP, HOSTILE, KEY, RUNS, finding, run, span, verdict, version
+from tests.reports.examples import (
+    CLUSTER,
+    FUNCTION,
+    GROUP,
+    HOSTILE,
+    KEY,
+    RUNS,
+    Record,
+    finding,
+    run,
+    span,
+    verdict,
+    version,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -215,6 +228,38 @@ def test_a_waived_difference_is_no_failure_and_says_who_answers_for_it() -> None
     assert waived in render(run("parity"), "md")
     assert waived in render(run("parity"), "text")
     assert f'<span class="open">{waived}</span>' in render(run("parity"), "html")
+
+
+def junit(*records: Record) -> ET.Element:
+    found = ET.fromstring(render(run_of(list(records)), "junit")).find("testsuite")  # noqa: S314 -- our own
+    assert found is not None
+    return found
+
+
+def state(*problems: str) -> Record:
+    own = {"environment": "dev", "suffix": "pr-1", "resources": 24, "since": "", "by": "", "health": "x"}
+    return {"type": "status", **own, "problems": [*problems]}
+
+
+def test_a_red_status_is_red_in_every_report() -> None:
+    records = (version("status"), state("an alarm rings", "DRIFT: 1 drifted"), verdict("status"))
+    told = junit(*records)
+    assert (told.get("tests"), told.get("failures")) == ("2", "1")
+    assert [each.get("message") for each in told[1]] == ["an alarm rings", "DRIFT: 1 drifted"]
+    (one,) = json.loads(render(run_of(list(records)), "sarif"))["runs"]
+    assert [each["message"]["text"] for each in one["results"]] == ["pr-1: an alarm rings", "pr-1: DRIFT: 1 drifted"]
+    well = junit(version("status"), state(), verdict("status", 0, "OK"))
+    assert (well.get("tests"), well.get("failures"), well.get("skipped")) == ("2", "0", "0")
+
+
+def test_no_junit_of_a_run_that_ended_with_another_status_than_0_is_all_green() -> None:
+    pending = finding(state="PENDING", cause="unfinished")
+    assert junit(version(), pending, verdict(exit_=7)).get("skipped") == "1"
+    window = finding(state="PENDING", cause=None)
+    assert junit(version(), window, verdict(exit_=0)).get("skipped") == "0"
+    assert junit(version(), window, verdict(exit_=7))[0].find("failure") is not None
+    assert junit(version("plan"), verdict("plan", 2)).get("failures") == "0", "the changes that it was asked to tell"
+    assert junit(version("plan"), verdict("plan", 6)).get("failures") == "1"
 
 
 # -- the trace ---------------------------------------------------------------------------------------------------------
