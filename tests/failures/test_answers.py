@@ -135,7 +135,7 @@ def by_type(addresses: list[str]) -> tuple[list[str], list[str]]:
 
 def test_no_member_that_the_model_does_not_require_is_taken_for_granted(recorded: Recorded, read: set[str]) -> None:
     green = set()
-    for member in sampled(recorded.tape.members, 5):
+    for member in sampled(recorded.tape.members, 12):
         ones, others = by_type(recorded.readers[member.operation])
         outcomes = {outcome(recorded, member, member.drop, address) for address in ones}
         unusable = [text for text in outcomes if UNUSABLE in text]

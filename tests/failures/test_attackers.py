@@ -94,6 +94,7 @@ def test_a_forged_record_is_no_claim_on_a_strangers_resource_of_our_name(world: 
     assert group in str(world.client("ec2").describe_security_groups(GroupIds=[group]))
 
 
+@pytest.mark.soak
 def test_who_writes_the_state_or_tags_takes_no_alarm_that_ends_as_ours_do_and_no_subscription(world: World) -> None:
     """An alarm's name is the team's own, and a subscription has no tags: neither tells whose they are."""
     world.deploy()
@@ -405,6 +406,7 @@ def test_a_key_that_others_still_use_is_kept_and_the_plan_names_them(world: Worl
     assert world.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
+@pytest.mark.soak
 def test_an_alias_that_was_moved_to_another_key_of_our_tags_takes_nothing_along(world: World) -> None:
     world.deploy()
     kms = world.client("kms")

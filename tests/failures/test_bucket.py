@@ -64,6 +64,7 @@ def put_back(world: World, answer: Answer) -> None:
     world.client("s3").put_object(Bucket="records", Key=KEY, Body=Path(copy).read_bytes())
 
 
+@pytest.mark.soak
 def test_apply_drift_and_destroy_with_the_record_in_s3(teams: World) -> None:
     assert teams.tapctl(*APPLY).code == 0
     assert not (teams.folder / "manifests").exists()

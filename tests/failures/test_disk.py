@@ -101,6 +101,7 @@ def test_the_disk_is_full_at_the_last_write_of_an_apply(world: World) -> None:
     assert world.drift().code == 0
 
 
+@pytest.mark.soak
 def test_a_lost_record_cannot_be_written_anew(world: World) -> None:
     world.deploy()
     world.path().unlink()

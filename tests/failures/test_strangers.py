@@ -173,6 +173,7 @@ def test_what_was_ours_and_is_another_s_now_is_not_destroyed(world: World) -> No
     assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err
 
 
+@pytest.mark.soak
 def test_a_log_group_that_somebody_has_tagged_is_theirs(world: World) -> None:
     """AWS makes log groups of our names by itself, and gives them no tags."""
     group = "/aws/lambda/payment-processor-dev"

@@ -112,6 +112,7 @@ def test_instances_come_and_go_with_their_alarms(dev: World) -> None:
     assert (instance["DBInstanceIdentifier"], instance["DBInstanceClass"]) == ("db-cluster-dev-0", "db.t4g.large")
 
 
+@pytest.mark.soak
 def test_an_instance_that_has_become_the_writer_since_the_plan_is_not_removed_unasked(dev: World) -> None:
     rds, second = dev.client("rds"), "db-cluster-dev-1"
     dev.edit("dev.toml", "instance_count = 1", "instance_count = 2")

@@ -74,6 +74,7 @@ def test_an_approved_file_is_applied_once_and_to_the_field(dev: World) -> None:
     refused(dev.tapctl("apply", "--plan", "dev.plan", "--yes"), "was applied already")
 
 
+@pytest.mark.soak
 def test_an_apply_that_was_cut_off_is_continued_with_its_file(dev: World) -> None:
     dev.edit("dev.toml", "memory_mb = 1024", "memory_mb = 2048")
     dev.edit("common.toml", "\nretention_days = 30", "\nretention_days = 60")

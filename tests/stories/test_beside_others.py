@@ -90,6 +90,7 @@ def test_commands_beside_three_hundred_foreign_things_of_each_kind(world: World)
     assert destroyed.total() - destroyed["sns:GetTopicAttributes"] < 1.3 * 250
 
 
+@pytest.mark.soak
 def test_a_plan_makes_no_more_calls_for_them(world: World) -> None:
     world.deploy()
     commands = (["plan", "--env", "dev"], ["plan", "--env", "dev", "--suffix", "new"], ["drift", "--env", "dev"])

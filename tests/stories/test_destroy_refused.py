@@ -86,6 +86,7 @@ def test_what_others_use_stops_it_before_anything_is_begun(dev: World) -> None:
     assert "security-group/db-sg-dev is used by what is not ours and is never removed: a rule of bi" in refused.err
 
 
+@pytest.mark.soak
 def test_another_function_that_needs_our_role_and_group_stops_it_until_it_is_gone(dev: World) -> None:
     functions = dev.client("lambda")
     ours = functions.get_function_configuration(FunctionName="payment-processor-dev")
@@ -215,6 +216,7 @@ def moved(dev: World) -> World:
     return dev
 
 
+@pytest.mark.soak
 def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> None:
     refused = moved.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
@@ -226,6 +228,7 @@ def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> 
     assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
 
 
+@pytest.mark.soak
 def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev: World) -> None:
     ec2 = dev.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]

@@ -51,6 +51,7 @@ def test_a_key_that_cannot_be_enabled_ends_the_apply(stuck: World) -> None:
     assert "not authorized to perform kms:EnableKey" in answer.err
 
 
+@pytest.mark.soak
 def test_a_key_is_not_brought_back_for_what_does_not_wait_for_it(dev: World) -> None:
     """A slip in --restore blocks a cluster that is not there: with the key, too, it would be judged no otherwise."""
     assert dev.tapctl("destroy", "--env", "dev", "--yes").code == 0

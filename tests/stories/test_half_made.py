@@ -107,6 +107,7 @@ def test_a_run_that_was_cut_off_between_two_resources_is_no_ok_although_every_en
     assert dev.drift().code == 0  # what the changed files want is a plan's to tell
 
 
+@pytest.mark.soak
 def test_what_our_own_upgrade_that_was_cut_off_has_moved_is_no_change_from_outside(dev: World) -> None:
     before = dev.manifest()["entries"]
     dev.edit("common.toml", 'engine_version = "16.13"', 'engine_version = "17.9"')
@@ -133,6 +134,7 @@ def test_what_our_own_upgrade_that_was_cut_off_has_moved_is_no_change_from_outsi
     assert outside() == {"parameter_group": False, "instance_class": True}
 
 
+@pytest.mark.soak
 def test_what_our_own_destroy_that_was_cut_off_has_removed_was_removed_by_nobody_else(dev: World) -> None:
     rds = dev.client("rds")
     rds.delete_db_instance(DBInstanceIdentifier="db-cluster-dev-0")

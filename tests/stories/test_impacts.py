@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.failures.trouble import refuse
 from tests.support.world import World
 
@@ -14,6 +16,7 @@ def impacts(world: World, *more: str) -> tuple[int, dict[str, int]]:
     return answer.code, {name: count for name, count in answer.records[-1]["impacts"].items() if count}
 
 
+@pytest.mark.soak
 def test_fewer_days_of_logs_and_backups_lose_data_and_are_cut_only_where_they_are_named(dev: World) -> None:
     common = dev.folder / "environments" / "common.toml"
     before = common.read_text()

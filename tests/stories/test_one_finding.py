@@ -247,6 +247,7 @@ def test_a_stack_that_is_gone_has_nothing_to_waive(drifted: World) -> None:
     assert (answer.code, "nothing of dev is deployed" in answer.err) == (3, True)
 
 
+@pytest.mark.soak
 def test_a_waiver_of_a_statement_that_was_taken_away_covers_no_other_that_is_taken_away_later(dev: World) -> None:
     iam, names = dev.client("iam"), {"RoleName": "lambda-role-dev", "PolicyName": "lambda-policy-dev"}
 

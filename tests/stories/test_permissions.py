@@ -95,6 +95,7 @@ def test_the_guard_denies_what_is_not_in_the_policy(dev: World) -> None:
     assert "lambda:GetPolicy denied" in answer.out
 
 
+@pytest.mark.soak
 def test_the_tag_of_an_application_is_nobody_s_difference(dev: World) -> None:
     tag_all(dev, "awsApplication")
     assert dev.drift().code == 0

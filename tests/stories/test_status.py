@@ -259,6 +259,7 @@ def certify(world: World, copy: str, **other: Any) -> Path:
     return path
 
 
+@pytest.mark.soak
 def test_copies_that_were_destroyed_are_looked_at_unless_their_certificate_says_so(dev: World) -> None:
     """Drift would be what the record of a copy tells of dev itself."""
     record = dev.manifest()
