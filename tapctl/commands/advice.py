@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from tapctl.commands.places import place_of
+from tapctl.commands.revertible import revertible
 from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
@@ -49,11 +50,13 @@ def advise(
     *,
     more: bool = False,
     older: bool = False,
+    goes_on: str = "",
 ) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field.
 
     ``entries``: the record, which knows the ids that AWS gave. ``more``: an apply would do more than undo the findings.
-    ``older``: the record is older than AWS, so that no apply brings back what it tells.
+    ``older``: the record is older than AWS, so that no apply brings back what it tells. ``goes_on``: the command that
+    goes on with an apply which did not finish.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     # Several findings may be in one place: what is waived hides no advice on another one.
@@ -62,19 +65,20 @@ def advise(
         is_told = finding.reason in (Reason.CHANGED, Reason.NEVER_WANTED) and finding.waiver is None
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
+    left = _left_by_revert(session, entries, findings)
     theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
-    left = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
+    cut_off = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
     usable = not isinstance(session.loaded, ConfigError)
     provenance = provenance_of(session.config, session.suffix) if usable else None
     advice = {}
     for one in findings:
         # An edit that wants what somebody has written into the record is nothing to suggest.
         keys = None if one.reason is Reason.FORGED else provenance
-        acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session)
-        if left and acting.undo_note == _AGAIN:
+        acting = _acting(_advice(one, session, keys, theirs.get(one.address)), one, session, left)
+        if cut_off and acting.undo_note == _AGAIN:
             acting = replace(acting, undo_note=_AGAIN_WITH_DATA)
-        advice[one.address, one.field] = _undoing(acting, session, more=more)
+        advice[one.address, one.field] = _undoing(acting, session, more=more, goes_on=goes_on)
     strangers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
         if one.reason is Reason.NOT_OURS and one.waiver is None:
@@ -85,15 +89,17 @@ def advise(
         advice = {place: Advice() if told.undo.startswith(undone) else told for place, told in advice.items()}
     for (address, field), findings in exposed.items():
         ending = Advice(undo=_ending(findings, session, entries))
-        advice[address, field] = _acting(ending, findings[0], session)
+        advice[address, field] = _acting(ending, findings[0], session, left)
     if provenance is None:
         return advice
     places = {(one.address, one.field): place_of(one, session, provenance) for one in report.findings}
     return {found: replace(told, place=places[found]) for found, told in advice.items()}
 
 
-def _undoing(advice: Advice, session: Session, *, more: bool) -> Advice:
-    """The advice with what an apply needs (usable files) or does beside."""
+def _undoing(advice: Advice, session: Session, *, more: bool, goes_on: str) -> Advice:
+    """The advice with what an apply needs (usable files; a permit to go on with) or does beside."""
+    if goes_on and advice.now == session.command("apply"):
+        return replace(advice, now=goes_on)
     if not advice.undo.startswith(session.command("apply")):
         return advice
     if isinstance(session.loaded, ConfigError):
@@ -106,7 +112,13 @@ def _undoing(advice: Advice, session: Session, *, more: bool) -> Advice:
     return advice
 
 
-def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
+def _left_by_revert(session: Session, entries: Mapping[str, Entry], findings: Sequence[Finding]) -> frozenset[str]:
+    """The places of those findings that a revert of them would leave, or refuse: none is offered there."""
+    recorded = [one for one in findings if one.reason is Reason.CHANGED and one.address in entries]
+    return frozenset(revertible(session, entries, recorded).left) if recorded else frozenset()
+
+
+def _acting(advice: Advice, finding: Finding, session: Session, left: Collection[str]) -> Advice:
     """The advice with the commands that act on this finding alone: revert in place of apply, and waive."""
     if finding.waiver is not None:
         return Advice()
@@ -117,9 +129,7 @@ def _acting(advice: Advice, finding: Finding, session: Session) -> Advice:
     unnamed = (finding.type, _root(finding.field)) in CONSTANT or opens(live) or live == HIDDEN
     if not unnamed and not isinstance(session.loaded, ConfigError):
         advice = replace(advice, waive=f"{session.command('waive')} {target} --reason '…' --until 30d")
-    # A revert puts back nothing that lets the world in, whatever is recorded.
-    forged = finding.recorded is not None and opens(live_text(finding.recorded))
-    if advice.undo == session.command("apply") and not advice.undo_note and not forged:
+    if advice.undo == session.command("apply") and not advice.undo_note and place(finding) not in left:
         advice = replace(advice, undo=f"{session.command('revert')} {target}")
     return advice
 

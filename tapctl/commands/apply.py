@@ -125,7 +125,7 @@ def _open_journal(session: Session, found: ApplySurvey) -> Journal:
     journal = session.journal(found.manifest, found.version)
     journal.update(networking=found.network.model_dump(mode="json"))
     if found.plan.work:
-        journal.update(unfinished=True)
+        journal.update(unfinished=True, restoring=found.restoring)
     journal.put(*found.plan.confirmed)
     journal.drop(*found.plan.forgotten)
     return journal
@@ -156,7 +156,7 @@ def _finish(session: Session, found: ApplySurvey, runner: EngineRunner) -> int:
     outcome = runner.outcome
     counts = _result_counts(outcome, found.plan)
     if outcome.ok:
-        runner.journal.update(unfinished=False)
+        runner.journal.update(unfinished=False, restoring="")
     failed = finish_failed(session, runner, counts)
     if failed is not None:
         return failed

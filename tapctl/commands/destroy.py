@@ -364,7 +364,7 @@ def report_destroy(
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
         # What an apply has left undone is of no account any more.
-        runner.journal.update(unfinished=False)
+        runner.journal.update(unfinished=False, restoring="")
         try:
             runner.journal.flush()
         except StoreFailed as error:

@@ -20,6 +20,7 @@ from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
+from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
@@ -130,6 +131,8 @@ class Compared:
     beside: Observations
     """The resources that are there under our names and not recorded, or may not be looked at, by address."""
     report: Report
+    goes_on: str
+    """The command that goes on with an apply which did not finish."""
 
 
 def compare_recorded(
@@ -187,7 +190,7 @@ def compare_recorded(
         missed=(*report.missed, *unseen),
         unfinished=manifest.unfinished,
     )
-    return Compared(entries, observed, beside, report)
+    return Compared(entries, observed, beside, report, continuing(session, manifest))
 
 
 def _destroy_left(session: Session, manifest: Manifest) -> bool:
@@ -296,12 +299,13 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
     if found is None:
         return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
+    goes_on = continuing(session, manifest)
     if tally is None:
         warn_of_idle_waivers(session, report.findings)
     else:
         tally.count(session, report.findings)
     if report.unfinished:
-        session.screen.warn(f"an apply did not finish, and may have more to do: {session.command('apply')} goes on")
+        session.screen.warn(f"an apply did not finish, and may have more to do: {goes_on} goes on")
     if known is not None:
         report = only_new(report, session.suffix, known)
     report = with_causes(report)
@@ -310,7 +314,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if report.drifted and not older else None
-    advice = advise(report, session, entries, more=wanted is not None, older=bool(older))
+    advice = advise(report, session, entries, more=wanted is not None, older=bool(older), goes_on=goes_on)
     session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
     if any(entry.type == SnsSubscription.type for entry in entries.values()):

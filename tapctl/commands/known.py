@@ -14,7 +14,7 @@ from tapctl.errors import RunInvalid
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.render.harmless import harmless_finding
 from tapctl.render.screen import Screen
-from tapctl.safety.files import read_handed_file
+from tapctl.safety.files import ForeignFile, read_handed_file
 from tapctl.safety.redaction import HIDDEN as STRIPPED
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -33,7 +33,8 @@ def known_findings(run: str, screen: Screen) -> Known:
     try:
         lines = read_handed_file(Path(run), _MAX_BYTES).decode(errors="replace").splitlines()
     except OSError as error:
-        raise RunInvalid(run, f"cannot be read: {error.strerror}", hint=_HINT) from None
+        hint = error.cure if isinstance(error, ForeignFile) else _HINT
+        raise RunInvalid(run, f"cannot be read: {error.strerror}", hint=hint) from None
     records = [_record(line) for line in lines]
     first = records[0] if records else None
     if first is None or first.get("type") != "version" or first.get("verb") != "drift":

@@ -72,7 +72,7 @@ def _read(invocation: Invocation, screen: Screen) -> tuple[Target, Store, Manife
     """
     loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
     config = None if isinstance(loaded, ConfigError) else loaded
-    store = open_store_unidentified(invocation, screen, config)
+    store = open_store_unidentified(invocation, screen, config, target.account)
     invocation.usage.manifest = where = store.location(target.suffix)
     stored = store.read(target.suffix)
     if stored is not None:

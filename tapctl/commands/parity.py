@@ -26,7 +26,7 @@ from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.regions import partition_of
 from tapctl.render.harmless import harmless
 from tapctl.render.screen import Screen, Target
-from tapctl.render.values import format_value
+from tapctl.render.values import format_value, format_verdict
 from tapctl.session.invocation import Invocation
 from tapctl.session.target import check_names, is_deployed, open_store_unidentified, read_manifest
 from tapctl.stack.definition import planned_addresses
@@ -512,6 +512,9 @@ def rows(where: str, parity: Parity) -> list[dict[str, object]]:
 
 def _cell(record: Mapping[str, object], column: str) -> str:
     values = record["values"]
+    if column == "verdict":
+        waivers = record.get("waivers")
+        return format_verdict(str(record[column]), waivers if isinstance(waivers, list) else [])
     if column in record:
         return str(record[column])
     value = values.get(column) if isinstance(values, Mapping) else None

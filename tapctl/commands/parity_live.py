@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from tapctl.commands.drift import compare_recorded
 from tapctl.commands.fleet import for_each_environment
@@ -35,14 +38,18 @@ from tapctl.commands.parity import (
     status_of,
 )
 from tapctl.commands.plan import look_up
+from tapctl.commands.waivers import waivers_for
 from tapctl.commands.wanted import wanted_beside
 from tapctl.config import Config
 from tapctl.engine import refs
+from tapctl.engine.diff import compare as compare_fields
+from tapctl.engine.diff import leave_parts
 from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState
-from tapctl.engine.model import Observed
+from tapctl.engine.model import Observed, Spec
 from tapctl.engine.observe import Observations, Unreadable
 from tapctl.engine.plan import Action
-from tapctl.engine.record import Phase
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
 from tapctl.errors import ExitCode
 from tapctl.manifest.manifest import Manifest
 from tapctl.render.screen import Screen, Target
@@ -51,9 +58,10 @@ from tapctl.session.session import Session, open_session
 from tapctl.session.target import known_suffixes, open_store_unidentified
 
 OUTSIDE: Final = "CHANGED OUTSIDE"
+WAIVED: Final = "waived"
 _OUTSIDE_STATES: Final = (FindingState.DRIFT, FindingState.MISSING, FindingState.UNEXPECTED)
-_WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED}
-"""The cause of a difference to the verdict on it."""
+_WORDS: Final = {"outside": OUTSIDE, "not applied": NOT_APPLIED, "waived": WAIVED}
+"""The cause of a difference to the verdict on it; of several causes the first here counts."""
 
 Place = tuple[str, str]
 """Address, and a field's path or `WHOLE_RESOURCE`."""
@@ -73,6 +81,10 @@ class LiveEnvironment:
     """The places that could not be read, with the action that was denied."""
     unrecorded: Collection[str]
     """The addresses of what is there with our tags, and not recorded: nobody knows what was meant."""
+    waived: Mapping[Place, Collection[Waiver]] = field(default_factory=dict)
+    """The places where AWS differs from the record and somebody answers for it."""
+    without_waived: Manifest | None = None
+    """As ``live``, with what is waived as it is recorded; None where nothing is waived."""
 
 
 def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str, ...]) -> int:
@@ -103,18 +115,22 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     records += moved_rows("aws", {env: each.live for env, each in live.items()}, chosen)
     records += [_row(f"{env} could not be read", {}, UNKNOWN) for env in known if env not in read]
     show(screen, chosen, records)
-    words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN)
-    allowed, refused, outside, behind, unknown = (sum(row["verdict"] == word for row in records) for word in words)
+    words = (ALLOWED, REFUSED, OUTSIDE, NOT_APPLIED, UNKNOWN, WAIVED)
+    allowed, refused, outside, behind, unknown, waived = (
+        sum(row["verdict"] == word for row in records) for word in words
+    )
     counts = {
         "allowed": allowed,
         "disallowed": refused,
         "outside": outside,
         "not_applied": behind,
         "unknown": unknown,
+        "waived": waived,
     }
+    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
-        f" · {unknown} unknown · compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}"
+        f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"
     )
     own = ExitCode.DIFFERENT if refused + outside + behind else ExitCode.INCOMPLETE if unknown else ExitCode.OK
     code = ExitCode.worst([own, beside.code, *codes.values()])
@@ -128,7 +144,8 @@ def _read(session: Session) -> LiveEnvironment | None:
         TapctlError: what it is compared with cannot be read.
     """
     manifest, _ = session.load_manifest()
-    compared = compare_recorded(session, manifest, exposures=True)
+    waivers = waivers_for(session)
+    compared = compare_recorded(session, manifest, waivers, exposures=True)
     if compared is None:
         return None
     observed = compared.observed
@@ -142,19 +159,45 @@ def _read(session: Session) -> LiveEnvironment | None:
     behind |= {(one.address, WHOLE_RESOURCE) for one in changes if one.action in (Action.CREATE, Action.DELETE)}
     behind |= {(one.address, one.field) for one in compared.report.findings if one.reason in UNFINISHED}
     unread = dict(_unread(observed))
-    return LiveEnvironment(_as_observed(manifest, observed), outside, behind, unread, [*compared.beside])
+    waived: dict[Place, list[Waiver]] = defaultdict(list)
+    for one in compared.report.findings:
+        if one.waiver is not None:
+            waived[one.address, one.field].append(one.waiver)
+    return LiveEnvironment(
+        _as_observed(manifest, observed),
+        outside,
+        behind,
+        unread,
+        [*compared.beside],
+        waived,
+        _as_observed(manifest, observed, spares_of(waivers)) if waived else None,
+    )
 
 
-def _as_observed(manifest: Manifest, observed: Observations) -> Manifest:
-    """The record with what was observed in place of what it holds; without what is not there."""
+def _as_observed(manifest: Manifest, observed: Observations, is_waived: Spares = spare_nothing) -> Manifest:
+    """The record with what was observed in place of what it holds; without what is not there.
+
+    What is waived is as it is recorded.
+    """
     entries = {}
     for address, seen in observed.items():
         entry = manifest.entries[address]
         if isinstance(seen, Observed) and not seen.deleting:
-            entries[address] = entry.model_copy(update={"spec": refs.to_json(seen.spec), "phase": Phase.MADE})
+            spec = _without_waived(entry, seen.spec, partial(is_waived, address))
+            entries[address] = entry.model_copy(update={"spec": refs.to_json(spec), "phase": Phase.MADE})
         elif isinstance(seen, Unreadable):
             entries[address] = entry
     return manifest.model_copy(update={"entries": entries})
+
+
+def _without_waived(entry: Entry, live: Spec, is_waived: Callable[[str, Any], bool]) -> Spec:
+    """The live spec with what is waived as it is recorded; all as it is where the record has no such form."""
+    try:
+        recorded = type(live).model_validate(entry.confirmed_spec)
+    except ValidationError:
+        return live
+    put_back = leave_parts(recorded, live, lambda path, value: not is_waived(path, value))
+    return live.model_copy(update={name: getattr(put_back, name) for name in compare_fields(recorded, live)})
 
 
 def _unread(observed: Observations) -> Iterator[tuple[Place, str]]:
@@ -173,9 +216,15 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
         env: {
             "outside": {_canonical(place, forms[env]) for place in each.outside},
             "not applied": {_canonical(place, forms[env]) for place in each.not_applied},
+            "waived": {_canonical(place, forms[env]) for place in each.waived},
         }
         for env, each in read.items()
     }
+    waivers = {
+        env: {_canonical(place, forms[env]): waivers for place, waivers in each.waived.items()}
+        for env, each in read.items()
+    }
+    refused = _refused_without_waived(read, chosen)
     found: list[dict[str, Any]] = []
     for row in rows("aws", split_tags(compare_specs(manifests, chosen), manifests, chosen)):
         address, _, path = str(row["what"]).partition(" ")
@@ -186,9 +235,12 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             if any(_covers(place, (address, path)) for place in by_cause[cause])
         }
         verdict = next((word for cause, word in _WORDS.items() if cause in causes.values()), row["verdict"])
+        if verdict == WAIVED and row["what"] in refused:
+            verdict = REFUSED
         values = {env: forms[env](value) for env, value in dict(row["values"]).items()}  # type: ignore[call-overload]
         found.append({**row, "values": values, "verdict": verdict, "causes": causes})
     found += _beside(places, found)
+    found = [_with_waivers(row, waivers) for row in found]
     for env, each in read.items():
         for place, action in each.unread.items():
             address, path = _canonical(place, forms[env])
@@ -196,6 +248,30 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
             found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
         found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
+
+
+def _refused_without_waived(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]) -> frozenset[str]:
+    """The differences that would not be allowed if all that is waived were as it is recorded: no waiver's doing."""
+    if not any(each.waived for each in read.values()):
+        return frozenset()
+    manifests = {env: each.without_waived or each.live for env, each in read.items()}
+    return frozenset(split_tags(compare_specs(manifests, chosen), manifests, chosen).disallowed)
+
+
+def _with_waivers(row: dict[str, Any], waivers: Mapping[str, Mapping[Place, Collection[Waiver]]]) -> dict[str, Any]:
+    """The row with those who answer for what is waived in it, where that is its verdict."""
+    if row["verdict"] != WAIVED:
+        return row
+    address, _, path = str(row["what"]).partition(" ")
+    covering = (
+        one
+        for env in row["causes"]
+        for place, some in waivers[env].items()
+        if _covers(place, (address, path))
+        for one in some
+    )
+    told = [{"owner": one.owner, "reason": one.reason, "until": one.until} for one in dict.fromkeys(covering)]
+    return {**row, "waivers": told}
 
 
 def _beside(places: Mapping[str, Mapping[str, Collection[Place]]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -84,6 +84,8 @@ class ApplySurvey:
     preflight: Flight
     shown: Plan
     """The plan as it is shown."""
+    restoring: str = ""
+    """The snapshot that a cluster which is to be made is made from; empty: none is."""
 
     @property
     def is_blocked(self) -> bool:
@@ -171,9 +173,7 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     changes = [_check_version(session, stack, change, observed, unasked.append) for change in told]
     healed = _identities(observed[change.address] for change in plan.changes if change.heals)
     changes = [
-        plan_restore(
-            session, permits, change, stack[change.address].spec, manifest.entries.get(change.address), healed=healed
-        )
+        plan_restore(session, permits, change, stack[change.address].spec, manifest, healed=healed)
         if change.type == DbCluster.type and change.address in stack
         else change
         for change in changes
@@ -200,7 +200,11 @@ def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplyS
     values = values_of(session.config, session.names)
     file = str(session.invocation.config / "common.toml")
     preflight = check_all(session.aws, stack, plan, values, quotas, unasked=unasked, file=file)
-    return ApplySurvey(stack, network, manifest, version, plan, preflight, without_blame(plan) if is_older else plan)
+    shown = without_blame(plan) if is_older else plan
+    making = any(change.type == DbCluster.type for change in plan.to(Action.CREATE))
+    return ApplySurvey(
+        stack, network, manifest, version, plan, preflight, shown, restoring=permits.restore if making else ""
+    )
 
 
 def _identities(observations: Iterable[Observation]) -> frozenset[str]:

@@ -28,7 +28,7 @@ from tapctl.engine.plan import Action, Change, Plan
 from tapctl.errors import PlanInvalid, PlanOutdated, PlanUnwritten
 from tapctl.manifest.manifest import TIME_FORMAT, Manifest, now, summarise, unique_keys
 from tapctl.render.harmless import harmless
-from tapctl.safety.files import read_file, read_handed_file
+from tapctl.safety.files import ForeignFile, read_file, read_handed_file
 from tapctl.session.session import Session
 
 FORMAT: Final = 1
@@ -279,7 +279,8 @@ def read_plan(path: Path) -> PlanFile:
     try:
         text = read_handed_file(path, MAX_BYTES)
     except OSError as error:
-        raise _invalid(path, "cannot be read", error.strerror) from None
+        cure = error.cure if isinstance(error, ForeignFile) else None
+        raise _invalid(path, "cannot be read", error.strerror, cure) from None
     try:
         data = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
@@ -299,8 +300,8 @@ def read_plan(path: Path) -> PlanFile:
     return plan
 
 
-def _invalid(path: Path, problem: str, evidence: str | None) -> PlanInvalid:
-    hint = "name a file that tapctl plan --out has written; or make a new one, and have that approved"
+def _invalid(path: Path, problem: str, evidence: str | None, hint: str | None = None) -> PlanInvalid:
+    hint = hint or "name a file that tapctl plan --out has written; or make a new one, and have that approved"
     return PlanInvalid(f"the plan file {path} {problem}", evidence=evidence, hint=hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -11,8 +12,9 @@ from tapctl.commands.permits import Permits
 from tapctl.engine.diff import same
 from tapctl.engine.model import Owner
 from tapctl.engine.plan import Action, Change
-from tapctl.engine.record import Entry, Phase
+from tapctl.engine.record import Phase
 from tapctl.errors import AwsRefused, Refused, UsageError
+from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers.db_cluster import DbClusterSpec, misfits, restore_refusal, snapshot_of, snapshots_of
 from tapctl.session.session import Session
 
@@ -37,18 +39,25 @@ def check_restore_flags(permits: Permits) -> None:
         )
 
 
+def continuing(session: Session, manifest: Manifest) -> str:
+    """The command that goes on with an apply which did not finish."""
+    restore = f" --restore {shlex.quote(manifest.restoring)}" if manifest.restoring else ""
+    return f"{session.command('apply')}{restore}"
+
+
 def plan_restore(
     session: Session,
     permits: Permits,
     change: Change,
     want: DbClusterSpec,
-    entry: Entry | None,
+    manifest: Manifest,
     *,
     healed: Collection[str] = (),
 ) -> Change:
     """Say where the data of a cluster that is to be made comes from; block its creation where nobody has said so.
 
-    ``entry``: what the record holds of it. One that was made had data, whether or not a snapshot of it is there.
+    By the record, one that was made had data, whether or not a snapshot of it is there; and one that an apply which did
+    not finish was to make from a snapshot is made from no other, and not without data, before somebody says so.
     ``healed``: the ARNs of the keys that this very plan puts in order first.
     """
     if change.blocked:
@@ -57,6 +66,13 @@ def plan_restore(
         if permits.restore:
             session.screen.warn(f"--restore {permits.restore}: {change.address} is there; nothing is restored")
         return change
+    if manifest.restoring and not permits.restore and not permits.empty:
+        refused = Refused(
+            f"{change.address} was to be made from {manifest.restoring}, by an apply that did not finish",
+            evidence="what is made now would be empty",
+            hint=f"{continuing(session, manifest)} goes on; --empty makes it without data",
+        )
+        return replace(change, blocked=refused)
     try:
         if permits.restore:
             return _plan_from(session, permits.restore, change, want, healed)
@@ -64,6 +80,7 @@ def plan_restore(
     except AwsRefused as error:
         refused = error.unasked(f"{change.address} is to be made, and whether there are snapshots of it")
         return replace(change, blocked=refused)
+    entry = manifest.entries.get(change.address)
     lost = entry is not None and entry.phase is not Phase.LEAVING and entry.confirmed_spec is not None
     if not taken and not lost:
         return change

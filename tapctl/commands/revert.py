@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
-
-from pydantic import ValidationError
 
 from tapctl.commands.apply import confirm, finish_failed
 from tapctl.commands.drift import Examined, examine, finish_nothing
 from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.plan import NOTHING_CHANGED, consequences, show_blockers
+from tapctl.commands.revertible import Revertible, revertible
 from tapctl.commands.runner import EngineRunner
-from tapctl.commands.targets import ALL, choose, place
+from tapctl.commands.targets import ALL, choose
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.converge import Job
-from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.events import Result
 from tapctl.engine.plan import Change, Plan
 from tapctl.engine.planner import make_plan
-from tapctl.engine.record import Phase
-from tapctl.engine.resources import Node, Stack
+from tapctl.engine.resources import Node
 from tapctl.engine.waiver import spares_of
-from tapctl.errors import ConfigError, ConsentMissing, ExitCode, Refused, Status, TapctlError
-from tapctl.names import Names
-from tapctl.reconcilers import reconciler_of, registry
-from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
+from tapctl.errors import ConsentMissing, ExitCode, Refused, Status, TapctlError
+from tapctl.reconcilers import registry
 from tapctl.session.session import Session
-from tapctl.stack.forged import forged
-from tapctl.stack.never_wanted import let_in, never_wanted
-from tapctl.stack.package import build as build_package
-from tapctl.stack.package import handler_of
-
-_NO_REVERT: Mapping[Reason, str] = {
-    Reason.ABSENT: "it is missing: an apply makes it again",
-    Reason.DELETING: "it is being deleted: an apply makes it again",
-    Reason.NOT_OURS: "it is not ours, and is never removed",
-    Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
-    Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
-    Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
-    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
-    Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
-}
-"""The reason of a finding to why there is nothing to put back."""
-
-
-_NO_CODE: Final = (
-    "the record knows the zip by its hash alone, and handlers/ packages another one: put those files there, or apply"
-)
 
 
 def revert(session: Session, targets: Sequence[str]) -> int:
@@ -67,12 +39,9 @@ def revert(session: Session, targets: Sequence[str]) -> int:
         older = warn_of_old_record(session, found.manifest, found.observed)
         if older and (not targets or ALL in targets):
             raise _older_error(session, older)
-        fields, left = fields_of(found, chosen)
-        stack = as_recorded(found, fields)
-        left |= dict.fromkeys(never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
-        left |= dict.fromkeys(other_doors(session, found, fields), _NO_REVERT[Reason.FORGED])
-        left |= dict.fromkeys(give_code(session, found, stack, fields), _NO_CODE)
-        plan, ignored = _plan(session, found, stack, fields)
+        part = revertible(session, found.entries, chosen)
+        stack, left = part.stack, part.left
+        plan, ignored = _plan(session, found, part)
         for where, why in [*left.items(), *ignored.items()]:
             session.screen.warn(f"{where} is not put back: {why}")
         if not plan.changes or (plan.is_empty and not plan.blocked):
@@ -107,112 +76,9 @@ def _older_error(session: Session, older: str) -> Refused:
     )
 
 
-def fields_of(found: Examined, chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """The paths to put back, by address; and the place of every other finding, with why it stays."""
-    fields: dict[str, set[str]] = defaultdict(set)
-    left: dict[str, str] = {}
-    for one in chosen:
-        if one.reason is not Reason.CHANGED:
-            left[place(one)] = _NO_REVERT[one.reason]
-        elif found.entries[one.address].phase is not Phase.MADE:
-            left[place(one)] = "an apply did not finish there: run it again"
-        else:
-            fields[one.address].add(one.field)
-    return fields, left
-
-
-def as_recorded(found: Examined, addresses: Iterable[str]) -> Stack:
-    """The resources as they are recorded: outputs are known, so there is nothing to wait for among them.
-
-    Raises:
-        Refused: a resource is recorded in another form than this tapctl's.
-    """
-    stack = Stack()
-    for address in addresses:
-        entry = found.entries[address]
-        reconciler = reconciler_of(entry)
-        try:
-            stack.add_recorded(reconciler, entry, reconciler.spec.model_validate(entry.spec))
-        except ValidationError:
-            raise Refused(
-                f"{address} was recorded by another version of tapctl, which knew other fields",
-                hint="an apply records it anew, and puts it in order",
-            ) from None
-    return stack
-
-
-def never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
-    """Take out of ``fields`` those whose recorded value the product can never want, and name their places.
-
-    A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
-    """
-    taken = []
-    for address, paths in fields.items():
-        resource = stack[address]
-        recorded = (resource.type, resource.id, resource.spec)
-        roots = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
-        refused = sorted(path for path in paths if path.partition(".")[0] in roots)
-        paths.difference_update(refused)
-        taken += [f"{address}.{path}" for path in refused]
-    return taken
-
-
-def give_code(session: Session, found: Examined, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
-    """Give each function whose zip is put back the zip as it is packaged now, where that is the recorded one.
-
-    Where it is another, what sends the code is taken out of ``fields``; returns the places of that.
-    """
-    taken = []
-    for address, paths in fields.items():
-        spec, sending = stack[address].spec, sorted(paths & SENDS_CODE)
-        if not sending or not isinstance(spec, LambdaFunctionSpec) or spec.package_type != "Zip":
-            continue
-        content = _packaged(session, spec.code_sha256)
-        if content is None:
-            paths.difference_update(sending)
-            taken += [f"{address}.{path}" for path in sending]
-        else:
-            stack.add_recorded(LambdaFunction(content), found.entries[address], spec)
-    return taken
-
-
-def _packaged(session: Session, sha256: str) -> bytes | None:
-    """The handler's zip; None where it has another hash, or cannot be made."""
-    try:
-        package = build_package(handler_of(session.invocation.config))
-    except ConfigError:
-        return None
-    return package.content if package.sha256_base64 == sha256 else None
-
-
-def other_doors(session: Session, found: Examined, fields: dict[str, set[str]]) -> list[str]:
-    """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
-
-    That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
-    files can be used, nobody can tell.
-    """
-    if isinstance(session.loaded, ConfigError):
-        return []
-    others: dict[str, list[str]] = defaultdict(list)
-    for entry, part in forged(session.loaded, session.names, found.entries):
-        others[entry.address] += [part.path] if part else []
-    taken = []
-    for address, paths in fields.items():
-        refused = sorted(path for path in paths if any(_overlap(path, other) for other in others[address]))
-        paths.difference_update(refused)
-        taken += [f"{address}.{path}" for path in refused]
-    return taken
-
-
-def _overlap(path: str, other: str) -> bool:
-    """True if one of the paths is the other, or leads to it."""
-    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
-
-
-def _plan(
-    session: Session, found: Examined, stack: Stack, fields: Mapping[str, set[str]]
-) -> tuple[Plan, dict[str, str]]:
+def _plan(session: Session, found: Examined, part: Revertible) -> tuple[Plan, dict[str, str]]:
     """The plan of these fields alone, and the fields that no change of ours puts back; what is waived in them stays."""
+    stack, fields = part.stack, part.fields
     is_waived = spares_of(waivers_for(session))
     plan = make_plan(
         stack,

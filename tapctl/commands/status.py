@@ -11,7 +11,7 @@ from tapctl.commands.drift import Compared, compare_recorded
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
-from tapctl.engine.drift import Finding, FindingState, Reason, Report
+from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
@@ -96,7 +96,7 @@ def _named(invocation: Invocation, screen: Screen) -> dict[str, Manifest]:
     """
     loaded, target = resolve_recorded(invocation, screen, Files.MAY_BE_GONE)
     config = None if isinstance(loaded, ConfigError) else loaded
-    store = open_store_unidentified(invocation, screen, config)
+    store = open_store_unidentified(invocation, screen, config, target.account)
     stored = store.read(target.suffix)
     if stored is None:
         known_suffixes(invocation, store)
@@ -185,21 +185,21 @@ def _problems(session: Session, compared: Compared) -> Iterator[Problem]:
     named: dict[str, ExitCode] = {}
     for address, observation in sorted(compared.observed.items()):
         entry = compared.entries[address]
-        problem = _interrupted(session, entry) or _unhealthy(entry, observation)
+        problem = _interrupted(session, entry, compared.goes_on) or _unhealthy(entry, observation)
         if problem is not None:
             named[address] = problem.code
             yield problem
     if compared.report.unfinished and not compared.report.has_unfinished:
-        goes_on = f"an apply did not finish: {session.command('apply')} goes on"
+        goes_on = f"an apply did not finish: {compared.goes_on} goes on"
         yield Problem(goes_on, ExitCode.INCOMPLETE)
     yield from _members(compared)
     yield from _ringing(session, compared.entries.values())
-    yield from _findings(session, compared.report, named)
+    yield from _findings(session, compared, named)
 
 
-def _interrupted(session: Session, entry: Entry) -> Problem | None:
+def _interrupted(session: Session, entry: Entry, goes_on: str) -> Problem | None:
     if entry.phase is Phase.MAKING:
-        goes_on = f"{entry.address} was left half made: {session.command('apply')} goes on"
+        goes_on = f"{entry.address} was left half made: {goes_on} goes on"
         return Problem(goes_on, ExitCode.INCOMPLETE)
     if entry.phase is Phase.LEAVING:
         # Only a destroy removes a resource that is still wanted.
@@ -275,11 +275,11 @@ def _kind(finding: Finding) -> str:
     return finding.reason.value if told_apart else finding.state.value.lower()
 
 
-def _findings(session: Session, report: Report, named: Mapping[str, ExitCode]) -> Iterator[Problem]:
+def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode]) -> Iterator[Problem]:
     """Drift, reboots and waivers; of resources that are named already only what asks for another exit status."""
     groups: dict[str, set[str]] = defaultdict(set)
     waived: set[str] = set()
-    for finding in report.findings:
+    for finding in compared.report.findings:
         if finding.waiver:
             waived.add(finding.address)
         code = named.get(finding.address, ExitCode.OK)
@@ -292,7 +292,7 @@ def _findings(session: Session, report: Report, named: Mapping[str, ExitCode]) -
     for address in sorted(groups["reboot"]):
         yield Problem(f"{address} waits for a reboot")
     if lacking := groups["never made"]:
-        yield Problem(f"not there: {_listed(lacking)}: {session.command('apply')} goes on", ExitCode.INCOMPLETE)
+        yield Problem(f"not there: {_listed(lacking)}: {compared.goes_on} goes on", ExitCode.INCOMPLETE)
     if groups[Reason.DESTROY_UNFINISHED.value]:
         yield Problem(f"a destroy did not finish: {session.command('destroy')} goes on", ExitCode.INCOMPLETE)
     if unknown := len(groups["unknown"]):

@@ -13,7 +13,7 @@ from pathlib import Path
 from tapctl.clock import BoottimeClock, Clock
 from tapctl.errors import LockHeld, Refused
 from tapctl.manifest.lock import Notify, silent
-from tapctl.safety.files import replace_file, try_lock
+from tapctl.safety.files import ForeignFile, replace_file, try_lock
 
 _PATIENCE_S = 10.0
 """Far more than a tapctl takes to write the files of a folder."""
@@ -90,4 +90,5 @@ def write_file(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)
     except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}") from None
+        hint = error.cure if isinstance(error, ForeignFile) else None
+        raise Refused(f"{path} cannot be written: {error.strerror}", hint=hint) from None

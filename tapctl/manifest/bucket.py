@@ -9,7 +9,7 @@ How S3 answers conditional requests: https://docs.aws.amazon.com/AmazonS3/latest
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -74,23 +74,34 @@ class Bucket:
         prefix: str,
         *,
         owner: str = "",
+        accounts: Sequence[str] = (),
         encryption: Encryption = _DEFAULT_ENCRYPTION,
         retries: bool = True,
     ) -> None:
         """``retries=False``: the SDK sends each request once, and no call takes longer than its time-outs (25 s).
 
-        ``owner``: the account that the bucket belongs to; empty: ours.
+        ``owner``: the account that the bucket belongs to; empty: ours. ``accounts``: of which it has to be one's, as
+        long as nobody knows which account we are in; of several the first that S3 confirms.
         """
         self._aws = aws
         self._retries = retries
-        self._owner = owner
+        self._owner = owner or (accounts[0] if len(accounts) == 1 else "")
+        self._accounts = accounts
         self.encryption = encryption
         self.name = name
         self.prefix = prefix
 
     def without_retries(self) -> Bucket:
         """The same bucket, each request sent once."""
-        return Bucket(self._aws, self.name, self.prefix, owner=self._owner, encryption=self.encryption, retries=False)
+        return Bucket(
+            self._aws,
+            self.name,
+            self.prefix,
+            owner=self._owner,
+            accounts=self._accounts,
+            encryption=self.encryption,
+            retries=False,
+        )
 
     @property
     def owner(self) -> str:
@@ -100,8 +111,29 @@ class Bucket:
     @property
     def _target(self) -> dict[str, Any]:
         """The parameters of every call."""
+        if len(self._accounts) > 1 and not self.owner:
+            self._owner = self._confirmed_owner()
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
         return {"Bucket": self.name} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
+
+    def _confirmed_owner(self) -> str:
+        """The first of the possible owners that S3 confirms; the last where it confirms none, as every call then tells.
+
+        Raises:
+            TapctlError: see `to_tapctl_error`.
+        """
+        *others, last = self._accounts
+        for account in others:
+            try:
+                self._s3.list_objects_v2(
+                    Bucket=self.name, Prefix=self.prefix, Delimiter="/", MaxKeys=1, ExpectedBucketOwner=account
+                )
+            except AwsError as error:
+                if not (isinstance(error, AwsRefused) and error.is_denied):
+                    raise self.to_tapctl_error(error) from error
+            else:
+                return account
+        return last
 
     @property
     def _s3(self) -> S3Client:

@@ -76,6 +76,7 @@ class Journal:
         commit: str | None = None,
         actor: str | None = None,
         unfinished: bool | None = None,
+        restoring: str | None = None,
     ) -> None:
         """Set the header of the next write; writes nothing by itself. See `flush`."""
         network = None if networking is None else plain(networking)
@@ -86,7 +87,7 @@ class Journal:
             "written_by": written_by,
             "aws": aws,
         }
-        header |= {"ci": ci, "commit": commit, "actor": actor, "unfinished": unfinished}
+        header |= {"ci": ci, "commit": commit, "actor": actor, "unfinished": unfinished, "restoring": restoring}
         with self._turn:
             self._header.update({key: value for key, value in header.items() if value is not None})
 
@@ -222,7 +223,7 @@ def restore_command(path: Path, store: Store, suffix: str) -> str:
 def _differs(have: Manifest, want: Manifest, *, header: bool) -> bool:
     """True if there is a reason to write: never who writes it; hash, networking and end only if ``header``."""
     ignored = {"serial", "run", "written_by", "written_at", "aws", "ci", "commit"}
-    ignored |= set() if header else {"config_hash", "networking", "unfinished"}
+    ignored |= set() if header else {"config_hash", "networking", "unfinished", "restoring"}
     same = {name: getattr(have, name) for name in ignored}
     # As text: to Python 1, 1.0 and True are equal.
     return dump(have) != dump(want.model_copy(update=same))

@@ -17,7 +17,7 @@ from tapctl.manifest.history import HISTORY, history_folder, is_version, version
 from tapctl.manifest.lock import Lease, LockHolder, LockInfo, LockWait, Notify, lock_held_error, lock_lost_error, silent
 from tapctl.manifest.manifest import MAX_BYTES, Manifest, dump, parse
 from tapctl.manifest.store import SUFFIX, TRACE, Stored, conflict_error, missing_error, write_failed_error
-from tapctl.safety.files import check_guarded, check_place, open_folder, open_fresh, read_file
+from tapctl.safety.files import ForeignFile, check_guarded, check_place, open_folder, open_fresh, read_file
 
 MAX_LOCAL_VERSIONS = 500
 """Replaced versions kept of each suffix: some 15 MB; the oldest go. In S3 all are kept."""
@@ -57,7 +57,7 @@ class LocalStore:
             return []
         except OSError as error:
             raise ManifestError(
-                f"the folder {self._folder} cannot be read", evidence=str(error), hint="check --state"
+                f"the folder {self._folder} cannot be read", evidence=str(error), hint=_cure(error) or "check --state"
             ) from None
         return sorted(name for name in names if SUFFIX.fullmatch(name))
 
@@ -94,7 +94,7 @@ class LocalStore:
                     draft.replace(path)
                 _sync_folder(self._folder)
         except OSError as error:
-            raise write_failed_error(str(path), error) from error
+            raise write_failed_error(str(path), error, _cure(error)) from error
         return _version(content)
 
     def put_sidecar(self, suffix: str, name: str, content: bytes) -> None:
@@ -104,7 +104,7 @@ class LocalStore:
             _make_folder(self._folder)
             _replace(path, content, _draft_of(path))
         except OSError as error:
-            raise write_failed_error(str(path), error) from error
+            raise write_failed_error(str(path), error, _cure(error)) from error
 
     def get_sidecar(self, suffix: str, name: str) -> bytes | None:
         """Read ``<suffix>.<name>.json``; None if there is none."""
@@ -112,7 +112,7 @@ class LocalStore:
         try:
             return _read(path)
         except ManifestError as error:
-            raise write_failed_error(str(path), error.evidence) from error
+            raise write_failed_error(str(path), error.evidence, error.hint) from error
 
     @contextmanager
     def lock(self, suffix: str, holder: LockHolder, wait_s: float = 0, notify: Notify = silent) -> Iterator[Lease]:
@@ -292,7 +292,7 @@ def _lock_failed_error(path: Path, error: OSError) -> StoreFailed:
     return StoreFailed(
         f"the lock {path} could not be taken",
         evidence=str(error),
-        hint="make that place writable, then run the same command again",
+        hint=_cure(error) or "make that place writable, then run the same command again",
     )
 
 
@@ -307,9 +307,13 @@ def _read(path: Path, folder: int | None = None) -> bytes | None:
 
 
 def _unusable_error(cause: str, error: OSError) -> ManifestError:
-    return ManifestError(
-        cause, evidence=str(error), hint="make it a readable, plain file of your own; look who has put it there"
-    )
+    hint = _cure(error) or "make it a readable, plain file of your own; look who has put it there"
+    return ManifestError(cause, evidence=str(error), hint=hint)
+
+
+def _cure(error: OSError) -> str | None:
+    """The hint where others may write to the folder; None where that is not what is wrong."""
+    return f"{error.cure}, or use a bucket: --state s3://BUCKET/PREFIX" if isinstance(error, ForeignFile) else None
 
 
 def _version(content: bytes) -> str:

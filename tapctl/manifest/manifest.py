@@ -78,11 +78,14 @@ class Manifest(BaseModel):
     """Whom the CI ran for. Stored as ``ci``."""
     unfinished: bool = False
     """True from an apply's first write to its last: it is at work, or did not get to its end. Stored as ``ci``."""
+    restoring: str = ""
+    """The snapshot from which an ``unfinished`` apply makes the cluster: nobody makes it without data unasked. Stored
+    as ``ci``."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         stored: dict[str, Any] = serialize(self)
-        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": "", "actor": "", "unfinished": False}
+        defaults = {"aws": AwsKind.REAL, "ci": "", "commit": "", "actor": "", "unfinished": False, "restoring": ""}
         return {key: value for key, value in stored.items() if key not in defaults or value != defaults[key]}
 
     @property

@@ -49,6 +49,7 @@ def problems(manifest: Mapping[str, Any]) -> Iterator[str]:
         ("written_by", _TEXT),
         ("ci", _TEXT),
         ("commit", _HASH),
+        ("restoring", _TEXT),
         ("written_at", _TIME),
     )
     for name, pattern in header:

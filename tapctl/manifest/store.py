@@ -115,12 +115,12 @@ def conflict_error(where: str, stored: Manifest | None) -> LockHeld | StoreFaile
     )
 
 
-def write_failed_error(where: str, evidence: object) -> StoreFailed:
+def write_failed_error(where: str, evidence: object, hint: str | None = None) -> StoreFailed:
     """The error for a place that does not take the manifest."""
     return StoreFailed(
         f"the manifest {where} could not be written",
         evidence=str(evidence),
-        hint="make that place writable, then run the same command again",
+        hint=hint or "make that place writable, then run the same command again",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -62,6 +62,12 @@ def format_change(left: Any, right: Any, *, limit: int | None = LIMIT, names: Ma
         return _format_images(images[0], images[1], names)
     have, want = format_pair(left, right, limit=limit)
     return f"{have} → {want}"
+
+
+def format_verdict(verdict: str, waivers: Iterable[Mapping[str, Any]]) -> str:
+    """The verdict on a difference, with those who answer for it: ``waived (user/moto, until 2026-12-30)``."""
+    told = "; ".join(f"{sanitize(str(one['owner']))}, until {sanitize(str(one['until']))}" for one in waivers)
+    return f"{verdict} ({told})" if told else verdict
 
 
 def format_item(value: Any, limit: int | None = LIMIT) -> str:

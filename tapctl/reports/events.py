@@ -274,6 +274,7 @@ class Difference(Event):
     what: str
     values: dict[str, Any]
     verdict: str
+    waivers: list[Waiver] = []
 
 
 class Certificate(Event):

@@ -295,6 +295,8 @@ def _matrix(run: Run) -> list[str]:
 
 
 def _style(verdict: str) -> str:
+    if verdict.startswith("waived"):
+        return "open"
     return "good" if verdict == "allowed" else "drift"
 
 

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tapctl.render.terminal import one_line
 from tapctl.reports.run import Run
-from tapctl.reports.values import field_name, finding_text, place_text
+from tapctl.reports.values import field_name, finding_text, place_text, verdict_of
 
 _CHANGES = 2
 _DIFFERENT = ("DRIFT", "MISSING", "UNEXPECTED")
@@ -122,7 +122,8 @@ def _differences(run: Run) -> Iterator[_Case]:
         case = _Case(difference.where, difference.what)
         if difference.verdict not in ("allowed", "changed"):
             values = ", ".join(f"{name} = {value}" for name, value in difference.values.items())
-            case.failures.append(f"{difference.verdict}: {values}")
+            kind = case.told if difference.verdict == "waived" else case.failures
+            kind.append(f"{verdict_of(difference)}: {values}")
         yield case
 
 

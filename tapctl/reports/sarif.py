@@ -152,7 +152,7 @@ def _differences(run: Run) -> Iterator[tuple[_Rule, dict[str, Any]]]:
         "See all of it with `tapctl parity`.",
     )
     for difference in run.differences:
-        if difference.verdict not in ("allowed", "changed"):
+        if difference.verdict not in ("allowed", "changed", "waived"):
             text = f"{difference.where} {difference.what}: {difference.verdict}"
             yield rule, _fingerprinted(_result(rule.id, "medium", text, "", 0), difference.where, difference.what)
 

@@ -18,6 +18,7 @@ from tapctl.reports.values import (
     shown,
     symbol_of,
     target_line,
+    verdict_of,
     who_text,
 )
 
@@ -92,7 +93,7 @@ def matrix(run: Run) -> tuple[list[str], list[list[str]]]:
     """The differences as a table: its columns, among them one an environment, and its rows."""
     names = list(dict.fromkeys(name for each in run.differences for name in each.values))
     rows = [
-        [each.where, each.what, *(_cell(each.values.get(name)) for name in names), each.verdict]
+        [each.where, each.what, *(_cell(each.values.get(name)) for name in names), verdict_of(each)]
         for each in run.differences
     ]
     return ["where", "what", *names, "verdict"], rows

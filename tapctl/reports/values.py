@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tapctl.render.terminal import one_line
-from tapctl.render.values import NONE, REMOVE, format_pair, format_value, truncate
-from tapctl.reports.events import FieldChange, Finding, PlannedChange, Who
+from tapctl.render.values import NONE, REMOVE, format_pair, format_value, format_verdict, truncate
+from tapctl.reports.events import Difference, FieldChange, Finding, PlannedChange, Who
 from tapctl.reports.run import Run
 
 SYMBOLS: Final = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "settle": "…", "nothing": "…"}
@@ -54,6 +54,11 @@ def who_text(who: Who, cause: str | None = None) -> str:
     event = f"{who.event} ({who.event_id})" if who.event_id else who.event
     run = f"run {who.run}" if who.run else ""
     return " · ".join(filter(None, (cause, who.principal, who.at, who.via, event, run, who.note)))
+
+
+def verdict_of(difference: Difference) -> str:
+    """The verdict on a difference, with those who answer for it."""
+    return format_verdict(difference.verdict, [waiver.model_dump() for waiver in difference.waivers])
 
 
 def commands(finding: Finding) -> list[tuple[str, str, str]]:

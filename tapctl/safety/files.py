@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 import stat
 import tempfile
 from contextlib import suppress
@@ -18,6 +19,25 @@ _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+
+class ForeignFile(PermissionError):
+    """The error about what another user may have put into a folder that others may write to."""
+
+    def __init__(self, path: Path, problem: str, mode: int) -> None:
+        """``mode``: the folder's."""
+        folder = path.parent.absolute()
+        where = f"in a folder that others may write to ({folder}, mode {stat.S_IMODE(mode):04o})"
+        super().__init__(errno.EPERM, f"{problem}, {where}", str(path))
+        writers = "".join(who for who, right in (("g", stat.S_IWGRP), ("o", stat.S_IWOTH)) if mode & right)
+        closing = shlex.join(["chmod", f"{writers}-w", str(folder)])
+        # One with the sticky bit is meant for everybody: /tmp.
+        self.cure = (
+            "look who has put it there, and keep yours in a folder that only you may write to"
+            if mode & stat.S_ISVTX
+            else f"look who has put it there; where that is right, let nobody else write to its folder: {closing}"
+        )
+        """The sentence that a hint tells: what to look at, and the command that helps."""
 
 
 def is_absent(path: Path, *, follow: bool = True) -> bool:
@@ -65,7 +85,7 @@ def read_handed_file(path: Path, max_bytes: int) -> bytes:
         OSError: as `read_file`.
     """
     for _ in range(_MOST_LINKS):
-        if _is_shared(path.parent) or not path.is_symlink():
+        if _shared_mode(path.parent) or not path.is_symlink():
             break
         check_place(path.parent)
         path = path.parent / path.readlink()
@@ -95,14 +115,14 @@ def open_folder(path: Path, above: int) -> int:
     Raises:
         OSError: it may be somebody else's, or is no folder; ``strerror`` says why.
     """
-    shared = _is_shared(above)
+    shared = _shared_mode(above)
     if shared and stat.S_ISLNK(os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mode):
-        raise OSError(errno.ELOOP, "it is a symbolic link, in a folder that others may write to", str(path))
+        raise ForeignFile(path, "it is a symbolic link", shared)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if shared else 0)
     descriptor = os.open(path.name, flags, dir_fd=above)
     try:
         if shared:
-            _check_owner(path, os.fstat(descriptor))
+            _check_owner(path, os.fstat(descriptor), shared)
     except OSError:
         os.close(descriptor)
         raise
@@ -143,11 +163,12 @@ def check_guarded(path: Path, descriptor: int, *, writes: bool = False, folder: 
     """
     status = os.fstat(descriptor)
     _check_plain(path, status)
-    shared = _is_shared(path.parent if folder is None else folder)
+    shared = _shared_mode(path.parent if folder is None else folder)
     if shared:
-        _check_owner(path, status)
+        _check_owner(path, status, shared)
     if status.st_nlink > 1 and (shared or writes):
-        raise OSError(errno.EPERM, "it has another name too (a hard link)", str(path))
+        problem = "it has another name too (a hard link)"
+        raise ForeignFile(path, problem, shared) if shared else OSError(errno.EPERM, problem, str(path))
 
 
 def check_place(path: Path, *, follow: bool = True) -> None:
@@ -164,8 +185,8 @@ def check_place(path: Path, *, follow: bool = True) -> None:
     while names:
         at = above / names.pop(0)
         status = at.lstat()
-        if at.name != os.pardir and _is_shared(above):
-            _check_owner(at, status)
+        if at.name != os.pardir and (shared := _shared_mode(above)):
+            _check_owner(at, status, shared)
         if not stat.S_ISLNK(status.st_mode) or not (names or follow):
             above = at
             continue
@@ -177,15 +198,16 @@ def check_place(path: Path, *, follow: bool = True) -> None:
         names = [*target.relative_to(target.anchor).parts, *names]
 
 
-def _is_shared(folder: Path | int) -> bool:
+def _shared_mode(folder: Path | int) -> int:
+    """The mode of a folder that others may write to; 0 for any other."""
     status = os.fstat(folder) if isinstance(folder, int) else folder.stat()
-    return bool(status.st_mode & _OTHERS_MAY_WRITE)
+    return status.st_mode if status.st_mode & _OTHERS_MAY_WRITE else 0
 
 
-def _check_owner(path: Path, status: os.stat_result) -> None:
+def _check_owner(path: Path, status: os.stat_result, shared: int) -> None:
+    """Make sure that it is ours (or root's); ``shared``: the mode of its folder."""
     if status.st_uid not in (os.geteuid(), 0):
-        problem = f"it belongs to another user (uid {status.st_uid}), in a folder that others may write to"
-        raise OSError(errno.EPERM, problem, str(path))
+        raise ForeignFile(path, f"it belongs to another user (uid {status.st_uid})", shared)
 
 
 def try_lock(descriptor: int) -> bool:

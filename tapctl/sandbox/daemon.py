@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapctl.errors import SandboxError
-from tapctl.safety.files import check_place, open_fresh, read_file, try_lock
+from tapctl.safety.files import ForeignFile, check_place, open_fresh, read_file, try_lock
 from tapctl.sandbox.emulator.simulation import DEFAULT_SCALE
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _locked(folder: Path, patience_s: float) -> Iterator[None]:
     except OSError as error:
         raise SandboxError(
             f"the embedded AWS cannot keep its files in {folder}: {error.strerror}",
-            hint="use a folder you can write to, without links to other places",
+            hint=error.cure
+            if isinstance(error, ForeignFile)
+            else "use a folder you can write to, without links to other places",
         ) from None
     try:
         _wait_for(lock, folder, patience_s * _STARTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from enum import Enum
 from pathlib import Path
@@ -234,13 +234,27 @@ def announce_sandbox_start(screen: Screen) -> bool:
 # -- its record, and the others ----------------------------------------------------------------------------------------
 
 
-def open_store_unidentified(invocation: Invocation, screen: Screen, config: Config | None = None) -> Store:
-    """The store, without asking who we are: a local one needs neither calls nor credentials."""
+def open_store_unidentified(
+    invocation: Invocation, screen: Screen, config: Config | None = None, account: str = ""
+) -> Store:
+    """The store, without asking who we are: a local one needs neither calls nor credentials.
+
+    In S3 the bucket has to be that of the configuration's account, or of ``account``: anybody may have made one of a
+    name that was free. As long as no environment is known, it has to be that of an account which the files name.
+    """
     if not invocation.state.startswith(_S3):
         return open_store(invocation.state, None)
     if not invocation.usage.clients:
         screen.note(f"{invocation.verb}: reading {invocation.state}")
-    return open_store(invocation.state, connect(invocation, screen, config))
+    known = config.account_id if config else account
+    accounts = [known] if known else sorted({one.account_id for one in _usable_configs(invocation)})
+    return open_store(invocation.state, connect(invocation, screen, config, account=account), accounts)
+
+
+def _usable_configs(invocation: Invocation) -> Iterator[Config]:
+    for name in known_environments(invocation.config):
+        with suppress(ConfigError):  # the command that needs this file reports it
+            yield load(invocation.config, name)
 
 
 def known_suffixes(invocation: Invocation, store: Store) -> list[str]:

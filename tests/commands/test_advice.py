@@ -9,23 +9,27 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.client import Aws, Connection
+from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.commands.advice import ACCEPTED, advise
+from tapctl.engine import refs
 from tapctl.engine.drift import WHOLE_RESOURCE, Finding, Reason, Report
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
 from tapctl.errors import ConfigError, Problem
 from tapctl.manifest import open_store
 from tapctl.reconcilers.lambda_function import HIDDEN
+from tapctl.reconcilers.security_group_rules import Rule
 from tapctl.render import choose_screen
 from tapctl.render.screen import Advice, Place, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
 from tests.support.config_folder import Folder
+from tests.support.recorded import recorded
 
 APPLY = "tapctl apply --env dev"
 FUNCTION = "lambda-function/payment-processor-dev"
 GROUP = "db-cluster-parameter-group/db-cluster-params-pg16-dev"
+WAYS_OUT = "security-group-rules/lambda-sg-dev"
 TOPIC = "sns-topic/alarms-dev"
 CLUSTER = "db-cluster/db-cluster-dev"
 LOGS = "log-group//aws/lambda/payment-processor-dev"
@@ -41,9 +45,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
-    return Session(
-        Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), Aws(Connection("us-east-2")), store
-    )
+    aws = Aws(Connection("us-east-2"))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
+    return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
 
 def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED, **more: Any) -> Finding:
@@ -367,3 +371,41 @@ def test_an_old_record_is_undone_by_no_apply(run: Session) -> None:
     told = advise(Report((found(FUNCTION, "timeout_s", 60), denied), 10, 0, 1), run, older=True)
     assert told[FUNCTION, "timeout_s"] == Advice()
     assert told[FUNCTION, "policy"].read == "tapctl drift --env dev"
+
+
+def rule(peer: str, port: int = 443, direction: str = "egress") -> Rule:
+    return Rule(direction=direction, protocol="tcp", from_port=port, to_port=port, peer=peer, description="")
+
+
+def undo(run: Session, entries: dict[str, Entry], finding: Finding) -> str:
+    """The command that is offered to undo this finding of such a record."""
+    return advise(Report((finding,), 10, 0, 1), run, entries)[finding.address, finding.field].undo
+
+
+def test_a_revert_is_offered_of_a_way_to_the_world_that_the_files_want(run: Session) -> None:
+    entries = recorded(run.config, run.names)
+    # The function's own way out: revert goes by the files, whatever the rule looks like.
+    gone = Finding(WAYS_OUT, "security-group-rules", "rules", Reason.CHANGED, rule("0.0.0.0/0"), None, item=True)
+    assert undo(run, entries, gone) == f"tapctl revert --env dev {WAYS_OUT}.rules"
+    run.loaded = ConfigError([Problem("dev.toml", "", "", "is wrong")])
+    assert undo(run, entries, gone) == f"tapctl revert --env dev {WAYS_OUT}.rules"
+
+
+def test_no_revert_is_offered_that_would_be_refused(run: Session) -> None:
+    entries = recorded(run.config, run.names)
+
+    def written(address: str, **fields: Any) -> dict[str, Entry]:
+        spec = entries[address].spec
+        return {**entries, address: entries[address].model_copy(update={"spec": {**spec, **fields}})}
+
+    rules = refs.to_json(frozenset({rule("0.0.0.0/0", 5432)}))
+    moved = Finding(WAYS_OUT, "security-group-rules", "rules", Reason.CHANGED, None, rule("10.9.0.0/16"), item=True)
+    # Never wanted, not what the files want, half made, recorded in no form that this tapctl knows.
+    assert undo(run, written(WAYS_OUT, rules=rules), moved) == APPLY
+    role = found(FUNCTION, "role_arn", "arn:aws:iam::123456789012:role/x")
+    assert undo(run, written(FUNCTION, role_arn="arn:aws:iam::123456789012:role/other"), role) == APPLY
+    half = entries[LOGS].model_copy(update={"phase": Phase.MAKING})
+    assert undo(run, {**entries, LOGS: half}, found(LOGS, "retention_days", 60)) == APPLY
+    older = entries[LOGS].model_copy(update={"spec": {"retention_days": 30}})
+    assert undo(run, {**entries, LOGS: older}, found(LOGS, "retention_days", 60)) == APPLY
+    assert undo(run, entries, found(LOGS, "retention_days", 60)) == f"tapctl revert --env dev {LOGS}.retention_days"

@@ -104,3 +104,4 @@ def test_a_run_that_another_user_has_put_in_a_shared_folder_is_refused(
     with pytest.raises(RunInvalid) as refused:
         known_findings(recorded, screen)
     assert "belongs to another user (uid 4242)" in str(refused.value.evidence)
+    assert str(refused.value.hint).endswith(f"chmod go-w {tmp_path}")

@@ -264,9 +264,10 @@ def test_from_another_account_nothing_is_unlocked(remote: Invocation, aws: Aws, 
     for file in ENVIRONMENTS.glob("*.toml"):
         (folder / file.name).write_text(file.read_text().replace("123456789012", "210987654321"))
     aws.s3.put_object(Bucket="records", Key="team/dev.lock", Body=LOCK.encode())
-    elsewhere = Invocation("manifest unlock", env="dev", config=folder, state=remote.state)
-    with pytest.raises(WrongTarget):
-        unlock(elsewhere, shown.screen(), "the-id")
+    for state, error in ((remote.state, Refused), (f"{remote.state}?owner=123456789012", WrongTarget)):
+        elsewhere = Invocation("manifest unlock", env="dev", config=folder, state=state)
+        with pytest.raises(error):
+            unlock(elsewhere, shown.screen(), "the-id")
     assert aws.s3.list_objects_v2(Bucket="records")["KeyCount"] == 1
 
 

@@ -13,30 +13,28 @@ from typing import Any
 
 import pytest
 
-from tapctl.aws.client import Aws, Connection
+from tapctl.aws.client import Aws, Connection, Identity
 from tapctl.clock import today
 from tapctl.commands.accept import changed_beside, collect, edited, other_environments, write
-from tapctl.commands.drift import Examined
-from tapctl.commands.revert import as_recorded, fields_of, give_code, without_allow
+from tapctl.commands.revert import without_allow
+from tapctl.commands.revertible import revertible
 from tapctl.commands.waive import add_waivers, ahead, parse_day, tables_of, with_waivers
 from tapctl.commands.writing import write_file
 from tapctl.config import Edit
 from tapctl.config.waivers import path_of
-from tapctl.engine import refs
-from tapctl.engine.drift import Finding, Reason, Report
+from tapctl.engine.drift import Finding, Reason
 from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ConfigError, ConsentMissing, Refused, UsageError
 from tapctl.manifest import open_store
-from tapctl.manifest.manifest import empty
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
 from tapctl.safety.files import replace_file
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session
-from tapctl.stack.definition import planned_stack
 from tapctl.stack.package import build as build_package
 from tests.support.config_folder import ENVIRONMENTS, Folder
+from tests.support.recorded import recorded
 
 FUNCTION = "lambda-function/payment-processor-dev"
 ALARM = "cloudwatch-alarm/payment-processor-errors-dev"
@@ -50,9 +48,9 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.chdir(tmp_path)
     screen = choose_screen(io.StringIO(), io.StringIO(), {"TERM": "dumb"})
     store = open_store(str(tmp_path / "manifests"), None)
-    return Session(
-        Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), Aws(Connection("us-east-2")), store
-    )
+    aws = Aws(Connection("us-east-2"))
+    aws.identity = Identity("123456789012", "arn:aws:iam::123456789012:user/dana")
+    return Session(Invocation("drift"), screen, folder.load()["dev"], Target("dev", "dev"), aws, store)
 
 
 def found(address: str, field: str, live: Any, reason: Reason = Reason.CHANGED) -> Finding:
@@ -100,15 +98,15 @@ def test_a_zip_is_put_back_where_it_is_at_hand(
         (handler / "index.js").unlink()
     elif there == "another":
         (handler / "index.js").write_text("newer")
-    spec = planned_stack(session.config, "dev")[FUNCTION].spec
-    spec = refs.to_json(spec.model_copy(update={"package_type": package, "code_sha256": sha}))
-    made = Entry(type="lambda-function", id="payment-processor-dev", phase=Phase.MADE, spec=spec, outputs={})
-    fields = {FUNCTION: {field}}
-    record = empty(environment="dev", suffix="dev", account="1", region="r")
-    examined = Examined(record, "", {FUNCTION: made}, {}, {}, Report((), 0, 0, 0))
-    stack = as_recorded(examined, fields)
-    assert give_code(session, examined, stack, fields) == ([f"{FUNCTION}.{field}"] if is_left else [])
-    assert fields == {FUNCTION: set() if is_left else {field}}
+    if package == "Zip":
+        folder = Folder(session.invocation.config)
+        folder.put("common", "processor.package", "zip").drop("common", "processor.image")
+        session.loaded = folder.put("common", "processor.runtime", "nodejs22.x").load()["dev"]
+    entries = recorded(session.config, session.names)
+    made = entries[FUNCTION].model_copy(update={"spec": {**entries[FUNCTION].spec, "code_sha256": sha}})
+    part = revertible(session, {**entries, FUNCTION: made}, [found(FUNCTION, field, "x")])
+    assert [*part.left] == ([f"{FUNCTION}.{field}"] if is_left else [])
+    assert part.fields == {FUNCTION: set() if is_left else {field}}
 
 
 # -- accept ------------------------------------------------------------------------------------------------------------
@@ -217,21 +215,21 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 # -- revert ------------------------------------------------------------------------------------------------------------
 
 
-def examined(entry: Entry) -> Examined:
-    record = empty(environment="dev", suffix="dev", account="1", region="us-east-2")
-    return Examined(record, "1", {entry.address: entry}, {}, {}, Report((), 0, 0, 0))
-
-
 def test_what_is_half_made_is_finished_by_an_apply(session: Session) -> None:
     half = Entry(type="log-group", id="x", phase=Phase.MAKING, spec={}, confirmed={})
-    fields, left = fields_of(examined(half), [found(half.address, "retention_days", 1)])
-    assert (dict(fields), left) == ({}, {"log-group/x.retention_days": "an apply did not finish there: run it again"})
+    part = revertible(session, {half.address: half}, [found(half.address, "retention_days", 1)])
+    assert dict(part.fields) == {}
+    assert part.left == {"log-group/x.retention_days": "an apply did not finish there: run it again"}
 
 
-def test_what_another_tapctl_recorded_is_no_value_to_go_back_to(session: Session) -> None:
-    older = Entry(type="log-group", id="x", phase=Phase.MADE, spec={"retention_days": 1})
-    with pytest.raises(Refused, match="recorded by another version"):
-        as_recorded(examined(older), [older.address])
+def test_what_another_tapctl_recorded_is_no_value_to_go_back_to_and_stops_no_other(session: Session) -> None:
+    entries = recorded(session.config, session.names)
+    older = entries[LOGS].model_copy(update={"spec": {"retention_days": 1}})
+    findings = [found(LOGS, "retention_days", 1), found(FUNCTION, "timeout_s", 1)]
+    part = revertible(session, {**entries, LOGS: older}, findings)
+    assert part.fields == {FUNCTION: {"timeout_s"}}
+    assert [*part.left] == [f"{LOGS}.retention_days"]
+    assert "another version of tapctl recorded it" in part.left[f"{LOGS}.retention_days"]
 
 
 # -- waive -------------------------------------------------------------------------------------------------------------

@@ -178,10 +178,15 @@ def test_a_plan_of_another_user_is_none_where_others_may_write(
     monkeypatch.setattr(os, "fstat", lambda _: os.stat_result(status))
     assert read_plan(path).suffix == "dev", "its owner alone may write to the folder"
     tmp_path.chmod(0o777)
-    for place, why in ((path, "it belongs to another user (uid 4242)"), (link, "it is a symbolic link")):
+    told = (
+        (path, "it belongs to another user (uid 4242)", f"chmod go-w {tmp_path}"),
+        (link, "it is a symbolic link", "name a file"),
+    )
+    for place, why, hint in told:
         with pytest.raises(PlanInvalid, match="cannot be read") as raised:
             read_plan(place)
         assert why in str(raised.value.evidence)
+        assert hint in str(raised.value.hint)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

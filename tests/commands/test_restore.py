@@ -17,6 +17,7 @@ from tapctl.engine.plan import Action, Change
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused
 from tapctl.manifest import open_store
+from tapctl.manifest.manifest import Manifest, empty
 from tapctl.reconcilers.db_cluster import DbClusterSpec
 from tapctl.render import choose_screen
 from tapctl.render.screen import Target
@@ -65,9 +66,14 @@ def entry(phase: Phase, confirmed: dict[str, Any] | None = None) -> Entry:
     return Entry(type="db-cluster", id=ID, phase=phase, spec={}, confirmed=confirmed)
 
 
+def record(entry: Entry | None = None, restoring: str = "") -> Manifest:
+    base = empty(environment="dev", suffix="dev", account="123456789012", region="us-east-2")
+    return base.model_copy(update={"entries": {ADDRESS: entry} if entry else {}, "restoring": restoring})
+
+
 def planned(session: Session, *snapshots: Any, entry: Entry | None = None, permits: Permits = NO_PERMITS) -> Change:
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [*snapshots]})
-    return plan_restore(session, permits, CREATION, WANT, entry)
+    return plan_restore(session, permits, CREATION, WANT, record(entry))
 
 
 TAKEN = [snapshot(f"by-dana-{day}", day) for day in range(1, 8)]
@@ -114,7 +120,7 @@ def test_a_plan_tells_that_the_snapshot_it_restores_does_not_bear_our_tags(
     session: Session, want: DbClusterSpec
 ) -> None:
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [FITTING | {"EngineVersion": "16.8"}]})
-    restoring = plan_restore(session, Permits(restore="s"), CREATION, want, None)
+    restoring = plan_restore(session, Permits(restore="s"), CREATION, want, record())
     assert restoring.note == "restored from s, which does not bear the tags of dev"
 
 
@@ -146,6 +152,18 @@ def test_one_that_was_made_and_is_gone_wants_a_word_though_no_snapshot_is_left(
     assert (allowed.blocked, allowed.note) == (None, "made empty" if lost else "")
 
 
+@pytest.mark.parametrize("recorded", [None, entry(Phase.MAKING)])
+def test_what_was_to_be_restored_by_an_apply_that_was_cut_off_is_not_made_empty(
+    session: Session, want: DbClusterSpec, recorded: Entry | None
+) -> None:
+    unfinished = record(recorded, restoring="prod-of-monday")
+    blocked = plan_restore(session, NO_PERMITS, CREATION, want, unfinished).blocked
+    assert blocked is not None
+    assert blocked.cause == f"{ADDRESS} was to be made from prod-of-monday, by an apply that did not finish"
+    assert blocked.hint == ("tapctl apply --env dev --restore prod-of-monday goes on; --empty makes it without data")
+    assert plan_restore(session, Permits(empty=True), CREATION, want, unfinished).blocked is None
+
+
 OTHER_KEY = "arn:aws:kms:us-east-2:123456789012:key/11111111-2222-3333-4444-555555555555"
 
 
@@ -168,7 +186,7 @@ def restored(
     held = {"Engine": want.engine, "EngineVersion": version, "MasterUsername": want.master_username}
     taken = snapshot("s", 1, cluster) | held | {"StorageEncrypted": True} | ({"KmsKeyId": key} if key else {})
     answer(session.aws.rds, "DescribeDBClusterSnapshots", {"DBClusterSnapshots": [taken]})
-    return plan_restore(session, Permits(restore="s"), CREATION, want, None, healed=healed)
+    return plan_restore(session, Permits(restore="s"), CREATION, want, record(), healed=healed)
 
 
 @pytest.mark.parametrize(("cluster", "told"), [(ID, ""), ("db-cluster-prod", ", which is of db-cluster-prod")])

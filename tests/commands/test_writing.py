@@ -12,9 +12,10 @@ import pytest
 
 from tapctl.commands.accept import write
 from tapctl.commands.waive import add_waivers
-from tapctl.commands.writing import alone
-from tapctl.errors import LockHeld
+from tapctl.commands.writing import alone, write_file
+from tapctl.errors import LockHeld, Refused
 from tests.support.engine_clock import VirtualClock
+from tests.support.strangers import give_files_away
 
 
 @pytest.fixture
@@ -71,3 +72,14 @@ def test_an_edit_and_a_waiver_wait_for_whoever_keeps_the_folder_locked(locked: P
         add_waivers(locked / "waivers.toml", [], ("dev",), told)
     assert [path.name for path in locked.iterdir()] == ["dev.toml"]
     assert file.read_text() == "before"
+
+
+def test_another_user_s_link_is_not_written_through_and_what_helps_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to("file")
+    tmp_path.chmod(0o775)
+    give_files_away(monkeypatch, tmp_path)
+    with pytest.raises(Refused, match="belongs to another user") as refused:
+        write_file(tmp_path / "link", "x")
+    assert str(refused.value.hint).endswith(f"chmod g-w {tmp_path}")

@@ -70,4 +70,26 @@ def test_other_requests_are_motos_alone(aws: Aws, simulation: Simulation) -> Non
 @pytest.mark.parametrize(("host", "path"), [("127.0.0.1:80", "/bucket/k/n"), ("bucket.localhost:80", "/k/n")])
 def test_a_bucket_is_named_by_the_path_or_by_the_host(host: str, path: str) -> None:
     environ = {"HTTP_HOST": host, "REQUEST_METHOD": "PUT", "PATH_INFO": path, "HTTP_IF_MATCH": '"e"'}
-    assert operation_of(environ) == ("PutObject", {"IfMatch": '"e"'})
+    assert operation_of(environ) == ("PutObject", {"Bucket": "bucket", "IfMatch": '"e"'})
+
+
+@pytest.mark.parametrize("call", CALLS, ids=["get", "put", "delete", "list"])
+def test_naive_code_takes_anybody_s_bucket_of_the_name_for_its_own(
+    aws: Aws, refused: Refused, call: Callable[[Any], object]
+) -> None:
+    class Asking:
+        """S3, where each call names this account as the bucket's owner."""
+
+        def __init__(self, owner: str) -> None:
+            self.owner = owner
+
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            return lambda **params: getattr(aws.s3, name)(**params, ExpectedBucketOwner=self.owner)
+
+    aws.s3.put_object(Bucket="bucket", Key="k", Body=b"0")
+    call(Asking("123456789012"))
+    aws.s3.put_object(Bucket="bucket", Key="k", Body=b"0")
+    with refused("AccessDenied"):
+        call(Asking("999999999999"))
+    with refused("NoSuchBucket"):
+        aws.s3.list_objects_v2(Bucket="of-nobody", ExpectedBucketOwner="999999999999")

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from tapctl.manifest.manifest import dump
+from tapctl.sandbox import credentials_of
+from tests.manifest.examples import entry, manifest
 from tests.support.door import Proceed, Refusal, Served, Silence, Trouble, Visit
 from tests.support.world import Answer, World
 
@@ -83,6 +87,40 @@ def test_a_plan_file_and_how_long_it_took_are_of_the_bucket_too(teams: World) ->
     assert {"payments/dev.plans.json", "payments/dev.durations.json"} <= keys
     again = teams.tapctl("apply", "--plan", "dev.plan", "--yes", *STATE)
     assert (again.code, "was applied already" in again.err) == (8, True)
+
+
+@pytest.fixture
+def theirs(world: World) -> World:
+    """A bucket of the name, made by somebody else since, with a record that looks like ours."""
+    key, secret = credentials_of("999999999999")
+    make: Any = boto3.client  # untyped: the stubs take literals only
+    s3 = make("s3", region_name="us-east-2", aws_access_key_id=key, aws_secret_access_key=secret)
+    s3.create_bucket(Bucket="records", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    s3.put_object(Bucket="records", Key=KEY, Body=dump(manifest(entry())).encode())
+    return world
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("outputs --env dev", "outputs", "manifest show --env dev", "manifest history", "status --env dev", "status"),
+        *("drift --env dev", "drift", "parity", "parity --live", "graph", "outputs --suffix dev"),
+    ],
+)
+def test_a_bucket_of_the_name_that_somebody_else_has_made_is_not_read(theirs: World, command: str) -> None:
+    told = theirs.tapctl(*command.split(), *STATE)
+    assert (told.code, "has to belong to account 123456789012" in told.err) == (6, True), told.out + told.err
+    assert "alias/db-key-dev" not in told.out
+    # Whoever means it says so.
+    meant = theirs.tapctl(*command.split(), "--state", f"{STATE[1]}?owner=999999999999")
+    assert "has to belong to" not in meant.err
+
+
+def test_a_bucket_of_the_name_is_not_read_for_an_environment_without_a_file(theirs: World) -> None:
+    theirs.edit("dev.toml", "account_id", "# account_id")
+    for command in ("drift --env dev", "outputs --env dev", "drift"):
+        told = theirs.tapctl(*command.split(), *STATE)
+        assert (told.code in (3, 6), "alias/db-key-dev" in told.out) == (True, False), told.out + told.err
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "drift", "destroy", "status", "outputs"])

@@ -50,6 +50,29 @@ def test_before_we_know_who_we_are_no_owner_is_named(aws: Aws, script: S3Script)
     assert sent(script, "x-amz-expected-bucket-owner") == {""}
 
 
+def test_before_we_know_who_we_are_the_bucket_has_to_be_that_of_an_account_which_is_given(
+    aws: Aws, script: S3Script
+) -> None:
+    aws.identity = None
+    open_store("s3://records/team", aws, ["210987654321"]).location("dev")
+    assert script.operations == []
+    assert open_store("s3://records/team", aws, [ACCOUNT]).suffixes() == []
+    assert sent(script, "x-amz-expected-bucket-owner") == {ACCOUNT}
+    # Of several, S3 says which; it is asked once.
+    among = open_store("s3://records/team", aws, ["000000000001", ACCOUNT, "210987654321"])
+    assert (among.read("dev"), among.suffixes()) == (None, [])
+    owners = [headers["x-amz-expected-bucket-owner"] for headers in script.headers[1:]]
+    assert owners == ["000000000001", ACCOUNT, ACCOUNT, ACCOUNT]
+
+
+def test_a_bucket_of_none_of_the_accounts_that_are_given_is_not_read(aws: Aws, script: S3Script) -> None:
+    aws.identity = None
+    with pytest.raises(Refused, match="which has to belong to account 210987654321"):
+        open_store("s3://records/team", aws, ["000000000001", "210987654321"]).read("dev")
+    with pytest.raises(ManifestError, match="does not exist"):
+        open_store("s3://nowhere/team", aws, ["000000000001", "210987654321"]).read("dev")
+
+
 def test_a_bucket_of_another_account_is_named_in_the_state_s_address(aws: Aws, script: S3Script) -> None:
     aws.identity = None
     script.then("ListObjectsV2", refuse(403, "AccessDenied"))

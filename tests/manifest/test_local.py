@@ -226,14 +226,21 @@ def test_a_manifest_of_another_user_is_refused_where_others_may_write(
     store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(manifest(), None)
+    store.put_sidecar("dev", "certificate", b"{}")
     give_files_away(monkeypatch, folder.parent.parent)
     assert store.read("dev") is not None  # only its owner may write there: who that is was chosen with --state
     folder.chmod(0o777)
     with pytest.raises(ManifestError) as refused:
         store.read("dev")
     assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
-    with pytest.raises(ManifestError, match="cannot be used"), store.lock("dev", DANA):
+    helps = f"chmod go-w {folder}, or use a bucket: --state s3://BUCKET/PREFIX"
+    assert str(refused.value.hint).endswith(helps)
+    with pytest.raises(ManifestError, match="cannot be used") as locking, store.lock("dev", DANA):
         pytest.fail("locked")
+    assert str(locking.value.hint).endswith(helps)
+    with pytest.raises(StoreFailed) as beside:
+        store.get_sidecar("dev", "certificate")
+    assert str(beside.value.hint).endswith(helps)
 
 
 def test_a_hard_link_is_refused_where_others_may_write_and_never_written_through(
@@ -255,6 +262,7 @@ def test_a_hard_link_is_refused_where_others_may_write_and_never_written_through
     with pytest.raises(ManifestError) as refused:
         store.read("dev")
     assert "hard link" in str(refused.value.evidence)
+    assert f"chmod go-w {folder}, or use a bucket" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize("place", ["history", "history/dev"])
@@ -273,6 +281,8 @@ def test_a_link_in_place_of_the_history_leads_nowhere_where_others_may_write(
     with pytest.raises(StoreFailed) as refused:
         store.write(manifest(serial=4), version)
     assert "it is a symbolic link, in a folder that others may write to" in str(refused.value.evidence)
+    keeps = "keep yours in a folder that only you may write to, or use a bucket: --state s3://BUCKET/PREFIX"
+    assert keeps in str(refused.value.hint)
     for look in (lambda: store.list_history("dev"), lambda: store.read_history("dev", "00000001-run.json")):
         with pytest.raises(ManifestError, match="the history of dev cannot be read"):
             look()
@@ -389,6 +399,7 @@ def test_a_state_folder_that_another_user_has_placed_is_refused(
         with pytest.raises(ManifestError) as refused:
             use()
         assert "belongs to another user (uid 4242), in a folder that others may write to" in str(refused.value.evidence)
+        assert f"chmod go-w {folder.parent}, or use a bucket: --state s3://" in str(refused.value.hint)
     with pytest.raises(ManifestError), store.lock("dev", DANA):
         pytest.fail("locked")
 

@@ -219,7 +219,15 @@ def test_junit_tells_of_an_apply_what_was_made_failed_and_was_not_tried() -> Non
 
 
 def test_junit_has_a_case_each_difference() -> None:
-    assert (suite("parity").get("tests"), suite("parity").get("failures")) == ("3", "1")
+    assert (suite("parity").get("tests"), suite("parity").get("failures")) == ("4", "1")
+
+
+def test_a_waived_difference_is_no_failure_and_says_who_answers_for_it() -> None:
+    waived = "waived (dana, until 2026-12-31)"
+    assert f'value="{waived}: dev = x"' in render(run("parity"), "junit")
+    assert waived in render(run("parity"), "md")
+    assert waived in render(run("parity"), "text")
+    assert f'<span class="open">{waived}</span>' in render(run("parity"), "html")
 
 
 def junit(*records: Record) -> ET.Element:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tapctl.safety.files import is_absent, read_handed_file, replace_file
+from tapctl.safety.files import ForeignFile, is_absent, read_handed_file, replace_file
 from tests.support.strangers import give_files_away
 
 
@@ -57,6 +57,30 @@ def test_a_file_or_its_folder_of_another_user_is_refused_where_others_may_write(
     monkeypatch.chdir(file.parent)
     with pytest.raises(PermissionError, match=r"belongs to another user \(uid 4242\).*file'"):
         read_handed_file(Path("file"), 9)
+
+
+@pytest.mark.parametrize(
+    ("mode", "cure"),
+    [
+        (0o775, "look who has put it there; where that is right, let nobody else write to its folder: chmod g-w {}"),
+        (0o2770, "look who has put it there; where that is right, let nobody else write to its folder: chmod g-w {}"),
+        (0o707, "look who has put it there; where that is right, let nobody else write to its folder: chmod o-w {}"),
+        (0o777, "look who has put it there; where that is right, let nobody else write to its folder: chmod go-w {}"),
+        # The sticky bit says that it is meant for everybody: /tmp.
+        (0o1777, "look who has put it there, and keep yours in a folder that only you may write to"),
+    ],
+)
+def test_a_refusal_names_the_folder_that_others_may_write_to_and_what_helps(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, mode: int, cure: str
+) -> None:
+    file.parent.chmod(mode)
+    monkeypatch.chdir(file.parent)
+    give_files_away(monkeypatch, tmp_path)
+    with pytest.raises(ForeignFile) as refused:
+        read_handed_file(Path("file"), 9)
+    problem = f"(uid 4242), in a folder that others may write to ({file.parent}, mode {mode:04o})"
+    assert str(refused.value) == f"[Errno 1] it belongs to another user {problem}: 'file'"
+    assert refused.value.cure == cure.format(file.parent)
 
 
 def test_another_users_folder_is_refused_however_far_above_and_wherever_a_link_leads(

@@ -193,8 +193,9 @@ def test_a_folder_that_another_user_has_placed_is_refused(
     sandbox.stop(folder)  # in a folder that only its owner may write to, whose it is was chosen there
     tmp_path.chmod(0o777)
     give_files_away(monkeypatch, tmp_path)
-    with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)"):
+    with pytest.raises(SandboxError, match=r"belongs to another user \(uid 4242\)") as refused:
         sandbox.ensure(folder, [])
+    assert str(refused.value.hint).endswith(f"chmod go-w {tmp_path}")
     monkeypatch.undo()
 
 

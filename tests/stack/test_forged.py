@@ -8,36 +8,16 @@ from typing import Any
 import pytest
 
 from tapctl.config import Config
-from tapctl.engine import refs
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
-from tapctl.stack.definition import Artifact, build
 from tapctl.stack.forged import forged
 from tapctl.stack.network import NetworkContract
-from tapctl.stack.package import Package
 from tests.support.additions import add_all
 from tests.support.config_folder import Folder
+from tests.support.recorded import DIGEST, NETWORK, recorded
 
-NETWORK = NetworkContract(reference="cloudformation:networking", vpc_id="vpc-1", subnet_ids=("s-1",), zones=("a",))
-DIGEST = "sha256:" + "a" * 64
 ROLE, FUNCTION, RULES = "iam-role/lambda-role-dev", "lambda-function/payment-processor-dev", "security-group-rules/"
 HOST = "123456789012.dkr.ecr.us-east-2.amazonaws.com"
-
-
-def recorded(config: Config, names: Names) -> dict[str, Entry]:
-    """The entries that an apply of this configuration leaves."""
-    known: dict[str, dict[str, str]] = {}
-    entries = {}
-    code = Artifact(package=Package("handler.zip", "sha", b"zip"))
-    if config.processor.package == "image":
-        code = Artifact(image_uri=f"{names.account}.dkr.ecr.{names.region}.amazonaws.com/payment-processor@{DIGEST}")
-    for resource in build(config, names, NETWORK, code):
-        outputs = resource.reconciler.outputs.model_fields
-        known[resource.address] = {name: f"{name} of {resource.address}" for name in outputs}
-        spec = refs.to_json(refs.resolve(resource.spec, known))
-        made = Entry(type=resource.type, id=resource.id, phase=Phase.MADE, spec=spec, outputs=known[resource.address])
-        entries[resource.address] = made
-    return entries
 
 
 @pytest.fixture

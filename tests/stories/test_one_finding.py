@@ -63,6 +63,13 @@ def test_a_waived_difference_is_shown_and_is_no_drift_and_stays(drifted: World) 
     ]
     told = drifted.tapctl("status", "--env", "dev")
     assert f"; waived: {FUNCTION}, {RULES}" in told.out
+    alike = drifted.tapctl("parity", "--live", "--json")
+    verdicts = {one["what"]: one["verdict"] for one in alike.of_type("difference") if one["where"] == "aws"}
+    named = "lambda-function/payment-processor-<name>"
+    assert verdicts[f"{named} tags.aws-backup:plan"] == verdicts["security-group-rules/db-sg-<name> rules"] == "waived"
+    assert (alike.code, verdicts[f"{named} timeout_s"]) == (2, "CHANGED OUTSIDE")
+    owner = f"waived ({waived['waiver']['owner']}, until {until})"
+    assert owner in drifted.tapctl("parity", "--live").out
     assert "live = " in (drifted.folder / "environments" / "waivers.toml").read_text()
 
 
@@ -195,6 +202,10 @@ def test_a_waiver_ahead_of_its_difference_is_a_warning_and_all_of_nothing_is_ref
     everything = drifted.tapctl("waive", "--env", "dev", "all", *until, "--json")
     assert (everything.code, len(everything.of_type("document")[0]["waivers"])) == (0, 2)
     assert drifted.drift().code == 0
+    alike = drifted.tapctl("parity", "--live", "--json")
+    counts = alike.of_type("verdict")[-1]["counts"]
+    assert (alike.code, counts["waived"] > 0, counts["outside"]) == (0, True, 0)
+    assert f"{counts['waived']} waived" in alike.of_type("verdict")[-1]["summary"]
     assert drifted.tapctl("validate").code == 0
     assert json.loads(drifted.tapctl("schema", "waivers").out)["title"] == "WaiversFile"
     assert "timeout_s" in drifted.tapctl("schema", "common").out

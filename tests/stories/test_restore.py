@@ -81,6 +81,21 @@ def test_whether_there_are_snapshots_has_to_be_readable(gone: World) -> None:
     assert (odd.code, odd.changes) == (1, ())
 
 
+def test_a_restore_that_was_cut_off_is_gone_on_with_as_a_restore(gone: World, snapshot: str) -> None:
+    refusing = refuse(("rds:RestoreDBClusterFromSnapshot",), "InternalFailure")
+    copy = ("--env", "dev", "--suffix", "pr-9")
+    cut_off = gone.meeting(refusing, "apply", *copy, "--yes", "--restore", snapshot)
+    assert (cut_off.code, gone.manifest("pr-9")["restoring"]) == (4, snapshot)
+    goes_on = f"tapctl apply --env dev --suffix pr-9 --restore {snapshot}"
+    refused = gone.tapctl("apply", *copy, "--yes")
+    assert (refused.code, refused.changes, f"{goes_on} goes on" in refused.err) == (6, (), True), refused.err
+    told = gone.tapctl("drift", *copy, "--json")
+    assert (told.code, f"{goes_on} goes on" in told.err) == (7, True)
+    assert {one["now"] for one in told.of_type("finding")} == {goes_on}
+    assert f"{goes_on} goes on" in gone.tapctl("status", *copy).out
+    assert "restoring" not in gone.manifest("dev")
+
+
 def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, snapshot: str) -> None:
     planned = gone.tapctl("plan", "--env", "dev", "--restore", snapshot)
     assert planned.code == 0
@@ -90,6 +105,7 @@ def test_it_is_restored_in_one_call_and_brought_to_what_is_wanted(gone: World, s
     assert "rds:CreateDBCluster" not in restored.changes
     (cluster,) = gone.client("rds").describe_db_clusters()["DBClusters"]
     assert cluster["MasterUserSecret"]["SecretStatus"] == "active"
+    assert "restoring" not in gone.manifest("dev")
     assert gone.drift().code == 0
     again = gone.tapctl("apply", "--env", "dev", "--restore", snapshot)
     assert (again.code, again.changes) == (0, ())

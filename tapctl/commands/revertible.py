@@ -1,0 +1,162 @@
+"""The part of what drifted that a revert puts back, and why the rest stays: `revert` goes by it, and drift's advice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+
+from tapctl.commands.targets import place
+from tapctl.engine.drift import Finding, Reason
+from tapctl.engine.record import Entry, Phase
+from tapctl.engine.resources import Stack
+from tapctl.errors import ConfigError
+from tapctl.names import Names
+from tapctl.reconcilers import reconciler_of
+from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction, LambdaFunctionSpec
+from tapctl.session.session import Session
+from tapctl.stack.forged import forged
+from tapctl.stack.never_wanted import let_in, never_wanted
+from tapctl.stack.package import build as build_package
+from tapctl.stack.package import handler_of
+
+_NO_REVERT: Mapping[Reason, str] = {
+    Reason.ABSENT: "it is missing: an apply makes it again",
+    Reason.DELETING: "it is being deleted: an apply makes it again",
+    Reason.NOT_OURS: "it is not ours, and is never removed",
+    Reason.GAVE_UP: "AWS gave it up: an apply mends it, where it can be mended",
+    Reason.REPLACED: "it is another resource of that name: an apply takes it back, where it is ours",
+    Reason.NEVER_WANTED: "tapctl never wants what is recorded: drift tells what ends it",
+    Reason.FORGED: "the files want something else there than is recorded: an apply puts it in order",
+    Reason.WRONG_PHASE: "the record itself was changed: an apply writes it anew",
+}
+"""The reason of a finding to why there is nothing to put back."""
+_NO_CODE: Final = (
+    "the record knows the zip by its hash alone, and handlers/ packages another one: put those files there, or apply"
+)
+
+_OTHER_FORM: Final = "another version of tapctl recorded it, which knew other fields: an apply puts it in order"
+
+
+@dataclass(frozen=True)
+class Revertible:
+    """The fields that a revert of these findings puts back."""
+
+    stack: Stack
+    """Their resources, as they are recorded."""
+    fields: Mapping[str, set[str]]
+    """The paths to put back, by address."""
+    left: dict[str, str]
+    """The place of every other finding, with why it stays."""
+
+
+def revertible(session: Session, entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> Revertible:
+    """Tell what of these findings goes back to what these entries record."""
+    fields, left = _fields_of(entries, chosen)
+    stack, other_form = _as_recorded(entries, fields)
+    left |= dict.fromkeys(other_form, _OTHER_FORM)
+    left |= dict.fromkeys(_never_put_back(session.names, stack, fields), _NO_REVERT[Reason.NEVER_WANTED])
+    left |= dict.fromkeys(_other_doors(session, entries, fields), _NO_REVERT[Reason.FORGED])
+    left |= dict.fromkeys(_give_code(session, entries, stack, fields), _NO_CODE)
+    return Revertible(stack, fields, left)
+
+
+def _fields_of(entries: Mapping[str, Entry], chosen: Sequence[Finding]) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """The paths to put back, by address; and the place of every other finding, with why it stays."""
+    fields: dict[str, set[str]] = defaultdict(set)
+    left: dict[str, str] = {}
+    for one in chosen:
+        if one.reason is not Reason.CHANGED:
+            left[place(one)] = _NO_REVERT[one.reason]
+        elif entries[one.address].phase is not Phase.MADE:
+            left[place(one)] = "an apply did not finish there: run it again"
+        else:
+            fields[one.address].add(one.field)
+    return fields, left
+
+
+def _as_recorded(entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> tuple[Stack, list[str]]:
+    """The resources as they are recorded: outputs are known, so there is nothing to wait for among them.
+
+    Those in another form than this tapctl's are taken out of ``fields``; returns the places of that, too.
+    """
+    stack, taken = Stack(), []
+    for address in [*fields]:
+        entry = entries[address]
+        reconciler = reconciler_of(entry)
+        try:
+            stack.add_recorded(reconciler, entry, reconciler.spec.model_validate(entry.spec))
+        except ValidationError:
+            taken += [f"{address}.{path}" for path in sorted(fields.pop(address))]
+    return stack, taken
+
+
+def _never_put_back(names: Names, stack: Stack, fields: dict[str, set[str]]) -> list[str]:
+    """Take out of ``fields`` those whose recorded value the product can never want, and name their places.
+
+    A record is evidence, and no order: whoever may write it would else have doors opened by our hand.
+    """
+    taken = []
+    for address, paths in fields.items():
+        resource = stack[address]
+        recorded = (resource.type, resource.id, resource.spec)
+        roots = {name for name, *_ in (*never_wanted(names, *recorded), *let_in(names, *recorded))}
+        refused = sorted(path for path in paths if path.partition(".")[0] in roots)
+        paths.difference_update(refused)
+        taken += [f"{address}.{path}" for path in refused]
+    return taken
+
+
+def _give_code(session: Session, entries: Mapping[str, Entry], stack: Stack, fields: dict[str, set[str]]) -> list[str]:
+    """Give each function whose zip is put back the zip as it is packaged now, where that is the recorded one.
+
+    Where it is another, what sends the code is taken out of ``fields``; returns the places of that.
+    """
+    taken = []
+    for address, paths in fields.items():
+        spec, sending = stack[address].spec, sorted(paths & SENDS_CODE)
+        if not sending or not isinstance(spec, LambdaFunctionSpec) or spec.package_type != "Zip":
+            continue
+        content = _packaged(session, spec.code_sha256)
+        if content is None:
+            paths.difference_update(sending)
+            taken += [f"{address}.{path}" for path in sending]
+        else:
+            stack.add_recorded(LambdaFunction(content), entries[address], spec)
+    return taken
+
+
+def _packaged(session: Session, sha256: str) -> bytes | None:
+    """The handler's zip; None where it has another hash, or cannot be made."""
+    try:
+        package = build_package(handler_of(session.invocation.config))
+    except ConfigError:
+        return None
+    return package.content if package.sha256_base64 == sha256 else None
+
+
+def _other_doors(session: Session, entries: Mapping[str, Entry], fields: dict[str, set[str]]) -> list[str]:
+    """Take out of ``fields`` what may let others in and is not recorded as the files want it now; name their places.
+
+    That neither AWS nor the files have: the record alone tells of it, and gives no right to put it there. Where no
+    files can be used, nobody can tell.
+    """
+    if isinstance(session.loaded, ConfigError):
+        return []
+    others: dict[str, list[str]] = defaultdict(list)
+    for entry, part in forged(session.loaded, session.names, entries):
+        others[entry.address] += [part.path] if part else []
+    taken = []
+    for address, paths in fields.items():
+        refused = sorted(path for path in paths if any(_overlap(path, other) for other in others[address]))
+        paths.difference_update(refused)
+        taken += [f"{address}.{path}" for path in refused]
+    return taken
+
+
+def _overlap(path: str, other: str) -> bool:
+    """True if one of the paths is the other, or leads to it."""
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
