@@ -25,6 +25,7 @@ from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
 from tapctl.reconcilers.lambda_function import HIDDEN
 from tapctl.reconcilers.rds import how_to_delete
+from tapctl.render.harmless import harmless
 from tapctl.render.screen import Advice
 from tapctl.render.terminal import sanitize
 from tapctl.session.session import Session
@@ -241,7 +242,12 @@ def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit
 
 
 def _edits(finding: Finding, session: Session, provenance: Provenance) -> Iterator[tuple[Key, Edit]]:
-    """Edits that the files' rules accept, after which the stack wants the live value, and that replace nothing."""
+    """Edits that the files' rules accept, after which the stack wants the live value, and that replace nothing.
+
+    What reports hide is written into no file: whoever accepts it has not seen it.
+    """
+    if harmless(finding.field, finding.live) != finding.live:
+        return
     wanted = provenance.value(finding.address, finding.field)
     for key in _editable(finding, provenance):
         now = value_at(session.config, key.path)

@@ -13,15 +13,15 @@ from tapctl.engine.drift import Finding
 from tapctl.engine.plan import Change
 from tapctl.safety.redaction import HIDDEN, is_secret
 
-_NAMED_BY_ANYBODY: Final = "tags"
-"""The field whose parts bear names that anybody chooses, so that a name may tell what the value is."""
+_NAMED_BY_ANYBODY: Final = ("tags", "dimensions")
+"""The fields whose parts bear names that anybody chooses, so that a name may tell what the value is."""
 _ARN: Final = re.compile(r"\barn:[a-z-]+:[^\s\"',]*")
 
 
 def harmless(path: str, value: Any) -> Any:
     """The value of a field, or of a part of one, with `HIDDEN` in place of each text that looks like a secret."""
     root, _, name = path.partition(".")
-    return _harmless(value, name, named=root == _NAMED_BY_ANYBODY)
+    return _harmless(value, name, named=root in _NAMED_BY_ANYBODY)
 
 
 def harmless_finding(finding: Finding) -> Finding:

@@ -288,6 +288,16 @@ def test_who_else_was_let_in_is_put_out_by_hand(run: Session) -> None:
     }
 
 
+def test_what_reports_hide_is_accepted_into_no_file(run: Session) -> None:
+    seen, hidden = advice(
+        run,
+        found(FUNCTION, "tags.CostCenter", "cards"),
+        found("kms-key/alias/db-key-dev", "tags.CostCenter", "password=hunter22hunter22"),
+    )
+    assert seen.accept.startswith("tapctl accept --env dev ")
+    assert (hidden.accept, "hunter22" in str(hidden)) == ("", False)
+
+
 def test_a_subscription_that_nobody_confirmed_may_have_gone_by_itself(run: Session) -> None:
     gone = found("sns-subscription/alarms-dev/email:oncall@example.com", "*", None, Reason.ABSENT)
     (told,) = advice(run, gone)

@@ -25,6 +25,7 @@ SECRET_ARN = "arn:aws:secretsmanager:us-east-2:123456789012:secret:db-AbCdEf"
     ("path", "value", "shown"),
     [
         ("tags.DB_PASSWORD", "hunter22hunter22", "***"),
+        ("dimensions.password", "hunter22", "***"),
         ("tags", {"DB_PASSWORD": "hunter22hunter22", "Team": "cards"}, {"DB_PASSWORD": "***", "Team": "cards"}),
         ("description", f"see {TOKEN}", "***"),
         ("further", frozenset({f"DeliveryPolicy is {TOKEN}", "x"}), frozenset({"***", "x"})),
