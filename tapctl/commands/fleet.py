@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from tapctl.engine.owner_tags import SUFFIX_TAG
 from tapctl.engine.record import Phase
 from tapctl.errors import (
     AwsError,
+    AwsRefused,
     ExitCode,
     ManifestError,
     Status,
@@ -31,6 +33,7 @@ from tapctl.manifest.history import last_version
 from tapctl.manifest.manifest import Manifest
 from tapctl.manifest.store import Store
 from tapctl.names import Names
+from tapctl.reconcilers.kms_key import PENDING_DELETION
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
@@ -202,27 +205,44 @@ def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], pl
     aws.identify(account)
     found: set[str] = set()
     for first in range(0, len(suffixes), _VALUES):
-        found |= _tagged(aws, suffixes[first : first + _VALUES])
+        found |= bearing_suffixes(aws, suffixes[first : first + _VALUES])
     return found
 
 
-def _tagged(aws: Aws, suffixes: Sequence[str]) -> set[str]:
-    """Find the suffixes whose tag something bears, keys and copies of the data apart: a destroy leaves those."""
+def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> set[str]:
+    """Find, of at most 20 suffixes, those whose tag something bears that a destroy does not leave.
+
+    A destroy leaves copies of the data with the key that they need, and else a key that waits for its deletion: a call
+    for each key of a suffix without copies.
+    """
     pages = aws.pages(
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
     )
-    return {
-        as_dict(each["Tags"]).get(SUFFIX_TAG, "")
-        for page in pages
-        for each in page["ResourceTagMappingList"]
-        if not _stays(each["ResourceARN"])
-    }
+    keys: dict[str, list[str]] = defaultdict(list)
+    copied, found = set(), set()
+    for each in (each for page in pages for each in page["ResourceTagMappingList"]):
+        suffix = as_dict(each["Tags"]).get(SUFFIX_TAG, "")
+        _, _, service, _, _, name = arn_parts(
+            each["ResourceARN"], "resourcegroupstaggingapi:GetResources", "ResourceARN"
+        )
+        if service == "kms":
+            keys[suffix].append(each["ResourceARN"])
+        elif service == "rds" and name.partition(":")[0] in _COPIES:
+            copied.add(suffix)
+        else:
+            found.add(suffix)
+    asked = keys.keys() - copied - found
+    return found | {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
 
 
-def _stays(arn: str) -> bool:
-    """True if a destroy leaves such a thing: a key that waits for its deletion, a copy of the data."""
-    _, _, service, _, _, name = arn_parts(arn, "resourcegroupstaggingapi:GetResources", "ResourceARN")
-    return service == "kms" or (service == "rds" and name.partition(":")[0] in _COPIES)
+def _is_kept_alive(aws: Aws, arn: str) -> bool:
+    """True if the key does not wait for its deletion; the tags of one that is gone show for a while."""
+    try:
+        return aws.read(aws.kms.describe_key, KeyId=arn)["KeyMetadata"].get("KeyState", "") not in PENDING_DELETION
+    except AwsRefused as error:
+        if error.matches("NotFoundException"):
+            return False
+        raise
 
 
 def for_each_environment(

@@ -51,7 +51,8 @@ DEFAULT_PERIOD_DAYS: Final = 365
 
 _ALIAS: Final = "alias/"
 _DESCRIPTION: Final = "Encrypts everything of {service} in {suffix}"
-_PENDING: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
+PENDING_DELETION: Final = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
+"""The states of a key that waits for its deletion."""
 _WORKING: Final = frozenset({"Creating", "Updating"})
 # A plan asks no more topics than this for their key.
 _TOPICS_OF_A_PLAN: Final = 25
@@ -209,7 +210,7 @@ class KmsKey(Reconciler[KmsKeySpec, KmsKeyOutputs]):
     def create(self, aws: Aws, id: str, want: KmsKeySpec, owner: Owner) -> None:
         """Bring back our key that is pending deletion, or make a key without an alias, which is an update."""
         key = _lookup(aws, id, want).locate()
-        if key is not None and (key.state not in _PENDING or Owner.of(key.tags) != owner):
+        if key is not None and (key.state not in PENDING_DELETION or Owner.of(key.tags) != owner):
             raise AlreadyExists(f"{id}: there is key {key.id}")
         try:
             if key is not None:
@@ -386,7 +387,7 @@ class Lookup:
     def duplicates(self, of: Key) -> frozenset[str]:
         """The ids of other usable keys that are provably ours and bear the same name."""
         others = self._ours(key_id for key_id in self._tagged() if key_id != of.id)
-        return frozenset(key.id for key in others if key.state not in _PENDING)
+        return frozenset(key.id for key in others if key.state not in PENDING_DELETION)
 
     def _names(self) -> list[str]:
         """The values that the Name tag may have: as wanted, or as the alias."""
@@ -530,7 +531,7 @@ def _is_one_of(roles: Collection[str], principal: str, account: str) -> bool:
 
 
 def _preference(key: Key) -> tuple[bool, bool, str, str]:
-    return (key.other_alias != "", key.state in _PENDING, str(key.metadata.get("CreationDate", "")), key.id)
+    return (key.other_alias != "", key.state in PENDING_DELETION, str(key.metadata.get("CreationDate", "")), key.id)
 
 
 def _may_be_skipped(error: AwsRefused, *, any_key: bool) -> bool:
@@ -600,7 +601,7 @@ def _not_indexed(aws: Aws) -> list[str]:
 
 def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Observed[KmsKeySpec, KmsKeyOutputs]:
     unreadable = UnreadableFields()
-    deleting = key.state in _PENDING
+    deleting = key.state in PENDING_DELETION
     policy = unreadable.read(
         "policy",
         lambda: from_answer(
@@ -641,7 +642,7 @@ def _observed(aws: Aws, id: str, key: Key, expected: KmsKeySpec | None) -> Obser
         outputs=KmsKeyOutputs(key_id=key.id, arn=key.metadata["Arn"]),
         settled=key.state not in _WORKING,
         deleting=deleting,
-        retained=_pending_deletion(key) if key.state in _PENDING else None,
+        retained=_pending_deletion(key) if key.state in PENDING_DELETION else None,
         status=key.state,
         owner=_owner(key),
         unreadable=unreadable.actions,

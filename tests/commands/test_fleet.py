@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tapctl.aws.client import Aws
 from tapctl.commands import fleet
-from tapctl.commands.fleet import environments_to_look_at, for_each_environment
+from tapctl.commands.fleet import bearing_suffixes, environments_to_look_at, for_each_environment
 from tapctl.engine.record import Phase
-from tapctl.errors import ExitCode, ManifestError, WrongTarget
+from tapctl.errors import AwsRefused, ExitCode, ManifestError, WrongTarget
 from tapctl.manifest.local import LocalStore
 from tapctl.manifest.manifest import Manifest
 from tapctl.render.kept import KeptScreen
 from tapctl.render.screen import Screen
 from tapctl.session.invocation import Invocation
 from tests.manifest.examples import entry, manifest
+from tests.reconcilers.scripted import DENIED, refuse
 
 
 class Noted(KeptScreen):
@@ -158,3 +161,34 @@ def test_nothing_is_bulk_read_that_is_kept() -> None:
     for_each_environment(Invocation("drift"), Noted().screen, members, act, verdicts=False)
     (ids,) = seen.values()
     assert ids == {"kms-key": ("a", "c")}
+
+
+def test_of_what_a_destroy_leaves_only_a_key_that_is_kept_alive_without_its_copies_is_there(aws: Aws) -> None:
+    def key(suffix: str) -> str:
+        tags: Any = [{"TagKey": "EnvironmentSuffix", "TagValue": suffix}]
+        return str(aws.kms.create_key(Description=suffix, Tags=tags)["KeyMetadata"]["KeyId"])
+
+    aws.kms.schedule_key_deletion(KeyId=key("waits"))
+    key("lives")
+    key("with-copies")
+    aws.rds.create_db_cluster(
+        DBClusterIdentifier="c", Engine="aurora-postgresql", MasterUsername="owner", MasterUserPassword="12345678"
+    )
+    aws.rds.create_db_cluster_snapshot(
+        DBClusterSnapshotIdentifier="s",
+        DBClusterIdentifier="c",
+        Tags=[{"Key": "EnvironmentSuffix", "Value": "with-copies"}],
+    )
+    aws.logs.create_log_group(logGroupName="g", tags={"EnvironmentSuffix": "logs"})
+    assert bearing_suffixes(aws, ["waits", "lives", "with-copies", "logs", "none"]) == {"lives", "logs"}
+
+
+@pytest.mark.parametrize(("code", "found"), [("NotFoundException", set()), (DENIED, None)])
+def test_a_key_whose_tags_outlive_it_is_gone(aws: Aws, code: str, found: set[str] | None) -> None:
+    aws.kms.create_key(Tags=[{"TagKey": "EnvironmentSuffix", "TagValue": "pr-9"}])
+    refuse(aws.kms, "DescribeKey", code)
+    if found is None:
+        with pytest.raises(AwsRefused):
+            bearing_suffixes(aws, ["pr-9"])
+    else:
+        assert bearing_suffixes(aws, ["pr-9"]) == found
