@@ -50,10 +50,17 @@ def common_rules(raw: Mapping[str, Any]) -> Iterator[Violation]:
     yield from _permissions(raw)
     yield from _egress(raw)
     yield from _extra_alarms(raw)
+    yield from _tags(raw)
+
+
+def _tags(raw: Mapping[str, Any]) -> Iterator[Violation]:
     tags = _value_at(raw, "tags")
     for key, times in Counter(map(str.lower, tags if isinstance(tags, dict) else ())).items():
         if times > 1:
             yield "tags", key, "is there more than once, and IAM does not tell upper from lower case"
+    for name, value in tags.items() if isinstance(tags, dict) else ():
+        if isinstance(value, str) and is_secret("", value):
+            yield f"tags.{name}", value, "looks like a secret, which anybody reads who may look at a resource"
 
 
 def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:

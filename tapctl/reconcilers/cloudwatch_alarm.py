@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tapctl.aws import tags
 from tapctl.aws.refusals import Transient, UnreadableFields, classify
 from tapctl.aws.rights import LISTS, Need, Right, arn
-from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing
+from tapctl.engine.model import Observed, Outputs, Owner, Reconciler, Spec, Timing, address
 from tapctl.engine.trail import Trail
-from tapctl.errors import AlreadyExists, AwsRefused, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, Patience, Refused
 from tapctl.reconcilers.exposures import with_exposures
 
 if TYPE_CHECKING:
@@ -170,10 +170,20 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
             raise classify(error, _TRANSIENT) from error
 
     def update(self, aws: Aws, id: str, have: CloudwatchAlarmSpec, want: CloudwatchAlarmSpec) -> frozenset[str]:
-        """Overwrite the alarm whole; then tags."""
+        """Overwrite the alarm whole; then tags.
+
+        Raises:
+            Refused: what is waived of the alarm, and wanted as it is therefore, is nothing that the call could keep.
+        """
         differs = {
             name for name in type(want).model_fields if name != "tags" and getattr(have, name) != getattr(want, name)
         }
+        if differs and want.expression:
+            raise Refused(
+                f"{address(self.type, id)}: CloudWatch takes an alarm whole, and the waived expression would be lost",
+                evidence=f"to be changed beside it: {', '.join(sorted(differs))}",
+                hint="take that waiver out, or change these by hand, then run the same command again",
+            )
         try:
             if differs:
                 # AWS ignores the tags, unless the alarm has vanished meanwhile: then the call makes one, of ours.

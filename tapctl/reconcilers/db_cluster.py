@@ -928,16 +928,17 @@ def _insights(want: DbClusterSpec) -> dict[str, Any]:
 
 
 def _remove_access(aws: Aws, id: str, have: DbClusterSpec, want: DbClusterSpec) -> frozenset[str]:
-    """Remove one unwanted access: the Data API, or one role."""
-    assert not want.http_endpoint, "the Data API is a way past the security groups"
-    assert not want.associated_roles, "tapctl gives no cluster a role"
-    if have.http_endpoint:
+    """Remove one unwanted access: the Data API, or one role. What is waived is wanted as it is."""
+    extra = have.associated_roles - want.associated_roles
+    assert have.http_endpoint or not want.http_endpoint, "the Data API is a way past the security groups"
+    assert want.associated_roles <= have.associated_roles, "tapctl gives no cluster a role"
+    if have.http_endpoint != want.http_endpoint:
         aws.rds.disable_http_endpoint(ResourceArn=arn_of(aws, "cluster", id))
         return frozenset({"http_endpoint"})
-    role = AssociatedRole.parse(min(have.associated_roles))
+    role = AssociatedRole.parse(min(extra))
     feature: dict[str, Any] = {"FeatureName": role.feature} if role.feature else {}
     aws.rds.remove_role_from_db_cluster(DBClusterIdentifier=id, RoleArn=role.arn, **feature)
-    return frozenset({"associated_roles"} if len(have.associated_roles) == 1 else ())
+    return frozenset({"associated_roles"} if len(extra) == 1 else ())
 
 
 # -- before a removal --------------------------------------------------------------------------------------------------

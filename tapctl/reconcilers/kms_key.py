@@ -682,8 +682,9 @@ def _step(aws: Aws, key: Key, have: KmsKeySpec, want: KmsKeySpec) -> frozenset[s
         kms.update_key_description(KeyId=key.id, Description=want.description)
         return frozenset({"description"})
     if have.duplicates != want.duplicates:
-        _retire(aws, have.duplicates, key)
-        return frozenset({"duplicates"} if len(have.duplicates) == 1 else ())
+        extra = have.duplicates - want.duplicates
+        _retire(aws, extra, key)
+        return frozenset({"duplicates"} if len(extra) == 1 else ())
     return tags.step(
         have.tags,
         want.tags,

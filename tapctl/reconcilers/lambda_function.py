@@ -381,7 +381,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
 
     def update(self, aws: Aws, id: str, have: LambdaFunctionSpec, want: LambdaFunctionSpec) -> frozenset[str]:
         """Change configuration, code, reserved concurrency, resource policy or tags: AWS takes each by itself."""
-        assert want.resource_policy is None, "tapctl gives no function a resource policy"
+        assert want.resource_policy in (None, have.resource_policy), "tapctl gives no function a resource policy"
         differs = frozenset(name for name in type(want).model_fields if getattr(have, name) != getattr(want, name))
         config, code = differs & (_CONFIGURATION.keys() | _TAKEN_AWAY.keys()), differs & _CODE
         if have.update_failure != want.update_failure:
@@ -405,7 +405,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
                 return code
             if "reserved_concurrency" in differs:
                 return _reserve(aws, id, want.reserved_concurrency)
-            if have.resource_policy is not None:
+            if have.resource_policy is not None and "resource_policy" in differs:
                 return _remove_statement(aws, id, have.resource_policy)
             arn = aws.arn("lambda", f"function:{id}")
             return tags.step(

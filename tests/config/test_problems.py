@@ -411,3 +411,10 @@ def test_a_value_that_may_be_a_secret_is_not_shown(folder: Folder, key: str, val
     folder.put("dev", key, value)
     (problem,) = folder.problems()
     assert "hunter22" not in str(problem).lower()
+
+
+def test_a_tag_holds_no_secret(folder: Folder) -> None:
+    folder.put("common", "tags.CostCenter", "password=hunter22hunter22").put("common", "tags.PasswordOwner", "platform")
+    (problem,) = folder.problems()
+    assert (problem.key, problem.value) == ("tags.CostCenter", "(not shown)")
+    assert problem.rule == "looks like a secret, which anybody reads who may look at a resource"

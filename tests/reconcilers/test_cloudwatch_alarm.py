@@ -7,7 +7,7 @@ import pytest
 
 from tapctl.aws.client import Aws
 from tapctl.engine.model import Owner
-from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience
+from tapctl.errors import AlreadyExists, AwsRefused, NotYet, Patience, Refused
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, CloudwatchAlarmSpec
 from tests.reconcilers.scripted_aws import refused, scripted
 
@@ -182,6 +182,14 @@ def test_a_composite_alarm_of_our_name_is_seen_and_is_different() -> None:
     assert json.loads(seen.spec.expression) == {"AlarmRule": "FALSE"}
     with pytest.raises(AlreadyExists):
         CloudwatchAlarm().create(aws, NAME, WANT, OURS)
+
+
+def test_a_waived_expression_that_overwriting_it_would_lose_is_kept_by_a_refusal() -> None:
+    aws, waived = scripted(), with_(expression='{"EvaluationInterval": 10}')
+    with pytest.raises(Refused, match="the waived expression would be lost") as caught:
+        CloudwatchAlarm().update(aws, NAME, waived.model_copy(update={"threshold": 9}), waived)
+    assert (caught.value.evidence, aws.calls) == ("to be changed beside it: threshold", [])
+    assert CloudwatchAlarm().update(aws, NAME, waived.model_copy(update={"tags": {}}), waived) == {"tags"}
 
 
 def test_it_is_overwritten_whole_and_says_which_fields_that_asked_for() -> None:

@@ -16,6 +16,7 @@ from tests.reconcilers.cases import db_instance
 from tests.reconcilers.clusters import add_member, described
 from tests.reconcilers.driving import OURS, bring, calls, delete_until_gone, look
 from tests.reconcilers.scripted import DENIED, answer, refuse
+from tests.reconcilers.scripted_aws import scripted
 
 REC, ID = case.RECONCILER, case.ID
 DUE, NOT_DUE = {"tapctl:final-snapshot": "true"}, {"tapctl:final-snapshot": "false"}
@@ -186,6 +187,17 @@ def test_foreign_access_is_removed(aws: Aws, want: DbClusterSpec) -> None:
     assert seen.spec.http_endpoint
     assert seen.spec.associated_roles == {f"{role} for s3Export", f"{role}-other"}
     assert bring(REC, aws, ID, want).spec == want
+
+
+@pytest.mark.parametrize("data_api", [True, False])
+def test_a_waived_access_stays_while_another_is_removed(want: DbClusterSpec, *, data_api: bool) -> None:
+    first, second = "arn:aws:iam::123456789012:role/a for s3Import", "arn:aws:iam::123456789012:role/b"
+    waived = want.model_copy(update={"http_endpoint": data_api, "associated_roles": frozenset({first})})
+    live = waived.model_copy(update={"associated_roles": frozenset({first, second})})
+    aws = scripted()
+    assert DbCluster().update(aws, case.ID, live, waived) == {"associated_roles"}
+    removed = {"DBClusterIdentifier": case.ID, "RoleArn": "arn:aws:iam::123456789012:role/b"}
+    assert aws.calls == [("remove_role_from_db_cluster", removed)]
 
 
 @pytest.mark.parametrize(

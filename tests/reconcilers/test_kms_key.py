@@ -472,6 +472,14 @@ def test_a_duplicate_that_is_in_use_is_left_for_a_person_to_decide(aws: Aws, use
     assert state(aws, second) == "Enabled"
 
 
+def test_a_duplicate_that_is_waived_is_not_retired_in_place_of_another(aws: Aws) -> None:
+    ready(aws)
+    waived, other = sorted(make(aws, **FIRST.tags) for _ in range(2))
+    live = look(REC, aws, ID, FIRST).spec
+    assert REC.update(aws, ID, live, live.model_copy(update={"duplicates": frozenset({waived})})) == {"duplicates"}
+    assert (state(aws, waived), state(aws, other)) == ("Enabled", "PendingDeletion")
+
+
 def test_the_key_in_use_is_never_retired_as_a_duplicate(aws: Aws) -> None:
     seen = ready(aws)
     assert seen.outputs is not None

@@ -337,6 +337,11 @@ def test_foreign_permissions_are_removed_one_statement_a_call() -> None:
     assert (asked, call) == ({"resource_policy"}, ("remove_permission", {"FunctionName": NAME, "StatementId": "b"}))
 
 
+def test_a_permission_that_is_waived_or_not_named_by_a_revert_stays() -> None:
+    have, want = with_(resource_policy=opened("b"), tags={"a": "b"}), with_(resource_policy=opened("b"))
+    assert update(have, want)[1][0] == "tag_resource"
+
+
 def test_code_and_architecture_go_together() -> None:
     code = {"FunctionName": NAME, "Architectures": ["x86_64"]}
 
