@@ -228,7 +228,6 @@ def test_another_regions_role_is_neither_rewritten_nor_removed(moved: World) -> 
     assert moved.client("iam").get_role(RoleName=ROLE)["Role"]["RoleName"] == ROLE
 
 
-@pytest.mark.soak
 def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev: World) -> None:
     ec2 = dev.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]

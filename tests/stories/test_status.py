@@ -305,7 +305,9 @@ def test_a_certificate_of_what_is_there_is_not_believed(dev: World) -> None:
     dev.path().unlink()
     dev.path("pr-9").write_text(json.dumps(record))
     certify(dev, "pr-9")
-    dev.client("kms").create_key(Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()])
+    kms = dev.client("kms")
+    made = kms.create_key(Tags=[{"TagKey": key, "TagValue": value} for key, value in tags.items()])
+    kms.schedule_key_deletion(KeyId=made["KeyMetadata"]["KeyId"], PendingWindowInDays=7)
     assert (
         dev.tapctl("drift").verdict
         == "DRIFT all: NOTHING · the state knows no environment · not looked at, no record: dev, prod, staging"
