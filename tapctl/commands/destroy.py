@@ -360,7 +360,8 @@ def report_destroy(
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, unseen)
     if swept.remaining:
         for address in sorted(swept.remaining):
-            session.screen.warn(f"left: {address} ({swept.remaining[address]})")
+            state = swept.remaining[address]
+            session.screen.warn(f"left: {address}{f' ({state})' if state else ''}")
         return session.finish(Status.NOT_DESTROYED, ExitCode.NOT_CONVERGED, counts, summary)
     if inventory.version is not None or proof.records():
         # What an apply has left undone is of no account any more.

@@ -188,8 +188,8 @@ class DbClusterSpec(Spec):
     shared_snapshots: frozenset[str] = frozenset()
     """Snapshots that others may restore the data from: ``<snapshot> by <account, or all>``. Wanted: none."""
     put_off: frozenset[str] = frozenset()
-    """What RDS will do in the maintenance window, and no other field tells: ``DBClusterIdentifier <new name>``. Wanted:
-    nothing."""
+    """Changes that RDS makes in the maintenance window, and no other field tells: ``DBClusterIdentifier <new name>``.
+    Wanted: nothing."""
     tags: dict[str, str]
 
 

@@ -119,7 +119,7 @@ class DbInstanceSpec(Spec):
     A member's own zone is chosen when it is made, and is no field (docs/decisions/0010-members-in-zones.md).
     """
     put_off: frozenset[str] = frozenset()
-    """What RDS will do in the maintenance window, and no other field tells: ``DBInstanceIdentifier <new name>``.
+    """Changes that RDS makes in the maintenance window, and no other field tells: ``DBInstanceIdentifier <new name>``.
     Wanted: nothing."""
     tags: dict[str, str]
 

@@ -85,15 +85,7 @@ class Member:
 
 def containers(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Every structure of this answer that has the member at this way."""
-    first, *rest = way
-    if not rest:
-        if first in value:
-            yield value
-    elif first == "[]":
-        for item in list(value.values()) if isinstance(value, dict) else value:
-            yield from containers(item, tuple(rest))
-    elif first in value:
-        yield from containers(value[first], tuple(rest))
+    yield from (one for one in holders(value, way) if way[-1] in one)
 
 
 def holders(value: Any, way: tuple[str, ...]) -> Iterator[dict[str, Any]]:
