@@ -82,9 +82,8 @@ def test_whether_there_are_snapshots_has_to_be_readable(gone: World) -> None:
 
 
 def test_a_restore_that_was_cut_off_is_gone_on_with_as_a_restore(gone: World, snapshot: str) -> None:
-    refusing = refuse(("rds:RestoreDBClusterFromSnapshot",), "InternalFailure")
     copy = ("--env", "dev", "--suffix", "pr-9")
-    cut_off = gone.meeting(refusing, "apply", *copy, "--yes", "--restore", snapshot)
+    cut_off = gone.meeting(deny("rds:RestoreDBClusterFromSnapshot"), "apply", *copy, "--yes", "--restore", snapshot)
     assert (cut_off.code, gone.manifest("pr-9")["restoring"]) == (4, snapshot)
     goes_on = f"tapctl apply --env dev --suffix pr-9 --restore {snapshot}"
     refused = gone.tapctl("apply", *copy, "--yes")
