@@ -291,8 +291,9 @@ def _went_outside(inventory: Inventory, address: str) -> bool:
     if not isinstance(observation, Absent) and not (isinstance(observation, Observed) and observation.deleting):
         return False
     entry = entries.get(address)
-    made = entry is not None and entry.phase in (Phase.MADE, Phase.MAKING) and entry.confirmed_spec is not None
-    return made and entry is not None and not is_deleted_with_parent(entry, entries)
+    if entry is None or entry.phase not in (Phase.MADE, Phase.MAKING) or entry.confirmed_spec is None:
+        return False
+    return not is_deleted_with_parent(entry, entries)
 
 
 def _removed_outside(inventory: Inventory) -> Iterator[str]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from tapctl.aws.client import Aws, Connection, default_region
-from tapctl.config import Config, check_suffix, config_hash, environments, known_environments, load, load_all
+from tapctl.config import Config, check_suffix, config_hash, environments, known_environments, load
 from tapctl.engine.model import Owner
 from tapctl.engine.ownership import Claimant
 from tapctl.engine.record import Phase
@@ -202,7 +202,7 @@ def _sandbox_connection(
     fresh = announce_sandbox_start(screen)
     region = invocation.region or (config.region if config else region or _ANY_REGION)
     url = sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(config, region)] if config else [])
-    for other in _all_configs(invocation) if fresh else ():
+    for other in _usable_configs(invocation) if fresh else ():
         with suppress(SandboxError):  # the command that works with that environment reports it
             sandbox.ensure(SANDBOX_FOLDER, [sandbox.seed_for(other, other.region)])
     if fresh:
@@ -210,12 +210,6 @@ def _sandbox_connection(
         invocation.usage.started += time.monotonic() - began
     credentials = sandbox.credentials_of(config.account_id if config else account)
     return Connection(region, endpoint_url=url, credentials=credentials)
-
-
-def _all_configs(invocation: Invocation) -> Iterable[Config]:
-    with suppress(ConfigError):  # the command that needs these files reports them
-        return load_all(invocation.config).values()
-    return ()
 
 
 def announce_sandbox_start(screen: Screen) -> bool:
@@ -252,6 +246,7 @@ def open_store_unidentified(
 
 
 def _usable_configs(invocation: Invocation) -> Iterator[Config]:
+    """The configurations of the environments whose files can be used."""
     for name in known_environments(invocation.config):
         with suppress(ConfigError):  # the command that needs this file reports it
             yield load(invocation.config, name)
