@@ -52,6 +52,7 @@ from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_w
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
+_DESTROYED: Final = "nothing of it is deployed"
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -77,6 +78,12 @@ class Examined:
     observed: Observations
     beside: Observations
     report: Report
+
+    @property
+    def remark(self) -> str:
+        """The words before the verdict's counts where the record tells of nothing that is deployed; else empty."""
+        deployed = any(entry.phase is not Phase.KEPT for entry in self.entries.values())
+        return "" if deployed else f"by its record {_DESTROYED} · "
 
 
 def examine(session: Session, *, locked: bool = False) -> Examined | None:
@@ -168,13 +175,19 @@ def compare_recorded(
     if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
         written = _written_into(session, session.loaded, manifest, entries, observed)
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
-    lacking = [address for address, seen in others.items() if _is_gone(seen)] if settled else []
+    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
+    is_whole = settled and (deployed or manifest.unfinished)
+    lacking = [address for address, seen in others.items() if _is_gone(seen)] if is_whole else []
     to_go = (Reason.NEVER_MADE, Reason.UNRECORDED) if (beside or lacking) and _destroy_left(session, manifest) else ()
+    unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
+    # A stranger's resource that came after a destroy holds what its owner wants.
+    theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
+    judged = {address: seen for address, seen in beside.items() if address not in theirs}
     findings = [
         *phase_findings(misplaced),
-        *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
+        *unrecorded,
         *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
-        *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
+        *never_wanted_findings(session.names, report, {**observed, **judged}, entries),
     ]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
@@ -214,8 +227,9 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
     if denied or not isinstance(seen, Observed):
         return Finding(*place, Reason.DENIED, action=denied)
-    if not session.claimant.judge(registry()[type_], id_, seen, recorded=None).ours:
-        return Finding(*place, Reason.FOREIGN)
+    ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
+    if not ownership.ours:
+        return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
     return Finding(*place, Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED)
 
 
@@ -294,10 +308,10 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
     if found is None and isinstance(session.loaded, ConfigError):
         # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
-        summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
+        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
         return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
-        return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
+        return session.finish(Status.DESTROYED, summary=_DESTROYED)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     goes_on = continuing(session, manifest)
     if tally is None:
@@ -322,6 +336,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
     status, code, counts, summary = drift_verdict(report)
+    summary = f"{found.remark}{summary}"
     if known is not None and (old := len(found.report.findings) - len(report.findings)):
         counts["known"] = old
         summary = f"{summary if report.findings else 'nothing new'} · {old} known already"

@@ -91,7 +91,7 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
     Reason.FOREIGN: (
         FindingState.UNKNOWN,
-        "it is there under our name, and neither the record nor its tags call it ours",
+        "it is there under our name, and neither the record nor its tags call it ours ({detail})",
     ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
     Reason.DESTROY_UNFINISHED: (FindingState.PENDING, "a destroy did not finish; run it again"),
@@ -150,7 +150,7 @@ class Finding:
     recorded: Any = None
     live: Any = None
     detail: str = ""
-    """AWS's word or reason, or the awaited event, where the reason has one."""
+    """AWS's word or reason, the awaited event, or the tags of a stranger, where the reason has one."""
     action: str = ""
     """The IAM action that was denied: ``kms:GetKeyPolicy``."""
     asked: Any = None

@@ -183,6 +183,13 @@ def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     )
     for name in (LOGS, "/aws/rds/cluster/db-cluster-dev/postgresql"):
         world.client("logs").create_log_group(logGroupName=name)
+    # What is gone was destroyed, and is not to be made again; nor is a stranger's cluster one of ours that differs.
+    told = world.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"]) == (7, "db-cluster/db-cluster-dev", "UNKNOWN")
+    assert finding["note"].endswith("neither the record nor its tags call it ours (no owner tags)")
+    verdict = "DRIFT dev: by its record nothing of it is deployed · 0 drifted · 0 pending · 1 unknown"
+    assert world.tapctl("drift", "--env", "dev").verdict == verdict
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ("logs:DeleteLogGroup",)), "the function's writer is nobody"
     groups = world.client("logs").describe_log_groups()["logGroups"]

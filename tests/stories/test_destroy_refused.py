@@ -240,6 +240,7 @@ def test_a_namesake_in_another_vpc_with_our_tags_was_in_no_plan_and_is_left(dev:
     ended = dev.tapctl("destroy", "--env", "dev", "--yes")
     assert (ended.code, "warning: left: security-group/db-sg-dev (active)" in ended.err) == (4, True), ended.err
     pending = [one for one in dev.drift().of_type("finding") if one["state"] != "DRIFT"]
+    assert {one["address"] for one in pending} == {"security-group/db-sg-dev", "security-group-rules/db-sg-dev"}
     assert {one["note"] for one in pending} == {"a destroy did not finish; run it again"}
     assert {one["now"] for one in pending} == {"tapctl destroy --env dev"}
     assert "a destroy did not finish: tapctl destroy --env dev goes on" in dev.tapctl("status", "--env", "dev").out
