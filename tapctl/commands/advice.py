@@ -40,6 +40,14 @@ _AGAIN: Final = "makes it again, where it is still wanted"
 _AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
+_GOES_ON: Final = {
+    Reason.UNCONFIRMED: "apply",
+    Reason.APPLY_INTERRUPTED: "apply",
+    Reason.NEVER_MADE: "apply",
+    Reason.DESTROY_UNFINISHED: "destroy",
+    Reason.DESTROY_LEFT: "destroy",
+}
+"""The reason of what a run of ours did not finish to the command that goes on with it."""
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 
 
@@ -179,8 +187,8 @@ def _advice(one: Finding, session: Session, provenance: Provenance | None, their
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
-    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE, Reason.DESTROY_UNFINISHED):
-        return Advice(now=session.command("destroy" if one.reason is Reason.DESTROY_UNFINISHED else "apply"))
+    if one.reason in _GOES_ON:
+        return Advice(now=session.command(_GOES_ON[one.reason]))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note=_AGAIN)
     if one.state is FindingState.UNKNOWN:

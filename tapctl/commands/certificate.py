@@ -30,6 +30,7 @@ class EarlierCertificate(BaseModel):
     complete: bool
     gone: frozenset[str]
     removed_outside: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     run: str = ""
 
 

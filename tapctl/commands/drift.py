@@ -14,14 +14,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
-from tapctl.commands.certificate import NAME as CERTIFICATE
-from tapctl.commands.certificate import earlier_certificate
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.unfinished_destroy import unfinished_destroy, with_destroy
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -33,7 +32,7 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import AwsError, ConfigError, ExitCode, NotRecorded, Status, StoreFailed
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
@@ -177,26 +176,26 @@ def compare_recorded(
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
     is_whole = settled and (deployed or manifest.unfinished)
-    lacking = [address for address, seen in others.items() if _is_gone(seen)] if is_whole else []
-    to_go = (Reason.NEVER_MADE, Reason.UNRECORDED) if (beside or lacking) and _destroy_left(session, manifest) else ()
+    gone = [address for address, seen in others.items() if _is_gone(seen)]
+    lacking = gone if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
     # A stranger's resource that came after a destroy holds what its owner wants.
     theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
     judged = {address: seen for address, seen in beside.items() if address not in theirs}
+    never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
+    destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
+    there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
+    there |= {address for address, seen in observed.items() if not _is_gone(seen)}
     findings = [
         *phase_findings(misplaced),
-        *unrecorded,
-        *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
+        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
         *never_wanted_findings(session.names, report, {**observed, **judged}, entries),
     ]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
-        findings=(
-            *report.findings,
-            *(replace(one, reason=Reason.DESTROY_UNFINISHED) if one.reason in to_go else one for one in findings),
-        ),
+        findings=(*report.findings, *findings),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
@@ -204,18 +203,6 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest))
-
-
-def _destroy_left(session: Session, manifest: Manifest) -> bool:
-    """True if the run that wrote the record was a destroy which, by its certificate, has left something.
-
-    A certificate can be written by whoever may write the record: it only tells which run did not finish.
-    """
-    text = None
-    with suppress(StoreFailed, AwsError):
-        text = session.store.get_sidecar(session.suffix, CERTIFICATE)
-    told = earlier_certificate(text, session.target, session.claimant.may_have_name) if text is not None else None
-    return told is not None and not told.complete and told.run == manifest.run
 
 
 def _type_of(address: str) -> str:

@@ -58,7 +58,9 @@ class Reason(StrEnum):
     NEVER_MADE = "never made"
     """The files that were applied last want the resource, and it is neither recorded nor there."""
     DESTROY_UNFINISHED = "destroy unfinished"
-    """The run that wrote the record was a destroy that has left something; the resource is part of what was to go."""
+    """By its certificate the run that wrote the record was a destroy that has left something; the resource is gone."""
+    DESTROY_LEFT = "destroy left"
+    """As `DESTROY_UNFINISHED`, and the resource is there, with our name and our tags."""
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
@@ -94,7 +96,14 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
         "it is there under our name, and neither the record nor its tags call it ours ({detail})",
     ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
-    Reason.DESTROY_UNFINISHED: (FindingState.PENDING, "a destroy did not finish; run it again"),
+    Reason.DESTROY_UNFINISHED: (
+        FindingState.PENDING,
+        "neither recorded nor there; by its certificate a destroy did not finish: run it again",
+    ),
+    Reason.DESTROY_LEFT: (
+        FindingState.UNKNOWN,
+        "it is there, and the record does not hold it; by its certificate a destroy did not finish: run it again",
+    ),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
