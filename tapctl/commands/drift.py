@@ -315,7 +315,9 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
     wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if report.drifted and not older else None
-    advice = advise(report, session, entries, more=wanted is not None, older=bool(older), goes_on=goes_on)
+    advice = advise(
+        report, session, entries, observed=observed, more=wanted is not None, older=bool(older), goes_on=goes_on
+    )
     session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
     if any(entry.type == SnsSubscription.type for entry in entries.values()):

@@ -305,6 +305,16 @@ def test_tags_that_automation_has_overwritten_are_taken_back_by_one_word(world: 
     named = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
     (group,) = world.client("ec2").describe_security_groups(Filters=named)["SecurityGroups"]
     world.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=listed({"ManagedBy": "platform"}))
+    # A resource that bears another suffix, too, is somebody's.
+    role = {"RoleName": "lambda-role-dev"}
+    world.client("iam").tag_role(**role, Tags=listed({"ManagedBy": "platform", "EnvironmentSuffix": "theirs"}))
+    findings = world.drift().of_type("finding")
+    undoes = {one["address"].partition("/")[0]: (one["undo"], one["undo_note"]) for one in findings}
+    assert undoes.pop("iam-role")[0] == "tapctl apply --env dev"
+    back = "where automation has overwritten our tags, this takes all such resources back:"
+    assert undoes == dict.fromkeys(undoes, ("tapctl apply --env dev --adopt all", back))
+    assert undoes.keys() == {"sns-topic", "lambda-function", "security-group"}
+    world.client("iam").tag_role(**role, Tags=listed({"ManagedBy": "tapctl", "EnvironmentSuffix": "dev"}))
     refused = world.tapctl("apply", "--env", "dev", "--yes")
     assert (refused.code, refused.changes) == (6, ())
     assert "apply with --adopt all" in refused.err
