@@ -49,6 +49,10 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     kept = world.client("kms").describe_key(KeyId=made["id"])["KeyMetadata"]["DeletionDate"].date().isoformat()
     (line,) = (one for one in gone.out.splitlines() if one.startswith("kept "))
     assert line.split()[:4] == ["kept", "kms-key", "alias/db-key-dev", kept]
+    (line,) = (one for one in gone.out.splitlines() if one.startswith("ended "))
+    assert line.split()[:3] == ["ended", "sns-subscription", f"alarms-dev/{queue}"]
+    certificate = json.loads(world.path().with_name("dev.certificate.json").read_text())
+    assert (certificate["complete"], certificate["ended"]) == (True, [f"sns-subscription/alarms-dev/{queue}"])
     (entry,) = world.manifest()["entries"].values()
     assert (entry["phase"], entry["kept_until"]) == ("kept", kept)
     # What is shown first says what becomes of the key.
