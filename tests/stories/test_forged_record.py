@@ -209,7 +209,8 @@ def test_what_is_under_our_name_and_neither_recorded_nor_tagged_as_ours_is_told(
     unknown = dev.drift()
     (finding,) = unknown.of_type("finding")
     assert (unknown.code, finding["address"], finding["state"]) == (7, role, "UNKNOWN")
-    assert finding["note"] == "it is there under our name, and neither the record nor its tags call it ours"
+    theirs = "ManagedBy=platform, EnvironmentSuffix=dev, Environment=dev"
+    assert finding["note"] == f"it is there under our name, and neither the record nor its tags call it ours ({theirs})"
     assert finding["read"] == "tapctl plan --env dev"
     assert dev.tapctl("status", "--env", "dev").code == 7
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
