@@ -86,24 +86,40 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
     }
     passed = _pass_over(invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS")
     # Environments that have a file are named in the verdict anyway (`_never_recorded`).
-    code, unseen = ExitCode.OK, ""
+    lost = lost_copies(invocation, screen, store, {*records, *names})
+    members = {suffix: one for suffix, one in {**records, **lost.errors}.items() if suffix not in passed}
+    return Fleet(members, f"{_never_recorded(names, members)}{lost.remark}", lost.code)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The copies whose record is gone, while AWS has, or does not show, what it told of."""
+
+    errors: Mapping[str, ManifestError]
+    """By suffix."""
+    remark: str = ""
+    """For the verdict: that nobody could see if a record was lost; else empty."""
+    code: ExitCode = ExitCode.OK
+    """As `Fleet.code`."""
+
+
+def lost_copies(invocation: Invocation, screen: Screen, store: Store, known: Collection[str]) -> Lost:
+    """Look for copies whose record is gone while its history is there; ``known``: the suffixes that are none of them.
+
+    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
+    """
     try:
         traces = store.traces()
     except TapctlError as error:
         screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
-        traces, code, unseen = [], ExitCode.INCOMPLETE, " · not seen if a record was lost"
-    lost = _lost_records(invocation, screen, store, [each for each in traces if each not in {*records, *names}])
-    members = {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
-    return Fleet(members, f"{_never_recorded(names, members)}{unseen}", code)
+        return Lost({}, " · not seen if a record was lost", ExitCode.INCOMPLETE)
+    return Lost(_lost_records(invocation, screen, store, [each for each in traces if each not in known]))
 
 
 def _lost_records(
     invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]
 ) -> dict[str, ManifestError]:
-    """The records that are gone while their history is there, and AWS has what they told of: who may write may remove.
-
-    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
-    """
+    """The errors that tell of these records, of which AWS has something: who may write may remove."""
     lost: dict[str, ManifestError] = {}
     newest: dict[str, Manifest | None] = {}
     for suffix in suffixes:
@@ -137,15 +153,14 @@ def _pass_over(
     found = _may_be_there(invocation, screen, copies)
     passed = copies.keys() - found.there
     if passed:
-        screen.note(f"{why}: {_listed(passed)}")
+        screen.note(f"{why}: {listed(passed)}")
     if kept := passed & found.kept:
-        screen.note(
-            f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {_listed(kept)}"
-        )
+        screen.note(f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {listed(kept)}")
     return passed
 
 
-def _listed(suffixes: Collection[str]) -> str:
+def listed(suffixes: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
     more = f" and {len(suffixes) - _NAMED} more" if len(suffixes) > _NAMED else ""
     return f"{', '.join(sorted(suffixes)[:_NAMED])}{more}"
 
@@ -156,7 +171,7 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
     They are not looked at: most were never applied. But who may write a record may remove it, too.
     """
     lacking = {*names} - members.keys()
-    return f" · not looked at, no record: {_listed(lacking)}" if lacking else ""
+    return f" · not looked at, no record: {listed(lacking)}" if lacking else ""
 
 
 def _is_certified(store: Store, manifest: Manifest) -> bool:
@@ -296,7 +311,7 @@ def for_each_environment(
         for one in as_they_end(calls, jobs, BEAT_S):
             if one is None:
                 waiting = [suffix for suffix in kept if suffix not in codes]
-                screen.note(f"{len(codes)} of {len(kept)}  still at work: {_listed(waiting)}")
+                screen.note(f"{len(codes)} of {len(kept)}  still at work: {listed(waiting)}")
                 continue
             suffix, future = one
             codes[suffix], remark = future.result()
