@@ -76,6 +76,8 @@ def _entry_problems(entry: Entry) -> Iterator[str]:
     yield from _output_problems(entry)
     yield from (f".spec{problem}" for problem in _odd_values(entry.spec))
     yield from (f".confirmed{problem}" for problem in _odd_values(entry.confirmed))
+    if entry.phase == "made" and entry.confirmed is not None:
+        yield ".confirmed: stands beside a spec that is made, so that the entry tells two"
 
 
 def _output_problems(entry: Entry) -> Iterator[str]:
