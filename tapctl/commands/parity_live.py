@@ -203,7 +203,8 @@ def _as_observed(manifest: Manifest, observed: Observations, is_waived: Spares =
         entry = manifest.entries[address]
         if isinstance(seen, Observed) and not seen.deleting:
             spec = _without_waived(entry, seen.spec, partial(is_waived, address))
-            entries[address] = entry.model_copy(update={"spec": refs.to_json(spec), "phase": Phase.MADE})
+            made = {"spec": refs.to_json(spec), "phase": Phase.MADE, "confirmed": None}
+            entries[address] = entry.model_copy(update=made)
         elif isinstance(seen, Unreadable):
             entries[address] = entry
     return manifest.model_copy(update={"entries": entries})

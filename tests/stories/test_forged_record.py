@@ -120,15 +120,6 @@ def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_fil
     )
 
 
-def test_an_entry_that_is_made_and_tells_two_specs_is_refused(dev: World) -> None:
-    entry = dev.manifest()["entries"][RULES]
-    forge(dev, lambda entries: entries[RULES].update(confirmed=entry["spec"]))
-    for verb in (("drift",), ("revert", "--yes"), ("status",), ("outputs",)):
-        told = dev.tapctl(*verb, "--env", "dev")
-        assert (told.code, told.changes) == (3, ())
-        assert f"entries.{RULES}.confirmed: stands beside a spec that is made" in told.err + told.out
-
-
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
