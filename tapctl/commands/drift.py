@@ -37,6 +37,7 @@ from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
+from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
@@ -44,7 +45,7 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
-from tapctl.stack.forged import forged
+from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
@@ -170,12 +171,12 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    settled = _is_settled(session, manifest)
+    settled = _is_settled(manifest)
     if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
         written = _written_into(session, session.loaded, manifest, entries, observed)
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = settled and (deployed or manifest.unfinished)
+    is_whole = settled and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if _is_gone(seen)]
     lacking = gone if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
@@ -277,13 +278,18 @@ def _is_gone(seen: Observation) -> bool:
     return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
 
 
-def _is_settled(session: Session, manifest: Manifest) -> bool:
-    """True if the record is of the files as they are, and tells of no run that was cut off.
+def _is_settled(manifest: Manifest) -> bool:
+    """True if the record tells of no resource that a run which was cut off has left half done.
 
-    All that the files want is recorded then, or a run was cut off where no entry shows it: between two resources.
+    Of a record of the files as they are all that they want is recorded then, or a run was cut off where no entry shows
+    it: between two resources.
     """
-    phases = {entry.phase for entry in manifest.entries.values()}
-    return manifest.config_hash == session.target.config_hash and phases <= {Phase.MADE, Phase.KEPT}
+    return {entry.phase for entry in manifest.entries.values()} <= {Phase.MADE, Phase.KEPT}
+
+
+def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
+    """True if the record is of the files as they are, by its own word."""
+    return manifest.config_hash == session.target.config_hash
 
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally: WaiverTally | None = None) -> int:
@@ -314,7 +320,9 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
-    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if report.drifted and not older else None
+    # Who may write the record may have written that it is of other files: what these want of it is told then, too.
+    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
     advice = advise(
         report, session, entries, observed=observed, more=wanted is not None, older=bool(older), goes_on=goes_on
     )
@@ -349,13 +357,17 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
 def _written_into(
     session: Session, config: Config, manifest: Manifest, entries: Mapping[str, Entry], observed: Observations
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """Values that the record tells and its files do not want, in all fields where it tells the network, too."""
+    """Values that the record tells and its files do not want, in all fields where it tells the network, too.
+
+    Of a record of other files, as it says of itself: values that no files can want.
+    """
     network = None
     with suppress(ValidationError):
         network = recorded_network(manifest)
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
-    return forged(config, session.names, entries, network)
+    values = forged if _is_of_the_files(session, manifest) else forged_whatever_the_files
+    return values(config, session.names, entries, network)
 
 
 def with_forged(
@@ -393,6 +405,8 @@ def never_wanted_findings(
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
     what a create cannot set, of a resource that was never finished.
     """
+    own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
+    group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
@@ -406,7 +420,7 @@ def never_wanted_findings(
             passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
-        for field, item in let_in(names, type_, id_, observation.spec):
+        for field, item in let_in(names, type_, id_, observation.spec, group):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
