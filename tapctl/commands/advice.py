@@ -15,7 +15,8 @@ from tapctl.commands.revertible import revertible
 from tapctl.commands.targets import place
 from tapctl.config import Edit, load
 from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_id
-from tapctl.engine.model import ALLOW, REBOOT
+from tapctl.engine.model import ALLOW, REBOOT, Observed
+from tapctl.engine.observe import Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import command_back
 from tapctl.engine.record import Entry
@@ -40,7 +41,17 @@ _AGAIN: Final = "makes it again, where it is still wanted"
 _AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
+_ALL_BACK: Final = "where automation has overwritten our tags, this takes all such resources back:"
+_GOES_ON: Final = {
+    Reason.UNCONFIRMED: "apply",
+    Reason.APPLY_INTERRUPTED: "apply",
+    Reason.NEVER_MADE: "apply",
+    Reason.DESTROY_UNFINISHED: "destroy",
+    Reason.DESTROY_LEFT: "destroy",
+}
+"""The reason of what a run of ours did not finish to the command that goes on with it."""
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
+NO_OBSERVATIONS: Final[Observations] = MappingProxyType({})
 
 
 def advise(
@@ -48,15 +59,16 @@ def advise(
     session: Session,
     entries: Mapping[str, Entry] = NO_ENTRIES,
     *,
+    observed: Observations = NO_OBSERVATIONS,
     more: bool = False,
     older: bool = False,
     goes_on: str = "",
 ) -> dict[tuple[str, str], Advice]:
     """Advice on each finding, by address and field.
 
-    ``entries``: the record, which knows the ids that AWS gave. ``more``: an apply would do more than undo the findings.
-    ``older``: the record is older than AWS, so that no apply brings back what it tells. ``goes_on``: the command that
-    goes on with an apply which did not finish.
+    ``entries``: the record, which knows the ids that AWS gave. ``observed``: what AWS has of them. ``more``: an apply
+    would do more than undo the findings. ``older``: the record is older than AWS, so that no apply brings back what it
+    tells. ``goes_on``: the command that goes on with an apply which did not finish.
     """
     exposed: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     # Several findings may be in one place: what is waived hides no advice on another one.
@@ -66,7 +78,7 @@ def advise(
         if is_told and _is_exposure(finding):
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings)
-    theirs = {one.address: one.field.removeprefix("tags.") for one in report.findings if _is_theirs(one)}
+    theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
     cut_off = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
     usable = not isinstance(session.loaded, ConfigError)
@@ -174,20 +186,30 @@ def _is_theirs(one: Finding) -> bool:
     return one.reason is Reason.CHANGED and one.field in owners and one.live is not None
 
 
-def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: str | None) -> Advice:
+def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], observed: Observations) -> Advice:
+    """The advice on a resource whose owner tag names another owner: an apply takes back what automation has tagged."""
+    seen, apply = observed.get(one.address), session.command("apply")
+    if isinstance(seen, Observed):
+        known, id_ = registry()[one.type], one.address.partition("/")[2]
+        if session.claimant.judge(known, id_, seen, recorded=entries[one.address].claim).overwritten:
+            return Advice(undo=f"{apply} --adopt all", undo_note=_ALL_BACK)
+    tag = one.field.removeprefix("tags.")
+    return Advice(undo=apply, undo_note=f"set its tag {tag} back to {session.owner.tags[tag]}, then")
+
+
+def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:
     if one.reason is Reason.NOT_OURS:
         return Advice(undo=how_to_delete(session.aws, str(one.live).rpartition("/")[2]))
     if one.reason is Reason.DEFERRED:
         return Advice(now=f"{session.command('apply')} --reboot") if one.detail == REBOOT else Advice()
-    if one.reason in (Reason.UNCONFIRMED, Reason.APPLY_INTERRUPTED, Reason.NEVER_MADE, Reason.DESTROY_UNFINISHED):
-        return Advice(now=session.command("destroy" if one.reason is Reason.DESTROY_UNFINISHED else "apply"))
+    if one.reason in _GOES_ON:
+        return Advice(now=session.command(_GOES_ON[one.reason]))
     if one.reason is Reason.DELETE_INTERRUPTED:
         return Advice(undo=session.command("apply"), undo_note=_AGAIN)
     if one.state is FindingState.UNKNOWN:
         return _reading(one, session)
     if theirs is not None:
-        ours = session.owner.tags[theirs]
-        return Advice(undo=session.command("apply"), undo_note=f"set its tag {theirs} back to {ours}, then")
+        return theirs
     known = registry().get(one.type)
     by_name = known is not None and (known.left_alone.get(one.field) == ALLOW or one.field in known.fixed_once_set)
     if by_name and one.live:

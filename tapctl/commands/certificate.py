@@ -1,4 +1,4 @@
-"""The certificate of a destroy: what is gone, what is kept on purpose and until when, what was left by mistake."""
+"""The certificate of a destroy: what is gone, and of others with it, what is kept until when, what was left."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tapctl.engine.model import Retained
+from tapctl.reconcilers.sns_subscription import SnsSubscription
+from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.render.screen import Target
 
 NAME: Final = "certificate"
 COLUMNS: Final = ("certificate", "type", "id", "until", "why")
 _FORMAT: Final = 1
+_ENDED: Final = "added by others; it ended with the topic"
 
 
 class EarlierCertificate(BaseModel):
@@ -30,6 +33,8 @@ class EarlierCertificate(BaseModel):
     complete: bool
     gone: frozenset[str]
     removed_outside: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
     run: str = ""
 
 
@@ -52,12 +57,15 @@ class Certificate:
     """False where nobody could look for what else is left."""
     outside: frozenset[str] = frozenset()
     """Addresses that no destroy had to remove, since somebody else had."""
+    ended: frozenset[str] = frozenset()
+    """Addresses of other people's subscriptions, which ended with the topic; of one on the web with its host alone."""
 
     def records(self) -> list[dict[str, Any]]:
         """The records for programs, one a resource."""
         gone = [_record("gone", address, why=self._why(address)) for address in sorted(self.deleted)]
         kept = [_record("kept", address, why.until, why.why) for address, why in sorted(self.retained.items())]
-        return [*gone, *kept, *(_record("left", address) for address in sorted(self.remaining))]
+        left = [_record("left", address) for address in sorted(self.remaining)]
+        return [*gone, *kept, *left, *(_record("ended", address, why=_ENDED) for address in sorted(self.ended))]
 
     def rows(self) -> list[list[str]]:
         """The same records as cells under `COLUMNS`."""
@@ -71,7 +79,13 @@ class Certificate:
         """
         gone = set() if before.complete else set(before.gone) - self.retained.keys() - set(self.remaining)
         outside = gone & before.removed_outside
-        return replace(self, deleted=tuple(sorted(gone.union(self.deleted))), outside=self.outside | outside)
+        topics = tuple(f"{SnsSubscription.type}/{each.partition('/')[2]}/" for each in gone if _is_topic(each))
+        return replace(
+            self,
+            deleted=tuple(sorted(gone.union(self.deleted))),
+            outside=self.outside | outside,
+            ended=self.ended.union(each for each in before.ended if each.startswith(topics)),
+        )
 
     def _why(self, address: str) -> str:
         return "removed outside tapctl, not by this destroy" if address in self.outside else ""
@@ -92,6 +106,7 @@ class Certificate:
             "removed_outside": sorted(self.outside.intersection(self.deleted)),
             "kept": {address: {"until": why.until, "why": why.why} for address, why in self.retained.items()},
             "left": sorted(self.remaining),
+            "ended": sorted(self.ended),
         }
         return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -112,6 +127,10 @@ def earlier_certificate(
     same = written == (target.env, target.suffix, target.account, target.region)
     named = (each.partition("/") for each in earlier.gone)
     return earlier if same and all(may_have_name(type_, id_) for type_, _, id_ in named) else None
+
+
+def _is_topic(address: str) -> bool:
+    return address.partition("/")[0] == SnsTopic.type
 
 
 def _record(state: str, address: str, until: str = "", why: str = "") -> dict[str, Any]:

@@ -37,6 +37,7 @@ from tapctl.errors import ConfigError, ExitCode, Refused, Status, StoreFailed, T
 from tapctl.manifest.manifest import now
 from tapctl.reconcilers import teardown_ranks
 from tapctl.reconcilers.db_cluster import DbCluster, held_by_others
+from tapctl.reconcilers.sns_topic import SnsTopic
 from tapctl.session.session import Session
 
 
@@ -58,7 +59,7 @@ def destroy(session: Session, *, confirm: str | None = None, approval: Approval 
         _show_estimate(session, inventory, plan)
         if plan.blocked:
             return session.finish(Status.BLOCKED, show_blockers(session, plan), {}, NOTHING_CHANGED)
-        tell_of_ended_subscriptions(session, inventory.to_delete)
+        inventory = replace(inventory, ending=tell_of_ended_subscriptions(session, inventory.to_delete))
         due = _tell_of_lost_data(session, inventory) or _snapshot_due(inventory)
         for address in inventory.foreign:
             session.screen.warn(f"{address} bears the tags of {session.suffix} and none of its names: it is left")
@@ -431,6 +432,7 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
     finished, target = runner.outcome.finished.values(), session.target
     # Resources that an interrupted destroy left to AWS may have been deleted before this one looked.
     recorded = {address for address, entry in inventory.manifest.entries.items() if entry.phase is not Phase.MAKING}
+    gone = deleted(runner, (existing(inventory) | recorded) - undone)
     return Certificate(
         environment=target.env,
         suffix=target.suffix,
@@ -439,8 +441,9 @@ def _certificate(session: Session, runner: EngineRunner, inventory: Inventory, u
         run=session.id,
         by=target.identity,
         at=now(),
-        deleted=deleted(runner, (existing(inventory) | recorded) - undone),
+        deleted=gone,
         outside=frozenset(_removed_outside(inventory)),
         retained={event.address: event.retained for event in finished if event.retained is not None},
         remaining=tuple(undone),
+        ended=frozenset(inventory.ending if f"{SnsTopic.type}/{session.names.topic}" in gone else ()),
     )

@@ -14,14 +14,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
-from tapctl.commands.certificate import NAME as CERTIFICATE
-from tapctl.commands.certificate import earlier_certificate
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
 from tapctl.commands.plan import snapshot_stays_due
 from tapctl.commands.restore import continuing
 from tapctl.commands.subscribers import tell_of_subscribers
+from tapctl.commands.unfinished_destroy import unfinished_destroy, with_destroy
 from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
@@ -33,11 +32,12 @@ from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Waiver
-from tapctl.errors import AwsError, ConfigError, ExitCode, NotRecorded, Status, StoreFailed
+from tapctl.errors import ConfigError, ExitCode, NotRecorded, Status
 from tapctl.manifest.manifest import Manifest, is_of_tomorrow
 from tapctl.names import Names
 from tapctl.reconcilers import kept_without_reason, never_compared, observations_for, registry
 from tapctl.reconcilers.iam_role import IamRole
+from tapctl.reconcilers.security_group import SecurityGroup, SecurityGroupOutputs
 from tapctl.reconcilers.security_group_rules import OF_EVERY_NEW_GROUP, SecurityGroupRules
 from tapctl.reconcilers.sns_subscription import SnsSubscription
 from tapctl.render.screen import Comparison, Screen, Target
@@ -45,13 +45,14 @@ from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
 from tapctl.session.target import Files
 from tapctl.stack.definition import planned_stack
-from tapctl.stack.forged import forged
+from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
 from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
+_DESTROYED: Final = "nothing of it is deployed"
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -77,6 +78,12 @@ class Examined:
     observed: Observations
     beside: Observations
     report: Report
+
+    @property
+    def remark(self) -> str:
+        """The words before the verdict's counts where the record tells of nothing that is deployed; else empty."""
+        deployed = any(entry.phase is not Phase.KEPT for entry in self.entries.values())
+        return "" if deployed else f"by its record {_DESTROYED} · "
 
 
 def examine(session: Session, *, locked: bool = False) -> Examined | None:
@@ -164,26 +171,32 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    settled = _is_settled(session, manifest)
+    settled = _is_settled(manifest)
     if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
         written = _written_into(session, session.loaded, manifest, entries, observed)
         report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
-    lacking = [address for address, seen in others.items() if _is_gone(seen)] if settled else []
-    to_go = (Reason.NEVER_MADE, Reason.UNRECORDED) if (beside or lacking) and _destroy_left(session, manifest) else ()
+    # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
+    is_whole = settled and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
+    gone = [address for address, seen in others.items() if _is_gone(seen)]
+    lacking = gone if is_whole else []
+    unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
+    # A stranger's resource that came after a destroy holds what its owner wants.
+    theirs = {one.address for one in unrecorded if one.reason is Reason.FOREIGN and not deployed}
+    judged = {address: seen for address, seen in beside.items() if address not in theirs}
+    never_made = [Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking]
+    destroyed = unfinished_destroy(session, manifest) if unrecorded or never_made else None
+    there = {one.address for one in unrecorded if one.reason is Reason.UNRECORDED}
+    there |= {address for address, seen in observed.items() if not _is_gone(seen)}
     findings = [
         *phase_findings(misplaced),
-        *(_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()),
-        *(Finding(address, _type_of(address), WHOLE_RESOURCE, Reason.NEVER_MADE) for address in lacking),
-        *never_wanted_findings(session.names, report, {**observed, **beside}, entries),
+        *with_destroy([*unrecorded, *never_made], destroyed, gone=gone, there=there),
+        *never_wanted_findings(session.names, report, {**observed, **judged}, entries),
     ]
     unseen = (*beside, *lacking)
     fields = sum(len(registry()[_type_of(address)].spec.model_fields) for address in unseen)
     report = replace(
         report,
-        findings=(
-            *report.findings,
-            *(replace(one, reason=Reason.DESTROY_UNFINISHED) if one.reason in to_go else one for one in findings),
-        ),
+        findings=(*report.findings, *findings),
         fields=report.fields + fields,
         unchecked=report.unchecked + fields,
         resources=report.resources + len(unseen),
@@ -191,18 +204,6 @@ def compare_recorded(
         unfinished=manifest.unfinished,
     )
     return Compared(entries, observed, beside, report, continuing(session, manifest))
-
-
-def _destroy_left(session: Session, manifest: Manifest) -> bool:
-    """True if the run that wrote the record was a destroy which, by its certificate, has left something.
-
-    A certificate can be written by whoever may write the record: it only tells which run did not finish.
-    """
-    text = None
-    with suppress(StoreFailed, AwsError):
-        text = session.store.get_sidecar(session.suffix, CERTIFICATE)
-    told = earlier_certificate(text, session.target, session.claimant.may_have_name) if text is not None else None
-    return told is not None and not told.complete and told.run == manifest.run
 
 
 def _type_of(address: str) -> str:
@@ -214,8 +215,9 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
     if denied or not isinstance(seen, Observed):
         return Finding(*place, Reason.DENIED, action=denied)
-    if not session.claimant.judge(registry()[type_], id_, seen, recorded=None).ours:
-        return Finding(*place, Reason.FOREIGN)
+    ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
+    if not ownership.ours:
+        return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)
     return Finding(*place, Reason.APPLY_INTERRUPTED if _are_rules_being_made(address, entries) else Reason.UNRECORDED)
 
 
@@ -276,13 +278,18 @@ def _is_gone(seen: Observation) -> bool:
     return isinstance(seen, Absent) or (isinstance(seen, Observed) and seen.deleting)
 
 
-def _is_settled(session: Session, manifest: Manifest) -> bool:
-    """True if the record is of the files as they are, and tells of no run that was cut off.
+def _is_settled(manifest: Manifest) -> bool:
+    """True if the record tells of no resource that a run which was cut off has left half done.
 
-    All that the files want is recorded then, or a run was cut off where no entry shows it: between two resources.
+    Of a record of the files as they are all that they want is recorded then, or a run was cut off where no entry shows
+    it: between two resources.
     """
-    phases = {entry.phase for entry in manifest.entries.values()}
-    return manifest.config_hash == session.target.config_hash and phases <= {Phase.MADE, Phase.KEPT}
+    return {entry.phase for entry in manifest.entries.values()} <= {Phase.MADE, Phase.KEPT}
+
+
+def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
+    """True if the record is of the files as they are, by its own word."""
+    return manifest.config_hash == session.target.config_hash
 
 
 def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally: WaiverTally | None = None) -> int:
@@ -294,10 +301,10 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
     if found is None and isinstance(session.loaded, ConfigError):
         # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
-        summary = "by its record nothing of it is deployed; AWS was not asked, since no usable file says what for"
+        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
         return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
-        return session.finish(Status.DESTROYED, summary="nothing of it is deployed")
+        return session.finish(Status.DESTROYED, summary=_DESTROYED)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     goes_on = continuing(session, manifest)
     if tally is None:
@@ -313,8 +320,12 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         session.screen.note(f"asking CloudTrail who changed {session.suffix}")
         report = with_who(session, manifest, report, datetime.now(UTC))
     older = warn_of_old_record(session, manifest, observed) if report.drifted else ""
-    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if report.drifted and not older else None
-    advice = advise(report, session, entries, more=wanted is not None, older=bool(older), goes_on=goes_on)
+    # Who may write the record may have written that it is of other files: what these want of it is told then, too.
+    asked = not older and (report.drifted or not _is_of_the_files(session, manifest))
+    wanted = wanted_beside(session, manifest, {**found.beside, **observed}) if asked else None
+    advice = advise(
+        report, session, entries, observed=observed, more=wanted is not None, older=bool(older), goes_on=goes_on
+    )
     session.screen.stack({address: entry.needs for address, entry in entries.items() if entry.phase is not Phase.KEPT})
     session.screen.drift(report, advice, wanted)
     if any(entry.type == SnsSubscription.type for entry in entries.values()):
@@ -322,6 +333,7 @@ def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally
         tell_of_subscribers(session, entries, nobody=False)
     session.invocation.usage.comparison = Comparison(report.compared, report.not_compared, wanted, older)
     status, code, counts, summary = drift_verdict(report)
+    summary = f"{found.remark}{summary}"
     if known is not None and (old := len(found.report.findings) - len(report.findings)):
         counts["known"] = old
         summary = f"{summary if report.findings else 'nothing new'} · {old} known already"
@@ -345,13 +357,17 @@ def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
 def _written_into(
     session: Session, config: Config, manifest: Manifest, entries: Mapping[str, Entry], observed: Observations
 ) -> Iterator[tuple[Entry, Difference | None]]:
-    """Values that the record tells and its files do not want, in all fields where it tells the network, too."""
+    """Values that the record tells and its files do not want, in all fields where it tells the network, too.
+
+    Of a record of other files, as it says of itself: values that no files can want.
+    """
     network = None
     with suppress(ValidationError):
         network = recorded_network(manifest)
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
-    return forged(config, session.names, entries, network)
+    values = forged if _is_of_the_files(session, manifest) else forged_whatever_the_files
+    return values(config, session.names, entries, network)
 
 
 def with_forged(
@@ -389,6 +405,8 @@ def never_wanted_findings(
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
     what a create cannot set, of a resource that was never finished.
     """
+    own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
+    group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
     for address, observation in sorted(observed.items()):
         if not isinstance(observation, Observed):
             continue
@@ -402,7 +420,7 @@ def never_wanted_findings(
             passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
-        for field, item in let_in(names, type_, id_, observation.spec):
+        for field, item in let_in(names, type_, id_, observation.spec, group):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -84,31 +84,42 @@ def environments_to_look_at(invocation: Invocation, screen: Screen) -> Fleet:
         for suffix, one in records.items()
         if isinstance(one, Manifest) and suffix not in names and not is_deployed(one) and _is_certified(store, one)
     }
-    passed = sorted(certified.keys() - _may_be_there(invocation, screen, certified))
-    if passed:
-        more = f" and {len(passed) - _NAMED} more" if len(passed) > _NAMED else ""
-        screen.note(
-            f"not looked at, destroyed by its certificate and gone from AWS: {', '.join(passed[:_NAMED])}{more}"
-        )
+    passed = _pass_over(invocation, screen, certified, "not looked at, destroyed by its certificate and gone from AWS")
     # Environments that have a file are named in the verdict anyway (`_never_recorded`).
-    code, unseen = ExitCode.OK, ""
+    lost = lost_copies(invocation, screen, store, {*records, *names})
+    members = {suffix: one for suffix, one in {**records, **lost.errors}.items() if suffix not in passed}
+    return Fleet(members, f"{_never_recorded(names, members)}{lost.remark}", lost.code)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The copies whose record is gone, while AWS has, or does not show, what it told of."""
+
+    errors: Mapping[str, ManifestError]
+    """By suffix."""
+    remark: str = ""
+    """For the verdict: that nobody could see if a record was lost; else empty."""
+    code: ExitCode = ExitCode.OK
+    """As `Fleet.code`."""
+
+
+def lost_copies(invocation: Invocation, screen: Screen, store: Store, known: Collection[str]) -> Lost:
+    """Look for copies whose record is gone while its history is there; ``known``: the suffixes that are none of them.
+
+    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
+    """
     try:
         traces = store.traces()
     except TapctlError as error:
         screen.warn(f"whether a record was lost could not be seen in the history: {error.cause}")
-        traces, code, unseen = [], ExitCode.INCOMPLETE, " · not seen if a record was lost"
-    lost = _lost_records(invocation, screen, store, [each for each in traces if each not in {*records, *names}])
-    members = {suffix: one for suffix, one in {**records, **lost}.items() if suffix not in passed}
-    return Fleet(members, f"{_never_recorded(names, members)}{unseen}", code)
+        return Lost({}, " · not seen if a record was lost", ExitCode.INCOMPLETE)
+    return Lost(_lost_records(invocation, screen, store, [each for each in traces if each not in known]))
 
 
 def _lost_records(
     invocation: Invocation, screen: Screen, store: Store, suffixes: Sequence[str]
 ) -> dict[str, ManifestError]:
-    """The records that are gone while their history is there, and AWS has what they told of: who may write may remove.
-
-    Those of which AWS has nothing are passed over, which is said: somebody has put them away after a destroy.
-    """
+    """The errors that tell of these records, of which AWS has something: who may write may remove."""
     lost: dict[str, ManifestError] = {}
     newest: dict[str, Manifest | None] = {}
     for suffix in suffixes:
@@ -120,8 +131,8 @@ def _lost_records(
                 evidence=error.cause,
                 hint=f"put the record back at {store.location(suffix)}, or see who has written that history",
             )
-    there = _may_be_there(invocation, screen, newest)
-    for suffix in sorted(there):
+    gone = _pass_over(invocation, screen, newest, "not looked at, without a record and gone from AWS")
+    for suffix in sorted(newest.keys() - gone):
         one = newest[suffix]
         look = invocation.command_line_for("drift", Target(one.environment if one else "ENV", suffix))
         lost[suffix] = ManifestError(
@@ -129,10 +140,29 @@ def _lost_records(
             evidence=f"its history has {one.stamp}" if one else "files of it are kept beside where it was",
             hint=f"put its newest version back, or apply, which writes it anew; what there is is told by: {look}",
         )
-    if gone := sorted(newest.keys() - there):
-        more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
-        screen.note(f"not looked at, without a record and gone from AWS: {', '.join(gone[:_NAMED])}{more}")
     return lost
+
+
+def _pass_over(
+    invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None], why: str
+) -> Collection[str]:
+    """The suffixes of which AWS has nothing but what a destroy leaves, named after ``why``.
+
+    A key that is kept alive is named, too: copies of the data need it, and anybody may tag a copy of some data.
+    """
+    found = _may_be_there(invocation, screen, copies)
+    passed = copies.keys() - found.there
+    if passed:
+        screen.note(f"{why}: {listed(passed)}")
+    if kept := passed & found.kept:
+        screen.note(f"their keys are kept alive in AWS, beside copies of the data that bear their tags: {listed(kept)}")
+    return passed
+
+
+def listed(suffixes: Collection[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(suffixes) - _NAMED} more" if len(suffixes) > _NAMED else ""
+    return f"{', '.join(sorted(suffixes)[:_NAMED])}{more}"
 
 
 def _never_recorded(names: Iterable[str], members: Members) -> str:
@@ -140,9 +170,8 @@ def _never_recorded(names: Iterable[str], members: Members) -> str:
 
     They are not looked at: most were never applied. But who may write a record may remove it, too.
     """
-    lacking = sorted({*names} - members.keys())
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    return f" · not looked at, no record: {', '.join(lacking[:_NAMED])}{more}" if lacking else ""
+    lacking = {*names} - members.keys()
+    return f" · not looked at, no record: {listed(lacking)}" if lacking else ""
 
 
 def _is_certified(store: Store, manifest: Manifest) -> bool:
@@ -158,14 +187,30 @@ def _is_certified(store: Store, manifest: Manifest) -> bool:
     return certificate is not None and certificate.complete
 
 
-def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> set[str]:
+@dataclass(frozen=True)
+class Bearing:
+    """The suffixes whose tag something in AWS bears."""
+
+    there: set[str] = field(default_factory=set)
+    """Those whose tag something bears that a destroy does not leave, or of which that could not be asked."""
+    kept: set[str] = field(default_factory=set)
+    """Those of which a key is kept alive, beside copies of the data."""
+
+    def add(self, other: Bearing) -> None:
+        """Take in what another place has."""
+        self.there.update(other.there)
+        self.kept.update(other.kept)
+
+
+def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, Manifest | None]) -> Bearing:
     """The suffixes whose tag something in AWS bears, or of which that could not be asked where they were recorded.
 
     Who may write an empty record may write a certificate beside it, and another place into both: it is asked where the
     environments' files are, too. A call for twenty copies in each place.
     """
+    found = Bearing()
     if not copies:
-        return set()
+        return found
     count = "1 copy" if len(copies) == 1 else f"{len(copies)} copies"
     screen.note(f"{invocation.verb}: asking AWS if anything of {count} is there")
     names = known_environments(invocation.config)
@@ -173,47 +218,46 @@ def _may_be_there(invocation: Invocation, screen: Screen, copies: Mapping[str, M
     for suffix, one in copies.items():
         if one is not None:
             recorded.setdefault((one.environment, one.account, one.region), []).append(suffix)
-    found: set[str] = set()
     for (env, account, region), suffixes in recorded.items():
         try:
-            found |= _bearing(invocation, screen, suffixes, (env if env in names else "", account, region))
+            found.add(_bearing(invocation, screen, suffixes, (env if env in names else "", account, region)))
         except Exception:  # noqa: BLE001 -- whatever it is, the look at each of them meets it, and tells it
-            found.update(suffixes)
+            found.there.update(suffixes)
     for env in names:
         try:
             config = load(invocation.config, env)
             place = env, config.account_id, config.region
-            suffixes = [suffix for suffix in copies if suffix not in {*found, *recorded.get(place, ())}]
-            found |= _bearing(invocation, screen, suffixes, place)
+            suffixes = [suffix for suffix in copies if suffix not in {*found.there, *recorded.get(place, ())}]
+            found.add(_bearing(invocation, screen, suffixes, place))
         except Exception as error:  # noqa: BLE001 -- credentials may be for one account alone
             cause = error.cause if isinstance(error, TapctlError) else type(error).__name__
             screen.note(f"{invocation.verb}: not asked where {env} is: {cause}")
     return found
 
 
-def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], place: tuple[str, str, str]) -> set[str]:
+def _bearing(invocation: Invocation, screen: Screen, suffixes: Sequence[str], place: tuple[str, str, str]) -> Bearing:
     """The suffixes whose tag something bears in this place: environment (empty: none that has a file), account, region.
 
     Raises:
         TapctlError: it could not be asked.
     """
+    found = Bearing()
     if not suffixes:
-        return set()
+        return found
     env, account, region = place
     config = load(invocation.config, env) if env else None
     aws = connect(replace(invocation, region=region), screen, config, account=account)
     aws.identify(account)
-    found: set[str] = set()
     for first in range(0, len(suffixes), _VALUES):
-        found |= bearing_suffixes(aws, suffixes[first : first + _VALUES])
+        found.add(bearing_suffixes(aws, suffixes[first : first + _VALUES]))
     return found
 
 
-def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> set[str]:
+def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> Bearing:
     """Find, of at most 20 suffixes, those whose tag something bears that a destroy does not leave.
 
     A destroy leaves copies of the data with the key that they need, and else a key that waits for its deletion: a call
-    for each key of a suffix without copies.
+    for each key.
     """
     pages = aws.pages(
         aws.tagging.get_paginator("get_resources"), TagFilters=[{"Key": SUFFIX_TAG, "Values": [*suffixes]}]
@@ -231,8 +275,9 @@ def bearing_suffixes(aws: Aws, suffixes: Sequence[str]) -> set[str]:
             copied.add(suffix)
         else:
             found.add(suffix)
-    asked = keys.keys() - copied - found
-    return found | {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
+    asked = keys.keys() - found
+    alive = {suffix for suffix in asked if any(_is_kept_alive(aws, arn) for arn in keys[suffix])}
+    return Bearing(found | (alive - copied), alive & copied)
 
 
 def _is_kept_alive(aws: Aws, arn: str) -> bool:
@@ -266,8 +311,7 @@ def for_each_environment(
         for one in as_they_end(calls, jobs, BEAT_S):
             if one is None:
                 waiting = [suffix for suffix in kept if suffix not in codes]
-                more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
-                screen.note(f"{len(codes)} of {len(kept)}  still at work: {', '.join(waiting[:_NAMED])}{more}")
+                screen.note(f"{len(codes)} of {len(kept)}  still at work: {listed(waiting)}")
                 continue
             suffix, future = one
             codes[suffix], remark = future.result()

@@ -39,6 +39,8 @@ class Inventory:
     """Addresses of what bears our tags and no name of ours: a restored copy of the cluster. Listed, never touched."""
     manifest: Manifest
     version: str | None
+    ending: tuple[str, ...] = ()
+    """Addresses of the subscriptions that others have made, and that end with the topic."""
 
     @property
     def present(self) -> dict[str, Observed[Any, Any]]:

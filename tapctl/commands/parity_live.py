@@ -16,12 +16,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.drift import compare_recorded
-from tapctl.commands.fleet import for_each_environment
+from tapctl.commands.fleet import for_each_environment, listed, lost_copies
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
     REFUSED,
     UNKNOWN,
+    RecordsBeside,
     canonical_address,
     canonical_forms,
     check_flags,
@@ -40,7 +41,7 @@ from tapctl.commands.parity import (
 from tapctl.commands.plan import look_up
 from tapctl.commands.waivers import waivers_for
 from tapctl.commands.wanted import wanted_beside
-from tapctl.config import Config
+from tapctl.config import Config, known_environments
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
@@ -52,6 +53,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
 from tapctl.errors import ExitCode
 from tapctl.manifest.manifest import Manifest
+from tapctl.manifest.store import Store
 from tapctl.render.screen import Screen, Target
 from tapctl.session.invocation import Invocation
 from tapctl.session.session import Session, open_session
@@ -98,9 +100,11 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     """
     check_flags(invocation)
     screen.target(Target())
-    known_suffixes(invocation, open_store_unidentified(invocation, screen))
+    store = open_store_unidentified(invocation, screen)
+    known_suffixes(invocation, store)
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
+    lost = _lost_copies(invocation, screen, store, environments)
     known = known_records(invocation, screen, chosen, emptied=True)
     read: dict[str, LiveEnvironment | None] = {}
 
@@ -127,14 +131,29 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
         "unknown": unknown,
         "waived": waived,
     }
-    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}"
+    compared = f"compared {len(chosen)} environments, {len(live)} of them in AWS{beside.remark}{lost.remark}"
     summary = (
         f"{allowed} allowed differences · {refused} not allowed · {outside} changed outside · {behind} not applied"
         f" · {unknown} unknown{f' · {waived} waived' if waived else ''} · {compared}"
     )
     own = ExitCode.DIFFERENT if refused + outside + behind else ExitCode.INCOMPLETE if unknown else ExitCode.OK
-    code = ExitCode.worst([own, beside.code, *codes.values()])
+    code = ExitCode.worst([own, beside.code, lost.code, *codes.values()])
     return invocation.finish(screen, status_of(code), code, counts, summary)
+
+
+def _lost_copies(invocation: Invocation, screen: Screen, store: Store, environments: tuple[str, ...]) -> RecordsBeside:
+    """Report the copies whose record is gone and whose resources are in AWS, by their tags; none where some are named.
+
+    Their suffixes are in no file, and no record is left to say that they are not compared.
+    """
+    if environments:
+        return RecordsBeside()
+    lost = lost_copies(invocation, screen, store, {*store.suffixes(), *known_environments(invocation.config)})
+    for error in lost.errors.values():
+        screen.error(error)
+    remark = f" · not compared, for its record is gone: {listed(lost.errors.keys())}" if lost.errors else ""
+    codes = [lost.code, *(error.exit_code for error in lost.errors.values())]
+    return RecordsBeside(f"{remark}{lost.remark}", ExitCode.worst(codes))
 
 
 def _read(session: Session) -> LiveEnvironment | None:
@@ -184,7 +203,8 @@ def _as_observed(manifest: Manifest, observed: Observations, is_waived: Spares =
         entry = manifest.entries[address]
         if isinstance(seen, Observed) and not seen.deleting:
             spec = _without_waived(entry, seen.spec, partial(is_waived, address))
-            entries[address] = entry.model_copy(update={"spec": refs.to_json(spec), "phase": Phase.MADE})
+            made = {"spec": refs.to_json(spec), "phase": Phase.MADE, "confirmed": None}
+            entries[address] = entry.model_copy(update=made)
         elif isinstance(seen, Unreadable):
             entries[address] = entry
     return manifest.model_copy(update={"entries": entries})

@@ -271,8 +271,9 @@ def _kind(finding: Finding) -> str:
         return "DRIFT"
     if finding.reason is Reason.DEFERRED and finding.detail == REBOOT:
         return "reboot"
-    told_apart = finding.reason in (Reason.NEVER_MADE, Reason.DESTROY_UNFINISHED)
-    return finding.reason.value if told_apart else finding.state.value.lower()
+    if finding.reason in (Reason.DESTROY_UNFINISHED, Reason.DESTROY_LEFT):
+        return "destroy"
+    return "never made" if finding.reason is Reason.NEVER_MADE else finding.state.value.lower()
 
 
 def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode]) -> Iterator[Problem]:
@@ -293,8 +294,9 @@ def _findings(session: Session, compared: Compared, named: Mapping[str, ExitCode
         yield Problem(f"{address} waits for a reboot")
     if lacking := groups["never made"]:
         yield Problem(f"not there: {_listed(lacking)}: {compared.goes_on} goes on", ExitCode.INCOMPLETE)
-    if groups[Reason.DESTROY_UNFINISHED.value]:
-        yield Problem(f"a destroy did not finish: {session.command('destroy')} goes on", ExitCode.INCOMPLETE)
+    if groups["destroy"]:
+        goes_on = f"by its certificate a destroy did not finish: {session.command('destroy')} goes on"
+        yield Problem(goes_on, ExitCode.INCOMPLETE)
     if unknown := len(groups["unknown"]):
         yield Problem(f"{unknown} could not be compared whole", ExitCode.INCOMPLETE)
     if waived:

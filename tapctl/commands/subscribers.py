@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from tapctl.engine.model import address
 from tapctl.engine.plan import Action, Change
@@ -16,7 +16,8 @@ from tapctl.session.session import Session
 if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import SubscriptionTypeDef
 
-_SHOWN: Final = 5
+_MOST: Final = 5
+"""Receivers that are named where more are meant."""
 
 
 def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: bool = True) -> None:
@@ -55,17 +56,18 @@ def tell_of_subscribers(session: Session, recorded: Collection[str], *, nobody: 
         )
 
 
-def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> None:
+def tell_of_ended_subscriptions(session: Session, going: Collection[str]) -> tuple[str, ...]:
     """Read the topic's subscriptions, and tell of those that others have made and that a destroy ends: SNS keeps none.
 
     ``going``: the addresses that are removed. One call, where the topic is among them; a failed one is told and stops
-    nothing.
+    nothing. Returns the addresses of those subscriptions, as they may be shown.
     """
-    live = _live(session, going)
-    if live and (others := _others(session, live, going)):
+    others = _others(session, _live(session, going) or (), going)
+    if others:
         session.screen.warn(
             f"{session.names.topic} has subscribers that others have added, and they go with it: {_listed(others)}"
         )
+    return tuple(address(SnsSubscription.type, session.names.subscription(_shown(each))) for each in others)
 
 
 def _live(session: Session, addresses: Collection[str]) -> list[SubscriptionTypeDef] | None:
@@ -104,9 +106,13 @@ def tell_of_confirmations(session: Session, changes: Iterable[Change]) -> None:
 
 
 def _listed(subscribers: Collection[str]) -> str:
-    """The first of them. Of an address on the web only the host is shown: the rest may let somebody in."""
-    shown = sorted(
-        f"https://{urlsplit(each).hostname}/…" if each.startswith("https:") else each for each in subscribers
-    )
-    more = [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
-    return ", ".join([*shown[:_SHOWN], *more])
+    shown = sorted(map(_shown, subscribers))
+    more = [f"{len(shown) - _MOST} more"] if len(shown) > _MOST else []
+    return ", ".join([*shown[:_MOST], *more])
+
+
+def _shown(subscriber: str) -> str:
+    """The receiver; of an address on the web only the host: the rest may let somebody in."""
+    protocol, is_web, rest = subscriber.partition("://")
+    host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{protocol}://{host}/…" if is_web else subscriber

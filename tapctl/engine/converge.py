@@ -36,7 +36,7 @@ from tapctl.engine.impact import impact_of
 from tapctl.engine.model import REBOOT, UNSEEN, Impact, Observed, Spec
 from tapctl.engine.ownership import Ownership
 from tapctl.engine.plan import Action, Change
-from tapctl.engine.planner import record_of
+from tapctl.engine.planner import outputs_of, record_of
 from tapctl.engine.polling import PROPAGATION_S, Cancelled, Emit, EngineContext, Poller, aws_failure, with_last_event
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.resources import AnyResource, Deletion
@@ -337,8 +337,9 @@ class _ConvergeLoop:
         if impact is not Impact.REPLACE:
             self.announce_outputs(seen)
         pending = any(name in self.requested.names and value.until != REBOOT for name, value in seen.pending.items())
-        if not differing and not pending and seen.settled and seen.outputs is not None and seen.failure is None:
-            return None if self.reboot_if_due(seen) else self.finish(seen, seen.outputs.model_dump())
+        outputs = outputs_of(self.reconciler, seen, self.entry, compare(self.wanted, self.want))
+        if not differing and not pending and seen.settled and outputs is not None and seen.failure is None:
+            return None if self.reboot_if_due(seen) else self.finish(seen, outputs)
         if (seen.failure or seen.update_failure) is not None and not missing and not self.requested.names:
             raise aws_failure(self.address, seen)
         if missing:

@@ -58,7 +58,9 @@ class Reason(StrEnum):
     NEVER_MADE = "never made"
     """The files that were applied last want the resource, and it is neither recorded nor there."""
     DESTROY_UNFINISHED = "destroy unfinished"
-    """The run that wrote the record was a destroy that has left something; the resource is part of what was to go."""
+    """By its certificate the run that wrote the record was a destroy that has left something; the resource is gone."""
+    DESTROY_LEFT = "destroy left"
+    """As `DESTROY_UNFINISHED`, and the resource is there, with our name and our tags."""
     UNKNOWN_FORM = "unknown form"
     DEFERRED = "deferred"
     """The value is accepted and not in force; the detail is the event it waits for (`REBOOT`, a window)."""
@@ -91,10 +93,17 @@ _MEANINGS: Final[Mapping[Reason, tuple[FindingState, str]]] = {
     Reason.UNRECORDED: (FindingState.UNKNOWN, "it is there, and the record does not hold it; apply records it"),
     Reason.FOREIGN: (
         FindingState.UNKNOWN,
-        "it is there under our name, and neither the record nor its tags call it ours",
+        "it is there under our name, and neither the record nor its tags call it ours ({detail})",
     ),
     Reason.NEVER_MADE: (FindingState.PENDING, "neither recorded nor there, and the files want it; apply makes it"),
-    Reason.DESTROY_UNFINISHED: (FindingState.PENDING, "a destroy did not finish; run it again"),
+    Reason.DESTROY_UNFINISHED: (
+        FindingState.PENDING,
+        "neither recorded nor there; by its certificate a destroy did not finish: run it again",
+    ),
+    Reason.DESTROY_LEFT: (
+        FindingState.UNKNOWN,
+        "it is there, and the record does not hold it; by its certificate a destroy did not finish: run it again",
+    ),
     Reason.UNKNOWN_FORM: (FindingState.UNKNOWN, "recorded in a form this tapctl does not know; apply records it"),
     Reason.DEFERRED: (FindingState.PENDING, "until {detail}"),
     Reason.UNCONFIRMED: (FindingState.PENDING, "an apply did not finish"),
@@ -150,7 +159,7 @@ class Finding:
     recorded: Any = None
     live: Any = None
     detail: str = ""
-    """AWS's word or reason, or the awaited event, where the reason has one."""
+    """AWS's word or reason, the awaited event, or the tags of a stranger, where the reason has one."""
     action: str = ""
     """The IAM action that was denied: ``kms:GetKeyPolicy``."""
     asked: Any = None

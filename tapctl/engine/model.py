@@ -268,6 +268,9 @@ class Reconciler(ABC, Generic[S, O]):
     identity: ClassVar[str] = ""
     """The output by which another resource of the same name is known for another one, where that is other data: an
     apply takes it for ours only where it is named. Empty: another one is told, and taken as it is."""
+    outputs_need: ClassVar[frozenset[str]] = frozenset()
+    """Fields without whose wanted value AWS does not tell all outputs. These count as recorded where such a field is
+    left as it is: another field of a cluster is put back, whose managed secret somebody has ended."""
     puts_back: ClassVar[str] = ""
     """The command that puts the resource with the recorded `identity` back under its name: ``{id}``, ``{recorded}``.
     Empty: none does."""

@@ -97,7 +97,12 @@ class Ownership:
             if key not in {*self.owner.tags, "Name"} and self.seen.owner is None
         ]
         more = [f"{len(others) - _SHOWN_TAGS} more"] if len(others) > _SHOWN_TAGS else []
-        return " ".join(", ".join([_owner_tags(self.seen.owner), *others[:_SHOWN_TAGS], *more]).splitlines())
+        return " ".join(", ".join([self.owner_tags, *others[:_SHOWN_TAGS], *more]).splitlines())
+
+    @property
+    def owner_tags(self) -> str:
+        """The tags that tell an owner: ``ManagedBy=terraform, EnvironmentSuffix=shop``."""
+        return " ".join(_owner_tags(self.seen.owner).splitlines())
 
     @property
     def _unwanted_hint(self) -> str:

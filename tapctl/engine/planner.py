@@ -80,8 +80,9 @@ def make_plan(
                 member for member in observation.members if member not in stack and member not in entries
             )
             change = replace(change, foreign_members=tuple(strangers))
-            if observation.outputs is not None and change.action < Action.CREATE and not observation.deleting:
-                known[address] = observation.outputs.model_dump()
+            outputs = outputs_of(reconciler, observation, entry, (part.path for part in change.left))
+            if outputs is not None and change.action < Action.CREATE and not observation.deleting:
+                known[address] = outputs
             if change.action is Action.NOTHING and change.blocked is None:
                 record = record_of(resource, want, Phase.MADE, known[address], unread=change.unreadable, before=entry)
                 if record != entry:
@@ -97,6 +98,18 @@ def make_plan(
     changes += [removal for removal in removals.values() if removal is not None]
     forgotten = tuple(address for address, removal in removals.items() if removal is None)
     return Plan(tuple(changes), known, tuple(confirmed), forgotten)
+
+
+def outputs_of(
+    reconciler: Reconciler[Any, Any], seen: Observed[Any, Any], entry: Entry | None, left: Iterable[str]
+) -> dict[str, str] | None:
+    """The outputs that AWS tells; as they are recorded where one of the fields that are ``left`` keeps AWS from it."""
+    outputs: dict[str, str] | None = None
+    if seen.outputs is not None:
+        outputs = seen.outputs.model_dump()
+    elif entry is not None and entry.outputs and not reconciler.outputs_need.isdisjoint(left):
+        outputs = dict(entry.outputs)
+    return outputs
 
 
 def record_of(
@@ -243,7 +256,7 @@ def _plan_present(
         return _plan_replacement(base, reconciler)
     if fields:
         return replace(base, action=Action.UPDATE)
-    settled = seen.settled and seen.outputs is not None
+    settled = seen.settled and outputs_of(reconciler, seen, entry, (part.path for part in left)) is not None
     return base if settled else replace(base, action=Action.SETTLE, note=f"it is {seen.status}")
 
 

@@ -75,6 +75,12 @@ class Entry(BaseModel):
         """The last spec that the resource was read back with, whatever is being asked for; None if there is none."""
         return self.confirmed if self.phase is Phase.MAKING or self.confirmed is not None else self.spec
 
+    def as_made(self) -> Entry:
+        """The same entry as one that is made, with the spec that it is compared with and no other one."""
+        return self.model_copy(
+            update={"phase": Phase.MADE, "spec": self.confirmed_spec or self.spec, "confirmed": None}
+        )
+
     @property
     def claim(self) -> dict[str, str]:
         """The outputs by which the resource is recorded; empty where AWS has told none: it was begun, and is held."""

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from tapctl.engine.record import Entry, Phase
 from tapctl.engine.refs import needs
-
-if TYPE_CHECKING:
-    from tapctl.engine.record import Entry
 
 MAX_ENTRIES: Final = 1_000
 MAX_NUMBER: Final = 2**63 - 1
@@ -76,6 +74,9 @@ def _entry_problems(entry: Entry) -> Iterator[str]:
     yield from _output_problems(entry)
     yield from (f".spec{problem}" for problem in _odd_values(entry.spec))
     yield from (f".confirmed{problem}" for problem in _odd_values(entry.confirmed))
+    if entry.phase is Phase.MADE and entry.confirmed is not None:
+        # Two readers would believe two specs: drift compares with this one, and a revert puts the other one back.
+        yield ".confirmed: what is made has no other spec beside its own"
 
 
 def _output_problems(entry: Entry) -> Iterator[str]:

@@ -84,7 +84,7 @@ def kept_without_reason(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """
     needed = {need for entry in entries.values() if entry.phase is not Phase.KEPT for need in entry.needs}
     return {
-        address: entry.model_copy(update={"phase": Phase.MADE})
+        address: entry.as_made()
         for address, entry in entries.items()
         if entry.phase is Phase.KEPT and (address in needed or not reconciler_of(entry).retainable)
     }

@@ -245,6 +245,7 @@ class DbCluster(Reconciler[DbClusterSpec, DbClusterOutputs]):
     outputs_known_early = True
     holds_data = True
     identity = "resource_id"
+    outputs_need = frozenset({"managed_secret"})
     impacts: ClassVar[Mapping[str, Impact]] = {
         "engine": Impact.REPLACE,
         "engine_version": Impact.RESTART,

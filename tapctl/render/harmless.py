@@ -31,6 +31,7 @@ def harmless_finding(finding: Finding) -> Finding:
         recorded=harmless(finding.field, finding.recorded),
         live=harmless(finding.field, finding.live),
         asked=harmless(finding.field, finding.asked),
+        detail=harmless("", finding.detail),
     )
 
 

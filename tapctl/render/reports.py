@@ -326,7 +326,7 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
 
 def wanted_lines(wanted: Wanted, paint: Palette = PLAIN, width: int | None = None) -> list[str]:
     """The changes that an apply would make beside undoing the findings: a line a resource, with what it costs."""
-    text = f"the files want more than the record, and an apply does that too: {wanted.summary}"
+    text = f"the files want more than the record, and an apply does that: {wanted.summary}"
     lines = [f"  {line}" for line in (wrap(text, width - 2) if width else [text])]
     for change in wanted.plan.work[:_WANTED_SHOWN]:
         symbol, cost = _symbol(change), change.impact.word

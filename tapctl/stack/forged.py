@@ -7,7 +7,8 @@ is no evidence that an apply made that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -18,10 +19,21 @@ from tapctl.engine.model import address
 from tapctl.engine.record import Entry, Phase, recorded_value
 from tapctl.engine.resources import AnyResource
 from tapctl.names import Names
-from tapctl.reconcilers.lambda_function import LambdaFunction
+from tapctl.reconcilers.db_parameter_groups import DbClusterParameterGroup, DbParameterGroup
+from tapctl.reconcilers.lambda_function import SENDS_CODE, LambdaFunction
 from tapctl.stack.definition import recorded_stack
 from tapctl.stack.network import NetworkContract
+from tapctl.stack.provenance import provenance_of
 from tapctl.stack.waivers import may_be_door
+
+_DECIDED_BY_MORE: Final[Mapping[str, Collection[str]]] = {
+    # Another kind of package comes with other keys, which its table has only then.
+    LambdaFunction.type: SENDS_CODE | {"handler"},
+    # A parameter of the team's may bring another one along.
+    DbParameterGroup.type: {"parameters"},
+    DbClusterParameterGroup.type: {"parameters"},
+}
+"""By type the fields whose value follows from several keys at once: that none alone decides one proves nothing."""
 
 
 def forged(
@@ -44,6 +56,21 @@ def forged(
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
         compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
         yield from ((entry, part) for part in _differences(stack[place], entry, compared, known))
+
+
+def forged_whatever_the_files(
+    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None
+) -> Iterator[tuple[Entry, Difference]]:
+    """List what of these entries no files can want, whichever they are of: another value where no key decides one.
+
+    Items of sets and of policies are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
+    """
+    provenance = provenance_of(config, names.suffix)
+    for entry, part in forged(config, names, entries, network):
+        if part is None or part.item or part.path.partition(".")[0] in _DECIDED_BY_MORE.get(entry.type, ()):
+            continue
+        if not provenance.keys(entry.address, part.path):
+            yield entry, part
 
 
 def _differences(

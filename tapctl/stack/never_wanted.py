@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from tapctl.aws.policy import UNREAD, PolicyDocument, Principal, Statement, policy
-from tapctl.config.additions import HTTPS, opens_world
+from tapctl.config.additions import HTTPS, opens_world, raises_rights
 from tapctl.engine.model import Spec
 from tapctl.names import Names
 from tapctl.reconcilers import registry
@@ -60,11 +60,12 @@ def never_wanted(
             yield name, item, reason
 
 
-def let_in(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str, Any]]:
+def let_in(names: Names, type_: str, id: str, live: Spec, function_group: str = "") -> Iterator[tuple[str, Any]]:
     """List by what of a live resource others are let in, field and item: no key of the files may want any of it.
 
     Where the record tells of one, somebody has written there: an apply leaves exposures alone and records none, and
-    makes neither the rules nor the statements. A waiver that names it may cover one.
+    makes neither the rules nor the statements. A waiver that names it may cover one. ``function_group``: the id of the
+    function's security group, as EC2 tells it; empty where that is not known, and any group may be the function's.
     """
     yield from _exposed(type_, live)
     for name, (document, wanted) in _policies(names, live).items():
@@ -75,11 +76,11 @@ def let_in(names: Names, type_: str, id: str, live: Spec) -> Iterator[tuple[str,
         yield from (
             ("inline", one)
             for one in _allowing(live.inline.get(names.role_policy, policy()))
-            if any(EVERYBODY in action or "?" in action for action in one.actions)
+            if any(EVERYBODY in action or "?" in action or raises_rights(action) for action in one.actions)
         )
     if isinstance(live, SecurityGroupRulesSpec):
         rules = sorted(live.rules, key=lambda rule: rule.key)
-        yield from (("rules", rule) for rule in rules if not _may_be_wanted(names, id, rule))
+        yield from (("rules", rule) for rule in rules if not _may_be_wanted(names, id, rule, function_group))
 
 
 def _policies(names: Names, live: Spec) -> Mapping[str, tuple[PolicyDocument, PolicyDocument]]:
@@ -95,13 +96,15 @@ def _allowing(document: PolicyDocument) -> list[Statement]:
     return sorted((one for one in document.statements if one.effect == "Allow"), key=lambda statement: statement.sid)
 
 
-def _may_be_wanted(names: Names, id: str, rule: Rule) -> bool:
+def _may_be_wanted(names: Names, id: str, rule: Rule, function_group: str) -> bool:
     """True if the rule goes the way that the group is for, and another one does not tell of it: the world's."""
     if opens_world(rule.peer):
         return True
     if id == names.lambda_security_group:
         return rule.direction == "egress"
-    return rule.direction == "ingress" and rule.peer.startswith("sg-")
+    return rule.direction == "ingress" and (
+        rule.peer == function_group if function_group else rule.peer.startswith("sg-")
+    )
 
 
 def _exposed(type_: str, live: Spec) -> Iterator[tuple[str, Any]]:

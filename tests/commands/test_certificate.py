@@ -22,6 +22,7 @@ PROOF = Certificate(
     remaining=("log-group//aws/x",),
 )
 
+WITH_THE_TOPIC = "added by others; it ended with the topic"
 TARGET = Target("dev", "pr-42", "123456789012", "us-east-2")
 
 
@@ -67,6 +68,7 @@ def test_the_text_of_a_certificate_says_if_it_is_complete() -> None:
         "2026-11-25T20:00:00Z",
     )
     assert told["gone"] == ["iam-role/r", "sns-topic/alarms"]
+    assert told["ended"] == []
     assert told["kept"] == {"kms-key/alias/k": {"until": "2026-12-02", "why": "KMS waits"}}
 
 
@@ -83,6 +85,21 @@ def test_a_certificate_continues_that_of_an_incomplete_destroy() -> None:
     assert PROOF.continuing(earlier).deleted == ("iam-role/r", "lambda-function/f", "sns-topic/alarms")
     assert whole is not None
     assert PROOF.continuing(whole).deleted == ("iam-role/r", "sns-topic/alarms"), "it was complete"
+
+
+def test_the_subscriptions_of_others_that_ended_with_the_topic_are_named_by_the_next_certificate_too() -> None:
+    theirs = frozenset({"sns-subscription/alarms/email:a@example.com"})
+    proof = replace(PROOF, ended=theirs)
+    assert proof.rows()[-1] == ["ended", "sns-subscription", "alarms/email:a@example.com", "", WITH_THE_TOPIC]
+    # Whoever may write the file may name there what he likes: of a topic that is not gone nothing has ended.
+    before = replace(proof, ended=theirs | {"sns-subscription/other/email:b@example.com", "db-cluster/billing"})
+    earlier = earlier_certificate(before.text(), TARGET, every_name)
+    assert earlier is not None
+    assert replace(PROOF, deleted=("iam-role/r",)).continuing(earlier).ended == theirs
+    kept = replace(before, deleted=("iam-role/r",))
+    earlier = earlier_certificate(kept.text(), TARGET, every_name)
+    assert earlier is not None
+    assert PROOF.continuing(earlier).ended == frozenset()
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"complete": false}', b'{"complete": false, "gone": 1}'])

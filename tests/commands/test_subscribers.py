@@ -128,10 +128,18 @@ def test_a_destroy_names_the_subscriptions_of_others_that_end_with_the_topic(
     aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=theirs)
     tell_of_ended_subscriptions(session, [own])
     assert said.getvalue() == "", "nothing but ours goes, or the topic does not"
-    tell_of_ended_subscriptions(session, [TOPIC, own])
+    told = tell_of_ended_subscriptions(session, [TOPIC, own])
+    assert told == (f"sns-subscription/alarms-dev/{theirs}",)
     assert said.getvalue() == (
         f"warning: alarms-dev has subscribers that others have added, and they go with it: {theirs}\n"
     )
+    # An address on the web may be all that lets somebody in.
+    for protocol, web in (("https", "https://me:pass@[hooks.example/T0/token"), ("http", "http://example?token")):
+        aws.sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=web)
+    hidden = ("https://[hooks.example/…", "http:http://example/…")
+    told = tell_of_ended_subscriptions(session, [TOPIC, own])
+    assert set(told) == {f"sns-subscription/alarms-dev/{each}" for each in (theirs, *hidden)}
+    assert "token" not in said.getvalue()
 
 
 def test_a_receiver_in_another_account_is_told_to_confirm(session: Session, said: io.StringIO) -> None:

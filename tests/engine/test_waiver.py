@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tapctl.engine.plan import Action, Change
 from tapctl.engine.planner import make_plan
 from tapctl.engine.resources import Stack
 from tapctl.engine.waiver import Waiver, live_text, matches, spare_nothing, spares_of
+from tapctl.errors import NotConverged
 from tests.engine.driving import bring, quiet
 from tests.engine.kinds import KINDS, Plain, ThingSpec, resource
 from tests.engine.test_planner import recorded, seen
@@ -184,3 +186,32 @@ def test_a_convergence_leaves_what_is_waived_and_records_what_is_wanted() -> Non
     assert world.journal.entries["plain/a"].spec["size"] == "small"
     bring(world, one, Action.UPDATE)
     assert world.things["plain/a"].spec == ThingSpec()
+
+
+def test_what_is_left_and_keeps_aws_from_telling_the_identity_stops_no_other_change() -> None:
+    """The record's identity stays. Where it is not left, AWS has to tell it again."""
+
+    class Shy(Plain):
+        outputs_need = frozenset({"size"})
+
+    world, recorded_identity = World(), {"arn": "arn:a"}
+    world.put(Shy(), "a", ThingSpec(size="large", mode="wild"), outputs=None)
+    one, made = resource(Shy(), ThingSpec()), recorded().model_copy(update={"outputs": recorded_identity})
+    stack = Stack()
+    stack.add(Shy(), "a", one.spec)
+    spares = spares_of([waiver("size")])
+    for live, action in (
+        (ThingSpec(size="large", mode="wild"), Action.UPDATE),
+        (ThingSpec(size="large"), Action.NOTHING),
+    ):
+        there = replace(seen(live), outputs=None)
+        plan = make_plan(stack, {"plain/a": made}, {"plain/a": there}, CLAIMANT, KINDS, spares=spares)
+        assert (plan.changes[0].action, plan.outputs) == (action, {"plain/a": recorded_identity})
+    (change,) = make_plan(stack, {"plain/a": made}, {"plain/a": there}, CLAIMANT, KINDS).changes
+    assert [field.path for field in change.fields] == ["size"]
+    change = Change(one.address, one.type, one.id, Action.UPDATE, impact=Impact.RESTART, spares=spares)
+    converge(Job(one, change, made), world.context(), quiet)
+    assert (world.things["plain/a"].spec.mode, world.clock.now()) == ("calm", 0)
+    assert world.journal.entries["plain/a"].outputs == recorded_identity
+    with pytest.raises(NotConverged, match="AWS does not tell its identity"):
+        bring(world, one, Action.UPDATE, Impact.RESTART, made)

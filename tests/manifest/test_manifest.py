@@ -186,6 +186,7 @@ _ARN = "arn:aws:kms:us-east-2:123456789012:key/a"
             "entries.kms-key/a.spec.statements.0: ⟦iam-role/r#arn⟧ promises an output",
         ),
         (odd(confirmed={"n": 10**400}), "entries.kms-key/a.confirmed.n: is a number beyond all bounds"),
+        (odd(confirmed={}), "entries.kms-key/a.confirmed: what is made has no other spec beside its own"),
         (odd(type="KMS Key"), "entries.KMS Key/a.type: "),
         (odd(id="a b"), "entries.kms-key/a b.id: "),
         (odd(id="a\nname=value"), "entries.kms-key/a?name=value.id: "),

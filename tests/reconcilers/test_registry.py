@@ -11,6 +11,7 @@ from tapctl.engine.record import Entry, Phase
 from tapctl.errors import ManifestError
 from tapctl.manifest.manifest import Manifest, empty
 from tapctl.reconcilers import (
+    kept_without_reason,
     never_compared,
     observations_for,
     recorded_spec,
@@ -59,6 +60,13 @@ def test_a_retained_resource_is_not_observed() -> None:
     entries = recorded(CLUSTER, GROUP).entries
     kept = {**entries, GROUP: entries[GROUP].model_copy(update={"phase": Phase.KEPT})}
     assert [one.address for one in observations_for(kept)] == [CLUSTER]
+
+
+def test_what_is_wrongly_recorded_as_kept_is_compared_by_the_one_spec_that_was_confirmed() -> None:
+    entry = recorded(CLUSTER).entries[CLUSTER]
+    kept = entry.model_copy(update={"phase": Phase.KEPT, "spec": {"port": 1}, "confirmed": {"port": 5432}})
+    again = kept_without_reason({CLUSTER: kept})[CLUSTER]
+    assert (again.phase, again.spec, again.confirmed) == (Phase.MADE, {"port": 5432}, None)
 
 
 def test_a_type_of_a_newer_tapctl_is_an_error() -> None:

@@ -369,7 +369,7 @@ def test_what_an_apply_would_do_beside_fits_and_never_loses_type_and_impact() ->
     )
     wanted = Wanted(Plan(changes, {}, (), ()), "0 to create · 12 to change · 0 to remove", "tapctl plan --env prod")
     assert wanted_lines(wanted)[:2] == [
-        "  the files want more than the record, and an apply does that too: 0 to create · 12 to change · 0 to remove",
+        "  the files want more than the record, and an apply does that: 0 to create · 12 to change · 0 to remove",
         "    ~ db-instance  db-cluster-prod-0  failover  instance_class, maintenance_window",
     ]
     narrow = wanted_lines(wanted, width=60)

@@ -10,7 +10,7 @@ import pytest
 from tapctl.config import Config
 from tapctl.engine.record import Entry, Phase
 from tapctl.names import Names
-from tapctl.stack.forged import forged
+from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.network import NetworkContract
 from tests.support.additions import add_all
 from tests.support.config_folder import Folder
@@ -72,6 +72,38 @@ def test_a_setting_that_is_no_door_is_told_where_the_record_tells_its_network(
     entries[address].spec[path] = forged_value
     assert {(one, field) for one, field, *_ in told(config, names, entries, NETWORK)} == {(address, path)}
     assert told(config, names, entries) == []
+
+
+def other_files(tmp_path: Path) -> dict[str, Config]:
+    """Configurations of dev that another one may be changed into: by a key, by additions, by the kind of package."""
+    added = add_all(Folder(tmp_path / "added")).load()["dev"]
+    zipped = Folder(tmp_path / "zipped").put("common", "processor.package", "zip").drop("common", "processor.image")
+    by_zip = zipped.put("common", "processor.runtime", "nodejs22.x").load()["dev"]
+    bigger = Folder(tmp_path / "bigger").put("dev", "processor.memory_mb", 2048).put("common", "database.port", 5433)
+    return {"as they are": Folder(tmp_path / "plain").load()["dev"], "added": added, "zip": by_zip} | {
+        "bigger": bigger.load()["dev"]
+    }
+
+
+def test_a_record_of_other_files_is_not_forged(tmp_path: Path) -> None:
+    names = Names("dev", "123456789012", "us-east-2")
+    files = other_files(tmp_path)
+    for now, config in files.items():
+        for before, other in files.items():
+            found = forged_whatever_the_files(config, names, recorded(other, names), NETWORK)
+            assert [(entry.address, part.path) for entry, part in found] == [], (before, now)
+
+
+def test_no_files_want_another_endpoint_or_no_trace(folder: Folder) -> None:
+    config, names, entries = dev(folder.put("dev", "processor.memory_mb", 2048))
+    entries[FUNCTION].spec["environment"]["DB_ENDPOINT"] = "db.evil.example"
+    entries[FUNCTION].spec["memory_mb"] = 512
+    entries[FUNCTION].spec["tracing"] = "PassThrough"
+    found = {(entry.id, part.path) for entry, part in forged_whatever_the_files(config, names, entries, NETWORK)}
+    assert found == {
+        ("payment-processor-dev", "environment.DB_ENDPOINT"),
+        ("payment-processor-dev", "tracing"),
+    }
 
 
 def test_a_digest_that_the_files_name_is_the_only_one(folder: Folder) -> None:

@@ -57,6 +57,14 @@ def test_a_rule_that_no_files_can_want_lets_somebody_in(group: str, rule: tuple[
     assert told == ([("rules", live)] if is_strange else [])
 
 
+@pytest.mark.parametrize(("function_group", "is_strange"), [("sg-1", False), ("sg-2", True), ("", False)])
+def test_no_group_but_the_function_s_is_wanted_at_the_database(function_group: str, is_strange: bool) -> None:
+    rule = Rule(direction="ingress", peer="sg-1", protocol="tcp", from_port=5432, to_port=5432)
+    spec = SecurityGroupRulesSpec(vpc_id="vpc-1", rules=frozenset({rule}))
+    told = list(let_in(NAMES, "security-group-rules", "db-sg-dev", spec, function_group))
+    assert told == ([("rules", rule)] if is_strange else [])
+
+
 @pytest.mark.parametrize(
     ("statement", "is_strange"),
     [
@@ -81,6 +89,9 @@ def test_a_principal_that_no_files_can_want_was_let_in(statement: Statement, is_
         (NAMES.role_policy, "iam:*", True),
         (NAMES.role_policy, "s3:Get?bject", True),
         (NAMES.role_policy, "s3:GetObject", False),
+        (NAMES.role_policy, "iam:CreateAccessKey", True),
+        (NAMES.role_policy, "IAM:PassRole", True),
+        (NAMES.role_policy, "lambda:UpdateFunctionCode", True),
     ],
 )
 def test_a_right_that_no_files_can_want_was_given(name: str, action: str, is_strange: bool) -> None:

@@ -49,6 +49,10 @@ def test_nothing_is_left_but_the_key_that_waits(world: World) -> None:
     kept = world.client("kms").describe_key(KeyId=made["id"])["KeyMetadata"]["DeletionDate"].date().isoformat()
     (line,) = (one for one in gone.out.splitlines() if one.startswith("kept "))
     assert line.split()[:4] == ["kept", "kms-key", "alias/db-key-dev", kept]
+    (line,) = (one for one in gone.out.splitlines() if one.startswith("ended "))
+    assert line.split()[:3] == ["ended", "sns-subscription", f"alarms-dev/{queue}"]
+    certificate = json.loads(world.path().with_name("dev.certificate.json").read_text())
+    assert (certificate["complete"], certificate["ended"]) == (True, [f"sns-subscription/alarms-dev/{queue}"])
     (entry,) = world.manifest()["entries"].values()
     assert (entry["phase"], entry["kept_until"]) == ("kept", kept)
     # What is shown first says what becomes of the key.
@@ -183,6 +187,13 @@ def test_a_foreign_cluster_keeps_its_log_group(world: World) -> None:
     )
     for name in (LOGS, "/aws/rds/cluster/db-cluster-dev/postgresql"):
         world.client("logs").create_log_group(logGroupName=name)
+    # What is gone was destroyed, and is not to be made again; nor is a stranger's cluster one of ours that differs.
+    told = world.drift()
+    (finding,) = told.of_type("finding")
+    assert (told.code, finding["address"], finding["state"]) == (7, "db-cluster/db-cluster-dev", "UNKNOWN")
+    assert finding["note"].endswith("neither the record nor its tags call it ours (no owner tags)")
+    verdict = "DRIFT dev: by its record nothing of it is deployed · 0 drifted · 0 pending · 1 unknown"
+    assert world.tapctl("drift", "--env", "dev").verdict == verdict
     gone = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (gone.code, gone.changes) == (0, ("logs:DeleteLogGroup",)), "the function's writer is nobody"
     groups = world.client("logs").describe_log_groups()["logGroups"]

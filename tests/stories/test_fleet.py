@@ -260,6 +260,10 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert "the record of pr-42 is gone, and AWS has, or does not show, what bears its tag" in told
         assert "its history has serial" in told
         assert "tapctl drift --env dev --suffix pr-42" in told
+    alike = two.tapctl("parity", "--live")
+    assert (alike.code, "the record of pr-42 is gone, and AWS has" in alike.err) == (3, True)
+    assert alike.verdict.endswith(" · not compared, for its record is gone: pr-42")
+    assert "pr-42" not in two.tapctl("parity", "--live", "dev", "staging").verdict, "these two alone are asked for"
     # Nor where the history, or an emptied record with a certificate, says that it was somewhere else.
     (newest,) = [*sorted((history / "pr-42").iterdir())][-1:]
     kept = newest.read_bytes()
@@ -293,5 +297,7 @@ def test_a_copy_whose_record_was_removed_is_looked_for_by_its_tag_and_told(two: 
         assert answer.code == ExitCode.worst([two.tapctl(verb, "--env", "dev").code, ExitCode.INCOMPLETE])
         assert "whether a record was lost could not be seen in the history" in answer.err
         assert answer.verdict.endswith(" · not seen if a record was lost")
+    alike = two.tapctl("parity", "--live")
+    assert (alike.code in (2, 7), alike.verdict.endswith(" · not seen if a record was lost")) == (True, True)
     history.unlink()
     (two.folder / "elsewhere").rename(history)

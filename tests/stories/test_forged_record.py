@@ -96,6 +96,30 @@ def test_a_revert_opens_no_door_that_is_recorded(exposed: World) -> None:
     exposed.applied("dev")
 
 
+def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_files_want(dev: World) -> None:
+    ec2, lambda_ = dev.client("ec2"), dev.client("lambda")
+    of_database = [{"Name": "group-name", "Values": ["db-sg-dev"]}]
+    (group,) = ec2.describe_security_groups(Filters=of_database)["SecurityGroups"]
+    theirs = ec2.create_security_group(GroupName="theirs", Description="-", VpcId=group["VpcId"])["GroupId"]
+    pair = {"GroupId": theirs, "Description": "PostgreSQL"}
+    door = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [pair]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[door])
+    untraced = {"TracingConfig": {"Mode": "PassThrough"}}
+    lambda_.update_function_configuration(FunctionName="payment-processor-dev", MemorySize=2048, **untraced)
+    forged = dev.manifest()
+    rules = forged["entries"][RULES]["spec"]["rules"]
+    rules.append({**rules[0], "peer": theirs})
+    forged["entries"][FUNCTION]["spec"].update(memory_mb=2048, tracing="PassThrough")
+    dev.path().write_text(json.dumps({**forged, "config_hash": "0" * 64}))
+    told = dev.drift()
+    found = {(one["address"], one["field"]): one["live"] for one in told.of_type("finding")}
+    assert {*found} == {(RULES, "rules"), (FUNCTION, "tracing")}
+    assert (told.code, found[RULES, "rules"]["peer"]) == (2, theirs)
+    assert FUNCTION in told.records[-1]["wanted"]["changes"], (
+        "files may have wanted that once: it is told, and no drift"
+    )
+
+
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}
@@ -131,7 +155,7 @@ def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(
     assert (refused.code, refused.changes) == (6, ())
     # Who hides it by another hash, too, is told of what no files at all can want.
     dev.path().write_text(json.dumps(dev.manifest() | {"config_hash": "0" * 64}))
-    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline"}
+    assert {one["field"] for one in dev.drift().of_type("finding")} == {"trust", "inline.more"}
 
 
 def test_no_door_is_put_back_that_the_record_alone_tells_of_whatever_files_it_says_it_is_of(dev: World) -> None:
@@ -209,7 +233,8 @@ def test_what_is_under_our_name_and_neither_recorded_nor_tagged_as_ours_is_told(
     unknown = dev.drift()
     (finding,) = unknown.of_type("finding")
     assert (unknown.code, finding["address"], finding["state"]) == (7, role, "UNKNOWN")
-    assert finding["note"] == "it is there under our name, and neither the record nor its tags call it ours"
+    theirs = "ManagedBy=platform, EnvironmentSuffix=dev, Environment=dev"
+    assert finding["note"] == f"it is there under our name, and neither the record nor its tags call it ours ({theirs})"
     assert finding["read"] == "tapctl plan --env dev"
     assert dev.tapctl("status", "--env", "dev").code == 7
     everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
