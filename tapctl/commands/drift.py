@@ -144,7 +144,7 @@ def compare_between_readings(
 def _compare_stored(session: Session, stored: Stored, waivers: Sequence[Waiver]) -> Compared | None:
     manifest, version = stored
     if version is None:
-        raise _not_recorded_error(session)
+        raise not_recorded_error(session)
     return compare_recorded(session, manifest, waivers, exposures=True)
 
 
@@ -152,7 +152,7 @@ def _differs(compared: Compared | None) -> bool:
     return compared is not None and not (compared.report.is_complete and not compared.report.drifted)
 
 
-def _not_recorded_error(session: Session) -> NotRecorded:
+def not_recorded_error(session: Session) -> NotRecorded:
     """The error for a missing record: who may write records may remove one, so AWS is asked what it has."""
     seen = _not_recorded(session, {})
     there = [address for address, one in seen.items() if not _is_gone(one) and not _is_retained(one)]

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.drift import compare_between_readings
-from tapctl.commands.fleet import for_each_environment, listed, lost_copies
+from tapctl.commands.fleet import Lost, errors_of_lost, for_each_environment, listed, lost_records
 from tapctl.commands.parity import (
     ALLOWED,
     NOT_APPLIED,
@@ -41,7 +41,7 @@ from tapctl.commands.parity import (
 from tapctl.commands.plan import look_up
 from tapctl.commands.waivers import waivers_for
 from tapctl.commands.wanted import wanted_beside
-from tapctl.config import Config, known_environments
+from tapctl.config import Config
 from tapctl.engine import refs
 from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
@@ -106,7 +106,7 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     known_suffixes(invocation, store)
     chosen = choose(invocation, environments)
     beside = records_beside(invocation, screen, environments, chosen)
-    lost = _lost_copies(invocation, screen, store, environments)
+    lost = _lost_records(invocation, screen, store, chosen, is_all=not environments)
     known = known_records(invocation, screen, chosen, emptied=True)
     read: dict[str, LiveEnvironment | None] = {}
 
@@ -143,14 +143,19 @@ def parity_live(invocation: Invocation, screen: Screen, environments: tuple[str,
     return invocation.finish(screen, status_of(code), code, counts, summary)
 
 
-def _lost_copies(invocation: Invocation, screen: Screen, store: Store, environments: tuple[str, ...]) -> RecordsBeside:
-    """Report the copies whose record is gone and whose resources are in AWS, by their tags; none where some are named.
+def _lost_records(
+    invocation: Invocation, screen: Screen, store: Store, chosen: Collection[str], *, is_all: bool
+) -> RecordsBeside:
+    """Report what has no record and is in AWS, by its tags: of the chosen ones, and where all are chosen, of copies.
 
-    Their suffixes are in no file, and no record is left to say that they are not compared.
+    Who may write a record may remove it, its history too. A copy's suffix is in no file: its history is what is left.
     """
-    if environments:
-        return RecordsBeside()
-    lost = lost_copies(invocation, screen, store, {*store.suffixes(), *known_environments(invocation.config)})
+    recorded = store.suffixes()
+    lacking = sorted({*chosen}.difference(recorded))
+    if is_all:
+        lost = lost_records(invocation, screen, store, recorded, lacking)
+    else:
+        lost = Lost(errors_of_lost(invocation, screen, store, lacking))
     for error in lost.errors.values():
         screen.error(error)
     remark = f" · not compared, for its record is gone: {listed(lost.errors.keys())}" if lost.errors else ""
