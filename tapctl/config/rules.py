@@ -59,7 +59,7 @@ def _tags(raw: Mapping[str, Any]) -> Iterator[Violation]:
         if times > 1:
             yield "tags", key, "is there more than once, and IAM does not tell upper from lower case"
     for name, value in tags.items() if isinstance(tags, dict) else ():
-        if isinstance(value, str) and is_secret("", value):
+        if isinstance(value, str) and is_secret(value):
             yield f"tags.{name}", value, "looks like a secret, which anybody reads who may look at a resource"
 
 
@@ -74,7 +74,7 @@ def _parameters(raw: Mapping[str, Any]) -> Iterator[Violation]:
 def _variables(raw: Mapping[str, Any]) -> Iterator[Violation]:
     variables = _value_at(raw, "processor.environment")
     for name, value in variables.items() if isinstance(variables, dict) else ():
-        if isinstance(value, str) and is_secret(name, value):
+        if isinstance(value, str) and is_secret(value, name):
             rule = "looks like a secret, which anybody reads who may read the function; keep it in Secrets Manager"
             yield f"processor.environment.{name}", value, f"{rule}, and name its ARN here"
 

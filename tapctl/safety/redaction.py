@@ -29,12 +29,14 @@ _SIGNED = re.compile(
 _PORT = re.compile("[0-9]{1,5}")
 
 _SECRET_VALUE = re.compile(
-    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
+    r"-----BEGIN|\b(?:AKIA|ASIA)[A-Z0-9]{12}|\b(?:password|passwd|pwd|secret|token|api_?key)[=:]\s*\S"
     r"|\bgh[pousr]_[A-Za-z0-9]{30}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10}|\b[rs]k_(?:live|test)_[A-Za-z0-9]{10}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@]*:[^/\s@]+@",
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s@:]*:[^/\s@]+@",
     re.IGNORECASE,
 )
 """Keys and tokens whose kind shows: PEM, AWS, GitHub, GitLab, Slack, Stripe, a JWT, an address with a password."""
+_ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',])*")
+"""An ARN, as AWS writes it, a policy (with wildcards) and the files (with tokens)."""
 _REFERENCE_NAME = re.compile("_(ARN|NAME|PREFIX|ALGORITHM)$", re.IGNORECASE)
 """The name of a variable that says where a secret is, and is none."""
 
@@ -52,10 +54,21 @@ def hide(value: str | None) -> None:
                 del _known[next(iter(_known))]
 
 
-def is_secret(name: str, value: str) -> bool:
-    """True if a variable of this name with this value looks like a secret: by its name, or by the kind of its value."""
+def is_secret(value: str, name: str = "") -> bool:
+    """True if a text looks like a secret: by its kind, or by the name that it has.
+
+    An ARN tells where a secret is and is none, whatever its name: ``…:secret:…`` is a part of it, and no secret after
+    a colon. What is written into an ARN in any other way is looked for as everywhere.
+    """
+    if _SECRET_VALUE.search(_ARN.sub(lambda arn: arn[0].replace(":", "/"), value)):
+        return True
     speaks = _SECRET_NAME.search(name) and not _PLACE_NAME.search(name) and not _REFERENCE_NAME.search(name)
-    return bool(speaks or _SECRET_VALUE.search(value))
+    return bool(speaks and value and not is_arn(value))
+
+
+def is_arn(value: str) -> bool:
+    """True if the text is an ARN and nothing else."""
+    return _ARN.fullmatch(value) is not None
 
 
 def redact(text: str) -> str:

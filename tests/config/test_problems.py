@@ -413,6 +413,13 @@ def test_a_value_that_may_be_a_secret_is_not_shown(folder: Folder, key: str, val
     assert "hunter22" not in str(problem).lower()
 
 
+def test_the_arn_of_a_secret_is_shown_and_no_secret(folder: Folder) -> None:
+    arn = "arn:aws:secretsmanager:us-east-2:123456789012:secret:partner-AbCdEf"
+    folder.put("common", "tags.rotation", arn).put("dev", "partner_secret", arn)
+    (problem,) = folder.problems()
+    assert (problem.key, problem.value) == ("partner_secret", f'"{arn}"')
+
+
 def test_a_tag_holds_no_secret(folder: Folder) -> None:
     folder.put("common", "tags.CostCenter", "password=hunter22hunter22").put("common", "tags.PasswordOwner", "platform")
     (problem,) = folder.problems()

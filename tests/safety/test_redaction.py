@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.errors import AwsRefused, TapctlError
 from tapctl.safety import redaction
-from tapctl.safety.redaction import hide, redact
+from tapctl.safety.redaction import hide, is_secret, redact
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +74,35 @@ def test_no_text_of_an_error_holds_a_credential() -> None:
         assert "nobodys" not in str(told)
 
 
-@pytest.mark.parametrize("text", ["://" * 40_000, "a://" + "b:" * 60_000, "=" * 100_000, "http://" + "@" * 100_000])
+ARN = "arn:aws:secretsmanager:us-east-2:123456789012:secret:db-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("", ARN, False),
+        ("DB_PASSWORD", ARN, False),
+        ("", "arn:{partition}:secretsmanager:{region}:{account_id}:secret:db-*", False),
+        ("", f"1 to {ARN} (Decrypt)", False),
+        ("", "arn:aws:lambda:us-east-2:123456789012:function:token:live", False),
+        ("DB_PASSWORD", f"{ARN} hunter22", True),
+        ("", f"{ARN}, token: hunter22", True),
+        ("", "arn:aws:sqs:us-east-2:123456789012:token=hunter22", True),
+        ("", "arn:aws:sqs:us-east-2:123456789012:x://dana:hunter22@db", True),
+        ("", "arn:aws:x:secret:hunter22", True),
+        ("DB_PASSWORD", "arn:::::hunter22", True),
+        ("DB_PASSWORD", "", False),
+    ],
+)
+def test_the_arn_of_a_secret_is_none_and_hides_none(name: str, value: str, secret: object) -> None:
+    assert is_secret(value, name) is secret
+
+
+@pytest.mark.parametrize(
+    "text", ["://" * 40_000, "a://" + "b:" * 60_000, "=" * 100_000, "http://" + "@" * 100_000, "arn:a:b:c:d:" * 10_000]
+)
 def test_a_long_text_is_stripped_in_no_time(text: str) -> None:
     began = time.process_time()
     redact(text)
+    is_secret(text)
     assert time.process_time() - began < 2
