@@ -125,6 +125,20 @@ def test_what_no_key_decides_is_refused(session: Session) -> None:
     assert (result.accepted, len(result.refused)) == ([], 2)
 
 
+def test_of_what_reports_hide_accept_says_that_nobody_has_seen_it(session: Session) -> None:
+    unseen = [
+        found(FUNCTION, "tags.ApiToken", "payments"),
+        found(FUNCTION, "environment.NODE_OPTIONS", "(hidden)"),
+        found(FUNCTION, "dead_letter", "token=hunter22"),
+    ]
+    result = collect(session, unseen)
+    assert result.edits == {}
+    why = "reports hide its value, so that nobody has seen it; if it is meant, write it into the files by hand"
+    assert [*result.refused.values()] == [why, why, "no key of the files may want this"]
+    (about,) = collect(session, [found(FUNCTION, "tags.TokenTeam", "payments")]).edits.values()
+    assert (about.key, about.value) == (("tags", "TokenTeam"), "payments")
+
+
 def test_an_edit_tells_which_environments_and_fields_want_it_too(session: Session) -> None:
     logs = collect(session, [found(LOGS, "retention_days", 60)])
     edits = list(logs.edits.values())

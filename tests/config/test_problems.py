@@ -422,6 +422,9 @@ def test_the_arn_of_a_secret_is_shown_and_no_secret(folder: Folder) -> None:
 
 def test_a_tag_holds_no_secret(folder: Folder) -> None:
     folder.put("common", "tags.CostCenter", "password=hunter22hunter22").put("common", "tags.PasswordOwner", "platform")
-    (problem,) = folder.problems()
-    assert (problem.key, problem.value) == ("tags.CostCenter", "(not shown)")
-    assert problem.rule == "looks like a secret, which anybody reads who may look at a resource"
+    folder.put("common", "tags.ApiToken", "hunter22").put("common", "tags.TokenTeam", "payments")
+    second, first = folder.problems()
+    assert (first.key, first.value) == ("tags.CostCenter", "(not shown)")
+    assert first.rule == "looks like a secret, which anybody reads who may look at a resource"
+    assert (second.key, second.value) == ("tags.ApiToken", "(not shown)")
+    assert second.rule.startswith("looks like a secret by its name, which anybody reads")

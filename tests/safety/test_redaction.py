@@ -58,10 +58,11 @@ def test_of_many_known_values_the_last_ones_are_stripped() -> None:
 def test_the_environment_s_secrets_are_stripped_and_its_places_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token-value")
     monkeypatch.setenv("MY_API_KEY", "api-key-value")
+    monkeypatch.setenv("TOKEN_TEAM", "platform")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token")
     monkeypatch.setenv("HTTPS_PROXY", "http://dana:proxy%2Fpassword@proxy:1")
-    text = redact("token-value api-key-value /var/run/token proxy/password proxy%2Fpassword")
-    assert text == "*** *** /var/run/token *** ***"
+    text = redact("token-value api-key-value /var/run/token platform proxy/password proxy%2Fpassword")
+    assert text == "*** *** /var/run/token platform *** ***"
 
 
 def test_no_text_of_an_error_holds_a_credential() -> None:
@@ -95,6 +96,34 @@ ARN = "arn:aws:secretsmanager:us-east-2:123456789012:secret:db-AbCdEf"
     ],
 )
 def test_the_arn_of_a_secret_is_none_and_hides_none(name: str, value: str, secret: object) -> None:
+    assert is_secret(value, name) is secret
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("TokenTeam", "payments", False),
+        ("db-credential-owner", "dba@example.com", False),
+        ("org:secrets/owner", "Platform Team 7", False),
+        ("tokenization", "pci", False),
+        ("PASSWORD_ROTATION_DAYS", "30", False),
+        ("TOKEN_TYPE", "oauth2", False),
+        ("tokenUrl", "https://example.com/a1b2c3d4", False),
+        ("uses-secrets", "true", False),
+        ("TokenTeam", "9f8e7d6c5b4a3928", True),
+        ("TokenTeam", "eyJhbGciOiJIUzI1NiJ9x", True),
+        ("TeamToken", "payments", True),
+        ("DbPassword", "swordfish", True),
+        ("password", "swordfish", True),
+        ("DB_PASSWORD_PROD", "swordfish", True),
+        ("db-pwd", "swordfish", True),
+        ("api-key", "swordfish", True),
+        ("authtoken", "swordfish", True),
+        ("SECRETARN", "9f8e7d6c", True),
+        ("PWD", "/home/dana", False),
+    ],
+)
+def test_a_name_that_is_about_a_secret_hides_no_words(name: str, value: str, secret: object) -> None:
     assert is_secret(value, name) is secret
 
 
