@@ -314,10 +314,17 @@ def test_a_waiver_of_an_item_that_was_taken_away_takes_the_place_of_an_earlier_t
     assert "# the end" in now
 
 
-@pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=99)}, {"reason": "…"}, {"field": "nothing"}])
+@pytest.mark.parametrize("wrong", [{"until": today() + timedelta(days=91)}, {"reason": "…"}, {"field": "nothing"}])
 def test_a_waiver_that_would_be_refused_is_not_written(session: Session, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         with_waivers(path_of(session.invocation.config), [row(**wrong)], ("dev",))
+
+
+def test_a_waiver_is_written_beside_one_of_a_clock_of_tomorrow(session: Session) -> None:
+    path = path_of(session.invocation.config)
+    last = today() + timedelta(days=90)
+    path.write_text(with_waivers(path, [row(until=last)], ("dev",)).replace(str(last), str(last + timedelta(days=1))))
+    assert with_waivers(path, [row(field="tags.y")], ("dev",)).count("[[waiver]]") == 2
 
 
 def at_once(count: int, work: Callable[[int], None]) -> list[Refused]:
