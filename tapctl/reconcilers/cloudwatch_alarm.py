@@ -101,6 +101,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     """A metric alarm; the id is its name."""
 
     type = "cloudwatch-alarm"
+    name_is_identity = True
     teardown_rank = 10
     left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
