@@ -49,8 +49,9 @@ _GOES_ON: Final = {
     Reason.NEVER_MADE: "apply",
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
+    Reason.UNDER_WAY: "drift",
 }
-"""The reason of what a run of ours did not finish to the command that goes on with it."""
+"""The reason of what a run of ours did not finish to the command that goes on with it; to drift where one is at it."""
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 NO_OBSERVATIONS: Final[Observations] = MappingProxyType({})
 

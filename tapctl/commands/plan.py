@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from tapctl.commands.bracket import Stored, look_between_readings
 from tapctl.commands.older import warn_of_old_record, without_blame
 from tapctl.commands.permits import NO_PERMITS, Permits
 from tapctl.commands.plan_file import PlanFile, PlanOut, publish, seal
@@ -95,11 +96,27 @@ class ApplySurvey:
 
 
 def plan(
-    session: Session, permits: Permits = NO_PERMITS, *, detailed_exitcode: bool = False, out: PlanOut | None = None
+    session: Session,
+    permits: Permits = NO_PERMITS,
+    *,
+    detailed_exitcode: bool = False,
+    out: PlanOut | None = None,
+    since: Manifest | None = None,
 ) -> int:
-    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too."""
-    session.warn_of_run_under_way()
-    found = survey(session, permits)
+    """Show what an apply would do, with these steps permitted; ``out``: write it as a file to approve, too.
+
+    ``since``: as in `look_between_readings`.
+    """
+    session.warn_of_run(session.run_under_way())
+
+    def look(stored: Stored) -> ApplySurvey:
+        return survey(session, permits, stored=stored)
+
+    stored = session.load_manifest()
+    _, found, meanwhile = look_between_readings(session, stored, look, lambda seen: not seen.plan.is_empty, since)
+    session.warn_of_run(meanwhile.run)
+    if meanwhile.written:
+        found = replace(found, shown=without_blame(found.plan))
     plan = found.plan
     session.screen.plan(found.shown)
     session.screen.preflight(found.preflight.checks)
@@ -128,17 +145,18 @@ def seal_survey(session: Session, found: ApplySurvey, permits: Permits, out: Pla
     return seal(session, found.plan, found.manifest, permits=permits, networking=networking, image=image, out=out)
 
 
-def survey(session: Session, permits: Permits, image_digest: str = "") -> ApplySurvey:
+def survey(session: Session, permits: Permits, image_digest: str = "", *, stored: Stored | None = None) -> ApplySurvey:
     """Observe everything that is wanted or recorded, and plan; nothing is changed.
 
-    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now.
+    ``image_digest``: the image's, where it was approved; empty: the one that its tag names now. ``stored``: the record,
+    where it was read already.
 
     Raises:
         UsageError: an address that is permitted cannot be one.
     """
     check_restore_flags(permits)
     waivers = waivers_for(session)
-    manifest, version = session.load_manifest()
+    manifest, version = stored or session.load_manifest()
     _check_allowed(session, permits.allowed, manifest)
     network, release = look_up(session, manifest, image_digest)
     session.screen.target(replace(session.target, networking=network_summary(network)))
