@@ -383,13 +383,17 @@ class Names:
     def tags(self, name: str, *, environment: str, service: str, extra: Mapping[str, str]) -> dict[str, str]:
         """All tags of the resource of this name. ``extra``: those of common.toml, none of which has a key of ours."""
         return {
-            **extra,
+            **self.shared_tags(service, extra),
             "Name": name,
             ENVIRONMENT_TAG: environment,
             SUFFIX_TAG: self.suffix,
-            "Service": service,
             OWNER_TAG: MANAGED_BY,
         }
+
+    @staticmethod
+    def shared_tags(service: str, extra: Mapping[str, str]) -> dict[str, str]:
+        """The tags that tell neither owner nor name, the same on everything of the service."""
+        return {**extra, "Service": service}
 
 
 def _digits_matched(text: str) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tapctl.errors import AwsRefused, NotYet, Patience
 
 T = TypeVar("T")
+# AWS's codes for an operation that a region, or a partition, does not have: then there is nothing of its kind.
+NO_SUCH_OPERATION: Final = (
+    *("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"),
+    *("UnsupportedOperationException", "OperationNotSupportedException", "InvalidRequest"),
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tapctl.engine.drift import Finding, FindingState, Reason, Report, finding_i
 from tapctl.engine.model import ALLOW, REBOOT, Observed
 from tapctl.engine.observe import Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
-from tapctl.engine.ownership import command_back
+from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
 from tapctl.engine.waiver import DETAILS, live_text
 from tapctl.errors import ConfigError
@@ -41,6 +41,7 @@ _AGAIN: Final = "makes it again, where it is still wanted"
 _AGAIN_WITH_DATA: Final = "makes it again; with --restore SNAPSHOT or --empty, where the cluster has left a snapshot:"
 _THAT_ONE: Final = "where the one that is there is meant (nothing brings the other data back but a snapshot):"
 _BACK: Final = "nothing but the recorded one reads what it has encrypted:"
+_OTHERS_TAGS: Final = "it bears others' tags and none of ours; where it is ours all the same:"
 _ALL_BACK: Final = "where automation has overwritten our tags, this takes all such resources back:"
 _GOES_ON: Final = {
     Reason.UNCONFIRMED: "apply",
@@ -79,6 +80,7 @@ def advise(
             exposed[finding.address, finding.field].append(finding)
     left = _left_by_revert(session, entries, findings)
     theirs = {one.address: _taking_back(one, session, entries, observed) for one in report.findings if _is_theirs(one)}
+    theirs |= _taken_by_others(session, entries, observed)
     # An apply makes none of them again before somebody has said where the cluster's data comes from.
     cut_off = any((one.type, one.reason) == (DbCluster.type, Reason.DELETE_INTERRUPTED) for one in report.findings)
     usable = not isinstance(session.loaded, ConfigError)
@@ -200,6 +202,20 @@ def _taking_back(one: Finding, session: Session, entries: Mapping[str, Entry], o
             return Advice(undo=f"{apply} --adopt all", undo_note=_ALL_BACK)
     tag = one.field.removeprefix("tags.")
     return Advice(undo=apply, undo_note=f"set its tag {tag} back to {session.owner.tags[tag]}, then")
+
+
+def _taken_by_others(
+    session: Session, entries: Mapping[str, Entry], observed: Observations
+) -> Iterator[tuple[str, Advice]]:
+    """The advice on each recorded resource that bears others' tags and none of ours."""
+    for address, seen in observed.items():
+        type_, _, id_ = address.partition("/")
+        if address not in entries or not isinstance(seen, Observed) or not registry()[type_].name_is_identity:
+            continue
+        ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=entries[address].claim)
+        if ownership.verdict is Verdict.NO_CLAIM:
+            undo = f"{session.command('apply')} --adopt {shlex.quote(address)}"
+            yield address, Advice(undo=undo, undo_note=_OTHERS_TAGS)
 
 
 def _advice(one: Finding, session: Session, provenance: Provenance | None, theirs: Advice | None) -> Advice:

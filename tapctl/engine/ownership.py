@@ -7,14 +7,16 @@ agreements, since a record, a tag or a name alone can be written by somebody who
 - **the owner tags** (``ManagedBy``, ``EnvironmentSuffix``, ``Environment``) name nobody else;
 - **a claim**: the tags name us; or the record holds this very resource (the same outputs), so that a removed tag is
   drift and no stranger; or AWS makes it by itself under our name, and nobody has tagged it. Where people choose the
-  name and the configuration does not have it, the name tells nothing: tags and record have to agree.
+  name and the configuration does not have it, the name tells nothing: tags and record have to agree. Where the outputs
+  are made of the name (a topic, a function), whatever bears it is what the record holds: with others' tags on it, and
+  none of ours, it is theirs.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -174,6 +176,8 @@ class Claimant:
     """True if a resource of this type and id is one that the suffix can have."""
     chosen_name: Callable[[str, str], bool] = lambda _, __: False
     """True if such a name is one that people choose, and that the configuration does not have."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The tags that the configuration sets beside those of the owner and ``Name``; none where it cannot be used."""
 
     def judge(
         self,
@@ -194,6 +198,8 @@ class Claimant:
             just_made: True if this run has made the resource: its tags show later than itself.
         """
         same = bool(recorded) and seen.outputs is not None and recorded == seen.outputs.model_dump()
+        if reconciler.name_is_identity and self._is_tagged_by_others(seen):
+            same = False
         untagged_is_ours = reconciler.created_by_aws or just_made
         held = same or recorded == {}
         verdict = self._verdict(reconciler, id, seen, same=same, held=held, untagged_is_ours=untagged_is_ours)
@@ -222,6 +228,13 @@ class Claimant:
         if claimed or (untagged_is_ours and _is_untagged(seen)):
             return Verdict.OURS
         return Verdict.UNREADABLE if owner_is_unreadable(seen) else Verdict.NO_CLAIM
+
+    def _is_tagged_by_others(self, seen: Observed[Any, Any]) -> bool:
+        """True if the resource bears tags, and none of ours: its ``Name`` and environment may be anybody's."""
+        live: Mapping[str, str] = getattr(seen.spec, "tags", {})
+        unnamed = seen.owner is None or not (seen.owner.managed_by or seen.owner.suffix)
+        others = live.keys() - {*self.owner.tags, "Name"}
+        return unnamed and "tags" not in seen.unreadable and bool(others) and not self.tags.items() & live.items()
 
     def check_entries(self, entries: Iterable[Entry], where: str) -> None:
         """Make sure that each recorded resource bears a name that this suffix can have; ``where``: the record's place.

@@ -77,6 +77,12 @@ def matches(pattern: str, text: str) -> bool:
     return True
 
 
+def may_begin(pattern: str, beginning: str) -> bool:
+    """True if a text that begins like this may be as the pattern says, whatever comes after."""
+    first, star, _ = pattern.partition("*")
+    return first.startswith(beginning) or (star != "" and beginning.startswith(first))
+
+
 def live_text(value: Any) -> str:
     """A live value as a waiver names it: a word as it is, a rule as a report prints it, all else as JSON.
 

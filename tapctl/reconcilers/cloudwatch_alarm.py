@@ -101,6 +101,7 @@ class CloudwatchAlarm(Reconciler[CloudwatchAlarmSpec, CloudwatchAlarmOutputs]):
     """A metric alarm; the id is its name."""
 
     type = "cloudwatch-alarm"
+    name_is_identity = True
     teardown_rank = 10
     left_alone: ClassVar[Mapping[str, str]] = {
         "muted_by": "aws cloudwatch delete-alarm-mute-rule --alarm-mute-rule-name {name}",
@@ -255,7 +256,7 @@ def _mute_rules(aws: Aws, id: str) -> frozenset[str]:
         rule for page in aws.pages(paginator, AlarmName=id) for rule in page.get("AlarmMuteRuleSummaries", ())
     ]
     names = (str(rule.get("AlarmMuteRuleArn", "")).partition(_MUTE_RULE)[2] for rule in rules if _mutes(rule))
-    return frozenset(with_details(f"muted by {name}", _times_of(aws, name)) for name in names)
+    return frozenset(with_details(f"muted by {name}", _times_of(aws, name) if name else {}) for name in names)
 
 
 def _times_of(aws: Aws, name: str) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ class ParameterGroups(DatabaseGroups[ParameterGroupSpec, ParameterGroupOutputs])
     Changes that wait for a reboot do not show on the group: RDS shows them with each instance (`db_instance`).
     """
 
+    name_is_identity = True
     impacts: ClassVar[Mapping[str, Impact]] = {"family": Impact.REPLACE, "description": Impact.REPLACE}
     timing = Timing(create_s=5, delete_s=5, longest_s=600)
     kind: ClassVar[str]

@@ -48,6 +48,7 @@ class DbSubnetGroup(DatabaseGroups[DbSubnetGroupSpec, DbSubnetGroupOutputs]):
     """A DB subnet group; the id is its name."""
 
     type = "db-subnet-group"
+    name_is_identity = True
     teardown_rank = 100
     trail = Trail(
         "rds",

@@ -9,17 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tapctl.aws.refusals import UnreadableFields
+from tapctl.aws.refusals import NO_SUCH_OPERATION, UnreadableFields
 from tapctl.engine.model import Observed
 from tapctl.engine.waiver import DETAILS
 from tapctl.errors import AwsRefused
 from tapctl.safety.redaction import is_secret
-
-# AWS's codes for an operation that a region, or a partition, does not have: then there is nothing of its kind.
-_NO_SUCH_OPERATION = (
-    *("InvalidAction", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"),
-    *("UnsupportedOperationException", "OperationNotSupportedException", "InvalidRequest"),
-)
 
 _LONGEST: Final = 300
 
@@ -64,6 +58,6 @@ def with_exposures(
         try:
             values[name] = unreadable.read(name, read, getattr(seen.spec, name))
         except AwsRefused as error:
-            if not error.matches(*_NO_SUCH_OPERATION, *gone):
+            if not error.matches(*NO_SUCH_OPERATION, *gone):
                 raise
     return replace(seen, spec=seen.spec.model_copy(update=values), unreadable=unreadable.actions)

@@ -54,8 +54,10 @@ KEY_RIGHTS: Final = (
         for actions, resources, why in (
             (
                 (
-                    *("lambda:ListFunctions", "logs:DescribeLogGroups", "secretsmanager:ListSecrets"),
-                    *("sns:ListTopics", "tag:GetResources", "kms:ListAliases", "kms:ListKeys"),
+                    *("lambda:ListFunctions", "lambda:ListEventSourceMappings", "lambda:ListCapacityProviders"),
+                    *("logs:DescribeLogGroups", "logs:ListScheduledQueries", "secretsmanager:ListSecrets"),
+                    *("rds:DescribeExportTasks", "sns:ListTopics", "tag:GetResources"),
+                    *("kms:ListAliases", "kms:ListKeys"),
                 ),
                 ANY,
                 LISTS,
@@ -71,6 +73,7 @@ KEY_RIGHTS: Final = (
             (("rds:DescribeDBInstanceAutomatedBackups",), (arn("rds", "auto-backup:*"), arn("rds", "db:*")), ""),
             (("rds:DescribeDBClusterSnapshots",), (arn("rds", "cluster-snapshot:*"), arn("rds", "cluster:*")), ""),
             (("rds:DescribeDBSnapshots",), (arn("rds", "snapshot:*"), arn("rds", "db:*")), ""),
+            (("rds:DescribeIntegrations",), (arn("rds", "integration:*"),), ""),
         )
     ),
 )

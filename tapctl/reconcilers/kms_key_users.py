@@ -8,9 +8,11 @@ last, once, and not at all where something else keeps the key already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tapctl.aws.refusals import NO_SUCH_OPERATION
 from tapctl.engine.model import address
 from tapctl.errors import AwsRefused
 
@@ -19,6 +21,98 @@ if TYPE_CHECKING:
 
 SNAPSHOTS: Final = frozenset({"db-cluster-snapshot", "db-snapshot", "db-cluster-backup", "db-backup"})
 """The types of copies of a database, which are unreadable without their key."""
+_OF_DATABASE: Final = (
+    *("KmsKeyId", "PerformanceInsightsKMSKeyId", "ActivityStreamKmsKeyId"),
+    "MasterUserSecret.KmsKeyId",
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An operation that lists what a service has in the account, with the keys of each item."""
+
+    service: str
+    operation: str
+    member: str
+    type: str
+    id: str
+    keys: tuple[str, ...] = ("KmsKeyId",)
+    """The members that name a key, with dots on the way down."""
+    counts: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    """True of an item that does not go by itself."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    in_all_regions: bool = True
+
+
+LISTINGS: Final = (
+    Listing(
+        *("rds", "describe_db_clusters", "DBClusters", "db-cluster", "DBClusterIdentifier", _OF_DATABASE),
+        lambda cluster: cluster.get("Status") != "deleting",
+    ),
+    Listing(
+        *("rds", "describe_db_instances", "DBInstances", "db-instance", "DBInstanceIdentifier", _OF_DATABASE),
+        lambda instance: instance.get("DBInstanceStatus") != "deleting",
+    ),
+    # An automated snapshot goes with its cluster; a backup that AWS Backup or somebody retains does not (RDS API
+    # reference, DeleteDBCluster: DeleteAutomatedBackups).
+    *(
+        Listing(
+            *("rds", operation, f"{member}s", type_, f"{member}Identifier"),
+            counts=lambda snapshot: snapshot.get("SnapshotType") != "automated",
+        )
+        for operation, member, type_ in (
+            ("describe_db_cluster_snapshots", "DBClusterSnapshot", "db-cluster-snapshot"),
+            ("describe_db_snapshots", "DBSnapshot", "db-snapshot"),
+        )
+    ),
+    *(
+        Listing(
+            *("rds", operation, f"{member}AutomatedBackups", type_, f"{member}Identifier"),
+            counts=lambda backup: backup.get("Status") == "retained",
+        )
+        for operation, member, type_ in (
+            ("describe_db_cluster_automated_backups", "DBCluster", "db-cluster-backup"),
+            ("describe_db_instance_automated_backups", "DBInstance", "db-backup"),
+        )
+    ),
+    # An export is files in S3, under the key; what became of the snapshot says nothing of them.
+    Listing(
+        *("rds", "describe_export_tasks", "ExportTasks", "db-export", "ExportTaskIdentifier"),
+        counts=lambda export: str(export.get("Status")).upper() not in {"CANCELED", "FAILED"},
+    ),
+    Listing(
+        *("rds", "describe_integrations", "Integrations", "db-integration", "IntegrationName", ("KMSKeyId",)),
+        lambda integration: integration.get("Status") != "deleting",
+        in_all_regions=False,
+    ),
+    Listing("logs", "describe_log_groups", "logGroups", "log-group", "logGroupName", ("kmsKeyId",)),
+    Listing(
+        *("logs", "list_scheduled_queries", "scheduledQueries", "scheduled-query", "name"),
+        tuple(f"destinationConfiguration.{kind}Configuration.kmsKeyId" for kind in ("s3", "lookupTable")),
+        in_all_regions=False,
+    ),
+    # Those that RDS owns go with their database, which is told instead.
+    Listing(
+        *("secretsmanager", "list_secrets", "SecretList", "secret", "Name"),
+        counts=lambda secret: secret.get("OwningService") != "rds",
+        arguments={"PaginationConfig": {"PageSize": 100}},
+    ),
+    Listing(
+        *("lambda", "list_functions", "Functions", "lambda-function", "FunctionName"),
+        ("KMSKeyArn", "DurableConfig.KMSKeyArn"),
+    ),
+    Listing(
+        *("lambda", "list_event_source_mappings", "EventSourceMappings", "event-source-mapping", "UUID"),
+        ("KMSKeyArn",),
+        lambda mapping: mapping.get("State") != "Deleting",
+    ),
+    Listing(
+        *("lambda", "list_capacity_providers", "CapacityProviders", "capacity-provider", "CapacityProviderArn"),
+        ("KmsKeyArn",),
+        lambda provider: provider.get("State") != "Deleting",
+        in_all_regions=False,
+    ),
+)
 
 
 def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
@@ -28,8 +122,12 @@ def key_users(aws: Aws, arn: str, alias: str = "") -> frozenset[str]:
         AwsRefused: a service may not be asked. Its users are not known then, and the key must stay.
     """
     names = _names(arn, alias)
-    searches = (_databases, _copies, _log_groups, _secrets, _functions)
-    return frozenset(user for search in searches for user in search(aws, names))
+    return frozenset(
+        address(listing.type, str(item.get(listing.id)).rpartition(":")[2])
+        for listing in LISTINGS
+        for item in _items(aws, listing)
+        if names.intersection(_at(item, key) for key in listing.keys) and listing.counts(item)
+    )
 
 
 def topics_under(aws: Aws, arn: str, alias: str = "", *, at_most: int | None = None) -> frozenset[str]:
@@ -40,7 +138,7 @@ def topics_under(aws: Aws, arn: str, alias: str = "", *, at_most: int | None = N
     Raises:
         AwsRefused: as `key_users`.
     """
-    topics = list(_listed(aws.pages(aws.sns.get_paginator("list_topics")), "Topics"))
+    topics = [topic for page in aws.pages(aws.sns.get_paginator("list_topics")) for topic in page.get("Topics", ())]
     if at_most is not None and len(topics) > at_most:
         return frozenset()
     return frozenset(_encrypted(aws, topics, _names(arn, alias)))
@@ -52,61 +150,22 @@ def _names(arn: str, alias: str) -> frozenset[str]:
     return frozenset({arn, arn.rpartition("/")[2], *aliases})
 
 
-def _databases(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    """The clusters, with their secrets and Performance Insights, and the instances."""
-    for cluster in _listed(aws.pages(aws.rds.get_paginator("describe_db_clusters")), "DBClusters"):
-        keys = {
-            cluster.get("KmsKeyId"),
-            cluster.get("PerformanceInsightsKMSKeyId"),
-            cluster.get("MasterUserSecret", {}).get("KmsKeyId"),
-        }
-        if keys & names and cluster.get("Status") != "deleting":
-            yield address("db-cluster", str(cluster.get("DBClusterIdentifier")))
-    for instance in _listed(aws.pages(aws.rds.get_paginator("describe_db_instances")), "DBInstances"):
-        keys = {
-            instance.get("KmsKeyId"),
-            instance.get("PerformanceInsightsKMSKeyId"),
-            instance.get("MasterUserSecret", {}).get("KmsKeyId"),
-        }
-        if keys & names and instance.get("DBInstanceStatus") != "deleting":
-            yield address("db-instance", str(instance.get("DBInstanceIdentifier")))
+def _items(aws: Aws, listing: Listing) -> Iterator[Mapping[str, Any]]:
+    try:
+        pages = aws.pages(aws.client(listing.service).get_paginator(listing.operation), **listing.arguments)
+    except AwsRefused as error:
+        if listing.in_all_regions or not error.matches(*NO_SUCH_OPERATION):
+            raise
+        return
+    for page in pages:
+        yield from page.get(listing.member, ())
 
 
-def _copies(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    """The snapshots that outlive their database, and the automated backups that are retained without it.
-
-    An automated snapshot goes with its cluster; a backup that AWS Backup or somebody retains does not (RDS API
-    reference, DeleteDBCluster: DeleteAutomatedBackups).
-    """
-    for kind, listing, member in (
-        ("db-cluster-snapshot", "describe_db_cluster_snapshots", "DBClusterSnapshot"),
-        ("db-snapshot", "describe_db_snapshots", "DBSnapshot"),
-    ):
-        for snapshot in _listed(_pages(aws, listing), f"{member}s"):
-            if snapshot.get("KmsKeyId") in names and snapshot.get("SnapshotType") != "automated":
-                yield address(kind, str(snapshot.get(f"{member}Identifier")))
-    for kind, listing, member in (
-        ("db-cluster-backup", "describe_db_cluster_automated_backups", "DBCluster"),
-        ("db-backup", "describe_db_instance_automated_backups", "DBInstance"),
-    ):
-        for backup in _listed(_pages(aws, listing), f"{member}AutomatedBackups"):
-            if backup.get("KmsKeyId") in names and backup.get("Status") == "retained":
-                yield address(kind, str(backup.get(f"{member}Identifier")))
-
-
-def _log_groups(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    for group in _listed(aws.pages(aws.logs.get_paginator("describe_log_groups")), "logGroups"):
-        if group.get("kmsKeyId") in names:
-            yield address("log-group", str(group.get("logGroupName")))
-
-
-def _secrets(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    """The secrets, but for those that RDS owns: such a one goes with its database, which is told instead."""
-    for secret in _listed(
-        aws.pages(aws.secretsmanager.get_paginator("list_secrets"), PaginationConfig={"PageSize": 100}), "SecretList"
-    ):
-        if secret.get("KmsKeyId") in names and secret.get("OwningService") != "rds":
-            yield address("secret", str(secret.get("Name")))
+def _at(item: Any, path: str) -> str:
+    """The text at this path of an answer; empty where any part is missing."""
+    for name in path.split("."):
+        item = item.get(name, {})
+    return str(item or "")
 
 
 def _encrypted(aws: Aws, topics: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterator[str]:
@@ -121,18 +180,3 @@ def _encrypted(aws: Aws, topics: Iterable[Mapping[str, Any]], names: frozenset[s
             raise
         if attributes.get("KmsMasterKeyId") in names:
             yield address("sns-topic", arn.rpartition(":")[2])
-
-
-def _functions(aws: Aws, names: frozenset[str]) -> Iterator[str]:
-    for function in _listed(aws.pages(aws.lambda_.get_paginator("list_functions")), "Functions"):
-        if function.get("KMSKeyArn") in names:
-            yield address("lambda-function", str(function.get("FunctionName")))
-
-
-def _pages(aws: Aws, operation: str) -> list[Any]:
-    client: Any = aws.rds  # untyped, since the operation's name is data
-    return aws.pages(client.get_paginator(operation))
-
-
-def _listed(pages: list[Any], member: str) -> Iterator[Mapping[str, Any]]:
-    return (item for page in pages for item in page.get(member, ()))

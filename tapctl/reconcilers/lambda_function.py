@@ -221,6 +221,7 @@ class LambdaFunction(Reconciler[LambdaFunctionSpec, LambdaFunctionOutputs]):
     """
 
     type = "lambda-function"
+    name_is_identity = True
     teardown_rank = 30
     replaceable = True
     # Lambda removes its network interfaces with the function's role.

@@ -94,6 +94,7 @@ class LogGroup(Reconciler[LogGroupSpec, LogGroupOutputs]):
     """
 
     type = "log-group"
+    name_is_identity = True
     teardown_rank = 130
     created_by_aws = True
     impacts: ClassVar[Mapping[str, Impact]] = {"log_class": Impact.REPLACE}

@@ -71,6 +71,7 @@ class RdsEventSubscription(Reconciler[RdsEventSubscriptionSpec, RdsEventSubscrip
     """An event subscription; the id is its name."""
 
     type = "rds-event-subscription"
+    name_is_identity = True
     teardown_rank = 15
     replaceable = True
     # The sources are of the type, and ModifyEventSubscription cannot change them with it.

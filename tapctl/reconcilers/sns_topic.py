@@ -67,6 +67,7 @@ class SnsTopic(Reconciler[SnsTopicSpec, SnsTopicOutputs]):
     """A standard topic; the id is its name, which determines its ARN."""
 
     type = "sns-topic"
+    name_is_identity = True
     teardown_rank = 20
     left_alone: ClassVar[Mapping[str, str]] = {
         "further": "aws sns set-topic-attributes --topic-arn {arn} --attribute-name {value} --attribute-value ''",

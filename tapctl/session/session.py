@@ -81,10 +81,11 @@ class Session:
     def claimant(self) -> Claimant:
         """The claimant that is this stack, whose resources may be changed and removed."""
         names = Names(self.suffix, self.target.account, self.target.region, self.aws.partition)
-        configured = None if isinstance(self.loaded, ConfigError) else self.loaded.alarms
-        alarms = frozenset(alarm.name for alarm in configured.extra) if configured else frozenset()
-        subscribers = configured.subscribers if configured else ()
-        return Claimant(self.owner, names.may_have, partial(names.is_chosen, alarms=alarms, subscribers=subscribers))
+        if isinstance(self.loaded, ConfigError):
+            return Claimant(self.owner, names.may_have, partial(names.is_chosen, alarms=frozenset(), subscribers=()))
+        alarms = frozenset(alarm.name for alarm in self.loaded.alarms.extra)
+        chosen = partial(names.is_chosen, alarms=alarms, subscribers=self.loaded.alarms.subscribers)
+        return Claimant(self.owner, names.may_have, chosen, names.shared_tags(self.loaded.service, self.loaded.tags))
 
     @property
     def aws_kind(self) -> AwsKind:

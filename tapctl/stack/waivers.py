@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel
 
 from tapctl.aws.policy import PolicyDocument
 from tapctl.config.additions import opens_world
 from tapctl.config.types import did_you_mean
 from tapctl.config.waivers import EVERY, WaiverTable, load_waivers, path_of, problem_at
-from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches
+from tapctl.engine.waiver import REMOVED, Waiver, live_text, matches, may_begin
 from tapctl.errors import ConfigError, Problem
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -72,24 +75,21 @@ def check(path: Path, waivers: Iterable[WaiverTable]) -> None:
 
 
 def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
-    pattern, slash, _ = one.address.partition("/")
-    types = {name: reconciler.spec for name, reconciler in registry().items() if matches(pattern, name)}
-    if not slash and pattern.endswith(EVERY):
-        slash = EVERY
-    if not slash or not types:
-        rule = f"is no address: type/id, as drift shows them{did_you_mean(pattern, sorted(registry()))}"
+    types = {name: reconciler.spec for name, reconciler in registry().items() if may_begin(one.address, f"{name}/")}
+    if not types:
+        meant = did_you_mean(one.address.partition("/")[0], sorted(registry()))
+        rule = f"is no address: type/id, as drift shows them{meant}"
         yield problem_at(path, index, "address", one.address, rule)
         return
-    root = one.field.partition(".")[0]
-    covered = {
-        (name, field)
-        for name, spec in types.items()
-        for field in (*spec.model_fields, *(of for kind, of in (_MEMBERS,) if kind == name))
-        if matches(root, field) or (EVERY in root and matches(one.field, f"{field}."))
+    fields = {
+        (name, field): known.annotation for name, spec in types.items() for field, known in spec.model_fields.items()
     }
-    if not covered:
-        fields = sorted({field for spec in types.values() for field in spec.model_fields})
-        yield problem_at(path, index, "field", one.field, f"is no field of it{did_you_mean(root, fields)}")
+    fields |= {each: str for each in (_MEMBERS,) if each[0] in types}
+    covered = {each for each, kind in fields.items() if fits(one.field, each[1], kind)}
+    root = one.field.partition(".")[0]
+    known_names = sorted({field for _, field in fields})
+    if not covered and root not in known_names:
+        yield problem_at(path, index, "field", one.field, f"is no field of it{did_you_mean(root, known_names)}")
         return
     if fixed := sorted(f"{name}.{field}" for name, field in covered if (name, field) in CONSTANT):
         rule = f"opens a door, or takes a protection, that is never waived: {', '.join(fixed)}"
@@ -105,6 +105,22 @@ def _problems(path: Path, index: int, one: WaiverTable) -> Iterator[Problem]:
             "is shown in place of any value that may be a secret, and names none: give it to the files, or put it back"
         )
         yield problem_at(path, index, "live", one.live, rule)
+
+
+def fits(pattern: str, path: str, kind: Any) -> bool:
+    """True if the pattern fits a value of this kind at this path, or one of its parts as `details` names them."""
+    if matches(pattern, path):
+        return True
+    origin = get_origin(kind)
+    if origin is UnionType:
+        return any(fits(pattern, path, one) for one in get_args(kind))
+    if origin is dict:
+        return may_begin(pattern, f"{path}.")
+    return (
+        origin is None
+        and issubclass(kind, BaseModel)
+        and any(fits(pattern, f"{path}.{name}", part.annotation) for name, part in kind.model_fields.items())
+    )
 
 
 def names_one_value(type_: str, field: str) -> bool:

@@ -276,6 +276,7 @@ def test_concurrency_is_reserved_down_to_nothing(aws: Aws, make: Build, refused:
     aws.lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     assert aws.lambda_.get_function(FunctionName="f")["Concurrency"] == {"ReservedConcurrentExecutions": 0}
     aws.lambda_.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=100)
+    assert aws.lambda_.list_capacity_providers()["CapacityProviders"] == []
     settings = aws.lambda_.get_account_settings()
     assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
     assert settings["AccountLimit"]["UnreservedConcurrentExecutions"] == 900

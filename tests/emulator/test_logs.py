@@ -33,6 +33,7 @@ def test_retention_is_of_a_set(aws: Aws, group: str, refused: Refused) -> None:
     aws.logs.put_retention_policy(logGroupName=NAME, retentionInDays=30)
     (seen,) = aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"]
     assert (seen["retentionInDays"], seen["logGroupClass"]) == (30, "STANDARD")
+    assert aws.logs.list_scheduled_queries()["scheduledQueries"] == []
     aws.logs.delete_retention_policy(logGroupName=NAME)
     (seen,) = aws.logs.describe_log_groups(logGroupNamePrefix=NAME)["logGroups"]
     assert "retentionInDays" not in seen

@@ -97,6 +97,38 @@ def test_what_aws_makes_for_us_has_no_tags_at_all_before_we_give_it_some() -> No
     assert not judge(thing(OURS), kind=Adopted()).untagged
 
 
+class Named(Plain):
+    """A type whose outputs are made of the name."""
+
+    type = "named"
+    name_is_identity = True
+
+
+@pytest.mark.parametrize(
+    ("owner", "tags", "ours"),
+    [
+        (None, {}, True),
+        (None, {"Name": "a"}, True),
+        (None, {"Name": "a", "Owner": "platform"}, False),
+        (Owner("", "", "dev"), {"Environment": "dev"}, True),
+        (Owner("", "", "dev"), {"Environment": "dev", "Owner": "platform"}, False),
+        (Owner("tapctl", ""), {"ManagedBy": "tapctl", "Owner": "platform"}, True),
+        (Owner("", "dev"), {"EnvironmentSuffix": "dev", "Owner": "platform"}, True),
+        (None, {"CostCenter": "payments", "Owner": "platform"}, True),
+        (None, {"CostCenter": "platform", "Owner": "platform"}, False),
+    ],
+)
+def test_of_what_only_its_name_identifies_the_record_is_no_claim_against_the_tags_of_others(
+    owner: Owner | None, tags: dict[str, str], ours: bool
+) -> None:
+    claimant = Claimant(OURS, lambda _, __: True, tags={"CostCenter": "payments"})
+    seen = thing(owner, **tags)
+    assert claimant.judge(Named(), "a", seen, recorded=RECORDED).verdict is (Verdict.OURS if ours else Verdict.NO_CLAIM)
+    assert claimant.judge(Plain(), "a", seen, recorded=RECORDED).ours
+    unread = replace(seen, owner=None, unreadable={"tags": "fake:ListTags"})
+    assert claimant.judge(Named(), "a", unread, recorded=RECORDED).ours
+
+
 def test_what_this_run_has_made_is_ours_before_its_tags_show() -> None:
     assert judge(thing(None), just_made=True).ours
     assert judge(thing(THEIRS), just_made=True).verdict is Verdict.OTHER_OWNER

@@ -171,6 +171,16 @@ def test_what_was_ours_and_is_another_s_now_is_not_destroyed(world: World) -> No
     answer = world.tapctl("destroy", "--env", "dev", "--yes")
     assert (answer.code, answer.changes) == (6, ())
     assert "sns-topic/alarms-dev exists and is not ours; it was left untouched" in answer.err
+    # Whatever bears the name has the recorded ARN: of a topic, the tags alone tell whose it is.
+    world.client("sns").delete_topic(TopicArn=topic)
+    world.client("sns").create_topic(Name="alarms-dev", Tags=[{"Key": "Owner", "Value": "platform"}])
+    for command in (("destroy", "--yes"), ("plan",)):
+        answer = world.tapctl(*command, "--env", "dev")
+        assert (answer.code, answer.changes) == (6, ()), command
+        assert "its tags say: no owner tags, Owner=platform" in answer.err
+    assert "where it is ours all the same:\n        tapctl apply --env dev --adopt sns-topic/alarms-dev" in (
+        world.tapctl("drift", "--env", "dev").out
+    )
 
 
 @pytest.mark.soak

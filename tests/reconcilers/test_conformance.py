@@ -8,12 +8,13 @@ from itertools import permutations, product
 import pytest
 
 from tapctl.aws.client import Aws
-from tapctl.engine.diff import compare
+from tapctl.engine.diff import compare, details
 from tapctl.engine.events import Result
 from tapctl.engine.model import Owner
 from tapctl.errors import AwsRefused, NotYet, Refused
 from tapctl.reconcilers import registry
 from tapctl.sandbox.emulator.app import Sandbox
+from tapctl.stack.waivers import fits
 from tests.reconcilers.conformance import CASES, OWNER, Bench, Killed
 from tests.reconcilers.scripted import DENIED, refuse
 
@@ -36,6 +37,13 @@ def test_every_field_differs_in_some_pair(bench: Bench) -> None:
     fixed: frozenset[str] = getattr(bench.case, "FIXED", frozenset())
     # `test_exposures` shows each exposure to be readable; nothing changes one.
     assert differing == set(type(specs[0]).model_fields) - fixed - bench.reconciler.leaves(allowed=True)
+
+
+def test_a_waiver_of_each_path_of_a_difference_is_one_of_its_field(bench: Bench) -> None:
+    for one, other in permutations(bench.fresh(), 2):
+        for name, field in type(one).model_fields.items():
+            paths = {part.path for part in details(name, getattr(one, name), getattr(other, name))}
+            assert {path for path in paths if not fits(path, name, field.annotation)} == set()
 
 
 def test_an_absent_resource_is_none(bench: Bench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,7 @@ from tapctl.aws.client import Aws
 from tapctl.engine.model import Retained
 from tapctl.errors import AwsRefused, NotYet, Patience
 from tapctl.reconcilers.kms_key import KmsKey
-from tapctl.reconcilers.kms_key_users import key_users, topics_under
+from tapctl.reconcilers.kms_key_users import LISTINGS, key_users, topics_under
 from tests.conftest import ACCOUNT
 from tests.reconcilers.driving import OURS, delete_until_gone, look
 from tests.reconcilers.keys import FIRST, ID, REC, make, ready, state
@@ -64,6 +66,52 @@ ARN = "arn:aws:kms:us-east-1:123456789012:key/0a"
         ("secretsmanager", "ListSecrets", "SecretList", {"Name": "s", "KmsKeyId": ARN, "OwningService": "rds"}, ""),
         ("lambda_", "ListFunctions", "Functions", {"FunctionName": "f", "KMSKeyArn": ARN}, "lambda-function/f"),
         ("lambda_", "ListFunctions", "Functions", {"FunctionName": "f"}, ""),
+        (
+            *("lambda_", "ListFunctions", "Functions"),
+            {"FunctionName": "f", "DurableConfig": {"KMSKeyArn": ARN}},
+            "lambda-function/f",
+        ),
+        (
+            *("lambda_", "ListEventSourceMappings", "EventSourceMappings"),
+            {"UUID": "u", "KMSKeyArn": ARN},
+            "event-source-mapping/u",
+        ),
+        (
+            *("lambda_", "ListCapacityProviders", "CapacityProviders"),
+            {"CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:c", "KmsKeyArn": ARN},
+            "capacity-provider/c",
+        ),
+        (
+            *("rds", "DescribeDBInstances", "DBInstances"),
+            {"DBInstanceIdentifier": "i", "ActivityStreamKmsKeyId": ARN},
+            "db-instance/i",
+        ),
+        # The snapshot that it was made from may be gone: the files are there.
+        (
+            *("rds", "DescribeExportTasks", "ExportTasks"),
+            {"ExportTaskIdentifier": "e", "KmsKeyId": ARN, "Status": "COMPLETE"},
+            "db-export/e",
+        ),
+        (
+            *("rds", "DescribeExportTasks", "ExportTasks"),
+            {"ExportTaskIdentifier": "e", "KmsKeyId": ARN, "Status": "FAILED"},
+            "",
+        ),
+        (
+            *("rds", "DescribeIntegrations", "Integrations"),
+            {"IntegrationName": "i", "KMSKeyId": ARN, "Status": "active"},
+            "db-integration/i",
+        ),
+        (
+            *("rds", "DescribeIntegrations", "Integrations"),
+            {"IntegrationName": "i", "KMSKeyId": ARN, "Status": "deleting"},
+            "",
+        ),
+        (
+            *("logs", "ListScheduledQueries", "scheduledQueries"),
+            {"name": "q", "destinationConfiguration": {"s3Configuration": {"kmsKeyId": ARN}}},
+            "scheduled-query/q",
+        ),
     ],
 )
 def test_each_service_tells_its_users_of_the_key(  # noqa: PLR0917 -- as its cases
@@ -72,6 +120,59 @@ def test_each_service_tells_its_users_of_the_key(  # noqa: PLR0917 -- as its cas
     answer(getattr(aws, service), operation, {member: [item]})
 
     assert key_users(aws, ARN, "alias/k") == ({user} if user else set())
+
+
+_NOT_ASKED = {
+    # CloudWatch Logs uses the key itself for these, and the key's policy lets it in for our log groups alone.
+    ("logs", "DescribeLookupTables"): {"kmsKeyId"},
+    ("logs", "ListLogAnomalyDetectors"): {"kmsKeyId"},
+    # Hundreds of RDS's own versions beside those that somebody has made for RDS Custom.
+    ("rds", "DescribeDBEngineVersions"): {"KMSKeyId"},
+    # Of RDS for Oracle; the password goes with its instance, and RDS makes another.
+    ("rds", "DescribeTenantDatabases"): {"MasterUserSecret.KmsKeyId"},
+}
+"""(service, operation) to the members that name a key and are not read."""
+
+
+def _keys(shape: Any, path: str = "") -> Iterator[str]:
+    """The paths of the members below that name a key, without a list's own."""
+    if shape.type_name == "list":
+        yield from _keys(shape.member, path)
+    elif shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if re.search("kms_?key", name, re.IGNORECASE):
+                yield f"{path}{name}"
+            else:
+                yield from _keys(member, f"{path}{name}.")
+
+
+def test_each_list_that_names_keys_is_asked_or_has_its_reason(aws: Aws) -> None:
+    asked = {
+        (one.service, aws.client(one.service).meta.method_to_api_mapping[one.operation]): {
+            f"{one.member}.{key}" for key in one.keys
+        }
+        for one in LISTINGS
+    }
+    for service in {one.service for one in LISTINGS}:
+        model = aws.client(service).meta.service_model
+        for name in model.operation_names:
+            operation = model.operation_model(name)
+            is_list = name.startswith(("List", "Describe")) and not getattr(
+                operation.input_shape, "required_members", ()
+            )
+            if not is_list or operation.output_shape is None:
+                continue
+            known = _NOT_ASKED.get((service, name), set())
+            told = {path for path in _keys(operation.output_shape) if path.partition(".")[2] not in known}
+            assert told <= asked.get((service, name), set()), name
+
+
+def test_a_region_without_an_operation_has_nothing_of_its_kind(aws: Aws) -> None:
+    refuse(aws.lambda_, "ListCapacityProviders", "UnknownOperationException")
+    assert key_users(aws, ARN) == set()
+    refuse(aws.rds, "DescribeDBSnapshots", "InvalidAction")
+    with pytest.raises(AwsRefused, match="InvalidAction"):
+        key_users(aws, ARN)
 
 
 def test_a_topic_names_its_key_in_any_form_and_one_that_is_gone_names_none(aws: Aws) -> None:
@@ -123,7 +224,12 @@ def test_a_topic_alone_keeps_the_key(aws: Aws) -> None:
 
 @pytest.mark.parametrize(
     ("service", "operation"),
-    [("sns", "GetTopicAttributes"), ("logs", "DescribeLogGroups"), ("rds", "DescribeDBSnapshots")],
+    [
+        ("sns", "GetTopicAttributes"),
+        ("logs", "DescribeLogGroups"),
+        ("rds", "DescribeDBSnapshots"),
+        ("rds", "DescribeExportTasks"),
+    ],
 )
 def test_a_service_that_may_not_be_asked_keeps_the_key(aws: Aws, service: str, operation: str) -> None:
     aws.sns.create_topic(Name="t")

@@ -81,6 +81,11 @@ def test_every_type_has_a_place_of_its_own_in_a_removal() -> None:
     assert len(set(ranks.values())) == len(ranks)
 
 
+def test_a_type_that_is_recorded_by_nothing_but_its_arn_says_that_the_name_is_its_identity() -> None:
+    for name, reconciler in registry().items():
+        assert reconciler.name_is_identity is (set(reconciler.outputs.model_fields) == {"arn"}), name
+
+
 def test_a_subresource_s_parent_is_a_type() -> None:
     parents = {reconciler.parent_type for reconciler in registry().values() if reconciler.subresource}
     assert parents <= set(registry())

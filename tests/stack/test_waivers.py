@@ -47,6 +47,10 @@ def told(folder: Path, address: str, field: str, live: str = "", environment: st
         ("security-group-rules/lambda-sg-dev", "rules", '"- egress 0.0.0.0/0 tcp/443"'),
         ("log-group/*", "subscriptions", '"arn:x by siem"'),
         ("log-group/*", "retention_days", "400"),
+        ("log-group/*", "*_days", ""),
+        ("db-cluster/*", "*_window", ""),
+        # Nothing of a set has a path of its own: a warning tells that it matches nothing.
+        ("security-group-rules/g", "rules.x", ""),
     ],
 )
 def test_a_difference_of_the_platform_may_be_waived(tmp_path: Path, address: str, field: str, live: str) -> None:
@@ -105,6 +109,12 @@ def test_another_value_of_each_way_in_is_severe() -> None:
         (("lambda-function/f", "runtime", ""), "live", "would cover an open door in lambda-function.runtime"),
         (("sns-subscription/*", "redrive_policy", ""), "live", "open door in sns-subscription.redrive_policy"),
         (("lambda-function/f", "members", ""), "field", "is no field of it"),
+        (("iam-role/*", "t*s", ""), "live", "would cover an open door in iam-role.trust"),
+        (("*", "p*s", ""), "live", "would cover an open door in kms-key.policy"),
+        (("*", "*.st*", ""), "live", "would cover an open door in iam-role.inline"),
+        (("iam-role/*", "*boundary", ""), "live", "would cover an open door in iam-role.inline"),
+        (("lambda-function/*", "r*s", ""), "live", "would cover an open door in lambda-function.resource_policy"),
+        (("*s/db-key-dev", "policy*", ""), "live", "would cover an open door in kms-key.policy"),
         (("security-group-rules/g", "rules", '"ingress 0.0.0.0/0 tcp/5432"'), "live", "is an open door to the world"),
         (("security-group-rules/g", "rules", '"ingress ::/0 tcp/5432"'), "live", "is an open door"),
         (("security-group-rules/g", "rules", '"ingress 128.0.0.0/1 tcp/5432"'), "live", "is an open door"),

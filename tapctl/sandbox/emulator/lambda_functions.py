@@ -250,6 +250,12 @@ def account_settings_are_known(request: Request, _: Next) -> Reply:
     }
 
 
+@acceptance("ListCapacityProviders")
+def capacity_is_of_no_provider(request: Request, _: Next) -> Reply:  # noqa: ARG001 -- there is none in any account
+    """Moto has no ListCapacityProviders; functions run on Lambda's own."""
+    return {"CapacityProviders": []}
+
+
 @acceptance("CreateFunction", "UpdateFunctionConfiguration")
 def a_new_account_has_less_memory(request: Request, proceed: Next) -> Reply:
     """An account that is new (script ``lambda.account``) gives a function 3008 MB at most.

@@ -151,6 +151,12 @@ def data_is_protected_by_a_policy(request: Request, _: Next) -> Reply:
     return {"logGroupIdentifier": group.name, **({"policyDocument": text} if text else {})}
 
 
+@contract("ListScheduledQueries")
+def no_query_is_scheduled(request: Request, _: Next) -> Reply:  # noqa: ARG001 -- there is none in any account
+    """Moto has no ListScheduledQueries; nobody has scheduled one."""
+    return {"scheduledQueries": []}
+
+
 @contract("PutBearerTokenAuthentication")
 def events_are_put_with_a_token(request: Request, _: Next) -> Reply:
     """Moto has no PutBearerTokenAuthentication; events come with a token, in place of a signature, where it is on."""

@@ -258,6 +258,7 @@ def test_catalogue(aws: Aws) -> None:
     assert len(options) == 1
     assert aws.rds.describe_orderable_db_instance_options(Engine="mysql")["OrderableDBInstanceOptions"] == []
     assert aws.rds.describe_pending_maintenance_actions()["PendingMaintenanceActions"] == []
+    assert aws.rds.describe_integrations()["Integrations"] == []
 
 
 BUSY = "InvalidDBInstanceState"

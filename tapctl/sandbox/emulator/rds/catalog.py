@@ -230,6 +230,12 @@ def no_maintenance_is_pending(request: Request, _: Next) -> Reply:
     return paginate(request, "PendingMaintenanceActions", [])
 
 
+@contract("DescribeIntegrations")
+def nothing_is_integrated(request: Request, _: Next) -> Reply:
+    """Moto has no DescribeIntegrations; no database is copied to a warehouse."""
+    return paginate(request, "Integrations", [])
+
+
 # -- parameters ------------------------------------------------------------------------------------------------------
 
 
