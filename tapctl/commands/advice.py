@@ -20,7 +20,7 @@ from tapctl.engine.observe import Observations
 from tapctl.engine.owner_tags import ENVIRONMENT_TAG, OWNER_TAG, SUFFIX_TAG
 from tapctl.engine.ownership import Verdict, command_back
 from tapctl.engine.record import Entry
-from tapctl.engine.waiver import live_text
+from tapctl.engine.waiver import DETAILS, live_text
 from tapctl.errors import ConfigError
 from tapctl.reconcilers import registry
 from tapctl.reconcilers.db_cluster import DbCluster
@@ -173,7 +173,12 @@ def _ending(findings: Sequence[Finding], session: Session, entries: Mapping[str,
     commands = []
     for text in (str(each.live) for each in findings):
         value = text.partition(" ")[0]
-        values = {**known, "value": value, "label": value.partition(".")[0], "name": text.partition(" by ")[2]}
+        values = {
+            **known,
+            "value": value,
+            "label": value.partition(".")[0],
+            "name": text.partition(" by ")[2].partition(DETAILS)[0],
+        }
         quoted = {name: shlex.quote(value) for name, value in values.items()}
         qualifier = text.partition(" for ")[2].partition(" ")[0]
         quoted["qualified"] = f" --qualifier {shlex.quote(qualifier)}" if qualifier else ""
