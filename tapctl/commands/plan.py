@@ -31,6 +31,7 @@ from tapctl.engine.waiver import spares_of
 from tapctl.errors import (
     AwsRefused,
     ConfigError,
+    ConsentMissing,
     ExitCode,
     Problem,
     Refused,
@@ -319,8 +320,11 @@ def _check_version(
     observed: Mapping[str, Observation],
     unasked: Callable[[str], object],
 ) -> Change:
-    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied."""
-    if change.blocked or change.address not in stack:
+    """Block an engine version, or a class of instances, that RDS would refuse half way; ``unasked``: what is denied.
+
+    It is asked where consent is missing, too: nobody is to be asked for it where RDS refuses.
+    """
+    if (change.blocked and not isinstance(change.blocked, ConsentMissing)) or change.address not in stack:
         return change
     try:
         refused = _version_refusal(session, stack, change, observed)

@@ -15,7 +15,7 @@ from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
 from tapctl.engine.observe import Absent, Observation, Unreadable
 from tapctl.engine.record import Entry, Phase
-from tapctl.errors import AwsError, AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
+from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
 from tapctl.reconcilers import kept_without_reason, reconciler_of
 from tapctl.reconcilers.cloudwatch_alarm import CloudwatchAlarm, described_alarms
@@ -151,7 +151,7 @@ def _row(invocation: Invocation, screen: Screen, manifest: Manifest) -> tuple[di
             return None, ExitCode.OK
         problems = list(_problems(session, compared))
         tell_of_subscribers(session, manifest.entries)
-    except AwsError as error:
+    except TapctlError as error:
         problems = [_unknown(error)]
     return _row_of(manifest, config, problems, under_way)
 

@@ -42,6 +42,9 @@ def test_what_is_in_one_account_and_region_is_read_together_and_by_one_identity(
 def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matched_in_none(two: World) -> None:
     function = "lambda-function/payment-processor"
     two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=77)
+    shipper, logs = two.client("lambda").get_function(FunctionName="payment-processor-dev"), two.client("logs")
+    arn, group = shipper["Configuration"]["FunctionArn"], "/aws/lambda/payment-processor-dev"
+    logs.put_subscription_filter(logGroupName=group, filterName="f", filterPattern="ERROR", destinationArn=arn)
     later = (today() + timedelta(days=9)).isoformat()
     waivers = [
         ("dev", f"{function}-pr-42", "timeout_s", later),
@@ -49,6 +52,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ("*", f"{function}-dev", "memory_mb", later),
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
         ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
+        ("dev", f"log-group/{group}", "subscriptions", f'{later}\nlive = "{arn} by f"'),
     ]
     file = two.folder / "environments" / "waivers.toml"
     file.write_text(
@@ -66,8 +70,11 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     ended = f"timeout_s of {function}-dev (sec) ended on 2020-01-01, and counts no more"
     idle, old = f"memory_mb of {function}-dev (sec) matches nothing", f"layers of {function}-dev (sec) matches nothing"
     why = ': live = "null" covers no item that was taken away any more; waive that anew, and take this one out'
+    grown = f"subscriptions of log-group/{group} (sec) matches nothing"
+    more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
+    there = "in what was looked at"
     try:
-        assert warnings() == [ended, f"{old} in what was looked at{why}", f"{idle} in what was looked at"]
+        assert warnings() == [ended, f"{old} {there}{why}", f"{idle} {there}", f"{grown} {there}{more}"]
         assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
         assert warnings("--env", "dev") == [
             ended,
@@ -75,9 +82,11 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
             "timeout_s of lambda-function/* (sec) matches nothing here",
             f"{idle} here",
             f"{old} here{why}",
+            f"{grown} here{more}",
         ]
     finally:
         file.unlink()
+        logs.delete_subscription_filter(logGroupName=group, filterName="f")
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 
 

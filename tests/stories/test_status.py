@@ -383,3 +383,9 @@ def test_a_grant_to_everybody_counts_as_drift(dev: World) -> None:
     dev.client("iam").put_role_policy(RoleName="lambda-role-dev", PolicyName="backdoor", PolicyDocument=document)
     answer = dev.tapctl("status", "--json")
     assert (answer.code, row(answer)["health"]) == (2, "DRIFT: 1 drifted (iam-role/lambda-role-dev)")
+    # A file of waivers that cannot be used is no fault of the record.
+    (dev.folder / "environments" / "waivers.toml").write_text("[[waiver]")
+    unread = dev.tapctl("status", "--json")
+    assert (unread.code, row(unread)["config"]) == (3, "current")
+    assert row(unread)["health"].startswith("unknown: the configuration is not valid (")
+    assert unread.records[-1]["counts"] == {"deployed": 1, "unhealthy": 1}
