@@ -5,7 +5,7 @@ What the files want is read only where the record is of them as they are: to see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ from tapctl.stack.definition import planned_stack
 from tapctl.stack.forged import forged, forged_whatever_the_files
 from tapctl.stack.image import FIELD as IMAGE_FIELD
 from tapctl.stack.image import tags_of
-from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_wanted
+from tapctl.stack.never_wanted import CONSTANT, SET_AFTER_CREATION, holds, let_in, never_wanted
 
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
@@ -461,7 +461,7 @@ def never_wanted_findings(
     """The findings on what the product can never want and the record does not tell as a difference.
 
     The rules that EC2 gives to every new group are none as long as an unfinished apply has not taken them away; nor is
-    what a create cannot set, of a resource that was never finished.
+    what a create cannot set, of a resource that was never finished, or what a removal of ours has unset.
     """
     own = observed.get(f"{SecurityGroup.type}/{names.lambda_security_group}")
     group = own.outputs.group_id if isinstance(own, Observed) and isinstance(own.outputs, SecurityGroupOutputs) else ""
@@ -471,17 +471,26 @@ def never_wanted_findings(
         type_, _, id_ = address.partition("/")
         passing = OF_EVERY_NEW_GROUP if _are_rules_being_made(address, entries) else frozenset()
         told = [one for one in report.findings if one.address == address]
-        entry = entries.get(address)
-        is_new = entry is not None and entry.confirmed_spec is None
+        unset = _unset_by_us(entries.get(address), observation)
         for field, item, reason in never_wanted(names, type_, id_, observation.spec, passing):
             unwaived = (one for one in told if one.waiver is None)
-            passes = field in observation.unreadable or (is_new and (type_, field) in SET_AFTER_CREATION)
+            passes = field in observation.unreadable or (type_, field) in unset
             if not passes and not _is_told(unwaived, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=reason)
         for field, item in let_in(names, type_, id_, observation.spec, group):
             # A waiver may cover one, where it is told as a difference.
             if field not in observation.unreadable and not _is_told(told, field, item):
                 yield Finding(address, type_, field, Reason.NEVER_WANTED, live=item)
+
+
+def _unset_by_us(entry: Entry | None, seen: Observed[Any, Any]) -> Collection[tuple[str, str]]:
+    """Types and fields that a run of ours, which did not finish, leaves at a value of AWS's own."""
+    if entry is None:
+        return ()
+    if entry.phase is Phase.LEAVING and seen.deleting:
+        # A key that waits for its deletion is disabled, and does not rotate.
+        return CONSTANT
+    return SET_AFTER_CREATION if entry.confirmed_spec is None else ()
 
 
 def _is_told(findings: Iterable[Finding], field: str, item: Any) -> bool:
