@@ -25,9 +25,17 @@ from tapctl.commands.unfinished_upgrade import with_upgrade
 from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waivers
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
-from tapctl.config import Config
 from tapctl.engine.diff import Difference
-from tapctl.engine.drift import WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift, unread_finding
+from tapctl.engine.drift import (
+    PHASE,
+    WHOLE_RESOURCE,
+    Finding,
+    FindingState,
+    Reason,
+    Report,
+    detect_drift,
+    unread_finding,
+)
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Absent, Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
@@ -53,6 +61,10 @@ from tapctl.stack.never_wanted import SET_AFTER_CREATION, holds, let_in, never_w
 _NAMED: Final = 5
 """Resources that are named where more are meant."""
 _DESTROYED: Final = "nothing of it is deployed"
+_NO_NETWORK: Final = (
+    "the record does not tell the network of its resources, as every apply writes it there: what the files want of it"
+    " was not compared but for ways in; {apply} writes it anew"
+)
 
 
 def drift(invocation: Invocation, screen: Screen, *, who: bool = False, new_since: str | None = None) -> int:
@@ -171,12 +183,9 @@ def compare_recorded(
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
     report = detect_drift(entries, observed, waivers)
     report = replace(report, findings=tuple(with_upgrade(report.findings, session.names, entries)))
-    settled = _is_settled(manifest)
-    if settled and not manifest.unfinished and not isinstance(session.loaded, ConfigError):
-        written = _written_into(session, session.loaded, manifest, entries, observed)
-        report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
+    report = _held_against_the_files(session, manifest, report, entries, observed)
     # By a record of nothing that is deployed, and of no unfinished apply, nothing lacks: it was destroyed.
-    is_whole = settled and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
+    is_whole = _is_settled(manifest) and _is_of_the_files(session, manifest) and (deployed or manifest.unfinished)
     gone = [address for address, seen in others.items() if _is_gone(seen)]
     lacking = gone if is_whole else []
     unrecorded = [_unrecorded_finding(session, address, seen, entries) for address, seen in beside.items()]
@@ -351,23 +360,39 @@ def finish_nothing(session: Session, found: Examined | None) -> int:
 def phase_findings(misplaced: Mapping[str, Entry]) -> Iterator[Finding]:
     """The findings on entries whose recorded phase does not fit."""
     for address, entry in sorted(misplaced.items()):
-        yield Finding(address, entry.type, "phase", Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
+        yield Finding(address, entry.type, PHASE, Reason.WRONG_PHASE, recorded=Phase.KEPT.value)
 
 
-def _written_into(
-    session: Session, config: Config, manifest: Manifest, entries: Mapping[str, Entry], observed: Observations
-) -> Iterator[tuple[Entry, Difference | None]]:
-    """Values that the record tells and its files do not want, in all fields where it tells the network, too.
+def _held_against_the_files(
+    session: Session, manifest: Manifest, report: Report, entries: Mapping[str, Entry], observed: Observations
+) -> Report:
+    """The report with the values that the record tells and its files do not want.
 
-    Of a record of other files, as it says of itself: values that no files can want.
+    Of a record of other files, as it says of itself, or of a run that was cut off: values that no files can want. A
+    record that does not tell its network leaves settings uncompared: every apply writes it there. Files that cannot be
+    used tell nothing.
     """
+    config = session.loaded
+    if isinstance(config, ConfigError):
+        return report
     network = None
     with suppress(ValidationError):
         network = recorded_network(manifest)
     if snapshot_stays_due(session, manifest, observed):
         config = config.model_copy(update={"final_snapshot": True})
-    values = forged if _is_of_the_files(session, manifest) else forged_whatever_the_files
-    return values(config, session.names, entries, network)
+    finished = _is_settled(manifest) and not manifest.unfinished
+    written: Iterable[tuple[Entry, Difference | None]]
+    if finished and _is_of_the_files(session, manifest):
+        written = forged(config, session.names, entries, network)
+    else:
+        written = forged_whatever_the_files(config, session.names, entries, network, finished=finished)
+    report = replace(report, findings=tuple(with_forged(report.findings, written, observed)))
+    if network is not None or all(entry.phase is Phase.KEPT for entry in entries.values()):
+        return report
+    session.screen.warn(_NO_NETWORK.format(apply=session.command("apply")))
+    return replace(
+        report, fields=report.fields + 1, unchecked=report.unchecked + 1, missed=(*report.missed, "networking")
+    )
 
 
 def with_forged(

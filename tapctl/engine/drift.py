@@ -23,6 +23,8 @@ WHOLE_RESOURCE: Final = "*"
 
 OUTPUTS: Final = "outputs"
 """The field of a finding that is about what identifies the resource."""
+PHASE: Final = "phase"
+"""The field of a finding that is about the recorded phase of a resource, whose own fields are as recorded."""
 
 
 class FindingState(StrEnum):
@@ -316,8 +318,13 @@ def _findings(entry: Entry, observation: Observation, entries: Mapping[str, Entr
         if observation.failure is not None:
             failed = entry.address, entry.type, "status"
             yield Finding(*failed, Reason.GAVE_UP, "available", observation.status, observation.failure)
-        for name in type(observation.spec).model_fields:
-            yield from _field_findings(entry, name, observation)
+        of_fields = [
+            one for name in type(observation.spec).model_fields for one in _field_findings(entry, name, observation)
+        ]
+        yield from of_fields
+        if entry.phase is Phase.MAKING and all(one.reason is not Reason.UNCONFIRMED for one in of_fields):
+            # It was undoing what somebody had changed, and asked for nothing new.
+            yield Finding(entry.address, entry.type, PHASE, Reason.UNCONFIRMED)
         for name in sorted(_recorded(entry).keys() - type(observation.spec).model_fields.keys()):
             yield Finding(entry.address, entry.type, name, Reason.UNKNOWN_FORM)
         yield from _unexpected_members(entry, observation, entries)

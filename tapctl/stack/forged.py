@@ -44,9 +44,39 @@ def forged(
     In a difference the recorded value is what one has, and that of the files what is wanted. Without exposures, which
     no files want. ``network``: the recorded one; without it only fields that may let others in are compared.
     """
+    yield from _unlike(
+        config, names, entries, network, {place: entry.outputs or {} for place, entry in entries.items()}
+    )
+
+
+def forged_whatever_the_files(
+    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None, *, finished: bool
+) -> Iterator[tuple[Entry, Difference]]:
+    """List what of these entries no files can want, whichever they are of: another value where no key decides one.
+
+    Items of sets and of policies are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
+    ``finished``: False where a run was cut off; what is made may then be made for another resource that was replaced.
+    """
+    provenance = provenance_of(config, names.suffix)
+    made = {place: entry for place, entry in entries.items() if entry.phase is Phase.MADE}
+    known = {place: entry.outputs or {} for place, entry in made.items()} if finished else {}
+    for entry, part in _unlike(config, names, made, network, known):
+        if part is None or part.item or part.path.partition(".")[0] in _DECIDED_BY_MORE.get(entry.type, ()):
+            continue
+        if not provenance.keys(entry.address, part.path):
+            yield entry, part
+
+
+def _unlike(
+    config: Config,
+    names: Names,
+    entries: Mapping[str, Entry],
+    network: NetworkContract | None,
+    known: refs.KnownOutputs,
+) -> Iterator[tuple[Entry, Difference | None]]:
+    """List what of these entries is not as in the stack; fields that wait for outputs which are not known are none."""
     function = entries.get(address(LambdaFunction.type, names.function))
     stack = recorded_stack(config, names, (function and function.confirmed_spec) or {}, network)
-    known = {place: entry.outputs or {} for place, entry in entries.items()}
     for place, entry in sorted(entries.items()):
         if entry.phase is Phase.KEPT:
             continue
@@ -56,21 +86,6 @@ def forged(
         fields = stack[place].reconciler.spec.model_fields.keys() - stack[place].reconciler.leaves(allowed=True)
         compared = [name for name in sorted(fields) if network or may_be_door(entry.type, name)]
         yield from ((entry, part) for part in _differences(stack[place], entry, compared, known))
-
-
-def forged_whatever_the_files(
-    config: Config, names: Names, entries: Mapping[str, Entry], network: NetworkContract | None = None
-) -> Iterator[tuple[Entry, Difference]]:
-    """List what of these entries no files can want, whichever they are of: another value where no key decides one.
-
-    Items of sets and of policies are left to `tapctl.stack.never_wanted`: most of them are a team's to add.
-    """
-    provenance = provenance_of(config, names.suffix)
-    for entry, part in forged(config, names, entries, network):
-        if part is None or part.item or part.path.partition(".")[0] in _DECIDED_BY_MORE.get(entry.type, ()):
-            continue
-        if not provenance.keys(entry.address, part.path):
-            yield entry, part
 
 
 def _differences(

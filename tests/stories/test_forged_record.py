@@ -120,6 +120,27 @@ def test_a_record_that_calls_itself_one_of_other_files_hides_nothing_that_no_fil
     )
 
 
+def test_no_word_of_the_record_turns_its_comparison_with_the_files_off_and_is_green(dev: World) -> None:
+    """Who may write it may leave out its network, or call an entry half made."""
+    function = {"FunctionName": "payment-processor-dev"}
+    dev.client("lambda").update_function_configuration(**function, TracingConfig={"Mode": "PassThrough"})
+    forge(dev, lambda entries: entries[FUNCTION]["spec"].update(tracing="PassThrough"))
+    forged = dev.manifest()
+    dev.path().write_text(json.dumps({**forged, "networking": {}}))
+    told = dev.drift()
+    assert (told.code, told.records[-1]["not_compared"][0]) == (7, "networking")
+    assert "the record does not tell the network" in told.err
+    topic = forged["entries"][TOPIC]
+    half = {**topic, "phase": "making", "confirmed": topic["spec"]}
+    dev.path().write_text(json.dumps({**forged, "entries": {**forged["entries"], TOPIC: half}}))
+    told = dev.drift()
+    found = {(one["address"], one["field"], one["note"]) for one in told.of_type("finding")}
+    assert {(TOPIC, "phase", "an apply did not finish")} < found
+    assert (told.code, {field for _, field, _ in found}) == (2, {"phase", "tracing"})
+    assert dev.applied("dev").changes == ("lambda:UpdateFunctionConfiguration",)
+    assert dev.manifest()["networking"] == forged["networking"]
+
+
 def test_who_was_let_in_by_a_policy_or_subscribed_is_drift_whatever_is_recorded(dev: World) -> None:
     iam, sns = dev.client("iam"), dev.client("sns")
     stranger = {"Sid": "X", "Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "sts:AssumeRole"}

@@ -21,6 +21,8 @@ from botocore.client import ClientCreator
 from botocore.hooks import EventAliaser, NodeList
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.parsers import QueryParser
+from botocore.retries.standard import ExponentialBackoff
+from botocore.session import Session
 
 _ANSWERS = 4096
 _ID_BYTES = 16
@@ -41,6 +43,8 @@ def install() -> None:
     _sign_with_no_signature()
     _draw_random_bytes_in_advance()
     _remember_what_xml_says()
+    _register_builtin_handlers_once()
+    _try_again_at_once()
 
 
 def _remember_models() -> None:
@@ -159,6 +163,26 @@ def _share_handlers() -> None:
         remove(self, key, value)
 
     trie.__copy__, trie.append_item, trie.remove_item = shared, append_item, remove_item
+
+
+def _register_builtin_handlers_once() -> None:
+    """Let a new session begin with the handlers that the first one has registered; see `_share_handlers`."""
+    register: Any = vars(Session)["_register_builtin_handlers"]
+    registered: list[Any] = []
+
+    def remembered(session: Session, events: Any) -> None:
+        own = events._emitter._handlers
+        if not registered:
+            register(session, events)
+            registered.append(own._root)
+        own._root = registered[0]
+
+    setattr(Session, "_register_builtin_handlers", remembered)  # noqa: B010  # no method to mypy
+
+
+def _try_again_at_once() -> None:
+    """Let the SDK ask again without a pause where AWS was busy: no test waits for the wall clock."""
+    setattr(ExponentialBackoff, "delay_amount", lambda _self, _context: 0)  # noqa: B010  # no method to mypy
 
 
 def _remember_words_of_the_user_agent() -> None:
