@@ -156,6 +156,12 @@ def _tokens(bench: Bench) -> None:
     logs.put_bearer_token_authentication(logGroupIdentifier=bench.id, bearerTokenAuthenticationEnabled=True)
 
 
+def _decree(bench: Bench) -> None:
+    reply: Any = bench.aws.logs.describe_log_groups(logGroupNamePrefix=bench.id)
+    group = {**reply["logGroups"][0], "retentionInDays": 1, "retentionPolicyName": "central"}
+    answer(bench.aws.logs, "DescribeLogGroups", {"logGroups": [group]})
+
+
 def _secret_arn(bench: Bench) -> str:
     return str(bench.aws.rds.describe_db_clusters()["DBClusters"][0]["MasterUserSecret"]["SecretArn"])
 
@@ -296,6 +302,7 @@ EXPOSURES = [
     ),
     Exposure("log_group", "data_protection", _mask, "ACTIVATED"),
     Exposure("log_group", "bearer_tokens", _tokens, "True"),
+    Exposure("log_group", "retention_cut", _decree, "1 by central"),
     Exposure("secret_rotation", "resource_policy", _open_secret, STRANGER, ("secretsmanager", "GetResourcePolicy")),
     Exposure("secret_rotation", "replicas", _other_region, "eu-west-1"),
     Exposure("secret_rotation", "replicas", _other_account, COPY),
