@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -38,6 +39,9 @@ _SECRET_VALUE = re.compile(
 _REFERENCE_NAME = re.compile("_(ARN|NAME|PREFIX|ALGORITHM)$", re.IGNORECASE)
 """The name of a variable that says where a secret is, and is none."""
 
+_WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
+_HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
+
 _known: dict[str, None] = {}
 _lock = threading.Lock()
 
@@ -56,6 +60,18 @@ def is_secret(name: str, value: str) -> bool:
     """True if a variable of this name with this value looks like a secret: by its name, or by the kind of its value."""
     speaks = _SECRET_NAME.search(name) and not _PLACE_NAME.search(name) and not _REFERENCE_NAME.search(name)
     return bool(speaks or _SECRET_VALUE.search(value))
+
+
+def hide_path(text: str) -> str:
+    """The text with a digest in the place of what follows the host in the address on the web that ends it, if one does.
+
+    Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path. A hidden one stays as it is.
+    """
+    found = _WEB.search(text)
+    if found is None or _HIDDEN_PATH.fullmatch(found["path"]):
+        return text
+    digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
+    return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
 
 
 def redact(text: str) -> str:
