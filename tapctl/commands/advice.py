@@ -49,8 +49,9 @@ _GOES_ON: Final = {
     Reason.NEVER_MADE: "apply",
     Reason.DESTROY_UNFINISHED: "destroy",
     Reason.DESTROY_LEFT: "destroy",
+    Reason.UNDER_WAY: "drift",
 }
-"""The reason of what a run of ours did not finish to the command that goes on with it."""
+"""The reason of what a run of ours did not finish to the command that goes on with it; to drift where one is at it."""
 NO_ENTRIES: Final[Mapping[str, Entry]] = MappingProxyType({})
 NO_OBSERVATIONS: Final[Observations] = MappingProxyType({})
 
@@ -279,6 +280,11 @@ def _editable(finding: Finding, provenance: Provenance) -> list[Key]:
     return [key for key in provenance.keys(finding.address, finding.field) if not provenance.replaces(key.path)]
 
 
+def is_hidden(finding: Finding) -> bool:
+    """True if reports do not show the live value, or a part of it: whoever accepts it has not seen it."""
+    return bool(finding.live == HIDDEN or harmless(finding.field, finding.live) != finding.live)
+
+
 def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit | None:
     """The edit of one key that makes the live value the wanted one; None where there is none."""
     return next((edit for _, edit in _edits(finding, session, provenance)), None)
@@ -287,9 +293,9 @@ def edit_for(finding: Finding, session: Session, provenance: Provenance) -> Edit
 def _edits(finding: Finding, session: Session, provenance: Provenance) -> Iterator[tuple[Key, Edit]]:
     """Edits that the files' rules accept, after which the stack wants the live value, and that replace nothing.
 
-    What reports hide is written into no file: whoever accepts it has not seen it.
+    What reports hide is written into no file.
     """
-    if harmless(finding.field, finding.live) != finding.live:
+    if is_hidden(finding):
         return
     wanted = provenance.value(finding.address, finding.field)
     for key in _editable(finding, provenance):

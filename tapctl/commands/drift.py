@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tapctl.commands.advice import advise
+from tapctl.commands.bracket import Stored, look_between_readings, with_run
 from tapctl.commands.fleet import environments_to_look_at, for_each_environment
 from tapctl.commands.known import Known, known_findings, only_new
 from tapctl.commands.older import warn_of_old_record
@@ -89,21 +90,26 @@ class Examined:
         return "" if deployed else f"by its record {_DESTROYED} · "
 
 
-def examine(session: Session, *, locked: bool = False) -> Examined | None:
+def examine(session: Session, *, locked: bool = False, since: Manifest | None = None) -> Examined | None:
     """Compare the environment with its record; None where nothing of it is deployed.
 
-    ``locked``: the lock is ours, so that no other run is under way.
+    ``locked``: the lock is ours, so that no other run is under way. ``since``: as in `look_between_readings`.
 
     Raises:
         NotRecorded: there is no record.
         ConfigError: the waivers break a rule.
     """
-    manifest, version = session.load_manifest()
-    if version is None:
-        raise _not_recorded_error(session)
-    compared = compare_recorded(session, manifest, waivers_for(session), exposures=True, locked=locked)
+    stored, waivers = session.load_manifest(), waivers_for(session)
+    if locked:
+        compared = _compare_stored(session, stored, waivers)
+    else:
+        session.warn_of_run(session.run_under_way())
+        stored, compared, run = compare_between_readings(session, stored, waivers, since)
+        session.warn_of_run(run)
     if compared is None:
         return None
+    manifest, version = stored
+    assert version is not None, "what was compared is recorded"
     report = compared.report
     images = [uri for one in report.findings if one.field == IMAGE_FIELD for uri in (one.recorded, one.live)]
     never = never_compared(entry.type for entry in compared.entries.values())
@@ -111,6 +117,39 @@ def examine(session: Session, *, locked: bool = False) -> Examined | None:
         never += ("what the record leaves out: the environment's files, which cannot be used, would tell",)
     report = replace(report, never_compared=never, names=tags_of(session.aws, images))
     return Examined(manifest, version, compared.entries, compared.observed, compared.beside, report)
+
+
+def compare_between_readings(
+    session: Session, stored: Stored, waivers: Sequence[Waiver], since: Manifest | None = None
+) -> tuple[Stored, Compared | None, str]:
+    """Compare the record with AWS while others may be at work; returns it as it was compared, and who is at it still.
+
+    ``since``: as in `look_between_readings`.
+
+    Raises:
+        NotRecorded: there is no record, or none any more.
+    """
+
+    def look(stored: Stored) -> Compared | None:
+        return _compare_stored(session, stored, waivers)
+
+    stored, compared, meanwhile = look_between_readings(session, stored, look, _differs, since)
+    if compared is not None and meanwhile.written:
+        findings = tuple(with_run(compared.report.findings, meanwhile.written))
+        report = replace(compared.report, findings=findings)
+        compared = replace(compared, report=report, written=meanwhile.written)
+    return stored, compared, meanwhile.run
+
+
+def _compare_stored(session: Session, stored: Stored, waivers: Sequence[Waiver]) -> Compared | None:
+    manifest, version = stored
+    if version is None:
+        raise _not_recorded_error(session)
+    return compare_recorded(session, manifest, waivers, exposures=True)
+
+
+def _differs(compared: Compared | None) -> bool:
+    return compared is not None and not (compared.report.is_complete and not compared.report.drifted)
 
 
 def _not_recorded_error(session: Session) -> NotRecorded:
@@ -143,6 +182,8 @@ class Compared:
     report: Report
     goes_on: str
     """The command that goes on with an apply which did not finish."""
+    written: frozenset[str] = frozenset()
+    """The addresses whose entries a run has written during the look."""
 
 
 def compare_recorded(
@@ -151,12 +192,8 @@ def compare_recorded(
     waivers: Sequence[Waiver] = (),
     *,
     exposures: bool = False,
-    locked: bool = True,
 ) -> Compared | None:
-    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed.
-
-    ``locked``: False where a run of somebody else, if one is under way, is to be told.
-    """
+    """Compare a record with AWS, believing neither its phases nor that it is whole; None where nothing is deployed."""
     misplaced = kept_without_reason(manifest.entries)
     entries = {**manifest.entries, **misplaced}
     deployed = any(entry.phase is not Phase.KEPT for entry in entries.values())
@@ -167,8 +204,6 @@ def compare_recorded(
     if is_of_tomorrow(manifest):
         why = "a clock is wrong, or somebody has written into it"
         session.screen.warn(f"the record says that it was written at {manifest.written_at}, yet to come: {why}")
-    if not locked:
-        session.warn_of_run_under_way()
     # The record may lack the role, which uses the key by the grants that Lambda makes.
     ours = {IamRole.type: (session.names.role,)}
     observed = observe_all(session.aws, observations_for(entries), exposures=exposures, ours=ours)
@@ -292,9 +327,16 @@ def _is_of_the_files(session: Session, manifest: Manifest) -> bool:
     return manifest.config_hash == session.target.config_hash
 
 
-def _drift_one(session: Session, known: Known | None = None, *, who: bool, tally: WaiverTally | None = None) -> int:
+def _drift_one(
+    session: Session,
+    known: Known | None = None,
+    *,
+    who: bool,
+    tally: WaiverTally | None = None,
+    since: Manifest | None = None,
+) -> int:
     try:
-        found = examine(session)
+        found = examine(session, since=since)
     except NotRecorded as error:
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
@@ -488,8 +530,9 @@ def _drift_all(invocation: Invocation, screen: Screen, known: Known | None = Non
         return invocation.finish(screen, Status.NOTHING, fleet.code, counts, summary)
     tally = WaiverTally()
 
-    def act(part: Invocation, _: Manifest, own: Screen) -> int:
-        return _drift_one(open_session(part, own, Files.MAY_BE_WRONG), known, who=who, tally=tally)
+    def act(part: Invocation, record: Manifest, own: Screen) -> int:
+        session = open_session(part, own, Files.MAY_BE_WRONG)
+        return _drift_one(session, known, who=who, tally=tally, since=record)
 
     codes = for_each_environment(invocation, screen, fleet.members, act, verdicts=True)
     tally.warn(screen, looks=len(codes))
