@@ -25,7 +25,7 @@ LAYERS = {
     "clock": (),
     "aws": ("safety", "errors", "threads", "regions"),
     "engine": ("errors", "clock"),
-    "names": ("errors", "regions", "engine"),
+    "names": ("safety", "errors", "regions", "engine"),
     "reconcilers": ("safety", "errors", "regions", "engine", "aws"),
     "config": ("safety", "errors", "regions", "names"),
     "manifest": ("safety", "errors", "clock", "threads", "engine", "aws"),

@@ -27,7 +27,16 @@ from tapctl.commands.waivers import WaiverTally, waivers_for, warn_of_idle_waive
 from tapctl.commands.wanted import recorded_network, wanted_beside
 from tapctl.commands.who import with_causes, with_who
 from tapctl.engine.diff import Difference
-from tapctl.engine.drift import PHASE, WHOLE_RESOURCE, Finding, FindingState, Reason, Report, detect_drift
+from tapctl.engine.drift import (
+    PHASE,
+    WHOLE_RESOURCE,
+    Finding,
+    FindingState,
+    Reason,
+    Report,
+    detect_drift,
+    unread_finding,
+)
 from tapctl.engine.model import Observed
 from tapctl.engine.observe import Observation, Observations, ObserveRequest, Unreadable, observe_all
 from tapctl.engine.record import Entry, Phase
@@ -257,7 +266,7 @@ def _unrecorded_finding(session: Session, address: str, seen: Observation, entri
     type_, _, id_ = address.partition("/")
     place, denied = (address, type_, WHOLE_RESOURCE), _denied(seen)
     if denied or not isinstance(seen, Observed):
-        return Finding(*place, Reason.DENIED, action=denied)
+        return unread_finding(*place, denied, seen.refusal if isinstance(seen, Unreadable) else "")
     ownership = session.claimant.judge(registry()[type_], id_, seen, recorded=None)
     if not ownership.ours:
         return Finding(*place, Reason.FOREIGN, detail=ownership.owner_tags)

@@ -47,7 +47,7 @@ from tapctl.engine.diff import compare as compare_fields
 from tapctl.engine.diff import leave_parts
 from tapctl.engine.drift import UNFINISHED, WHOLE_RESOURCE, FindingState, Reason
 from tapctl.engine.model import Observed, Spec
-from tapctl.engine.observe import Observations, Unreadable
+from tapctl.engine.observe import Observations, Unreadable, unread_note
 from tapctl.engine.plan import Action
 from tapctl.engine.record import Entry, Phase
 from tapctl.engine.waiver import Spares, Waiver, spare_nothing, spares_of
@@ -82,7 +82,7 @@ class LiveEnvironment:
     under_way: Collection[Place]
     """The places that a run was changing during the look."""
     unread: Mapping[Place, str]
-    """The places that could not be read, with the action that was denied."""
+    """The places that could not be read, each with the reason."""
     unrecorded: Collection[str]
     """The addresses of what is there with our tags, and not recorded: nobody knows what was meant."""
     waived: Mapping[Place, Collection[Waiver]] = field(default_factory=dict)
@@ -235,9 +235,10 @@ def _without_waived(entry: Entry, live: Spec, is_waived: Callable[[str, Any], bo
 def _unread(observed: Observations) -> Iterator[tuple[Place, str]]:
     for address, seen in observed.items():
         if isinstance(seen, Unreadable):
-            yield (address, WHOLE_RESOURCE), seen.action
+            yield (address, WHOLE_RESOURCE), unread_note(seen.action, seen.refusal)
         elif isinstance(seen, Observed):
-            yield from (((address, name), action) for name, action in seen.unreadable.items())
+            for name, action in seen.unreadable.items():
+                yield (address, name), unread_note(action, seen.refusals.get(name, ""))
 
 
 def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]) -> list[dict[str, Any]]:
@@ -275,10 +276,10 @@ def _live_rows(read: Mapping[str, LiveEnvironment], chosen: Mapping[str, Config]
     found += _beside(places, found)
     found = [_with_waivers(row, waivers) for row in found]
     for env, each in read.items():
-        for place, action in each.unread.items():
+        for place, why in each.unread.items():
             address, path = _canonical(place, forms[env])
             what = address if path == WHOLE_RESOURCE else f"{address} {path}"
-            found.append(_row(what, {env: f"{action} denied"}, UNKNOWN))
+            found.append(_row(what, {env: why}, UNKNOWN))
         found += [_row(canonical_address(one, forms[env]), {env: "not recorded"}, UNKNOWN) for one in each.unrecorded]
     return found
 

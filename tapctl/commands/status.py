@@ -13,7 +13,7 @@ from tapctl.commands.subscribers import tell_of_subscribers
 from tapctl.commands.waivers import waivers_for
 from tapctl.engine.drift import Finding, FindingState, Reason
 from tapctl.engine.model import REBOOT, Observed
-from tapctl.engine.observe import Absent, Observation, Unreadable
+from tapctl.engine.observe import Absent, Observation, Unreadable, unread_note
 from tapctl.engine.record import Entry, Phase
 from tapctl.errors import AwsRefused, ConfigError, ExitCode, TapctlError, add_default_hint, exit_code_of
 from tapctl.manifest.manifest import Manifest
@@ -241,7 +241,8 @@ def _unhealthy(entry: Entry, observation: Observation) -> Problem | None:
         by_itself = reconciler_of(entry).gone_by_itself
         return Problem(f"{entry.address} is missing{f': {by_itself}' if by_itself else ''}")
     if isinstance(observation, Unreadable):
-        return Problem(f"{entry.address} cannot be read: {observation.action} denied", ExitCode.INCOMPLETE)
+        why = unread_note(observation.action, observation.refusal)
+        return Problem(f"{entry.address} cannot be read: {why}", ExitCode.INCOMPLETE)
     state = _state(entry, observation)
     if state.startswith(_IDLE):
         # Lambda lets it rest because nobody calls it.

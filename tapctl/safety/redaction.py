@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -54,6 +55,9 @@ _SECRET_VALUE = re.compile(
 _ARN = re.compile(r"\barn(?::[\w{}*?-]+){2}(?::[\w{}*?-]*){2}:(?:(?!://)[^\s\"',])*")
 """An ARN, as AWS writes it, a policy (with wildcards) and the files (with tokens)."""
 
+_WEB = re.compile(r"(?P<scheme>https?://)(?P<host>[^/?#\s*]*)(?P<path>[/?#][^\s*]+)$")
+_HIDDEN_PATH = re.compile("/#[0-9a-f]{16}")
+
 _known: dict[str, None] = {}
 _lock = threading.Lock()
 
@@ -88,6 +92,18 @@ def _is_named_secret(name: str, value: str) -> bool:
 def is_arn(value: str) -> bool:
     """True if the text is an ARN and nothing else."""
     return _ARN.fullmatch(value) is not None
+
+
+def hide_path(text: str) -> str:
+    """The text with a digest in the place of what follows the host in the address on the web that ends it, if one does.
+
+    Whoever hands such an address out (PagerDuty, Slack …) puts the key into its path. A hidden one stays as it is.
+    """
+    found = _WEB.search(text)
+    if found is None or _HIDDEN_PATH.fullmatch(found["path"]):
+        return text
+    digest = hashlib.sha256(found[0].encode()).hexdigest()[:16]
+    return f"{text[: found.start()]}{found['scheme']}{found['host'].rpartition('@')[2]}/#{digest}"
 
 
 def redact(text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from tapctl.errors import AwsRefused, TapctlError
 from tapctl.safety import redaction
-from tapctl.safety.redaction import hide, is_secret, redact
+from tapctl.safety.redaction import hide, hide_path, is_secret, redact
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +135,35 @@ def test_a_long_text_is_stripped_in_no_time(text: str) -> None:
     redact(text)
     is_secret(text)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://events.example.com/integration/0a1b2c", "https://events.example.com/#"),
+        (
+            "sns-subscription/alarms-dev/https://hooks.example.com:8443/T0?key=1",
+            "sns-subscription/alarms-dev/https://hooks.example.com:8443/#",
+        ),
+        ("http:http://me:pass@example.com/a", "http:http://example.com/#"),
+    ],
+)
+def test_an_address_on_the_web_is_known_by_its_host_and_a_digest(text: str, shown: str) -> None:
+    hidden = hide_path(text)
+    assert hidden[:-16] == shown
+    assert hide_path(hidden) == hidden
+    assert hide_path(f"{text}2") != hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com",
+        "https://example.com/",
+        "email:a@example.com",
+        "arn:aws:sqs:a:1:q",
+        "*/https://example.com/*",
+    ],
+)
+def test_what_holds_no_path_stays_as_it_is(text: str) -> None:
+    assert hide_path(text) == text
