@@ -50,6 +50,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ("dev", f"{function}-pr-42", "timeout_s", later),
         ("dev", "lambda-function/*", "timeout_s", later),
         ("*", f"{function}-dev", "memory_mb", later),
+        ("dev", "lambda-function/payment-procesor-dev", "memory_mb", later),
         ("*", f"{function}-dev", "timeout_s", "2020-01-01"),
         ("dev", f"{function}-dev", "layers", f'{later}\nlive = "null"'),
         ("dev", f"log-group/{group}", "subscriptions", f'{later}\nlive = "{arn} by f"'),
@@ -72,15 +73,21 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     why = ': live = "null" covers no item that was taken away any more; waive that anew, and take this one out'
     grown = f"subscriptions of log-group/{group} (sec) matches nothing"
     more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
-    there = "in what was looked at"
+    there, slip = "in what was looked at", "memory_mb of lambda-function/payment-procesor-dev (sec) matches nothing"
     try:
-        assert warnings() == [ended, f"{old} {there}{why}", f"{idle} {there}", f"{grown} {there}{more}"]
+        assert warnings() == [
+            ended,
+            f"{slip} {there}",
+            f"{old} {there}{why}",
+            f"{idle} {there}",
+            f"{grown} {there}{more}",
+        ]
         assert warnings("--env", "dev", "--suffix", "pr-42") == [ended]
         assert warnings("--env", "dev") == [
             ended,
-            f"timeout_s of {function}-pr-42 (sec) matches nothing here: dev has no such name",
             "timeout_s of lambda-function/* (sec) matches nothing here",
             f"{idle} here",
+            f"{slip}: no environment that is known has such a name",
             f"{old} here{why}",
             f"{grown} here{more}",
         ]
