@@ -341,12 +341,8 @@ def _drift_one(
         # With counts, for a pipeline: it has to tell an environment that was never made from one that lost its record.
         session.screen.error(error, "nothing was changed")
         return session.finish(Status.FAILED, error.exit_code, error.counts, error.summary)
-    if found is None and isinstance(session.loaded, ConfigError):
-        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
-        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
-        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
     if found is None:
-        return session.finish(Status.DESTROYED, summary=_DESTROYED)
+        return _finish_destroyed(session, tally)
     manifest, entries, observed, report = found.manifest, found.entries, found.observed, found.report
     goes_on = continuing(session, manifest)
     if tally is None:
@@ -380,6 +376,17 @@ def _drift_one(
         counts["known"] = old
         summary = f"{summary if report.findings else 'nothing new'} · {old} known already"
     return session.finish(status, code, counts, summary)
+
+
+def _finish_destroyed(session: Session, tally: WaiverTally | None) -> int:
+    """End a drift of an environment of which, by its record, nothing is deployed."""
+    if isinstance(session.loaded, ConfigError):
+        # Who may write a record may empty it; without the files nobody knows what to look for in AWS.
+        summary = f"by its record {_DESTROYED}; AWS was not asked, since no usable file says what for"
+        return session.finish(Status.DESTROYED, ExitCode.INCOMPLETE, summary=summary)
+    if tally is not None:
+        tally.count_destroyed(session)
+    return session.finish(Status.DESTROYED, summary=_DESTROYED)
 
 
 def finish_nothing(session: Session, found: Examined | None) -> int:

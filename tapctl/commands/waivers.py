@@ -47,6 +47,8 @@ class WaiverTally:
     ended: set[Waiver] = field(default_factory=set)
     used: set[Waiver] = field(default_factory=set)
     grown: set[Waiver] = field(default_factory=set)
+    resting: set[Waiver] = field(default_factory=set)
+    """Those of what is destroyed: it may be made again."""
 
     def count(self, session: Session, findings: Iterable[Finding]) -> None:
         """Take in one look, at a whole environment."""
@@ -59,11 +61,16 @@ class WaiverTally:
         self.used |= _used(counting, findings)
         self.grown |= {one for one in counting if _has_grown(one, findings)}
 
+    def count_destroyed(self, session: Session) -> None:
+        """Take in one look at an environment of which nothing is deployed: no waiver could match, and none is idle."""
+        self.looks += 1
+        self.resting |= {one for one in _all(session) if EVERY not in one.address and _may_be_here(session, one)}
+
     def warn(self, screen: Screen, *, looks: int) -> None:
         """Say which waivers have ended, and, where none of the ``looks`` failed, which covered nothing in any."""
         for one in sorted(self.ended, key=_order):
             screen.warn(_ended(one))
-        for one in sorted(self.known - self.used, key=_order) if self.looks == looks else ():
+        for one in sorted(self.known - self.used - self.resting, key=_order) if self.looks == looks else ():
             screen.warn(
                 f"{_place(one)} matches nothing in what was looked at{_why_idle(one, has_grown=one in self.grown)}"
             )

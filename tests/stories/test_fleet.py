@@ -48,6 +48,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     later = (today() + timedelta(days=9)).isoformat()
     waivers = [
         ("dev", f"{function}-pr-42", "timeout_s", later),
+        ("dev", f"{function}-pr-8", "timeout_s", later),
         ("dev", "lambda-function/*", "timeout_s", later),
         ("*", f"{function}-dev", "memory_mb", later),
         ("dev", "lambda-function/payment-procesor-dev", "memory_mb", later),
@@ -74,6 +75,8 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
     grown = f"subscriptions of log-group/{group} (sec) matches nothing"
     more = f': live = "{arn} by f" is there with more, which decides what it opens; waive that, and take this out'
     there, slip = "in what was looked at", "memory_mb of lambda-function/payment-procesor-dev (sec) matches nothing"
+    # What is destroyed is looked at as well, and its waivers wait for it.
+    two.path("pr-8").write_text(json.dumps(two.manifest() | {"suffix": "pr-8", "entries": {}}))
     try:
         assert warnings() == [
             ended,
@@ -93,6 +96,7 @@ def test_a_waiver_is_idle_where_it_could_match_and_of_many_looks_where_it_matche
         ]
     finally:
         file.unlink()
+        two.path("pr-8").unlink()
         logs.delete_subscription_filter(logGroupName=group, filterName="f")
         two.client("lambda").update_function_configuration(FunctionName="payment-processor-pr-42", Timeout=30)
 
